@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+
+/* Equality over the bytes needs a struct without holes. */
+_Static_assert(sizeof(struct addr) == 20, "struct addr has padding");
+
+bool
+addr_equal(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+bool
+addr_same_host(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family &&
+	       memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
+
+bool
+addr_same_prefix(const struct addr *a, const struct addr *b)
+{
+	return addr_prefix_key(a) == addr_prefix_key(b);
+}
+
+/* The first `bytes` bytes of the address below a tag that names the family. */
+static uint64_t
+key(const struct addr *a, unsigned bytes)
+{
+	uint64_t v = a->family;
+
+	for (unsigned i = 0; i < 7; i++)
+		v = v << 8 | (i < bytes ? a->ip[i] : 0);
+	return v;
+}
+
+uint64_t
+addr_host_key(const struct addr *a)
+{
+	if (a->family == ADDR_V4)
+		return key(a, 4);
+	/* Eight bytes leave no room for a tag; no unicast /64 begins with 4. */
+	return key(a, 7) << 8 | a->ip[7];
+}
+
+uint64_t
+addr_prefix_key(const struct addr *a)
+{
+	return key(a, a->family == ADDR_V4 ? 3 : 7);
+}
+
+static enum addr_scope
+scope4(const uint8_t *ip)
+{
+	if (ip[0] == 127)
+		return ADDR_LOOPBACK;
+	if (ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+	    (ip[0] == 192 && ip[1] == 168) ||
+	    (ip[0] == 100 && (ip[1] & 0xc0) == 64)) /* RFC 6598 */
+		return ADDR_PRIVATE;
+	if (ip[0] == 169 && ip[1] == 254)
+		return ADDR_LINK;
+	if (ip[0] == 0 || ip[0] >= 224)
+		return ADDR_UNUSABLE;
+	return ADDR_PUBLIC;
+}
+
+static enum addr_scope
+scope6(const uint8_t *ip)
+{
+	static const uint8_t zero[15];
+
+	if (memcmp(ip, zero, 15) == 0)
+		return ip[15] == 1 ? ADDR_LOOPBACK : ADDR_UNUSABLE;
+	if (ip[0] == 0xff)
+		return ADDR_UNUSABLE;
+	if (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80)
+		return ADDR_LINK;
+	if ((ip[0] & 0xfe) == 0xfc)
+		return ADDR_PRIVATE;
+	return ADDR_PUBLIC;
+}
+
+enum addr_scope
+addr_scope(const struct addr *a)
+{
+	switch (a->family) {
+	case ADDR_V4:
+		return scope4(a->ip);
+	case ADDR_V6:
+		return scope6(a->ip);
+	default:
+		return ADDR_UNUSABLE;
+	}
+}
+
+bool
+addr_usable(const struct addr *a)
+{
+	return a->port != 0 && addr_scope(a) != ADDR_UNUSABLE;
+}
+
+/* A decimal port of its own, 1 to 65535 and nothing behind it; 0 otherwise. */
+static uint16_t
+parse_port(const char *text)
+{
+	char *end;
+	long port;
+
+	if (*text < '0' || *text > '9')
+		return 0;
+	port = strtol(text, &end, 10);
+	return *end == '\0' && port > 0 && port <= UINT16_MAX ? (uint16_t)port
+							      : 0;
+}
+
+int
+addr_parse(struct addr *a, const char *text, uint16_t default_port)
+{
+	struct addr out = {.port = default_port};
+	char host[ADDR_TEXT_MAX];
+	const char *port = NULL, *end;
+	size_t len;
+
+	if (*text == '[') {
+		end = strchr(++text, ']');
+		if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+			return ERR_MALFORMED;
+		port = end[1] == ':' ? end + 2 : NULL;
+		out.family = ADDR_V6;
+	} else {
+		end = text + strcspn(text, ":");
+		port = *end == ':' ? end + 1 : NULL;
+		out.family = ADDR_V4;
+	}
+	len = (size_t)(end - text);
+	if (len >= sizeof host)
+		return ERR_MALFORMED;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (inet_pton(
+		out.family == ADDR_V4 ? AF_INET : AF_INET6, host, out.ip) != 1)
+		return ERR_MALFORMED;
+	if (port != NULL && (out.port = parse_port(port)) == 0)
+		return ERR_MALFORMED;
+	*a = out;
+	return 0;
+}
+
+const char *
+addr_format_host(const struct addr *a, char *buf)
+{
+	if (a->family == ADDR_NONE ||
+	    inet_ntop(a->family == ADDR_V4 ? AF_INET : AF_INET6, a->ip, buf,
+		ADDR_TEXT_MAX) == NULL)
+		memcpy(buf, "none", 5);
+	return buf;
+}
+
+const char *
+addr_format(const struct addr *a, char *buf)
+{
+	char host[ADDR_TEXT_MAX];
+
+	addr_format_host(a, host);
+	snprintf(buf, ADDR_TEXT_MAX, a->family == ADDR_V6 ? "[%s]:%u" : "%s:%u",
+	    host, a->port);
+	return buf;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * addr.h - transport addresses, IPv4 and IPv6.
+ *
+ * A plain value without padding: two addresses are equal if their bytes are,
+ * so it may be hashed and compared whole. Knows no socket and resolves no
+ * name. Uses: base.
+ */
+#ifndef BASE_ADDR_H
+#define BASE_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	ADDR_NONE = 0,
+	ADDR_V4 = 4,
+	ADDR_V6 = 6,
+	ADDR_WIRE4_LEN = 6, /* spec 01 §2, ipv4 */
+	ADDR_TEXT_MAX = 56, /* "[v6]:65535" and NUL */
+};
+
+struct addr {
+	uint8_t ip[16]; /* network order; IPv4 in the first four, rest zero */
+	uint16_t port;  /* host order */
+	uint16_t family;
+};
+
+/* How an address may be used, RFC 6890 and friends. */
+enum addr_scope {
+	ADDR_PUBLIC,
+	ADDR_PRIVATE, /* RFC 1918, carrier NAT, unique local */
+	ADDR_LINK,
+	ADDR_LOOPBACK,
+	ADDR_UNUSABLE, /* unspecified, multicast, broadcast, reserved */
+};
+
+static inline struct addr
+addr_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port)
+{
+	return (struct addr){
+	    .ip = {a, b, c, d}, .port = port, .family = ADDR_V4};
+}
+
+bool addr_equal(const struct addr *a, const struct addr *b);
+bool addr_same_host(const struct addr *a, const struct addr *b);
+
+/* True if both are of one /24 (IPv4) or /56 (IPv6). */
+bool addr_same_prefix(const struct addr *a, const struct addr *b);
+
+/*
+ * One number per host, and per /24 (IPv4) or /56 (IPv6). Exact for IPv4; for
+ * IPv6 the host number is that of its /64, which is what one customer holds.
+ */
+uint64_t addr_host_key(const struct addr *a);
+uint64_t addr_prefix_key(const struct addr *a);
+
+enum addr_scope addr_scope(const struct addr *a);
+
+/* True unless the address is unusable or its port is 0. */
+bool addr_usable(const struct addr *a);
+
+/*
+ * Reads "192.0.2.1:49737", "[2001:db8::1]:49737" or a bare host with
+ * default_port. No names. Returns 0 or ERR_MALFORMED; *a is set on success.
+ */
+int addr_parse(struct addr *a, const char *text, uint16_t default_port);
+
+/* Writes the text form into buf (ADDR_TEXT_MAX bytes) and returns buf. */
+const char *addr_format(const struct addr *a, char *buf);
+
+/* The same without the port, as in token and log texts. */
+const char *addr_format_host(const struct addr *a, char *buf);
+
+#endif

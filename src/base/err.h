@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * err.h - every reason for which something is refused or fails.
+ *
+ * Core functions return 0 or one of these negative codes. A code that drops a
+ * datagram is also a counter (stats.h), so an operator sees what strangers
+ * send. Uses: nothing.
+ */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+/* clang-format off */
+/*    code              name           what is said of it */
+#define ERR_LIST(X)                                                            \
+	X(ERR_MALFORMED,    "malformed",    "the message breaks its format")       \
+	X(ERR_VERSION,      "version",      "the protocol version is not ours")    \
+	X(ERR_KIND,         "kind",         "the datagram is of no known kind")    \
+	X(ERR_SIZE,         "size",         "the message or value is too long or too short") \
+	X(ERR_PORT,         "port",         "the source port is 0")                \
+	X(ERR_UNMATCHED,    "unmatched",    "the reply matches no request of ours")\
+	X(ERR_SPOOFED,      "spoofed",      "the reply came from an address that was not asked") \
+	X(ERR_PRIVATE,      "private",      "the address is private and the node is public") \
+	X(ERR_BUDGET,       "budget",       "the sender has used up its budget")   \
+	X(ERR_LIMIT,        "limit",        "a limit was reached")                 \
+	X(ERR_INCOMPLETE,   "incomplete",   "the request lacks a field that it needs") \
+	X(ERR_SIGNATURE,    "signature",    "the signature does not verify")       \
+	X(ERR_TARGET,       "target",       "the target does not belong to the value") \
+	X(ERR_TOKEN,        "token",        "the token is wrong or has expired")   \
+	X(ERR_UNKNOWN,      "unknown",      "nothing is known under that name")    \
+	X(ERR_EXISTS,       "exists",       "there is one already")                \
+	X(ERR_SEQ_REUSED,   "seq-reused",   "another value is stored under that sequence number") \
+	X(ERR_SEQ_LOW,      "seq-low",      "a later sequence number is stored")   \
+	X(ERR_REFUSED,      "refused",      "the other node refused")              \
+	X(ERR_TIMEOUT,      "timeout",      "no answer came")                      \
+	X(ERR_CANCELLED,    "cancelled",    "it was cancelled")                    \
+	X(ERR_UNREACHABLE,  "unreachable",  "no node of the network answered")     \
+	X(ERR_NOT_FOUND,    "not-found",    "nothing was found")                   \
+	X(ERR_BUSY,         "busy",         "too much is under way")               \
+	X(ERR_FULL,         "full",         "the outgoing batch is full")          \
+	X(ERR_TOO_BIG,      "too-big",      "the datagram exceeds the path's size") \
+	X(ERR_ADDRESS_USED, "address-used", "the address or port is taken")        \
+	X(ERR_SOCKET,       "socket",       "the socket could not be opened")      \
+	X(ERR_CLOSED,       "closed",       "the node is stopping")                \
+	X(ERR_MEMORY,       "memory",       "out of memory")                       \
+	X(ERR_VALUE,        "value",        "the value is not acceptable")
+/* clang-format on */
+
+enum err_index {
+	ERR_INDEX_NONE,
+#define X(code, name, text) code##_INDEX,
+	ERR_LIST(X)
+#undef X
+	    ERR_INDEX_MAX
+};
+
+enum err {
+#define X(code, name, text) code = -code##_INDEX,
+	ERR_LIST(X)
+#undef X
+};
+
+/* Short name for counters and JSON ("malformed"); "ok" for 0. Never NULL. */
+const char *err_name(int err);
+
+/* The same in words, without a full stop. Never NULL. */
+const char *err_text(int err);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hash.h - keyed hashing for tables, and uthash as the house uses it.
+ *
+ * Attackers choose our table keys (addresses, ids, topics), so every hash is
+ * SipHash under a key of the node's own. uthash is used by hash value:
+ * HASH_ADD_BYHASHVALUE and HASH_FIND_BYHASHVALUE with hash_key_of(). Its exit
+ * on lack of memory is turned off; after an ADD the caller looks whether the
+ * element is in. Uses: base, libsodium.
+ */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+enum { HASH_KEY_LEN = 16 };
+
+struct hash_key {
+	uint8_t k[HASH_KEY_LEN];
+};
+
+uint32_t hash_bytes(const struct hash_key *key, const void *p, size_t len);
+uint32_t hash_u64(const struct hash_key *key, uint64_t v);
+
+#endif

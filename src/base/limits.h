@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * limits.h - everything that peers could make grow, and how far.
+ *
+ * One table: field, name in the configuration and of the long option, default,
+ * smallest and largest value, meaning. The configuration reader, the manual
+ * page and `dhtctl stats` are made from it. Uses: nothing.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#include <stdint.h>
+
+/* clang-format off */
+#define LIMIT_LIST(X) \
+	/* What a host gets that has proved nothing: it may be a victim whose
+	 * address somebody forged. */ \
+	X(unproven_burst, "unproven-burst", 40000, 2048, 16777216, \
+	    "bytes sent at once to a host that has proved nothing") \
+	X(unproven_rate, "unproven-rate", 4000, 1, 16777216, \
+	    "bytes a second sent to such a host after that") \
+	/* A whole network may bootstrap from behind one address. */ \
+	X(proven_burst, "proven-burst", 200, 1, 1000000, \
+	    "requests answered at once to a host that has proved its address") \
+	X(proven_rate, "proven-rate", 100, 1, 1000000, \
+	    "requests a second answered to such a host after that") \
+	X(proven_seconds, "proven-seconds", 600, 10, 86400, \
+	    "how long a proof of address holds, in seconds") \
+	X(sources, "sources", 65536, 256, 4194304, \
+	    "hosts whose budgets are remembered") \
+	/* New ids, until they have answered one PING of ours. */ \
+	X(candidates, "candidates", 256, 1, 65536, \
+	    "new nodes being checked at a time") \
+	X(candidates_prefix, "candidates-prefix", 16, 1, 65536, \
+	    "the same from one /24") \
+	X(candidate_seconds, "candidate-seconds", 60, 1, 86400, \
+	    "seconds between two checks of one address") \
+	X(delayed_pings, "delayed-pings", 1024, 0, 65536, \
+	    "delayed pings waiting at a time") \
+	X(delayed_pings_prefix, "delayed-pings-prefix", 16, 0, 65536, \
+	    "the same from one /24") \
+	X(delayed_ping_ms, "delayed-ping-ms", 10000, 0, 60000, \
+	    "longest delay served, in milliseconds") \
+	/* An address is cheap, a /24 is not: what each may hold of us. */ \
+	X(row_host, "row-host", 1, 1, 20, \
+	    "nodes of one address in a bucket row or a closest set") \
+	X(row_prefix, "row-prefix", 2, 1, 20, \
+	    "nodes of one /24 in a bucket row or a closest set") \
+	X(table_host, "table-host", 4, 1, 5120, \
+	    "nodes of one address in the routing table") \
+	X(table_prefix, "table-prefix", 16, 1, 5120, \
+	    "nodes of one /24 in the routing table") \
+	X(requests, "requests", 2048, 64, 32768, \
+	    "own requests in flight or waiting") \
+	X(queries, "queries", 128, 4, 4096, \
+	    "own queries at a time") \
+	X(query_candidates, "query-candidates", 2048, 64, 65536, \
+	    "nodes remembered by one query") \
+	X(operations, "operations", 256, 4, 4096, \
+	    "operations of control clients at a time") \
+	/* Forwarded signalling, spec 03 §3.5. */ \
+	X(forward_burst, "forward-burst", 40000, 2048, 16777216, \
+	    "bytes forwarded at once for one /24, and to one address") \
+	X(forward_rate, "forward-rate", 4000, 1, 16777216, \
+	    "bytes a second forwarded after that") \
+	X(forward_hosts, "forward-hosts", 4096, 16, 1048576, \
+	    "/24s, and as many addresses, whose forwarding is counted") \
+	/* What is held for others. */ \
+	X(records, "records", 65536, 16, 4194304, \
+	    "announcements held for others") \
+	X(topic_records, "topic-records", 1024, 20, 65536, \
+	    "announcements held for one topic") \
+	X(forwards, "forwards", 65536, 16, 4194304, \
+	    "listening keys for which this node forwards") \
+	X(refreshes, "refreshes", 16384, 16, 4194304, \
+	    "refresh tokens held") \
+	X(values, "values", 32768, 16, 4194304, \
+	    "mutable values held, and as many immutable ones") \
+	X(value_bytes, "value-bytes", 16777216, 65536, 1073741824, \
+	    "bytes of values held, of each kind") \
+	X(record_seconds, "record-seconds", 1200, 60, 86400, \
+	    "age at which an announcement is forgotten") \
+	X(value_seconds, "value-seconds", 172800, 600, 2592000, \
+	    "age at which a value is forgotten") \
+	X(share_host, "share-host", 10, 1, 1000, \
+	    "thousandths of a cache that one address may hold") \
+	X(share_prefix, "share-prefix", 40, 1, 1000, \
+	    "thousandths of a cache that one /24 may hold") \
+	X(serve_host, "serve-host", 2, 1, 20, \
+	    "announcements of one address among the 20 of a reply") \
+	X(serve_prefix, "serve-prefix", 8, 1, 20, \
+	    "announcements of one /24 among the 20 of a reply") \
+	X(announcements, "announcements", 1024, 1, 65536, \
+	    "own topics kept announced") \
+	X(news, "news", 4096, 64, 1048576, \
+	    "results waiting for the control socket")
+/* clang-format on */
+
+struct limits {
+#define X(field, name, value, low, high, text) uint32_t field;
+	LIMIT_LIST(X)
+#undef X
+};
+
+struct limit_info {
+	const char *name, *text;
+	uint32_t value, low, high; /* default and range */
+	uint32_t offset;           /* of the field in struct limits */
+};
+
+extern const struct limit_info limit_table[];
+extern const unsigned limit_table_len;
+
+/* All at their defaults. */
+void limits_init(struct limits *l);
+
+#endif

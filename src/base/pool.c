@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+
+/* A step of growth; small, because idle nodes run by the thousand. */
+enum { CHUNK_BYTES = 4096, HEADS_MIN = 16 };
+
+void
+pool_init(struct pool *p, size_t cell, uint32_t limit)
+{
+	uint32_t cells = 1;
+
+	while (cells * 2 * cell <= CHUNK_BYTES)
+		cells *= 2;
+	*p = (struct pool){
+	    .cell = (uint32_t)cell, .limit = limit, .chunk_cells = cells};
+}
+
+void
+pool_fini(struct pool *p)
+{
+	for (uint32_t i = 0; i < p->chunks_len; i++)
+		free(p->chunks[i]);
+	free(p->chunks);
+	p->chunks = NULL;
+	p->chunks_len = p->top = p->freed = p->len = 0;
+}
+
+/* The table of chunks doubles: its length is full at each power of two. */
+static int
+grow(struct pool *p)
+{
+	uint32_t n = p->chunks_len;
+	uint8_t **chunks = p->chunks;
+
+	if ((n & (n - 1)) == 0) {
+		chunks = realloc(chunks, (n > 0 ? 2 * n : 1) * sizeof *chunks);
+		if (chunks == NULL)
+			return ERR_MEMORY;
+		p->chunks = chunks;
+	}
+	chunks[n] = malloc((size_t)p->chunk_cells * p->cell);
+	if (chunks[n] == NULL)
+		return ERR_MEMORY;
+	p->chunks_len++;
+	return 0;
+}
+
+uint32_t
+pool_get(struct pool *p)
+{
+	uint32_t at = p->freed;
+
+	if (p->len >= p->limit)
+		return 0;
+	if (at != 0) {
+		memcpy(&p->freed, pool_at(p, at), sizeof p->freed);
+	} else {
+		if (p->top == p->chunks_len * p->chunk_cells && grow(p) != 0)
+			return 0;
+		at = ++p->top;
+	}
+	p->len++;
+	memset(pool_at(p, at), 0, p->cell);
+	return at;
+}
+
+void
+pool_put(struct pool *p, uint32_t at)
+{
+	memcpy(pool_at(p, at), &p->freed, sizeof p->freed);
+	p->freed = at;
+	p->len--;
+}
+
+static struct index_link *
+link_of(const struct index *ix, uint32_t at)
+{
+	return (void *)((uint8_t *)pool_at(ix->pool, at) + ix->offset);
+}
+
+void
+index_init(struct index *ix, const struct pool *p, size_t link_offset)
+{
+	*ix = (struct index){.pool = p, .offset = (uint32_t)link_offset};
+}
+
+void
+index_fini(struct index *ix)
+{
+	free(ix->heads);
+	ix->heads = NULL;
+	ix->heads_len = ix->len = 0;
+}
+
+static int
+rehash(struct index *ix, uint32_t heads_len)
+{
+	uint32_t *heads = calloc(heads_len, sizeof *heads);
+
+	if (heads == NULL)
+		return ERR_MEMORY;
+	for (uint32_t i = 0; i < ix->heads_len; i++) {
+		uint32_t at = ix->heads[i];
+
+		while (at != 0) {
+			struct index_link *l = link_of(ix, at);
+			uint32_t next = l->next;
+			uint32_t *head = &heads[l->hash & (heads_len - 1)];
+
+			l->next = *head;
+			*head = at;
+			at = next;
+		}
+	}
+	free(ix->heads);
+	ix->heads = heads;
+	ix->heads_len = heads_len;
+	return 0;
+}
+
+int
+index_add(struct index *ix, uint32_t at, uint32_t hash)
+{
+	struct index_link *l = link_of(ix, at);
+	uint32_t *head;
+
+	if (ix->len >= ix->heads_len &&
+	    rehash(ix, ix->heads_len > 0 ? ix->heads_len * 2 : HEADS_MIN) !=
+		0 &&
+	    ix->heads_len == 0)
+		return ERR_MEMORY;
+	head = &ix->heads[hash & (ix->heads_len - 1)];
+	*l = (struct index_link){.hash = hash, .next = *head};
+	*head = at;
+	ix->len++;
+	return 0;
+}
+
+void
+index_del(struct index *ix, uint32_t at)
+{
+	struct index_link *l = link_of(ix, at);
+	uint32_t *from = &ix->heads[l->hash & (ix->heads_len - 1)];
+
+	while (*from != at)
+		from = &link_of(ix, *from)->next;
+	*from = l->next;
+	ix->len--;
+}
+
+/* The cell itself or the first behind it that has this very hash. */
+static uint32_t
+skip(const struct index *ix, uint32_t at, uint32_t hash)
+{
+	while (at != 0 && link_of(ix, at)->hash != hash)
+		at = link_of(ix, at)->next;
+	return at;
+}
+
+uint32_t
+index_first(const struct index *ix, uint32_t hash)
+{
+	if (ix->heads_len == 0)
+		return 0;
+	return skip(ix, ix->heads[hash & (ix->heads_len - 1)], hash);
+}
+
+uint32_t
+index_next(const struct index *ix, uint32_t at)
+{
+	const struct index_link *l = link_of(ix, at);
+
+	return skip(ix, l->next, l->hash);
+}
+
+static struct chain_link *
+chain_at(const struct pool *p, size_t offset, uint32_t at)
+{
+	return (void *)((uint8_t *)pool_at(p, at) + offset);
+}
+
+void
+chain_push(struct chain *c, const struct pool *p, size_t offset, uint32_t at)
+{
+	struct chain_link *l = chain_at(p, offset, at);
+
+	*l = (struct chain_link){.prev = c->last};
+	if (c->last != 0)
+		chain_at(p, offset, c->last)->next = at;
+	else
+		c->first = at;
+	c->last = at;
+}
+
+void
+chain_del(struct chain *c, const struct pool *p, size_t offset, uint32_t at)
+{
+	struct chain_link *l = chain_at(p, offset, at);
+
+	if (l->prev != 0)
+		chain_at(p, offset, l->prev)->next = l->next;
+	else
+		c->first = l->next;
+	if (l->next != 0)
+		chain_at(p, offset, l->next)->prev = l->prev;
+	else
+		c->last = l->prev;
+}

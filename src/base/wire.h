@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * wire.h - bounded cursors over datagrams.
+ *
+ * Reads and writes the compact encoding (spec 01 §2; little-endian
+ * throughout); knows no message and no socket. A cursor borrows its buffer and
+ * never allocates. The first access past the end sets `bad`, which sticks:
+ * reads then yield zero, writes do nothing. So a codec runs straight through
+ * and asks rd_ok() or wr_ok() once, at the end. Uses: base.
+ */
+#ifndef BASE_WIRE_H
+#define BASE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+/* The largest integer that a JavaScript peer can hold exactly, 2^53 - 1. */
+#define WIRE_UINT_MAX UINT64_C(0x1fffffffffffff)
+
+/* A borrowed run of bytes. p is NULL when absent, not when merely empty. */
+struct bytes {
+	const uint8_t *p;
+	size_t len;
+};
+
+struct rd {
+	const uint8_t *p, *end;
+	bool bad;
+};
+
+struct wr {
+	uint8_t *start, *p, *end;
+	bool bad;
+};
+
+static inline struct rd
+rd_init(const uint8_t *buf, size_t len)
+{
+	/* An absent value is NULL, and NULL + 0 is undefined. */
+	return (struct rd){.p = buf, .end = len > 0 ? buf + len : buf};
+}
+
+static inline bool
+rd_ok(const struct rd *r)
+{
+	return !r->bad;
+}
+
+static inline size_t
+rd_left(const struct rd *r)
+{
+	return (size_t)(r->end - r->p);
+}
+
+/* Next n bytes, or NULL (latched) if fewer are left. */
+const uint8_t *rd_take(struct rd *r, size_t n);
+
+uint8_t rd_u8(struct rd *r);
+uint16_t rd_le16(struct rd *r);
+uint32_t rd_le32(struct rd *r);
+
+/* A varint; non-minimal forms pass, values above WIRE_UINT_MAX latch. */
+uint64_t rd_uint(struct rd *r);
+
+/* Six bytes; the port may be 0. */
+struct addr rd_addr4(struct rd *r);
+
+/* Length and bytes, borrowed from the datagram; longer than max latches. */
+struct bytes rd_buffer(struct rd *r, size_t max);
+
+/*
+ * The count of an array whose elements take at least elem_min bytes: latches
+ * if so many cannot be left, so a caller may reserve room for the result.
+ */
+size_t rd_count(struct rd *r, size_t elem_min);
+
+static inline struct wr
+wr_init(uint8_t *buf, size_t cap)
+{
+	return (struct wr){.start = buf, .p = buf, .end = buf + cap};
+}
+
+static inline bool
+wr_ok(const struct wr *w)
+{
+	return !w->bad;
+}
+
+static inline size_t
+wr_len(const struct wr *w)
+{
+	return (size_t)(w->p - w->start);
+}
+
+static inline size_t
+wr_left(const struct wr *w)
+{
+	return (size_t)(w->end - w->p);
+}
+
+/* Room for n bytes to fill in, or NULL (latched) if it is not there. */
+uint8_t *wr_room(struct wr *w, size_t n);
+
+void wr_raw(struct wr *w, const void *p, size_t n);
+void wr_u8(struct wr *w, uint8_t v);
+void wr_le16(struct wr *w, uint16_t v);
+void wr_le32(struct wr *w, uint32_t v);
+
+/* The shortest form; v must not exceed WIRE_UINT_MAX, or it latches. */
+void wr_uint(struct wr *w, uint64_t v);
+
+/* An IPv4 address; any other family latches. */
+void wr_addr4(struct wr *w, const struct addr *a);
+
+void wr_buffer(struct wr *w, const void *p, size_t n);
+
+#endif
