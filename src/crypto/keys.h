@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * keys.h - Ed25519 key pairs, signatures, namespaces; thin words over
+ * libsodium.
+ *
+ * Seeds come from the caller, never from the system. Uses: base, libsodium.
+ */
+#ifndef CRYPTO_KEYS_H
+#define CRYPTO_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	KEY_LEN = 32,
+	KEY_SEED_LEN = 32,
+	KEY_SECRET_LEN = 64,
+	SIGNATURE_LEN = 64,
+	HASH_LEN = 32,
+	NAMESPACE_LEN = 32,
+};
+
+struct key_pair {
+	uint8_t public_key[KEY_LEN];
+	uint8_t secret_key[KEY_SECRET_LEN]; /* seed, then public key */
+};
+
+void key_pair_from_seed(struct key_pair *k, const uint8_t seed[KEY_SEED_LEN]);
+
+/* BLAKE2b-256 of one run of bytes: the H of the spec. */
+void hash_blake2b(uint8_t out[HASH_LEN], const void *p, size_t len);
+
+/* The target under which a peer is found: H(public key). */
+static inline void
+key_target(uint8_t out[HASH_LEN], const uint8_t key[KEY_LEN])
+{
+	hash_blake2b(out, key, KEY_LEN);
+}
+
+/* Namespaces of signatures, spec 02 §4; the number is the command's. */
+enum key_namespace {
+	NS_PEER_HANDSHAKE = 0,
+	NS_PEER_HOLEPUNCH = 1,
+	NS_ANNOUNCE = 4,
+	NS_UNANNOUNCE = 5,
+	NS_MUTABLE_PUT = 6,
+	NS_PLUGIN = 10,
+};
+
+/* H( H("hyperswarm/dht") || number ). */
+void key_namespace(uint8_t out[NAMESPACE_LEN], enum key_namespace ns);
+
+/*
+ * Signs and verifies NS(ns) || H(parts, one behind the other). The parts are
+ * borrowed. key_verify returns 0 or ERR_SIGNATURE.
+ */
+struct key_part {
+	const void *p;
+	size_t len;
+};
+
+void key_sign(uint8_t sig[SIGNATURE_LEN], const struct key_pair *k,
+    enum key_namespace ns, const struct key_part *parts, size_t parts_len);
+int key_verify(const uint8_t sig[SIGNATURE_LEN], const uint8_t key[KEY_LEN],
+    enum key_namespace ns, const struct key_part *parts, size_t parts_len);
+
+#endif
