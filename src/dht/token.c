@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+#include <sodium.h>
+#include <string.h>
+
+#include "dht/token.h"
+
+void
+tokens_init(struct tokens *t, struct world *w)
+{
+	w->ops->random(w, t->now, sizeof t->now);
+	w->ops->random(w, t->before, sizeof t->before);
+	t->turned_us = w->now_us;
+}
+
+void
+tokens_fini(struct tokens *t)
+{
+	sodium_memzero(t, sizeof *t);
+}
+
+static void
+turn(struct tokens *t, struct world *w)
+{
+	uint64_t age = w->now_us - t->turned_us;
+
+	if (age < TOKEN_TURN_US)
+		return;
+	if (age < 2 * (uint64_t)TOKEN_TURN_US)
+		memcpy(t->before, t->now, sizeof t->before);
+	else
+		w->ops->random(w, t->before, sizeof t->before);
+	w->ops->random(w, t->now, sizeof t->now);
+	/* To the time when it was due, or a token could live for 90 s. */
+	t->turned_us += age - age % TOKEN_TURN_US;
+}
+
+/* 128 bits from each half of the secret. */
+static void
+derive(const uint8_t secret[TOKEN_SECRET_LEN], uint64_t host,
+    uint8_t out[RPC_TOKEN_LEN])
+{
+	const size_t half = crypto_shorthash_siphashx24_BYTES;
+
+	crypto_shorthash_siphashx24(
+	    out, (const uint8_t *)&host, sizeof host, secret);
+	crypto_shorthash_siphashx24(out + half, (const uint8_t *)&host,
+	    sizeof host, secret + crypto_shorthash_siphashx24_KEYBYTES);
+}
+
+void
+token_make(struct tokens *t, struct world *w, const struct addr *host,
+    uint8_t out[RPC_TOKEN_LEN])
+{
+	turn(t, w);
+	derive(t->now, addr_host_key(host), out);
+}
+
+bool
+token_check(struct tokens *t, struct world *w, const struct addr *host,
+    const uint8_t token[RPC_TOKEN_LEN])
+{
+	uint8_t want[RPC_TOKEN_LEN];
+
+	turn(t, w);
+	derive(t->now, addr_host_key(host), want);
+	if (sodium_memcmp(want, token, sizeof want) == 0)
+		return true;
+	derive(t->before, addr_host_key(host), want);
+	return sodium_memcmp(want, token, sizeof want) == 0;
+}
