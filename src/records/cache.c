@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "records/cache.h"
+
+/* Cells forgotten in one go, so that no mass death stops the node. */
+enum { EXPIRE_MAX = 256, EXPIRE_AGAIN_S = 1 };
+
+static const size_t by_age = offsetof(struct cache_item, age);
+static const size_t by_host = offsetof(struct cache_item, host);
+
+struct cache_limits
+cache_limits_of(const struct limits *l, uint32_t cells)
+{
+	return (struct cache_limits){
+	    .cells = cells,
+	    .weight = cells,
+	    .age_s = l->record_seconds,
+	    .share_host = l->share_host,
+	    .share_prefix = l->share_prefix,
+	};
+}
+
+void
+cache_init(struct cache *c, size_t cell, const struct cache_limits *l,
+    const struct hash_key *key, struct stats *st,
+    void (*gone)(struct cache *c, uint32_t at))
+{
+	*c = (struct cache){.limits = *l, .stats = st, .gone = gone};
+	pool_init(&c->cells, cell, l->cells);
+	index_init(&c->index, &c->cells, offsetof(struct cache_item, index));
+	sources_init(&c->sources, key);
+}
+
+void
+cache_fini(struct cache *c)
+{
+	while (c->age.first != 0)
+		cache_del(c, c->age.first);
+	index_fini(&c->index);
+	pool_fini(&c->cells);
+	sources_fini(&c->sources);
+}
+
+uint32_t
+cache_weight(const struct cache *c, size_t bytes)
+{
+	uint32_t average = c->limits.weight / c->limits.cells;
+	uint32_t least = average > 0 ? average : 1;
+
+	return bytes > least ? (uint32_t)bytes : least;
+}
+
+/* Onto the chains; the account has it already. */
+static void
+link_item(struct cache *c, const struct writer *w, uint32_t at, uint32_t source,
+    uint32_t weight)
+{
+	struct cache_item *it = cache_at(c, at);
+
+	it->source = source;
+	it->weight = weight;
+	it->since_s = w->now_s;
+	chain_push(&c->age, &c->cells, by_age, at);
+	chain_push(
+	    &sources_host(&c->sources, source)->items, &c->cells, by_host, at);
+}
+
+/* Off the chains and off the account. */
+static void
+unlink_item(struct cache *c, uint32_t at)
+{
+	const struct cache_item *it = cache_at(c, at);
+
+	chain_del(&c->age, &c->cells, by_age, at);
+	chain_del(&sources_host(&c->sources, it->source)->items, &c->cells,
+	    by_host, at);
+	c->weight -= it->weight;
+	sources_sub(&c->sources, it->source, it->weight);
+}
+
+static void
+release(struct cache *c, uint32_t at)
+{
+	if (c->gone != NULL)
+		c->gone(c, at);
+	index_del(&c->index, at);
+	pool_put(&c->cells, at);
+}
+
+void
+cache_del(struct cache *c, uint32_t at)
+{
+	unlink_item(c, at);
+	release(c, at);
+}
+
+static void
+evict(struct cache *c, uint32_t at)
+{
+	cache_del(c, at);
+	c->stats->records_evicted++;
+}
+
+static uint32_t
+share(const struct cache *c, uint32_t thousandths)
+{
+	return (uint32_t)((uint64_t)c->limits.weight * thousandths / 1000);
+}
+
+static uint32_t
+oldest_of(const struct cache *c, uint32_t prefix)
+{
+	uint32_t host = sources_heaviest_host(&c->sources, prefix);
+
+	return host != 0 ? sources_host(&c->sources, host)->items.first : 0;
+}
+
+/* The cell to go when the cache is full, or 0 if it holds none. */
+static uint32_t
+victim(const struct cache *c)
+{
+	uint32_t prefix = sources_heaviest(&c->sources);
+	uint32_t at = prefix != 0 ? oldest_of(c, prefix) : 0;
+	const struct cache_item *it;
+
+	if (at == 0)
+		return c->age.first;
+	/* If no source holds more than one cell, the oldest of all goes. */
+	it = cache_at(c, at);
+	if (it->weight == sources_prefix(&c->sources, prefix)->weight)
+		return c->age.first;
+	return at;
+}
+
+/*
+ * Makes room for something that is on the account of `source` already, but on
+ * no chain yet, so that it is not taken itself. A source may always hold one.
+ */
+static void
+make_room(struct cache *c, const struct writer *w, uint32_t source)
+{
+	struct source_host *h = sources_host(&c->sources, source);
+	struct source_prefix *p = sources_prefix(&c->sources, h->prefix);
+	uint32_t host_max = share(c, c->limits.share_host);
+	uint32_t prefix_max = share(c, c->limits.share_prefix), at;
+
+	while (w->shares && h->weight > host_max && h->items.first != 0)
+		evict(c, h->items.first);
+	while (w->shares && p->weight > prefix_max &&
+	       (at = oldest_of(c, h->prefix)) != 0)
+		evict(c, at);
+	while (c->weight > c->limits.weight && (at = victim(c)) != 0)
+		evict(c, at);
+}
+
+/* Opens the account for something new and makes room; its source, or 0. */
+static uint32_t
+admit(struct cache *c, const struct writer *w, uint32_t weight)
+{
+	uint32_t source = sources_add(&c->sources, w->from, weight);
+
+	if (source != 0) {
+		c->weight += weight;
+		make_room(c, w, source);
+	}
+	return source;
+}
+
+static uint32_t
+get_cell(struct cache *c, uint32_t hash)
+{
+	uint32_t at = pool_get(&c->cells);
+
+	if (at != 0 && index_add(&c->index, at, hash) != 0) {
+		pool_put(&c->cells, at);
+		at = 0;
+	}
+	return at;
+}
+
+uint32_t
+cache_add(
+    struct cache *c, const struct writer *w, uint32_t hash, uint32_t weight)
+{
+	uint32_t source = admit(c, w, weight), at;
+
+	if (source == 0)
+		return 0;
+	/* Weight runs out first, but for what rounding or old limits left. */
+	while (cache_len(c) >= c->limits.cells && (at = victim(c)) != 0)
+		evict(c, at);
+	at = get_cell(c, hash);
+	if (at == 0) {
+		c->weight -= weight;
+		sources_sub(&c->sources, source, weight);
+		return 0;
+	}
+	link_item(c, w, at, source, weight);
+	return at;
+}
+
+bool
+cache_renew(
+    struct cache *c, const struct writer *w, uint32_t at, uint32_t weight)
+{
+	uint32_t source;
+
+	unlink_item(c, at);
+	source = admit(c, w, weight);
+	if (source == 0) {
+		release(c, at);
+		return false;
+	}
+	link_item(c, w, at, source, weight);
+	return true;
+}
+
+static uint32_t
+find(const struct cache *c, uint32_t hash, const uint8_t key[HASH_LEN])
+{
+	uint32_t i = index_first(&c->index, hash);
+
+	while (i != 0) {
+		const struct cache_entry *e = cache_at(c, i);
+
+		if (memcmp(e->key, key, HASH_LEN) == 0)
+			break;
+		i = index_next(&c->index, i);
+	}
+	return i;
+}
+
+uint32_t
+cache_find(const struct cache *c, uint32_t now_s, const uint8_t key[HASH_LEN])
+{
+	uint32_t at = 0;
+
+	/* The hash is not worth its price for an empty cache. */
+	if (cache_len(c) > 0)
+		at = find(c, hash_bytes(c->sources.key, key, HASH_LEN), key);
+	return at != 0 && !cache_expired(c, at, now_s) ? at : 0;
+}
+
+uint32_t
+cache_set(struct cache *c, const struct writer *w, const uint8_t key[HASH_LEN],
+    uint32_t weight)
+{
+	uint32_t hash = hash_bytes(c->sources.key, key, HASH_LEN);
+	uint32_t at = find(c, hash, key);
+	struct cache_entry *e;
+
+	if (at != 0)
+		return cache_renew(c, w, at, weight) ? at : 0;
+	at = cache_add(c, w, hash, weight);
+	if (at != 0) {
+		e = cache_at(c, at);
+		memcpy(e->key, key, HASH_LEN);
+	}
+	return at;
+}
+
+void
+cache_set_limits(struct cache *c, const struct cache_limits *l)
+{
+	uint32_t at;
+
+	c->limits = *l;
+	c->cells.limit = l->cells;
+	while ((cache_len(c) > l->cells || c->weight > l->weight) &&
+	       (at = victim(c)) != 0)
+		evict(c, at);
+}
+
+uint32_t
+cache_expire(struct cache *c, uint32_t now_s)
+{
+	const struct cache_item *it;
+
+	for (int i = 0; i < EXPIRE_MAX && c->age.first != 0; i++) {
+		if (!cache_expired(c, c->age.first, now_s))
+			break;
+		cache_del(c, c->age.first);
+		c->stats->records_expired++;
+	}
+	if (c->age.first == 0)
+		return CACHE_EMPTY;
+	if (cache_expired(c, c->age.first, now_s))
+		return EXPIRE_AGAIN_S;
+	it = cache_at(c, c->age.first);
+	return c->limits.age_s - (now_s - it->since_s);
+}

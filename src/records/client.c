@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "records/client_op.h"
+
+/* ---- life ---- */
+
+struct client_op *
+client_op_new(struct dht *d, const struct client_kind *kind,
+    const uint8_t *target, struct client_sink sink)
+{
+	struct client_op *op = calloc(1, sizeof *op);
+
+	if (op == NULL)
+		return NULL;
+	op->dht = d;
+	op->kind = kind;
+	op->sink = sink;
+	op->done.kind = CLIENT_DONE;
+	memcpy(op->target, target, HASH_LEN);
+	return op;
+}
+
+void
+client_op_free(struct client_op *op)
+{
+	free(op->value);
+	free(op);
+}
+
+void
+client_op_emit(struct client_op *op, const struct client_event *e)
+{
+	if (!op->cancelled)
+		op->sink.event(op->sink.owner, e);
+}
+
+void
+client_op_conclude(struct client_op *op)
+{
+	struct client_event done = op->done;
+	struct client_sink sink = op->sink;
+
+	if (op->query != NULL || !LIST_EMPTY(&op->withdrawals))
+		return;
+	if (op->cancelled)
+		done.err = ERR_CANCELLED;
+	client_op_free(op);
+	sink.event(sink.owner, &done);
+}
+
+static void
+on_reply(void *owner, const struct dht_answer *a)
+{
+	struct client_op *op = owner;
+
+	if (!op->cancelled)
+		op->kind->reply(op, a);
+}
+
+static bool
+on_commit(void *owner, const struct query_node *to, struct dht_call *c)
+{
+	struct client_op *op = owner;
+
+	c->target = op->target;
+	return op->kind->commit(op, to, c);
+}
+
+static void
+on_committed(
+    void *owner, const struct query_node *to, const struct dht_answer *a)
+{
+	struct client_op *op = owner;
+
+	(void)to;
+	if (a->err == 0 && a->reply->error == RPC_OK)
+		op->done.stored++;
+	else
+		op->done.refused++;
+	if (a->err == 0 && a->reply->error == RPC_SEQ_REUSED)
+		op->seq_err = ERR_SEQ_REUSED;
+	if (a->err == 0 && a->reply->error == RPC_SEQ_TOO_LOW)
+		op->seq_err = ERR_SEQ_LOW;
+}
+
+static void
+on_done(void *owner, const struct query_result *r)
+{
+	struct client_op *op = owner;
+
+	op->query = NULL;
+	op->done.err = r->err;
+	op->done.replies = r->replies;
+	op->done.failures = r->failures;
+	/* Of all reasons, those that tell of a later value matter most. */
+	op->done.commit_err = op->seq_err != 0 ? op->seq_err : r->commit_err;
+	if (r->err == ERR_REFUSED && op->seq_err != 0)
+		op->done.err = op->seq_err;
+	if (r->err == 0 && op->kind->ended != NULL)
+		op->done.err = op->kind->ended(op, r);
+	if (r->err == ERR_CANCELLED && op->found)
+		op->done.err = 0;
+	if (op->cancelled && !LIST_EMPTY(&op->withdrawals))
+		client_op_end_withdrawals(op);
+	else
+		client_op_conclude(op);
+}
+
+int
+client_op_start(struct client_op *op, struct bytes value, uint8_t commit_max,
+    struct client_op **out)
+{
+	const struct client_kind *kind = op->kind;
+	struct query_spec spec = {
+	    .internal = kind->internal,
+	    .command = kind->command,
+	    .value = value,
+	    .commit_max = commit_max,
+	    .reply = kind->reply != NULL ? on_reply : NULL,
+	    .commit = kind->commit != NULL ? on_commit : NULL,
+	    .committed = on_committed,
+	    .done = on_done,
+	    .owner = op,
+	};
+	int err;
+
+	memcpy(spec.target, op->target, HASH_LEN);
+	err = query_start(op->dht, &spec, &op->query);
+	if (err != 0)
+		client_op_free(op);
+	else
+		*out = op;
+	return err;
+}
+
+void
+client_op_end_withdrawals(struct client_op *op)
+{
+	struct withdrawal *w = LIST_FIRST(&op->withdrawals), *next;
+
+	/* The last of them may end the operation, so it is not looked at. */
+	for (; w != NULL; w = next) {
+		next = LIST_NEXT(w, link);
+		dht_cancel(op->dht, w->request);
+	}
+}
+
+void
+records_client_cancel(struct client_op *op)
+{
+	op->cancelled = true;
+	/* The query first: while it is there, no withdrawal is the end. */
+	if (op->query != NULL)
+		query_cancel(op->query);
+	else
+		client_op_end_withdrawals(op);
+}
+
+/* ---- find_node ---- */
+
+static int
+node_ended(struct client_op *op, const struct query_result *r)
+{
+	for (size_t i = 0; i < r->closest_len; i++) {
+		struct client_event e = {
+		    .kind = CLIENT_NODE,
+		    .node = r->closest[i].addr,
+		    .id = r->closest[i].id,
+		};
+
+		client_op_emit(op, &e);
+	}
+	return 0;
+}
+
+int
+records_client_find_node(struct dht *d, const uint8_t *target,
+    struct client_sink sink, struct client_op **op)
+{
+	static const struct client_kind kind = {
+	    .command = RPC_FIND_NODE,
+	    .internal = true,
+	    .ended = node_ended,
+	};
+	struct client_op *o = client_op_new(d, &kind, target, sink);
+
+	if (o == NULL)
+		return ERR_MEMORY;
+	return client_op_start(o, (struct bytes){0}, 0, op);
+}
+
+/* ---- find_peer, lookup ---- */
+
+static void
+emit_peer(struct client_op *op, const struct dht_answer *a,
+    const struct peer *p, uint64_t bump)
+{
+	struct client_event e = {
+	    .kind = CLIENT_PEER,
+	    .node = a->from,
+	    .id = a->id,
+	    .peer = *p,
+	    .bump = bump,
+	};
+
+	op->found = true;
+	client_op_emit(op, &e);
+}
+
+static int
+peers_ended(struct client_op *op, const struct query_result *r)
+{
+	(void)r;
+	return op->found ? 0 : ERR_NOT_FOUND;
+}
+
+static void
+find_peer_reply(struct client_op *op, const struct dht_answer *a)
+{
+	struct bytes v = a->reply->value;
+	struct peer p;
+
+	if (v.p != NULL && peer_decode(&p, v.p, v.len) == 0 &&
+	    memcmp(p.key, op->key, KEY_LEN) == 0)
+		emit_peer(op, a, &p, 0);
+}
+
+int
+records_client_find_peer(struct dht *d, const uint8_t *key,
+    struct client_sink sink, struct client_op **op)
+{
+	static const struct client_kind kind = {
+	    .command = CMD_FIND_PEER,
+	    .reply = find_peer_reply,
+	    .ended = peers_ended,
+	};
+	uint8_t target[HASH_LEN];
+	struct client_op *o;
+
+	key_target(target, key);
+	o = client_op_new(d, &kind, target, sink);
+	if (o == NULL)
+		return ERR_MEMORY;
+	memcpy(o->key, key, KEY_LEN);
+	return client_op_start(o, (struct bytes){0}, 0, op);
+}
+
+static void
+lookup_reply(struct client_op *op, const struct dht_answer *a)
+{
+	struct bytes v = a->reply->value;
+	struct lookup l;
+	struct peer p;
+	uint64_t bump;
+
+	if (v.p == NULL || lookup_decode(&l, &bump, v.p, v.len) != 0)
+		return;
+	while (lookup_next(&l, &p))
+		emit_peer(op, a, &p, bump);
+}
+
+int
+records_client_lookup(struct dht *d, const uint8_t *topic,
+    struct client_sink sink, struct client_op **op)
+{
+	static const struct client_kind kind = {
+	    .command = CMD_LOOKUP,
+	    .reply = lookup_reply,
+	    .ended = peers_ended,
+	};
+	struct client_op *o = client_op_new(d, &kind, topic, sink);
+
+	if (o == NULL)
+		return ERR_MEMORY;
+	return client_op_start(o, (struct bytes){0}, 0, op);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * client.h - finding, announcing and storing at other nodes, spec 02 §11.
+ *
+ * Each operation is a query and, if it writes, a commit to the closest nodes.
+ * It tells what it finds through a sink and ends with exactly one CLIENT_DONE,
+ * after which it is gone. Nothing is told from inside the call that starts an
+ * operation. Knows no store and no control client. Uses: base, crypto, dht.
+ */
+#ifndef RECORDS_CLIENT_H
+#define RECORDS_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/wire.h"
+#include "crypto/keys.h"
+#include "dht/dht.h"
+#include "records/record.h"
+
+struct client_op; /* one under way */
+
+enum client_event_kind {
+	CLIENT_NODE,  /* find_node, at the end: node, id; nearest first */
+	CLIENT_PEER,  /* find_peer, lookup: node told of peer, bump */
+	CLIENT_VALUE, /* get: node, value; mutable: seq */
+	CLIENT_DONE,  /* the end: err and the counts */
+};
+
+/*
+ * What it points to is borrowed for the length of the call. Fields that the
+ * kind does not name are zero.
+ */
+struct client_event {
+	enum client_event_kind kind;
+	/*
+	 * Of CLIENT_DONE. 0; ERR_UNREACHABLE: nobody answered; ERR_NOT_FOUND:
+	 * nodes answered, but none knew; ERR_CANCELLED, ERR_CLOSED. Of writes,
+	 * if no node has stored: ERR_REFUSED, ERR_SEQ_REUSED, ERR_SEQ_LOW or
+	 * ERR_TIMEOUT.
+	 */
+	int err;
+	struct addr node;
+	const uint8_t *id; /* of the node, or NULL */
+	/* Any number of relay addresses: it is as the node sent it. */
+	struct peer peer;
+	uint64_t bump, seq;
+	struct bytes value;
+	uint32_t replies, failures; /* of the walk */
+	/* Nodes that did as told, and that did not, at the commit. */
+	uint32_t stored, refused;
+	/* Why the first node did not store, also when others did; or 0. */
+	int commit_err;
+};
+
+/*
+ * The event may start and cancel operations, its own too unless it is
+ * CLIENT_DONE.
+ */
+struct client_sink {
+	void (*event)(void *owner, const struct client_event *e);
+	void *owner;
+};
+
+/*
+ * Each starts an operation: 0 and, in *op, what records_client_cancel() takes
+ * until CLIENT_DONE; or ERR_BUSY, ERR_CLOSED, ERR_MEMORY, and nothing is told.
+ * Keys, targets and topics are 32 bytes and copied.
+ */
+int records_client_find_node(struct dht *d, const uint8_t *target,
+    struct client_sink sink, struct client_op **op);
+int records_client_find_peer(struct dht *d, const uint8_t *key,
+    struct client_sink sink, struct client_op **op);
+int records_client_lookup(struct dht *d, const uint8_t *topic,
+    struct client_sink sink, struct client_op **op);
+
+struct client_announce {
+	const uint8_t *target;       /* the topic, or H(public key) */
+	const struct key_pair *keys; /* borrowed for the operation's life */
+	const struct addr *relays;   /* copied */
+	size_t relays_len;           /* at most PEER_RELAYS_MAX */
+	uint64_t bump;               /* milliseconds since 1970; 0: none */
+	uint8_t commit_max;          /* nodes to announce to; 0: RPC_K */
+};
+
+/* Also ERR_VALUE: too many relays, or one that is not IPv4. */
+int records_client_announce(struct dht *d, const struct client_announce *a,
+    struct client_sink sink, struct client_op **op);
+
+/* Withdraws from each node met that lists the key, or may hide it. */
+int records_client_unannounce(struct dht *d, const uint8_t *target,
+    const struct key_pair *keys, struct client_sink sink,
+    struct client_op **op);
+
+/*
+ * The value is copied. Also ERR_VALUE: it is empty, or seq is above
+ * WIRE_UINT_MAX; ERR_SIZE: longer than VALUE_PUT_MAX.
+ */
+int records_client_put_mutable(struct dht *d, const struct key_pair *keys,
+    uint64_t seq, struct bytes value, struct client_sink sink,
+    struct client_op **op);
+int records_client_put_immutable(struct dht *d, struct bytes value,
+    struct client_sink sink, struct client_op **op);
+
+/* One CLIENT_VALUE at the end: the highest valid seq found, not below seq. */
+int records_client_get_mutable(struct dht *d, const uint8_t *key, uint64_t seq,
+    struct client_sink sink, struct client_op **op);
+
+/* One CLIENT_VALUE as soon as a value with this hash is there. */
+int records_client_get_immutable(struct dht *d, const uint8_t *hash,
+    struct client_sink sink, struct client_op **op);
+
+/*
+ * Ends it: CLIENT_DONE with ERR_CANCELLED comes before this returns or, from
+ * inside an event of this operation, after that one.
+ */
+void records_client_cancel(struct client_op *op);
+
+#endif

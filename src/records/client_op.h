@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * client_op.h - one operation of client.h, for the files that make them.
+ *
+ *	client.c           life, and what only reads: nodes and peers
+ *	client_announce.c  announce, unannounce
+ *	client_value.c     put, get
+ *
+ * Uses: base, crypto, dht.
+ */
+#ifndef RECORDS_CLIENT_OP_H
+#define RECORDS_CLIENT_OP_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "dht/query.h"
+#include "records/client.h"
+
+enum { ANNOUNCE_LEN_MAX = 1 + PEER_LEN_MAX + SIGNATURE_LEN + 9 };
+
+/* What an operation does with its query; each may be NULL. */
+struct client_kind {
+	uint64_t command; /* of the walk */
+	bool internal;
+	/* A node answered. May emit, and cancel the query. */
+	void (*reply)(struct client_op *op, const struct dht_answer *a);
+	/* Fills in what to send to one of the closest nodes. */
+	bool (*commit)(struct client_op *op, const struct query_node *to,
+	    struct dht_call *c);
+	/* The walk has ended well, 0 or a reason; may emit. */
+	int (*ended)(struct client_op *op, const struct query_result *r);
+};
+
+struct withdrawal {
+	LIST_ENTRY(withdrawal) link;
+	struct client_op *op;
+	struct request *request;
+};
+
+struct client_op {
+	struct dht *dht;
+	struct query *query; /* NULL once it has ended */
+	const struct client_kind *kind;
+	struct client_sink sink;
+	struct client_event done; /* as it will be told */
+	bool cancelled, found;
+	int seq_err; /* a node knew a later value, or another one */
+
+	uint8_t target[HASH_LEN];
+	const struct key_pair *keys;
+
+	/* announce, unannounce */
+	uint8_t relays[PEER_RELAYS_MAX * ADDR_WIRE4_LEN];
+	size_t relays_len; /* bytes */
+	uint64_t bump;
+	uint8_t announce[ANNOUNCE_LEN_MAX]; /* as last signed */
+	uint8_t signature[SIGNATURE_LEN];
+	LIST_HEAD(, withdrawal) withdrawals;
+
+	/* find_peer, put, get */
+	uint8_t key[KEY_LEN];
+	uint64_t seq;
+	struct addr node; /* that had the value */
+	uint8_t node_id[ID_LEN];
+	bool node_has_id;
+	uint8_t *value; /* to put, or the best found; ours to free */
+	size_t value_len;
+};
+
+/* A zeroed operation for that target, or NULL. */
+struct client_op *client_op_new(struct dht *d, const struct client_kind *kind,
+    const uint8_t *target, struct client_sink sink);
+
+/*
+ * Starts the walk and stores op in *out; value goes with each step. On failure
+ * op is gone. commit_max is how many of the closest nodes get the commit.
+ */
+int client_op_start(struct client_op *op, struct bytes value,
+    uint8_t commit_max, struct client_op **out);
+void client_op_free(struct client_op *op);
+
+/* Frees op and tells its end, if nothing of it is under way. */
+void client_op_conclude(struct client_op *op);
+
+void client_op_emit(struct client_op *op, const struct client_event *e);
+
+/* Ends all withdrawals, and with the last of them op; its query has ended. */
+void client_op_end_withdrawals(struct client_op *op);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * records.h - what one node holds for others, and its answers: spec 02 §1-§7.
+ *
+ * Topics, the forward table, refresh tokens, mutable and immutable values, all
+ * in bounded caches with shares per address and /24. Serves commands 2 to 10
+ * of persistent nodes. Knows no handshake and starts no request; what this
+ * node asks of others is in client.h. Nothing is allocated before something is
+ * stored. Uses: base, crypto, dht.
+ */
+#ifndef RECORDS_RECORDS_H
+#define RECORDS_RECORDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "dht/dht.h"
+
+struct records;
+
+/* Borrows the dht, which must outlive it. NULL if memory is short. */
+struct records *records_new(struct dht *d);
+void records_free(struct records *r);
+
+/*
+ * Serves a request that dht_recv() has handed up, and that is not for the
+ * router. 0 if it was answered, else why there was no answer (counted).
+ */
+int records_serve(struct records *r, const struct dht_request *rq);
+
+/*
+ * To be called for each request received, of whatever command: a listening
+ * node that is silent for 60 s is offered to nobody, its next packet brings it
+ * back.
+ */
+void records_heard(struct records *r, const struct addr *from);
+
+/*
+ * Where the node that announced itself under the target may be reached from
+ * here; false if there is none, or it has been silent for too long.
+ */
+bool records_forward_for(
+    const struct records *r, const uint8_t *target, struct addr *to);
+
+struct records_status {
+	uint32_t records, topics, forwards, refreshes;
+	uint32_t values;      /* mutable and immutable */
+	uint32_t value_bytes; /* of both */
+};
+
+void records_status(const struct records *r, struct records_status *out);
+
+/* After dht_set_limits(): what is above its new limit goes, oldest first. */
+void records_limits_changed(struct records *r);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * stored.h - a peer as it is kept: the key and up to three relay addresses.
+ * Uses: base.
+ */
+#ifndef RECORDS_STORED_H
+#define RECORDS_STORED_H
+
+#include <string.h>
+
+#include "records/record.h"
+
+/* Bytes alone, so that it adds no padding to a cell. */
+struct stored_peer {
+	uint8_t key[KEY_LEN];
+	uint8_t relays[PEER_RELAYS_MAX * ADDR_WIRE4_LEN];
+	uint8_t relays_len; /* bytes */
+};
+
+static inline void
+stored_peer_set(struct stored_peer *s, const struct peer *p)
+{
+	size_t len = p->relays.len;
+
+	if (len > sizeof s->relays)
+		len = sizeof s->relays;
+	memcpy(s->key, p->key, KEY_LEN);
+	if (len > 0)
+		memcpy(s->relays, p->relays.p, len);
+	s->relays_len = (uint8_t)len;
+}
+
+/* Borrows from s. */
+static inline struct peer
+stored_peer_get(const struct stored_peer *s)
+{
+	return (struct peer){
+	    .key = s->key, .relays = {s->relays, s->relays_len}};
+}
+
+#endif

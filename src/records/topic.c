@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "records/stored.h"
+#include "records/topic.h"
+
+/* How far a bump may be ahead of our clock, spec 02 §6.2. */
+enum { BUMP_AHEAD_MS = 60000 };
+
+enum { MANY_MIN = 4 };
+
+/* Its records in no order, so that drawing some costs the same in any topic. */
+struct topic {
+	struct index_link index;
+	uint8_t target[HASH_LEN];
+	union {
+		uint32_t one; /* cap 0: most topics have a single record */
+		uint32_t *many;
+	} records;
+	uint64_t bump;
+	uint32_t len, cap;
+};
+
+struct record {
+	struct cache_item item;
+	uint32_t topic, place; /* among the records of the topic */
+	struct stored_peer peer;
+};
+
+static struct topic *
+topic_at(const struct topics *t, uint32_t at)
+{
+	return pool_at(&t->cells, at);
+}
+
+static struct record *
+record_at(const struct topics *t, uint32_t at)
+{
+	return cache_at(&t->records, at);
+}
+
+static struct source_host *
+host_of(const struct topics *t, const struct record *r)
+{
+	return sources_host(&t->records.sources, r->item.source);
+}
+
+static struct source_prefix *
+prefix_of(const struct topics *t, const struct record *r)
+{
+	return sources_prefix(&t->records.sources, host_of(t, r)->prefix);
+}
+
+/* ---- the records of a topic ---- */
+
+static uint32_t *
+members(struct topic *tp)
+{
+	return tp->cap == 0 ? &tp->records.one : tp->records.many;
+}
+
+static void
+place(const struct topics *t, struct topic *tp, uint32_t i, uint32_t at)
+{
+	members(tp)[i] = at;
+	record_at(t, at)->place = i;
+}
+
+static void
+exchange(const struct topics *t, struct topic *tp, uint32_t i, uint32_t j)
+{
+	uint32_t at = members(tp)[i];
+
+	place(t, tp, i, members(tp)[j]);
+	place(t, tp, j, at);
+}
+
+/* Room for one more. */
+static bool
+grow(struct topic *tp)
+{
+	uint32_t cap = tp->cap > 0 ? 2 * tp->cap : MANY_MIN;
+	uint32_t *many;
+
+	if (tp->len == 0 || tp->len < tp->cap)
+		return true;
+	many =
+	    realloc(tp->cap > 0 ? tp->records.many : NULL, cap * sizeof *many);
+	if (many == NULL)
+		return false;
+	if (tp->cap == 0)
+		many[0] = tp->records.one;
+	tp->records.many = many;
+	tp->cap = cap;
+	return true;
+}
+
+static void
+free_topic(struct topics *t, uint32_t topic)
+{
+	struct topic *tp = topic_at(t, topic);
+
+	if (tp->cap > 0)
+		free(tp->records.many);
+	index_del(&t->index, topic);
+	pool_put(&t->cells, topic);
+}
+
+/* The record leaves its topic; an empty topic goes. */
+static void
+leave(struct topics *t, uint32_t at)
+{
+	uint32_t topic = record_at(t, at)->topic;
+	struct topic *tp;
+
+	if (topic == 0)
+		return;
+	tp = topic_at(t, topic);
+	place(t, tp, record_at(t, at)->place, members(tp)[tp->len - 1]);
+	if (--tp->len == 0)
+		free_topic(t, topic);
+}
+
+static void
+record_gone(struct cache *c, uint32_t at)
+{
+	leave((struct topics *)(void *)c, at);
+}
+
+static void
+own_limits(struct topics *t, const struct limits *l)
+{
+	/* Each topic has a record. */
+	t->cells.limit = l->records;
+	t->records_max = l->topic_records;
+	t->serve_host = l->serve_host;
+	t->serve_prefix = l->serve_prefix;
+}
+
+void
+topics_init(struct topics *t, const struct limits *l,
+    const struct hash_key *key, struct stats *st)
+{
+	struct cache_limits cl = cache_limits_of(l, l->records);
+
+	*t = (struct topics){.key = key};
+	cache_init(
+	    &t->records, sizeof(struct record), &cl, key, st, record_gone);
+	pool_init(&t->cells, sizeof(struct topic), l->records);
+	index_init(&t->index, &t->cells, offsetof(struct topic, index));
+	own_limits(t, l);
+}
+
+void
+topics_fini(struct topics *t)
+{
+	cache_fini(&t->records);
+	index_fini(&t->index);
+	pool_fini(&t->cells);
+}
+
+void
+topics_set_limits(struct topics *t, const struct limits *l)
+{
+	struct cache_limits cl = cache_limits_of(l, l->records);
+
+	own_limits(t, l);
+	cache_set_limits(&t->records, &cl);
+}
+
+static uint32_t
+topic_hash(const struct topics *t, const uint8_t *target)
+{
+	return hash_bytes(t->key, target, HASH_LEN);
+}
+
+static uint32_t
+record_hash(const struct topics *t, const uint8_t *target, const uint8_t *key)
+{
+	uint8_t both[HASH_LEN + KEY_LEN];
+
+	memcpy(both, target, HASH_LEN);
+	memcpy(both + HASH_LEN, key, KEY_LEN);
+	return hash_bytes(t->key, both, sizeof both);
+}
+
+static uint32_t
+find_topic(const struct topics *t, const uint8_t *target)
+{
+	uint32_t i = index_first(&t->index, topic_hash(t, target));
+
+	while (i != 0 && memcmp(topic_at(t, i)->target, target, HASH_LEN) != 0)
+		i = index_next(&t->index, i);
+	return i;
+}
+
+static uint32_t
+get_topic(struct topics *t, const uint8_t *target)
+{
+	uint32_t i = find_topic(t, target);
+
+	if (i != 0)
+		return i;
+	i = pool_get(&t->cells);
+	if (i != 0 && index_add(&t->index, i, topic_hash(t, target)) != 0) {
+		pool_put(&t->cells, i);
+		i = 0;
+	}
+	if (i != 0)
+		memcpy(topic_at(t, i)->target, target, HASH_LEN);
+	return i;
+}
+
+static bool
+is_record(const struct topics *t, uint32_t at, const uint8_t *target,
+    const uint8_t *key)
+{
+	const struct record *r = record_at(t, at);
+
+	return memcmp(r->peer.key, key, KEY_LEN) == 0 &&
+	       memcmp(topic_at(t, r->topic)->target, target, HASH_LEN) == 0;
+}
+
+static uint32_t
+find_record(const struct topics *t, uint32_t hash, const uint8_t *target,
+    const uint8_t *key)
+{
+	uint32_t i = index_first(&t->records.index, hash);
+
+	while (i != 0 && !is_record(t, i, target, key))
+		i = index_next(&t->records.index, i);
+	return i;
+}
+
+/* ---- a full topic ---- */
+
+/* Counts, in the marks of its sources, what each holds of the topic. */
+static void
+mark_sources(const struct topics *t, struct topic *tp)
+{
+	for (uint32_t i = 0; i < tp->len; i++) {
+		const struct record *r = record_at(t, members(tp)[i]);
+
+		host_of(t, r)->mark = 0;
+		prefix_of(t, r)->mark = 0;
+	}
+	for (uint32_t i = 0; i < tp->len; i++) {
+		const struct record *r = record_at(t, members(tp)[i]);
+
+		host_of(t, r)->mark++;
+		prefix_of(t, r)->mark++;
+	}
+}
+
+/* True if a should go before b: of the bigger /24, host, and then older. */
+static bool
+goes_before(
+    const struct topics *t, const struct record *a, const struct record *b)
+{
+	uint32_t prefix_a = prefix_of(t, a)->mark;
+	uint32_t prefix_b = prefix_of(t, b)->mark;
+	uint32_t host_a = host_of(t, a)->mark, host_b = host_of(t, b)->mark;
+
+	if (prefix_a != prefix_b)
+		return prefix_a > prefix_b;
+	if (host_a != host_b)
+		return host_a > host_b;
+	return a->item.since_s < b->item.since_s;
+}
+
+static uint32_t
+topic_victim(const struct topics *t, struct topic *tp)
+{
+	uint32_t victim = members(tp)[0];
+
+	mark_sources(t, tp);
+	for (uint32_t i = 1; i < tp->len; i++)
+		if (goes_before(
+			t, record_at(t, members(tp)[i]), record_at(t, victim)))
+			victim = members(tp)[i];
+	return victim;
+}
+
+static void
+shrink_topic(struct topics *t, const uint8_t *target)
+{
+	uint32_t topic = find_topic(t, target);
+
+	if (topic == 0 || topic_at(t, topic)->len < t->records_max)
+		return;
+	cache_del(&t->records, topic_victim(t, topic_at(t, topic)));
+	t->records.stats->records_evicted++;
+}
+
+/* ---- changes ---- */
+
+static int
+join(struct topics *t, uint32_t at, const uint8_t *target)
+{
+	uint32_t topic = get_topic(t, target);
+	struct topic *tp;
+
+	if (topic == 0 || !grow(topic_at(t, topic))) {
+		cache_del(&t->records, at);
+		return ERR_MEMORY;
+	}
+	tp = topic_at(t, topic);
+	record_at(t, at)->topic = topic;
+	place(t, tp, tp->len++, at);
+	return 0;
+}
+
+static int
+replace(
+    struct topics *t, const struct writer *w, uint32_t at, const struct peer *p)
+{
+	if (!cache_renew(&t->records, w, at, 1))
+		return ERR_MEMORY;
+	stored_peer_set(&record_at(t, at)->peer, p);
+	return 0;
+}
+
+int
+topics_add(struct topics *t, const struct writer *w, const uint8_t *target,
+    const struct peer *p)
+{
+	uint32_t hash = record_hash(t, target, p->key);
+	uint32_t at = find_record(t, hash, target, p->key);
+
+	if (at != 0)
+		return replace(t, w, at, p);
+	shrink_topic(t, target);
+	at = cache_add(&t->records, w, hash, 1);
+	if (at == 0)
+		return ERR_MEMORY;
+	stored_peer_set(&record_at(t, at)->peer, p);
+	return join(t, at, target);
+}
+
+void
+topics_del(struct topics *t, const uint8_t *target, const uint8_t key[KEY_LEN])
+{
+	uint32_t at = find_record(t, record_hash(t, target, key), target, key);
+
+	if (at != 0)
+		cache_del(&t->records, at);
+}
+
+void
+topics_bump(
+    struct topics *t, const uint8_t *target, uint64_t bump, uint64_t unix_ms)
+{
+	uint32_t topic = find_topic(t, target);
+
+	if (topic != 0 && bump > topic_at(t, topic)->bump &&
+	    bump <= unix_ms + BUMP_AHEAD_MS)
+		topic_at(t, topic)->bump = bump;
+}
+
+/* ---- what a lookup gets ---- */
+
+/* The first records of the topic become those that a lookup gets. */
+struct draw {
+	const struct topics *topics;
+	struct topic *topic;
+	struct world *world;
+	uint32_t now_s;
+	uint32_t len; /* chosen, and the sources of each */
+	uint32_t host[LOOKUP_PEERS_MAX], prefix[LOOKUP_PEERS_MAX];
+};
+
+/* Chooses the i-th record unless its sources have had their places. */
+static void
+consider(struct draw *d, uint32_t i, uint32_t host_max, uint32_t prefix_max)
+{
+	const struct topics *t = d->topics;
+	uint32_t at = members(d->topic)[i], hosts = 0, prefixes = 0;
+	uint32_t host = record_at(t, at)->item.source;
+	uint32_t prefix = sources_host(&t->records.sources, host)->prefix;
+
+	if (cache_expired(&t->records, at, d->now_s))
+		return;
+	for (uint32_t k = 0; k < d->len; k++) {
+		hosts += d->host[k] == host;
+		prefixes += d->prefix[k] == prefix;
+	}
+	if (hosts >= host_max || prefixes >= prefix_max)
+		return;
+	d->host[d->len] = host;
+	d->prefix[d->len] = prefix;
+	exchange(t, d->topic, d->len++, i);
+}
+
+/* Draws of those not chosen yet, at random, until all places are taken. */
+static void
+draw(struct draw *d, uint32_t host_max, uint32_t prefix_max)
+{
+	uint32_t n = d->topic->len;
+
+	for (uint32_t i = d->len; i < n && d->len < LOOKUP_PEERS_MAX; i++) {
+		exchange(
+		    d->topics, d->topic, i, i + world_below(d->world, n - i));
+		consider(d, i, host_max, prefix_max);
+	}
+}
+
+void
+topics_pick(struct topics *t, struct world *world, bool shares, uint32_t now_s,
+    const uint8_t *target, struct pick *out)
+{
+	uint32_t topic = find_topic(t, target);
+	struct draw d = {.topics = t, .world = world, .now_s = now_s};
+
+	out->len = 0;
+	out->bump = 0;
+	if (topic == 0)
+		return;
+	d.topic = topic_at(t, topic);
+	if (shares && d.topic->len > LOOKUP_PEERS_MAX) {
+		/* Each source gets one before any gets more. */
+		draw(&d, 1, 1);
+		draw(&d, t->serve_host, t->serve_prefix);
+	}
+	/* A crowd behind one address loses nothing while there is room. */
+	draw(&d, UINT32_MAX, UINT32_MAX);
+	for (uint32_t i = 0; i < d.len; i++)
+		out->peers[i] =
+		    stored_peer_get(&record_at(t, members(d.topic)[i])->peer);
+	out->len = d.len;
+	out->bump = d.topic->bump;
+}
