@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "records/record.h"
+#include "signal/allowance.h"
+#include "signal/message.h"
+#include "signal/router.h"
+
+/* What a sealed message can measure at all: spec 03 §3.5, 04 §5. */
+enum {
+	NOISE_1_MIN = 96, /* towards the server: two keys and two tags */
+	NOISE_2_MIN = 48, /* towards the client: a key and a tag */
+	PUNCH_MIN = 41,   /* nonce, tag, and something in between */
+	SEALED_MAX = 1100,
+};
+
+enum {
+	VALUE_MAX = SEALED_MAX + 64,
+	/* A request with id and target, around its value. */
+	HEAD_LEN = 1 + 1 + 2 + ADDR_WIRE4_LEN + ID_LEN + 1 + RPC_TARGET_LEN + 3,
+};
+
+struct router {
+	struct dht *d;
+	struct records *r;
+	struct allowance budgets;
+};
+
+/* Where a message goes next. */
+struct hop {
+	struct addr to;
+	bool proven; /* its host announced itself here, with a token */
+	bool reply;  /* the last hop, to the client: the only RPC reply */
+};
+
+struct router *
+router_new(struct dht *d, struct records *r)
+{
+	struct router *rt = calloc(1, sizeof *rt);
+
+	if (rt == NULL)
+		return NULL;
+	rt->d = d;
+	rt->r = r;
+	allowance_init(&rt->budgets, d);
+	return rt;
+}
+
+void
+router_free(struct router *rt)
+{
+	if (rt == NULL)
+		return;
+	allowance_fini(&rt->budgets);
+	free(rt);
+}
+
+static int
+drop(struct router *rt, int err)
+{
+	return stats_drop(dht_stats(rt->d), err);
+}
+
+static int
+refuse(struct router *rt, int err)
+{
+	dht_stats(rt->d)->forward_refused++;
+	return drop(rt, err);
+}
+
+/*
+ * The hop towards the server: the address that the message names, if any, else
+ * the one that the server announced itself from. False if there is neither.
+ */
+static bool
+hop_to_server(const struct router *rt, const struct dht_request *rq,
+    const struct addr *named, struct hop *hop)
+{
+	struct addr known = {.family = ADDR_NONE};
+	bool announced = records_forward_for(rt->r, rq->m.target, &known);
+
+	if (named->family == ADDR_NONE) {
+		*hop = (struct hop){.to = known, .proven = true};
+		return announced;
+	}
+	*hop = (struct hop){.to = *named};
+	hop->proven = announced && addr_same_host(named, &known);
+	return true;
+}
+
+static int
+pass(struct router *rt, const struct dht_request *rq, const struct hop *hop,
+    struct bytes value)
+{
+	int err;
+
+	if (!dht_may_send(rt->d, &hop->to))
+		return refuse(rt, ERR_PRIVATE);
+	if (!dht_is_private(rt->d) &&
+	    !allowance_take(&rt->budgets, &rq->dg.from,
+		hop->proven ? NULL : &hop->to, HEAD_LEN + value.len))
+		return refuse(rt, ERR_BUDGET);
+	err = hop->reply ? dht_reply_at(rt->d, rq, &hop->to, value)
+			 : dht_forward(rt->d, rq, &hop->to, value);
+	if (err == 0)
+		dht_stats(rt->d)->forwarded++;
+	return err;
+}
+
+static int
+pass_handshake(struct router *rt, const struct dht_request *rq,
+    const struct hop *hop, const struct handshake *m)
+{
+	uint8_t buf[VALUE_MAX];
+	size_t len = handshake_encode(m, buf, sizeof buf);
+
+	return pass(rt, rq, hop, (struct bytes){buf, len});
+}
+
+static int
+handshake_from_client(
+    struct router *rt, const struct dht_request *rq, const struct handshake *m)
+{
+	struct handshake next = {
+	    .mode = MODE_FROM_RELAY, .noise = m->noise, .peer = rq->dg.from};
+	struct hop hop;
+
+	/* Others may know the server; the client need not wait in vain. */
+	if (!hop_to_server(rt, rq, &m->relay, &hop))
+		return dht_reply(
+		    rt->d, rq, &(struct dht_reply){.closer = true});
+	return pass_handshake(rt, rq, &hop, &next);
+}
+
+/* We are the second relay, named by the client to the first. */
+static int
+handshake_from_relay(
+    struct router *rt, const struct dht_request *rq, const struct handshake *m)
+{
+	struct handshake next = {.mode = MODE_FROM_SECOND_RELAY,
+	    .noise = m->noise,
+	    .peer = m->peer,
+	    .relay = rq->dg.from};
+	struct addr nowhere = {.family = ADDR_NONE};
+	struct hop hop;
+
+	if (m->peer.family == ADDR_NONE)
+		return drop(rt, ERR_INCOMPLETE);
+	if (!hop_to_server(rt, rq, &nowhere, &hop))
+		return drop(rt, ERR_UNKNOWN);
+	return pass_handshake(rt, rq, &hop, &next);
+}
+
+static int
+handshake_from_server(
+    struct router *rt, const struct dht_request *rq, const struct handshake *m)
+{
+	struct handshake next = {
+	    .mode = MODE_REPLY, .noise = m->noise, .peer = rq->dg.from};
+	struct hop hop = {.to = m->peer, .reply = true};
+
+	if (m->peer.family == ADDR_NONE)
+		return drop(rt, ERR_INCOMPLETE);
+	return pass_handshake(rt, rq, &hop, &next);
+}
+
+static bool
+noise_fits(const struct handshake *m)
+{
+	bool to_client = m->mode == MODE_FROM_SERVER || m->mode == MODE_REPLY;
+
+	return m->noise.len >= (to_client ? NOISE_2_MIN : NOISE_1_MIN) &&
+	       m->noise.len <= SEALED_MAX;
+}
+
+static int
+serve_handshake(struct router *rt, const struct dht_request *rq)
+{
+	struct handshake m;
+
+	if (handshake_decode(&m, rq->m.value.p, rq->m.value.len) != 0)
+		return drop(rt, ERR_MALFORMED);
+	if (!noise_fits(&m))
+		return drop(rt, ERR_SIZE);
+	switch (m.mode) {
+	case MODE_FROM_CLIENT:
+		return handshake_from_client(rt, rq, &m);
+	case MODE_FROM_RELAY:
+		return handshake_from_relay(rt, rq, &m);
+	case MODE_FROM_SERVER:
+		return handshake_from_server(rt, rq, &m);
+	case MODE_FROM_SECOND_RELAY: /* for a server here, and there is none */
+		return drop(rt, ERR_UNKNOWN);
+	default:
+		return drop(rt, ERR_VALUE);
+	}
+}
+
+static int
+pass_holepunch(struct router *rt, const struct dht_request *rq,
+    const struct hop *hop, const struct holepunch *m)
+{
+	uint8_t buf[VALUE_MAX];
+	size_t len = holepunch_encode(m, buf, sizeof buf);
+
+	return pass(rt, rq, hop, (struct bytes){buf, len});
+}
+
+static int
+holepunch_from_client(
+    struct router *rt, const struct dht_request *rq, const struct holepunch *m)
+{
+	struct holepunch next = {.mode = MODE_FROM_RELAY,
+	    .id = m->id,
+	    .payload = m->payload,
+	    .peer = rq->dg.from};
+	struct hop hop;
+
+	if (!hop_to_server(rt, rq, &m->peer, &hop))
+		return drop(rt, ERR_UNKNOWN);
+	return pass_holepunch(rt, rq, &hop, &next);
+}
+
+static int
+holepunch_from_server(
+    struct router *rt, const struct dht_request *rq, const struct holepunch *m)
+{
+	struct holepunch next = {.mode = MODE_REPLY,
+	    .id = m->id,
+	    .payload = m->payload,
+	    .peer = rq->dg.from};
+	struct hop hop = {.to = m->peer, .reply = true};
+
+	if (m->peer.family == ADDR_NONE)
+		hop.to = rq->dg.from;
+	return pass_holepunch(rt, rq, &hop, &next);
+}
+
+static int
+serve_holepunch(struct router *rt, const struct dht_request *rq)
+{
+	struct holepunch m;
+
+	if (holepunch_decode(&m, rq->m.value.p, rq->m.value.len) != 0)
+		return drop(rt, ERR_MALFORMED);
+	if (m.payload.len < PUNCH_MIN || m.payload.len > SEALED_MAX)
+		return drop(rt, ERR_SIZE);
+	switch (m.mode) {
+	case MODE_FROM_CLIENT:
+		return holepunch_from_client(rt, rq, &m);
+	case MODE_FROM_SERVER:
+		return holepunch_from_server(rt, rq, &m);
+	case MODE_FROM_RELAY: /* for a server here, and there is none */
+		return drop(rt, ERR_UNKNOWN);
+	default:
+		return drop(rt, ERR_VALUE);
+	}
+}
+
+int
+router_serve(struct router *rt, const struct dht_request *rq)
+{
+	if (rq->m.target == NULL || rq->m.value.p == NULL)
+		return drop(rt, ERR_INCOMPLETE);
+	return rq->m.command == CMD_PEER_HANDSHAKE ? serve_handshake(rt, rq)
+						   : serve_holepunch(rt, rq);
+}
