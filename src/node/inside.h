@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * inside.h - the insides of struct node, for the files of this room alone.
+ *
+ * Who does what:
+ *	node.c	    life, what the world tells, what may be asked
+ *	news.c	    the queue of what goes out
+ *	op.c	    operations: from a command to its NEWS_DONE
+ *	announce.c  own topics, kept announced, withdrawn when leaving
+ */
+#ifndef NODE_INSIDE_H
+#define NODE_INSIDE_H
+
+#include <sys/queue.h>
+
+#include "base/hash.h"
+#include "base/timer.h"
+#include "node/node.h"
+#include "records/client.h"
+#include "records/records.h"
+#include "signal/router.h"
+
+/* News on their way out; the value's bytes end with its length. */
+struct news_item {
+	STAILQ_ENTRY(news_item) link;
+	struct news news;
+};
+
+STAILQ_HEAD(news_queue, news_item);
+
+struct op {
+	UT_hash_handle hh;
+	struct node *node;
+	uint32_t number;
+	struct client_op *client; /* what it waits for, one of the two ... */
+	struct request *request;
+	struct announcement *announcement; /* ... or the first round of this */
+	struct news_item *done; /* made at the start: the end cannot fail */
+	uint32_t lost;
+};
+
+struct announcement {
+	UT_hash_handle hh; /* in the order in which they were made */
+	struct node *node;
+	uint8_t topic[HASH_LEN];
+	struct timer timer;
+	struct client_op *client; /* the round under way */
+	struct op *op;            /* who waits for it, or NULL */
+	bool announced;           /* somebody may hold it */
+	int err;
+	uint32_t stored, failures; /* failures: rounds in a row */
+	uint64_t last_us;          /* end of the last round; 0: none yet */
+};
+
+struct node {
+	struct world *world;
+	struct timers timers;
+	struct stats stats;
+	struct node_config config;
+	struct dht *dht;
+	struct records *records;
+	struct router *router;
+	struct hash_key hash_key;
+	uint64_t started_us;
+
+	struct news_queue news;
+	uint32_t news_len;
+
+	struct op *ops; /* by number */
+	uint32_t next_op;
+
+	struct announcement *announcements; /* by topic */
+	struct timer leave_timer;
+	uint32_t leaving_pending;    /* withdrawals under way */
+	struct news_item *left_item; /* NEWS_LEFT until it is told */
+	bool leaving;
+};
+
+/* ---- news.c ---- */
+
+/* Copies it to the queue; false, and counted, if the queue is full. */
+bool news_push(struct node *n, const struct news *news);
+
+/* Queues an item that the caller made; takes it. Never refused. */
+void news_push_item(struct node *n, struct news_item *item);
+struct news_item *news_item_new(const struct news *news);
+void news_fini(struct node *n);
+
+/* ---- op.c ---- */
+
+/* A new operation, or NULL and *err (ERR_BUSY, ERR_CLOSED, ERR_MEMORY). */
+struct op *op_new(struct node *n, int *err);
+
+/* Ends it: queues NEWS_DONE with these contents and forgets it. */
+void op_end(struct op *op, const struct news *done);
+
+/* For an operation that could not begin: no news. */
+void op_drop(struct op *op);
+void ops_fini(struct node *n);
+
+/* The end of a client's operation, in the words of the news. */
+struct news op_done_news(const struct client_event *e);
+
+/* ---- announce.c ---- */
+
+void announcements_wake(struct node *n);
+void announcements_fini(struct node *n);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "node/inside.h"
+
+enum {
+	ANNOUNCE_MS = 10 * 60 * 1000, /* records live 20 min at the least */
+	SLEEP_MIN_US = 15 * 1000000,  /* spec 01 §15 */
+};
+
+/* Command numbers of the router; all others are the records'. Spec 02 §1. */
+enum { CMD_ROUTER_LAST = 1 };
+
+void
+node_config_init(struct node_config *c)
+{
+	*c = (struct node_config){.announce_ms = ANNOUNCE_MS};
+	dht_config_init(&c->dht);
+}
+
+static bool
+make_rooms(struct node *n)
+{
+	static const struct news left = {.kind = NEWS_LEFT};
+
+	n->left_item = news_item_new(&left);
+	n->dht = dht_new(n->world, &n->timers, &n->stats, &n->config.dht);
+	if (n->left_item == NULL || n->dht == NULL)
+		return false;
+	n->records = records_new(n->dht);
+	if (n->records == NULL)
+		return false;
+	n->router = router_new(n->dht, n->records);
+	return n->router != NULL;
+}
+
+struct node *
+node_new(struct world *w, const struct node_config *c)
+{
+	struct node *n = calloc(1, sizeof *n);
+
+	if (n == NULL)
+		return NULL;
+	n->world = w;
+	n->config = *c;
+	n->started_us = w->now_us;
+	STAILQ_INIT(&n->news);
+	timers_init(&n->timers);
+	w->ops->random(w, &n->hash_key, sizeof n->hash_key);
+	if (!make_rooms(n)) {
+		node_free(n);
+		return NULL;
+	}
+	return n;
+}
+
+void
+node_free(struct node *n)
+{
+	if (n == NULL)
+		return;
+	/* Completions of what still runs may look at everything above it. */
+	n->leaving = true;
+	if (n->dht != NULL)
+		dht_end(n->dht);
+	announcements_fini(n);
+	ops_fini(n);
+	router_free(n->router);
+	records_free(n->records);
+	dht_free(n->dht);
+	news_fini(n);
+	free(n->left_item);
+	timers_fini(&n->timers);
+	free(n);
+}
+
+int
+node_start(struct node *n)
+{
+	return dht_start(n->dht);
+}
+
+/* ---- what the world tells ---- */
+
+int
+node_recv(struct node *n, const struct dgram *dg)
+{
+	struct dht_request rq;
+	int verdict;
+
+	n->stats.rx_datagrams++;
+	n->stats.rx_bytes += dg->len;
+	if (dg->len > DGRAM_MAX)
+		return stats_drop(&n->stats, ERR_SIZE);
+	verdict = dht_recv(n->dht, dg, &rq);
+	if (verdict < 0)
+		return verdict;
+	if (dg->buf[0] == RPC_REQUEST)
+		records_heard(n->records, &dg->from);
+	if (verdict != DHT_HANDED_UP)
+		return 0;
+	if (rq.m.command <= CMD_ROUTER_LAST)
+		return router_serve(n->router, &rq);
+	return records_serve(n->records, &rq);
+}
+
+uint64_t
+node_deadline(const struct node *n)
+{
+	return timers_deadline(&n->timers);
+}
+
+void
+node_tick(struct node *n)
+{
+	timers_run(&n->timers, n->world->now_us);
+}
+
+void
+node_slept(struct node *n, uint64_t us)
+{
+	if (us < SLEEP_MIN_US)
+		return;
+	dht_slept(n->dht);
+	announcements_wake(n);
+}
+
+void
+node_network_changed(struct node *n)
+{
+	dht_network_changed(n->dht);
+	announcements_wake(n);
+}
+
+void
+node_resolved(struct node *n, uint32_t ticket, const struct addr *a)
+{
+	dht_resolved(n->dht, ticket, a);
+}
+
+/* ---- what may be asked ---- */
+
+void
+node_status(const struct node *n, struct node_status *out)
+{
+	struct records_status rs;
+
+	*out = (struct node_status){
+	    .announcements = HASH_COUNT(n->announcements),
+	    .operations = HASH_COUNT(n->ops),
+	    .uptime_us = n->world->now_us - n->started_us,
+	};
+	dht_status(n->dht, &out->dht);
+	records_status(n->records, &rs);
+	out->records = rs.records;
+	out->topics = rs.topics;
+	out->forwards = rs.forwards;
+	out->values = rs.values;
+	out->value_bytes = rs.value_bytes;
+}
+
+const struct stats *
+node_stats(const struct node *n)
+{
+	return &n->stats;
+}
+
+struct dht *
+node_dht(struct node *n)
+{
+	return n->dht;
+}
+
+void
+node_set_limits(struct node *n, const struct limits *l)
+{
+	dht_set_limits(n->dht, l);
+	records_limits_changed(n->records);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "node/inside.h"
+
+struct op *
+op_new(struct node *n, int *err)
+{
+	static const struct news done = {.kind = NEWS_DONE};
+	struct op *op;
+
+	*err = n->leaving ? ERR_CLOSED : ERR_BUSY;
+	if (n->leaving || HASH_COUNT(n->ops) >= dht_limits(n->dht)->operations)
+		return NULL;
+	*err = ERR_MEMORY;
+	if ((op = calloc(1, sizeof *op)) == NULL)
+		return NULL;
+	op->node = n;
+	op->number = ++n->next_op != 0 ? n->next_op : ++n->next_op;
+	op->done = news_item_new(&done);
+	if (op->done != NULL)
+		HASH_ADD_BYHASHVALUE(
+		    hh, n->ops, number, sizeof op->number, op->number, op);
+	if (op->done == NULL || op->hh.tbl == NULL) {
+		free(op->done);
+		free(op);
+		return NULL;
+	}
+	*err = 0;
+	return op;
+}
+
+static void
+op_free(struct op *op)
+{
+	HASH_DELETE(hh, op->node->ops, op);
+	free(op->done);
+	free(op);
+}
+
+void
+op_drop(struct op *op)
+{
+	op_free(op);
+}
+
+void
+op_end(struct op *op, const struct news *done)
+{
+	struct news *news = &op->done->news;
+
+	/* The item was made without room for a value, and the end has none. */
+	memcpy(news, done, offsetof(struct news, value));
+	news->kind = NEWS_DONE;
+	news->op = op->number;
+	news->lost = op->lost;
+	news->value_len = 0;
+	news_push_item(op->node, op->done);
+	op->done = NULL;
+	op_free(op);
+}
+
+void
+ops_fini(struct node *n)
+{
+	struct op *op, *next;
+
+	HASH_ITER (hh, n->ops, op, next)
+		op_free(op);
+}
+
+struct news
+op_done_news(const struct client_event *e)
+{
+	return (struct news){
+	    .kind = NEWS_DONE,
+	    .err = e->err,
+	    .replies = e->replies,
+	    .failures = e->failures,
+	    .stored = e->stored,
+	    .refused = e->refused,
+	};
+}
+
+/* ---- from the client's events to news ---- */
+
+static void
+push(struct op *op, struct news *news)
+{
+	news->op = op->number;
+	if (!news_push(op->node, news))
+		op->lost++;
+}
+
+static void
+push_found(struct op *op, const struct client_event *e)
+{
+	static const enum news_kind kinds[] = {
+	    [CLIENT_NODE] = NEWS_NODE,
+	    [CLIENT_PEER] = NEWS_PEER,
+	    [CLIENT_VALUE] = NEWS_VALUE,
+	};
+	struct news news = {
+	    .kind = kinds[e->kind],
+	    .node = e->node,
+	    .seq = e->seq,
+	    .bump = e->bump,
+	};
+
+	if (e->id != NULL)
+		memcpy(news.id, e->id, ID_LEN);
+	if (e->kind == CLIENT_PEER) {
+		memcpy(news.key, e->peer.key, KEY_LEN);
+		while (news.relays_len < NEWS_RELAYS_MAX &&
+		       news.relays_len < peer_relays_len(&e->peer)) {
+			news.relays[news.relays_len] =
+			    peer_relay(&e->peer, news.relays_len);
+			news.relays_len++;
+		}
+	}
+	if (e->value.len > 0 && e->value.len <= NEWS_VALUE_MAX) {
+		memcpy(news.value, e->value.p, e->value.len);
+		news.value_len = (uint16_t)e->value.len;
+	}
+	push(op, &news);
+}
+
+static void
+on_event(void *owner, const struct client_event *e)
+{
+	struct op *op = owner;
+	struct news done;
+
+	if (e->kind != CLIENT_DONE) {
+		push_found(op, e);
+		return;
+	}
+	done = op_done_news(e);
+	op_end(op, &done);
+}
+
+static struct client_sink
+sink_of(struct op *op)
+{
+	return (struct client_sink){.event = on_event, .owner = op};
+}
+
+/* The common end of starting: hands out the number, or undoes all. */
+static int
+started(struct op *op, int err, uint32_t *number)
+{
+	if (err != 0) {
+		op_drop(op);
+		return err;
+	}
+	*number = op->number;
+	return 0;
+}
+
+/* ---- the operations ---- */
+
+static void
+on_pong(void *owner, const struct dht_answer *a)
+{
+	struct op *op = owner;
+	struct news done = {
+	    .err = a->err,
+	    .node = a->from,
+	    .rtt_us = a->rtt_us,
+	    .replies = a->err == 0,
+	    .failures = a->err != 0,
+	};
+
+	if (a->id != NULL)
+		memcpy(done.id, a->id, ID_LEN);
+	op_end(op, &done);
+}
+
+int
+node_ping(struct node *n, const struct addr *to, uint32_t *number)
+{
+	int err;
+	struct op *op = op_new(n, &err);
+	struct dht_call c = {.to = *to, .internal = true, .command = RPC_PING};
+
+	if (op == NULL)
+		return err;
+	err = dht_call(n->dht, &c,
+	    (struct dht_done){.call = on_pong, .owner = op}, &op->request);
+	return started(op, err, number);
+}
+
+int
+node_find_node(struct node *n, const uint8_t *target, uint32_t *number)
+{
+	int err;
+	struct op *op = op_new(n, &err);
+
+	if (op == NULL)
+		return err;
+	err =
+	    records_client_find_node(n->dht, target, sink_of(op), &op->client);
+	return started(op, err, number);
+}
+
+int
+node_find_peer(struct node *n, const uint8_t *key, uint32_t *number)
+{
+	int err;
+	struct op *op = op_new(n, &err);
+
+	if (op == NULL)
+		return err;
+	err = records_client_find_peer(n->dht, key, sink_of(op), &op->client);
+	return started(op, err, number);
+}
+
+int
+node_lookup(struct node *n, const uint8_t *topic, uint32_t *number)
+{
+	int err;
+	struct op *op = op_new(n, &err);
+
+	if (op == NULL)
+		return err;
+	err = records_client_lookup(n->dht, topic, sink_of(op), &op->client);
+	return started(op, err, number);
+}
+
+int
+node_put_immutable(
+    struct node *n, const void *value, size_t len, uint32_t *number)
+{
+	int err;
+	struct op *op = op_new(n, &err);
+
+	if (op == NULL)
+		return err;
+	err = records_client_put_immutable(n->dht,
+	    (struct bytes){.p = value, .len = len}, sink_of(op), &op->client);
+	return started(op, err, number);
+}
+
+int
+node_get_immutable(struct node *n, const uint8_t *hash, uint32_t *number)
+{
+	int err;
+	struct op *op = op_new(n, &err);
+
+	if (op == NULL)
+		return err;
+	err = records_client_get_immutable(
+	    n->dht, hash, sink_of(op), &op->client);
+	return started(op, err, number);
+}
+
+int
+node_put_mutable(struct node *n, uint64_t seq, const void *value, size_t len,
+    uint32_t *number)
+{
+	int err;
+	struct op *op = op_new(n, &err);
+
+	if (op == NULL)
+		return err;
+	err = records_client_put_mutable(n->dht, n->config.identity, seq,
+	    (struct bytes){.p = value, .len = len}, sink_of(op), &op->client);
+	return started(op, err, number);
+}
+
+int
+node_get_mutable(
+    struct node *n, const uint8_t *key, uint64_t seq, uint32_t *number)
+{
+	int err;
+	struct op *op = op_new(n, &err);
+
+	if (op == NULL)
+		return err;
+	err = records_client_get_mutable(
+	    n->dht, key, seq, sink_of(op), &op->client);
+	return started(op, err, number);
+}
+
+void
+node_cancel(struct node *n, uint32_t number)
+{
+	static const struct news cancelled = {.err = ERR_CANCELLED};
+	struct op *op;
+
+	HASH_FIND_BYHASHVALUE(hh, n->ops, &number, sizeof number, number, op);
+	if (op == NULL)
+		return;
+	if (op->client != NULL) {
+		records_client_cancel(op->client);
+	} else if (op->request != NULL) {
+		dht_cancel(n->dht, op->request);
+	} else {
+		/* The topic stays announced; only the waiting ends. */
+		op->announcement->op = NULL;
+		op_end(op, &cancelled);
+	}
+}
