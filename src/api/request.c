@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: ISC */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/request.h"
+#include "api/text.h"
+#include "base/err.h"
+#include "base/wire.h"
+
+/* ---- values ---- */
+
+/* 0, or one of err.h: the JSON type or the text is wrong. */
+static int
+value_text(struct request *rq, struct api_value *v, const struct api_field *p)
+{
+	switch (p->type) {
+	case API_TEXT:
+		return 0;
+	case API_KEY:
+	case API_HASH:
+		return text_key_parse(v->key, v->text);
+	case API_TOPIC:
+		return text_topic_parse(v->key, v->text);
+	case API_ADDR:
+		if (addr_parse(&v->addr, v->text, 0) != 0 ||
+		    !addr_usable(&v->addr))
+			return ERR_MALFORMED;
+		return 0;
+	case API_B64:
+		if (*v->text == '\0')
+			return ERR_MALFORMED;
+		return text_b64_parse(
+		    rq->bytes, sizeof rq->bytes, &v->bytes_len, v->text);
+	default:
+		return ERR_MALFORMED;
+	}
+}
+
+static int
+value_uint(struct api_value *v, const struct api_field *p, const json_t *j)
+{
+	uint64_t max = p->max != 0 ? p->max : WIRE_UINT_MAX;
+	json_int_t n = json_integer_value(j);
+
+	if (!json_is_integer(j) || n < 0 || (uint64_t)n > max)
+		return ERR_MALFORMED;
+	v->uint = (uint64_t)n;
+	return 0;
+}
+
+static bool
+id_is_good(const json_t *j)
+{
+	return json_is_integer(j) ||
+	       (json_is_string(j) && json_string_length(j) <= API_ID_TEXT_MAX);
+}
+
+static int
+value_read(struct request *rq, struct api_value *v, const struct api_field *p,
+    const json_t *j)
+{
+	v->set = true;
+	switch (p->type) {
+	case API_UINT:
+		return value_uint(v, p, j);
+	case API_BOOL:
+		v->yes = json_is_true(j);
+		return json_is_boolean(j) ? 0 : ERR_MALFORMED;
+	case API_ID:
+		v->id = j;
+		return id_is_good(j) ? 0 : ERR_MALFORMED;
+	default:
+		v->text = json_string_value(j);
+		return v->text != NULL ? value_text(rq, v, p) : ERR_MALFORMED;
+	}
+}
+
+/* ---- parameters ---- */
+
+static int
+fault_unknown(struct fault *f, const struct api_method *m, const char *name)
+{
+	char expected[160] = "no parameter at all", shown[41];
+	size_t len = 0;
+
+	snprintf(shown, sizeof shown, "%s", name);
+	for (const struct api_field *p = m->params; p->name != NULL; p++)
+		len += (size_t)snprintf(expected + len, sizeof expected - len,
+		    "%s%s", len > 0 ? " or " : "", p->name);
+	return fault_param(f, shown, "is not known", expected);
+}
+
+static bool
+has_param(const struct api_method *m, const char *name)
+{
+	for (const struct api_field *p = m->params; p->name != NULL; p++) {
+		if (strcmp(p->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+fault_value(struct fault *f, const struct api_field *p, const char *problem)
+{
+	char range[64];
+
+	if (p->max == 0)
+		return fault_param(f, p->name, problem, api_type_text(p->type));
+	snprintf(
+	    range, sizeof range, "an integer from 0 to %ju", (uintmax_t)p->max);
+	return fault_param(f, p->name, problem, range);
+}
+
+static int
+check_param(struct request *rq, struct fault *f, unsigned i, const json_t *j)
+{
+	const struct api_field *p = &rq->method->params[i];
+
+	if (j == NULL)
+		return p->required ? fault_value(f, p, "is missing") : 0;
+	switch (value_read(rq, &rq->values[i], p, j)) {
+	case 0:
+		return 0;
+	case ERR_SIZE:
+		return fault_value(f, p, "is too long");
+	default:
+		return fault_value(f, p, "is not valid");
+	}
+}
+
+static int
+check_params(struct request *rq, struct fault *f)
+{
+	json_t *params = json_object_get(rq->line, "params"), *j;
+	const char *name;
+
+	if (params != NULL && !json_is_object(params))
+		return fault_param(f, "params", "is not valid",
+		    "an object, as parameters go by name");
+	json_object_foreach(params, name, j)
+	{
+		if (!has_param(rq->method, name))
+			return fault_unknown(f, rq->method, name);
+	}
+	for (unsigned i = 0; rq->method->params[i].name != NULL; i++) {
+		j = json_object_get(params, rq->method->params[i].name);
+		if (check_param(rq, f, i, j) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- the envelope ---- */
+
+/*
+ * False if arrays and objects are nested too deep. Looked at before the JSON
+ * library does, as its own limit is far higher.
+ */
+static bool
+depth_is_good(const char *line, size_t len)
+{
+	unsigned depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (quoted && line[i] == '\\')
+			i++;
+		else if (line[i] == '"')
+			quoted = !quoted;
+		else if (quoted)
+			continue;
+		else if (line[i] == '[' || line[i] == '{')
+			depth++;
+		else if ((line[i] == ']' || line[i] == '}') && depth > 0)
+			depth--;
+		if (depth > API_DEPTH_MAX)
+			return false;
+	}
+	return true;
+}
+
+static int
+fault_json(struct fault *f, json_error_t *e)
+{
+	/* What follows quotes the line, of which a part may not be UTF-8. */
+	char *near = strstr(e->text, " near ");
+
+	if (near != NULL)
+		*near = '\0';
+	return fault_set(f, API_ERR_PARSE,
+	    json_pack("{s:i}", "column", e->column),
+	    "this is not JSON: %s (column %d)", e->text, e->column);
+}
+
+static int
+parse_json(struct request *rq, struct fault *f, const char *line, size_t len)
+{
+	json_error_t e;
+
+	if (memchr(line, '\0', len) != NULL)
+		return fault_set(f, API_ERR_PARSE, NULL,
+		    "this is not JSON: the line contains a NUL byte");
+	if (!depth_is_good(line, len))
+		return fault_set(f, API_ERR_PARSE, NULL,
+		    "arrays and objects are nested more than %d deep",
+		    API_DEPTH_MAX);
+	rq->line =
+	    json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+	return rq->line != NULL ? 0 : fault_json(f, &e);
+}
+
+static int
+parse_envelope(struct request *rq, struct fault *f)
+{
+	json_t *id;
+	const char *version;
+
+	if (json_is_array(rq->line))
+		return fault_set(f, API_ERR_REQUEST, NULL,
+		    "batches are not served: send one request a line");
+	if (!json_is_object(rq->line))
+		return fault_set(
+		    f, API_ERR_REQUEST, NULL, "a request is a JSON object");
+	id = json_object_get(rq->line, "id");
+	if (id_is_good(id))
+		rq->id = id;
+	version = json_string_value(json_object_get(rq->line, "jsonrpc"));
+	if (version == NULL || strcmp(version, "2.0") != 0)
+		return fault_set(
+		    f, API_ERR_REQUEST, NULL, "\"jsonrpc\" must be \"2.0\"");
+	if (rq->id == NULL)
+		return fault_set(f, API_ERR_REQUEST, NULL,
+		    "\"id\" must be an integer or a string of at most %d bytes",
+		    API_ID_TEXT_MAX);
+	return 0;
+}
+
+static int
+parse_method(struct request *rq, struct fault *f)
+{
+	const char *name =
+	    json_string_value(json_object_get(rq->line, "method"));
+
+	if (name == NULL)
+		return fault_set(
+		    f, API_ERR_REQUEST, NULL, "\"method\" must be a string");
+	rq->method = api_method_find(name);
+	if (rq->method == NULL)
+		return fault_set(f, API_ERR_METHOD, NULL,
+		    "there is no method \"%.40s\"; describe lists them", name);
+	return 0;
+}
+
+int
+request_parse(struct request *rq, struct fault *f, const char *line, size_t len)
+{
+	memset(rq, 0, sizeof *rq);
+	if (parse_json(rq, f, line, len) != 0 || parse_envelope(rq, f) != 0 ||
+	    parse_method(rq, f) != 0)
+		return -1;
+	return check_params(rq, f);
+}
+
+void
+request_fini(struct request *rq)
+{
+	json_decref(rq->line);
+}
+
+const struct api_value *
+request_value(const struct request *rq, const char *name)
+{
+	const struct api_field *p = rq->method->params;
+
+	while (p->name != NULL && strcmp(p->name, name) != 0)
+		p++;
+	assert(p->name != NULL);
+	return &rq->values[p - rq->method->params];
+}

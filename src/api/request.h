@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * request.h - one line of the control socket, read and checked.
+ *
+ * A pure function of the line: whatever a program may send, it gives a checked
+ * request or a fault that says what was wrong. Uses: base, jansson.
+ */
+#ifndef API_REQUEST_H
+#define API_REQUEST_H
+
+#include "api/api.h"
+#include "api/message.h"
+#include "base/addr.h"
+
+/* An argument, by the type of its parameter; all zero if it was not given. */
+struct api_value {
+	bool set;
+	bool yes;         /* API_BOOL */
+	uint64_t uint;    /* API_UINT */
+	uint8_t key[32];  /* API_KEY, API_HASH, API_TOPIC */
+	struct addr addr; /* API_ADDR */
+	const char *text; /* API_TEXT */
+	const json_t *id; /* API_ID */
+	size_t bytes_len; /* API_B64: of request.bytes */
+};
+
+struct request {
+	json_t *line; /* what was sent; the rest borrows from it */
+	json_t *id;   /* string or integer; NULL if it was not readable */
+	const struct api_method *method;
+	struct api_value values[API_PARAMS_MAX]; /* as in method->params */
+	uint8_t bytes[API_VALUE_MAX];            /* of the API_B64 parameter */
+};
+
+/*
+ * 0, or -1 and *f. Either way the caller must request_fini(), which leaves
+ * *f alone.
+ */
+int request_parse(
+    struct request *rq, struct fault *f, const char *line, size_t len);
+void request_fini(struct request *rq);
+
+/* The argument of that name, which the method must have. */
+const struct api_value *request_value(
+    const struct request *rq, const char *name);
+
+#endif
