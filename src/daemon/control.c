@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: ISC */
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "api/text.h"
+#include "daemon/control.h"
+#include "daemon/control_client.h"
+#include "daemon/log.h"
+
+/* ---- who comes in ---- */
+
+/* Says why and hangs up, without keeping anything. */
+static void
+turn_away(int fd, int code, const char *why)
+{
+	struct fault f;
+	json_t *message;
+	char *text;
+
+	fault_set(&f, code, NULL, "%s", why);
+	message = message_fault(NULL, &f);
+	text = json_dumps(message, JSON_COMPACT);
+	if (text != NULL) {
+		struct iovec parts[] = {
+		    {.iov_base = text, .iov_len = strlen(text)},
+		    {.iov_base = (char[]){'\n'}, .iov_len = 1}};
+		struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+
+		/* A fresh socket has room for it; if not, so be it. */
+		(void)sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	free(text);
+	json_decref(message);
+	close(fd);
+}
+
+static void
+on_accept(struct evconnlistener *listener, evutil_socket_t fd,
+    struct sockaddr *from, int from_len, void *arg)
+{
+	struct control *c = arg;
+	struct control_peer peer;
+
+	(void)listener;
+	(void)from;
+	(void)from_len;
+	if (control_peer_read(&c->groups, fd, &peer) != 0 ||
+	    peer.access == API_NOBODY) {
+		turn_away(fd, API_ERR_DENIED,
+		    "you may not use this daemon: become root, its user, or a"
+		    " member of hyperdhtd-read, hyperdhtd-user or"
+		    " hyperdhtd-admin");
+		return;
+	}
+	if (c->clients_len >= CLIENTS_MAX) {
+		turn_away(fd, API_ERR_LIMIT,
+		    "too many clients are connected: try again later");
+		return;
+	}
+	control_client_new(c, fd, &peer);
+}
+
+/* Mostly for want of descriptors: trying again at once would be a busy loop. */
+static void
+on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	struct control *c = arg;
+	struct timeval pause = {.tv_sec = ACCEPT_PAUSE_SECONDS};
+
+	log_warning("control: a client could not be accepted: %s",
+	    evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+	evconnlistener_disable(listener);
+	event_add(c->resume, &pause);
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+
+	(void)fd;
+	(void)what;
+	evconnlistener_enable(c->listener);
+}
+
+/* ---- what the node tells ---- */
+
+static enum api_event
+event_of(enum news_kind kind)
+{
+	switch (kind) {
+	case NEWS_BOOTSTRAPPED:
+		return API_EV_BOOTSTRAPPED;
+	case NEWS_PERSISTENT:
+		return API_EV_PERSISTENT;
+	case NEWS_EPHEMERAL:
+		return API_EV_EPHEMERAL;
+	case NEWS_ADDRESS:
+		return API_EV_ADDRESS;
+	case NEWS_HEALTH:
+		return API_EV_HEALTH;
+	case NEWS_WAKEUP:
+		return API_EV_WAKEUP;
+	case NEWS_ANNOUNCED:
+		return API_EV_ANNOUNCED;
+	default:
+		return API_EVENTS;
+	}
+}
+
+static json_t *
+event_details(struct control *c, const struct news *n)
+{
+	char addr[ADDR_TEXT_MAX], topic[TEXT_HEX_MAX];
+	struct dht_status st;
+
+	switch (n->kind) {
+	case NEWS_ADDRESS:
+		return json_pack(
+		    "{s:s}", "address", addr_format(&n->node, addr));
+	case NEWS_HEALTH:
+		dht_status(node_dht(c->daemon->node), &st);
+		return json_pack(
+		    "{s:b, s:b}", "online", st.online, "degraded", st.degraded);
+	case NEWS_ANNOUNCED:
+		return json_pack("{s:s, s:s, s:I}", "topic",
+		    text_hex(topic, n->key), "err_name", err_name(n->err),
+		    "stored", (json_int_t)n->stored);
+	default:
+		return json_object();
+	}
+}
+
+static void
+tell_event(struct control *c, enum api_event ev, json_t *details)
+{
+	struct control_client *cl;
+
+	TAILQ_FOREACH (cl, &c->clients, link) {
+		json_t *params;
+
+		if ((cl->watched & 1u << ev) == 0)
+			continue;
+		params = json_pack("{s:O, s:s}", "request", cl->watch_id,
+		    "event", api_events[ev].name);
+		json_object_update(params, details);
+		control_client_send(cl, message_note("event", params));
+	}
+	json_decref(details);
+}
+
+void
+control_news(struct control *c, const struct news *n)
+{
+	enum api_event ev = event_of(n->kind);
+
+	if (n->op != 0)
+		control_operation_news(c, n);
+	else if (ev != API_EVENTS)
+		tell_event(c, ev, event_details(c, n));
+}
+
+/* ---- life ---- */
+
+struct control *
+control_new(struct daemon *d, char *err)
+{
+	struct control *c = calloc(1, sizeof *c);
+
+	if (c == NULL) {
+		snprintf(err, CONFIG_ERROR_MAX, "out of memory");
+		return NULL;
+	}
+	c->daemon = d;
+	TAILQ_INIT(&c->clients);
+	TAILQ_INIT(&c->operations);
+	control_groups_init(&c->groups);
+	/*
+	 * Members of the groups must reach it, and each caller is asked who it
+	 * is; where there are no groups, the file's mode is one guard more.
+	 */
+	if (control_socket_open(&c->socket, d->config.control,
+		control_groups_any(&c->groups) ? 0666 : 0660, err) != 0) {
+		free(c);
+		return NULL;
+	}
+	c->resume = evtimer_new(d->base, on_resume, c);
+	c->listener = evconnlistener_new(
+	    d->base, on_accept, c, LEV_OPT_CLOSE_ON_EXEC, 0, c->socket.fd);
+	if (c->listener == NULL || c->resume == NULL) {
+		snprintf(err, CONFIG_ERROR_MAX, "out of memory");
+		control_free(c);
+		return NULL;
+	}
+	evconnlistener_set_error_cb(c->listener, on_accept_error);
+	return c;
+}
+
+void
+control_free(struct control *c)
+{
+	struct control_client *cl;
+
+	if (c == NULL)
+		return;
+	tell_event(c, API_EV_STOPPING, json_object());
+	while ((cl = TAILQ_FIRST(&c->clients)) != NULL) {
+		control_client_flush(cl);
+		control_client_free(cl);
+	}
+	if (c->listener != NULL)
+		evconnlistener_free(c->listener);
+	if (c->resume != NULL)
+		event_free(c->resume);
+	control_socket_close(&c->socket);
+	free(c);
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: ISC */
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "daemon/control.h"
+#include "daemon/daemon.h"
+#include "daemon/identity.h"
+#include "daemon/log.h"
+#include "daemon/nodes.h"
+#include "daemon/report.h"
+
+/*
+ * Timers of the loop:
+ *
+ *	timer     the core's deadline, set anew when it has changed
+ *	save      the known nodes: soon after the start, ever more seldom then
+ *	leave     armed by daemon_stop(): the network has had its time
+ *	watchdog  half of what the service manager wants
+ */
+enum {
+	SAVE_FIRST_S = 5,
+	SAVE_MAX_S = 600,
+	LEAVE_S = 2,
+};
+
+/* ---- the way of every wake-up ---- */
+
+void
+daemon_wake(struct daemon *d)
+{
+	uint64_t slept = world_update(&d->world);
+
+	if (slept > 0)
+		node_slept(d->node, slept);
+}
+
+static void
+arm(struct daemon *d)
+{
+	uint64_t due = node_deadline(d->node), now = d->world.world.now_us;
+	uint64_t delay = due > now ? due - now : 0;
+	struct timeval tv = {.tv_sec = (time_t)(delay / 1000000),
+	    .tv_usec = (suseconds_t)(delay % 1000000)};
+
+	if (due == d->armed_us)
+		return;
+	d->armed_us = due;
+	if (due == WORLD_NEVER)
+		evtimer_del(d->timer);
+	else
+		evtimer_add(d->timer, &tv);
+}
+
+void
+daemon_settle(struct daemon *d)
+{
+	struct news news;
+
+	while (node_poll(d->node, &news)) {
+		report_news(d, &news);
+		if (d->control != NULL)
+			control_news(d->control, &news);
+		if (news.kind == NEWS_LEFT)
+			event_base_loopbreak(d->base);
+	}
+	sockets_flush(d->world.sockets);
+	dht_stats(node_dht(d->node))->tx_lost = sockets_lost(d->world.sockets);
+	arm(d);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	d->armed_us = WORLD_NEVER;
+	daemon_wake(d);
+	node_tick(d->node);
+	daemon_settle(d);
+}
+
+/* ---- what the world tells ---- */
+
+static void
+on_wake(void *owner)
+{
+	daemon_wake(owner);
+}
+
+static void
+on_datagram(void *owner, const struct dgram *dg)
+{
+	struct daemon *d = owner;
+
+	(void)node_recv(d->node, dg); /* a refusal is counted there */
+}
+
+static void
+on_settle(void *owner)
+{
+	daemon_settle(owner);
+}
+
+static void
+on_resolved(void *owner, uint32_t ticket, const struct addr *a)
+{
+	struct daemon *d = owner;
+
+	daemon_wake(d);
+	node_resolved(d->node, ticket, a);
+	daemon_settle(d);
+}
+
+static void
+on_addresses(void *owner)
+{
+	struct daemon *d = owner;
+
+	log_info("the host's addresses have changed");
+	sockets_several_addresses(d->world.sockets, d->netlink.host.len > 1);
+	daemon_wake(d);
+	node_network_changed(d->node);
+	daemon_settle(d);
+}
+
+/* ---- what is kept ---- */
+
+static void
+save_later(struct daemon *d)
+{
+	struct timeval tv = {.tv_sec = d->save_s};
+
+	evtimer_add(d->save, &tv);
+	d->save_s = 2 * d->save_s < SAVE_MAX_S ? 2 * d->save_s : SAVE_MAX_S;
+}
+
+static void
+on_save(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	nodes_store(&d->state, node_dht(d->node));
+	save_later(d);
+}
+
+int
+daemon_announce(struct daemon *d, const uint8_t *topic, uint32_t *op)
+{
+	int err = node_announce(d->node, topic, op);
+
+	if (err == 0)
+		announced_add(&d->announced, &d->state, topic);
+	return err;
+}
+
+int
+daemon_unannounce(struct daemon *d, const uint8_t *topic, uint32_t *op)
+{
+	int err = node_unannounce(d->node, topic, op);
+
+	/* Also what the core no longer holds must not come back. */
+	announced_del(&d->announced, &d->state, topic);
+	return err;
+}
+
+int
+daemon_key_new(struct daemon *d, uint8_t public_key[KEY_LEN], char *err)
+{
+	return identity_replace(&d->state, public_key, err);
+}
+
+/* ---- stopping ---- */
+
+void
+daemon_stop(struct daemon *d)
+{
+	static const struct timeval leave_time = {.tv_sec = LEAVE_S};
+
+	if (d->stopping) {
+		event_base_loopbreak(d->base);
+		return;
+	}
+	d->stopping = true;
+	log_notice("leaving");
+	notify_send(&d->notify, "STOPPING=1\nSTATUS=leaving the network");
+	nodes_store(&d->state, node_dht(d->node));
+	evtimer_del(d->save);
+	evtimer_add(d->leave, &leave_time);
+	node_leave(d->node);
+}
+
+static void
+on_leave_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(d->base);
+}
+
+static void
+on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct daemon *d = arg;
+	char err[CONFIG_ERROR_MAX];
+
+	(void)what;
+	daemon_wake(d);
+	if (number == SIGHUP)
+		(void)daemon_reload(d, err); /* which has logged it */
+	else
+		daemon_stop(d);
+	daemon_settle(d);
+}
+
+static void
+on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	notify_send(&d->notify, "WATCHDOG=1");
+}
+
+/* ---- starting ---- */
+
+static struct event_base *
+make_base(void)
+{
+	struct event_config *c = event_config_new();
+	struct event_base *base = NULL;
+
+	if (c != NULL) {
+		event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
+		event_config_set_flag(c, EVENT_BASE_FLAG_IGNORE_ENV);
+		base = event_base_new_with_config(c);
+		event_config_free(c);
+	}
+	return base;
+}
+
+static int
+make_events(struct daemon *d)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+	d->timer = evtimer_new(d->base, on_timer, d);
+	d->save = evtimer_new(d->base, on_save, d);
+	d->leave = evtimer_new(d->base, on_leave_timeout, d);
+	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	if (d->timer == NULL || d->save == NULL || d->leave == NULL ||
+	    d->watchdog == NULL)
+		return DAEMON_FAILED;
+	for (int i = 0; i < DAEMON_SIGNALS; i++) {
+		d->signals[i] = evsignal_new(d->base, numbers[i], on_signal, d);
+		if (d->signals[i] == NULL ||
+		    evsignal_add(d->signals[i], NULL) != 0)
+			return DAEMON_FAILED;
+	}
+	return DAEMON_OK;
+}
+
+static int
+start_loop(struct daemon *d)
+{
+	struct sockets_owner owner = {on_wake, on_datagram, on_settle, d};
+
+	d->base = make_base();
+	if (d->base == NULL ||
+	    world_init(&d->world, d->base, &owner, on_resolved) != 0 ||
+	    make_events(d) != DAEMON_OK) {
+		log_error("the event loop cannot be set up");
+		return DAEMON_FAILED;
+	}
+	if (netlink_init(&d->netlink, d->base, on_addresses, d) != 0)
+		log_warning(
+		    "changes of this host's addresses go unnoticed: %m");
+	sockets_several_addresses(d->world.sockets, d->netlink.host.len > 1);
+	return DAEMON_OK;
+}
+
+static int
+start_state(struct daemon *d)
+{
+	char err[CONFIG_ERROR_MAX];
+
+	if (state_open(&d->state, d->config.state_dir) == STATE_IN_USE) {
+		log_error("state directory %s: another hyperdhtd uses it",
+		    d->config.state_dir);
+		return DAEMON_FAILED;
+	}
+	d->key = identity_open(&d->state, &d->identity_saved, err);
+	if (d->key == NULL) {
+		log_error("%s: %s", d->config.state_dir, err);
+		return DAEMON_FAILED;
+	}
+	d->identity = identity_pair(d->key);
+	announced_load(
+	    &d->announced, &d->state, d->config.limits.announcements);
+	return DAEMON_OK;
+}
+
+static int
+make_node(struct daemon *d)
+{
+	struct addr known[NODES_MAX];
+	struct node_config c;
+
+	node_config_init(&c);
+	config_dht(&d->config, &c.dht);
+	c.dht.known = known;
+	c.dht.known_len = nodes_load(&d->state, known);
+	c.identity = d->identity;
+	c.announce_ms = d->config.announce_ms;
+	d->node = node_new(&d->world.world, &c);
+	return d->node != NULL ? node_start(d->node) : ERR_MEMORY;
+}
+
+static int
+start_node(struct daemon *d)
+{
+	int err = make_node(d);
+
+	if (err == ERR_ADDRESS_USED) {
+		log_error("port %u is taken: choose another 'port', or stop "
+			  "the program that has it",
+		    d->config.port_first);
+		return DAEMON_PORT_TAKEN;
+	}
+	if (err != 0) {
+		log_error("the node cannot start: %s", err_text(err));
+		return DAEMON_FAILED;
+	}
+	return DAEMON_OK;
+}
+
+/* Takes up the announcements of the last run. */
+static void
+resume(struct daemon *d)
+{
+	uint32_t op;
+	int err;
+
+	for (uint32_t i = 0; i < d->announced.len; i++) {
+		err = node_announce(d->node, d->announced.list[i], &op);
+		if (err != 0)
+			log_error("a kept announcement is not taken up: %s",
+			    err_text(err));
+	}
+}
+
+static int
+start_control(struct daemon *d)
+{
+	char err[CONFIG_ERROR_MAX];
+
+	d->control = control_new(d, err);
+	if (d->control == NULL) {
+		log_error("%s", err);
+		return DAEMON_FAILED;
+	}
+	return DAEMON_OK;
+}
+
+static int
+start(struct daemon *d)
+{
+	static int (*const steps[])(struct daemon * d) = {
+	    start_state, start_loop, start_node, start_control};
+	int rc;
+
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+		if ((rc = steps[i](d)) != DAEMON_OK)
+			return rc;
+	resume(d);
+	save_later(d);
+	if (d->notify.watchdog_us > 0) {
+		uint64_t us = d->notify.watchdog_us / 2;
+		struct timeval tv = {.tv_sec = (time_t)(us / 1000000),
+		    .tv_usec = (suseconds_t)(us % 1000000)};
+
+		event_add(d->watchdog, &tv);
+	}
+	daemon_settle(d);
+	report_start(d);
+	notify_send(&d->notify, "READY=1");
+	return DAEMON_OK;
+}
+
+static void
+finish(struct daemon *d)
+{
+	struct event *events[] = {d->timer, d->save, d->leave, d->watchdog,
+	    d->signals[0], d->signals[1], d->signals[2]};
+
+	control_free(d->control);
+	if (d->node != NULL)
+		node_free(d->node);
+	if (d->base != NULL) {
+		netlink_fini(&d->netlink);
+		world_fini(&d->world);
+		for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+			if (events[i] != NULL)
+				event_free(events[i]);
+		event_base_free(d->base);
+	}
+	announced_fini(&d->announced);
+	identity_free(d->key);
+	state_close(&d->state);
+	config_fini(&d->config);
+}
+
+int
+daemon_run(const struct options *o, struct config *c)
+{
+	struct daemon d = {
+	    .options = o,
+	    .config = *c,
+	    .armed_us = WORLD_NEVER,
+	    .save_s = SAVE_FIRST_S,
+	    .state.dir = -1,
+	    .netlink.fd = -1,
+	};
+	int rc;
+
+	log_set_level(d.config.log_level);
+	notify_init(&d.notify);
+	rc = start(&d);
+	if (rc == DAEMON_OK && event_base_dispatch(d.base) < 0)
+		rc = DAEMON_FAILED;
+	finish(&d);
+	return rc;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: ISC */
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "daemon/batch.h"
+#include "daemon/inbox.h"
+#include "daemon/log.h"
+#include "daemon/sockaddr.h"
+#include "daemon/sockets.h"
+
+enum {
+	/* Reads of one wake-up: timers and control clients want a turn, too. */
+	ROUNDS_MAX = 4,
+	RECEIVE_BUFFER = 1 << 20, /* spec 01 §1, as the next */
+	SEND_BUFFER = 212992,
+};
+
+struct udp_socket {
+	struct sockets *all;
+	struct event *readable;
+	int fd;          /* -1: free */
+	uint32_t serial; /* of its opening, as the handle may be used again */
+	bool any_host;   /* bound to all addresses */
+	bool wants_local;
+	uint16_t port;
+};
+
+struct sockets {
+	struct event_base *base;
+	struct sockets_owner owner;
+	struct udp_socket sock[SOCKETS_MAX];
+	uint32_t serial;
+	bool several_addresses;
+	struct batch out;
+	struct inbox in;
+};
+
+struct sockets *
+sockets_new(struct event_base *base, const struct sockets_owner *owner)
+{
+	struct sockets *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return NULL;
+	s->base = base;
+	s->owner = *owner;
+	for (int i = 0; i < SOCKETS_MAX; i++)
+		s->sock[i] = (struct udp_socket){.all = s, .fd = -1};
+	batch_init(&s->out);
+	inbox_init(&s->in);
+	return s;
+}
+
+void
+sockets_free(struct sockets *s)
+{
+	if (s == NULL)
+		return;
+	for (int i = 0; i < SOCKETS_MAX; i++)
+		sockets_close(s, i);
+	free(s);
+}
+
+/* ---- in ---- */
+
+/* One system call. True if there may be more to read. */
+static bool
+read_round(struct sockets *s, struct udp_socket *u)
+{
+	struct dgram dg = {.sock = (int)(u - s->sock)};
+	unsigned n = inbox_read(&s->in, u->fd, u->wants_local);
+	uint32_t serial = u->serial;
+
+	for (unsigned i = 0; i < n; i++) {
+		inbox_get(&s->in, i, u->port, &dg);
+		s->owner.recv(s->owner.owner, &dg);
+		/* The owner may close the socket, and open another in its
+		 * place; the rest was not meant for that one. */
+		if (u->fd < 0 || u->serial != serial)
+			return false;
+	}
+	return n == INBOX_MAX;
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp_socket *u = arg;
+	struct sockets *s = u->all;
+
+	(void)fd;
+	(void)what;
+	s->owner.wake(s->owner.owner);
+	for (int i = 0; i < ROUNDS_MAX && read_round(s, u); i++)
+		;
+	s->owner.settle(s->owner.owner);
+}
+
+/* ---- open and close ---- */
+
+static void
+set_option(int fd, int level, int name, int value, const char *what)
+{
+	if (setsockopt(fd, level, name, &value, sizeof value) != 0)
+		log_debug("a socket does without %s: %m", what);
+}
+
+static void
+set_wants_local(struct sockets *s, struct udp_socket *u)
+{
+	bool want = u->any_host && s->several_addresses;
+
+	if (want != u->wants_local)
+		set_option(u->fd, IPPROTO_IP, IP_PKTINFO, want, "IP_PKTINFO");
+	u->wants_local = want;
+}
+
+void
+sockets_several_addresses(struct sockets *s, bool several)
+{
+	s->several_addresses = several;
+	for (int i = 0; i < SOCKETS_MAX; i++)
+		if (s->sock[i].fd >= 0)
+			set_wants_local(s, &s->sock[i]);
+}
+
+static int
+bind_new(const struct addr *at, struct sockaddr_in *bound)
+{
+	struct sockaddr_in in = addr_to_sockaddr(at);
+	socklen_t len = sizeof *bound;
+	char text[ADDR_TEXT_MAX];
+	int fd, error;
+
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0 &&
+	    getsockname(fd, (struct sockaddr *)bound, &len) == 0)
+		return fd;
+	error = errno;
+	if (fd >= 0)
+		close(fd);
+	if (error == EADDRINUSE)
+		return ERR_ADDRESS_USED;
+	log_error(
+	    "no UDP socket at %s: %s", addr_format(at, text), strerror(error));
+	return ERR_SOCKET;
+}
+
+static void
+set_options(int fd)
+{
+	/* The kernel gives as much of this as it may. */
+	set_option(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER, "SO_RCVBUF");
+	set_option(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER, "SO_SNDBUF");
+	/* Never fragment, and do not believe what routers say of the MTU. */
+	set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE,
+	    "IP_MTU_DISCOVER");
+}
+
+static struct udp_socket *
+free_slot(struct sockets *s)
+{
+	for (int i = 0; i < SOCKETS_MAX; i++)
+		if (s->sock[i].fd < 0)
+			return &s->sock[i];
+	return NULL;
+}
+
+int
+sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
+{
+	struct udp_socket *u = free_slot(s);
+	struct sockaddr_in in;
+	int fd;
+
+	if (u == NULL || at->family != ADDR_V4)
+		return ERR_SOCKET;
+	fd = bind_new(at, &in);
+	if (fd < 0)
+		return fd;
+	u->readable =
+	    event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, u);
+	if (u->readable == NULL || event_add(u->readable, NULL) != 0) {
+		if (u->readable != NULL)
+			event_free(u->readable);
+		close(fd);
+		return ERR_SOCKET;
+	}
+	set_options(fd);
+	*bound = addr_from_in(in.sin_addr, ntohs(in.sin_port));
+	u->fd = fd;
+	u->serial = ++s->serial;
+	u->port = bound->port;
+	u->any_host = in.sin_addr.s_addr == htonl(INADDR_ANY);
+	u->wants_local = false;
+	set_wants_local(s, u);
+	return (int)(u - s->sock);
+}
+
+void
+sockets_close(struct sockets *s, int sock)
+{
+	struct udp_socket *u = &s->sock[sock];
+
+	assert(sock >= 0 && sock < SOCKETS_MAX);
+	if (u->fd < 0)
+		return;
+	batch_flush(&s->out); /* what was committed counts as sent */
+	event_free(u->readable);
+	close(u->fd);
+	u->fd = -1;
+}
+
+/* ---- out ---- */
+
+uint8_t *
+sockets_reserve(struct sockets *s, const struct dgram_meta *meta, size_t cap)
+{
+	assert(meta->sock >= 0 && meta->sock < SOCKETS_MAX);
+	if (s->sock[meta->sock].fd < 0 || meta->to.family != ADDR_V4)
+		return NULL;
+	return batch_reserve(&s->out, s->sock[meta->sock].fd, meta, cap);
+}
+
+int
+sockets_commit(struct sockets *s, size_t len)
+{
+	return batch_commit(&s->out, len);
+}
+
+void
+sockets_flush(struct sockets *s)
+{
+	batch_flush(&s->out);
+}
+
+uint64_t
+sockets_lost(const struct sockets *s)
+{
+	return s->out.lost;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sockets.h - UDP in and out, many datagrams for each system call.
+ *
+ * Sockets are handles, 0 to SOCKETS_MAX - 1. What arrives is given to the
+ * owner, one datagram after the other; what leaves is collected in a batch,
+ * which goes when it is full and when the owner flushes it. Knows no message.
+ */
+#ifndef DAEMON_SOCKETS_H
+#define DAEMON_SOCKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/world.h"
+
+enum { SOCKETS_MAX = 16 };
+
+struct event_base;
+
+/* Who is told. All three are called for each wake-up with something to read. */
+struct sockets_owner {
+	void (*wake)(void *owner); /* before the first datagram */
+	/* A datagram; one longer than DGRAM_MAX has len DGRAM_MAX + 1. */
+	void (*recv)(void *owner, const struct dgram *dg);
+	void (*settle)(void *owner); /* after the last */
+	void *owner;
+};
+
+struct sockets;
+
+/* NULL if memory is short. */
+struct sockets *sockets_new(
+    struct event_base *base, const struct sockets_owner *owner);
+void sockets_free(struct sockets *s);
+
+/* As in world_ops; IPv4 alone. */
+int sockets_open(struct sockets *s, const struct addr *at, struct addr *bound);
+void sockets_close(struct sockets *s, int sock);
+uint8_t *sockets_reserve(
+    struct sockets *s, const struct dgram_meta *meta, size_t cap);
+int sockets_commit(struct sockets *s, size_t len);
+
+/* Sends what is in the batch. */
+void sockets_flush(struct sockets *s);
+
+/*
+ * Whether the host has several addresses: sockets bound to all of them then
+ * ask to which one each datagram was sent, so that the answer leaves from it.
+ */
+void sockets_several_addresses(struct sockets *s, bool several);
+
+/* Datagrams that the kernel did not take. */
+uint64_t sockets_lost(const struct sockets *s);
+
+#endif
