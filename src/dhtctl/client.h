@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * client.h - one connection to a daemon's control socket.
+ *
+ * Requests are checked against the table of api/api.h before anything is
+ * connected, so that a typing error is one also when no daemon runs. What goes
+ * wrong is said on standard error here; callers pass the exit code on. Trusts
+ * nothing that comes in: the other end may be another program.
+ */
+#ifndef DHTCTL_CLIENT_H
+#define DHTCTL_CLIENT_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/line.h"
+#include "dhtctl/progress.h"
+
+struct client {
+	const char *what;   /* the command, for what is said */
+	const char *path;   /* of the socket */
+	uint32_t timeout_s; /* of each request */
+	struct progress progress;
+	int fd; /* -1: not connected yet */
+	struct line_cutter cutter;
+	char *buf;        /* what has come in ... */
+	size_t len, used; /* ... of which so much is dealt with */
+	uint64_t began_ms, deadline_ms;
+	unsigned found; /* notifications of the request */
+	int id;
+};
+
+/* What a request brings before its result. */
+struct client_notes {
+	/* Borrows params. Other than EXIT_DONE ends the request. */
+	int (*note)(void *owner, const json_t *params);
+	void *owner;
+};
+
+/* Does not connect yet. */
+void client_init(struct client *cl, const char *what);
+void client_fini(struct client *cl);
+
+/*
+ * Makes a request; params are taken, notes may be NULL. EXIT_DONE and *result,
+ * the caller's to free, or an exit code with the reason already said.
+ */
+int client_call(struct client *cl, const char *method, json_t *params,
+    const struct client_notes *notes, json_t **result);
+
+/* Takes notifications, without a time limit, until there is an exit code. */
+int client_listen(struct client *cl, const struct client_notes *notes);
+
+/* Waits until the daemon has hung up. An exit code. */
+int client_wait_end(struct client *cl);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "dhtctl/dhtctl.h"
+
+/* ---- state ---- */
+
+static const struct column status_lines[] = {
+    {"version", "version", UNIT_NONE},
+    {"pid", "process", UNIT_NONE},
+    {"uptime_ms", "running for", UNIT_MS},
+    {"role", "role", UNIT_NONE},
+    {"public_key", "public key", UNIT_NONE},
+    {"identity_saved", "key is saved", UNIT_NONE},
+    {"id", "node id", UNIT_NONE},
+    {"bootstrapped", "bootstrapped", UNIT_NONE},
+    {"online", "online", UNIT_NONE},
+    {"degraded", "degraded", UNIT_NONE},
+    {"ephemeral", "ephemeral", UNIT_NONE},
+    {"firewalled", "firewalled", UNIT_NONE},
+    {"public_address", "public address", UNIT_NONE},
+    {"server_address", "server socket", UNIT_NONE},
+    {"client_address", "client socket", UNIT_NONE},
+    {"nodes", "nodes known", UNIT_NONE},
+    {"candidates", "nodes checked", UNIT_NONE},
+    {"requests", "requests", UNIT_NONE},
+    {"queries", "queries", UNIT_NONE},
+    {"promotion_ticks", "promotion in", UNIT_NONE},
+    {"records", "records held", UNIT_NONE},
+    {"topics", "topics held", UNIT_NONE},
+    {"forwards", "peers forwarded", UNIT_NONE},
+    {"values", "values held", UNIT_NONE},
+    {"value_bytes", "size of values", UNIT_BYTES},
+    {"announcements", "announcements", UNIT_NONE},
+    {"operations", "operations", UNIT_NONE},
+    {"clients", "control clients", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+int
+cmd_status(struct ctl *c, char **argv)
+{
+	(void)argv;
+	return call_and_print(c, "status", json_object(), status_lines);
+}
+
+/* ---- numbers ---- */
+
+/* Prints what is not 0, under its own name. */
+static void
+print_counts(struct ctl *c, const json_t *counts, const char *prefix)
+{
+	const char *name;
+	json_t *j;
+
+	json_object_foreach((json_t *)counts, name, j)
+	{
+		char text[64];
+		json_t *item;
+
+		if (c->print.terminal && json_integer_value(j) == 0)
+			continue;
+		snprintf(text, sizeof text, "%s%s", prefix, name);
+		item = json_pack("{s:s, s:O}", "name", text, "count", j);
+		print_item(&c->print, item);
+		json_decref(item);
+	}
+}
+
+static const struct column stats_columns[] = {
+    {"name", "COUNTER", UNIT_NONE},
+    {"count", "COUNT", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+int
+cmd_stats(struct ctl *c, char **argv)
+{
+	json_t *result;
+	int code;
+
+	(void)argv;
+	code = client_call(&c->client, "stats", json_object(), NULL, &result);
+	if (code == EXIT_DONE && c->print.format == PRINT_TEXT) {
+		print_begin(&c->print, "counters", stats_columns);
+		print_counts(c, json_object_get(result, "counters"), "");
+		print_counts(c, json_object_get(result, "drops"), "drop.");
+		print_end(&c->print, NULL);
+	} else if (code == EXIT_DONE) {
+		print_object(&c->print, result, stats_columns);
+	}
+	json_decref(result);
+	return code;
+}
+
+static const struct column limits_columns[] = {
+    {"name", "LIMIT", UNIT_NONE},
+    {"value", "VALUE", UNIT_NONE},
+    {"default", "DEFAULT", UNIT_NONE},
+    {"text", "MEANING", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+int
+cmd_limits(struct ctl *c, char **argv)
+{
+	json_t *result, *item;
+	size_t i;
+	int code;
+
+	(void)argv;
+	code = client_call(&c->client, "limits", json_object(), NULL, &result);
+	if (code != EXIT_DONE)
+		return code;
+	print_begin(&c->print, "limits", limits_columns);
+	json_array_foreach(json_object_get(result, "limits"), i, item)
+	    print_item(&c->print, item);
+	print_end(&c->print, NULL);
+	json_decref(result);
+	return EXIT_DONE;
+}
+
+/* ---- events ---- */
+
+static void
+print_time(void)
+{
+	time_t now = time(NULL);
+	char text[32];
+
+	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S  ", localtime(&now));
+	fputs(text, stdout);
+}
+
+static const struct column event_columns[] = {
+    {"event", "", UNIT_NONE},
+    {"address", "", UNIT_NONE},
+    {"online", "online", UNIT_NONE},
+    {"degraded", "degraded", UNIT_NONE},
+    {"topic", "", UNIT_NONE},
+    {"err_name", "result", UNIT_NONE},
+    {"stored", "stored", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+static int
+on_event(void *owner, const json_t *params)
+{
+	struct ctl *c = owner;
+	json_t *event = json_copy((json_t *)params);
+
+	json_object_del(event, "request");
+	if (c->print.format == PRINT_TEXT)
+		print_time();
+	print_line(&c->print, event, event_columns);
+	json_decref(event);
+	return print_flush() ? EXIT_DONE : EXIT_FAILED;
+}
+
+int
+cmd_watch(struct ctl *c, char **argv)
+{
+	const struct client_notes notes = {.note = on_event, .owner = c};
+	json_t *params = json_object(), *result;
+	int code;
+
+	if (argv[0] != NULL)
+		json_object_set_new(params, "event", json_string(argv[0]));
+	code = client_call(&c->client, "watch", params, &notes, &result);
+	json_decref(result);
+	return code != EXIT_DONE ? code : client_listen(&c->client, &notes);
+}
+
+/* ---- orders ---- */
+
+static const struct column no_lines[] = {{NULL, NULL, UNIT_NONE}};
+
+int
+cmd_reload(struct ctl *c, char **argv)
+{
+	(void)argv;
+	return call_and_print(c, "reload", json_object(), no_lines);
+}
+
+int
+cmd_stop(struct ctl *c, char **argv)
+{
+	int code;
+
+	(void)argv;
+	code = call_and_print(c, "stop", json_object(), no_lines);
+	/* Whoever stops a daemon wants it gone. */
+	return code != EXIT_DONE ? code : client_wait_end(&c->client);
+}
+
+/* ---- identity ---- */
+
+/* In text the key alone, for scripts. */
+static int
+print_key(struct ctl *c, const char *method)
+{
+	json_t *result;
+	int code;
+
+	code = client_call(&c->client, method, json_object(), NULL, &result);
+	if (code == EXIT_DONE)
+		print_one(&c->print, result, "public_key");
+	json_decref(result);
+	return code;
+}
+
+int
+cmd_key(struct ctl *c, char **argv)
+{
+	int code;
+
+	if (strcmp(argv[0], "show") == 0)
+		return print_key(c, "key_show");
+	if (strcmp(argv[0], "new") != 0)
+		return usage_error(
+		    "key", "\"%.60s\" is neither new nor show", argv[0]);
+	code = print_key(c, "key_new");
+	if (code == EXIT_DONE)
+		remark(
+		    "key", "it is used from the next start of the daemon on");
+	return code;
+}
+
+int
+cmd_describe(struct ctl *c, char **argv)
+{
+	json_t *params = json_object(), *result;
+	int code;
+
+	if (argv[0] != NULL)
+		json_object_set_new(params, "method", json_string(argv[0]));
+	code = client_call(&c->client, "describe", params, NULL, &result);
+	if (code == EXIT_DONE)
+		print_whole(&c->print, result);
+	json_decref(result);
+	return code;
+}

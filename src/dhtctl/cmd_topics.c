@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+#include "dhtctl/dhtctl.h"
+
+static const struct column announce_lines[] = {
+    {"topic", "topic", UNIT_NONE},
+    {"stored", "stored by nodes", UNIT_NONE},
+    {"refused", "refused by nodes", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+static const struct column unannounce_lines[] = {
+    {"topic", "topic", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+int
+cmd_announce(struct ctl *c, char **argv)
+{
+	return call_and_print(c, "announce",
+	    json_pack("{s:s}", "topic", argv[0]), announce_lines);
+}
+
+int
+cmd_unannounce(struct ctl *c, char **argv)
+{
+	return call_and_print(c, "unannounce",
+	    json_pack("{s:s}", "topic", argv[0]), unannounce_lines);
+}
+
+static const struct column announcements_columns[] = {
+    {"topic", "TOPIC", UNIT_NONE},
+    {"announced", "ANNOUNCED", UNIT_NONE},
+    {"stored", "STORED", UNIT_NONE},
+    {"err_name", "LAST ROUND", UNIT_NONE},
+    {"age_ms", "AGE", UNIT_MS},
+    {"next_ms", "NEXT IN", UNIT_MS},
+    {NULL, NULL, UNIT_NONE},
+};
+
+int
+cmd_announcements(struct ctl *c, char **argv)
+{
+	(void)argv;
+	return call_and_print_pages(
+	    c, "announcements", "announcements", announcements_columns);
+}

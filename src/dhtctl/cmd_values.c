@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/text.h"
+#include "dhtctl/dhtctl.h"
+
+/* Others may store longer values than we do: what fits a datagram. */
+enum { VALUE_FOUND_MAX = 2048 };
+
+/* ---- put ---- */
+
+/* The value to store; its length, or -1 with the reason said. */
+static int
+read_value(const char *arg, char buf[API_VALUE_MAX + 1])
+{
+	size_t len;
+
+	if (arg != NULL) {
+		len = strnlen(arg, API_VALUE_MAX + 1);
+		memcpy(buf, arg, len);
+	} else {
+		len = fread(buf, 1, API_VALUE_MAX + 1, stdin);
+		if (ferror(stdin)) {
+			complain("put", "cannot read standard input: %s",
+			    strerror(errno));
+			return -1;
+		}
+	}
+	if (len == 0)
+		usage_error("put", "the value is empty");
+	else if (len > API_VALUE_MAX)
+		usage_error("put",
+		    "the value is too long: at most %d bytes fit",
+		    API_VALUE_MAX);
+	else
+		return (int)len;
+	return -1;
+}
+
+static json_t *
+put_params(const struct ctl *c, const char *value, int len)
+{
+	char *text = text_b64(value, (size_t)len);
+	json_t *params = json_pack("{s:s}", "value_b64", text);
+
+	free(text);
+	if ((c->given & OPT_MUTABLE) != 0)
+		json_object_set_new(
+		    params, "seq", json_integer((json_int_t)c->seq));
+	return params;
+}
+
+static int
+check_seq(const struct ctl *c)
+{
+	if ((c->given & OPT_MUTABLE) == 0 && (c->given & OPT_SEQ) != 0)
+		return usage_error(
+		    c->command->name, "--seq goes with --mutable alone");
+	return EXIT_DONE;
+}
+
+int
+cmd_put(struct ctl *c, char **argv)
+{
+	bool mutable = (c->given & OPT_MUTABLE) != 0;
+	char value[API_VALUE_MAX + 1];
+	json_t *result;
+	int len, code;
+
+	if (check_seq(c) != EXIT_DONE)
+		return EXIT_USAGE;
+	if (mutable && (c->given & OPT_SEQ) == 0)
+		return usage_error("put",
+		    "--mutable needs --seq, higher than that of the value"
+		    " stored before");
+	len = read_value(argv[0], value);
+	if (len < 0)
+		return EXIT_USAGE;
+	code =
+	    client_call(&c->client, mutable ? "put_mutable" : "put_immutable",
+		put_params(c, value, len), NULL, &result);
+	if (code == EXIT_DONE) {
+		print_one(&c->print, result, mutable ? "public_key" : "hash");
+		remark("put", "stored at %d nodes",
+		    (int)json_integer_value(json_object_get(result, "stored")));
+	}
+	json_decref(result);
+	return code;
+}
+
+/* ---- get ---- */
+
+/* The very bytes, nothing added. */
+static int
+write_value(const json_t *result)
+{
+	const char *text =
+	    json_string_value(json_object_get(result, "value_b64"));
+	uint8_t value[VALUE_FOUND_MAX];
+	size_t len;
+
+	if (text == NULL ||
+	    text_b64_parse(value, sizeof value, &len, text) != 0) {
+		complain("get", "the daemon sent no value");
+		return EXIT_FAILED;
+	}
+	return fwrite(value, 1, len, stdout) == len ? EXIT_DONE : EXIT_FAILED;
+}
+
+int
+cmd_get(struct ctl *c, char **argv)
+{
+	bool mutable = (c->given & OPT_MUTABLE) != 0;
+	json_t *params, *result;
+	int code;
+
+	if (check_seq(c) != EXIT_DONE)
+		return EXIT_USAGE;
+	params = json_pack("{s:s}", mutable ? "public_key" : "hash", argv[0]);
+	if (params != NULL && mutable)
+		json_object_set_new(
+		    params, "seq", json_integer((json_int_t)c->seq));
+	code = client_call(&c->client,
+	    mutable ? "get_mutable" : "get_immutable", params, NULL, &result);
+	if (code == EXIT_DONE && c->print.format == PRINT_TEXT)
+		code = write_value(result);
+	else if (code == EXIT_DONE)
+		print_whole(&c->print, result);
+	json_decref(result);
+	return code;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * dhtctl.h - the command line: one table of commands, and what they share.
+ *
+ * A command makes requests through client.h and says what came through
+ * print.h; data goes to standard output, all else to standard error.
+ * Uses: api, base, jansson.
+ */
+#ifndef DHTCTL_DHTCTL_H
+#define DHTCTL_DHTCTL_H
+
+#include <stdarg.h>
+#include <stdint.h>
+
+#include "dhtctl/client.h"
+#include "dhtctl/print.h"
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1, /* or nothing was found */
+	EXIT_USAGE = 2,
+	EXIT_NOT_RUNNING = 3,
+	EXIT_REFUSED = 4,
+	EXIT_TIMEOUT = 5,
+	EXIT_INTERRUPTED = 130,
+};
+
+/* Options; a command names those that it takes besides the common ones. */
+enum {
+	OPT_CONTROL = 1 << 0,
+	OPT_TIMEOUT = 1 << 1,
+	OPT_JSON = 1 << 2,
+	OPT_NDJSON = 1 << 3,
+	OPT_HELP = 1 << 4,
+	OPT_VERSION = 1 << 5,
+	OPT_MUTABLE = 1 << 6,
+	OPT_SEQ = 1 << 7,
+	OPT_COMMON = OPT_CONTROL | OPT_TIMEOUT | OPT_JSON | OPT_HELP,
+};
+
+struct option_info {
+	unsigned bit;
+	const char *name, *arg, *text; /* arg NULL: it takes none */
+};
+
+extern const struct option_info option_table[];
+extern const unsigned option_table_len;
+
+/* One run of the program. */
+struct ctl {
+	const struct command *command;
+	unsigned given; /* options, as bits */
+	uint64_t seq;
+	struct client client;
+	struct printer print;
+};
+
+struct command {
+	const char *name;
+	/* As in the manual: "HOST:PORT", "[VALUE]", "new|show". */
+	const char *args;
+	unsigned options;
+	/* An enum exit_code; argv holds the command's arguments, then NULL. */
+	int (*run)(struct ctl *c, char **argv);
+	const char *text, *more; /* more: further help, or NULL */
+};
+
+extern const struct command commands[];
+extern const unsigned commands_len;
+
+/* NULL if there is none of that name. */
+const struct command *command_find(const char *name);
+
+/* For base/guess.h. */
+const char *command_name(unsigned i);
+
+/* How many arguments it takes. */
+void command_args(const struct command *cmd, int *low, int *high);
+
+/* Says what is wrong and where help is. EXIT_USAGE. */
+int usage_error(const char *what, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* "dhtctl WHAT: ", the text and a newline, on standard error. */
+void complain(const char *what, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void vcomplain(const char *what, const char *fmt, va_list ap);
+
+/* The same, for people who watch: only if standard error is a terminal. */
+void remark(const char *what, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Makes a request and prints its result as one object. An exit code. */
+int call_and_print(struct ctl *c, const char *method, json_t *params,
+    const struct column *lines);
+
+/* The same for a list that comes in pages. */
+int call_and_print_pages(struct ctl *c, const char *method, const char *list,
+    const struct column *columns);
+
+void help_all(void);
+void help_command(const struct command *cmd);
+
+/* ---- commands, by file ---- */
+
+int cmd_status(struct ctl *c, char **argv);
+int cmd_nodes(struct ctl *c, char **argv);
+int cmd_ping(struct ctl *c, char **argv);
+int cmd_key(struct ctl *c, char **argv);
+int cmd_stats(struct ctl *c, char **argv);
+int cmd_limits(struct ctl *c, char **argv);
+int cmd_watch(struct ctl *c, char **argv);
+int cmd_reload(struct ctl *c, char **argv);
+int cmd_stop(struct ctl *c, char **argv);
+int cmd_describe(struct ctl *c, char **argv);
+int cmd_find_node(struct ctl *c, char **argv);
+int cmd_find_peer(struct ctl *c, char **argv);
+int cmd_lookup(struct ctl *c, char **argv);
+int cmd_announce(struct ctl *c, char **argv);
+int cmd_unannounce(struct ctl *c, char **argv);
+int cmd_announcements(struct ctl *c, char **argv);
+int cmd_put(struct ctl *c, char **argv);
+int cmd_get(struct ctl *c, char **argv);
+int cmd_help(struct ctl *c, char **argv);
+int cmd_completion(struct ctl *c, char **argv);
+
+#endif
