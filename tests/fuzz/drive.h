@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * drive.h - a whole node under a fake world, and all that must always hold.
+ *
+ * Whoever drives decides what arrives and when; after each step drive_settle()
+ * looks at what left, at the news and at the state. Breaches end the process.
+ * Hosts are numbered; hosts from DRIVE_VICTIMS on never prove their address,
+ * so what is sent to them is held against the budgets.
+ */
+#ifndef TESTS_DRIVE_H
+#define TESTS_DRIVE_H
+
+#include "fake_world.h"
+#include "fuzz.h"
+#include "node/node.h"
+
+enum {
+	DRIVE_HOSTS = 64,
+	DRIVE_VICTIMS = 60, /* the last four */
+	DRIVE_KEYS = 4,
+	DRIVE_ASKED_MAX = 64,
+	DRIVE_OPS_MAX = 512,
+	DRIVE_PORT = 49737,
+};
+
+/* A request of the node, the latest of which can be answered. */
+struct drive_asked {
+	struct addr to;
+	int sock;
+	uint16_t tid;
+	bool internal, answered;
+	uint64_t command;
+	uint8_t target[32];
+};
+
+struct drive_op {
+	uint32_t number;
+	bool done;
+};
+
+/* What went to a host that proved nothing. */
+struct drive_victim {
+	uint64_t replies, forwards; /* bytes */
+};
+
+struct drive {
+	struct fake_world fw;
+	struct node *n;
+	struct limits limits, ceiling; /* now in force; never exceeded */
+	bool private_network, deaf;    /* deaf: news are left where they are */
+	uint64_t started_us;
+
+	struct drive_asked asked[DRIVE_ASKED_MAX];
+	uint32_t asked_len; /* ever; the ring holds the last */
+
+	struct drive_op ops[DRIVE_OPS_MAX];
+	uint32_t ops_len;
+	bool leaving, left;
+
+	struct drive_victim victims[DRIVE_HOSTS - DRIVE_VICTIMS];
+};
+
+struct drive_config {
+	enum dht_role role;
+	bool private_network;
+	bool names; /* the bootstrap list has names in it */
+	uint64_t seed;
+	uint32_t announce_ms;
+	struct limits limits;
+};
+
+/* Limits so small that all of them are reached. */
+void drive_limits_small(struct limits *l);
+
+void drive_init(struct drive *d, const struct drive_config *c);
+
+/* Stops answering, lets time pass and checks that everything ends. */
+void drive_fini(struct drive *d);
+
+/* The address of a host; another port for each of the higher bits. */
+struct addr drive_host(const struct drive *d, unsigned number);
+const struct key_pair *drive_key(unsigned number);
+
+/* Must nothing come from here that proves the address? */
+bool drive_is_victim(const struct drive *d, const struct addr *a);
+
+/* The node's server socket, which others know, and where it is reached. */
+int drive_server_sock(const struct drive *d);
+struct addr drive_self(const struct drive *d);
+
+void drive_settle(struct drive *d);
+void drive_recv(struct drive *d, const struct addr *from, int sock,
+    const uint8_t *buf, size_t len);
+void drive_pass_ms(struct drive *d, uint64_t ms);
+
+/* The i-th latest request, or NULL. */
+struct drive_asked *drive_asked(struct drive *d, unsigned i);
+
+/* Takes note of a started operation; err is what the node said. */
+void drive_started(struct drive *d, int err, uint32_t op);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/* The stream of a control client: cut into lines, each line a request. */
+#include "api/api.h"
+#include "api/request.h"
+#include "api/line.h"
+#include "fuzz.h"
+
+enum { MAX = 1024 /* so that lines that are too long are within reach */ };
+
+/* A request that is good has what its method needs; a bad one says why not. */
+static void
+try_request(const char *text, size_t len)
+{
+	struct request rq;
+	struct fault f = {0};
+	char *exact = malloc(len > 0 ? len : 1);
+
+	MUST(exact != NULL);
+	memcpy(exact, text, len);
+	if (request_parse(&rq, &f, exact, len) == 0)
+		MUST(rq.method != NULL);
+	else
+		MUST(f.code != 0);
+	request_fini(&rq);
+	json_decref(f.data);
+	free(exact);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data;
+	struct line_cutter cutter = {0};
+	struct line line;
+	size_t pieces = size > 0 ? data[0] + 1u : 1, have = 0, at = 0;
+
+	/* It comes in pieces, of which the first byte says the length. */
+	while (at < size) {
+		have = have + pieces < size - at ? have + pieces : size - at;
+		do {
+			line = line_next(&cutter, text + at, have, MAX);
+			MUST(line.used <= have);
+			MUST(line.what != LINE_WHOLE ||
+			     line.start + line.len < line.used);
+			if (line.what == LINE_WHOLE)
+				try_request(text + at + line.start, line.len);
+			at += line.used;
+			have -= line.used;
+			MUST(have <= MAX + pieces);
+		} while (line.what != LINE_MORE && at < size);
+		if (have == size - at)
+			break;
+	}
+	return 0;
+}

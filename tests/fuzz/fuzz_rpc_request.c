@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/* Requests: what decodes is encoded and decoded to the same again. */
+#include "base/world.h"
+#include "dht/rpc.h"
+#include "fuzz.h"
+
+static bool
+same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	return (a == NULL) == (b == NULL) &&
+	       (a == NULL || memcmp(a, b, len) == 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t buf[DGRAM_MAX];
+	struct rpc_request m, again;
+	size_t len;
+
+	if (size > DGRAM_MAX || rpc_request_decode(&m, data, size) != 0)
+		return 0;
+	/* Numbers are never written longer than they can be read. */
+	len = rpc_request_encode(&m, buf, sizeof buf);
+	MUST(len > 0 && len <= size);
+	MUST(rpc_request_decode(&again, buf, len) == 0);
+	MUST(m.tid == again.tid && m.internal == again.internal);
+	MUST(m.command == again.command && addr_equal(&m.to, &again.to));
+	MUST(same(m.id, again.id, ID_LEN));
+	MUST(same(m.token, again.token, RPC_TOKEN_LEN));
+	MUST(same(m.target, again.target, RPC_TARGET_LEN));
+	MUST(m.value.len == again.value.len);
+	MUST(same(m.value.p, again.value.p, m.value.len));
+	return 0;
+}

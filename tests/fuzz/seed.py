@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""seed.py VECTORS CORPUS: makes the seeds of the fuzz targets.
+
+Takes what the golden vectors in the directory VECTORS have for each decoder,
+and a few scripts for fuzz_node written below. Run by hand when the vectors or
+the format of a script change; the result is kept in the tree.
+"""
+
+import hashlib
+import json
+import os
+import sys
+
+MAX_EACH = 30  # files of one target
+MAX_LEN = 2000
+
+
+def hexes(node, want):
+    """All byte strings below node whose member is named as in want."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name in want and isinstance(value, str):
+                try:
+                    yield bytes.fromhex(value)
+                except ValueError:
+                    pass
+            else:
+                yield from hexes(value, want)
+    elif isinstance(node, list):
+        for value in node:
+            yield from hexes(value, want)
+
+
+def request_parts(datagram):
+    """Command and value of a user request, or None."""
+    if len(datagram) < 11 or datagram[0] != 3:
+        return None
+    flags, at = datagram[1], 10
+    at += 32 * (flags & 1) + 16 * (flags & 2)
+    if flags & 4 or at >= len(datagram):
+        return None
+    command = datagram[at]
+    at += 1 + 4 * (flags & 8)
+    if not flags & 16 or at >= len(datagram) or datagram[at] > 252:
+        return None
+    return command, datagram[at + 1:]
+
+
+def spread(seeds):
+    """At most MAX_EACH of them, of all lengths."""
+    seeds = sorted(set(s for s in seeds if len(s) <= MAX_LEN),
+                   key=lambda s: (len(s), s))
+    if len(seeds) > MAX_EACH:
+        step = len(seeds) / MAX_EACH
+        seeds = [seeds[int(i * step)] for i in range(MAX_EACH)]
+    return seeds
+
+
+# ---- scripts for fuzz_node: see its steps ----
+
+RAW, REQUEST, REQUEST2, ANSWER, ANSWER_ALL, TIME, WORLD, OPERATION, CANCEL, \
+    LEAVE = range(10)
+AUTO, PERSISTENT, BOOTSTRAP, PRIVATE, NAMES = 0, 1, 2, 0x40, 0x80
+
+
+def config(role, private, names):
+    """The first byte: what its remainder by 3 and two high bits say."""
+    return next(bytes([b]) for b in range(256)
+                if b % 3 == role and b & 0xc0 == private | names)
+
+
+def resolve(host):
+    return bytes([WORLD, 0x80 | 2 | 4 * (0x80 % 3), host])
+
+
+def answers(closer, rounds=3):
+    """All questions get an id, a token and closer nodes."""
+    return bytes([ANSWER_ALL, 7, rounds]) + bytes(
+        [len(closer)]) + bytes(closer)
+
+
+def later(seconds):
+    return bytes([TIME, 100, seconds * 10]) if seconds < 26 else bytes(
+        [TIME, 255, seconds // 5])
+
+
+def operation(kind, rest=(1, 0)):
+    return bytes([OPERATION, kind]) + bytes(rest)
+
+
+def request(flags, host, command, target, value=b'\0'):
+    """flags: 1 internal, 4 with 0x10 good token, 8 id, 0x20 no target."""
+    return bytes([REQUEST, flags, host, command, target]) + value
+
+
+def scripts():
+    yield config(BOOTSTRAP, 0, 0)
+    joined = b''.join(answers([h]) + later(1) for h in range(1, 20))
+    for role in (AUTO, PERSISTENT, BOOTSTRAP):
+        start = config(role, 0, NAMES) + resolve(1) + joined
+        yield start + later(600) * 3
+        for kind in range(10):
+            yield start + operation(kind, (3, 8, 1, 2, 3, 4, 5, 6, 7)) + \
+                b''.join(answers([h, h + 1]) for h in range(4, 9)) + \
+                later(20)
+    node = config(BOOTSTRAP, 0, 0)
+    ids = b''.join(request(0x4b, h, 0, 2) for h in range(1, 30))
+    yield node + ids + answers([], 7) + later(60) + ids
+    for token in (0, 0x14):
+        for command in range(12):
+            for target in (2, 3):
+                one = request(token, 1, command, target,
+                              bytes([1, 0x30, 96, 5, 6, 7, 8]))
+                yield node + one + one + later(2) + one
+    yield node + b''.join(request(1, 60, 2, t) for t in range(200))
+    yield node + b''.join(request(1, h, 4, 0, b'\4\20\0\0\0')
+                          for h in range(30)) + later(20)
+    flood = b''.join(request(0x14, h, 8, 0, bytes([40]) + bytes([h]) * 40)
+                     for h in range(40))
+    yield node + flood + later(60)
+    yield node + operation(8) + later(5) + bytes([LEAVE, 255]) + later(3)
+    yield config(AUTO, PRIVATE, 0) + ids + answers([], 7) + \
+        bytes([WORLD, 1]) * 4 + bytes([WORLD, 0, 0]) * 4 + later(60)
+
+
+def main(vectors, corpus):
+    rpc = json.load(open(os.path.join(vectors, 'rpc.json')))
+    records = json.load(open(os.path.join(vectors, 'records.json')))
+    datagrams = list(hexes([rpc, records], ('hex',)))
+    requests = [d for d in datagrams if d[:1] == b'\3' and len(d) > 10]
+    parts = [p for p in map(request_parts, requests) if p]
+    values = {c: [v for n, v in parts if n == c] for c in range(11)}
+    wire = ('hex', 'put_request', 'get_response')
+    bad = list(hexes(rpc['malformed_requests'], ('hex',)))
+    broken = list(hexes(rpc['malformed_replies'], ('hex',)))
+    envelopes = records['envelopes']
+    targets = {
+        'fuzz_rpc_request': requests[::3] + bad,
+        'fuzz_rpc_reply': [d for d in datagrams if d[:1] == b'\x13'] + broken,
+        'fuzz_peer': hexes(records['peer'], wire),
+        'fuzz_announce': list(hexes(records['announce'], wire)) + values[4],
+        'fuzz_lookup': hexes(records['lookup_reply'], wire),
+        'fuzz_mutable': list(hexes(records['mutable'], wire)) + values[6],
+        'fuzz_handshake': [bytes.fromhex(e['hex']) for e in envelopes
+                           if 'handshake' in e['name']] + values[0],
+        'fuzz_holepunch': [bytes.fromhex(e['hex']) for e in envelopes
+                           if 'holepunch' in e['name']] + values[1],
+        'fuzz_address': [e['input'].encode() for e in rpc['bootstrap_parse']
+                         if isinstance(e['input'], str)] + [
+                             b'[2001:db8::1]:49737', b'192.0.2.1', b'49737'],
+        'fuzz_line': [
+            b'\x40{"jsonrpc":"2.0","id":1,"method":"status"}\n',
+            b'\x05{"jsonrpc":"2.0","id":"a","method":"lookup",'
+            b'"params":{"topic":"chat"}}\n{"jsonrpc":"2.0","id":2,'
+            b'"method":"ping","params":{"address":"192.0.2.1:49737"}}\n',
+            b'\xff{"jsonrpc":"2.0","id":3,"method":"put",'
+            b'"params":{"value_b64":"aGVsbG8="}}\n[]\n{}\nnull\n{"id":\n',
+        ],
+        'fuzz_config': [
+            b'role = bootstrap\npublic-address = "192.0.2.1:49737"\n',
+            b'# a comment\nport = 49737\nhost = 127.0.0.1\n'
+            b'bootstrap = {"198.51.100.1:49737", "one.example:1"}\n',
+            b'log-level = debug\nrecords = 1000\nrecordz = 1\n',
+            b'\x81public', b'\x85auto', b'\x88persistent',
+        ],
+        'fuzz_node': scripts(),
+    }
+    for name, seeds in targets.items():
+        where = os.path.join(corpus, name)
+        os.makedirs(where, exist_ok=True)
+        for old in os.listdir(where):
+            if not old.startswith('found-'):  # by the fuzzer, to be kept
+                os.remove(os.path.join(where, old))
+        seeds = spread(seeds) if name != 'fuzz_node' else sorted(
+            set(s[:MAX_LEN] for s in seeds))
+        for seed in seeds:
+            path = hashlib.sha256(seed).hexdigest()[:12]
+            with open(os.path.join(where, path), 'wb') as f:
+                f.write(seed)
+        print(name, len(seeds))
+
+
+if __name__ == '__main__':
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(sys.argv[1], sys.argv[2])

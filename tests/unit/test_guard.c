@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: nobody draws more from us than the threat model allows, and honest
+ * hosts always draw what they need: 40 kB and 4 kB/s unproven, 200 requests
+ * and 100/s proven, in bounded memory. Method: virtual time, sums.
+ */
+#include "dht/guard.h"
+#include "fake_world.h"
+#include "t.h"
+
+static struct fake_world fw;
+static struct hash_key key;
+static struct limits limits;
+static struct guard guard;
+
+static void
+setup(void)
+{
+	fake_init(&fw, 5);
+	limits_init(&limits);
+	limits.sources = 256;
+	guard_init(&guard, &key, &limits);
+}
+
+static void
+teardown(void)
+{
+	guard_fini(&guard);
+	fake_fini(&fw);
+}
+
+static struct addr
+host(unsigned i)
+{
+	return addr_v4(
+	    20, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i, 4000);
+}
+
+static uint32_t
+source(unsigned i)
+{
+	struct addr a = host(i);
+
+	return guard_source(&guard, &fw.w, &a);
+}
+
+static void
+prove(unsigned i)
+{
+	struct addr a = host(i);
+
+	guard_prove(&guard, &fw.w, &a);
+}
+
+/* Bytes that a host gets out of us in this time by asking without end. */
+static uint64_t
+drain(unsigned i, uint64_t ms, size_t reply)
+{
+	uint64_t end = fw.w.now_us + ms * 1000, bytes = 0;
+
+	for (;;) {
+		uint32_t s = source(i);
+
+		while (s != 0 && guard_admit(&guard, &fw.w, s) &&
+		       guard_spend(&guard, &fw.w, s, reply))
+			bytes += reply;
+		if (fw.w.now_us >= end)
+			return bytes;
+		fake_advance_ms(&fw, 50);
+	}
+}
+
+static uint64_t
+requests(unsigned i, uint64_t ms)
+{
+	uint64_t end = fw.w.now_us + ms * 1000, n = 0;
+
+	for (;;) {
+		uint32_t s = source(i);
+
+		while (guard_admit(&guard, &fw.w, s))
+			n++;
+		if (fw.w.now_us >= end)
+			return n;
+		fake_advance_ms(&fw, 50);
+	}
+}
+
+START_TEST(an_unproven_host_gets_a_burst_and_a_trickle)
+{
+	uint64_t bytes = drain(1, 0, 100);
+
+	ck_assert_uint_eq(bytes, 40000);
+	bytes = drain(1, 10000, 100);
+	ck_assert_uint_ge(bytes, 10 * 4000 - 100);
+	ck_assert_uint_le(bytes, 10 * 4000);
+	/* A reply that does not fit is not sent in part. */
+	ck_assert(!guard_spend(&guard, &fw.w, source(1), 1200));
+	/* Somebody else is not the worse for it. */
+	ck_assert_uint_eq(drain(2, 0, 100), 40000);
+	/* The burst comes back, once. */
+	fake_advance_ms(&fw, 60000);
+	ck_assert_uint_eq(drain(1, 0, 100), 40000);
+}
+END_TEST
+
+START_TEST(all_ports_of_a_host_share_one_budget)
+{
+	struct addr a = host(1);
+	uint32_t s = source(1);
+
+	for (uint32_t port = 1; port < 1000; port++) {
+		a.port = (uint16_t)port;
+		ck_assert_uint_eq(guard_source(&guard, &fw.w, &a), s);
+	}
+	ck_assert_uint_eq(guard.pool.len, 1);
+}
+END_TEST
+
+/* R15: 200 at once, so that a network behind one address can bootstrap. */
+START_TEST(a_proven_host_gets_requests)
+{
+	uint64_t n;
+
+	drain(1, 0, 100);
+	prove(1);
+	ck_assert(guard_is_proven(&guard, &fw.w, source(1)));
+	ck_assert_uint_eq(requests(1, 0), 200);
+	/* Their bytes are not counted. */
+	ck_assert(guard_spend(&guard, &fw.w, source(1), 1 << 20));
+	n = requests(1, 10000);
+	ck_assert_uint_ge(n, 999);
+	ck_assert_uint_le(n, 1000);
+	/* To prove it again gives no second burst. */
+	prove(1);
+	ck_assert(!guard_admit(&guard, &fw.w, source(1)));
+}
+END_TEST
+
+START_TEST(a_proof_holds_ten_minutes)
+{
+	prove(1);
+	fake_advance_ms(&fw, 599 * 1000);
+	ck_assert(guard_is_proven(&guard, &fw.w, source(1)));
+	fake_advance_ms(&fw, 2 * 1000);
+	ck_assert(!guard_is_proven(&guard, &fw.w, source(1)));
+	ck_assert_uint_eq(drain(1, 0, 100), 40000);
+	prove(1);
+	fake_advance_ms(&fw, 300 * 1000);
+	prove(1); /* renewed */
+	fake_advance_ms(&fw, 599 * 1000);
+	ck_assert(guard_is_proven(&guard, &fw.w, source(1)));
+}
+END_TEST
+
+START_TEST(a_host_is_checked_once_a_minute)
+{
+	uint32_t s = source(1);
+
+	ck_assert(guard_may_check(&guard, &fw.w, s));
+	ck_assert(!guard_may_check(&guard, &fw.w, s));
+	fake_advance_ms(&fw, 59000);
+	ck_assert(!guard_may_check(&guard, &fw.w, s));
+	fake_advance_ms(&fw, 1000);
+	ck_assert(guard_may_check(&guard, &fw.w, s));
+	ck_assert(guard_may_check(&guard, &fw.w, source(2)));
+}
+END_TEST
+
+/*
+ * Whoever floods us with forged sources must not make us forget the victim
+ * whose budget is spent.
+ */
+START_TEST(a_flood_of_sources_renews_no_budget)
+{
+	uint64_t before = 0, during;
+
+	for (unsigned i = 0; i < 8; i++)
+		before += drain(i, 0, 100);
+	ck_assert_uint_eq(before, 8 * 40000);
+	/* Six seconds: less than what refills a burst. */
+	for (unsigned i = 0; i < 60000; i++) {
+		uint32_t s = source(1000 + i);
+
+		if (s != 0)
+			guard_spend(&guard, &fw.w, s, 1200);
+		if (i % 10000 == 9999) {
+			fake_advance_ms(&fw, 1000);
+			guard_sweep(&guard, &fw.w);
+		}
+		ck_assert_uint_le(guard.pool.len, limits.sources);
+	}
+	during = 0;
+	for (unsigned i = 0; i < 8; i++)
+		during += drain(i, 0, 100);
+	ck_assert_uint_le(during, 8 * 6 * 4000);
+}
+END_TEST
+
+/* A full table of spent budgets answers nobody new; it recovers by itself. */
+START_TEST(recovers_from_a_flood)
+{
+	unsigned refused = 0;
+
+	prove(99999);
+	for (unsigned i = 0; i < 1000; i++) {
+		uint32_t s = source(i);
+
+		refused += s == 0;
+		if (s != 0)
+			guard_spend(&guard, &fw.w, s, 40000);
+	}
+	ck_assert_uint_eq(refused, 1000 - (limits.sources - 1));
+	/* Who had proved itself is served all the same. */
+	ck_assert(guard_admit(&guard, &fw.w, source(99999)));
+	fake_advance_ms(&fw, 11000);
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_uint_ne(source(5000 + i), 0);
+	for (int i = 0; i < 200; i++)
+		guard_sweep(&guard, &fw.w);
+	ck_assert_uint_le(guard.pool.len, 1);
+	ck_assert(guard_is_proven(&guard, &fw.w, source(99999)));
+}
+END_TEST
+
+/* A reload may lower any limit under what is in use. */
+START_TEST(obeys_lowered_limits)
+{
+	unsigned refused = 0;
+
+	for (unsigned i = 0; i < 256; i++)
+		source(i);
+	prove(1);
+	limits.unproven_burst = 2048;
+	limits.unproven_rate = 1;
+	limits.proven_burst = 3;
+	limits.proven_rate = 1;
+	ck_assert_uint_eq(requests(1, 0), 3);
+	ck_assert_uint_eq(drain(2, 0, 1), 2048);
+	guard.pool.limit = 16;
+	for (unsigned i = 0; i < 600; i++)
+		refused += source(1000 + i) == 0;
+	/* Room is made one by one until the table fits again. */
+	ck_assert_uint_le(guard.pool.len, 20);
+	ck_assert_uint_gt(refused, 0);
+	/* And nothing breaks when time goes on for months. */
+	for (int i = 0; i < 200; i++) {
+		fake_advance_ms(&fw, 6 * 3600 * 1000);
+		guard_sweep(&guard, &fw.w);
+		ck_assert_uint_eq(drain(3, 0, 1), 2048);
+	}
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("guard", &tc);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, an_unproven_host_gets_a_burst_and_a_trickle);
+	tcase_add_test(tc, all_ports_of_a_host_share_one_budget);
+	tcase_add_test(tc, a_proven_host_gets_requests);
+	tcase_add_test(tc, a_proof_holds_ten_minutes);
+	tcase_add_test(tc, a_host_is_checked_once_a_minute);
+	tcase_add_test(tc, a_flood_of_sources_renews_no_budget);
+	tcase_add_test(tc, recovers_from_a_flood);
+	tcase_add_test(tc, obeys_lowered_limits);
+	return s;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: the tables of limits, counters and errors say what they mean: in
+ * range, in words, under names of their own. Method: every entry against every
+ * rule; the defaults that the threat model gives as numbers, by name.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/stats.h"
+#include "t.h"
+
+static uint32_t
+field(const struct limits *l, const struct limit_info *info)
+{
+	uint32_t v;
+
+	memcpy(&v, (const char *)l + info->offset, sizeof v);
+	return v;
+}
+
+START_TEST(limits_are_in_range)
+{
+	struct limits l;
+
+	memset(&l, 0xff, sizeof l);
+	limits_init(&l);
+	ck_assert_uint_eq(limit_table_len, sizeof l / sizeof(uint32_t));
+	for (unsigned i = 0; i < limit_table_len; i++) {
+		const struct limit_info *info = &limit_table[i];
+
+		ck_assert_msg(
+		    info->low <= info->value && info->value <= info->high, "%s",
+		    info->name);
+		ck_assert_uint_eq(field(&l, info), info->value);
+		ck_assert_uint_gt(strlen(info->text), 0);
+		for (unsigned k = 0; k < i; k++)
+			ck_assert_str_ne(info->name, limit_table[k].name);
+	}
+}
+END_TEST
+
+/* The same letters, as an option writes them. */
+static bool
+is_option(const char *s)
+{
+	return strspn(s, "abcdefghijklmnopqrstuvwxyz-") == strlen(s);
+}
+
+START_TEST(limit_names_are_options)
+{
+	for (unsigned i = 0; i < limit_table_len; i++)
+		ck_assert_msg(
+		    is_option(limit_table[i].name), "%s", limit_table[i].name);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	uint32_t value;
+} promised[] = {
+    {"unproven-burst", 40000},
+    {"unproven-rate", 4000},
+    {"proven-burst", 200},
+    {"proven-rate", 100},
+    {"proven-seconds", 600},
+    {"candidates", 256},
+    {"candidates-prefix", 16},
+    {"candidate-seconds", 60},
+    {"delayed-pings", 1024},
+    {"delayed-pings-prefix", 16},
+    {"row-host", 1},
+    {"row-prefix", 2},
+    {"table-host", 4},
+    {"table-prefix", 16},
+    {"share-host", 10},
+    {"share-prefix", 40},
+    {"serve-host", 2},
+    {"serve-prefix", 8},
+};
+
+START_TEST(default_is_as_promised)
+{
+	for (unsigned i = 0; i < limit_table_len; i++) {
+		if (strcmp(limit_table[i].name, promised[_i].name) != 0)
+			continue;
+		ck_assert_uint_eq(limit_table[i].value, promised[_i].value);
+		return;
+	}
+	ck_abort_msg("no limit is named %s", promised[_i].name);
+}
+END_TEST
+
+START_TEST(counters_have_places)
+{
+	struct stats st = {0};
+
+	for (unsigned i = 0; i < stat_table_len; i++) {
+		const struct stat_info *info = &stat_table[i];
+
+		ck_assert_uint_gt(strlen(info->text), 0);
+		ck_assert_uint_eq(info->offset, i * sizeof(uint64_t));
+	}
+	ck_assert_uint_eq(
+	    stat_table_len * sizeof(uint64_t), offsetof(struct stats, drop));
+	ck_assert_int_eq(stats_drop(&st, ERR_TOKEN), ERR_TOKEN);
+	ck_assert_uint_eq(st.drop[-ERR_TOKEN], 1);
+}
+END_TEST
+
+START_TEST(errors_have_names)
+{
+	ck_assert_str_eq(err_name(0), "ok");
+	ck_assert_str_eq(err_name(ERR_MALFORMED), "malformed");
+	ck_assert_str_eq(err_name(ERR_VALUE), "value");
+	for (int err = 0; err > -ERR_INDEX_MAX; err--) {
+		ck_assert_uint_gt(strlen(err_text(err)), 0);
+		for (int k = 0; k > err; k--)
+			ck_assert_str_ne(err_name(err), err_name(k));
+	}
+	/* Numbers that nobody gave out. */
+	ck_assert_ptr_nonnull(err_name(1));
+	ck_assert_ptr_nonnull(err_text(-ERR_INDEX_MAX));
+	ck_assert_ptr_nonnull(err_name(-100000));
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("limits", &tc);
+
+	tcase_add_test(tc, limits_are_in_range);
+	tcase_add_test(tc, limit_names_are_options);
+	tcase_add_loop_test(tc, default_is_as_promised, 0, T_ROWS(promised));
+	tcase_add_test(tc, counters_have_places);
+	tcase_add_test(tc, errors_have_names);
+	return s;
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The real world on loopback: what goes in comes out, in batches, and nothing
+ * that is too long passes for something shorter (07 R19).
+ */
+#include <arpa/inet.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "daemon/random.h"
+#include "daemon/sockaddr.h"
+#include "daemon/world.h"
+#include "t.h"
+
+static struct event_base *base;
+static struct real_world real;
+static struct world *world;
+
+/* What the owner has been told. */
+static struct {
+	unsigned wakes, settles, datagrams, answers;
+	size_t len;
+	struct dgram last;
+	struct addr answer;
+	bool echo, close;
+} seen;
+
+static uint8_t *
+reserve(int sock, struct addr to, size_t cap)
+{
+	struct dgram_meta meta = {.sock = sock, .to = to};
+
+	return world->ops->reserve(world, &meta, cap);
+}
+
+static void
+on_wake(void *owner)
+{
+	ck_assert_ptr_eq(owner, &seen);
+	seen.wakes++;
+}
+
+static void
+on_recv(void *owner, const struct dgram *dg)
+{
+	uint8_t *room;
+
+	(void)owner;
+	seen.datagrams++;
+	seen.last = *dg;
+	seen.len = dg->len;
+	if (seen.close)
+		world->ops->close(world, dg->sock);
+	if (!seen.echo)
+		return;
+	room = reserve(dg->sock, dg->from, dg->len);
+	ck_assert_ptr_nonnull(room);
+	memcpy(room, dg->buf, dg->len);
+	ck_assert_int_eq(world->ops->commit(world, dg->len), 0);
+}
+
+static void
+on_settle(void *owner)
+{
+	(void)owner;
+	seen.settles++;
+	sockets_flush(real.sockets);
+}
+
+static void
+on_answer(void *owner, uint32_t ticket, const struct addr *a)
+{
+	(void)owner;
+	ck_assert_uint_eq(ticket, 7);
+	seen.answers++;
+	seen.answer = a != NULL ? *a : (struct addr){.family = ADDR_NONE};
+}
+
+static void
+setup(void)
+{
+	struct sockets_owner owner = {on_wake, on_recv, on_settle, &seen};
+
+	memset(&seen, 0, sizeof seen);
+	base = event_base_new();
+	ck_assert_ptr_nonnull(base);
+	ck_assert_int_eq(world_init(&real, base, &owner, on_answer), 0);
+	world = &real.world;
+}
+
+static void
+teardown(void)
+{
+	world_fini(&real);
+	event_base_free(base);
+}
+
+static int
+open_any(struct addr *bound)
+{
+	struct addr at = addr_v4(127, 0, 0, 1, 0);
+	int sock = world->ops->open(world, &at, bound);
+
+	ck_assert_int_ge(sock, 0);
+	return sock;
+}
+
+/* One turn of the loop, if anything happens within a second. */
+static void
+turn(void)
+{
+	struct timeval second = {.tv_sec = 1};
+
+	event_base_loopexit(base, &second);
+	event_base_loop(base, EVLOOP_ONCE);
+}
+
+static void
+send_one(int sock, struct addr to, size_t len)
+{
+	uint8_t *room = reserve(sock, to, len);
+
+	ck_assert_ptr_nonnull(room);
+	memset(room, 0x5a, len);
+	ck_assert_int_eq(world->ops->commit(world, len), 0);
+}
+
+START_TEST(tells_both_ends)
+{
+	struct addr a, b;
+	int from = open_any(&a), to = open_any(&b);
+
+	send_one(from, b, 100);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 1);
+	ck_assert_uint_eq(seen.wakes, 1);
+	ck_assert_uint_eq(seen.settles, 1);
+	ck_assert_uint_eq(seen.len, 100);
+	ck_assert_int_eq(seen.last.sock, to);
+	ck_assert(addr_equal(&seen.last.from, &a));
+	ck_assert_uint_eq(seen.last.local.family, ADDR_NONE);
+}
+END_TEST
+
+/* A plain socket of the test's own, for what a world would not send. */
+static int
+plain_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+START_TEST(too_long_is_seen_as_such)
+{
+	static const struct {
+		size_t sent, seen;
+	} rows[] = {{0, 0}, {1, 1}, {2048, 2048}, {2049, 2049}, {9000, 2049}};
+	static uint8_t bytes[9000];
+	struct sockaddr_in in;
+	struct addr bound;
+	int fd = plain_socket();
+
+	open_any(&bound);
+	in = addr_to_sockaddr(&bound);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		ck_assert_int_eq(sendto(fd, bytes, rows[i].sent, 0,
+				     (struct sockaddr *)&in, sizeof in),
+		    (ssize_t)rows[i].sent);
+		turn();
+		ck_assert_uint_eq(seen.datagrams, i + 1);
+		ck_assert_uint_eq(seen.len, rows[i].seen);
+	}
+	close(fd);
+}
+END_TEST
+
+START_TEST(batches_flush_when_full)
+{
+	struct addr a, b;
+	int from = open_any(&a);
+
+	open_any(&b);
+	for (int i = 0; i < 200; i++)
+		send_one(from, b, 500);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 200);
+	ck_assert_uint_eq(seen.wakes, 1);
+	ck_assert_uint_eq(sockets_lost(real.sockets), 0);
+}
+END_TEST
+
+/* One busy socket must not keep timers and control clients waiting. */
+START_TEST(one_turn_is_bounded)
+{
+	struct addr a, b;
+	int from = open_any(&a);
+
+	open_any(&b);
+	for (int i = 0; i < 400; i++)
+		send_one(from, b, 1);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.wakes, 1);
+	ck_assert_uint_eq(seen.datagrams, 256);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 400);
+}
+END_TEST
+
+START_TEST(answers_from_each_socket)
+{
+	struct addr a, b, c;
+	int from = open_any(&a);
+
+	open_any(&b);
+	open_any(&c);
+	seen.echo = true;
+	send_one(from, b, 10);
+	send_one(from, c, 10);
+	sockets_flush(real.sockets);
+	turn(); /* b and c echo */
+	seen.echo = false;
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 4);
+	ck_assert(
+	    addr_equal(&seen.last.from, &b) || addr_equal(&seen.last.from, &c));
+}
+END_TEST
+
+START_TEST(room_is_limited)
+{
+	struct addr a, b;
+	int sock = open_any(&a);
+	struct addr v6 = {.ip = {[15] = 1}, .port = 1, .family = ADDR_V6};
+
+	open_any(&b);
+	ck_assert_ptr_null(reserve(sock, b, DGRAM_MAX + 1));
+	ck_assert_ptr_null(reserve(sock, v6, 10));
+	ck_assert_ptr_nonnull(reserve(sock, b, 10));
+	ck_assert_int_eq(world->ops->commit(world, 11), ERR_TOO_BIG);
+	ck_assert_int_eq(world->ops->commit(world, 1), ERR_TOO_BIG);
+	world->ops->close(world, sock);
+	ck_assert_ptr_null(reserve(sock, b, 10));
+}
+END_TEST
+
+/* Nobody can be sent to port 0; the rest of the batch goes nevertheless. */
+START_TEST(refused_datagram_stops_no_other)
+{
+	struct addr a, b, nowhere = addr_v4(127, 0, 0, 1, 0);
+	int from = open_any(&a);
+
+	open_any(&b);
+	send_one(from, b, 1);
+	send_one(from, nowhere, 1);
+	send_one(from, b, 2);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 2);
+	ck_assert_uint_eq(sockets_lost(real.sockets), 1);
+}
+END_TEST
+
+START_TEST(taken_port_is_told)
+{
+	struct addr a, b;
+	int sock = open_any(&a);
+
+	ck_assert_int_eq(world->ops->open(world, &a, &b), ERR_ADDRESS_USED);
+	world->ops->close(world, sock);
+	ck_assert_int_eq(world->ops->open(world, &a, &b), sock);
+	ck_assert(addr_equal(&a, &b));
+}
+END_TEST
+
+START_TEST(sockets_are_limited)
+{
+	struct addr at = addr_v4(127, 0, 0, 1, 0), bound;
+
+	for (int i = 0; i < SOCKETS_MAX; i++)
+		open_any(&bound);
+	ck_assert_int_eq(world->ops->open(world, &at, &bound), ERR_SOCKET);
+}
+END_TEST
+
+/* What was read for a socket that is closed meanwhile belongs to nobody. */
+START_TEST(close_ends_the_batch)
+{
+	struct addr a, b;
+	int from = open_any(&a);
+
+	open_any(&b);
+	for (int i = 0; i < 10; i++)
+		send_one(from, b, 1);
+	sockets_flush(real.sockets);
+	seen.close = true;
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 1);
+	ck_assert_uint_eq(seen.settles, 1);
+}
+END_TEST
+
+START_TEST(local_address_is_told_if_there_are_several)
+{
+	struct addr at = addr_v4(0, 0, 0, 0, 0), bound, a;
+	struct addr to = addr_v4(127, 0, 0, 2, 0);
+	int from = open_any(&a);
+
+	ck_assert_int_ge(world->ops->open(world, &at, &bound), 0);
+	to.port = bound.port;
+	sockets_several_addresses(real.sockets, true);
+	seen.echo = true;
+	send_one(from, to, 3);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 1);
+	ck_assert(addr_equal(&seen.last.local, &to));
+	sockets_several_addresses(real.sockets, false);
+	send_one(from, to, 3);
+	sockets_flush(real.sockets);
+	turn(); /* also takes the echo */
+	ck_assert_uint_ge(seen.datagrams, 2);
+}
+END_TEST
+
+/* Reads one datagram with what travelled beside it. */
+static void
+read_beside(int fd, int *ttl, int *tos, struct sockaddr_in *from)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[128];
+	} control;
+	uint8_t byte;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr h = {.msg_name = from,
+	    .msg_namelen = sizeof *from,
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof control};
+
+	ck_assert_int_eq(recvmsg(fd, &h, 0), 1);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c != NULL;
+	     c = CMSG_NXTHDR(&h, c)) {
+		if (c->cmsg_type == IP_TTL)
+			memcpy(ttl, CMSG_DATA(c), sizeof *ttl);
+		if (c->cmsg_type == IP_TOS)
+			*tos = *CMSG_DATA(c);
+	}
+}
+
+START_TEST(ttl_ecn_and_source_travel_beside)
+{
+	struct addr at = addr_v4(0, 0, 0, 0, 0), bound;
+	struct sockaddr_in in = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof in;
+	int fd = plain_socket(), one = 1, ttl = 0, tos = -1;
+	struct dgram_meta meta = {
+	    .ttl = 5, .ecn = 2, .local = addr_v4(127, 0, 0, 3, 0)};
+	struct addr from;
+
+	setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &one, sizeof one);
+	setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof one);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	meta.sock = world->ops->open(world, &at, &bound);
+	meta.to = addr_from_in(in.sin_addr, ntohs(in.sin_port));
+	ck_assert_ptr_nonnull(world->ops->reserve(world, &meta, 1));
+	ck_assert_int_eq(world->ops->commit(world, 1), 0);
+	sockets_flush(real.sockets);
+	read_beside(fd, &ttl, &tos, &in);
+	from = addr_from_in(in.sin_addr, 0);
+	ck_assert_int_eq(ttl, 5);
+	ck_assert_int_eq(tos, 2);
+	ck_assert(addr_equal(&from, &meta.local));
+	close(fd);
+}
+END_TEST
+
+/* From the hosts file, so that no packet leaves this machine. */
+START_TEST(resolves_later)
+{
+	struct addr want = addr_v4(127, 0, 0, 1, 0);
+
+	ck_assert_int_eq(world->ops->resolve(world, "localhost", 7), 0);
+	ck_assert_uint_eq(seen.answers, 0); /* never from inside an order */
+	turn();
+	ck_assert_uint_eq(seen.answers, 1);
+	ck_assert(addr_equal(&seen.answer, &want));
+}
+END_TEST
+
+START_TEST(questions_are_limited)
+{
+	for (int i = 0; i < RESOLVER_MAX; i++)
+		ck_assert_int_eq(world->ops->resolve(world, "localhost", 7), 0);
+	ck_assert_int_eq(world->ops->resolve(world, "localhost", 7), ERR_BUSY);
+	turn();
+	ck_assert_uint_eq(seen.answers, RESOLVER_MAX);
+	ck_assert_int_eq(world->ops->resolve(world, "localhost", 7), 0);
+}
+END_TEST
+
+START_TEST(random_bytes_are_handed_out_once)
+{
+	static uint8_t a[4 * RANDOM_POOL_LEN], b[4 * RANDOM_POOL_LEN];
+	struct random_pool *pool = &real.random;
+	unsigned same = 0;
+
+	for (size_t i = 0; i + 16 <= sizeof a; i += 16) {
+		world->ops->random(world, a + i, 16);
+		for (size_t k = pool->left; k < RANDOM_POOL_LEN; k++)
+			ck_assert_uint_eq(pool->bytes[k], 0);
+	}
+	world->ops->random(world, b, sizeof b);
+	for (size_t i = 0; i < sizeof a; i++)
+		same += a[i] == b[i];
+	/* 8 of 2048 expected by chance. */
+	ck_assert_uint_lt(same, 60);
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("sockets", &tc);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, tells_both_ends);
+	tcase_add_test(tc, too_long_is_seen_as_such);
+	tcase_add_test(tc, batches_flush_when_full);
+	tcase_add_test(tc, one_turn_is_bounded);
+	tcase_add_test(tc, answers_from_each_socket);
+	tcase_add_test(tc, room_is_limited);
+	tcase_add_test(tc, refused_datagram_stops_no_other);
+	tcase_add_test(tc, taken_port_is_told);
+	tcase_add_test(tc, sockets_are_limited);
+	tcase_add_test(tc, close_ends_the_batch);
+	tcase_add_test(tc, local_address_is_told_if_there_are_several);
+	tcase_add_test(tc, ttl_ecn_and_source_travel_beside);
+	tcase_add_test(tc, resolves_later);
+	tcase_add_test(tc, questions_are_limited);
+	tcase_add_test(tc, random_bytes_are_handed_out_once);
+	return s;
+}

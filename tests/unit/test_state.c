@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The state directory: whole files whatever happens, and a key that is never
+ * lost, shown or replaced on the quiet.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/announced.h"
+#include "daemon/config.h"
+#include "daemon/identity.h"
+#include "daemon/nodes.h"
+#include "daemon/state.h"
+#include "t.h"
+
+static char dir[64];
+static struct state state;
+
+static void
+setup(void)
+{
+	snprintf(dir, sizeof dir, "/tmp/test_state.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(state_open(&state, dir), 0);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+static void
+teardown(void)
+{
+	state_close(&state);
+	ck_assert_int_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static bool
+there(const char *name)
+{
+	return faccessat(state.dir, name, F_OK, 0) == 0;
+}
+
+START_TEST(directory_is_made_private_and_locked)
+{
+	char path[128];
+	struct state a, b;
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/x/y", dir);
+	ck_assert_int_eq(state_open(&a, path), 0);
+	ck_assert_int_ge(a.dir, 0);
+	ck_assert_int_eq(fstat(a.dir, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0700);
+	ck_assert_int_eq(state_open(&b, path), STATE_IN_USE);
+	ck_assert_int_eq(b.dir, -1);
+	state_close(&a);
+	ck_assert_int_eq(state_open(&b, path), 0);
+	state_close(&b);
+}
+END_TEST
+
+START_TEST(unusable_directory_holds_nothing)
+{
+	struct state s;
+	bool saved = true;
+	char err[CONFIG_ERROR_MAX], byte;
+	struct identity *id;
+
+	ck_assert_int_eq(state_open(&s, "/dev/null/x"), 0);
+	ck_assert_int_eq(s.dir, -1);
+	ck_assert_int_eq(state_read(&s, "x", &byte, 1, NULL), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_int_eq(state_write(&s, "x", "a", 1), -1);
+	/* An identity of its own for this run, and it says so. */
+	id = identity_open(&s, &saved, err);
+	ck_assert_ptr_nonnull(id);
+	ck_assert(!saved);
+	identity_free(id);
+}
+END_TEST
+
+START_TEST(full_disk_keeps_the_old_file)
+{
+	struct rlimit none = {0, 0};
+	char buf[8];
+
+	ck_assert_int_eq(state_write(&state, "x", "old", 3), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_int_eq(state_write(&state, "x", "newer", 5), -1);
+	ck_assert_int_eq(errno, EFBIG);
+	ck_assert_int_eq(state_read(&state, "x", buf, sizeof buf, NULL), 3);
+	ck_assert_mem_eq(buf, "old", 3);
+	ck_assert(!there("x.new"));
+}
+END_TEST
+
+/* Writes runs of one letter until it is killed. */
+static void
+write_for_ever(void)
+{
+	static char text[64 * 1024];
+
+	for (int i = 0;; i++) {
+		memset(text, 'a' + i % 26, sizeof text);
+		if (state_write(&state, "x", text,
+			1 + (size_t)i % sizeof text * 997 % sizeof text) != 0)
+			_exit(1);
+	}
+}
+
+START_TEST(kill_leaves_whole_files)
+{
+	static char text[64 * 1024];
+	struct t_random r = {.state = 7};
+	ssize_t len;
+	int status;
+
+	ck_assert_int_eq(state_write(&state, "x", "a", 1), 0);
+	for (int i = 0; i < 50; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			write_for_ever();
+		usleep(t_below(&r, 5000));
+		kill(pid, SIGKILL);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFSIGNALED(status));
+		len = state_read(&state, "x", text, sizeof text, NULL);
+		ck_assert_int_gt(len, 0);
+		for (ssize_t k = 0; k < len; k++)
+			ck_assert_int_eq(text[k], text[0]);
+	}
+	ck_assert_int_eq(state_write(&state, "x", "end", 3), 0);
+	ck_assert(!there("x.new"));
+}
+END_TEST
+
+START_TEST(key_is_made_once)
+{
+	char err[CONFIG_ERROR_MAX];
+	uint8_t public_key[KEY_LEN];
+	bool saved = false;
+	struct stat st;
+	struct identity *id = identity_open(&state, &saved, err);
+
+	ck_assert_ptr_nonnull(id);
+	ck_assert(saved);
+	memcpy(public_key, identity_pair(id)->public_key, KEY_LEN);
+	identity_free(id);
+	ck_assert_int_eq(fstatat(state.dir, "key", &st, 0), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	ck_assert_int_eq(st.st_size, 65);
+	id = identity_open(&state, &saved, err);
+	ck_assert_ptr_nonnull(id);
+	ck_assert(saved);
+	ck_assert_mem_eq(identity_pair(id)->public_key, public_key, KEY_LEN);
+	identity_free(id);
+}
+END_TEST
+
+START_TEST(new_key_keeps_the_old)
+{
+	char err[CONFIG_ERROR_MAX], name[32], digits[17];
+	uint8_t old_key[KEY_LEN], new_key[KEY_LEN];
+	bool saved;
+	struct identity *id = identity_open(&state, &saved, err);
+
+	ck_assert_ptr_nonnull(id);
+	memcpy(old_key, identity_pair(id)->public_key, KEY_LEN);
+	identity_free(id);
+	ck_assert_int_eq(identity_replace(&state, new_key, err), 0);
+	ck_assert_mem_ne(old_key, new_key, KEY_LEN);
+	sodium_bin2hex(digits, sizeof digits, old_key, 8);
+	snprintf(name, sizeof name, "key.%s", digits);
+	ck_assert(there(name));
+	id = identity_open(&state, &saved, err);
+	ck_assert_ptr_nonnull(id);
+	ck_assert_mem_eq(identity_pair(id)->public_key, new_key, KEY_LEN);
+	identity_free(id);
+	/* And back, as an operator would. */
+	ck_assert_int_eq(renameat(state.dir, name, state.dir, "key"), 0);
+	id = identity_open(&state, &saved, err);
+	ck_assert_mem_eq(identity_pair(id)->public_key, old_key, KEY_LEN);
+	identity_free(id);
+}
+END_TEST
+
+#define SEED "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+static const struct {
+	const char *text, *err;
+	mode_t mode;
+} key_files[] = {
+    {SEED "\n", NULL, 0600},
+    {SEED, NULL, 0400},
+    {"", "not a line of 64 hex digits", 0600},
+    {SEED "0\n", "not a line of 64 hex digits", 0600},
+    {SEED "\n\n", "not a line of 64 hex digits", 0600},
+    {"x" SEED, "not a line of 64 hex digits", 0600},
+    {SEED "\n", "open to others", 0640},
+    {SEED "\n", "open to others", 0604},
+};
+
+START_TEST(key_file)
+{
+	char err[CONFIG_ERROR_MAX];
+	const char *text = key_files[_i].text;
+	struct identity *id;
+	char after[128];
+	bool saved;
+
+	ck_assert_int_eq(state_write(&state, "key", text, strlen(text)), 0);
+	ck_assert_int_eq(fchmodat(state.dir, "key", key_files[_i].mode, 0), 0);
+	id = identity_open(&state, &saved, err);
+	if (key_files[_i].err == NULL) {
+		ck_assert_ptr_nonnull(id);
+		t_assert_hex(identity_pair(id)->public_key, KEY_LEN,
+		    "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc86641"
+		    "25531b8");
+		identity_free(id);
+	} else {
+		ck_assert_ptr_null(id);
+		ck_assert_ptr_nonnull(strstr(err, key_files[_i].err));
+	}
+	/* Whatever it is, it stays. */
+	ck_assert_int_eq(state_read(&state, "key", after, sizeof after, NULL),
+	    (ssize_t)strlen(text));
+	ck_assert_mem_eq(after, text, strlen(text));
+}
+END_TEST
+
+START_TEST(nodes_are_read_tolerantly)
+{
+	static const char text[] = "192.0.2.1:49737\n\nrubbish\n192.0.2.2\n"
+				   "192.0.2.3:0\n192.0.2.4:5\n"
+				   "224.0.0.1:5\n192.0.2.5:6";
+	struct addr nodes[NODES_MAX];
+	struct addr first = addr_v4(192, 0, 2, 1, 49737);
+	struct addr last = addr_v4(192, 0, 2, 5, 6);
+	char many[NODES_MAX * 2 * 16];
+	size_t len = 0;
+
+	ck_assert_uint_eq(nodes_load(&state, nodes), 0);
+	ck_assert_int_eq(
+	    state_write(&state, "nodes", text, sizeof text - 1), 0);
+	ck_assert_uint_eq(nodes_load(&state, nodes), 3);
+	ck_assert(addr_equal(&nodes[0], &first));
+	ck_assert(addr_equal(&nodes[2], &last));
+	while (len + 16 <= sizeof many) {
+		memcpy(many + len, "192.0.2.1:49737\n", 16);
+		len += 16;
+	}
+	ck_assert_int_eq(state_write(&state, "nodes", many, len), 0);
+	ck_assert_uint_eq(nodes_load(&state, nodes), NODES_MAX);
+}
+END_TEST
+
+START_TEST(announcements_survive)
+{
+	uint8_t topic[3][TOPIC_LEN] = {{1}, {2}, {3}};
+	struct announced a;
+	char text[4 * (2 * TOPIC_LEN + 1)];
+	ssize_t len;
+
+	announced_load(&a, &state, 2);
+	ck_assert_uint_eq(a.len, 0);
+	for (int i = 0; i < 3; i++)
+		announced_add(&a, &state, topic[i]);
+	announced_add(&a, &state, topic[0]);
+	ck_assert_uint_eq(a.len, 2); /* its limit */
+	announced_fini(&a);
+	announced_load(&a, &state, 10);
+	ck_assert_uint_eq(a.len, 2);
+	ck_assert_mem_eq(a.list[1], topic[1], TOPIC_LEN);
+	announced_del(&a, &state, topic[2]);
+	announced_del(&a, &state, topic[0]);
+	announced_fini(&a);
+	announced_load(&a, &state, 10);
+	ck_assert_uint_eq(a.len, 1);
+	ck_assert_mem_eq(a.list[0], topic[1], TOPIC_LEN);
+	announced_fini(&a);
+	/* A line of rubbish costs itself alone. */
+	len = state_read(&state, "announcements", text, sizeof text, NULL);
+	ck_assert_int_eq(len, 65);
+	memcpy(text + 65, text, 65);
+	text[3] = 'x';
+	ck_assert_int_eq(state_write(&state, "announcements", text, 130), 0);
+	announced_load(&a, &state, 10);
+	ck_assert_uint_eq(a.len, 1);
+	announced_fini(&a);
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("state", &tc);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, directory_is_made_private_and_locked);
+	tcase_add_test(tc, unusable_directory_holds_nothing);
+	tcase_add_test(tc, full_disk_keeps_the_old_file);
+	tcase_add_test(tc, kill_leaves_whole_files);
+	tcase_add_test(tc, key_is_made_once);
+	tcase_add_test(tc, new_key_keeps_the_old);
+	tcase_add_loop_test(tc, key_file, 0, T_ROWS(key_files));
+	tcase_add_test(tc, nodes_are_read_tolerantly);
+	tcase_add_test(tc, announcements_survive);
+	return s;
+}
