@@ -404,10 +404,10 @@ const struct api_code_info api_codes[] = {
     {API_ERR_REQUEST, "the line is JSON, but not a request"},
     {API_ERR_METHOD, "there is no such method"},
     {API_ERR_PARAMS, "a parameter will not do; data: param, problem, expected"},
-    {API_ERR_INTERNAL, "the daemon is short of memory"},
     {API_ERR_FAILED, "the operation failed; data: err_name, err_text"},
     {API_ERR_DENIED, "the caller may not do this; data: need, have"},
-    {API_ERR_LIMIT, "too many requests of this client are under way"},
+    {API_ERR_LIMIT, "too many requests of this client are under way, or too "
+		    "many clients connected"},
 };
 
 const unsigned api_codes_len = sizeof api_codes / sizeof *api_codes;

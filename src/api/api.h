@@ -95,10 +95,10 @@ enum api_code {
 	API_ERR_REQUEST = -32600,
 	API_ERR_METHOD = -32601,
 	API_ERR_PARAMS = -32602,
-	API_ERR_INTERNAL = -32603,
 	API_ERR_FAILED = -32000, /* data: err_name, err_text of err.h */
 	API_ERR_DENIED = -32001, /* data: need, have */
-	API_ERR_LIMIT = -32002,  /* too much is under way for this client */
+	API_ERR_LIMIT =
+	    -32002, /* too many requests of one client, or clients */
 };
 
 struct api_code_info {

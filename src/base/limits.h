@@ -60,11 +60,11 @@
 	    "operations of control clients at a time") \
 	/* Forwarded signalling, spec 03 §3.5. */ \
 	X(forward_burst, "forward-burst", 40000, 2048, 16777216, \
-	    "bytes forwarded at once for one /24, and to one address") \
+	    "bytes forwarded at once for one /24") \
 	X(forward_rate, "forward-rate", 4000, 1, 16777216, \
 	    "bytes a second forwarded after that") \
 	X(forward_hosts, "forward-hosts", 4096, 16, 1048576, \
-	    "/24s, and as many addresses, whose forwarding is counted") \
+	    "/24s whose forwarding is counted") \
 	/* What is held for others. */ \
 	X(records, "records", 65536, 16, 4194304, \
 	    "announcements held for others") \

@@ -11,12 +11,12 @@ enum { CHUNK_BYTES = 4096, HEADS_MIN = 16 };
 void
 pool_init(struct pool *p, size_t cell, uint32_t limit)
 {
-	uint32_t cells = 1;
+	uint32_t shift = 0;
 
-	while (cells * 2 * cell <= CHUNK_BYTES)
-		cells *= 2;
+	while (cell << (shift + 1) <= CHUNK_BYTES)
+		shift++;
 	*p = (struct pool){
-	    .cell = (uint32_t)cell, .limit = limit, .chunk_cells = cells};
+	    .cell = (uint32_t)cell, .limit = limit, .shift = shift};
 }
 
 void
@@ -42,7 +42,7 @@ grow(struct pool *p)
 			return ERR_MEMORY;
 		p->chunks = chunks;
 	}
-	chunks[n] = malloc((size_t)p->chunk_cells * p->cell);
+	chunks[n] = malloc((size_t)p->cell << p->shift);
 	if (chunks[n] == NULL)
 		return ERR_MEMORY;
 	p->chunks_len++;
@@ -59,7 +59,7 @@ pool_get(struct pool *p)
 	if (at != 0) {
 		memcpy(&p->freed, pool_at(p, at), sizeof p->freed);
 	} else {
-		if (p->top == p->chunks_len * p->chunk_cells && grow(p) != 0)
+		if (p->top == p->chunks_len << p->shift && grow(p) != 0)
 			return 0;
 		at = ++p->top;
 	}

@@ -17,12 +17,12 @@
 struct pool {
 	uint8_t **chunks;
 	uint32_t chunks_len;
-	uint32_t chunk_cells; /* a power of two */
-	uint32_t cell;        /* bytes */
-	uint32_t limit;       /* cells */
-	uint32_t top;         /* highest number ever handed out */
-	uint32_t freed;       /* first of the freed cells */
-	uint32_t len;         /* cells in use */
+	uint32_t shift; /* a chunk holds 1 << shift cells */
+	uint32_t cell;  /* bytes */
+	uint32_t limit; /* cells */
+	uint32_t top;   /* highest number ever handed out */
+	uint32_t freed; /* first of the freed cells */
+	uint32_t len;   /* cells in use */
 };
 
 /* Cells of `cell` bytes (at least 4), at most `limit` of them. No memory yet.
@@ -40,8 +40,8 @@ pool_at(const struct pool *p, uint32_t at)
 {
 	uint32_t i = at - 1;
 
-	return p->chunks[i / p->chunk_cells] +
-	       (size_t)(i % p->chunk_cells) * p->cell;
+	return p->chunks[i >> p->shift] +
+	       (size_t)(i & ((1U << p->shift) - 1)) * p->cell;
 }
 
 /* First member of a cell that an index finds. */

@@ -48,8 +48,8 @@ enum key_namespace {
 	NS_PLUGIN = 10,
 };
 
-/* H( H("hyperswarm/dht") || number ). */
-void key_namespace(uint8_t out[NAMESPACE_LEN], enum key_namespace ns);
+/* H( H("hyperswarm/dht") || number ), NAMESPACE_LEN bytes. */
+const uint8_t *key_namespace(enum key_namespace ns);
 
 /*
  * Signs and verifies NS(ns) || H(parts, one behind the other). The parts are

@@ -109,15 +109,15 @@ announced_add(struct announced *t, const struct state *s, const uint8_t *topic)
 		store(t, s);
 }
 
-void
+uint32_t
 announced_del(struct announced *t, const struct state *s, const uint8_t *topic)
 {
 	uint32_t i = find(t, topic);
 
 	if (i == t->len)
-		return;
-	memmove(
-	    t->list[i], t->list[i + 1], (size_t)(t->len - i - 1) * TOPIC_LEN);
+		return UINT32_MAX;
 	t->len--;
+	memmove(t->list[i], t->list + i + 1, (size_t)(t->len - i) * TOPIC_LEN);
 	store(t, s);
+	return i;
 }

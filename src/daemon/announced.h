@@ -25,7 +25,9 @@ void announced_fini(struct announced *t);
 /* On disk when they return, or the log says why not; nothing new: no write. */
 void announced_add(
     struct announced *t, const struct state *s, const uint8_t *topic);
-void announced_del(
+
+/* Where in the list it was, or UINT32_MAX. */
+uint32_t announced_del(
     struct announced *t, const struct state *s, const uint8_t *topic);
 
 #endif

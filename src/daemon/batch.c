@@ -88,8 +88,8 @@ batch_commit(struct batch *b, size_t len)
 	b->reserved = 0;
 	if (len > room)
 		return ERR_TOO_BIG;
-	b->iov[b->len++] = (struct iovec){
-	    .iov_base = b->bytes + b->used, .iov_len = len};
+	b->iov[b->len++] =
+	    (struct iovec){.iov_base = b->bytes + b->used, .iov_len = len};
 	b->used += len;
 	return 0;
 }

@@ -135,10 +135,26 @@ result_mutable(const struct control_operation *o, const struct news *n)
 }
 
 static json_t *
+id_or_null(const uint8_t id[ID_LEN])
+{
+	static const uint8_t no_id[ID_LEN];
+	char text[TEXT_HEX_MAX];
+
+	if (id_equal(id, no_id))
+		return json_null();
+	return json_string(text_hex(text, id));
+}
+
+/* The end of a ping is what it is for. */
+static json_t *
 result_ping(const struct control_operation *o, const struct news *n)
 {
-	(void)n;
-	return json_incref(o->found);
+	char addr[ADDR_TEXT_MAX];
+
+	(void)o;
+	return json_pack("{s:s, s:o, s:I}", "address",
+	    addr_format(&n->node, addr), "id", id_or_null(n->id), "rtt_us",
+	    (json_int_t)n->rtt_us);
 }
 
 static json_t *
@@ -186,7 +202,7 @@ static const struct kind {
 	bool finds;    /* without something found it has failed */
 	bool outlives; /* goes on when nobody waits for its end */
 } kinds[] = {
-    {"ping", start_ping, result_ping, true, false},
+    {"ping", start_ping, result_ping, false, false},
     {"find_node", start_find_node, result_walk, false, false},
     {"find_peer", start_find_peer, result_walk, false, false},
     {"lookup", start_lookup, result_walk, false, false},
@@ -323,17 +339,6 @@ control_operations_end(struct control_client *cl)
 
 /* ---- news ---- */
 
-static json_t *
-id_or_null(const uint8_t id[ID_LEN])
-{
-	static const uint8_t no_id[ID_LEN];
-	char text[TEXT_HEX_MAX];
-
-	if (id_equal(id, no_id))
-		return json_null();
-	return json_string(text_hex(text, id));
-}
-
 static void
 note(struct control_operation *o, json_t *params)
 {
@@ -346,16 +351,9 @@ static void
 on_node(struct control_operation *o, const struct news *n)
 {
 	char addr[ADDR_TEXT_MAX];
-	json_t *j = json_pack("{s:s, s:o}", "address",
-	    addr_format(&n->node, addr), "id", id_or_null(n->id));
 
-	if (o->method->note != NULL) {
-		note(o, j);
-		return;
-	}
-	json_object_set_new(j, "rtt_us", json_integer((json_int_t)n->rtt_us));
-	json_decref(o->found);
-	o->found = j;
+	note(o, json_pack("{s:s, s:o}", "address", addr_format(&n->node, addr),
+		    "id", id_or_null(n->id)));
 }
 
 static void

@@ -38,7 +38,7 @@ set_path(struct control_socket *s, const char *path, char *err)
 		    "control socket %s: the path is too long; at most %zu"
 		    " bytes fit",
 		    path, sizeof s->at.sun_path - 1);
-	strcpy(s->at.sun_path, path);
+	memcpy(s->at.sun_path, path, strlen(path) + 1);
 	return 0;
 }
 
@@ -50,7 +50,7 @@ lock_directory(const struct control_socket *s, char *err)
 	struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
 	int fd;
 
-	strcpy(path, s->at.sun_path);
+	memcpy(path, s->at.sun_path, sizeof path);
 	dir = dirname(path);
 	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
 		return fail(err, "cannot make the directory %s: %s", dir,

@@ -8,6 +8,7 @@
 #include "daemon/control.h"
 #include "daemon/daemon.h"
 #include "daemon/identity.h"
+#include "daemon/keep.h"
 #include "daemon/log.h"
 #include "daemon/nodes.h"
 #include "daemon/report.h"
@@ -16,13 +17,10 @@
  * Timers of the loop:
  *
  *	timer     the core's deadline, set anew when it has changed
- *	save      the known nodes: soon after the start, ever more seldom then
  *	leave     armed by daemon_stop(): the network has had its time
  *	watchdog  half of what the service manager wants
  */
 enum {
-	SAVE_FIRST_S = 5,
-	SAVE_MAX_S = 600,
 	LEAVE_S = 2,
 };
 
@@ -128,48 +126,6 @@ on_addresses(void *owner)
 	daemon_settle(d);
 }
 
-/* ---- what is kept ---- */
-
-static void
-save_later(struct daemon *d)
-{
-	struct timeval tv = {.tv_sec = d->save_s};
-
-	evtimer_add(d->save, &tv);
-	d->save_s = 2 * d->save_s < SAVE_MAX_S ? 2 * d->save_s : SAVE_MAX_S;
-}
-
-static void
-on_save(evutil_socket_t fd, short what, void *arg)
-{
-	struct daemon *d = arg;
-
-	(void)fd;
-	(void)what;
-	nodes_store(&d->state, node_dht(d->node));
-	save_later(d);
-}
-
-int
-daemon_announce(struct daemon *d, const uint8_t *topic, uint32_t *op)
-{
-	int err = node_announce(d->node, topic, op);
-
-	if (err == 0)
-		announced_add(&d->announced, &d->state, topic);
-	return err;
-}
-
-int
-daemon_unannounce(struct daemon *d, const uint8_t *topic, uint32_t *op)
-{
-	int err = node_unannounce(d->node, topic, op);
-
-	/* Also what the core no longer holds must not come back. */
-	announced_del(&d->announced, &d->state, topic);
-	return err;
-}
-
 int
 daemon_key_new(struct daemon *d, uint8_t public_key[KEY_LEN], char *err)
 {
@@ -190,8 +146,7 @@ daemon_stop(struct daemon *d)
 	d->stopping = true;
 	log_notice("leaving");
 	notify_send(&d->notify, "STOPPING=1\nSTATUS=leaving the network");
-	nodes_store(&d->state, node_dht(d->node));
-	evtimer_del(d->save);
+	keep_stop(d);
 	evtimer_add(d->leave, &leave_time);
 	node_leave(d->node);
 }
@@ -254,10 +209,9 @@ make_events(struct daemon *d)
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 
 	d->timer = evtimer_new(d->base, on_timer, d);
-	d->save = evtimer_new(d->base, on_save, d);
 	d->leave = evtimer_new(d->base, on_leave_timeout, d);
 	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
-	if (d->timer == NULL || d->save == NULL || d->leave == NULL ||
+	if (d->timer == NULL || d->leave == NULL || keep_init(d) != 0 ||
 	    d->watchdog == NULL)
 		return DAEMON_FAILED;
 	for (int i = 0; i < DAEMON_SIGNALS; i++) {
@@ -304,8 +258,6 @@ start_state(struct daemon *d)
 		return DAEMON_FAILED;
 	}
 	d->identity = identity_pair(d->key);
-	announced_load(
-	    &d->announced, &d->state, d->config.limits.announcements);
 	return DAEMON_OK;
 }
 
@@ -343,21 +295,6 @@ start_node(struct daemon *d)
 	return DAEMON_OK;
 }
 
-/* Takes up the announcements of the last run. */
-static void
-resume(struct daemon *d)
-{
-	uint32_t op;
-	int err;
-
-	for (uint32_t i = 0; i < d->announced.len; i++) {
-		err = node_announce(d->node, d->announced.list[i], &op);
-		if (err != 0)
-			log_error("a kept announcement is not taken up: %s",
-			    err_text(err));
-	}
-}
-
 static int
 start_control(struct daemon *d)
 {
@@ -381,8 +318,7 @@ start(struct daemon *d)
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
 		if ((rc = steps[i](d)) != DAEMON_OK)
 			return rc;
-	resume(d);
-	save_later(d);
+	keep_start(d);
 	if (d->notify.watchdog_us > 0) {
 		uint64_t us = d->notify.watchdog_us / 2;
 		struct timeval tv = {.tv_sec = (time_t)(us / 1000000),
@@ -399,13 +335,14 @@ start(struct daemon *d)
 static void
 finish(struct daemon *d)
 {
-	struct event *events[] = {d->timer, d->save, d->leave, d->watchdog,
+	struct event *events[] = {d->timer, d->leave, d->watchdog,
 	    d->signals[0], d->signals[1], d->signals[2]};
 
 	control_free(d->control);
 	if (d->node != NULL)
 		node_free(d->node);
 	if (d->base != NULL) {
+		keep_fini(d);
 		netlink_fini(&d->netlink);
 		world_fini(&d->world);
 		for (size_t i = 0; i < sizeof events / sizeof *events; i++)
@@ -413,7 +350,6 @@ finish(struct daemon *d)
 				event_free(events[i]);
 		event_base_free(d->base);
 	}
-	announced_fini(&d->announced);
 	identity_free(d->key);
 	state_close(&d->state);
 	config_fini(&d->config);
@@ -426,7 +362,6 @@ daemon_run(const struct options *o, struct config *c)
 	    .options = o,
 	    .config = *c,
 	    .armed_us = WORLD_NEVER,
-	    .save_s = SAVE_FIRST_S,
 	    .state.dir = -1,
 	    .netlink.fd = -1,
 	};

@@ -17,10 +17,10 @@
 
 #include "crypto/keys.h"
 #include "daemon/config.h"
+#include "daemon/keep.h"
 #include "daemon/netlink.h"
 #include "daemon/notify.h"
 #include "daemon/state.h"
-#include "daemon/announced.h"
 #include "daemon/world.h"
 #include "node/node.h"
 
@@ -45,13 +45,12 @@ struct daemon {
 	struct real_world world;
 	struct state state;
 	struct identity *key;
-	struct announced announced;
+	struct keep keep;
 	struct notify notify;
 	struct netlink netlink;
-	struct event *timer, *save, *leave, *watchdog;
+	struct event *timer, *leave, *watchdog;
 	struct event *signals[DAEMON_SIGNALS];
 	uint64_t armed_us; /* what the timer is set to */
-	unsigned save_s;   /* from this save of the known nodes to the next */
 	bool stopping;
 };
 

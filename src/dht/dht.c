@@ -162,7 +162,7 @@ dht_network_changed(struct dht *d)
 const uint8_t *
 dht_id_for(const struct dht *d, int sock)
 {
-	return !d->ephemeral && sock == d->server.handle ? d->table.own : NULL;
+	return sock == d->server.handle ? dht_id(d) : NULL;
 }
 
 int
@@ -221,6 +221,12 @@ bool
 dht_owns_socket(const struct dht *d, int sock)
 {
 	return sock == d->server.handle || sock == d->client.handle;
+}
+
+const uint8_t *
+dht_id(const struct dht *d)
+{
+	return d->ephemeral ? NULL : d->table.own;
 }
 
 bool
@@ -320,8 +326,8 @@ dht_status(const struct dht *d, struct dht_status *out)
 static uint32_t
 ago_s(const struct dht *d, uint32_t tick)
 {
-	return (uint32_t)((uint64_t)(d->tick - tick) * d->config.tick_ms /
-			  1000);
+	return (
+	    uint32_t)((uint64_t)(d->tick - tick) * d->config.tick_ms / 1000);
 }
 
 bool

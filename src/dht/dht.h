@@ -99,6 +99,9 @@ int dht_recv(struct dht *d, const struct dgram *dg, struct dht_request *rq);
 /* True if the socket is one of the two of this dht. */
 bool dht_owns_socket(const struct dht *d, int sock);
 
+/* The id that others know us by, or NULL while ephemeral. */
+const uint8_t *dht_id(const struct dht *d);
+
 /* This node may store records and answer for them (spec 01 §12). */
 bool dht_is_persistent(const struct dht *d);
 
@@ -137,6 +140,12 @@ void dht_token(
  * private while this node serves the public.
  */
 bool dht_may_send(const struct dht *d, const struct addr *to);
+
+/*
+ * Takes len bytes from what may be sent to the host of an address that has
+ * proved nothing; a proven one has no such limit. False: do not send.
+ */
+bool dht_spend(struct dht *d, const struct addr *to, size_t len);
 
 /* True while this node lives in a private network, where shares are off. */
 bool dht_is_private(const struct dht *d);

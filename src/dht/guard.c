@@ -5,8 +5,8 @@
 
 enum {
 	SEARCH_MAX = 16, /* budgets looked at to find one to forget */
-	SWEEP_MIN = 16,  /* budgets looked at per tick, and ... */
-	SWEEP_PART = 32, /* ... this part of all, so each every 3 min */
+	SWEEP_MIN = 64,  /* budgets looked at per sweep, and */
+	SWEEP_PART = 8,  /* this part of all */
 };
 
 struct source {

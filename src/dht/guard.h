@@ -53,7 +53,7 @@ bool guard_is_proven(
 /* True, once per candidate_seconds, if a new id of this host may be checked. */
 bool guard_may_check(struct guard *g, const struct world *w, uint32_t source);
 
-/* Forgets some hosts that have drawn nothing for long; once per tick. */
+/* Forgets some hosts that have drawn nothing for long; now and then. */
 void guard_sweep(struct guard *g, const struct world *w);
 
 #endif

@@ -37,6 +37,7 @@ enum {
 	TICKS_STABLE = 240,      /* 20 min to the first promotion check */
 	TICKS_MORE_STABLE = 720, /* 1 h to any later one */
 	TICKS_PING_SOME = 8,
+	TICKS_SWEEP = 6, /* 30 s */
 	TICKS_SMALL_REFRESH = 64,
 	TICKS_REFRESH = 120, /* 10 min; the reference: 5 */
 };

@@ -497,7 +497,8 @@ ask_more(struct query *q)
 
 /*
  * Nobody is left to ask: is it worth waiting for those that were? Not once the
- * closest set is full and all are slow, nor once all have missed two sends.
+ * closest set is full and all are slow, nor once all have missed two sends,
+ * unless nobody has answered at all: then it may be us who are slow.
  */
 static bool
 is_over(const struct query *q)
@@ -508,6 +509,8 @@ is_over(const struct query *q)
 		return false;
 	if (best_is_full(q))
 		return true;
+	if (q->result.replies == 0)
+		return false;
 	for (uint32_t i = 0; i < q->steps_len; i++)
 		if (q->steps[i]->state == STEP_ASKED &&
 		    q->steps[i]->missed < HOPELESS)

@@ -11,6 +11,8 @@
  * exactly one of: reply, timeout, cancelled, closed.
  */
 
+enum { LATE_WAIT_MS = 1500 };
+
 static void on_timer(struct timer *t);
 static void on_flush(struct timer *t);
 
@@ -283,10 +285,11 @@ learn(struct dht *d, const struct request *r, const struct dgram *dg,
 	uint64_t rtt_us = d->world->now_us - r->sent_us;
 	bool wants_sample = candidate_answered(d, id, &dg->from);
 
-	/* Later sends could be answers to earlier ones (Karn). */
-	if (r->sent <= 2)
-		rtt_put(&d->requests.rtt, d->world, &r->to,
-		    (uint32_t)(rtt_us / 1000));
+	/* A late reply may answer any of the sends (Karn): count from the
+	 * first, which errs on the safe side. */
+	if (r->sent > 2)
+		rtt_us = d->world->now_us - r->first_us;
+	rtt_put(&d->requests.rtt, d->world, &r->to, (uint32_t)(rtt_us / 1000));
 	if (!dht_is_private(d))
 		guard_prove(&d->guard, d->world, &dg->from);
 	if (dg->sock != r->sock || dg->sock != dht_active(d)->handle)

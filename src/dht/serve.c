@@ -14,6 +14,17 @@ spend(struct dht *d, uint32_t source, size_t len)
 	       guard_spend(&d->guard, d->world, source, len);
 }
 
+bool
+dht_spend(struct dht *d, const struct addr *to, size_t len)
+{
+	uint32_t source;
+
+	if (dht_is_private(d))
+		return true;
+	source = guard_source(&d->guard, d->world, to);
+	return source != 0 && guard_spend(&d->guard, d->world, source, len);
+}
+
 /*
  * Encodes straight into the outgoing batch. As the sender's budget or the
  * path's size runs out: first without closer nodes, then not at all.
@@ -200,14 +211,13 @@ on_delayed(struct timer *t)
 	struct delayed *p = container_of(t, struct delayed, timer);
 	struct dht *d = p->dht;
 
-	/* The budget may have been forgotten since: find it anew. */
+	/* The budget that it was taken in on may have been forgotten since. */
 	p->rq.source = GUARD_EXEMPT;
-	if (!dht_is_private(d))
-		p->rq.source =
-		    guard_source(&d->guard, d->world, &p->rq.dg.from);
-	if (p->rq.source != GUARD_EXEMPT || dht_is_private(d)) {
+	if (dht_spend(d, &p->rq.dg.from, PING_BYTES)) {
 		d->stats->delayed_served++;
 		dht_reply(d, &p->rq, &plain);
+	} else {
+		stats_drop(d->stats, ERR_BUDGET);
 	}
 	delayed_end(p);
 }

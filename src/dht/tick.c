@@ -116,7 +116,8 @@ on_tick(struct timer *t)
 
 	arm(d);
 	d->tick++;
-	guard_sweep(&d->guard, d->world);
+	if (d->tick % TICKS_SWEEP == 0)
+		guard_sweep(&d->guard, d->world);
 	if (d->bootstrapped)
 		upkeep(d);
 }

@@ -229,7 +229,7 @@ open_socket(struct client *cl)
 		    "the path %s is too long for a"
 		    " socket",
 		    cl->path);
-	strcpy(at.sun_path, cl->path);
+	memcpy(at.sun_path, cl->path, strlen(cl->path) + 1);
 	cl->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cl->buf = malloc(BUF_LEN);
 	if (cl->fd < 0 || cl->buf == NULL)
@@ -292,7 +292,10 @@ connect_client(struct client *cl)
 	code = open_socket(cl);
 	if (code != EXIT_DONE)
 		return code;
-	set_deadline(cl, GREETING_MS);
+	/* It greets at once, or it is something else. */
+	set_deadline(cl, cl->timeout_s * UINT64_C(1000) < GREETING_MS
+			     ? cl->timeout_s * UINT64_C(1000)
+			     : GREETING_MS);
 	code = next_message(cl, &message);
 	if (code == EXIT_DONE)
 		code = check_greeting(cl, message);

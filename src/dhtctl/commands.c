@@ -64,9 +64,9 @@ const struct command commands[] = {
 	NULL},
     {"describe", "[METHOD]", OPT_COMMON, cmd_describe,
 	"Describe the control protocol, as JSON", NULL},
-    {"completion", "", OPT_HELP, cmd_completion,
+    {"completion", "", OPT_COMMON, cmd_completion,
 	"Print a completion script for bash", NULL},
-    {"help", "[COMMAND]", OPT_HELP, cmd_help, "Explain a command", NULL},
+    {"help", "[COMMAND]", OPT_COMMON, cmd_help, "Explain a command", NULL},
 };
 
 const unsigned commands_len = sizeof commands / sizeof *commands;

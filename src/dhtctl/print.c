@@ -97,7 +97,7 @@ format_list(char *out, const json_t *list)
 			    "%s%s", i > 0 ? "," : "", json_string_value(j));
 	}
 	if (out[0] == '\0')
-		strcpy(out, "-");
+		snprintf(out, CELL_MAX, "-");
 }
 
 static void
@@ -110,11 +110,11 @@ format_cell(const struct printer *p, char out[CELL_MAX], const json_t *j,
 		format_number(out, (uint64_t)json_integer_value(j),
 		    p->terminal ? unit : UNIT_NONE);
 	else if (json_is_boolean(j))
-		strcpy(out, json_is_true(j) ? "yes" : "no");
+		snprintf(out, CELL_MAX, json_is_true(j) ? "yes" : "no");
 	else if (json_is_array(j))
 		format_list(out, j);
 	else
-		strcpy(out, "-");
+		snprintf(out, CELL_MAX, "-");
 	for (char *c = out; *c != '\0'; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';

@@ -6,6 +6,7 @@
  *	node.c	    life, what the world tells, what may be asked
  *	news.c	    the queue of what goes out
  *	op.c	    operations: from a command to its NEWS_DONE
+ *	own.c	    what this node itself holds, as one more answer
  *	announce.c  own topics, kept announced, withdrawn when leaving
  */
 #ifndef NODE_INSIDE_H
@@ -36,6 +37,8 @@ struct op {
 	struct request *request;
 	struct announcement *announcement; /* ... or the first round of this */
 	struct news_item *done; /* made at the start: the end cannot fail */
+	struct news_item *own;  /* NEWS_VALUE held here, until a later one */
+	bool own_found;         /* something that is held here was told */
 	uint32_t lost;
 };
 
@@ -100,6 +103,27 @@ void ops_fini(struct node *n);
 
 /* The end of a client's operation, in the words of the news. */
 struct news op_done_news(const struct client_event *e);
+
+/* What a client's operation found, in the words of the news; and told. */
+struct news op_found_news(const struct op *op, const struct client_event *e);
+void op_found(struct op *op, const struct client_event *e);
+
+/* ---- own.c: a node asks all but itself, so its own records are added ---- */
+
+void own_peer(struct op *op, const uint8_t *key);
+void own_peers(struct op *op, const uint8_t *topic);
+
+/* If the value is held here, the operation ends with it; true. */
+bool own_immutable(struct op *op, const uint8_t *hash, uint32_t *number);
+
+/* Keeps the value that is held here, for the end. */
+void own_mutable(struct op *op, const uint8_t *key, uint64_t seq);
+
+/* False, and the kept value is dropped, if the event brings a later one. */
+bool own_is_newer(struct op *op, const struct client_event *e);
+
+/* The end: tells the kept value; nothing found elsewhere is no failure then. */
+void own_done(struct op *op, struct news *done);
 
 /* ---- announce.c ---- */
 

@@ -57,7 +57,8 @@ void node_resolved(struct node *n, uint32_t ticket, const struct addr *a);
 /*
  * Each starts something and returns 0 and its number in *op, under which news
  * come until NEWS_DONE, which ends it; or a negative reason, and no news come.
- * Keys, targets and topics are 32 bytes.
+ * Keys, targets and topics are 32 bytes. What this node itself holds counts
+ * as one more answer.
  */
 int node_ping(struct node *n, const struct addr *to, uint32_t *op);
 int node_find_node(struct node *n, const uint8_t *target, uint32_t *op);

@@ -37,6 +37,7 @@ op_free(struct op *op)
 {
 	HASH_DELETE(hh, op->node->ops, op);
 	free(op->done);
+	free(op->own);
 	free(op);
 }
 
@@ -86,16 +87,8 @@ op_done_news(const struct client_event *e)
 
 /* ---- from the client's events to news ---- */
 
-static void
-push(struct op *op, struct news *news)
-{
-	news->op = op->number;
-	if (!news_push(op->node, news))
-		op->lost++;
-}
-
-static void
-push_found(struct op *op, const struct client_event *e)
+struct news
+op_found_news(const struct op *op, const struct client_event *e)
 {
 	static const enum news_kind kinds[] = {
 	    [CLIENT_NODE] = NEWS_NODE,
@@ -104,6 +97,7 @@ push_found(struct op *op, const struct client_event *e)
 	};
 	struct news news = {
 	    .kind = kinds[e->kind],
+	    .op = op->number,
 	    .node = e->node,
 	    .seq = e->seq,
 	    .bump = e->bump,
@@ -124,7 +118,16 @@ push_found(struct op *op, const struct client_event *e)
 		memcpy(news.value, e->value.p, e->value.len);
 		news.value_len = (uint16_t)e->value.len;
 	}
-	push(op, &news);
+	return news;
+}
+
+void
+op_found(struct op *op, const struct client_event *e)
+{
+	struct news news = op_found_news(op, e);
+
+	if (!news_push(op->node, &news))
+		op->lost++;
 }
 
 static void
@@ -134,10 +137,12 @@ on_event(void *owner, const struct client_event *e)
 	struct news done;
 
 	if (e->kind != CLIENT_DONE) {
-		push_found(op, e);
+		if (!own_is_newer(op, e))
+			op_found(op, e);
 		return;
 	}
 	done = op_done_news(e);
+	own_done(op, &done);
 	op_end(op, &done);
 }
 
@@ -226,6 +231,8 @@ node_lookup(struct node *n, const uint8_t *topic, uint32_t *number)
 	if (op == NULL)
 		return err;
 	err = records_client_lookup(n->dht, topic, sink_of(op), &op->client);
+	if (err == 0)
+		own_peers(op, topic);
 	return started(op, err, number);
 }
 
@@ -251,6 +258,8 @@ node_get_immutable(struct node *n, const uint8_t *hash, uint32_t *number)
 
 	if (op == NULL)
 		return err;
+	if (own_immutable(op, hash, number))
+		return 0;
 	err = records_client_get_immutable(
 	    n->dht, hash, sink_of(op), &op->client);
 	return started(op, err, number);
@@ -281,6 +290,8 @@ node_get_mutable(
 		return err;
 	err = records_client_get_mutable(
 	    n->dht, key, seq, sink_of(op), &op->client);
+	if (err == 0)
+		own_mutable(op, key, seq);
 	return started(op, err, number);
 }
 

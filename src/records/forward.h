@@ -5,7 +5,7 @@
  * One entry per target: its record, and the address from which it announced,
  * to which the router forwards. Servers speak to the nodes that they announced
  * themselves to every few seconds; an entry whose host is silent is not
- * offered, until that host is heard again. Uses: base.
+ * offered, until that host is heard again. Uses: base, crypto.
  */
 #ifndef RECORDS_FORWARD_H
 #define RECORDS_FORWARD_H

@@ -196,3 +196,38 @@ records_forward_for(
 {
 	return forwards_find(&r->forwards, records_now_s(r), target, NULL, to);
 }
+
+bool
+records_held_immutable(
+    const struct records *r, const uint8_t *hash, struct bytes *value)
+{
+	uint64_t seq;
+
+	return values_find(&r->immutables, records_now_s(r), hash, &seq, value);
+}
+
+bool
+records_held_mutable(
+    const struct records *r, const uint8_t *target, struct mutable *m)
+{
+	struct bytes stored;
+	uint64_t seq;
+
+	return values_find(
+		   &r->mutables, records_now_s(r), target, &seq, &stored) &&
+	       mutable_value_decode(m, stored.p, stored.len) == 0;
+}
+
+bool
+records_held_peer(
+    const struct records *r, const uint8_t *target, struct peer *p)
+{
+	return forwards_find(&r->forwards, records_now_s(r), target, p, NULL);
+}
+
+void
+records_held_topic(struct records *r, const uint8_t *topic, struct pick *out)
+{
+	topics_pick(&r->topics, dht_world(r->dht), records_shares(r),
+	    records_now_s(r), topic, out);
+}

@@ -16,6 +16,8 @@
 
 #include "base/addr.h"
 #include "dht/dht.h"
+#include "records/record.h"
+#include "records/topic.h"
 
 struct records;
 
@@ -42,6 +44,19 @@ void records_heard(struct records *r, const struct addr *from);
  */
 bool records_forward_for(
     const struct records *r, const uint8_t *target, struct addr *to);
+
+/*
+ * What this node itself holds: its own reads ask everybody else. All that is
+ * handed out is borrowed until the next change.
+ */
+bool records_held_immutable(
+    const struct records *r, const uint8_t *hash, struct bytes *value);
+bool records_held_mutable(
+    const struct records *r, const uint8_t *target, struct mutable *m);
+bool records_held_peer(
+    const struct records *r, const uint8_t *target, struct peer *p);
+void records_held_topic(
+    struct records *r, const uint8_t *topic, struct pick *out);
 
 struct records_status {
 	uint32_t records, topics, forwards, refreshes;

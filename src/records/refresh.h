@@ -3,7 +3,7 @@
  * refresh.h - refresh tokens and what they renew, spec 02 §6.1.
  *
  * A token is good once: whoever shows what hashes to it has its record
- * renewed, and what was shown takes the token's place. Uses: base.
+ * renewed, and what was shown takes the token's place. Uses: base, crypto.
  */
 #ifndef RECORDS_REFRESH_H
 #define RECORDS_REFRESH_H

@@ -43,13 +43,12 @@ static int
 check_signature(struct records *r, const struct dht_request *rq,
     const struct announce *a, enum key_namespace ns)
 {
-	struct dht_status st;
+	const uint8_t *id = dht_id(r->dht);
 
-	dht_status(r->dht, &st);
-	if (a->signature == NULL || !st.has_id)
+	if (a->signature == NULL || id == NULL)
 		return ERR_INCOMPLETE;
 	return announce_verify(
-	    a, ns, &(struct announce_scope){rq->m.target, st.id, rq->m.token});
+	    a, ns, &(struct announce_scope){rq->m.target, id, rq->m.token});
 }
 
 /* It announces itself: the target is the hash of its own key. */

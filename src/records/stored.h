@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * stored.h - a peer as it is kept: the key and up to three relay addresses.
- * Uses: base.
+ * Uses: base, crypto.
  */
 #ifndef RECORDS_STORED_H
 #define RECORDS_STORED_H

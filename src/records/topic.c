@@ -399,8 +399,10 @@ draw(struct draw *d, uint32_t host_max, uint32_t prefix_max)
 	uint32_t n = d->topic->len;
 
 	for (uint32_t i = d->len; i < n && d->len < LOOKUP_PEERS_MAX; i++) {
-		exchange(
-		    d->topics, d->topic, i, i + world_below(d->world, n - i));
+		/* Where all fit, their order is nobody's concern. */
+		if (n > LOOKUP_PEERS_MAX)
+			exchange(d->topics, d->topic, i,
+			    i + world_below(d->world, n - i));
 		consider(d, i, host_max, prefix_max);
 	}
 }

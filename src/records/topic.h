@@ -4,7 +4,7 @@
  *
  * One record per key and topic, on the account of the address that announced
  * it. A full topic takes from the source that holds most of it; a reply draws
- * at random, with few of one source while others are there. Uses: base.
+ * at random, with few of one source while others are there. Uses: base, crypto.
  */
 #ifndef RECORDS_TOPIC_H
 #define RECORDS_TOPIC_H

@@ -5,7 +5,7 @@
  * Bytes by target with a sequence number; what the bytes mean, and whether
  * they may be stored, is decided above. A budget of bytes and a number of
  * values in one: each weighs as much as it is long, and at least the average
- * that fits. Uses: base.
+ * that fits. Uses: base, crypto.
  */
 #ifndef RECORDS_VALUE_H
 #define RECORDS_VALUE_H

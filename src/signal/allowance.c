@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#include "base/bucket.h"
+#include <stddef.h>
+
 #include "signal/allowance.h"
 
 /*
@@ -15,36 +16,20 @@ struct cell {
 	struct bucket bytes;
 };
 
-static void
-table_init(struct allowance_table *t, uint32_t limit)
-{
-	pool_init(&t->pool, sizeof(struct cell), limit);
-	index_init(&t->index, &t->pool, offsetof(struct cell, link));
-	t->hand = 1;
-}
-
-static void
-table_fini(struct allowance_table *t)
-{
-	index_fini(&t->index);
-	pool_fini(&t->pool);
-}
-
 void
 allowance_init(struct allowance *a, const struct dht *d)
 {
-	uint32_t hosts = dht_limits(d)->forward_hosts;
-
 	a->d = d;
-	table_init(&a->sources, hosts);
-	table_init(&a->destinations, hosts);
+	a->hand = 1;
+	pool_init(&a->pool, sizeof(struct cell), dht_limits(d)->forward_hosts);
+	index_init(&a->index, &a->pool, offsetof(struct cell, link));
 }
 
 void
 allowance_fini(struct allowance *a)
 {
-	table_fini(&a->sources);
-	table_fini(&a->destinations);
+	index_fini(&a->index);
+	pool_fini(&a->pool);
 }
 
 static uint32_t
@@ -68,73 +53,55 @@ refreshed(const struct allowance *a, struct cell *c)
 
 /* Frees a cell whose bucket is full; every cell of a full table is in use. */
 static bool
-make_room(const struct allowance *a, struct allowance_table *t)
+make_room(struct allowance *a)
 {
 	for (int i = 0; i < LOOK_AT; i++) {
-		uint32_t at = t->hand;
-		struct cell *c = pool_at(&t->pool, at);
+		uint32_t at = a->hand;
+		struct cell *c = pool_at(&a->pool, at);
 
-		t->hand = at < t->pool.top ? at + 1 : 1;
+		a->hand = at < a->pool.top ? at + 1 : 1;
 		if (refreshed(a, c)->left < dht_limits(a->d)->forward_burst)
 			continue;
-		index_del(&t->index, at);
-		pool_put(&t->pool, at);
+		index_del(&a->index, at);
+		pool_put(&a->pool, at);
 		return true;
 	}
 	return false;
 }
 
 static struct bucket *
-table_add(const struct allowance *a, struct allowance_table *t, uint64_t key,
-    uint32_t hash)
+add(struct allowance *a, uint64_t key, uint32_t hash)
 {
 	uint32_t at;
 	struct cell *c;
 
-	if (t->pool.len >= t->pool.limit && !make_room(a, t))
+	if (a->pool.len >= a->pool.limit && !make_room(a))
 		return NULL;
-	at = pool_get(&t->pool);
+	at = pool_get(&a->pool);
 	if (at == 0)
 		return NULL;
-	if (index_add(&t->index, at, hash) != 0) {
-		pool_put(&t->pool, at);
+	if (index_add(&a->index, at, hash) != 0) {
+		pool_put(&a->pool, at);
 		return NULL;
 	}
-	c = pool_at(&t->pool, at);
+	c = pool_at(&a->pool, at);
 	c->key = key;
 	c->bytes = bucket_full(dht_limits(a->d)->forward_burst, now_ms(a));
 	return &c->bytes;
 }
 
-/* The bucket of the key, or NULL: there is no room for one more. */
-static struct bucket *
-table_get(const struct allowance *a, struct allowance_table *t, uint64_t key)
+struct bucket *
+allowance_of(struct allowance *a, const struct addr *from)
 {
+	uint64_t key = addr_prefix_key(from);
 	uint32_t hash = hash_u64(dht_hash_key(a->d), key);
-	uint32_t at = index_first(&t->index, hash);
+	uint32_t at = index_first(&a->index, hash);
 
-	for (; at != 0; at = index_next(&t->index, at)) {
-		struct cell *c = pool_at(&t->pool, at);
+	for (; at != 0; at = index_next(&a->index, at)) {
+		struct cell *c = pool_at(&a->pool, at);
 
 		if (c->key == key)
 			return refreshed(a, c);
 	}
-	return table_add(a, t, key, hash);
-}
-
-bool
-allowance_take(struct allowance *a, const struct addr *from,
-    const struct addr *to, size_t len)
-{
-	struct bucket *source, *dest = NULL;
-
-	source = table_get(a, &a->sources, addr_prefix_key(from));
-	if (source == NULL || source->left < len)
-		return false;
-	if (to != NULL) {
-		dest = table_get(a, &a->destinations, addr_host_key(to));
-		if (dest == NULL || !bucket_take(dest, (uint32_t)len))
-			return false;
-	}
-	return bucket_take(source, (uint32_t)len);
+	return add(a, key, hash);
 }

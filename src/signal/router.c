@@ -89,6 +89,22 @@ hop_to_server(const struct router *rt, const struct dht_request *rq,
 	return true;
 }
 
+/* Both sides must have the bytes; who finds the other's spent keeps his. */
+static bool
+spend(struct router *rt, const struct addr *from, const struct hop *hop,
+    size_t len)
+{
+	struct bucket *source;
+
+	if (dht_is_private(rt->d))
+		return true;
+	source = allowance_of(&rt->budgets, from);
+	if (source == NULL || source->left < len ||
+	    (!hop->proven && !dht_spend(rt->d, &hop->to, len)))
+		return false;
+	return bucket_take(source, (uint32_t)len);
+}
+
 static int
 pass(struct router *rt, const struct dht_request *rq, const struct hop *hop,
     struct bytes value)
@@ -97,9 +113,7 @@ pass(struct router *rt, const struct dht_request *rq, const struct hop *hop,
 
 	if (!dht_may_send(rt->d, &hop->to))
 		return refuse(rt, ERR_PRIVATE);
-	if (!dht_is_private(rt->d) &&
-	    !allowance_take(&rt->budgets, &rq->dg.from,
-		hop->proven ? NULL : &hop->to, HEAD_LEN + value.len))
+	if (!spend(rt, &rq->dg.from, hop, HEAD_LEN + value.len))
 		return refuse(rt, ERR_BUDGET);
 	err = hop->reply ? dht_reply_at(rt->d, rq, &hop->to, value)
 			 : dht_forward(rt->d, rq, &hop->to, value);

@@ -153,21 +153,14 @@ drive_is_victim(const struct drive *d, const struct addr *a)
 	return victim_index(d, a) >= 0;
 }
 
-/*
- * Replies are charged to the host's own budget, or to that of forwarding if
- * they are the last hop of a handshake; so two budgets at the most.
- */
+/* Replies and what is forwarded are one budget: it is one host's line. */
 static void
 check_victim(struct drive *d, const struct drive_victim *v)
 {
 	uint64_t us = d->fw.w.now_us - d->started_us;
-	uint64_t own =
-	    d->limits.unproven_burst + us * d->limits.unproven_rate / 1000000;
-	uint64_t forward =
-	    d->limits.forward_burst + us * d->limits.forward_rate / 1000000;
 
-	MUST(v->replies <= own + forward);
-	MUST(v->forwards <= forward);
+	MUST(v->bytes <=
+	     d->limits.unproven_burst + us * d->limits.unproven_rate / 1000000);
 }
 
 static void
@@ -184,14 +177,14 @@ look_at_sent(struct drive *d, const struct fake_sent *s)
 		MUST(rpc_reply_decode(&re, s->buf, s->len) == 0);
 		MUST(addr_equal(&re.to, &s->meta.to));
 		if (v != NULL)
-			v->replies += s->len;
+			v->bytes += s->len;
 	} else {
 		MUST(rpc_request_decode(&m, s->buf, s->len) == 0);
 		MUST(addr_equal(&m.to, &s->meta.to));
 		if (m.internal || m.command > CMD_PEER_HOLEPUNCH)
 			note_asked(d, s, &m);
 		else if (v != NULL)
-			v->forwards += s->len;
+			v->bytes += s->len;
 	}
 	if (v != NULL)
 		check_victim(d, v);

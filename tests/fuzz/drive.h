@@ -40,7 +40,7 @@ struct drive_op {
 
 /* What went to a host that proved nothing. */
 struct drive_victim {
-	uint64_t replies, forwards; /* bytes */
+	uint64_t bytes;
 };
 
 struct drive {

@@ -260,6 +260,18 @@ answer(struct script *s, struct drive_asked *a, uint8_t how)
 	    &s->d, &from, sock, buf, rpc_reply_encode(&m, buf, sizeof buf));
 }
 
+/* The right answer from the wrong port: nobody may believe it. */
+static void
+spoof(struct script *s, const struct drive_asked *a, uint8_t how)
+{
+	uint64_t before = node_stats(s->d.n)->replies_accepted;
+	struct drive_asked wrong = *a;
+
+	wrong.to.port++;
+	answer(s, &wrong, how);
+	MUST(node_stats(s->d.n)->replies_accepted == before);
+}
+
 static void
 step_answer(struct script *s)
 {
@@ -276,10 +288,9 @@ step_answer(struct script *s)
 		break;
 	case 1:
 		break;
-	case 2: /* somebody else's answer */
-		wrong.to.port++;
-		a = &wrong;
-		break;
+	case 2:
+		spoof(s, a, how);
+		return;
 	default: /* an answer to something else */
 		wrong.tid++;
 		a = &wrong;
@@ -421,9 +432,11 @@ static void
 step_cancel(struct script *s)
 {
 	uint8_t b = next(s);
+	const struct drive_op *op = b < s->d.ops_len ? &s->d.ops[b] : NULL;
 
-	node_cancel(s->d.n, b < s->d.ops_len ? s->d.ops[b].number : b);
+	node_cancel(s->d.n, op != NULL ? op->number : b);
 	drive_settle(&s->d);
+	MUST(op == NULL || op->done || s->d.deaf);
 }
 
 static void

@@ -100,6 +100,12 @@ def scripts():
     for role in (AUTO, PERSISTENT, BOOTSTRAP):
         start = config(role, 0, NAMES) + resolve(1) + joined
         yield start + later(600) * 3
+        yield start + b''.join(operation(0, (3, h)) for h in range(40))
+        for kind in range(10):
+            yield start + operation(kind, (3, 8, 1, 2, 3, 4, 5, 6, 7)) + \
+                answers([5, 6], 0) + bytes([CANCEL, 0])
+            yield start + operation(kind, (3, 8, 1, 2, 3, 4, 5, 6, 7)) + \
+                bytes([ANSWER, 0x83, 0, 0]) + bytes([ANSWER, 0xc3, 0, 0])
         for kind in range(10):
             yield start + operation(kind, (3, 8, 1, 2, 3, 4, 5, 6, 7)) + \
                 b''.join(answers([h, h + 1]) for h in range(4, 9)) + \
@@ -119,6 +125,9 @@ def scripts():
     flood = b''.join(request(0x14, h, 8, 0, bytes([40]) + bytes([h]) * 40)
                      for h in range(40))
     yield node + flood + later(60)
+    for value in (b'\x20\xc8\x3c', b'\x11\xc8\x3c'):
+        yield node + b''.join(request(0, h, c, 2, value) for h in range(33, 59)
+                              for c in (0, 1, 0, 1))
     yield node + operation(8) + later(5) + bytes([LEAVE, 255]) + later(3)
     yield config(AUTO, PRIVATE, 0) + ids + answers([], 7) + \
         bytes([WORLD, 1]) * 4 + bytes([WORLD, 0, 0]) * 4 + later(60)

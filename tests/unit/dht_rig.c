@@ -250,6 +250,21 @@ rig_knows(const struct rig *r, const struct addr *a)
 }
 
 void
+rig_live_ms(struct rig *r, uint64_t ms)
+{
+	uint64_t end = r->fw.w.now_us + ms * 1000, due;
+
+	rig_answer_all(r);
+	while ((due = timers_deadline(&r->ts)) <= end) {
+		if (due > r->fw.w.now_us)
+			r->fw.w.now_us = due;
+		timers_run(&r->ts, r->fw.w.now_us);
+		rig_answer_all(r);
+	}
+	r->fw.w.now_us = end;
+}
+
+void
 rig_learn(struct rig *r, const struct addr *a)
 {
 	rig_ping_with_id(r, a);

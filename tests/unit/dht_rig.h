@@ -88,6 +88,9 @@ int rig_answer(
 /* Answers all requests that have left, and those that follow, with an id. */
 void rig_answer_all(struct rig *r);
 
+/* Lets time pass in a world where everybody answers at once, with an id. */
+void rig_live_ms(struct rig *r, uint64_t ms);
+
 /* Puts a node into the table: it speaks, is pinged and answers. */
 void rig_learn(struct rig *r, const struct addr *a);
 

@@ -119,12 +119,12 @@ START_TEST(bounds_the_name)
 	struct bootstrap_entry e;
 
 	memset(text, 'a', sizeof text);
-	strcpy(text + BOOTSTRAP_NAME_MAX - 1, ":1");
+	memcpy(text + BOOTSTRAP_NAME_MAX - 1, ":1", 3);
 	e = parsed(text);
 	ck_assert_uint_eq(strlen(e.name), BOOTSTRAP_NAME_MAX - 1);
 
 	memset(text, 'a', sizeof text);
-	strcpy(text + BOOTSTRAP_NAME_MAX, ":1");
+	memcpy(text + BOOTSTRAP_NAME_MAX, ":1", 3);
 	ck_assert_int_eq(bootstrap_parse(&e, text), ERR_MALFORMED);
 }
 END_TEST

@@ -118,7 +118,8 @@ START_TEST(agrees_with_the_rule_over_long_runs)
 		else if (model_settled(&host))
 			want = host.counter[host.best];
 		sampler_add(&s, &a);
-		ck_assert(addr_equal(&s.result, &want));
+		if (!addr_equal(&s.result, &want))
+			ck_abort_msg("differs at sample %d", i);
 	}
 }
 END_TEST
@@ -131,6 +132,6 @@ t_suite(void)
 
 	tcase_add_loop_test(
 	    tc, follows_the_vectors, 0, t_rows("rpc.json", "nat_sampler"));
-	tcase_add_loop_test(tc, agrees_with_the_rule_over_long_runs, 0, 30);
+	tcase_add_loop_test(tc, agrees_with_the_rule_over_long_runs, 0, 15);
 	return s;
 }

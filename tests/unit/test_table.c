@@ -46,7 +46,8 @@ id_in_row(struct t_random *r, unsigned n, uint8_t id[ID_LEN])
 		id[i / 8] |= (uint8_t)(same ? table.own[i / 8] & bit
 					    : ~table.own[i / 8] & bit);
 	}
-	ck_assert_uint_eq(id_shared_bits(id, table.own), n);
+	if (id_shared_bits(id, table.own) != n)
+		ck_abort_msg("id_in_row() is wrong");
 }
 
 static struct addr
@@ -156,8 +157,7 @@ assert_closest(const uint8_t *target, unsigned max)
 	if (max > RPC_K)
 		max = RPC_K;
 	ck_assert_uint_eq(got_n, n < max ? n : max);
-	for (unsigned i = 0; i < got_n; i++)
-		ck_assert_uint_eq(got[i], all[i]);
+	ck_assert_mem_eq(got, all, got_n * sizeof *got);
 }
 
 /* T1: exact XOR order, nearest first, whatever the shape of the table. */
@@ -202,7 +202,7 @@ START_TEST(keeps_its_lists_in_order)
 
 	random_id(&r, id);
 	table_init(&table, id);
-	for (int step = 0; step < 20000; step++) {
+	for (int step = 0; step < 5000; step++) {
 		uint32_t node = table_random(&table, t_below(&r, UINT32_MAX)),
 			 at = 0;
 		struct addr a = host((unsigned)step);
@@ -332,7 +332,8 @@ fill(struct addr (*of)(unsigned i), unsigned n, unsigned rows,
 
 		id_in_row(&r, i % rows, id);
 		err = table_check(&table, id, &a, l);
-		ck_assert(err == 0 || err == ERR_BUDGET || err == ERR_LIMIT);
+		if (err != 0 && err != ERR_BUDGET && err != ERR_LIMIT)
+			ck_abort_msg("refused with %d", err);
 		if (err == 0 && table_add(&table, id, &a, 1) != 0)
 			in++;
 	}
@@ -404,7 +405,7 @@ t_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, routes_as_the_vectors);
-	tcase_add_loop_test(tc, closest_are_the_true_closest, 0, 60);
+	tcase_add_loop_test(tc, closest_are_the_true_closest, 0, 20);
 	tcase_add_test(tc, keeps_its_lists_in_order);
 	tcase_add_test(tc, never_contains_itself);
 	tcase_add_test(tc, gives_up_the_oldest_of_a_row);

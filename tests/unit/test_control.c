@@ -1,0 +1,1164 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: whatever a local program does, the control socket answers what it can,
+ * says what was wrong with the rest, keeps its bounds and goes on serving the
+ * others. Method: the real control files on a real socket and loop, above a
+ * node and daemon that are made up here, so that news come when a test wants.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/control.h"
+#include "daemon/control_client.h"
+#include "t.h"
+
+enum { NEWS_QUEUE = 64, STEP_MS = 2, WAIT_STEPS = 1500 };
+
+/* ---- the made-up node and daemon ---- */
+
+struct node {
+	uint32_t last_op;
+	uint32_t cancelled[64], cancelled_len;
+	struct news queue[NEWS_QUEUE];
+	size_t queue_len;
+	uint32_t nodes; /* in the routing table */
+	bool stopped, reload_fails;
+};
+
+static struct node node;
+static struct daemon daemon_;
+static struct key_pair identity;
+static struct stats stats;
+static struct limits limits;
+static char dir[64], err[CONFIG_ERROR_MAX];
+
+static int
+start(uint32_t *op)
+{
+	*op = ++node.last_op;
+	return 0;
+}
+
+int
+node_ping(struct node *n, const struct addr *to, uint32_t *op)
+{
+	(void)n;
+	return to->port == 1 ? ERR_BUSY : start(op);
+}
+
+int
+node_find_node(struct node *n, const uint8_t *target, uint32_t *op)
+{
+	(void)n;
+	(void)target;
+	return start(op);
+}
+
+int
+node_find_peer(struct node *n, const uint8_t *key, uint32_t *op)
+{
+	(void)n;
+	(void)key;
+	return start(op);
+}
+
+int
+node_lookup(struct node *n, const uint8_t *topic, uint32_t *op)
+{
+	(void)n;
+	(void)topic;
+	return start(op);
+}
+
+int
+node_put_immutable(struct node *n, const void *v, size_t len, uint32_t *op)
+{
+	(void)n;
+	(void)v;
+	(void)len;
+	return start(op);
+}
+
+int
+node_get_immutable(struct node *n, const uint8_t *hash, uint32_t *op)
+{
+	(void)n;
+	(void)hash;
+	return start(op);
+}
+
+int
+node_put_mutable(
+    struct node *n, uint64_t seq, const void *v, size_t len, uint32_t *op)
+{
+	(void)n;
+	(void)seq;
+	(void)v;
+	(void)len;
+	return start(op);
+}
+
+int
+node_get_mutable(struct node *n, const uint8_t *key, uint64_t seq, uint32_t *op)
+{
+	(void)n;
+	(void)key;
+	(void)seq;
+	return start(op);
+}
+
+int
+daemon_announce(struct daemon *d, const uint8_t *topic, uint32_t *op)
+{
+	(void)d;
+	(void)topic;
+	return start(op);
+}
+
+int
+daemon_unannounce(struct daemon *d, const uint8_t *topic, uint32_t *op)
+{
+	(void)d;
+	(void)topic;
+	return start(op);
+}
+
+static void
+push(const struct news *n)
+{
+	ck_assert_uint_lt(node.queue_len, NEWS_QUEUE);
+	node.queue[node.queue_len++] = *n;
+}
+
+void
+node_cancel(struct node *n, uint32_t op)
+{
+	n->cancelled[n->cancelled_len++] = op;
+	push(&(struct news){.kind = NEWS_DONE, .op = op, .err = ERR_CANCELLED});
+}
+
+void
+node_status(const struct node *n, struct node_status *out)
+{
+	(void)n;
+	*out = (struct node_status){.uptime_us = 5000000,
+	    .dht = {.has_id = true,
+		.public_address = addr_v4(192, 0, 2, 1, 0),
+		.server_address = addr_v4(127, 0, 0, 1, 49737)}};
+}
+
+const struct stats *
+node_stats(const struct node *n)
+{
+	(void)n;
+	return &stats;
+}
+
+struct dht *
+node_dht(struct node *n)
+{
+	(void)n;
+	return NULL;
+}
+
+bool
+node_announcement(
+    const struct node *n, uint32_t i, struct node_announcement *out)
+{
+	(void)n;
+	*out = (struct node_announcement){.announced = true, .stored = 20};
+	return i < 1;
+}
+
+void
+dht_status(const struct dht *d, struct dht_status *out)
+{
+	(void)d;
+	*out = (struct dht_status){.online = true};
+}
+
+bool
+dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out)
+{
+	(void)d;
+	if (*cursor >= node.nodes)
+		return false;
+	/* As long as they get, so that a page is as long as it gets. */
+	*out = (struct dht_node){.addr = addr_v4(255, 255, 255, 255, 65535),
+	    .heard_s = UINT32_MAX,
+	    .added_s = UINT32_MAX,
+	    .row = 255};
+	++*cursor;
+	return true;
+}
+
+const struct limits *
+dht_limits(const struct dht *d)
+{
+	(void)d;
+	return &limits;
+}
+
+void
+daemon_wake(struct daemon *d)
+{
+	(void)d;
+}
+
+/* In batches, as control_news() may end clients and so add news. */
+void
+daemon_settle(struct daemon *d)
+{
+	for (size_t i = 0; i < node.queue_len; i++)
+		control_news(d->control, &node.queue[i]);
+	node.queue_len = 0;
+}
+
+void
+daemon_stop(struct daemon *d)
+{
+	(void)d;
+	node.stopped = true;
+}
+
+int
+daemon_reload(struct daemon *d, char *why)
+{
+	(void)d;
+	snprintf(why, CONFIG_ERROR_MAX, "x.conf:3: \xff is not a port");
+	return node.reload_fails ? -1 : 0;
+}
+
+int
+daemon_key_new(struct daemon *d, uint8_t public_key[KEY_LEN], char *why)
+{
+	(void)d;
+	(void)why;
+	memset(public_key, 7, KEY_LEN);
+	return 0;
+}
+
+/* ---- a client ---- */
+
+struct peer_end {
+	int fd;
+	char buf[1 << 17];
+	size_t len;
+	bool end;
+};
+
+static void
+turn_loop(void)
+{
+	event_base_loop(daemon_.base, EVLOOP_NONBLOCK);
+}
+
+static int
+connect_to(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+	if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void
+say(struct peer_end *p, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = send(p->fd, text, len, MSG_NOSIGNAL);
+
+		ck_assert(n > 0 || errno == EAGAIN);
+		text += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+		turn_loop();
+	}
+}
+
+static void
+say_line(struct peer_end *p, const char *line)
+{
+	say(p, line, strlen(line));
+	say(p, "\n", 1);
+}
+
+/* The next message, or NULL if the other end has hung up. */
+static json_t *
+hear(struct peer_end *p)
+{
+	for (int i = 0; i < WAIT_STEPS; i++) {
+		char *nl = memchr(p->buf, '\n', p->len);
+		ssize_t n;
+
+		if (nl != NULL) {
+			size_t used = (size_t)(nl - p->buf) + 1;
+			json_t *j = json_loadb(p->buf, used, 0, NULL);
+
+			ck_assert_msg(used <= API_LINE_MAX, "%zu", used);
+			ck_assert_msg(j != NULL, "%.*s", (int)used, p->buf);
+			memmove(p->buf, nl + 1, p->len - used);
+			p->len -= used;
+			return j;
+		}
+		if (p->end)
+			return NULL;
+		turn_loop();
+		n = recv(p->fd, p->buf + p->len, sizeof p->buf - p->len, 0);
+		p->end = n == 0 || (n < 0 && errno == ECONNRESET);
+		p->len += n > 0 ? (size_t)n : 0;
+		if (n < 0)
+			poll(NULL, 0, STEP_MS);
+	}
+	ck_abort_msg("nothing was heard");
+	return NULL;
+}
+
+static struct peer_end *
+client_new(void)
+{
+	struct peer_end *p = calloc(1, sizeof *p);
+	json_t *hello;
+
+	p->fd = connect_to(daemon_.config.control);
+	ck_assert_int_ge(p->fd, 0);
+	hello = hear(p);
+	ck_assert_str_eq(t_string(hello, "method"), "hello");
+	json_decref(hello);
+	return p;
+}
+
+static void
+client_free(struct peer_end *p)
+{
+	close(p->fd);
+	free(p);
+	for (int i = 0; i < 4; i++)
+		turn_loop();
+}
+
+static json_t *
+ask(struct peer_end *p, const char *line)
+{
+	say_line(p, line);
+	return hear(p);
+}
+
+/* The answer must be an error of that code. */
+static void
+ask_wrong(struct peer_end *p, const char *line, int code)
+{
+	json_t *j = ask(p, line), *e = json_object_get(j, "error");
+
+	ck_assert_msg(json_is_object(e), "%.60s", line);
+	ck_assert_int_eq(json_integer_value(json_object_get(e, "code")), code);
+	ck_assert_uint_gt(strlen(t_string(e, "message")), 10);
+	json_decref(j);
+}
+
+/* The answer must be a result. */
+static void
+ask_right(struct peer_end *p, const char *line)
+{
+	json_t *j = ask(p, line);
+
+	ck_assert_msg(json_object_get(j, "result") != NULL, "%.60s: %s", line,
+	    json_dumps(j, 0));
+	json_decref(j);
+}
+
+static const char status_line[] =
+    "{\"jsonrpc\":\"2.0\",\"id\":99,\"method\":\"status\"}";
+
+#define LOOKUP(id)                                                             \
+	"{\"jsonrpc\":\"2.0\",\"id\":" id                                      \
+	",\"method\":\"lookup\",\"params\":{\"topic\":\"t\"}}"
+#define ANNOUNCE(id)                                                           \
+	"{\"jsonrpc\":\"2.0\",\"id\":" id                                      \
+	",\"method\":\"announce\",\"params\":{\"topic\":\"t\"}}"
+
+static void
+tell(const struct news *n)
+{
+	push(n);
+	daemon_settle(&daemon_);
+}
+
+/* ---- set-up ---- */
+
+static void
+set_up(void)
+{
+	snprintf(dir, sizeof dir, "/tmp/hyperdhtd-test.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	memset(&node, 0, sizeof node);
+	memset(&daemon_, 0, sizeof daemon_);
+	limits_init(&limits);
+	key_pair_from_seed(&identity, (uint8_t[KEY_SEED_LEN]){1});
+	daemon_.base = event_base_new();
+	daemon_.node = &node;
+	daemon_.identity = &identity;
+	snprintf(daemon_.config.control, sizeof daemon_.config.control,
+	    "%s/new/control.sock", dir);
+	signal(SIGPIPE, SIG_IGN);
+	daemon_.control = control_new(&daemon_, err);
+	ck_assert_msg(daemon_.control != NULL, "%s", err);
+}
+
+static void
+tear_down(void)
+{
+	char path[128];
+
+	control_free(daemon_.control);
+	ck_assert_int_ne(access(daemon_.config.control, F_OK), 0);
+	event_base_free(daemon_.base);
+	snprintf(path, sizeof path, "%s/new", dir);
+	rmdir(path);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+/* ---- lines ---- */
+
+static const struct {
+	const char *line;
+	int code;
+} wrong[] = {
+    {"{", API_ERR_PARSE},
+    {"\xff\xfe", API_ERR_PARSE},
+    {"{\"a\":1,\"a\":2}", API_ERR_PARSE},
+    {"[[[[[[[[[[[[[[[[[", API_ERR_PARSE},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\\u0000\"}", API_ERR_PARSE},
+    {"42", API_ERR_REQUEST},
+    {"[]", API_ERR_REQUEST},
+    {"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}]", API_ERR_REQUEST},
+    {"{}", API_ERR_REQUEST},
+    {"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"status\"}", API_ERR_REQUEST},
+    {"{\"jsonrpc\":\"2.0\",\"method\":\"status\"}", API_ERR_REQUEST},
+    {"{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"status\"}",
+	API_ERR_REQUEST},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1}", API_ERR_REQUEST},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"statu\"}", API_ERR_METHOD},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"params\":[]}",
+	API_ERR_PARAMS},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\",\"params\":"
+     "{\"x\":1}}",
+	API_ERR_PARAMS},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lookup\"}", API_ERR_PARAMS},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":"
+     "{\"address\":\"127.0.0.1:1\"}}",
+	API_ERR_FAILED},
+};
+
+START_TEST(malformed_line_is_answered)
+{
+	struct peer_end *p = client_new();
+
+	ask_wrong(p, wrong[_i].line, wrong[_i].code);
+	ask_right(p, status_line);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(nul_byte_is_answered)
+{
+	struct peer_end *p = client_new();
+
+	say(p, "{\0}\n", 4);
+	ask_wrong(p, "", API_ERR_PARSE);
+	ask_right(p, status_line);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(long_line_is_passed_over)
+{
+	struct peer_end *p = client_new();
+	char *line = malloc(3 * API_LINE_MAX);
+
+	memset(line, 'x', 3 * API_LINE_MAX);
+	say(p, line, 3 * API_LINE_MAX);
+	say_line(p, "");
+	ask_wrong(p, "", API_ERR_PARSE);
+	/* The longest that is read, for what it is. */
+	say(p, line, API_LINE_MAX - 1);
+	say_line(p, "");
+	ask_wrong(p, "", API_ERR_PARSE);
+	ask_right(p, status_line);
+	free(line);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(line_may_come_in_bytes)
+{
+	struct peer_end *p = client_new();
+
+	for (const char *c = status_line; *c != '\0'; c++)
+		say(p, c, 1);
+	say(p, "\r\n\n", 3);
+	ask_right(p, "");
+	ask_right(p, status_line);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(many_lines_are_all_answered)
+{
+	struct peer_end *p = client_new();
+	char *lines = malloc(400 * sizeof status_line + 1);
+	size_t len = 0;
+
+	for (int i = 0; i < 400; i++)
+		len += (size_t)snprintf(
+		    lines + len, sizeof status_line + 1, "%s\n", status_line);
+	say(p, lines, len);
+	for (int i = 0; i < 400; i++) {
+		json_t *j = hear(p);
+
+		ck_assert_ptr_nonnull(json_object_get(j, "result"));
+		json_decref(j);
+	}
+	free(lines);
+	client_free(p);
+}
+END_TEST
+
+/* ---- every method keeps to the table ---- */
+
+static void assert_field(const json_t *object, const struct api_field *f);
+
+/* All fields of the table, and no others. */
+static void
+assert_fields(const json_t *object, const struct api_field *fields)
+{
+	size_t n = 0;
+
+	ck_assert(json_is_object(object));
+	for (const struct api_field *f = fields; f->name != NULL; f++) {
+		n += json_object_get(object, f->name) != NULL;
+		assert_field(object, f);
+	}
+	ck_assert_msg(n == json_object_size(object),
+	    "fields beside the table"
+	    " in %s",
+	    json_dumps(object, 0));
+}
+
+static void
+assert_field(const json_t *object, const struct api_field *f)
+{
+	const json_t *j = json_object_get(object, f->name), *item;
+	size_t i;
+	bool right;
+
+	if (j == NULL || json_is_null(j)) {
+		ck_assert_msg(!f->required, "%s is missing", f->name);
+		return;
+	}
+	if (f->type == API_UINT)
+		right = json_is_integer(j);
+	else if (f->type == API_BOOL)
+		right = json_is_boolean(j);
+	else if (f->type == API_LIST)
+		right = json_is_array(j);
+	else if (f->type == API_OBJECT)
+		right = json_is_object(j);
+	else
+		right = json_is_string(j) || f->type == API_ID;
+	ck_assert_msg(right, "%s is of another type", f->name);
+	if (f->of == NULL)
+		return;
+	json_array_foreach(j, i, item) assert_fields(item, f->of);
+}
+
+/* A request with a good value for each parameter that must be given. */
+static char *
+sample_request(const struct api_method *m)
+{
+	static const char *const samples[] = {
+	    [API_TEXT] = "x",
+	    [API_KEY] = "oz84qn8b3jtzoa49fyffrkecw5eebzjzirgne4n18piqt4fkn8mo",
+	    [API_HASH] = "oz84qn8b3jtzoa49fyffrkecw5eebzjzirgne4n18piqt4fkn8mo",
+	    [API_TOPIC] = "topic",
+	    [API_ADDR] = "192.0.2.1:49737",
+	    [API_B64] = "aGVsbG8=",
+	};
+	json_t *params = json_object(), *j;
+	char *line;
+
+	for (const struct api_field *f = m->params; f->name != NULL; f++) {
+		if (f->required && (f->type == API_UINT || f->type == API_ID))
+			json_object_set_new(params, f->name, json_integer(5));
+		else if (f->required)
+			json_object_set_new(
+			    params, f->name, json_string(samples[f->type]));
+	}
+	j = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1,
+	    "method", m->name, "params", params);
+	line = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	return line;
+}
+
+/* All that an operation may be told, then its end. */
+static void
+finish_operation(const char *method)
+{
+	uint32_t op = node.last_op;
+	bool get = strncmp(method, "get", 3) == 0;
+
+	if (strcmp(method, "find_node") == 0)
+		tell(&(struct news){.kind = NEWS_NODE,
+		    .op = op,
+		    .node = addr_v4(192, 0, 2, 2, 1),
+		    .id = {1}});
+	if (strcmp(method, "lookup") == 0 || strcmp(method, "find_peer") == 0)
+		tell(&(struct news){.kind = NEWS_PEER,
+		    .op = op,
+		    .node = addr_v4(192, 0, 2, 2, 1),
+		    .relays_len = 1,
+		    .relays = {addr_v4(192, 0, 2, 3, 1)}});
+	if (get)
+		tell(&(struct news){.kind = NEWS_VALUE,
+		    .op = op,
+		    .value_len = 5,
+		    .value = "hello",
+		    .seq = 4});
+	tell(&(struct news){.kind = NEWS_DONE,
+	    .op = op,
+	    .node = addr_v4(192, 0, 2, 2, 1),
+	    .rtt_us = 10,
+	    .replies = 3,
+	    .stored = 2});
+}
+
+START_TEST(method_keeps_to_the_table)
+{
+	const struct api_method *m = &api_methods[_i];
+	struct peer_end *p = client_new();
+	char *line = sample_request(m);
+	json_t *j;
+
+	node.nodes = 3;
+	say_line(p, line);
+	for (int i = 0; i < 4; i++)
+		turn_loop();
+	if (node.last_op > 0)
+		finish_operation(m->name);
+	j = hear(p);
+	if (node.last_op > 0 && m->note != NULL) {
+		ck_assert_str_eq(t_string(j, "method"), m->note);
+		assert_fields(json_object_get(j, "params"), m->note_fields);
+		json_decref(j);
+		j = hear(p);
+	}
+	ck_assert_msg(json_object_get(j, "result") != NULL, "%s: %s", m->name,
+	    json_dumps(j, 0));
+	assert_fields(json_object_get(j, "result"), m->results);
+	json_decref(j);
+	free(line);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(longest_page_fits_a_line)
+{
+	struct peer_end *p = client_new();
+	json_t *j;
+
+	node.nodes = 3 * API_PAGE_MAX;
+	j = ask(p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"nodes\"}");
+	ck_assert_int_eq(json_integer_value(json_object_get(
+			     json_object_get(j, "result"), "next")),
+	    API_PAGE_MAX);
+	json_decref(j);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(reload_tells_what_was_wrong)
+{
+	struct peer_end *p = client_new();
+
+	node.reload_fails = true;
+	ask_wrong(p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"reload\"}",
+	    API_ERR_FAILED);
+	client_free(p);
+}
+END_TEST
+
+/* ---- operations ---- */
+
+START_TEST(two_clients_get_their_own)
+{
+	struct peer_end *a = client_new(), *b = client_new();
+	json_t *j;
+
+	say_line(a, LOOKUP("\"one\""));
+	turn_loop();
+	say_line(b, LOOKUP("1"));
+	turn_loop();
+	ck_assert_uint_eq(node.last_op, 2);
+	tell(&(struct news){.kind = NEWS_PEER, .op = 2});
+	tell(&(struct news){.kind = NEWS_DONE, .op = 2});
+	tell(&(struct news){
+	    .kind = NEWS_DONE, .op = 1, .err = ERR_NOT_FOUND, .replies = 4});
+	j = hear(b);
+	ck_assert_int_eq(json_integer_value(json_object_get(
+			     json_object_get(j, "params"), "request")),
+	    1);
+	json_decref(j);
+	j = hear(b);
+	ck_assert_ptr_nonnull(json_object_get(j, "result"));
+	json_decref(j);
+	j = hear(a);
+	ck_assert_str_eq(t_string(j, "id"), "one");
+	ck_assert_str_eq(
+	    t_string(json_object_get(json_object_get(j, "error"), "data"),
+		"err_name"),
+	    "not-found");
+	json_decref(j);
+	client_free(a);
+	client_free(b);
+}
+END_TEST
+
+START_TEST(operations_of_a_client_are_bounded)
+{
+	struct peer_end *p = client_new();
+	char line[128];
+
+	for (int i = 0; i < CLIENT_OPERATIONS_MAX; i++) {
+		snprintf(line, sizeof line, LOOKUP("%d"), i);
+		say_line(p, line);
+	}
+	ask_wrong(p, LOOKUP("\"over\""), API_ERR_LIMIT);
+	ask_right(p, status_line);
+	ck_assert_uint_eq(node.last_op, CLIENT_OPERATIONS_MAX);
+	client_free(p);
+	ck_assert_uint_eq(node.cancelled_len, CLIENT_OPERATIONS_MAX);
+}
+END_TEST
+
+START_TEST(id_under_way_is_refused)
+{
+	struct peer_end *p = client_new();
+
+	say_line(p, LOOKUP("5"));
+	ask_wrong(p, LOOKUP("5"), API_ERR_REQUEST);
+	client_free(p);
+}
+END_TEST
+
+/* What a client has begun ends with it; what shall last lasts. */
+START_TEST(operations_end_with_their_client)
+{
+	struct peer_end *p = client_new();
+
+	say_line(p, LOOKUP("1"));
+	say_line(p, ANNOUNCE("2"));
+	turn_loop();
+	ck_assert_uint_eq(node.last_op, 2);
+	client_free(p);
+	ck_assert_uint_eq(node.cancelled_len, 1);
+	ck_assert_uint_eq(node.cancelled[0], 1);
+	tell(&(struct news){.kind = NEWS_DONE, .op = 2});
+}
+END_TEST
+
+START_TEST(cancel_ends_a_request)
+{
+	struct peer_end *p = client_new();
+	json_t *j;
+
+	say_line(p, LOOKUP("\"a\""));
+	j = ask(p, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"cancel\","
+		   "\"params\":{\"request\":\"a\"}}");
+	ck_assert_str_eq(t_string(j, "id"), "a");
+	ck_assert_str_eq(
+	    t_string(json_object_get(json_object_get(j, "error"), "data"),
+		"err_name"),
+	    "cancelled");
+	json_decref(j);
+	j = hear(p);
+	ck_assert(t_bool(json_object_get(j, "result"), "cancelled"));
+	json_decref(j);
+	j = ask(p, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"cancel\","
+		   "\"params\":{\"request\":\"a\"}}");
+	ck_assert(!t_bool(json_object_get(j, "result"), "cancelled"));
+	json_decref(j);
+	client_free(p);
+}
+END_TEST
+
+/* `echo ... | socat - UNIX:...` */
+START_TEST(half_closed_client_is_answered)
+{
+	struct peer_end *p = client_new();
+	json_t *j;
+
+	say_line(p, LOOKUP("1"));
+	say(p, "{", 1);
+	shutdown(p->fd, SHUT_WR);
+	j = hear(p);
+	ck_assert_ptr_nonnull(json_object_get(j, "error"));
+	json_decref(j);
+	tell(&(struct news){.kind = NEWS_DONE, .op = 1});
+	j = hear(p);
+	ck_assert_ptr_nonnull(json_object_get(j, "result"));
+	json_decref(j);
+	ck_assert_ptr_null(hear(p));
+	client_free(p);
+	ck_assert_uint_eq(node.cancelled_len, 0);
+}
+END_TEST
+
+/* ---- watching ---- */
+
+START_TEST(watch_tells_what_was_asked)
+{
+	struct peer_end *p = client_new();
+	json_t *j;
+
+	ask_right(p, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"watch\","
+		     "\"params\":{\"event\":\"address\"}}");
+	tell(&(struct news){.kind = NEWS_PERSISTENT});
+	tell(&(struct news){
+	    .kind = NEWS_ADDRESS, .node = addr_v4(192, 0, 2, 1, 2)});
+	j = hear(p);
+	assert_fields(json_object_get(j, "params"),
+	    api_method_find("watch")->note_fields);
+	ck_assert_str_eq(
+	    t_string(json_object_get(j, "params"), "address"), "192.0.2.1:2");
+	json_decref(j);
+	ask_right(p, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"unwatch\"}");
+	tell(&(struct news){.kind = NEWS_ADDRESS});
+	ask_right(p, status_line);
+	client_free(p);
+}
+END_TEST
+
+/* ---- clients that do not behave ---- */
+
+START_TEST(clients_are_bounded)
+{
+	struct peer_end *all[CLIENTS_MAX], *p = calloc(1, sizeof *p);
+	json_t *j;
+
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		all[i] = client_new();
+	p->fd = connect_to(daemon_.config.control);
+	j = hear(p);
+	ck_assert_int_eq(json_integer_value(json_object_get(
+			     json_object_get(j, "error"), "code")),
+	    API_ERR_LIMIT);
+	json_decref(j);
+	ck_assert_ptr_null(hear(p));
+	client_free(p);
+	client_free(all[0]);
+	all[0] = client_new();
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		client_free(all[i]);
+}
+END_TEST
+
+/* Floods one that does not read; another is served meanwhile. */
+static void
+flood(struct peer_end *other)
+{
+	for (int i = 0; i < 20000; i++) {
+		tell(&(struct news){.kind = NEWS_PEER, .op = 1});
+		if (i % 5000 == 0)
+			ask_right(other, status_line);
+	}
+	ask_right(other, status_line);
+}
+
+START_TEST(slow_reader_is_told_and_dropped)
+{
+	struct peer_end *slow = client_new(), *other = client_new();
+	json_t *j, *last = NULL;
+	unsigned heard = 0;
+
+	say_line(slow, LOOKUP("1"));
+	turn_loop();
+	flood(other);
+	ck_assert_uint_eq(node.cancelled_len, 1);
+	while ((j = hear(slow)) != NULL) {
+		json_decref(last);
+		last = j;
+		heard++;
+	}
+	ck_assert_str_eq(t_string(last, "method"), "dropped");
+	ck_assert_uint_gt(heard, 1000);
+	json_decref(last);
+	client_free(slow);
+	ask_right(other, status_line);
+	client_free(other);
+}
+END_TEST
+
+START_TEST(stuck_reader_is_dropped)
+{
+	struct peer_end *stuck = client_new(), *other = client_new();
+	uint32_t *clients = &daemon_.control->clients_len;
+
+	say_line(stuck, LOOKUP("1"));
+	turn_loop();
+	flood(other);
+	ck_assert_uint_eq(*clients, 2);
+	for (int i = 0; i < (CLIENT_STUCK_SECONDS + 2) * 10; i++) {
+		poll(NULL, 0, 100);
+		turn_loop();
+	}
+	ck_assert_uint_eq(*clients, 1);
+	client_free(stuck);
+	ask_right(other, status_line);
+	client_free(other);
+}
+END_TEST
+
+/* It asks and asks, and reads nothing: its own requests wait. */
+START_TEST(requests_of_a_slow_reader_wait)
+{
+	struct peer_end *p = client_new();
+	static const char describe[] =
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"describe\"}\n";
+	int sent = 0;
+
+	while (send(p->fd, describe, sizeof describe - 1, MSG_NOSIGNAL) > 0) {
+		turn_loop();
+		sent++;
+	}
+	for (int i = 0; i < 100; i++)
+		turn_loop();
+	for (int i = 0; i < sent; i++) {
+		json_t *j = hear(p);
+
+		ck_assert_ptr_nonnull(json_object_get(j, "result"));
+		json_decref(j);
+	}
+	client_free(p);
+}
+END_TEST
+
+/* ---- who may ---- */
+
+/* What a caller with that group gets: access, or the code of the error. */
+static void
+as_nobody(gid_t gid, const char *access, int stop_code)
+{
+	struct peer_end *p;
+	json_t *j;
+
+	ck_assert_int_eq(setgroups(1, &gid), 0);
+	ck_assert_int_eq(setgid(65534), 0);
+	ck_assert_int_eq(seteuid(65534), 0);
+	p = calloc(1, sizeof *p);
+	p->fd = connect_to(daemon_.config.control);
+	ck_assert_int_ge(p->fd, 0);
+	/* The daemon's own user is whoever it runs as: root. */
+	ck_assert_int_eq(seteuid(0), 0);
+	j = hear(p);
+	if (access == NULL) {
+		ck_assert_int_eq(json_integer_value(json_object_get(
+				     json_object_get(j, "error"), "code")),
+		    API_ERR_DENIED);
+		ck_assert_ptr_null(hear(p));
+	} else {
+		ck_assert_str_eq(
+		    t_string(json_object_get(j, "params"), "access"), access);
+		if (stop_code != 0)
+			ask_wrong(p,
+			    "{\"jsonrpc\":\"2.0\",\"id\":1,"
+			    "\"method\":\"stop\"}",
+			    stop_code);
+		else
+			ask_right(p, "{\"jsonrpc\":\"2.0\",\"id\":1,"
+				     "\"method\":\"stop\"}");
+	}
+	ck_assert(node.stopped == (access != NULL && stop_code == 0));
+	json_decref(j);
+	client_free(p);
+}
+
+static const struct {
+	gid_t gid;
+	const char *access;
+	int stop_code;
+} callers[] = {
+    {4240, NULL, 0},
+    {4241, "read", API_ERR_DENIED},
+    {4242, "user", API_ERR_DENIED},
+    {4243, "admin", 0},
+};
+
+START_TEST(groups_say_who_may)
+{
+	struct control_groups *g = &daemon_.control->groups;
+	char path[128];
+
+	if (geteuid() != 0)
+		return;
+	snprintf(path, sizeof path, "%s/new", dir);
+	chmod(dir, 0755);
+	chmod(path, 0755);
+	chmod(daemon_.config.control, 0666);
+	g->gid[API_READ] = 4241;
+	g->gid[API_USER] = 4242;
+	g->gid[API_ADMIN] = 4243;
+	as_nobody(callers[_i].gid, callers[_i].access, callers[_i].stop_code);
+}
+END_TEST
+
+/* ---- the socket's file ---- */
+
+START_TEST(live_socket_is_left_alone)
+{
+	struct daemon second = daemon_;
+
+	ck_assert_ptr_null(control_new(&second, err));
+	ck_assert_ptr_nonnull(strstr(err, "already running"));
+	client_free(client_new());
+}
+END_TEST
+
+START_TEST(dead_socket_is_replaced)
+{
+	struct daemon second = daemon_;
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(at.sun_path, sizeof at.sun_path, "%.63s/dead", dir);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	close(fd);
+	snprintf(second.config.control, sizeof second.config.control, "%s",
+	    at.sun_path);
+	second.control = control_new(&second, err);
+	ck_assert_msg(second.control != NULL, "%s", err);
+	control_free(second.control);
+	ck_assert_int_ne(access(at.sun_path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(other_file_is_left_alone)
+{
+	struct daemon second = daemon_;
+	char path[sizeof second.config.control];
+
+	snprintf(path, sizeof path, "%s/file", dir);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	snprintf(
+	    second.config.control, sizeof second.config.control, "%s", path);
+	ck_assert_ptr_null(control_new(&second, err));
+	ck_assert_ptr_nonnull(strstr(err, "not a socket"));
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
+START_TEST(long_path_is_an_error)
+{
+	struct control_socket socket;
+	char path[200];
+
+	memset(path, 'x', sizeof path);
+	path[sizeof path - 1] = '\0';
+	ck_assert_int_eq(control_socket_open(&socket, path, 0600, err), -1);
+	ck_assert_ptr_nonnull(strstr(err, "too long"));
+}
+END_TEST
+
+START_TEST(successor_keeps_its_socket)
+{
+	struct daemon second = daemon_;
+	char *path = daemon_.config.control;
+
+	/* As if an operator had removed the file of a running daemon. */
+	ck_assert_int_eq(unlink(path), 0);
+	second.control = control_new(&second, err);
+	ck_assert_msg(second.control != NULL, "%s", err);
+	control_free(daemon_.control);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	daemon_.control = second.control;
+}
+END_TEST
+
+START_TEST(end_is_told)
+{
+	struct peer_end *p = client_new();
+	struct daemon second = daemon_;
+	json_t *j;
+
+	snprintf(second.config.control, sizeof second.config.control,
+	    "%s/other", dir);
+	ask_right(p, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"watch\"}");
+	control_free(daemon_.control);
+	j = hear(p);
+	ck_assert_str_eq(
+	    t_string(json_object_get(j, "params"), "event"), "stopping");
+	json_decref(j);
+	ck_assert_ptr_null(hear(p));
+	client_free(p);
+	daemon_.control = control_new(&daemon_, err);
+}
+END_TEST
+
+static void
+add_hard_cases(TCase *tc)
+{
+	tcase_add_test(tc, clients_are_bounded);
+	tcase_add_test(tc, slow_reader_is_told_and_dropped);
+	tcase_add_test(tc, stuck_reader_is_dropped);
+	tcase_add_test(tc, requests_of_a_slow_reader_wait);
+	tcase_add_loop_test(tc, groups_say_who_may, 0, T_ROWS(callers));
+	tcase_add_test(tc, live_socket_is_left_alone);
+	tcase_add_test(tc, dead_socket_is_replaced);
+	tcase_add_test(tc, other_file_is_left_alone);
+	tcase_add_test(tc, long_path_is_an_error);
+	tcase_add_test(tc, successor_keeps_its_socket);
+	tcase_add_test(tc, end_is_told);
+}
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("control", &tc);
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, malformed_line_is_answered, 0, T_ROWS(wrong));
+	tcase_add_test(tc, nul_byte_is_answered);
+	tcase_add_test(tc, long_line_is_passed_over);
+	tcase_add_test(tc, line_may_come_in_bytes);
+	tcase_add_test(tc, many_lines_are_all_answered);
+	tcase_add_loop_test(
+	    tc, method_keeps_to_the_table, 0, (int)api_methods_len);
+	tcase_add_test(tc, longest_page_fits_a_line);
+	tcase_add_test(tc, reload_tells_what_was_wrong);
+	tcase_add_test(tc, two_clients_get_their_own);
+	tcase_add_test(tc, operations_of_a_client_are_bounded);
+	tcase_add_test(tc, id_under_way_is_refused);
+	tcase_add_test(tc, operations_end_with_their_client);
+	tcase_add_test(tc, cancel_ends_a_request);
+	tcase_add_test(tc, half_closed_client_is_answered);
+	tcase_add_test(tc, watch_tells_what_was_asked);
+	add_hard_cases(tc);
+	return s;
+}
