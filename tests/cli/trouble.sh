@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# What can go wrong between dhtctl and a daemon has its own exit code and a
+# sentence that says what was tried, and leaves nothing under way.
+
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+hello='{"jsonrpc":"2.0","method":"hello","params":{"protocol":1}}'
+
+# pretended CODE TEXT INPUT [hang-up]: `dhtctl status` meets another program.
+pretended() {
+	want=$1
+	text=$2
+	printf '%s' "$3" >"$work/input"
+	shift 3
+	"$pretend" "$work/other.sock" "$@" <"$work/input" &
+	children="$children $!"
+	within 5 test -S "$work/other.sock" || fail "no pretender"
+	ends "$want" "$text" "$dhtctl" --control "$work/other.sock" \
+	    --timeout 1 status
+	wait $!
+}
+
+line='
+'
+pretended 1 'is not hyperdhtd: it sent a line that is not JSON' "HTTP/1.1$line"
+pretended 1 'is not hyperdhtd: it does not greet' "{}$line"
+pretended 1 'is not hyperdhtd: it sent a line of more than 65536' \
+    "$(head -c 70000 /dev/zero | tr '\0' x)"
+pretended 1 'is not hyperdhtd: it does not greet' '' hang-up
+pretended 1 'speaks protocol 2 and this dhtctl 1' \
+    '{"method":"hello","params":{"protocol":2}}'"$line"
+pretended 4 'you may not' '{"id":null,"error":{"code":-32001,"message":"you may not"}}'"$line"
+pretended 5 'no answer within 1 s' ''
+pretended 5 'no answer within 1 s' "$hello$line"
+pretended 1 'has hung up' "$hello$line" hang-up
+pretended 1 'has hung up: too slow' \
+    "$hello$line"'{"method":"dropped","params":{"reason":"too slow"}}'"$line"
+pretended 1 'without a text' "$hello$line"'{"id":1,"error":7}'"$line"
+
+network_starts 1
+
+# Nobody answers there: the other end is silent, and the wait has an end.
+ends 5 'no answer came' at 1 ping "$host:1"
+ends 5 'no answer within 0 s\|no answer within 1 s' at 1 --timeout 1 \
+    ping "$host:1"
+
+# An interrupt ends the operation at the daemon, too.
+"$dhtctl" --control "$work/1.sock" ping "$host:1" 2>"$work/err" &
+asked=$!
+children="$children $asked"
+is_asked() {
+	at 1 status | grep -q '^operations.[1-9]'
+}
+within 5 is_asked || fail "no operation is under way"
+kill -INT $asked
+code=0
+wait $asked || code=$?
+[ $code -eq 130 ] || fail "interrupted with $code"
+grep -q interrupted "$work/err" || fail "the interrupt is not told"
+at 1 status | grep -q '^operations.0' || fail "the operation goes on"
+
+# So does the death of a client.
+"$dhtctl" --control "$work/1.sock" ping "$host:1" 2>/dev/null &
+asked=$!
+within 5 is_asked || fail "no operation is under way"
+kill -KILL $asked
+wait $asked 2>/dev/null
+is_over() {
+	at 1 status | grep -q '^operations.0'
+}
+within 5 is_over || fail "a dead client's operation goes on"
+
+# A file that strangers may not open.
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	chmod 755 "$work"
+	stranger="setpriv --reuid 65534 --regid 65534 --clear-groups"
+	$stranger test -x "$dhtctl" && ends 4 'permission denied\|may not' \
+	    $stranger "$dhtctl" --control "$work/1.sock" status
+	chmod 666 "$work/1.sock"
+	$stranger test -x "$dhtctl" && ends 4 'you may not use this daemon' \
+	    $stranger "$dhtctl" --control "$work/1.sock" status
+fi
+
+# Two daemons on one socket.
+code=0
+"$hyperdhtd" --config "$work/empty.conf" --host "$host" --port auto \
+    --state-dir "$work/state2" --control "$work/1.sock" 2>"$work/err" ||
+	code=$?
+[ $code -ne 0 ] || fail "a second daemon took the socket"
+grep -q 'another hyperdhtd is already running' "$work/err" ||
+	fail "the second daemon said: $(cat "$work/err")"
+at 1 status >/dev/null || fail "the first daemon lost its socket"
+
+# A watcher hears events, and the end; kill -9 leaves a socket that is
+# replaced.
+at 1 watch >"$work/out" 2>"$work/err" &
+watcher=$!
+children="$children $watcher"
+is_watched() {
+	at 1 status | grep -q '^clients.2'
+}
+within 5 is_watched || fail "nobody watches"
+kill -KILL "$first"
+code=0
+wait $watcher || code=$?
+[ $code -eq 1 ] || fail "the watcher ended with $code"
+grep -q 'has hung up' "$work/err" || fail "the watcher is not told"
+ends 3 'no hyperdhtd is running' at 1 status
+port=40001
+network_starts 1
+at 1 watch stopping >"$work/out" 2>"$work/err" &
+watcher=$!
+children="$children $watcher"
+within 5 is_watched || fail "nobody watches"
+kill -TERM "$first"
+wait "$first" || fail "the daemon ended with $?"
+wait $watcher
+grep -q 'stopping$' "$work/out" || fail "the end is no event"
+[ ! -e "$work/1.sock" ] || fail "the socket is left behind"
+exit $verdict

@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# What is typed wrong is said to be so, with code 2, also when no daemon runs;
+# help, the manual and the completion know every command.
+
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+z32=oz84qn8b3jtzoa49fyffrkecw5eebzjzirgne4n18piqt4fkn8mo
+export XDG_RUNTIME_DIR="$work"
+ctl() {
+	"$dhtctl" --control "$work/none.sock" "$@"
+}
+
+ends 2 'give a command' "$dhtctl"
+ends 2 'no command "statsu"; did you mean "stat' ctl statsu
+ends 2 'no command "xyzzy"$' ctl xyzzy
+ends 2 'no command "lokup"; did you mean "lookup"' ctl help lokup
+ends 2 "unrecognized option '--frob'" ctl status --frob
+ends 2 "requires an argument" "$dhtctl" status --control
+ends 2 'it does not take --mutable' ctl status --mutable
+ends 2 'it does not take --json' ctl watch --json
+ends 2 'it does not take --ndjson' ctl status --ndjson
+ends 2 'TOPIC is missing' ctl lookup
+ends 2 'it takes no argument' ctl status now
+ends 2 'it takes one argument, TOPIC' ctl lookup a b
+ends 2 'give a number' ctl status --timeout soon
+ends 2 'give a number' ctl status --timeout -1
+ends 2 'give a number' ctl put --mutable --seq 99999999999999999999 x
+ends 2 '"public_key" is not valid; expected a public key' ctl find-peer x
+ends 2 '"target" is not valid' ctl find-node "${z32}y"
+ends 2 '"hash" is not valid' ctl get xyz
+ends 2 '"topic" is not valid' ctl lookup ''
+ends 2 '"address" is not valid' ctl ping "$host"
+ends 2 '"address" is not valid' ctl ping "$host:99999"
+ends 2 'neither new nor show' ctl key old
+ends 2 'the value is empty' ctl put
+ends 2 'the value is too long: at most 1000' ctl put "$(seq 1 400)"
+ends 2 'needs --seq' ctl put --mutable x
+ends 2 '"seq" is not valid' ctl put --mutable --seq 9007199254740992 x
+ends 2 '--seq goes with --mutable' ctl get --seq 1 $z32
+
+ends 3 "no hyperdhtd is running at $work/none.sock" ctl status
+ends 3 'start it, or name its socket with --control' ctl find-peer $z32
+ends 3 'no hyperdhtd' ctl put -- -5
+: >"$work/file"
+ends 3 'no hyperdhtd' "$dhtctl" --control "$work/file" status
+ends 2 'too long' "$dhtctl" --control "/$(seq -s / 100)" status
+
+# Each command of the table, in help, manual and completion.
+prints '^dhtctl [0-9]' "$dhtctl" --version
+prints '^Exit codes' "$dhtctl" --help
+commands=$("$dhtctl" help | sed -n '/^$/,/^Options/s/^  \([a-z][a-z-]*\) .*/\1/p')
+[ "$(echo "$commands" | wc -l)" -gt 15 ] || fail "help lists no commands"
+"$dhtctl" completion >"$work/completion"
+for command in $commands; do
+	prints "^usage: dhtctl $command" "$dhtctl" help "$command"
+	prints "^usage: dhtctl $command" "$dhtctl" "$command" --help
+	grep -q "^\.It Cm $command" "$top/doc/dhtctl.1" ||
+	    fail "dhtctl.1 does not know $command"
+	grep -q "^	$command)" "$work/completion" ||
+	    fail "the completion does not know $command"
+done
+
+# complete WORD...: what bash offers for the last of them.
+complete() {
+	bash -c '. "$1"; shift; COMP_WORDS=(dhtctl "$@"); COMP_CWORD=$#
+	    _dhtctl; echo "${COMPREPLY[*]}"' bash "$work/completion" "$@"
+}
+
+if command -v bash >/dev/null; then
+	prints '^status stats stop$' complete st
+	prints '^new$' complete key n
+	prints '^--seq$' complete put --mutable --s
+	prints '^persistent$' complete --control /tmp/status watch pers
+	prints '^announcements$' complete --timeout 5 announcem
+fi
+exit $verdict

@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# An exact port is taken or the daemon fails loudly; auto finds another (07
+# L4).
+
+# shellcheck source=tests/daemon/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+start first --port=4001
+launch second --port=4001
+ends second "$pid" 69
+says second "port 4001 is taken" || fail "the port is not named" second
+launch third --port=4001 --role=bootstrap --public-address="$host"
+ends third "$pid" 69
+
+for i in 49737 49738 49739 49740 49741; do
+	start auto$i
+	says auto$i "listening at $host:$i" || fail "not at $i" auto$i
+done
+start other
+says other "listening at $host:4974" && fail "a taken port" other
+exit $verdict

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: ISC
+//
+// One hyperdhtd, driven by dhtctl. The same methods as reference.js: values,
+// keys and topics are hex.
+
+const { spawn } = require('child_process')
+const path = require('path')
+const z32 = require('z32')
+const { until, text } = require('./util')
+
+const BUILD = process.env.BUILD
+const EXIT_DONE = 0
+const EXIT_FAILED = 1
+const NOT_FOUND = /nothing was found/
+
+const keyToHex = key => z32.decode(key).toString('hex')
+const b64ToHex = b64 => Buffer.from(b64, 'base64').toString('hex')
+
+class Daemon {
+  constructor (options) {
+    this.options = options
+    this.control = `${options.stateDir}.control`
+    this.child = null
+    this.said = ''
+    this.reportsRefusals = true
+  }
+
+  async start () {
+    const { host, port, role, bootstrap, stateDir, tickMs } = this.options
+    const args = ['--host', host, '--port', `${port}`, '--role', role,
+      '--bootstrap', bootstrap.map(text).join(',') || 'none',
+      '--state-dir', stateDir, '--control', this.control]
+    if (role === 'bootstrap') args.push('--public-address', `${host}:${port}`)
+    if (tickMs) args.push('--test-tick-ms', `${tickMs}`)
+
+    this.child = spawn(path.join(BUILD, 'hyperdhtd'), args,
+      { stdio: ['ignore', 'inherit', 'pipe'] })
+    this.child.stderr.on('data', data => { this.said += data })
+    this.gone = new Promise(resolve => this.child.once('exit', resolve))
+    const failed = this.gone.then(() => { throw new Error(this.said) })
+    failed.catch(() => {})
+    const ready = until(`hyperdhtd at ${host}:${port} has bootstrapped`,
+      async () => (await this.json('status')).bootstrapped)
+    await Promise.race([ready, failed])
+  }
+
+  // Output of dhtctl; null if that is not to be had, and it says so.
+  dhtctl (args, input = '') {
+    const child = spawn(path.join(BUILD, 'dhtctl'),
+      [...args, '--control', this.control])
+    const out = []
+    let complaint = ''
+    child.stdout.on('data', data => out.push(data))
+    child.stderr.on('data', data => { complaint += data })
+    child.stdin.on('error', () => {}).end(input)
+    return new Promise((resolve, reject) => child.once('close', code => {
+      if (code === EXIT_DONE) resolve(Buffer.concat(out))
+      else if (code === EXIT_FAILED && NOT_FOUND.test(complaint)) resolve(null)
+      else reject(new Error(`dhtctl ${args[0]}: exit ${code}: ${complaint}`))
+    }))
+  }
+
+  async json (...args) {
+    const out = await this.dhtctl([...args, '--json'])
+    return out && JSON.parse(out)
+  }
+
+  async status () {
+    const status = await this.json('status')
+    return {
+      publicKey: keyToHex(status.public_key),
+      persistent: !status.ephemeral,
+      address: status.public_address,
+      id: status.id
+    }
+  }
+
+  async nodes () {
+    return (await this.json('nodes')).nodes.map(node => node.address)
+  }
+
+  // Any bytes, through standard input and output.
+  async putImmutable (value) {
+    const out = await this.dhtctl(['put', '--json'], Buffer.from(value, 'hex'))
+    return JSON.parse(out).hash
+  }
+
+  async getImmutable (hash) {
+    const found = await this.dhtctl(['get', hash])
+    return found && found.toString('hex')
+  }
+
+  async putMutable (value, seq) {
+    await this.dhtctl(['put', '--mutable', '--seq', `${seq}`],
+      Buffer.from(value, 'hex'))
+  }
+
+  async getMutable (key, seq) {
+    const found = await this.json('get', '--mutable', key, '--seq', `${seq}`)
+    return found && { seq: found.seq, value: b64ToHex(found.value_b64) }
+  }
+
+  async announce (topic) {
+    await this.json('announce', topic)
+  }
+
+  async unannounce (topic) {
+    await this.json('unannounce', topic)
+  }
+
+  async lookup (topic) {
+    const found = await this.json('lookup', topic)
+    return found ? found.peers.map(peer => keyToHex(peer.public_key)) : []
+  }
+
+  end (signal) {
+    this.child.kill(signal)
+    return this.gone
+  }
+}
+
+module.exports = Daemon

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: ISC
+//
+// The nodes of one case: it makes them, knows them, and ends them all.
+//
+// "Ours" are hyperdhtd processes (or their stand-ins, reference.js); the
+// JavaScript nodes live in this process. None is ever made without a list of
+// bootstrap nodes.
+
+const DHT = require('hyperdht')
+const fs = require('fs')
+const os = require('os')
+const path = require('path')
+const Reference = require('./reference')
+const { until, text } = require('./util')
+
+class Lab {
+  constructor (world, Ours) {
+    this.world = world
+    this.Ours = Ours
+    this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'interop-'))
+    this.daemons = []
+    this.peers = []
+    this.servers = []
+  }
+
+  // One of ours. role: bootstrap, persistent or auto.
+  ours (role, bootstrap, options) {
+    return this.start(this.Ours, role, bootstrap, options)
+  }
+
+  // A JavaScript node in a process of its own, to hold ours against.
+  reference (role, bootstrap) {
+    return this.start(Reference, role, bootstrap)
+  }
+
+  // place: where a former one was; stateDir: what it left.
+  async start (Kind, role, bootstrap, { place, stateDir, tickMs } = {}) {
+    place = place || await this.world.place()
+    stateDir = stateDir || fs.mkdtempSync(path.join(this.dir, 'state-'))
+    const daemon = new Kind({ ...place, role, bootstrap, stateDir, tickMs })
+    daemon.place = place
+    this.daemons.push(daemon)
+    await daemon.start()
+    return daemon
+  }
+
+  // The same node again, after its process has ended.
+  again ({ options, place }) {
+    return this.ours(options.role, options.bootstrap, { ...options, place })
+  }
+
+  // A persistent JavaScript node.
+  async js (bootstrap, options) {
+    const place = await this.world.place()
+    return this.peer(bootstrap, {
+      ...place, anyPort: false, ephemeral: false, firewalled: false, ...options
+    })
+  }
+
+  // A JavaScript node as programs make it: ephemeral, maybe firewalled.
+  async client (bootstrap, options) {
+    const { host } = await this.world.place()
+    return this.peer(bootstrap, { host, port: [0, 0], ...options })
+  }
+
+  async peer (bootstrap, options) {
+    if (!bootstrap.length) throw new Error('a peer without bootstrap nodes')
+    const node = new DHT({ bootstrap, ...options })
+    this.peers.push(node)
+    await node.fullyBootstrapped()
+    return node
+  }
+
+  // A server that sends back what it gets; counts its connections and the
+  // holepunch messages that reach it.
+  async echoServer (node) {
+    const server = node.createServer({ shareLocalAddress: false }, socket => {
+      server.connections++
+      socket.on('error', () => {})
+      socket.pipe(socket)
+    })
+    server.connections = 0
+    server.punches = 0
+    const { onpeerholepunch } = node._router
+    node._router.onpeerholepunch = function (req) {
+      server.punches++
+      return onpeerholepunch.call(this, req)
+    }
+    this.servers.push(server)
+    await server.listen()
+    return server
+  }
+
+  // A network of `ours` and then `js` nodes, all persistent.
+  async network ({ ours = 0, js = 0 }) {
+    const net = { ours: [], js: [], bootstrap: null }
+    if (ours) {
+      net.ours.push(await this.ours('bootstrap', []))
+      net.bootstrap = [net.ours[0].place]
+    } else {
+      const place = await this.world.place()
+      net.js.push(await this.js([place], place))
+      net.js[0]._nat.add(place.host, place.port)
+      net.bootstrap = [place]
+    }
+    while (net.ours.length < ours) {
+      net.ours.push(await this.ours('persistent', net.bootstrap))
+    }
+    while (net.js.length < js) net.js.push(await this.js(net.bootstrap))
+    await until('all nodes are persistent', async () => {
+      const all = await Promise.all(net.ours.map(one => one.status()))
+      return all.every(status => status.persistent) &&
+        net.js.every(node => !node.ephemeral)
+    })
+    return net
+  }
+
+  async close () {
+    for (const server of this.servers) await bounded(server.close())
+    for (const peer of this.peers) await bounded(peer.destroy({ force: true }))
+    for (const daemon of this.daemons) await bounded(daemon.end('SIGTERM'))
+    this.abandon()
+    this.world.reset()
+  }
+
+  // At once, for when the harness itself is ended.
+  abandon () {
+    for (const daemon of this.daemons) daemon.end('SIGKILL')
+    fs.rmSync(this.dir, { recursive: true, force: true })
+  }
+}
+
+function bounded (promise) {
+  let timer
+  const timeout = new Promise(resolve => { timer = setTimeout(resolve, 3000) })
+  return Promise.race([promise, timeout])
+    .catch(() => {})
+    .then(() => clearTimeout(timer))
+}
+
+// Whether a JavaScript node has that address in its routing table.
+function knows (node, place) {
+  return node.toArray().some(other => text(other) === text(place))
+}
+
+module.exports = { Lab, knows }

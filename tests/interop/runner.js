@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: ISC
+//
+// runner.js WORLD PROGRAM-KIND [CASE...]: runs the cases of one world, one
+// after the other, and prints a line of TAP without a number for each.
+
+require('./guard')
+const fs = require('fs')
+const path = require('path')
+const { Lab } = require('./lab')
+const worlds = require('./world')
+
+const [worldName, kind, ...wanted] = process.argv.slice(2)
+const Ours = require(kind === 'reference' ? './reference' : './daemon')
+const world = new worlds[worldName]()
+const CASE_MS = 120000
+
+let lab = null
+let failCase = null
+
+function load () {
+  const dir = path.join(__dirname, 'cases')
+  const all = fs.readdirSync(dir).sort()
+    .flatMap(file => require(path.join(dir, file)))
+  return all.filter(test => test.worlds.includes(worldName))
+    .filter(test => !wanted.length || wanted.some(w => test.name.includes(w)))
+}
+
+async function run (test) {
+  const name = `${worldName}: ${test.name}`
+  lab = new Lab(world, Ours)
+  const failed = new Promise((resolve, reject) => { failCase = reject })
+  failed.catch(() => {})
+  const timer = setTimeout(() => failCase(new Error('took too long')), CASE_MS)
+  try {
+    await Promise.race([test.run(lab), failed])
+    console.log(`ok - ${name}`)
+  } catch (err) {
+    console.log(`not ok - ${name}`)
+    console.log(String(err.stack).replace(/^/gm, '# '))
+  }
+  clearTimeout(timer)
+  await lab.close()
+}
+
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, err => failCase(err))
+}
+function stop () {
+  if (lab) lab.abandon()
+  process.exit(1)
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop)
+process.stdin.on('end', stop).resume()
+
+async function main () {
+  for (const test of load()) await run(test)
+  process.exit()
+}
+
+main()

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * host.h - a machine that runs one real node.
+ *
+ * It is the node's world: sockets on the simulated network, virtual time,
+ * seeded randomness. It can crash, come back with its key and the nodes it had
+ * saved, sleep, and move to another address. Uses: node, sim, net, nat, ops.
+ */
+#ifndef SIM_HOST_H
+#define SIM_HOST_H
+
+#include "base/world.h"
+#include "crypto/keys.h"
+#include "node/node.h"
+#include "sim/nat.h"
+#include "sim/net.h"
+#include "sim/prng.h"
+
+struct sim;
+struct op;
+
+enum host_state { HOST_DOWN, HOST_UP, HOST_ASLEEP };
+
+enum {
+	HOST_SOCKS = 4,
+	HOST_PORT = 49737,
+	HOST_SAVED = 64, /* good nodes kept over a restart, as the daemon does */
+};
+
+struct host;
+
+/*
+ * Changes what a host says, for hosts that misbehave: may rewrite the len
+ * bytes at buf (room for DGRAM_MAX). Returns the new length, 0 to stay silent.
+ */
+typedef size_t host_mangle(
+    struct sim *s, struct host *h, struct spot to, uint8_t *buf, size_t len);
+
+struct host {
+	struct world world; /* first: the node's orders come with it */
+	struct sim *sim;
+	struct endpoint ep;
+	struct nat *nat; /* that it stands behind, or NULL */
+	enum dht_role role;
+	enum host_state state;
+	struct node *node;
+	struct key_pair identity;
+	struct prng rand;
+	uint16_t ports[HOST_SOCKS]; /* 0: closed */
+	uint64_t wake_us;           /* of the event that counts */
+	uint64_t slept_us;          /* in all: what its clock is behind */
+	uint64_t asleep_since_us;
+	uint64_t born_us;
+	struct addr *saved; /* good nodes as of the last sync */
+	uint32_t saved_len;
+	struct op *ops;          /* under way */
+	uint64_t *answered;      /* bit per host that has answered this one */
+	uint32_t answered_words;
+	uint32_t walks;          /* ops whose way is watched */
+	uint64_t table_added;    /* as last checked */
+	uint64_t table_full_check; /* table_added at the last full check */
+	uint32_t still;          /* wake-ups without time passing */
+	bool bootstrapped, leaving;
+	uint64_t bootstrapped_us;
+	host_mangle *mangle;
+	const uint8_t *request; /* that is being served, for mangle */
+	size_t request_len;
+};
+
+/* Down; at a public address of its own unless behind a box. */
+struct host *host_new(struct sim *s, enum dht_role role, struct nat *box);
+void host_free(struct host *h);
+
+/* Starts the node, with what was saved; the host must be down. */
+void host_boot(struct host *h);
+
+/* The power is gone: what was not synced is lost, nobody is told. */
+void host_crash(struct host *h);
+
+/* Leaves in order, then goes down. */
+void host_leave(struct host *h);
+
+/* Saves the good nodes, as the daemon does now and then. */
+void host_sync(struct host *h);
+
+void host_sleep(struct host *h);
+void host_wake(struct host *h);
+
+/* To another public address, with the node running. */
+void host_move(struct host *h);
+
+/* A datagram for one of its ports. */
+void host_receive(struct host *h, const struct packet *p, struct spot to);
+
+/* The event at h->wake_us has come. */
+void host_tick(struct host *h);
+
+/* After anything was asked of its node: news, and when to come back. */
+void host_settle(struct host *h);
+
+/* Its clock and the node's, before anything is asked of the node. */
+void host_clock(struct host *h);
+
+/* Where others reach its server socket, if it is not behind a box. */
+struct spot host_spot(const struct host *h);
+
+static inline struct addr
+spot_addr(struct spot s)
+{
+	return addr_v4((uint8_t)(s.ip >> 24), (uint8_t)(s.ip >> 16),
+	    (uint8_t)(s.ip >> 8), (uint8_t)s.ip, s.port);
+}
+
+static inline struct spot
+addr_spot(const struct addr *a)
+{
+	return (struct spot){(uint32_t)a->ip[0] << 24 |
+				 (uint32_t)a->ip[1] << 16 |
+				 (uint32_t)a->ip[2] << 8 | a->ip[3],
+	    a->port};
+}
+
+#endif

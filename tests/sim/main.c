@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+
+#include <sodium.h>
+
+#include "sim/scenario.h"
+
+static void
+list(void)
+{
+	for (uint32_t i = 0; i < scenarios_len; i++)
+		printf("%-10s nodes %4u, at least %3u; minutes %3u: %s\n",
+		    scenarios[i]->name, scenarios[i]->nodes,
+		    scenarios[i]->nodes_min, scenarios[i]->minutes,
+		    scenarios[i]->text);
+}
+
+/* After the story: every operation has to end, whatever it was. */
+static void
+finish(struct sim *s)
+{
+	for (int i = 0; i < 3 && s->ops.open > 0; i++)
+		sim_run(s, MINUTES(1));
+	if (s->ops.open > 0)
+		sim_broken(s, "%u operations never ended", s->ops.open);
+	check_all(s);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sim_options o;
+	struct sim s;
+	uint32_t failed;
+
+	options_read(&o, argc, argv);
+	if (o.list) {
+		list();
+		return 0;
+	}
+	if (sodium_init() < 0)
+		return 2;
+	sim_init(&s, &o);
+	o.scenario->run(&s);
+	finish(&s);
+	report_print(&s);
+	failed = s.failed;
+	sim_fini(&s);
+	return failed == 0 ? 0 : 1;
+}

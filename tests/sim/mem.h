@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mem.h - memory for the simulator itself.
+ *
+ * A simulation that runs out of memory has nothing to say: it ends. The nodes
+ * under test allocate for themselves. Uses: nothing.
+ */
+#ifndef SIM_MEM_H
+#define SIM_MEM_H
+
+#include <stddef.h>
+
+/* Zeroed; never NULL. */
+void *mem_new(size_t n, size_t size);
+
+/* As realloc, for n elements; never NULL. */
+void *mem_grow(void *p, size_t n, size_t size);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * nat.h - a NAT box or firewall, on the axes of RFC 4787.
+ *
+ * Turns an inner sender into an outer one and back, by its mapping and
+ * filtering rules, and forgets both by its timeout. Knows no queue: net.h
+ * carries what comes out. Boxes can stand one behind the other. Uses: net.
+ */
+#ifndef SIM_NAT_H
+#define SIM_NAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sim/net.h"
+
+/* What a mapping, or a permission to come in, depends on. */
+enum nat_rule { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS, NAT_ADDRESS_AND_PORT };
+
+enum nat_ports { NAT_PRESERVING, NAT_SEQUENTIAL, NAT_RANDOM };
+
+struct nat_config {
+	enum nat_rule mapping, filtering;
+	enum nat_ports ports;
+	uint32_t timeout_s;   /* RFC 4787 REQ-5 asks for 120 or more */
+	bool refresh_inbound; /* an incoming datagram keeps a mapping alive */
+	bool hairpin;         /* two inner hosts reach each other outside */
+	bool firewall;        /* filters only, translates nothing */
+};
+
+enum { NAT_MAPPINGS_MAX = 4096 };
+
+struct nat_mapping {
+	struct spot inner, outer;
+	struct spot peer; /* zero in what the mapping rule leaves out */
+	uint64_t used_us;
+};
+
+struct nat_permit {
+	struct spot outer, peer; /* zero in what filtering leaves out */
+	uint64_t used_us;
+};
+
+struct nat {
+	struct endpoint ep; /* on the outer side */
+	struct nat_config config;
+	struct nat *outer;  /* the box it stands behind, or NULL */
+	struct prng rand;
+	uint16_t next_port;
+	struct nat_mapping *mappings;
+	struct nat_permit *permits;
+	uint32_t mappings_len, permits_len;
+	struct endpoint **inside; /* hosts and boxes behind it */
+	uint32_t inside_len;
+	uint64_t refused;
+};
+
+struct nat *nat_new(const struct nat_config *c, uint32_t ip, uint64_t seed);
+void nat_free(struct nat *n);
+
+/* Puts an endpoint behind the box, at the inner address ep->ip. */
+void nat_add(struct nat *n, struct endpoint *ep);
+
+/* Who has the inner address, or NULL. */
+struct endpoint *nat_inside(const struct nat *n, uint32_t ip);
+
+/*
+ * A datagram on its way out: *from becomes what the outside sees. False if the
+ * box has no room for it.
+ */
+bool nat_out(
+    struct nat *n, uint64_t now_us, struct spot *from, struct spot to);
+
+/*
+ * A datagram that came to the box: *to becomes the inner address. False if
+ * the box does not let it in.
+ */
+bool nat_in(struct nat *n, uint64_t now_us, struct spot from, struct spot *to);
+
+/* Forgets everything, as a box does that restarts. */
+void nat_flush(struct nat *n);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * net.h - the network between the hosts: who has which address, and what the
+ * way does to a datagram.
+ *
+ * A datagram is lost, delayed, overtaken, doubled, queued behind others or cut
+ * off by a partition; then it comes out at the endpoint that has its address,
+ * or nowhere. Knows no node and no RPC. Uses: place, prng, queue, mem.
+ */
+#ifndef SIM_NET_H
+#define SIM_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sim/place.h"
+#include "sim/prng.h"
+#include "sim/queue.h"
+
+/* An IPv4 address, first byte highest, and a port. */
+struct spot {
+	uint32_t ip;
+	uint16_t port;
+};
+
+static inline bool
+spot_equal(struct spot a, struct spot b)
+{
+	return a.ip == b.ip && a.port == b.port;
+}
+
+/* One direction of an access line. */
+struct pipe {
+	uint32_t bytes_per_s; /* 0: no limit */
+	uint32_t queue_bytes; /* more than this waiting: dropped */
+	uint64_t free_at_us;
+};
+
+enum endpoint_kind { ENDPOINT_HOST, ENDPOINT_NAT, ENDPOINT_ACTOR };
+
+/* What an address leads to; embedded in a host, a NAT box or an actor. */
+struct endpoint {
+	uint8_t kind;
+	uint8_t group;    /* side of a partition */
+	bool slow;        /* its own faults apply on top */
+	bool watched;     /* never proves itself: what it gets is counted */
+	uint32_t ip;      /* the first, if it has several */
+	uint32_t index;   /* of the host or actor */
+	struct place place;
+	struct pipe up, down;
+};
+
+/* What happens to datagrams on the way. */
+struct faults {
+	uint32_t loss_ppm, double_ppm, overtake_ppm;
+	uint32_t overtake_us; /* how much later an overtaken one is, at most */
+	uint32_t jitter_us;   /* mean */
+	uint32_t flat_us;     /* one-way delay of every path; 0: by places */
+	uint32_t slow_us;     /* added at each slow endpoint */
+	uint32_t slow_loss_ppm;
+};
+
+/* A datagram under way. */
+struct packet {
+	struct packet *next; /* free list */
+	struct endpoint *src, *dst;
+	struct spot from, to;
+	uint16_t len;
+	uint8_t size_class;
+	bool queued; /* has passed the receiver's line */
+	bool lan;    /* stays behind a box: dst is not looked up */
+	uint8_t bytes[];
+};
+
+enum { PACKET_CLASSES = 4 };
+
+struct net_counts {
+	uint64_t sent, bytes, lost, cut, full, nowhere, doubled, delivered;
+};
+
+struct net {
+	struct faults faults;
+	bool split; /* groups do not reach each other */
+	struct prng rand;
+	struct queue *queue;
+	uint32_t event; /* or'ed to the packet's number in the queue */
+	struct endpoint **by_ip; /* open addressing */
+	uint32_t *ips;
+	bool *bound; /* false: the address has been given up */
+	uint32_t table_len, table_used;
+	struct packet **packets;
+	uint32_t *free_numbers;
+	uint32_t packets_len, free_len;
+	struct packet *free[PACKET_CLASSES];
+	struct net_counts counts;
+};
+
+void net_init(struct net *n, struct queue *q, uint32_t event, uint64_t seed);
+void net_fini(struct net *n);
+
+/* Gives an address to an endpoint, or takes it away. */
+void net_bind(struct net *n, uint32_t ip, struct endpoint *e);
+void net_unbind(struct net *n, uint32_t ip);
+
+/* Who has the address, or NULL; and who had it last. */
+struct endpoint *net_find(const struct net *n, uint32_t ip);
+struct endpoint *net_owner(const struct net *n, uint32_t ip);
+
+/*
+ * Puts a datagram on its way at now_us; copies the bytes. The source address
+ * is what the sender claims: src says who it really is. False if there is
+ * nobody at the destination.
+ */
+bool net_send(struct net *n, uint64_t now_us, struct endpoint *src,
+    struct spot from, struct spot to, const void *buf, size_t len);
+
+/* The same between two endpoints behind one box. */
+void net_send_lan(struct net *n, uint64_t now_us, struct endpoint *src,
+    struct endpoint *dst, struct spot from, struct spot to, const void *buf,
+    size_t len);
+
+/*
+ * The packet of an event, whose time has come. NULL: it was lost on the
+ * receiver's line, or waits there for a later event. Else the caller ends it
+ * with net_done().
+ */
+struct packet *net_arrived(struct net *n, uint64_t now_us, uint32_t number);
+void net_done(struct net *n, uint32_t number);
+
+#endif

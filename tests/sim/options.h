@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * options.h - what a run is made from: all of it, so that it can be repeated.
+ *
+ * Uses: net.
+ */
+#ifndef SIM_OPTIONS_H
+#define SIM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "sim/net.h"
+
+struct scenario;
+
+struct sim_options {
+	const struct scenario *scenario;
+	uint64_t seed;
+	uint32_t nodes, minutes;
+	uint32_t amount; /* of whatever the scenario does */
+	uint32_t full_permille; /* how often a batch is full */
+	struct faults faults;
+	bool json, quiet, list;
+	bool stats; /* the counters of all nodes, summed */
+};
+
+/* Defaults, then the scenario's, then the command line; exits on nonsense. */
+void options_read(struct sim_options *o, int argc, char **argv);
+
+/* The options of one more scenario of the same command line. */
+void options_for(struct sim_options *o, const struct scenario *sc);
+
+/* The command that repeats the run. */
+void options_print(const struct sim_options *o, FILE *to);
+
+#endif

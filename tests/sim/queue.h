@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * queue.h - what happens next: events by time, then by the order of sending.
+ *
+ * An event is a time and 24 bits that its owner understands. A heap of four
+ * children: the few thousand events of a thousand nodes stay in the cache.
+ * Uses: mem.
+ */
+#ifndef SIM_QUEUE_H
+#define SIM_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { QUEUE_WHAT_BITS = 24 };
+
+struct queue_event {
+	uint64_t at_us;
+	uint64_t order; /* and, in the low bits, what */
+};
+
+struct queue {
+	struct queue_event *heap;
+	uint32_t len, cap;
+	uint64_t order;
+};
+
+void queue_init(struct queue *q);
+void queue_fini(struct queue *q);
+
+/* what < 2^24 */
+void queue_push(struct queue *q, uint64_t at_us, uint32_t what);
+
+/* Takes the next event if it is not later than until_us. */
+bool queue_pop(
+    struct queue *q, uint64_t until_us, uint64_t *at_us, uint32_t *what);
+
+#endif

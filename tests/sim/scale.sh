@@ -1,0 +1,133 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# scale.sh SIM NODES...: the scenario "scale" at each size, then doc/scaling.md
+# with its table and plots. What the simulator printed is left in
+# scaling.jsonl; sizes that are in there already are not run again. CPU time
+# and memory are this machine's, all else is the seed's.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+doc=${DOC:-$here/../../doc}
+sim=$1
+shift
+results=scaling.jsonl
+touch "$results"
+
+for nodes in "$@"; do
+	grep -q "\"nodes\":$nodes," "$results" && continue
+	echo "$nodes nodes"
+	"$sim" --scenario scale --nodes "$nodes" --json >>"$results"
+done
+
+# field NAME: its value in each line of standard input.
+columns() {
+	awk -v names="$*" '
+	function field(name) {
+		if (!match($0, "\"" name "\":[0-9.]*"))
+			return 0
+		return substr($0, RSTART + length(name) + 3,
+		    RLENGTH - length(name) - 3)
+	}
+	{
+		n = split(names, name, " ")
+		line = ""
+		for (i = 1; i <= n; i++)
+			line = line (i > 1 ? " " : "") field(name[i])
+		print line
+	}'
+}
+
+sort -t : -k 4 -n "$results" | columns nodes success_percent hops_median \
+    hops_mean hops_p95 messages_mean found_ms_median found_ms_p95 \
+    ended_ms_median bytes_per_node_hour rss_kib_per_node cpu_s | sort -n \
+    >scaling.dat
+
+# fit COLUMN: "a b" of column = a + b log2(nodes), over 300 nodes and more.
+fit() {
+	awk -v c="$1" '
+	$1 >= 300 {
+		x = log($1) / log(2)
+		n++; sx += x; sy += $c; sxx += x * x; sxy += x * $c
+	}
+	END {
+		d = n * sxx - sx * sx
+		b = d == 0 ? 0 : (n * sxy - sx * sy) / d
+		printf "%.3f %.3f\n", (sy - b * sx) / (n > 0 ? n : 1), b
+	}' scaling.dat
+}
+
+# at FIT NODES: what the fit says for so many.
+at() {
+	echo "$1 $2" | awk '{ printf "%.1f", $1 + $2 * log($3) / log(2) }'
+}
+
+hops=$(fit 4)
+messages=$(fit 6)
+found=$(fit 7)
+ended=$(fit 9)
+bytes=$(fit 10)
+million10=10000000
+
+gnuplot -e "hops_a=${hops% *}; hops_b=${hops#* }; doc='$doc'" \
+    "$here/scale.gnuplot"
+
+rows() {
+	awk '{
+		printf "| %d | %.2f %% | %d | %.2f | %.2f | %.0f | %d | %d | %d | %d | %.0f | %.0f |\n",
+		    $1, $2, $3, $4, log($1) / log(2) / 3, $6, $7, $8, $9, $10,
+		    $11, $12
+	}' scaling.dat
+}
+
+cat >"$doc/scaling.md" <<END
+# How it grows
+
+Made by \`make sim-scale\`: real nodes, the library that ships, in the simulated
+network of \`doc/simulator.md\`, with the delays of the Internet (eight regions,
+access lines from data centre to mobile) and without loss. All nodes join for
+real through three bootstrap nodes, within minutes; 50 of them announce a topic
+each; every node looks one of these up; then ten minutes pass in which nobody
+asks anything. One seed, so all but the last two columns repeat exactly.
+
+| nodes | lookups that succeed | hops, median | hops, mean | log2(n)/3 | messages per lookup | found, median ms | found, 95 % ms | walk ended, median ms | bytes per idle node and hour | KiB per node | CPU s |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+$(rows)
+
+- *Hops*: steps from the asker's own table to the node that first told of the
+  announcer; 1 is a node that the asker knew already.
+- *Messages*: datagrams of the lookup, both ways.
+- *Found* is when the first record came in, *walk ended* when the 20 closest
+  nodes had answered.
+- *KiB per node*: resident memory of the whole simulation by the number of
+  nodes, the simulator's own share included.
+
+![Hops per lookup](scaling-hops.svg)
+![Messages per lookup](scaling-messages.svg)
+![Time to the result](scaling-time.svg)
+![What a node costs](scaling-cost.svg)
+
+## The growth, fitted
+
+Least squares over the sizes from 300 on, with x = log2(nodes):
+
+| | fit | at ten million nodes |
+|---|---|---|
+| hops, mean | ${hops% *} + ${hops#* } x | $(at "$hops" $million10) |
+| messages per lookup | ${messages% *} + ${messages#* } x | $(at "$messages" $million10) |
+| found, median ms | ${found% *} + ${found#* } x | $(at "$found" $million10) |
+| walk ended, median ms | ${ended% *} + ${ended#* } x | $(at "$ended" $million10) |
+| bytes per idle node and hour | ${bytes% *} + ${bytes#* } x | $(at "$bytes" $million10) |
+
+Doubling the network adds ${hops#* } of a hop: each answer names the 20 nodes
+nearest to the target that its sender knows, so that a step halves the distance
+several times, and less than the log2(n)/3 that would be three bits a hop. A
+network of ten million nodes is thus a matter of about one and a half times the
+hops of one of ten thousand, and no more. A node's table grows by one row of up
+to 20 nodes, about 3 KiB, each time the network doubles; its idle traffic
+follows the size of its table, because it is its table that it looks after.
+Extrapolation has its limits: real networks lose datagrams, most real nodes
+are behind NAT and ephemeral, and a few come and go all the time. What those do
+to lookups is what the scenarios of the simulator are for.
+END
+echo "written: $doc/scaling.md"

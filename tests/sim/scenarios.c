@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "sim/scenario.h"
+
+/* In the order of `--list`: quiet ones, rough ones, hostile ones, large ones. */
+#define SCENARIO_LIST(X)                                                       \
+	X(join)                                                                \
+	X(steady)                                                              \
+	X(loss)                                                                \
+	X(churn)                                                               \
+	X(partition)                                                           \
+	X(sleep)                                                               \
+	X(bootgone)                                                            \
+	X(slow)                                                                \
+	X(natdrift)                                                            \
+	X(liars)                                                               \
+	X(reflect)                                                             \
+	X(flood)                                                               \
+	X(poison)                                                              \
+	X(eclipse)                                                             \
+	X(eclipse24)                                                           \
+	X(scale)
+
+#define X(name) extern const struct scenario scenario_##name;
+SCENARIO_LIST(X)
+#undef X
+
+const struct scenario *const scenarios[] = {
+#define X(name) &scenario_##name,
+    SCENARIO_LIST(X)
+#undef X
+};
+
+const uint32_t scenarios_len = sizeof scenarios / sizeof *scenarios;
+
+const struct scenario *
+scenario_find(const char *name)
+{
+	for (uint32_t i = 0; i < scenarios_len; i++)
+		if (strcmp(scenarios[i]->name, name) == 0)
+			return scenarios[i];
+	return NULL;
+}

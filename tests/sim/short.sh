@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# The simulator within make check: every scenario once on a small network, and
+# that one seed is one run.
+set -u
+
+sim=${SIM:-./hyperdht-sim}
+verdict=0
+
+scenario() {
+	"$sim" --quiet --scenario "$@" || verdict=1
+}
+
+scenario join --nodes 60 --minutes 1
+scenario steady --nodes 40
+scenario loss --nodes 60 --minutes 5 --amount 500
+scenario churn --nodes 60 --minutes 30
+scenario partition --nodes 50
+scenario sleep --nodes 40 --minutes 60
+scenario bootgone --nodes 40
+scenario slow --nodes 60 --minutes 5
+scenario natdrift --nodes 30
+scenario liars --nodes 60 --minutes 5
+scenario reflect --nodes 10 --minutes 1
+scenario flood --nodes 30 --amount 300
+scenario poison --nodes 20 --minutes 2
+scenario eclipse --nodes 100 --minutes 5 --amount 50
+scenario eclipse24 --nodes 100 --minutes 5 --amount 50
+
+first=$("$sim" --quiet --scenario churn --nodes 30 --minutes 10 --seed 7)
+second=$("$sim" --quiet --scenario churn --nodes 30 --minutes 10 --seed 7)
+other=$("$sim" --quiet --scenario churn --nodes 30 --minutes 10 --seed 8)
+if [ "$first" != "$second" ] || [ "$first" = "$other" ]; then
+	echo "FAIL: a seed does not make the run:"
+	printf '%s\n%s\n%s\n' "$first" "$second" "$other"
+	verdict=1
+fi
+exit "$verdict"
