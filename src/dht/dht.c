@@ -145,14 +145,7 @@ void
 dht_network_changed(struct dht *d)
 {
 	/* What was seen of the old address says nothing of the new one. */
-	sampler_init(&d->sampler);
-	d->idless_len = 0;
-	for (uint32_t i = table_oldest(&d->table); i != 0;) {
-		struct table_node *n = table_at(&d->table, i);
-
-		n->sampled = 0;
-		i = n->heard.next;
-	}
+	promote_forget(d);
 	if (d->bootstrapped)
 		tick_refresh(d);
 }
@@ -205,6 +198,7 @@ dht_recv(struct dht *d, const struct dgram *dg, struct dht_request *rq)
 		return stats_drop(d->stats, ERR_PORT);
 	if (!dht_may_send(d, &dg->from))
 		return stats_drop(d->stats, ERR_PRIVATE);
+	tick_catch_up(d);
 	switch (dg->buf[0]) {
 	case RPC_REQUEST:
 		return serve_request(d, dg, rq);
@@ -317,7 +311,7 @@ dht_status(const struct dht *d, struct dht_status *out)
 	    .sources = d->guard.pool.len,
 	    .requests = d->requests.len,
 	    .queries = d->queries_len,
-	    .promotion_ticks = d->ephemeral ? d->stable_ticks : 0,
+	    .promotion_ticks = d->ephemeral ? d->stable_at - d->tick : 0,
 	};
 	memcpy(out->id, d->table.own, ID_LEN);
 }

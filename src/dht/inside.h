@@ -17,12 +17,14 @@
 
 #include <sys/queue.h>
 
+#include "dht/closest.h"
 #include "dht/dht.h"
 #include "dht/guard.h"
 #include "dht/health.h"
 #include "dht/query.h"
 #include "dht/rtt.h"
 #include "dht/sampler.h"
+#include "dht/steps.h"
 #include "dht/table.h"
 #include "dht/token.h"
 #include "dht/window.h"
@@ -32,14 +34,13 @@ enum {
 	TICK_MS = 5000,
 	TICKS_RECENT = 12,       /* 1 min */
 	TICKS_OLD = 360,         /* 30 min */
-	TICKS_SILENT = 120,      /* 10 min unheard: worth a ping */
-	TICKS_DOUBT = 180,       /* 15 min: may lose its place to a newcomer */
+	TICKS_SILENT = 180,      /* 15 min unheard: worth a ping */
+	TICKS_DOUBT = 240,       /* 20 min: may lose its place to a newcomer */
 	TICKS_STABLE = 240,      /* 20 min to the first promotion check */
 	TICKS_MORE_STABLE = 720, /* 1 h to any later one */
-	TICKS_PING_SOME = 8,
-	TICKS_SWEEP = 6, /* 30 s */
+	TICKS_PING_SOME = 8,     /* 40 s */
 	TICKS_SMALL_REFRESH = 64,
-	TICKS_REFRESH = 120, /* 10 min; the reference: 5 */
+	TICKS_REFRESH = 180, /* 15 min; the reference: 5 */
 };
 
 enum {
@@ -143,8 +144,12 @@ struct dht {
 	uint32_t idless_len;
 
 	struct timer tick_timer;
-	uint32_t tick, refresh_ticks, stable_ticks;
-	uint32_t small_ticks, small_wait; /* until a small table is refreshed */
+	uint32_t tick;
+	uint64_t next_tick_us;
+	/* Ticks at which: the table is refreshed; an ephemeral node asks for
+	 * promotion; a table that is still small is refreshed. */
+	uint32_t refresh_at, stable_at, small_at;
+	uint32_t small_wait;
 	uint32_t hints_left;
 	struct health health;
 	unsigned events;
@@ -274,6 +279,9 @@ void promote_sample(struct dht *d, const struct addr *us);
 void promote_sample_idless(
     struct dht *d, const struct addr *from, const struct addr *us);
 
+/* Forgets what others saw of our address; they are asked anew. */
+void promote_forget(struct dht *d);
+
 /* Asks a node to answer to the server socket; the request leaves from the
  * other. */
 int promote_ping_nat(
@@ -288,6 +296,10 @@ void promote_undo(struct dht *d);
 /* ---- tick.c ---- */
 
 void tick_init(struct dht *d);
+
+/* Brings the count of ticks up to now; called wherever it is looked at. */
+void tick_catch_up(struct dht *d);
+void tick_arm(struct dht *d);
 uint32_t tick_after_wakeup(uint32_t tick);
 
 /* Background walk that renews a part of the table. */

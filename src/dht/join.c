@@ -103,6 +103,7 @@ done(struct dht *d)
 	d->join.state = JOIN_DONE;
 	d->bootstrapped = true;
 	d->events |= DHT_EV_BOOTSTRAPPED;
+	tick_arm(d);
 	queries_release(d);
 }
 

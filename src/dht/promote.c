@@ -82,8 +82,21 @@ static void
 give_up(struct dht *d)
 {
 	if (d->config.role == DHT_PERSISTENT)
-		d->stable_ticks = TICKS_RECENT;
+		d->stable_at = d->tick + TICKS_RECENT;
 	join_checked(d, false);
+}
+
+void
+promote_forget(struct dht *d)
+{
+	sampler_init(&d->sampler);
+	d->idless_len = 0;
+	for (uint32_t i = table_oldest(&d->table); i != 0;) {
+		struct table_node *n = table_at(&d->table, i);
+
+		n->sampled = 0;
+		i = n->heard.next;
+	}
 }
 
 static void
@@ -103,6 +116,9 @@ probe_end(struct dht *d)
 	d->firewalled = false;
 	/* The address moved while we asked: what was probed is not what is. */
 	if (!d->ephemeral || now == NULL || !addr_equal(now, &p->before)) {
+		/* Requests leave from the other socket now: what was seen of
+		 * the client socket must never become our id. */
+		promote_forget(d);
 		give_up(d);
 		return;
 	}
@@ -187,7 +203,7 @@ promote_check(struct dht *d, bool firewall_only)
 		return;
 	}
 	if (!firewall_only) {
-		d->stable_ticks = TICKS_MORE_STABLE;
+		d->stable_at = d->tick + TICKS_MORE_STABLE;
 		d->last_host = d->sampler.result;
 		d->last_host.port = 0;
 	}
@@ -230,7 +246,7 @@ promote_sample(struct dht *d, const struct addr *us)
 	/* Others recompute our id from the new address: the old one is void. */
 	if (!d->ephemeral && !addr_equal(now, &d->own)) {
 		promote_undo(d);
-		d->stable_ticks = TICKS_RECENT;
+		d->stable_at = d->tick + TICKS_RECENT;
 	}
 	if (d->config.role == DHT_PERSISTENT && d->bootstrapped &&
 	    !d->probe.running)

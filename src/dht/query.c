@@ -6,10 +6,11 @@
 #include "dht/inside.h"
 
 /*
- * HELD --bootstrapped--> WALK --nobody nearer is left--> COMMIT --all ended--+
- *	|		   |		no commit wanted or nobody there    |
- *	+---- cancel ------+------------------------------------------------+->
- *gone
+ * HELD ---bootstrapped---> WALK ---nobody nearer is left---> COMMIT
+ *   |                       |                                  |
+ *   +--cancelled            +--no commit wanted, or nobody     +--all ended
+ *   v                       v  there to commit to              v
+ *   ......................... gone ..............................
  */
 enum query_state { QUERY_HELD, QUERY_WALK, QUERY_COMMIT, QUERY_ENDING };
 
@@ -18,22 +19,7 @@ enum {
 	CONCURRENCY_FEW = 3, /* reusing a list, until it proves good */
 	CONCURRENCY_BACKGROUND = 2,
 	REUSED_MIN = 5, /* good replies of a reused list, or the table helps */
-	REFERRERS_MAX = 3, /* told about a dead node that they listed */
-	HOPELESS = 2,      /* sends missed by all that is left: end early */
-};
-
-enum step_state { STEP_NEW, STEP_ASKED, STEP_DONE, STEP_FAILED };
-
-/* One node that this query knows of. */
-struct step {
-	struct query *query;
-	struct request *request; /* while ASKED */
-	struct addr addr;
-	uint8_t id[ID_LEN];
-	uint8_t state;
-	uint8_t missed; /* sends that went unanswered */
-	uint8_t referrers_len;
-	struct step *referrers[REFERRERS_MAX];
+	HOPELESS = 2,   /* sends missed by all that is left: end early */
 };
 
 struct commit {
@@ -48,15 +34,14 @@ struct query {
 	struct query_spec spec;
 	struct timer begin;
 	uint8_t state;
-	bool busy;           /* one of its callbacks is running */
-	bool cancelled;      /* from inside that callback */
-	bool reused;         /* began from the caller's list */
-	struct step **steps; /* by distance, nearest first */
-	uint32_t steps_len, steps_cap;
-	uint32_t in_flight, slow;
-	struct query_node best[RPC_K];
-	struct commit commits[RPC_K];
-	uint32_t best_len, committing;
+	bool busy;      /* one of its callbacks is running */
+	bool cancelled; /* from inside that callback */
+	bool reused;    /* began from the caller's list */
+	struct steps steps;
+	uint32_t in_flight, slow; /* slow: of those in flight */
+	struct closest closest;
+	struct commit commits[RPC_K]; /* to the closest, in their order */
+	uint32_t committing;
 	struct query_result result;
 	struct addr *start;
 	uint8_t value[]; /* spec.value */
@@ -69,9 +54,7 @@ static void advance(struct query *q);
 static void
 query_free(struct query *q)
 {
-	for (uint32_t i = 0; i < q->steps_len; i++)
-		free(q->steps[i]);
-	free(q->steps);
+	steps_fini(&q->steps);
 	free(q->start);
 	free(q);
 }
@@ -79,10 +62,10 @@ query_free(struct query *q)
 static void
 cancel_requests(struct query *q)
 {
-	for (uint32_t i = 0; i < q->steps_len; i++)
-		if (q->steps[i]->request != NULL)
-			dht_cancel(q->dht, q->steps[i]->request);
-	for (uint32_t i = 0; i < q->best_len; i++)
+	for (uint32_t i = 0; i < q->steps.len; i++)
+		if (q->steps.at[i]->request != NULL)
+			dht_cancel(q->dht, q->steps.at[i]->request);
+	for (uint32_t i = 0; i < q->closest.len; i++)
 		if (q->commits[i].request != NULL)
 			dht_cancel(q->dht, q->commits[i].request);
 }
@@ -101,8 +84,8 @@ end(struct query *q, int err)
 	cancel_requests(q);
 	d->stats->queries++;
 	q->result.err = err;
-	q->result.closest = q->best;
-	q->result.closest_len = q->best_len;
+	q->result.closest = q->closest.nodes;
+	q->result.closest_len = q->closest.len;
 	q->spec.done(q->spec.owner, &q->result);
 	query_free(q);
 }
@@ -137,163 +120,26 @@ queries_end(struct dht *d, int err)
 		end(q, err);
 }
 
-/* ---- the steps, by distance ---- */
-
-/* Place of this id among the steps; *found if it is there. */
-static uint32_t
-search(const struct query *q, const uint8_t *id, bool *found)
-{
-	uint32_t low = 0, high = q->steps_len;
-
-	while (low < high) {
-		uint32_t mid = (low + high) / 2;
-
-		if (id_compare(q->spec.target, q->steps[mid]->id, id) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	*found = low < q->steps_len && id_equal(q->steps[low]->id, id);
-	return low;
-}
-
-static bool
-grow(struct query *q)
-{
-	uint32_t cap = q->steps_cap > 0 ? q->steps_cap * 2 : 64;
-	struct step **steps;
-
-	if (q->steps_len >= q->dht->config.limits.query_candidates)
-		return false;
-	if (q->steps_len < q->steps_cap)
-		return true;
-	steps = realloc(q->steps, cap * sizeof(struct step *));
-	if (steps == NULL)
-		return false;
-	q->steps = steps;
-	q->steps_cap = cap;
-	return true;
-}
-
-/* One address cannot send us after its other ports without end. */
-static bool
-has_share(const struct query *q, const struct addr *a)
-{
-	const struct limits *l = dht_shares(q->dht);
-	uint32_t host = 0, prefix = 0;
-
-	for (uint32_t i = 0; l != NULL && i < q->steps_len; i++) {
-		const struct step *s = q->steps[i];
-
-		if (s->state == STEP_FAILED)
-			continue;
-		host += addr_same_host(&s->addr, a);
-		prefix += addr_same_prefix(&s->addr, a);
-	}
-	return l == NULL || (host < l->table_host && prefix < l->table_prefix);
-}
+/* ---- the steps ---- */
 
 /* The step of this address, new or known; NULL if it may not be one. */
 static struct step *
-step_add(struct query *q, const struct addr *a)
+step_of(struct query *q, const struct addr *a)
 {
 	const struct addr *us = dht_public_address(q->dht);
 	struct step *s;
 	uint8_t id[ID_LEN];
-	uint32_t at;
-	bool found;
 
 	if (!dht_may_send(q->dht, a) || (us != NULL && addr_equal(us, a)))
 		return NULL;
 	id_of_addr(id, a);
-	at = search(q, id, &found);
-	if (found)
-		return q->steps[at];
-	if (id_equal(id, q->dht->table.own) || !has_share(q, a) || !grow(q) ||
-	    (s = calloc(1, sizeof *s)) == NULL)
+	if (id_equal(id, q->dht->table.own))
 		return NULL;
-	s->query = q;
-	s->addr = *a;
-	memcpy(s->id, id, ID_LEN);
-	memmove(&q->steps[at + 1], &q->steps[at],
-	    (q->steps_len - at) * sizeof *q->steps);
-	q->steps[at] = s;
-	q->steps_len++;
+	s = steps_add(&q->steps, id, a, &q->dht->config.limits,
+	    dht_shares(q->dht) != NULL);
+	if (s != NULL)
+		s->query = q;
 	return s;
-}
-
-static bool
-best_is_full(const struct query *q)
-{
-	return q->best_len == RPC_K;
-}
-
-/* Could this id still be one of the closest? */
-static bool
-is_close(const struct query *q, const uint8_t *id)
-{
-	return !best_is_full(q) ||
-	       id_compare(q->spec.target, id, q->best[RPC_K - 1].id) < 0;
-}
-
-static void
-best_del(struct query *q, uint32_t i)
-{
-	q->best_len--;
-	memmove(
-	    &q->best[i], &q->best[i + 1], (q->best_len - i) * sizeof *q->best);
-}
-
-/*
- * Room for one more of this address and /24 in the closest set: a farther one
- * of them gives way. False if those that are there are all nearer.
- */
-static bool
-best_has_share(struct query *q, const uint8_t *id, const struct addr *a)
-{
-	const struct limits *l = dht_shares(q->dht);
-	uint32_t host = 0, prefix = 0, far_host = 0, far_prefix = 0, worst;
-
-	for (uint32_t i = 0; l != NULL && i < q->best_len; i++) {
-		if (addr_same_host(&q->best[i].addr, a)) {
-			host++;
-			far_host = i;
-		}
-		if (addr_same_prefix(&q->best[i].addr, a)) {
-			prefix++;
-			far_prefix = i;
-		}
-	}
-	if (l == NULL || (host < l->row_host && prefix < l->row_prefix))
-		return true;
-	worst = host >= l->row_host ? far_host : far_prefix;
-	if (id_compare(q->spec.target, id, q->best[worst].id) > 0)
-		return false;
-	best_del(q, worst);
-	return true;
-}
-
-static void
-best_add(struct query *q, const struct dht_answer *a)
-{
-	struct query_node n = {.addr = a->from, .us = a->reply->to};
-	uint32_t i;
-
-	if (!is_close(q, a->id) || !best_has_share(q, a->id, &a->from))
-		return;
-	memcpy(n.id, a->id, ID_LEN);
-	if (a->token != NULL) {
-		n.has_token = true;
-		memcpy(n.token, a->token, RPC_TOKEN_LEN);
-	}
-	if (best_is_full(q))
-		q->best_len--;
-	for (i = q->best_len++; i > 0; i--) {
-		if (id_compare(q->spec.target, n.id, q->best[i - 1].id) > 0)
-			break;
-		q->best[i] = q->best[i - 1];
-	}
-	q->best[i] = n;
 }
 
 /* ---- down hints, spec 01 §10.4 ---- */
@@ -327,7 +173,7 @@ refer(struct query *q, struct step *s, struct step *by)
 {
 	if (s->state == STEP_FAILED)
 		hint(q, s, by);
-	else if (s->referrers_len < REFERRERS_MAX)
+	else if (s->referrers_len < STEP_REFERRERS_MAX)
 		s->referrers[s->referrers_len++] = by;
 }
 
@@ -341,7 +187,7 @@ take_closer(struct query *q, struct step *by, const struct rpc_reply *m)
 	/* All of them: a list need not be sorted, and it is short. */
 	for (size_t i = 0; i < n && i < RPC_CLOSER_MAX; i++) {
 		struct addr a = rpc_closer(m, i);
-		struct step *s = step_add(q, &a);
+		struct step *s = step_of(q, &a);
 
 		if (s != NULL && s != by)
 			refer(q, s, by);
@@ -387,7 +233,7 @@ on_answer(void *owner, const struct dht_answer *a)
 		q->result.failures += !good;
 		/* Nodes without id are of help, but never among the closest. */
 		if (good && a->id != NULL)
-			best_add(q, a);
+			closest_add(&q->closest, a, dht_shares(q->dht));
 		take_closer(q, s, a->reply);
 	}
 	if (good && q->spec.reply != NULL) {
@@ -453,12 +299,9 @@ ask(struct query *q, struct step *s)
 static struct step *
 next_step(const struct query *q)
 {
-	for (uint32_t i = 0; i < q->steps_len; i++) {
-		if (q->steps[i]->state != STEP_NEW)
-			continue;
-		return is_close(q, q->steps[i]->id) ? q->steps[i] : NULL;
-	}
-	return NULL;
+	struct step *s = steps_next(&q->steps);
+
+	return s != NULL && closest_wants(&q->closest, s->id) ? s : NULL;
 }
 
 static void
@@ -469,12 +312,12 @@ refill(struct query *q)
 	unsigned n = table_closest(&q->dht->table, q->spec.target, node, RPC_K);
 
 	for (unsigned i = 0; i < n; i++)
-		step_add(q, &table_at(&q->dht->table, node[i])->addr);
+		step_of(q, &table_at(&q->dht->table, node[i])->addr);
 	if (n == RPC_K)
 		return;
 	n = (unsigned)join_addresses(q->dht, boot, BOOTSTRAP_MAX);
 	for (unsigned i = 0; i < n; i++)
-		step_add(q, &boot[i]);
+		step_of(q, &boot[i]);
 }
 
 /* Asks as many as may be under way. False if no request could be made. */
@@ -507,15 +350,12 @@ is_over(const struct query *q)
 		return true;
 	if (q->slow < q->in_flight)
 		return false;
-	if (best_is_full(q))
+	if (closest_is_full(&q->closest))
 		return true;
-	if (q->result.replies == 0)
+	/* A list from before may be all dead, but then the table helps. */
+	if (q->result.replies == 0 && !q->reused)
 		return false;
-	for (uint32_t i = 0; i < q->steps_len; i++)
-		if (q->steps[i]->state == STEP_ASKED &&
-		    q->steps[i]->missed < HOPELESS)
-			return false;
-	return true;
+	return steps_all_missed(&q->steps, HOPELESS);
 }
 
 /* ---- the commit ---- */
@@ -539,11 +379,17 @@ static void on_committed(void *owner, const struct dht_answer *a);
 static int
 commit_to(struct query *q, uint32_t i)
 {
-	struct query_node *n = &q->best[i];
+	struct query_node *n = &q->closest.nodes[i];
 	struct dht_call c = {.to = n->addr, .token = n->token};
 	struct dht_done done = {.call = on_committed, .owner = &q->commits[i]};
+	bool wanted;
 
-	if (!n->has_token || !q->spec.commit(q->spec.owner, n, &c))
+	if (!n->has_token)
+		return ERR_VALUE;
+	q->busy = true;
+	wanted = q->spec.commit(q->spec.owner, n, &c);
+	q->busy = false;
+	if (!wanted || q->cancelled)
 		return ERR_VALUE;
 	return dht_call(q->dht, &c, done, &q->commits[i].request);
 }
@@ -577,7 +423,7 @@ retry_commit(struct commit *c, const struct dht_answer *a)
 	if (c->retried || a->token == NULL)
 		return false;
 	c->retried = true;
-	memcpy(q->best[i].token, a->token, RPC_TOKEN_LEN);
+	memcpy(q->closest.nodes[i].token, a->token, RPC_TOKEN_LEN);
 	return commit_to(q, i) == 0;
 }
 
@@ -593,6 +439,8 @@ on_committed(void *owner, const struct dht_answer *a)
 		return;
 	if (err == ERR_TOKEN && retry_commit(c, a))
 		return;
+	if (left(q))
+		return;
 	if (err != 0) {
 		q->result.commit_failures++;
 		if (q->result.commit_err == 0)
@@ -601,7 +449,8 @@ on_committed(void *owner, const struct dht_answer *a)
 	q->committing--;
 	if (q->spec.committed != NULL) {
 		q->busy = true;
-		q->spec.committed(q->spec.owner, &q->best[c - q->commits], a);
+		q->spec.committed(
+		    q->spec.owner, &q->closest.nodes[c - q->commits], a);
 		if (left(q))
 			return;
 	}
@@ -614,7 +463,7 @@ commit(struct query *q)
 {
 	q->state = QUERY_COMMIT;
 	cancel_requests(q);
-	for (uint32_t i = 0; i < q->best_len; i++) {
+	for (uint32_t i = 0; i < q->closest.len && !q->cancelled; i++) {
 		q->commits[i].query = q;
 		if (q->result.commits == q->spec.commit_max ||
 		    commit_to(q, i) != 0)
@@ -622,6 +471,8 @@ commit(struct query *q)
 		q->result.commits++;
 		q->committing++;
 	}
+	if (left(q))
+		return;
 	if (q->committing == 0)
 		finish(q);
 }
@@ -632,8 +483,8 @@ commit(struct query *q)
 static void
 doubt_silent(struct query *q)
 {
-	for (uint32_t i = 0; i < q->steps_len; i++) {
-		const struct step *s = q->steps[i];
+	for (uint32_t i = 0; i < q->steps.len; i++) {
+		const struct step *s = q->steps.at[i];
 		uint32_t node;
 
 		if (s->state != STEP_ASKED || s->missed < HOPELESS)
@@ -676,7 +527,7 @@ on_begin(struct timer *t)
 	struct query *q = container_of(t, struct query, begin);
 
 	for (size_t i = 0; i < q->spec.start_len; i++)
-		step_add(q, &q->start[i]);
+		step_of(q, &q->start[i]);
 	q->reused = q->spec.start_len > 0;
 	if (!q->reused)
 		refill(q);
@@ -713,6 +564,7 @@ query_new(struct dht *d, const struct query_spec *spec)
 		return NULL;
 	q->dht = d;
 	q->spec = *spec;
+	q->steps.target = q->closest.target = q->spec.target;
 	q->begin.fire = on_begin;
 	if (spec->value.p != NULL) {
 		memcpy(q->value, spec->value.p, spec->value.len);
@@ -745,7 +597,7 @@ query_start(struct dht *d, const struct query_spec *spec, struct query **out)
 	    (q = query_new(d, spec)) == NULL)
 		return ERR_MEMORY;
 	d->queries_len++;
-	d->refresh_ticks = TICKS_REFRESH;
+	d->refresh_at = d->tick + TICKS_REFRESH;
 	/* Not before the own list was asked: there is nobody else to ask. */
 	if (d->bootstrapped || spec->background)
 		begin(q);

@@ -182,6 +182,7 @@ on_timer(struct timer *t)
 			r->missed(r->done.owner);
 		return;
 	}
+	tick_catch_up(d);
 	d->stats->requests_lost++;
 	d->requests.timeouts++;
 	if (r->has_id)

@@ -3,11 +3,61 @@
 
 #include "dht/inside.h"
 
-static void
-arm(struct dht *d)
+/*
+ * Ticks are counted as they are noticed: with each datagram and each of our
+ * timers. The tick timer itself fires only when something is due, so an idle
+ * node sleeps for most of a minute.
+ */
+void
+tick_catch_up(struct dht *d)
 {
+	uint32_t n = 0;
+
+	for (; d->world->now_us >= d->next_tick_us; n++)
+		d->next_tick_us += (uint64_t)d->config.tick_ms * 1000;
+	if (n == 0)
+		return;
+	d->tick += n;
+	d->hints_left = HINTS_PER_TICK;
+	/* What was counted happened in the first of them; the rest were idle.
+	 */
+	for (uint32_t i = 0; i < n && i < HEALTH_TICKS; i++) {
+		if (d->bootstrapped &&
+		    health_tick(
+			&d->health, d->requests.replies, d->requests.timeouts))
+			d->events |= DHT_EV_HEALTH;
+		d->requests.replies = d->requests.timeouts = 0;
+	}
+}
+
+static bool
+is_due(const struct dht *d, uint32_t at)
+{
+	return (int32_t)(d->tick - at) >= 0;
+}
+
+static bool
+table_is_small(const struct dht *d)
+{
+	return d->table.nodes.len < RPC_K;
+}
+
+/* Arms the timer for the tick at which there is something to do. */
+void
+tick_arm(struct dht *d)
+{
+	uint32_t at = d->tick - d->tick % TICKS_PING_SOME + TICKS_PING_SOME;
+	uint32_t dues[] = {d->refresh_at, d->ephemeral ? d->stable_at : at,
+	    table_is_small(d) ? d->small_at : at};
+
+	for (unsigned i = 0; i < sizeof dues / sizeof *dues; i++)
+		if ((int32_t)(dues[i] - at) < 0)
+			at = dues[i];
+	if (is_due(d, at))
+		at = d->tick + 1;
 	timer_arm(d->timers, &d->tick_timer,
-	    d->world->now_us + (uint64_t)d->config.tick_ms * 1000);
+	    d->next_tick_us +
+		(uint64_t)(at - d->tick - 1) * d->config.tick_ms * 1000);
 }
 
 static void
@@ -64,16 +114,13 @@ ping_some(struct dht *d)
 static void
 watch_stability(struct dht *d)
 {
-	if (!d->ephemeral || d->config.role == DHT_BOOTSTRAP)
+	if (!d->ephemeral || d->config.role == DHT_BOOTSTRAP ||
+	    !is_due(d, d->stable_at))
 		return;
-	if (d->stable_ticks > 1) {
-		d->stable_ticks--;
-		return;
-	}
 	/* The same host as when it failed: no need to ask again so soon. */
 	if (d->config.role == DHT_AUTO && d->last_host.family != ADDR_NONE &&
 	    addr_same_host(&d->last_host, &d->sampler.result))
-		d->stable_ticks = TICKS_MORE_STABLE;
+		d->stable_at = d->tick + TICKS_MORE_STABLE;
 	else
 		promote_check(d, false);
 }
@@ -85,11 +132,11 @@ watch_stability(struct dht *d)
 static bool
 small_refresh_due(struct dht *d)
 {
-	if (d->table.nodes.len >= RPC_K || --d->small_ticks > 0)
+	if (!table_is_small(d) || !is_due(d, d->small_at))
 		return false;
 	if (d->small_wait < TICKS_SMALL_REFRESH)
 		d->small_wait *= 2;
-	d->small_ticks = d->small_wait;
+	d->small_at = d->tick + d->small_wait;
 	return true;
 }
 
@@ -97,16 +144,14 @@ static void
 upkeep(struct dht *d)
 {
 	watch_stability(d);
-	if (d->tick % TICKS_PING_SOME == 0)
+	if (d->tick % TICKS_PING_SOME == 0) {
+		guard_sweep(&d->guard, d->world);
 		ping_some(d);
-	if (--d->refresh_ticks == 0 || small_refresh_due(d)) {
-		d->refresh_ticks = TICKS_REFRESH;
+	}
+	if (is_due(d, d->refresh_at) || small_refresh_due(d)) {
+		d->refresh_at = d->tick + TICKS_REFRESH;
 		tick_refresh(d);
 	}
-	d->hints_left = HINTS_PER_TICK;
-	if (health_tick(&d->health, d->requests.replies, d->requests.timeouts))
-		d->events |= DHT_EV_HEALTH;
-	d->requests.replies = d->requests.timeouts = 0;
 }
 
 static void
@@ -114,12 +159,10 @@ on_tick(struct timer *t)
 {
 	struct dht *d = container_of(t, struct dht, tick_timer);
 
-	arm(d);
-	d->tick++;
-	if (d->tick % TICKS_SWEEP == 0)
-		guard_sweep(&d->guard, d->world);
+	tick_catch_up(d);
 	if (d->bootstrapped)
 		upkeep(d);
+	tick_arm(d);
 }
 
 void
@@ -127,13 +170,15 @@ tick_init(struct dht *d)
 {
 	/* Random, so that nodes started together do not act together. */
 	d->tick = 51 + world_below(d->world, 50);
-	d->refresh_ticks = 31 + world_below(d->world, 30);
-	d->stable_ticks = TICKS_STABLE;
-	d->small_ticks = d->small_wait = 1;
+	d->refresh_at = d->tick + 31 + world_below(d->world, 30);
+	d->stable_at = d->tick + TICKS_STABLE;
+	d->small_at = d->tick + 1;
+	d->small_wait = 1;
 	d->hints_left = HINTS_PER_TICK;
+	d->next_tick_us = d->world->now_us + (uint64_t)d->config.tick_ms * 1000;
 	health_init(&d->health);
 	d->tick_timer = (struct timer){.fire = on_tick};
-	arm(d);
+	tick_arm(d);
 }
 
 uint32_t
@@ -149,6 +194,7 @@ dht_slept(struct dht *d)
 {
 	d->events |= DHT_EV_WAKEUP;
 	d->stats->wakeups++;
+	tick_catch_up(d);
 	d->tick = tick_after_wakeup(d->tick);
 	d->last_host = (struct addr){0};
 	health_init(&d->health);
@@ -158,7 +204,10 @@ dht_slept(struct dht *d)
 		promote_undo(d);
 		d->firewalled = firewalled;
 	}
-	d->stable_ticks = TICKS_MORE_STABLE;
+	d->stable_at = d->tick + TICKS_MORE_STABLE;
+	d->small_at = d->tick + d->small_wait;
+	d->refresh_at = d->tick + TICKS_REFRESH;
 	if (d->bootstrapped)
 		tick_refresh(d);
+	tick_arm(d);
 }

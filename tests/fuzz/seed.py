@@ -12,7 +12,7 @@ import json
 import os
 import sys
 
-MAX_EACH = 30  # files of one target
+MAX_EACH = 16  # files of one target
 MAX_LEN = 2000
 
 
@@ -71,13 +71,13 @@ def config(role, private, names):
 
 
 def resolve(host):
-    return bytes([WORLD, 0x80 | 2 | 4 * (0x80 % 3), host])
+    return bytes([WORLD, 0x80, host])  # 0x80 % 6 == 2
 
 
-def answers(closer, rounds=3):
-    """All questions get an id, a token and closer nodes."""
-    return bytes([ANSWER_ALL, 7, rounds]) + bytes(
-        [len(closer)]) + bytes(closer)
+def answers(closer=(), rounds=3):
+    """All questions get an id and a token, the latest closer nodes too."""
+    return bytes([ANSWER, 0x47, 0, len(closer)]) + bytes(closer) + bytes(
+        [ANSWER_ALL, 3, rounds])
 
 
 def later(seconds):
@@ -85,8 +85,13 @@ def later(seconds):
         [TIME, 255, seconds // 5])
 
 
-def operation(kind, rest=(1, 0)):
-    return bytes([OPERATION, kind]) + bytes(rest)
+# What each kind of operation reads: a target, then what else it needs.
+ARGUMENTS = [(3, 8), (3,), (3,), (3,), (3, 1) + (65,) * 8, (3,),
+             (3, 2, 66, 66, 1), (3, 0), (4,), (4,)]
+
+
+def operation(kind):
+    return bytes([OPERATION, kind]) + bytes(ARGUMENTS[kind])
 
 
 def request(flags, host, command, target, value=b'\0'):
@@ -96,29 +101,27 @@ def request(flags, host, command, target, value=b'\0'):
 
 def scripts():
     yield config(BOOTSTRAP, 0, 0)
-    joined = b''.join(answers([h]) + later(1) for h in range(1, 20))
-    for role in (AUTO, PERSISTENT, BOOTSTRAP):
+    joined = answers(range(1, 31)) + (later(1) + answers([], 7)) * 4
+    for role in (AUTO, BOOTSTRAP):
         start = config(role, 0, NAMES) + resolve(1) + joined
         yield start + later(600) * 3
-        yield start + b''.join(operation(0, (3, h)) for h in range(40))
+        yield start + b''.join(bytes([OPERATION, 0, 3, h]) for h in range(40))
         for kind in range(10):
-            yield start + operation(kind, (3, 8, 1, 2, 3, 4, 5, 6, 7)) + \
+            yield start + operation(kind) + \
                 answers([5, 6], 0) + bytes([CANCEL, 0])
-            yield start + operation(kind, (3, 8, 1, 2, 3, 4, 5, 6, 7)) + \
+            yield start + operation(kind) + \
                 bytes([ANSWER, 0x83, 0, 0]) + bytes([ANSWER, 0xc3, 0, 0])
         for kind in range(10):
-            yield start + operation(kind, (3, 8, 1, 2, 3, 4, 5, 6, 7)) + \
-                b''.join(answers([h, h + 1]) for h in range(4, 9)) + \
-                later(20)
+            yield start + operation(kind) + \
+                (answers([4, 5, 6]) + later(1)) * 4 + later(20)
     node = config(BOOTSTRAP, 0, 0)
     ids = b''.join(request(0x4b, h, 0, 2) for h in range(1, 30))
     yield node + ids + answers([], 7) + later(60) + ids
     for token in (0, 0x14):
         for command in range(12):
-            for target in (2, 3):
-                one = request(token, 1, command, target,
-                              bytes([1, 0x30, 96, 5, 6, 7, 8]))
-                yield node + one + one + later(2) + one
+            one = request(token, 1, command, 2 + command % 2,
+                          bytes([1, 0x30, 96, 5, 6, 7, 8]))
+            yield node + one + one + later(2) + one
     yield node + b''.join(request(1, 60, 2, t) for t in range(200))
     yield node + b''.join(request(1, h, 4, 0, b'\4\20\0\0\0')
                           for h in range(30)) + later(20)

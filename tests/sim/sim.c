@@ -332,7 +332,7 @@ say_failure(struct sim *s, const char *format, va_list ap)
 	    (unsigned long long)(ms / 1000 % 60),
 	    (unsigned long long)(ms % 1000));
 	vfprintf(stderr, format, ap);
-	fprintf(stderr, "\nreplay with: ");
+	fprintf(stderr, "\nSEED=%llu: ", (unsigned long long)s->opt.seed);
 	options_print(&s->opt, stderr);
 	s->failed++;
 }

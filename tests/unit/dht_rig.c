@@ -30,9 +30,10 @@ handle_of(const struct rig *r, bool server)
 }
 
 void
-rig_init_seed(struct rig *r, const struct dht_config *c, uint64_t seed)
+rig_init_at(struct rig *r, const struct dht_config *c, const struct addr *at,
+    uint64_t seed)
 {
-	*r = (struct rig){.self = self};
+	*r = (struct rig){.self = *at};
 	fake_init(&r->fw, seed);
 	timers_init(&r->ts);
 	r->d = dht_new(&r->fw.w, &r->ts, &r->st, c);
@@ -46,7 +47,7 @@ rig_init_seed(struct rig *r, const struct dht_config *c, uint64_t seed)
 void
 rig_init(struct rig *r, const struct dht_config *c)
 {
-	rig_init_seed(r, c, 4711);
+	rig_init_at(r, c, &self, 4711);
 }
 
 void

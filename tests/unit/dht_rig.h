@@ -34,7 +34,10 @@ void rig_config(struct dht_config *c, enum dht_role role);
 
 /* Makes it and starts it; what it sends at once is still to be taken. */
 void rig_init(struct rig *r, const struct dht_config *c);
-void rig_init_seed(struct rig *r, const struct dht_config *c, uint64_t seed);
+
+/* The same at another host, with other random numbers. */
+void rig_init_at(struct rig *r, const struct dht_config *c,
+    const struct addr *self, uint64_t seed);
 void rig_fini(struct rig *r);
 
 /* A node of that role that has found nobody and is bootstrapped. */

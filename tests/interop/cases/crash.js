@@ -3,7 +3,7 @@
 // kill -9 at a bad moment: what is lost is what the node held for others.
 
 const assert = require('assert')
-const { randomBytes, sleep, until, text } = require('../util')
+const { randomBytes, until, text } = require('../util')
 
 // Puts and gets values until told to stop; a failure ends it.
 class Load {
@@ -34,12 +34,10 @@ class Load {
 
 const table = async node => (await node.nodes()).sort()
 
-// The table holds all of the others, and the state directory knows it.
 async function settle (node, others) {
   const expected = others.map(other => text(other.place)).sort()
   await until('its table is full', async () =>
     String(await table(node)) === String(expected))
-  await sleep(node.saveMs || 0)
 }
 
 async function killedUnderLoad (lab) {

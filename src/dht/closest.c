@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "dht/closest.h"
+
+bool
+closest_wants(const struct closest *c, const uint8_t id[ID_LEN])
+{
+	return !closest_is_full(c) ||
+	       id_compare(c->target, id, c->nodes[RPC_K - 1].id) < 0;
+}
+
+static void
+del(struct closest *c, uint32_t i)
+{
+	c->len--;
+	memmove(
+	    &c->nodes[i], &c->nodes[i + 1], (c->len - i) * sizeof *c->nodes);
+}
+
+/*
+ * Room for one more of this address and /24: a farther one of them gives way.
+ * False if those that are there are all nearer.
+ */
+static bool
+make_share(struct closest *c, const uint8_t *id, const struct addr *a,
+    const struct limits *l)
+{
+	uint32_t host = 0, prefix = 0, far_host = 0, far_prefix = 0, worst;
+
+	for (uint32_t i = 0; i < c->len; i++) {
+		if (addr_same_host(&c->nodes[i].addr, a)) {
+			host++;
+			far_host = i;
+		}
+		if (addr_same_prefix(&c->nodes[i].addr, a)) {
+			prefix++;
+			far_prefix = i;
+		}
+	}
+	if (host < l->row_host && prefix < l->row_prefix)
+		return true;
+	worst = host >= l->row_host ? far_host : far_prefix;
+	if (id_compare(c->target, id, c->nodes[worst].id) > 0)
+		return false;
+	del(c, worst);
+	return true;
+}
+
+void
+closest_add(
+    struct closest *c, const struct dht_answer *a, const struct limits *l)
+{
+	struct query_node n = {.addr = a->from, .us = a->reply->to};
+	uint32_t i;
+
+	if (!closest_wants(c, a->id) ||
+	    (l != NULL && !make_share(c, a->id, &a->from, l)))
+		return;
+	memcpy(n.id, a->id, ID_LEN);
+	if (a->token != NULL) {
+		n.has_token = true;
+		memcpy(n.token, a->token, RPC_TOKEN_LEN);
+	}
+	if (closest_is_full(c))
+		c->len--;
+	for (i = c->len++; i > 0; i--) {
+		if (id_compare(c->target, n.id, c->nodes[i - 1].id) > 0)
+			break;
+		c->nodes[i] = c->nodes[i - 1];
+	}
+	c->nodes[i] = n;
+}

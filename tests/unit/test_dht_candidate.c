@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: only who answered us gets into the table, nobody gets more than a
+ * share, and no live node is lost to a newcomer or to a lost packet. Method:
+ * one dht in a fake world, scripted peers, virtual time.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "dht_net.h"
+
+static struct rig r;
+
+static void
+setup(void)
+{
+	rig_init_alone(&r, DHT_BOOTSTRAP);
+	/* The node's own upkeep stays out of the way. */
+	timer_disarm(&r.ts, &r.d->tick_timer);
+}
+
+static void
+teardown(void)
+{
+	rig_fini(&r);
+}
+
+/* PINGs that have left, all to *to if it is given; the last is kept. */
+static struct fake_sent ping;
+
+static unsigned
+pings(const struct addr *to)
+{
+	struct rpc_request m;
+	struct fake_sent s;
+	unsigned n = 0;
+
+	while (rig_take_request(&r, &s, &m)) {
+		ck_assert(m.internal && m.command == RPC_PING);
+		ck_assert(to == NULL || addr_equal(&s.meta.to, to));
+		ping = s;
+		n++;
+	}
+	return n;
+}
+
+static uint32_t
+node_of(const struct addr *a)
+{
+	uint8_t id[ID_LEN];
+
+	id_of_addr(id, a);
+	return table_find(&r.d->table, id);
+}
+
+/* ---- who gets in ---- */
+
+/* 01 §8.2, threat model: one PING, no retry, and an answer with the id. */
+static const struct {
+	const char *name;
+	bool answer, id, in;
+} checks[] = {
+    {"answers", true, true, true},
+    {"answers without id", true, false, false},
+    {"is silent", false, false, false},
+};
+
+START_TEST(a_new_id_is_pinged_once)
+{
+	struct addr a = rig_host(1);
+	struct rig_answer answer = {.id = checks[_i].id};
+
+	rig_ping_with_id(&r, &a);
+	ck_assert(!rig_knows(&r, &a));
+	ck_assert_uint_eq(pings(&a), 1);
+	/* Whatever else it says meanwhile. */
+	rig_ping_with_id(&r, &a);
+	ck_assert_uint_eq(pings(&a), 0);
+	rig_pass_ms(&r, 900); /* a round trip to the far side of the world */
+	if (checks[_i].answer)
+		ck_assert_int_eq(rig_answer(&r, &ping, &answer), 0);
+	rig_pass_ms(&r, 20000);
+	ck_assert(rig_knows(&r, &a) == checks[_i].in);
+	ck_assert_uint_eq(pings(NULL), 0);
+	ck_assert_uint_eq(r.st.candidates, 1);
+	ck_assert_uint_eq(r.st.candidates_failed, checks[_i].in ? 0 : 1);
+	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 0);
+	ck_assert(TAILQ_EMPTY(&r.d->checks));
+}
+END_TEST
+
+/* Measured: 400 unsolicited pings put 102 entries into the reference's table.
+ */
+START_TEST(unsolicited_ids_never_get_in)
+{
+	for (unsigned i = 0; i < 400; i++) {
+		struct addr a = addr_v4(66, 6, 6, 6, (uint16_t)(1000 + i));
+
+		rig_ping_with_id(&r, &a);
+		rig_pass_ms(&r, 50);
+	}
+	for (unsigned i = 0; i < 400; i++) {
+		struct addr a = rig_host(i);
+
+		rig_ping_with_id(&r, &a);
+		rig_pass_ms(&r, 50);
+	}
+	rig_pass_ms(&r, 20000);
+	ck_assert_uint_eq(r.d->table.nodes.len, 0);
+	ck_assert_uint_eq(r.st.table_added, 0);
+}
+END_TEST
+
+/* R6: a wrong id makes no candidate; the request is served. */
+START_TEST(a_wrong_id_is_no_candidate)
+{
+	struct addr a = rig_host(1), b = rig_host(2);
+	uint8_t id[ID_LEN];
+	struct rpc_request m = {
+	    .internal = true, .command = RPC_PING, .id = id};
+
+	id_of_addr(id, &b);
+	ck_assert_int_eq(rig_request(&r, r.server, &a, &m), 0);
+	ck_assert_uint_eq(pings(NULL), 0);
+	ck_assert_uint_eq(r.st.requests_served, 1);
+	/* Nor does somebody else's id make that one look alive. */
+	rig_learn(&r, &b);
+	r.d->tick += 100;
+	ck_assert_int_eq(rig_request(&r, r.server, &a, &m), 0);
+	ck_assert_uint_eq(
+	    table_at(&r.d->table, node_of(&b))->seen, r.d->tick - 100);
+}
+END_TEST
+
+/* It is never ourselves. */
+START_TEST(our_own_id_is_no_candidate)
+{
+	rig_ping_with_id(&r, &r.self);
+	ck_assert_uint_eq(pings(NULL), 0);
+}
+END_TEST
+
+/* ---- limits ---- */
+
+START_TEST(one_check_a_minute_per_address)
+{
+	for (unsigned port = 1; port < 100; port++) {
+		struct addr a = addr_v4(66, 6, 6, 6, (uint16_t)port);
+
+		rig_ping_with_id(&r, &a);
+	}
+	ck_assert_uint_eq(pings(NULL), 1);
+	ck_assert_uint_eq(r.st.candidates_refused, 98);
+	for (int s = 0; s < 120; s++) {
+		struct addr a = addr_v4(66, 6, 6, 6, (uint16_t)(1000 + s));
+
+		rig_pass_ms(&r, 1000);
+		rig_ping_with_id(&r, &a);
+	}
+	ck_assert_uint_eq(pings(NULL), 2);
+}
+END_TEST
+
+START_TEST(candidates_are_bounded)
+{
+	for (unsigned i = 1; i < 100; i++) {
+		struct addr a = addr_v4(66, 6, 6, (uint8_t)i, 1000);
+
+		rig_ping_with_id(&r, &a);
+	}
+	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 16);
+	for (unsigned i = 0; i < 400; i++) {
+		struct addr a = rig_host(i);
+
+		rig_ping_with_id(&r, &a);
+	}
+	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 256);
+	ck_assert_uint_eq(r.st.candidates, 256);
+	/* They go by themselves, those that wait for the window too. */
+	rig_pass_ms(&r, 10000);
+	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 0);
+	ck_assert_uint_eq(r.d->requests.len, 0);
+}
+END_TEST
+
+START_TEST(lowered_limits_hold_at_once)
+{
+	struct limits l;
+
+	for (unsigned i = 0; i < 50; i++) {
+		struct addr a = rig_host(i);
+
+		rig_ping_with_id(&r, &a);
+	}
+	limits_init(&l);
+	l.candidates = 10;
+	dht_set_limits(r.d, &l);
+	for (unsigned i = 50; i < 100; i++) {
+		struct addr a = rig_host(i);
+
+		rig_ping_with_id(&r, &a);
+	}
+	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 50);
+}
+END_TEST
+
+/* The PING of a candidate comes out of the budget of its host. */
+START_TEST(a_drained_host_draws_no_ping)
+{
+	struct addr a = addr_v4(66, 6, 6, 6, 1000);
+	struct rpc_request m = {.internal = true, .command = RPC_PING};
+
+	while (rig_request(&r, r.server, &a, &m) == 0)
+		;
+	rig_skip(&r);
+	a.port++;
+	rig_ping_with_id(&r, &a);
+	ck_assert_uint_eq(r.fw.sent_len, 0);
+}
+END_TEST
+
+/* Shares: of all ports of a host one per row and four in all get in, though
+ * every one of them answers. */
+START_TEST(one_address_gets_its_share_of_the_table)
+{
+	unsigned host = 0, prefix = 0;
+
+	for (unsigned i = 0; i < 300; i++) {
+		struct addr a = addr_v4(66, 6, 6, 6, (uint16_t)(1000 + i));
+
+		rig_ping_with_id(&r, &a);
+		rig_answer_all(&r);
+		host += rig_knows(&r, &a);
+		rig_pass_ms(&r, 61000);
+	}
+	ck_assert_uint_ge(host, 2);
+	ck_assert_uint_le(host, 4);
+	for (unsigned i = 0; i < 250; i++) {
+		struct addr a = addr_v4(77, 7, 7, (uint8_t)i, 1000);
+
+		rig_ping_with_id(&r, &a);
+		rig_answer_all(&r);
+		prefix += rig_knows(&r, &a);
+		rig_pass_ms(&r, 2000);
+	}
+	ck_assert_uint_ge(prefix, 8);
+	ck_assert_uint_le(prefix, 16);
+	ck_assert_uint_gt(r.st.table_share, 0);
+}
+END_TEST
+
+/* ---- full rows (01 §8.3, T2, T3) ---- */
+
+static struct addr members[TABLE_ROW_MAX], newcomer;
+
+/* Fills row 0 with nodes known for long, and finds one more for it. */
+static void
+fill_row(void)
+{
+	unsigned in = 0;
+
+	r.d->tick = 10000;
+	for (unsigned i = 0;; i++) {
+		struct addr a = rig_host(i);
+		uint8_t id[ID_LEN];
+
+		id_of_addr(id, &a);
+		if (id_shared_bits(id, r.d->table.own) != 0)
+			continue;
+		if (in == TABLE_ROW_MAX) {
+			newcomer = a;
+			break;
+		}
+		table_add(&r.d->table, id, &a, r.d->tick - 1000);
+		table_at(&r.d->table, node_of(&a))->pinged =
+		    r.d->tick - 500 - in;
+		members[in++] = a;
+	}
+}
+
+/* T2: a known node is renewed in place: no swap, no ping. */
+START_TEST(a_known_node_is_renewed)
+{
+	fill_row();
+	rig_ping_with_id(&r, &members[3]);
+	ck_assert_uint_eq(pings(NULL), 0);
+	ck_assert_uint_eq(
+	    table_at(&r.d->table, node_of(&members[3]))->seen, r.d->tick);
+	ck_assert_uint_eq(table_latest(&r.d->table), node_of(&members[3]));
+	ck_assert_uint_eq(r.d->table.nodes.len, TABLE_ROW_MAX);
+}
+END_TEST
+
+/* The newcomer is checked first, then the oldest of the row; who stays? */
+static const struct {
+	const char *name;
+	bool newcomer_answers, victim_answers, victim_id, swapped;
+} swaps[] = {
+    {"the old one answers", true, true, true, false},
+    {"the old one is silent", true, false, false, true},
+    {"the old one has lost its id", true, true, false, true},
+    {"the newcomer is silent", false, false, false, false},
+};
+
+START_TEST(a_full_row_keeps_who_answers)
+{
+	struct addr victim;
+	struct rig_answer good = {.id = true};
+	struct rig_answer answer = {.id = swaps[_i].victim_id};
+
+	fill_row();
+	victim = members[TABLE_ROW_MAX - 1]; /* least recently pinged */
+	rig_ping_with_id(&r, &newcomer);
+	ck_assert_uint_eq(pings(&newcomer), 1);
+	if (swaps[_i].newcomer_answers) {
+		rig_answer(&r, &ping, &good);
+		ck_assert(!rig_knows(&r, &newcomer));
+		ck_assert_uint_eq(pings(&victim), 1);
+		if (swaps[_i].victim_answers)
+			rig_answer(&r, &ping, &answer);
+	}
+	rig_pass_ms(&r, 1100);
+	/* T3: one lost packet costs nobody its place: four sends. */
+	if (swaps[_i].newcomer_answers && !swaps[_i].victim_answers)
+		ck_assert(rig_knows(&r, &victim));
+	rig_pass_ms(&r, 20000);
+	if (swaps[_i].newcomer_answers && !swaps[_i].victim_answers)
+		ck_assert_uint_eq(pings(&victim), 3);
+	else
+		ck_assert_uint_eq(pings(NULL), 0);
+	ck_assert(rig_knows(&r, &newcomer) == swaps[_i].swapped);
+	ck_assert(rig_knows(&r, &victim) != swaps[_i].swapped);
+	ck_assert_uint_eq(r.d->table.nodes.len, TABLE_ROW_MAX);
+	ck_assert_uint_eq(r.d->checking[CHECK_SWAP], 0);
+}
+END_TEST
+
+/* Nobody is doubted who was heard lately, nor before we have bootstrapped. */
+START_TEST(a_row_of_recent_nodes_is_left_alone)
+{
+	fill_row();
+	for (unsigned i = 0; i < TABLE_ROW_MAX; i++)
+		table_heard(&r.d->table, node_of(&members[i]), r.d->tick - 2);
+	rig_ping_with_id(&r, &newcomer);
+	ck_assert_uint_eq(pings(NULL), 0);
+	for (unsigned i = 0; i < TABLE_ROW_MAX; i++)
+		table_at(&r.d->table, node_of(&members[i]))->pinged =
+		    r.d->tick - 1000;
+	r.d->bootstrapped = false;
+	rig_ping_with_id(&r, &newcomer);
+	ck_assert_uint_eq(pings(NULL), 0);
+	r.d->bootstrapped = true;
+	rig_ping_with_id(&r, &newcomer);
+	ck_assert_uint_eq(pings(NULL), 1);
+}
+END_TEST
+
+START_TEST(three_swaps_at_a_time)
+{
+	struct rig_answer good = {.id = true};
+	unsigned swapping = 0;
+
+	fill_row();
+	for (unsigned i = 1000; i < 1040; i++) {
+		struct addr a = rig_host(i);
+
+		rig_ping_with_id(&r, &a);
+		if (pings(NULL) == 0)
+			continue;
+		rig_answer(&r, &ping, &good);
+		swapping = r.d->checking[CHECK_SWAP];
+		ck_assert_uint_le(swapping, SWAPS_MAX);
+	}
+	ck_assert_uint_eq(swapping, SWAPS_MAX);
+}
+END_TEST
+
+/* ---- checks of known nodes (01 §8.5) ---- */
+
+START_TEST(a_checked_node_goes_only_after_four_sends)
+{
+	struct addr a = rig_host(1);
+	struct rig_answer no_id = {0}, good = {.id = true};
+	unsigned sends;
+
+	rig_learn(&r, &a);
+	candidate_check(r.d, node_of(&a), false);
+	/* The third send is answered. */
+	for (sends = pings(&a); sends < 3; sends += pings(&a)) {
+		rig_pass_ms(&r, 10);
+		ck_assert(rig_knows(&r, &a));
+	}
+	rig_answer(&r, &ping, &good);
+	rig_pass_ms(&r, 20000);
+	ck_assert(rig_knows(&r, &a));
+	/* Silence. */
+	pings(NULL);
+	if (_i == 0) {
+		candidate_check(r.d, node_of(&a), false);
+		rig_pass_ms(&r, 20000);
+		ck_assert_uint_eq(pings(&a), 4);
+	} else {
+		candidate_check(r.d, node_of(&a), true);
+		pings(&a);
+		rig_answer(&r, &ping, &no_id);
+	}
+	ck_assert(!rig_knows(&r, &a));
+	ck_assert_uint_eq(r.st.table_removed, 1);
+}
+END_TEST
+
+/* The end of the node blames nobody, and frees all checks. */
+START_TEST(the_end_removes_nobody)
+{
+	fill_row();
+	for (unsigned i = 0; i < TABLE_ROW_MAX; i++)
+		candidate_check(r.d, node_of(&members[i]), i % 2);
+	rig_ping_with_id(&r, &newcomer);
+	dht_end(r.d);
+	ck_assert_uint_eq(r.d->table.nodes.len, TABLE_ROW_MAX);
+	ck_assert(TAILQ_EMPTY(&r.d->checks));
+}
+END_TEST
+
+/* A check that cannot be sent must not leak or count for ever. */
+START_TEST(a_check_without_a_request_is_dropped)
+{
+	struct addr a = rig_host(1);
+	struct limits l;
+
+	rig_learn(&r, &a);
+	limits_init(&l);
+	l.requests = 0;
+	dht_set_limits(r.d, &l);
+	for (int i = 0; i < 20; i++)
+		candidate_check(r.d, node_of(&a), true);
+	ck_assert_uint_eq(r.d->checking[CHECK_HINT], 0);
+	ck_assert(TAILQ_EMPTY(&r.d->checks));
+}
+END_TEST
+
+/* ---- in a network ---- */
+
+/* T3: of a network's nodes none is forgotten at 30 % loss. */
+START_TEST(loss_empties_no_table)
+{
+	struct net net;
+	unsigned missing = 0, known = 0;
+
+	net_init(&net, 20, 9);
+	net_start_all(&net);
+	for (unsigned i = 0; i < net.len; i++)
+		known += net_dht(&net, i)->table.nodes.len;
+	net.loss = 300;
+	for (int minute = 0; minute < 30; minute++) {
+		net_run_ms(&net, 60000);
+		missing = 0;
+		for (unsigned i = 0; i < net.len; i++)
+			missing += net_dht(&net, i)->table.nodes.len < 15;
+		/* A node lost by bad luck comes back with the next walk. */
+		ck_assert_uint_le(missing, 1);
+	}
+	ck_assert_uint_gt(net.lost, 1000);
+	ck_assert_uint_gt(known, 20 * 18);
+	net_fini(&net);
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc, *in_net;
+	Suite *s = t_suite_new("dht_candidate", &tc);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, a_new_id_is_pinged_once, 0, T_ROWS(checks));
+	tcase_add_test(tc, unsolicited_ids_never_get_in);
+	tcase_add_test(tc, a_wrong_id_is_no_candidate);
+	tcase_add_test(tc, our_own_id_is_no_candidate);
+	tcase_add_test(tc, one_check_a_minute_per_address);
+	tcase_add_test(tc, candidates_are_bounded);
+	tcase_add_test(tc, lowered_limits_hold_at_once);
+	tcase_add_test(tc, a_drained_host_draws_no_ping);
+	tcase_add_test(tc, one_address_gets_its_share_of_the_table);
+	tcase_add_test(tc, a_known_node_is_renewed);
+	tcase_add_loop_test(tc, a_full_row_keeps_who_answers, 0, T_ROWS(swaps));
+	tcase_add_test(tc, a_row_of_recent_nodes_is_left_alone);
+	tcase_add_test(tc, three_swaps_at_a_time);
+	tcase_add_loop_test(
+	    tc, a_checked_node_goes_only_after_four_sends, 0, 2);
+	tcase_add_test(tc, the_end_removes_nobody);
+	tcase_add_test(tc, a_check_without_a_request_is_dropped);
+
+	in_net = tcase_create("network");
+	suite_add_tcase(s, in_net);
+	tcase_add_test(in_net, loss_empties_no_table);
+	return s;
+}

@@ -1,0 +1,1051 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: a walk finds the true closest, cannot be led astray, ends exactly once
+ * and tells the truth about its commits. Method: scripted peers around one
+ * dht, then a small network of real ones (dht_net.h).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "dht_net.h"
+
+static struct rig r;
+static const uint8_t target[RPC_TARGET_LEN] = {0x77, 0x01};
+static const uint8_t token[RPC_TOKEN_LEN] = {1, 2, 3};
+
+/* What a query has told. */
+static struct told {
+	unsigned replies, commits, committed, done;
+	struct query_result result;
+	struct query_node closest[RPC_K];
+	int committed_err[RPC_K];
+	uint8_t commit_token[RPC_TOKEN_LEN]; /* the latest */
+	struct addr first[64];               /* who answered, in order */
+} told;
+
+static struct query *query;
+/* Where a callback cancels its own query. */
+static enum { NOWHERE, IN_REPLY, IN_COMMITTED, IN_COMMIT } cancel_in;
+
+static void
+on_reply(void *owner, const struct dht_answer *a)
+{
+	struct told *t = owner;
+
+	ck_assert_int_eq(a->err, 0);
+	ck_assert_uint_eq(a->reply->error, RPC_OK);
+	if (t->replies < 64)
+		t->first[t->replies] = a->from;
+	t->replies++;
+	if (cancel_in == IN_REPLY)
+		query_cancel(query);
+}
+
+static bool
+on_commit(void *owner, const struct query_node *to, struct dht_call *c)
+{
+	struct told *t = owner;
+
+	t->commits++;
+	memcpy(t->commit_token, to->token, RPC_TOKEN_LEN);
+	c->command = 4;
+	c->target = target;
+	if (cancel_in == IN_COMMIT)
+		query_cancel(query);
+	return true;
+}
+
+static void
+on_committed(
+    void *owner, const struct query_node *to, const struct dht_answer *a)
+{
+	struct told *t = owner;
+
+	(void)to;
+	t->committed_err[t->committed++] = a->err;
+	if (cancel_in == IN_COMMITTED)
+		query_cancel(query);
+}
+
+static void
+on_done(void *owner, const struct query_result *q)
+{
+	struct told *t = owner;
+
+	t->done++;
+	t->result = *q;
+	ck_assert_uint_le(q->closest_len, RPC_K);
+	memcpy(t->closest, q->closest, q->closest_len * sizeof *q->closest);
+	query = NULL;
+}
+
+static struct query_spec
+spec_of(uint8_t commit_max)
+{
+	struct query_spec spec = {
+	    .command = 3,
+	    .commit_max = commit_max,
+	    .reply = on_reply,
+	    .commit = on_commit,
+	    .committed = on_committed,
+	    .done = on_done,
+	    .owner = &told,
+	};
+
+	memcpy(spec.target, target, sizeof target);
+	return spec;
+}
+
+static void
+start(struct dht *d, const struct query_spec *spec)
+{
+	ck_assert_int_eq(query_start(d, spec, &query), 0);
+	ck_assert_uint_eq(told.done, 0);
+}
+
+static void
+setup(void)
+{
+	memset(&told, 0, sizeof told);
+	query = NULL;
+	cancel_in = NOWHERE;
+	rig_init_alone(&r, DHT_BOOTSTRAP);
+}
+
+static void
+teardown(void)
+{
+	rig_fini(&r);
+}
+
+/* n nodes in the table; they have not been asked yet. */
+static void
+fill_table(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct addr a = rig_host(i);
+		uint8_t id[ID_LEN];
+
+		id_of_addr(id, &a);
+		if (table_check(&r.d->table, id, &a, NULL) == 0)
+			table_add(&r.d->table, id, &a, r.d->tick);
+	}
+}
+
+static bool
+is_walk(const struct rpc_request *m)
+{
+	return !m->internal && m->command == 3;
+}
+
+/* Answers every step of the walk with an id and a token until nothing comes. */
+static void
+walk_all(void)
+{
+	struct rig_answer good = {.id = true, .token = token};
+	struct rpc_request m;
+	struct fake_sent s;
+
+	rig_pass_ms(&r, 1);
+	while (rig_take_request(&r, &s, &m))
+		if (is_walk(&m))
+			rig_answer(&r, &s, &good);
+}
+
+/* ---- the walk ---- */
+
+START_TEST(asks_the_nearest_first_ten_at_a_time)
+{
+	struct query_spec spec = spec_of(0);
+	struct rig_answer good = {.id = true};
+	unsigned asked = 0;
+	uint8_t before[ID_LEN] = {0};
+	struct rpc_request m;
+	struct fake_sent s;
+
+	fill_table(60);
+	start(r.d, &spec);
+	/* Nothing is told from inside the start. */
+	ck_assert_uint_eq(r.fw.sent_len, 0);
+	rig_pass_ms(&r, 1);
+	ck_assert_uint_eq(r.fw.sent_len, 10);
+	while (rig_take_request(&r, &s, &m)) {
+		uint8_t id[ID_LEN];
+
+		id_of_addr(id, &s.meta.to);
+		ck_assert(asked == 0 || id_compare(target, before, id) < 0);
+		ck_assert_mem_eq(m.target, target, sizeof target);
+		memcpy(before, id, ID_LEN);
+		asked++;
+		rig_answer(&r, &s, &good);
+		/* One answer, one more question. */
+		ck_assert_uint_le(r.fw.sent_len - r.taken, 10);
+	}
+	ck_assert_uint_eq(asked, 20);
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_int_eq(told.result.err, 0);
+	ck_assert_uint_eq(told.result.replies, 20);
+	ck_assert_uint_eq(told.result.closest_len, 20);
+}
+END_TEST
+
+/* R12: six sends in a walk, the same bytes; a node that misses all is gone. */
+START_TEST(a_step_is_sent_six_times)
+{
+	struct query_spec spec = spec_of(0);
+	struct fake_sent first = {0}, s;
+	struct addr alive = rig_host(1);
+	struct rig_answer good = {.id = true};
+	unsigned sends = 0;
+
+	timer_disarm(&r.ts, &r.d->tick_timer);
+	fill_table(1);
+	start(r.d, &spec);
+	for (int ms = 0; ms < 20000; ms++) {
+		rig_pass_ms(&r, 1);
+		while (rig_take(&r, &s)) {
+			if (sends++ == 0)
+				first = s;
+			ck_assert_uint_eq(s.len, first.len);
+			ck_assert_mem_eq(s.buf, first.buf, s.len);
+		}
+	}
+	(void)alive;
+	(void)good;
+	ck_assert_uint_eq(sends, 6);
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_int_eq(told.result.err, ERR_UNREACHABLE);
+	ck_assert_uint_eq(told.result.failures, 1);
+	/* 01 §8.4 */
+	ck_assert_uint_eq(r.d->table.nodes.len, 0);
+}
+END_TEST
+
+/* Q4: nodes without id help, but are never among the closest; the same for
+ * errors, which are not delivered. */
+START_TEST(ephemeral_and_failing_nodes_only_help)
+{
+	struct query_spec spec = spec_of(0);
+	struct rpc_request m;
+	struct fake_sent s;
+	unsigned good = 0;
+
+	fill_table(3);
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	for (unsigned step = 0; rig_take_request(&r, &s, &m); step++) {
+		struct addr next = rig_host(100 + step);
+		struct rig_answer a = {.closer = &next,
+		    .closer_len = step < 30 ? 1 : 0,
+		    .token = token};
+
+		a.id = step % 3 == 0;
+		a.error = step % 3 == 1 ? RPC_UNKNOWN_COMMAND : 0;
+		good += a.id;
+		rig_answer(&r, &s, &a);
+	}
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_int_eq(told.result.err, 0);
+	ck_assert_uint_eq(told.result.closest_len, good);
+	ck_assert_uint_eq(told.result.replies, told.replies);
+	ck_assert_uint_eq(told.result.replies + told.result.failures, 33);
+	ck_assert_uint_eq(told.result.failures, 11);
+}
+END_TEST
+
+/* Q4: a wrong id is no id. */
+START_TEST(a_wrong_id_is_not_among_the_closest)
+{
+	struct query_spec spec = spec_of(0);
+	struct rpc_request m;
+	struct fake_sent s;
+	uint8_t buf[DGRAM_MAX];
+	struct rpc_reply re = {.to = r.self, .id = target};
+
+	fill_table(1);
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	ck_assert(rig_take_request(&r, &s, &m));
+	re.tid = m.tid;
+	rig_deliver(&r, r.server, &s.meta.to, buf,
+	    rpc_reply_encode(&re, buf, sizeof buf));
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_uint_eq(told.replies, 1);
+	ck_assert_uint_eq(told.result.closest_len, 0);
+}
+END_TEST
+
+/* ---- hostile lists (Q6) ---- */
+
+/* Each answer lists 200 addresses that nobody asked for. */
+START_TEST(made_up_nodes_are_bounded)
+{
+	static struct addr closer[200];
+	struct query_spec spec = spec_of(0);
+	struct t_random dice = {.state = (uint64_t)_i};
+	struct rpc_request m;
+	struct fake_sent s;
+	unsigned asked = 0;
+
+	fill_table(20);
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	for (int ms = 0; ms < 60000 && told.done == 0; ms += 10) {
+		while (rig_take_request(&r, &s, &m)) {
+			struct rig_answer a = {
+			    .id = true, .closer = closer, .closer_len = 200};
+
+			if (!is_walk(&m))
+				continue;
+			asked++;
+			for (int i = 0; i < 200; i++)
+				closer[i] =
+				    addr_v4((uint8_t)(20 + t_below(&dice, 50)),
+					(uint8_t)t_random(&dice),
+					(uint8_t)t_random(&dice), 1, 4000);
+			/* Half of them never answer. */
+			if (_i == 0 || t_below(&dice, 2) == 0)
+				rig_answer(&r, &s, &a);
+		}
+		rig_pass_ms(&r, 10);
+	}
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_int_eq(told.result.err, 0);
+	ck_assert_uint_eq(told.result.closest_len, RPC_K);
+	/* 20 of each list are looked at, no more than 2048 are remembered. */
+	ck_assert_uint_le(asked, r.d->config.limits.query_candidates * 6);
+}
+END_TEST
+
+START_TEST(impossible_nodes_are_skipped)
+{
+	struct query_spec spec = spec_of(0);
+	struct addr closer[] = {
+	    addr_v4(20, 5, 5, 5, 0),        /* port 0 */
+	    r.self,                         /* us */
+	    addr_v4(255, 255, 255, 255, 9), /* nobody */
+	    addr_v4(224, 0, 0, 1, 9),
+	    addr_v4(127, 0, 0, 1, 9), /* we are public */
+	    addr_v4(10, 0, 0, 1, 9), addr_v4(192, 168, 1, 1, 9),
+	    rig_host(7), /* and one that is right */
+	};
+	struct rig_answer a = {.id = true, .closer = closer, .closer_len = 8};
+	struct rpc_request m;
+	struct fake_sent s;
+	unsigned asked = 0;
+
+	fill_table(1);
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	while (rig_take_request(&r, &s, &m)) {
+		struct addr zero = rig_host(0), seven = rig_host(7);
+
+		asked++;
+		ck_assert(addr_equal(&s.meta.to, &zero) ||
+			  addr_equal(&s.meta.to, &seven));
+		rig_answer(&r, &s, &a);
+	}
+	ck_assert_uint_eq(asked, 2);
+	ck_assert_uint_eq(told.done, 1);
+}
+END_TEST
+
+/* A limit that is no power of two holds too. */
+START_TEST(the_limit_of_candidates_is_exact)
+{
+	static struct addr closer[20];
+	struct query_spec spec = spec_of(0);
+	struct t_random dice = {.state = 1};
+	struct limits l;
+	struct rpc_request m;
+	struct fake_sent s;
+	struct addr seen[400];
+	unsigned n = 0;
+
+	limits_init(&l);
+	l.query_candidates = 100;
+	dht_set_limits(r.d, &l);
+	fill_table(20);
+	start(r.d, &spec);
+	for (int ms = 0; ms < 60000 && told.done == 0; ms += 10) {
+		while (rig_take_request(&r, &s, &m)) {
+			unsigned i = 0;
+			struct rig_answer a = {
+			    .closer = closer, .closer_len = 20};
+
+			if (!is_walk(&m))
+				continue;
+			while (i < n && !addr_equal(&seen[i], &s.meta.to))
+				i++;
+			if (i == n)
+				seen[n++] = s.meta.to;
+			ck_assert_uint_lt(n, 400);
+			for (i = 0; i < 20; i++)
+				closer[i] =
+				    addr_v4(21, (uint8_t)t_random(&dice),
+					(uint8_t)t_random(&dice), 1, 4000);
+			rig_answer(&r, &s, &a);
+		}
+		rig_pass_ms(&r, 10);
+	}
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_uint_eq(n, 100);
+}
+END_TEST
+
+/* Closest-set shares: all ports of one host, and a whole /24, answer well. */
+static const struct {
+	bool one_host;
+	unsigned share;
+} sybils[] = {{true, 1}, {false, 2}};
+
+START_TEST(one_address_holds_one_place_among_the_closest)
+{
+	struct query_spec spec = spec_of(0);
+	struct rpc_request m;
+	struct fake_sent s;
+	unsigned sybil = 0, steps = 0;
+
+	fill_table(20);
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	while (rig_take_request(&r, &s, &m)) {
+		struct addr closer[20];
+		struct rig_answer a = {.id = true, .closer = closer};
+
+		for (; a.closer_len < 20; a.closer_len++)
+			closer[a.closer_len] = addr_v4(66, 6, 6,
+			    (uint8_t)(sybils[_i].one_host
+					  ? 6
+					  : 1 + steps * 20 + a.closer_len),
+			    (uint16_t)(1000 + steps * 20 + a.closer_len));
+		steps++;
+		rig_answer(&r, &s, &a);
+	}
+	ck_assert_uint_eq(told.done, 1);
+	for (size_t i = 0; i < told.result.closest_len; i++)
+		sybil += told.closest[i].addr.ip[0] == 66;
+	ck_assert_uint_le(sybil, sybils[_i].share);
+	/* Honest nodes are not pushed out. */
+	ck_assert_uint_ge(told.result.closest_len, 19);
+	/* Nor are we sent after all those ports. */
+	ck_assert_uint_lt(told.result.replies, 20 + 17);
+}
+END_TEST
+
+/* ---- the caller's list (Q7) ---- */
+
+/* Remembers it if it is new; how many there are now. */
+static unsigned
+add_new(struct addr *all, unsigned len, const struct addr *a)
+{
+	for (unsigned i = 0; i < len; i++)
+		if (addr_equal(&all[i], a))
+			return len;
+	ck_assert_uint_lt(len, 64);
+	all[len] = *a;
+	return len + 1;
+}
+
+static unsigned
+ask_from_list(unsigned n, bool answer, struct addr *asked)
+{
+	static struct addr list[RPC_K];
+	struct query_spec spec = spec_of(0);
+	struct rig_answer good = {.id = true, .token = token};
+	struct rpc_request m;
+	struct fake_sent s;
+	unsigned len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		list[i] = rig_host(200 + i);
+	spec.start = list;
+	spec.start_len = n;
+	start(r.d, &spec);
+	memset(list, 0, sizeof list); /* it was copied */
+	rig_pass_ms(&r, 1);
+	for (int ms = 0; ms < 30000 && told.done == 0; ms += 10) {
+		while (rig_take_request(&r, &s, &m)) {
+			bool known = s.meta.to.ip[2] < 200;
+
+			if (!is_walk(&m))
+				continue;
+			len = add_new(asked, len, &s.meta.to);
+			if (answer || known)
+				rig_answer(&r, &s, &good);
+		}
+		rig_pass_ms(&r, 10);
+	}
+	ck_assert_uint_eq(told.done, 1);
+	return len;
+}
+
+/* Q7: a second announce asks the same nodes first, and nobody else. */
+START_TEST(begins_with_the_callers_list)
+{
+	struct addr asked[64];
+	unsigned n;
+
+	fill_table(40);
+	n = ask_from_list(20, true, asked);
+	ck_assert_uint_eq(n, 20);
+	for (unsigned i = 0; i < n; i++)
+		ck_assert_uint_ge(asked[i].ip[2], 200);
+	ck_assert_uint_eq(told.result.closest_len, 20);
+}
+END_TEST
+
+/* Q7: three at a time after the first ten, until ten have answered. */
+START_TEST(reuses_a_list_with_care)
+{
+	struct addr list[RPC_K];
+	struct query_spec spec = spec_of(0);
+	struct rig_answer good = {.id = true};
+	struct rpc_request m;
+	struct fake_sent s[10], more;
+
+	for (unsigned i = 0; i < RPC_K; i++)
+		list[i] = rig_host(200 + i);
+	spec.start = list;
+	spec.start_len = RPC_K;
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	for (int i = 0; i < 10; i++)
+		ck_assert(rig_take_request(&r, &s[i], &m));
+	ck_assert(!rig_take(&r, &more));
+	/* Seven answers make room for none, the eighth for one. */
+	for (int i = 0; i < 7; i++) {
+		rig_answer(&r, &s[i], &good);
+		ck_assert(!rig_take(&r, &more));
+	}
+	rig_answer(&r, &s[7], &good);
+	ck_assert(rig_take(&r, &more));
+	ck_assert(!rig_take(&r, &more));
+	query_cancel(query);
+}
+END_TEST
+
+/* Q7: fewer than five good ones: the table helps. */
+START_TEST(refills_from_the_table)
+{
+	struct addr asked[64];
+	unsigned n, table = 0;
+
+	fill_table(40);
+	n = ask_from_list(20, false, asked);
+	for (unsigned i = 0; i < n; i++)
+		table += asked[i].ip[2] < 200;
+	ck_assert_uint_ge(table, RPC_K);
+	ck_assert_int_eq(told.result.err, 0);
+	ck_assert_uint_eq(told.result.closest_len, 20);
+}
+END_TEST
+
+/* ---- down hints (Q8) ---- */
+
+START_TEST(tells_who_listed_a_dead_node)
+{
+	struct query_spec spec = spec_of(0);
+	struct addr dead = rig_host(99);
+	unsigned hints = 0;
+	struct rpc_request m;
+	struct fake_sent s;
+
+	fill_table(2);
+	start(r.d, &spec);
+	for (int ms = 0; ms < 30000; ms += 10) {
+		while (rig_take_request(&r, &s, &m)) {
+			struct rig_answer a = {
+			    .id = true, .closer = &dead, .closer_len = 1};
+
+			if (m.internal && m.command == RPC_DOWN_HINT) {
+				struct rd rd = rd_init(m.value.p, m.value.len);
+				struct addr told_dead = rd_addr4(&rd);
+
+				hints++;
+				ck_assert(addr_equal(&told_dead, &dead));
+				ck_assert_uint_lt(s.meta.to.ip[2], 2);
+			}
+			if (is_walk(&m) && !addr_equal(&s.meta.to, &dead))
+				rig_answer(&r, &s, &a);
+		}
+		rig_pass_ms(&r, 10);
+	}
+	ck_assert_uint_eq(told.done, 1);
+	/* One for each who listed it, unless the walk had no time to wait. */
+	ck_assert_uint_le(hints, 2);
+	ck_assert_uint_eq(hints, r.st.down_hints_sent);
+}
+END_TEST
+
+/* Q8: 50 in a tick, whatever the walks meet. */
+START_TEST(down_hints_are_bounded)
+{
+	struct query_spec spec = spec_of(0);
+	unsigned hints = 0, step = 0;
+	uint64_t before = 0;
+	struct rpc_request m;
+	struct fake_sent s;
+
+	fill_table(60);
+	start(r.d, &spec);
+	for (int ms = 0; ms < 60000; ms += 10) {
+		uint32_t tick = r.d->tick;
+
+		while (rig_take_request(&r, &s, &m)) {
+			struct addr dead[20];
+			struct rig_answer a = {
+			    .closer = dead, .closer_len = 20};
+
+			hints += m.internal && m.command == RPC_DOWN_HINT;
+			if (!is_walk(&m) || s.meta.to.ip[0] == 40)
+				continue;
+			for (int i = 0; i < 20; i++)
+				dead[i] = addr_v4(
+				    40, (uint8_t)step, (uint8_t)i, 1, 4000);
+			step++;
+			/* No ids: the closest set never fills. */
+			rig_answer(&r, &s, &a);
+		}
+		rig_pass_ms(&r, 10);
+		if (r.d->tick != tick) {
+			/* The last 10 ms may belong to either. */
+			ck_assert_uint_le(r.st.down_hints_sent - before,
+			    HINTS_PER_TICK + 20);
+			before = r.st.down_hints_sent;
+		}
+	}
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_uint_gt(hints, HINTS_PER_TICK);
+	ck_assert_uint_eq(hints, r.st.down_hints_sent);
+}
+END_TEST
+
+/* ---- the commit (Q3, R9) ---- */
+
+/* Plays the walk, then answers commits by the rule given. */
+struct commit_rule {
+	uint64_t error;       /* of the first answer */
+	bool silent;          /* no answer at all */
+	bool fresh_token;     /* with it */
+	uint64_t again_error; /* of the answer to the second try */
+};
+
+static unsigned
+commit_by(const struct commit_rule *rule, uint8_t max, unsigned *sent)
+{
+	static const uint8_t fresh[RPC_TOKEN_LEN] = {9, 9, 9};
+	struct query_spec spec = spec_of(max);
+	struct rpc_request m;
+	struct fake_sent s;
+	unsigned to = 0;
+
+	*sent = 0;
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	for (int ms = 0; ms < 30000 && told.done == 0; ms += 10) {
+		while (rig_take_request(&r, &s, &m)) {
+			struct rig_answer a = {.id = true, .token = token};
+			bool again;
+
+			if (is_walk(&m))
+				rig_answer(&r, &s, &a);
+			if (m.internal || m.command != 4)
+				continue;
+			ck_assert_ptr_nonnull(m.token);
+			again = memcmp(m.token, fresh, sizeof fresh) == 0;
+			ck_assert(
+			    again || memcmp(m.token, token, sizeof token) == 0);
+			++*sent;
+			to += !again;
+			a.error = again ? rule->again_error : rule->error;
+			a.token = rule->fresh_token ? fresh : NULL;
+			if (!rule->silent)
+				rig_answer(&r, &s, &a);
+		}
+		rig_pass_ms(&r, 10);
+	}
+	ck_assert_uint_eq(told.done, 1);
+	return to;
+}
+
+static const struct {
+	const char *name;
+	struct commit_rule rule;
+	uint8_t max;
+	int err, commit_err;
+	unsigned sent, failures;
+} commits[] = {
+    {"all is well", {.error = 0}, 3, 0, 0, 3, 0},
+    {"to all of the closest", {.error = 0}, 20, 0, 0, 20, 0},
+    {"refused", {.error = 5}, 3, ERR_REFUSED, ERR_REFUSED, 3, 3},
+    {"sequence reused", {.error = 16}, 3, ERR_REFUSED, ERR_SEQ_REUSED, 3, 3},
+    {"sequence too low", {.error = 17}, 3, ERR_REFUSED, ERR_SEQ_LOW, 3, 3},
+    {"token too old, once", {.error = 2, .fresh_token = true}, 3, 0, 0, 6, 0},
+    {"token too old, always",
+	{.error = 2, .fresh_token = true, .again_error = 2}, 3, ERR_REFUSED,
+	ERR_TOKEN, 6, 3},
+    {"token too old, none given", {.error = 2}, 3, ERR_REFUSED, ERR_TOKEN, 3,
+	3},
+    {"silence", {.silent = true}, 3, ERR_TIMEOUT, ERR_TIMEOUT, 12, 3},
+};
+
+START_TEST(tells_the_truth_about_commits)
+{
+	unsigned sent, to;
+
+	fill_table(30);
+	to = commit_by(&commits[_i].rule, commits[_i].max, &sent);
+	if (told.result.err != commits[_i].err ||
+	    told.result.commit_err != commits[_i].commit_err)
+		ck_abort_msg("%s: %s, %s", commits[_i].name,
+		    err_name(told.result.err),
+		    err_name(told.result.commit_err));
+	ck_assert_uint_eq(sent, commits[_i].sent);
+	if (!commits[_i].rule.silent)
+		ck_assert_uint_eq(to, commits[_i].max);
+	ck_assert_uint_eq(told.result.commits, commits[_i].max);
+	ck_assert_uint_eq(told.result.commit_failures, commits[_i].failures);
+	ck_assert_uint_eq(told.committed, commits[_i].max);
+	ck_assert_uint_eq(told.commits, told.committed + (sent == 6 ? 3u : 0u));
+}
+END_TEST
+
+/* Q3: no node that could be committed to is an error for the caller. */
+START_TEST(nobody_to_commit_to_is_an_error)
+{
+	struct query_spec spec = spec_of(3);
+	struct rig_answer no_token = {.id = true}, no_id = {.token = token};
+	struct rpc_request m;
+	struct fake_sent s;
+
+	if (_i < 2)
+		fill_table(10);
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	while (rig_take_request(&r, &s, &m))
+		rig_answer(&r, &s, _i == 0 ? &no_token : &no_id);
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_int_eq(told.result.err, ERR_UNREACHABLE);
+	ck_assert_uint_eq(told.commits, 0);
+}
+END_TEST
+
+/* ---- exactly one end (R13, R14) ---- */
+
+START_TEST(can_be_cancelled_at_any_time)
+{
+	struct query_spec spec = spec_of(3);
+
+	fill_table(30);
+	start(r.d, &spec);
+	switch (_i) {
+	case 0: /* before it began */
+		query_cancel(query);
+		break;
+	case 1: /* in the walk */
+		rig_pass_ms(&r, 1);
+		query_cancel(query);
+		break;
+	case 2: /* when steps are slow */
+		rig_pass_ms(&r, 1200);
+		query_cancel(query);
+		break;
+	case 3: /* in the commit */
+		walk_all();
+		ck_assert_uint_eq(told.commits, 3);
+		query_cancel(query);
+		break;
+	default: /* with the whole dht */
+		rig_pass_ms(&r, _i == 4 ? 0 : 700);
+		dht_end(r.d);
+		ck_assert_int_eq(told.result.err, ERR_CLOSED);
+		ck_assert_int_eq(query_start(r.d, &spec, NULL), ERR_CLOSED);
+	}
+	ck_assert_uint_eq(told.done, 1);
+	if (_i < 4)
+		ck_assert_int_eq(told.result.err, ERR_CANCELLED);
+	ck_assert_uint_eq(r.d->requests.len, 0);
+	ck_assert_uint_eq(r.d->queries_len, 0);
+	rig_pass_ms(&r, 30000);
+	ck_assert_uint_eq(told.done, 1);
+}
+END_TEST
+
+START_TEST(can_be_cancelled_from_its_own_callbacks)
+{
+	struct rig_answer good = {.id = true, .token = token};
+	struct query_spec spec = spec_of(3);
+	struct rpc_request m;
+	struct fake_sent s;
+
+	fill_table(30);
+	cancel_in = _i == 0 ? IN_REPLY : _i == 1 ? IN_COMMITTED : IN_COMMIT;
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	while (rig_take_request(&r, &s, &m))
+		rig_answer(&r, &s, &good);
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_int_eq(told.result.err, ERR_CANCELLED);
+	ck_assert_uint_eq(told.replies, _i == 0 ? 1 : 20);
+	ck_assert_uint_eq(told.committed, _i == 1 ? 1 : 0);
+	ck_assert_uint_eq(r.d->requests.len, 0);
+	rig_pass_ms(&r, 30000);
+	ck_assert_uint_eq(told.done, 1);
+}
+END_TEST
+
+/* The own completion may start the next query, and cancel a stale handle. */
+static unsigned chained;
+
+static void
+on_done_again(void *owner, const struct query_result *q)
+{
+	struct query_spec spec = spec_of(0);
+
+	on_done(owner, q);
+	spec.done = on_done_again;
+	if (++chained < 5)
+		ck_assert_int_eq(query_start(r.d, &spec, &query), 0);
+}
+
+START_TEST(the_end_may_start_another)
+{
+	struct query_spec spec = spec_of(0);
+
+	chained = 0;
+	fill_table(5);
+	spec.done = on_done_again;
+	ck_assert_int_eq(query_start(r.d, &spec, &query), 0);
+	for (int i = 0; i < 10; i++)
+		walk_all();
+	ck_assert_uint_eq(told.done, 5);
+	ck_assert_uint_eq(r.d->queries_len, 0);
+}
+END_TEST
+
+/* R14: a query destroyed while its requests wait for the window. */
+START_TEST(cancelling_takes_waiting_requests_along)
+{
+	struct query_spec spec = spec_of(0);
+	struct dht_call c = {.internal = true, .command = RPC_PING};
+	uint16_t total;
+	struct fake_sent s;
+
+	fill_table(60);
+	for (unsigned i = 0; i < 80; i++) {
+		c.to = rig_host(1000 + i);
+		ck_assert_int_eq(
+		    dht_call(r.d, &c, (struct dht_done){0}, NULL), 0);
+	}
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	ck_assert_uint_eq(r.d->requests.len, 90);
+	total = r.d->requests.window.total;
+	rig_skip(&r);
+	query_cancel(query);
+	ck_assert_uint_eq(r.d->requests.len, 80);
+	ck_assert_uint_eq(r.d->requests.window.total, total);
+	rig_pass_ms(&r, 240);
+	ck_assert(!rig_take(&r, &s));
+}
+END_TEST
+
+START_TEST(refuses_too_many_at_once)
+{
+	struct query_spec spec = spec_of(0);
+	struct limits l;
+
+	limits_init(&l);
+	l.queries = 4;
+	dht_set_limits(r.d, &l);
+	fill_table(5);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(query_start(r.d, &spec, NULL), 0);
+	ck_assert_int_eq(query_start(r.d, &spec, NULL), ERR_BUSY);
+	/* The own upkeep finds a place all the same. */
+	spec.background = true;
+	ck_assert_int_eq(query_start(r.d, &spec, NULL), 0);
+	walk_all();
+	ck_assert_uint_eq(told.done, 5);
+}
+END_TEST
+
+/* No place for requests: an end with the reason, not a hang. */
+START_TEST(ends_when_no_request_can_be_made)
+{
+	struct query_spec spec = spec_of(0);
+	struct dht_call c = {.internal = true, .command = RPC_PING};
+	struct limits l;
+
+	limits_init(&l);
+	l.requests = 64;
+	dht_set_limits(r.d, &l);
+	fill_table(30);
+	for (unsigned i = 0; i < 64; i++) {
+		c.to = rig_host(1000 + i);
+		ck_assert_int_eq(
+		    dht_call(r.d, &c, (struct dht_done){0}, NULL), 0);
+	}
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_int_eq(told.result.err, ERR_BUSY);
+}
+END_TEST
+
+START_TEST(an_empty_world_is_an_error_at_once)
+{
+	struct query_spec spec = spec_of(0);
+
+	start(r.d, &spec);
+	rig_pass_ms(&r, 1);
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_int_eq(told.result.err, ERR_UNREACHABLE);
+}
+END_TEST
+
+/* ---- in a network ---- */
+
+static struct net net;
+
+static void
+net_setup(void)
+{
+	memset(&told, 0, sizeof told);
+	query = NULL;
+	cancel_in = NOWHERE;
+	net_init(&net, 60, 1);
+	net_start_all(&net);
+}
+
+static void
+net_teardown(void)
+{
+	net_fini(&net);
+}
+
+static int
+by_distance(const void *a, const void *b)
+{
+	return id_compare(target, a, b);
+}
+
+/* The walk ends on the 20 that are closest in truth, from anywhere. */
+START_TEST(finds_the_true_closest)
+{
+	static uint8_t ids[64][ID_LEN];
+	struct query_spec spec = spec_of(0);
+	unsigned from = (unsigned)_i * 19, n = 0;
+
+	for (unsigned i = 0; i < net.len; i++) {
+		struct addr a = net_address(&net, i);
+
+		if (i != from)
+			id_of_addr(ids[n++], &a);
+	}
+	qsort(ids, n, ID_LEN, by_distance);
+	start(net_dht(&net, from), &spec);
+	net_run_ms(&net, 3000);
+	ck_assert_uint_eq(told.done, 1);
+	ck_assert_uint_eq(told.result.closest_len, RPC_K);
+	for (unsigned i = 0; i < RPC_K; i++)
+		ck_assert_mem_eq(told.closest[i].id, ids[i], ID_LEN);
+}
+END_TEST
+
+/* Q5: of 60 nodes 18 are dead, and nobody knows it yet. */
+START_TEST(dead_nodes_do_not_hold_it_up)
+{
+	struct query_spec spec = spec_of(3);
+	uint64_t began;
+
+	for (unsigned i = 2; i < net.len; i++)
+		net.nodes[i].deaf = i % 10 < 3;
+	start(net_dht(&net, 1), &spec);
+	began = net.now_us;
+	while (told.done == 0)
+		net_run_ms(&net, 10);
+	ck_assert_int_eq(told.result.err, 0);
+	ck_assert_uint_eq(told.result.commits, 3);
+	ck_assert_uint_eq(told.result.commit_failures, 0);
+	ck_assert_uint_eq(told.result.closest_len, RPC_K);
+	ck_assert_uint_lt((net.now_us - began) / 1000, 2500);
+}
+END_TEST
+
+/* 01 §10.5: with fewer than 20 nodes one dead node costs the reference 6 s. */
+START_TEST(one_dead_node_in_a_small_network_costs_little)
+{
+	struct query_spec spec = spec_of(0);
+	uint64_t began;
+
+	for (unsigned i = 10; i < net.len; i++)
+		net.nodes[i].deaf = true;
+	for (unsigned i = 0; i < 10; i++) {
+		struct dht *d = net_dht(&net, i);
+
+		for (unsigned k = 11; k < net.len; k++) {
+			struct addr a = net_address(&net, k);
+			uint8_t id[ID_LEN];
+			uint32_t node;
+
+			id_of_addr(id, &a);
+			if ((node = table_find(&d->table, id)) != 0)
+				table_del(&d->table, node);
+		}
+	}
+	start(net_dht(&net, 1), &spec);
+	began = net.now_us;
+	while (told.done == 0)
+		net_run_ms(&net, 10);
+	ck_assert_int_eq(told.result.err, 0);
+	ck_assert_uint_eq(told.result.closest_len, 9);
+	ck_assert_uint_lt((net.now_us - began) / 1000, 2500);
+	/* The dead one is looked at, and goes. */
+	net_run_ms(&net, 60000);
+	ck_assert(!net_knows(&net, 1, 10));
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc, *in_net;
+	Suite *s = t_suite_new("dht_query", &tc);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, asks_the_nearest_first_ten_at_a_time);
+	tcase_add_test(tc, a_step_is_sent_six_times);
+	tcase_add_test(tc, ephemeral_and_failing_nodes_only_help);
+	tcase_add_test(tc, a_wrong_id_is_not_among_the_closest);
+	tcase_add_loop_test(tc, made_up_nodes_are_bounded, 0, 2);
+	tcase_add_test(tc, impossible_nodes_are_skipped);
+	tcase_add_test(tc, the_limit_of_candidates_is_exact);
+	tcase_add_loop_test(tc, one_address_holds_one_place_among_the_closest,
+	    0, T_ROWS(sybils));
+	tcase_add_test(tc, begins_with_the_callers_list);
+	tcase_add_test(tc, reuses_a_list_with_care);
+	tcase_add_test(tc, refills_from_the_table);
+	tcase_add_test(tc, tells_who_listed_a_dead_node);
+	tcase_add_test(tc, down_hints_are_bounded);
+	tcase_add_loop_test(
+	    tc, tells_the_truth_about_commits, 0, T_ROWS(commits));
+	tcase_add_loop_test(tc, nobody_to_commit_to_is_an_error, 0, 3);
+	tcase_add_loop_test(tc, can_be_cancelled_at_any_time, 0, 6);
+	tcase_add_loop_test(tc, can_be_cancelled_from_its_own_callbacks, 0, 3);
+	tcase_add_test(tc, the_end_may_start_another);
+	tcase_add_test(tc, cancelling_takes_waiting_requests_along);
+	tcase_add_test(tc, refuses_too_many_at_once);
+	tcase_add_test(tc, ends_when_no_request_can_be_made);
+	tcase_add_test(tc, an_empty_world_is_an_error_at_once);
+
+	in_net = tcase_create("network");
+	suite_add_tcase(s, in_net);
+	tcase_add_checked_fixture(in_net, net_setup, net_teardown);
+	tcase_add_loop_test(in_net, finds_the_true_closest, 0, 3);
+	tcase_add_test(in_net, dead_nodes_do_not_hold_it_up);
+	tcase_add_test(in_net, one_dead_node_in_a_small_network_costs_little);
+	return s;
+}
