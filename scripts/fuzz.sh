@@ -22,7 +22,7 @@ for program in "$@"; do
 	set -- "$program.found"
 	[ -d "$seeds/$name" ] && set -- "$@" "$seeds/$name"
 	"$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
-	    -artifact_prefix="$program.crash-" -verbosity=0 \
+	    -artifact_prefix="$program." -verbosity=0 \
 	    -print_final_stats=1 "$@" >"$program.log" 2>&1 &
 	child=$!
 	if wait $child; then

@@ -118,28 +118,44 @@ set_bootstrap(struct config *c, const char *v, char *err)
 	return rc;
 }
 
+/* A relative path is meant from where the command was given; a file has no
+ * such place. */
 static int
-set_path(char *out, const char *v, size_t max, char *err)
+set_path(
+    char *out, const char *v, size_t max, enum config_source source, char *err)
 {
-	if (*v != '/')
+	char here[STATE_DIR_MAX] = "";
+	size_t len;
+
+	if (*v == '\0')
+		return fail(err, "a path is missing");
+	if (*v != '/' && source != FROM_COMMAND)
 		return fail(err, "'%s' is not an absolute path", v);
-	if (strlen(v) >= max)
+	if (*v != '/' && getcwd(here, sizeof here - 1) == NULL)
+		return fail(err, "the working directory is not known");
+	len = strlen(here);
+	if (len > 0 && here[len - 1] != '/')
+		here[len++] = '/';
+	if (len + strlen(v) >= max)
 		return fail(
 		    err, "a path of at most %zu bytes is needed", max - 1);
-	memcpy(out, v, strlen(v) + 1);
+	memcpy(out, here, len);
+	memcpy(out + len, v, strlen(v) + 1);
 	return 0;
 }
 
 static int
 set_control(struct config *c, const char *v, char *err)
 {
-	return set_path(c->control, v, sizeof c->control, err);
+	return set_path(
+	    c->control, v, sizeof c->control, c->source[CONF_CONTROL], err);
 }
 
 static int
 set_state_dir(struct config *c, const char *v, char *err)
 {
-	return set_path(c->state_dir, v, sizeof c->state_dir, err);
+	return set_path(c->state_dir, v, sizeof c->state_dir,
+	    c->source[CONF_STATE_DIR], err);
 }
 
 static int

@@ -29,27 +29,46 @@ make_directories(const char *path)
 	mkdir(part, 0700);
 }
 
+/*
+ * A file of its own: the control socket may stand in the same directory, and
+ * is guarded by a lock on that. Where no file can be made, none is at stake.
+ */
+static int
+lock(struct state *s)
+{
+	s->lock = openat(s->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) == 0 ||
+	    errno != EWOULDBLOCK)
+		return 0;
+	return STATE_IN_USE;
+}
+
 int
 state_open(struct state *s, const char *path)
 {
+	int rc;
+
+	s->lock = -1;
 	make_directories(path);
 	s->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir < 0) {
 		log_error("state directory %s: %m; nothing will be kept", path);
 		return 0;
 	}
-	if (flock(s->dir, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-		return 0;
-	state_close(s);
-	return STATE_IN_USE;
+	rc = lock(s);
+	if (rc != 0)
+		state_close(s);
+	return rc;
 }
 
 void
 state_close(struct state *s)
 {
+	if (s->lock >= 0)
+		close(s->lock);
 	if (s->dir >= 0)
 		close(s->dir);
-	s->dir = -1;
+	s->dir = s->lock = -1;
 }
 
 static ssize_t

@@ -13,7 +13,8 @@
 #include <sys/types.h>
 
 struct state {
-	int dir; /* locked; -1: cannot be used */
+	int dir;  /* -1: cannot be used */
+	int lock; /* held for life; -1: the directory is read-only */
 };
 
 enum { STATE_IN_USE = -1 };

@@ -286,10 +286,20 @@ dht_token(struct dht *d, const struct addr *host, uint8_t token[RPC_TOKEN_LEN])
 unsigned
 dht_events(struct dht *d)
 {
-	unsigned events = d->events;
+	unsigned events;
 
+	tick_catch_up(d); /* the health may have changed with time alone */
+	events = d->events;
 	d->events = 0;
 	return events;
+}
+
+static uint32_t
+promotion_ticks(const struct dht *d)
+{
+	int32_t left = (int32_t)(d->stable_at - d->tick);
+
+	return d->ephemeral && left > 0 ? (uint32_t)left : 0;
 }
 
 void
@@ -311,7 +321,7 @@ dht_status(const struct dht *d, struct dht_status *out)
 	    .sources = d->guard.pool.len,
 	    .requests = d->requests.len,
 	    .queries = d->queries_len,
-	    .promotion_ticks = d->ephemeral ? d->stable_at - d->tick : 0,
+	    .promotion_ticks = promotion_ticks(d),
 	};
 	memcpy(out->id, d->table.own, ID_LEN);
 }

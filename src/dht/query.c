@@ -597,7 +597,10 @@ query_start(struct dht *d, const struct query_spec *spec, struct query **out)
 	    (q = query_new(d, spec)) == NULL)
 		return ERR_MEMORY;
 	d->queries_len++;
-	d->refresh_at = d->tick + TICKS_REFRESH;
+	/* Early by chance, so that nodes started together do not act together.
+	 */
+	d->refresh_at =
+	    d->tick + TICKS_REFRESH - world_below(d->world, TICKS_REFRESH / 4);
 	/* Not before the own list was asked: there is nobody else to ask. */
 	if (d->bootstrapped || spec->background)
 		begin(q);

@@ -11,6 +11,8 @@ enum {
 	LEAVE_US = 2 * 1000000,
 };
 
+static void leave_some(struct node *n);
+
 static void
 free_announcement(struct announcement *a)
 {
@@ -66,14 +68,29 @@ tell(struct announcement *a, const struct client_event *e)
 	}
 }
 
+/* The list of an ended round replaces the one before, from its first node on.
+ */
+static void
+note_holder(struct announcement *a, const struct addr *node)
+{
+	if (!a->listing)
+		a->holders_len = 0;
+	a->listing = true;
+	if (a->holders_len < RPC_K)
+		a->holders[a->holders_len++] = *node;
+}
+
 static void
 on_round(void *owner, const struct client_event *e)
 {
 	struct announcement *a = owner;
 
+	if (e->kind == CLIENT_NODE)
+		note_holder(a, &e->node);
 	if (e->kind != CLIENT_DONE)
 		return;
 	a->client = NULL;
+	a->listing = false;
 	a->err = e->err;
 	a->stored = e->stored;
 	a->announced = a->announced || e->stored > 0;
@@ -84,11 +101,22 @@ on_round(void *owner, const struct client_event *e)
 		arm(a, pause_us(a));
 }
 
+/* The topic under our identity; those who held it last are asked first. */
+static struct client_announce
+spec_of(const struct announcement *a)
+{
+	return (struct client_announce){
+	    .target = a->topic,
+	    .keys = a->node->config.identity,
+	    .start = a->holders,
+	    .start_len = a->holders_len,
+	};
+}
+
 static int
 begin_round(struct announcement *a)
 {
-	struct client_announce spec = {
-	    .target = a->topic, .keys = a->node->config.identity};
+	struct client_announce spec = spec_of(a);
 	struct client_sink sink = {.event = on_round, .owner = a};
 
 	timer_disarm(&a->node->timers, &a->timer);
@@ -100,6 +128,9 @@ on_due(struct timer *t)
 {
 	struct announcement *a = container_of(t, struct announcement, timer);
 
+	/* It waits to be withdrawn. */
+	if (a->node->leaving)
+		return;
 	if (begin_round(a) != 0)
 		arm(a, RETRY_US);
 }
@@ -202,27 +233,36 @@ static void
 on_withdrawn(void *owner, const struct client_event *e)
 {
 	struct op *op = owner;
+	struct node *n = op->node;
 	struct news done;
 
 	if (e->kind != CLIENT_DONE)
 		return;
 	done = op_done_news(e);
 	op_end(op, &done);
+	if (n->leaving && e->err != ERR_CLOSED) {
+		n->leaving_pending--;
+		leave_some(n);
+	}
 }
 
 int
 node_unannounce(struct node *n, const uint8_t *topic, uint32_t *number)
 {
 	struct announcement *a = find(n, topic);
+	struct client_announce spec = {
+	    .target = topic, .keys = n->config.identity};
 	struct client_sink sink = {.event = on_withdrawn};
 	int err;
 	struct op *op = op_new(n, &err);
 
 	if (op == NULL)
 		return err;
+	if (a != NULL)
+		spec = spec_of(a);
 	sink.owner = op;
-	err = records_client_unannounce(
-	    n->dht, topic, n->config.identity, sink, &op->client);
+	op->withdraws = true;
+	err = records_client_unannounce(n->dht, &spec, sink, &op->client);
 	if (err != 0) {
 		op_drop(op);
 		return err;
@@ -259,8 +299,6 @@ node_announcement(
 
 /* ---- leaving ---- */
 
-static void leave_some(struct node *n);
-
 static void
 left(struct node *n)
 {
@@ -274,12 +312,6 @@ left(struct node *n)
 }
 
 static void
-on_leave_timeout(struct timer *t)
-{
-	left(container_of(t, struct node, leave_timer));
-}
-
-static void
 on_left_topic(void *owner, const struct client_event *e)
 {
 	struct node *n = owner;
@@ -290,17 +322,24 @@ on_left_topic(void *owner, const struct client_event *e)
 	leave_some(n);
 }
 
+static int
+withdraw(struct node *n, const struct announcement *a)
+{
+	struct client_announce spec = spec_of(a);
+	struct client_sink sink = {.event = on_left_topic, .owner = n};
+	struct client_op *op;
+
+	return records_client_unannounce(n->dht, &spec, sink, &op);
+}
+
 /* Withdraws topics as fast as queries may be started; the rest follows. */
 static void
 leave_some(struct node *n)
 {
-	struct client_sink sink = {.event = on_left_topic, .owner = n};
 	struct announcement *a, *next;
-	struct client_op *op;
 
 	HASH_ITER (hh, n->announcements, a, next) {
-		if (a->announced && records_client_unannounce(n->dht, a->topic,
-					n->config.identity, sink, &op) == 0)
+		if (a->announced && withdraw(n, a) == 0)
 			n->leaving_pending++;
 		else if (a->announced && n->leaving_pending > 0)
 			return;
@@ -310,19 +349,40 @@ leave_some(struct node *n)
 		left(n);
 }
 
+/* Ends what is under way; withdrawals, if they may, go on instead. */
+static void
+end_ops(struct node *n, bool spare_withdrawals)
+{
+	struct op *op, *next;
+
+	HASH_ITER (hh, n->ops, op, next) {
+		if (spare_withdrawals && op->withdraws)
+			n->leaving_pending++;
+		else
+			node_cancel(n, op->number);
+	}
+}
+
+static void
+on_leave_timeout(struct timer *t)
+{
+	struct node *n = container_of(t, struct node, leave_timer);
+
+	end_ops(n, false);
+	left(n);
+}
+
 void
 node_leave(struct node *n)
 {
-	struct announcement *a, *next_a;
-	struct op *op, *next_op;
+	struct announcement *a, *next;
 
 	if (n->leaving)
 		return;
-	HASH_ITER (hh, n->announcements, a, next_a)
+	HASH_ITER (hh, n->announcements, a, next)
 		if (a->client != NULL)
 			records_client_cancel(a->client);
-	HASH_ITER (hh, n->ops, op, next_op)
-		node_cancel(n, op->number);
+	end_ops(n, true);
 	n->leaving = true;
 	n->leave_timer.fire = on_leave_timeout;
 	timer_arm(&n->timers, &n->leave_timer, n->world->now_us + LEAVE_US);

@@ -39,6 +39,7 @@ struct op {
 	struct news_item *done; /* made at the start: the end cannot fail */
 	struct news_item *own;  /* NEWS_VALUE held here, until a later one */
 	bool own_found;         /* something that is held here was told */
+	bool withdraws; /* a topic: finished also when the node leaves */
 	uint32_t lost;
 };
 
@@ -47,9 +48,12 @@ struct announcement {
 	struct node *node;
 	uint8_t topic[HASH_LEN];
 	struct timer timer;
-	struct client_op *client; /* the round under way */
-	struct op *op;            /* who waits for it, or NULL */
-	bool announced;           /* somebody may hold it */
+	struct client_op *client;   /* the round under way */
+	struct op *op;              /* who waits for it, or NULL */
+	bool announced;             /* somebody may hold it */
+	struct addr holders[RPC_K]; /* of the last round, nearest first */
+	uint32_t holders_len;
+	bool listing; /* the holders of the round that ends are coming in */
 	int err;
 	uint32_t stored, failures; /* failures: rounds in a row */
 	uint64_t last_us;          /* end of the last round; 0: none yet */

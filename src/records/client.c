@@ -119,6 +119,8 @@ client_op_start(struct client_op *op, struct bytes value, uint8_t commit_max,
 	    .command = kind->command,
 	    .value = value,
 	    .commit_max = commit_max,
+	    .start = op->start,
+	    .start_len = op->start_len,
 	    .reply = kind->reply != NULL ? on_reply : NULL,
 	    .commit = kind->commit != NULL ? on_commit : NULL,
 	    .committed = on_committed,
@@ -161,8 +163,8 @@ records_client_cancel(struct client_op *op)
 
 /* ---- find_node ---- */
 
-static int
-node_ended(struct client_op *op, const struct query_result *r)
+int
+client_op_tell_closest(struct client_op *op, const struct query_result *r)
 {
 	for (size_t i = 0; i < r->closest_len; i++) {
 		struct client_event e = {
@@ -183,7 +185,7 @@ records_client_find_node(struct dht *d, const uint8_t *target,
 	static const struct client_kind kind = {
 	    .command = RPC_FIND_NODE,
 	    .internal = true,
-	    .ended = node_ended,
+	    .ended = client_op_tell_closest,
 	};
 	struct client_op *o = client_op_new(d, &kind, target, sink);
 

@@ -22,7 +22,8 @@
 struct client_op; /* one under way */
 
 enum client_event_kind {
-	CLIENT_NODE,  /* find_node, at the end: node, id; nearest first */
+	/* find_node, announce, at the end: node, id; nearest first */
+	CLIENT_NODE,
 	CLIENT_PEER,  /* find_peer, lookup: node told of peer, bump */
 	CLIENT_VALUE, /* get: node, value; mutable: seq */
 	CLIENT_DONE,  /* the end: err and the counts */
@@ -82,16 +83,20 @@ struct client_announce {
 	size_t relays_len;           /* at most PEER_RELAYS_MAX */
 	uint64_t bump;               /* milliseconds since 1970; 0: none */
 	uint8_t commit_max;          /* nodes to announce to; 0: RPC_K */
+	const struct addr *start;    /* who held it last, to be asked first */
+	size_t start_len;
 };
 
 /* Also ERR_VALUE: too many relays, or one that is not IPv4. */
 int records_client_announce(struct dht *d, const struct client_announce *a,
     struct client_sink sink, struct client_op **op);
 
-/* Withdraws from each node met that lists the key, or may hide it. */
-int records_client_unannounce(struct dht *d, const uint8_t *target,
-    const struct key_pair *keys, struct client_sink sink,
-    struct client_op **op);
+/*
+ * Withdraws from each node met that lists the key, or may hide it. Of *a, only
+ * target, keys and start count.
+ */
+int records_client_unannounce(struct dht *d, const struct client_announce *a,
+    struct client_sink sink, struct client_op **op);
 
 /*
  * The value is copied. Also ERR_VALUE: it is empty, or seq is above

@@ -55,6 +55,7 @@ records_client_announce(struct dht *d, const struct client_announce *a,
 	static const struct client_kind kind = {
 	    .command = CMD_LOOKUP,
 	    .commit = announce_commit,
+	    .ended = client_op_tell_closest,
 	};
 	struct client_op *o = client_op_new(d, &kind, a->target, sink);
 	int err;
@@ -63,6 +64,8 @@ records_client_announce(struct dht *d, const struct client_announce *a,
 		return ERR_MEMORY;
 	o->keys = a->keys;
 	o->bump = a->bump;
+	o->start = a->start;
+	o->start_len = a->start_len;
 	err = a->bump > WIRE_UINT_MAX
 		  ? ERR_VALUE
 		  : take_relays(o, a->relays, a->relays_len);
@@ -141,17 +144,19 @@ unannounce_reply(struct client_op *op, const struct dht_answer *a)
 }
 
 int
-records_client_unannounce(struct dht *d, const uint8_t *target,
-    const struct key_pair *keys, struct client_sink sink, struct client_op **op)
+records_client_unannounce(struct dht *d, const struct client_announce *a,
+    struct client_sink sink, struct client_op **op)
 {
 	static const struct client_kind kind = {
 	    .command = CMD_LOOKUP,
 	    .reply = unannounce_reply,
 	};
-	struct client_op *o = client_op_new(d, &kind, target, sink);
+	struct client_op *o = client_op_new(d, &kind, a->target, sink);
 
 	if (o == NULL)
 		return ERR_MEMORY;
-	o->keys = keys;
+	o->keys = a->keys;
+	o->start = a->start;
+	o->start_len = a->start_len;
 	return client_op_start(o, (struct bytes){0}, 0, op);
 }

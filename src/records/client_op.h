@@ -49,6 +49,8 @@ struct client_op {
 
 	uint8_t target[HASH_LEN];
 	const struct key_pair *keys;
+	const struct addr *start; /* of the walk; until it has begun */
+	size_t start_len;
 
 	/* announce, unannounce */
 	uint8_t relays[PEER_RELAYS_MAX * ADDR_WIRE4_LEN];
@@ -79,6 +81,9 @@ struct client_op *client_op_new(struct dht *d, const struct client_kind *kind,
 int client_op_start(struct client_op *op, struct bytes value,
     uint8_t commit_max, struct client_op **out);
 void client_op_free(struct client_op *op);
+
+/* Tells of the closest nodes; for client_kind.ended. Returns 0. */
+int client_op_tell_closest(struct client_op *op, const struct query_result *r);
 
 /* Frees op and tells its end, if nothing of it is under way. */
 void client_op_conclude(struct client_op *op);

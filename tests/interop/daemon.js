@@ -4,6 +4,7 @@
 // keys and topics are hex.
 
 const { spawn } = require('child_process')
+const fs = require('fs')
 const path = require('path')
 const z32 = require('z32')
 const { until, text } = require('./util')
@@ -77,6 +78,13 @@ class Daemon {
 
   async nodes () {
     return (await this.json('nodes')).nodes.map(node => node.address)
+  }
+
+  // The nodes that a crash would leave it.
+  kept () {
+    const file = path.join(this.options.stateDir, 'nodes')
+    if (!fs.existsSync(file)) return []
+    return fs.readFileSync(file, 'utf8').split('\n').filter(Boolean)
   }
 
   // Any bytes, through standard input and output.

@@ -64,14 +64,18 @@ function shape (reply, from, me) {
 
 // A socket that keeps what comes.
 class Probe {
-  static open (host) {
+  static open (host, port = 0) {
     const probe = new Probe()
     probe.socket = dgram.createSocket('udp4')
     probe.got = []
-    probe.socket.on('message', (data, from) => probe.got.push({ data, from }))
+    probe.heard = Date.now()
+    probe.socket.on('message', (data, from) => {
+      probe.got.push({ data, from })
+      probe.heard = Date.now()
+    })
     return new Promise((resolve, reject) => {
       probe.socket.once('error', reject)
-      probe.socket.bind(0, host, () => {
+      probe.socket.bind(port, host, () => {
         const { address, port } = probe.socket.address()
         probe.host = address
         probe.port = port

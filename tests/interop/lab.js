@@ -92,10 +92,10 @@ class Lab {
   }
 
   // A network of `ours` and then `js` nodes, all persistent.
-  async network ({ ours = 0, js = 0 }) {
+  async network ({ ours = 0, js = 0, tickMs }) {
     const net = { ours: [], js: [], bootstrap: null }
     if (ours) {
-      net.ours.push(await this.ours('bootstrap', []))
+      net.ours.push(await this.ours('bootstrap', [], { tickMs }))
       net.bootstrap = [net.ours[0].place]
     } else {
       const place = await this.world.place()
@@ -104,7 +104,7 @@ class Lab {
       net.bootstrap = [place]
     }
     while (net.ours.length < ours) {
-      net.ours.push(await this.ours('persistent', net.bootstrap))
+      net.ours.push(await this.ours('persistent', net.bootstrap, { tickMs }))
     }
     while (net.js.length < js) net.js.push(await this.js(net.bootstrap))
     await until('all nodes are persistent', async () => {

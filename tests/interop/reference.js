@@ -5,7 +5,9 @@
 // tested with it.
 
 const { fork } = require('child_process')
+const fs = require('fs')
 const path = require('path')
+const { text } = require('./util')
 
 const PROGRAM = path.join(__dirname, 'reference-node.js')
 
@@ -42,6 +44,11 @@ class Reference {
       this.calls.set(serial, { resolve, reject })
       this.child.send({ serial, method, args })
     })
+  }
+
+  kept () {
+    const file = path.join(this.options.stateDir, 'state.json')
+    return JSON.parse(fs.readFileSync(file)).nodes.map(text)
   }
 
   end (signal) {

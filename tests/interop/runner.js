@@ -12,7 +12,7 @@ const worlds = require('./world')
 const [worldName, kind, ...wanted] = process.argv.slice(2)
 const Ours = require(kind === 'reference' ? './reference' : './daemon')
 const world = new worlds[worldName]()
-const CASE_MS = 120000
+const CASE_MS = 180000
 
 let lab = null
 let failCase = null

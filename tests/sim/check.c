@@ -23,8 +23,7 @@ enum { FIRST_ROOM = 1024, MILLION = 1000000 };
 void
 check_init(struct check *c)
 {
-	*c = (struct check){
-	    .debts_cap = FIRST_ROOM, .answers_cap = FIRST_ROOM};
+	*c = (struct check){.debts_cap = FIRST_ROOM, .answers_cap = FIRST_ROOM};
 	c->debts = mem_new(c->debts_cap, sizeof *c->debts);
 	c->answers = mem_new(c->answers_cap, sizeof *c->answers);
 }
@@ -101,8 +100,7 @@ mark(struct host *h, uint32_t index)
 	if (word >= h->answered_words) {
 		uint32_t n = h->sim->hosts_len / 64 + 1;
 
-		h->answered =
-		    mem_grow(h->answered, n, sizeof *h->answered);
+		h->answered = mem_grow(h->answered, n, sizeof *h->answered);
 		while (h->answered_words < n)
 			h->answered[h->answered_words++] = 0;
 	}
@@ -239,13 +237,12 @@ check_limits(struct host *h)
 	struct node_status st;
 
 	node_status(h->node, &st);
-	if (st.dht.candidates > l->candidates ||
-	    st.dht.sources > l->sources || st.dht.requests > l->requests ||
-	    st.dht.queries > l->queries || st.operations > l->operations ||
-	    st.records > l->records || st.forwards > l->forwards ||
-	    st.values > 2 * l->values)
-		sim_broken(h->sim, "host %u: state above its limit",
-		    h->ep.index);
+	if (st.dht.candidates > l->candidates || st.dht.sources > l->sources ||
+	    st.dht.requests > l->requests || st.dht.queries > l->queries ||
+	    st.operations > l->operations || st.records > l->records ||
+	    st.forwards > l->forwards || st.values > 2 * l->values)
+		sim_broken(
+		    h->sim, "host %u: state above its limit", h->ep.index);
 	if (st.dht.nodes > ID_BITS * RPC_K)
 		sim_broken(h->sim, "host %u: %u nodes in the table",
 		    h->ep.index, st.dht.nodes);
@@ -259,8 +256,8 @@ check_ops(struct host *h)
 	host_clock(h);
 	if (op != NULL && h->world.now_us - op->clock_us > OP_TIME_MAX_US)
 		sim_broken(h->sim,
-		    "host %u: operation %u of kind %d never ended",
-		    h->ep.index, op->number, (int)op->spec.kind);
+		    "host %u: operation %u of kind %d never ended", h->ep.index,
+		    op->number, (int)op->spec.kind);
 }
 
 static void
@@ -278,8 +275,7 @@ check_host(struct host *h)
 	check_limits(h);
 	check_ops(h);
 	if (node_deadline(h->node) != WORLD_NEVER && h->wake_us < now_us)
-		sim_broken(h->sim, "host %u: its turn was missed",
-		    h->ep.index);
+		sim_broken(h->sim, "host %u: its turn was missed", h->ep.index);
 }
 
 void

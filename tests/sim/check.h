@@ -20,7 +20,7 @@ struct host;
 
 /* What a host has sent to an address that proved nothing to it. */
 struct debt {
-	uint64_t key; /* host and address; 0: free */
+	uint64_t key;          /* host and address; 0: free */
 	uint64_t level, at_us; /* leaky: millionths of a byte above the rate */
 	uint64_t bytes;
 };

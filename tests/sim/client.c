@@ -47,8 +47,7 @@ client_ask(struct actor *a, uint16_t port, struct spot to, bool internal)
 	c->pending[i].tid = m.tid;
 	c->pending[i].waits = true;
 	c->asked++;
-	actor_request(
-	    a, (struct spot){a->ep.ip, port}, to, false, &m);
+	actor_request(a, (struct spot){a->ep.ip, port}, to, false, &m);
 }
 
 uint64_t

@@ -24,7 +24,8 @@ enum host_state { HOST_DOWN, HOST_UP, HOST_ASLEEP };
 enum {
 	HOST_SOCKS = 4,
 	HOST_PORT = 49737,
-	HOST_SAVED = 64, /* good nodes kept over a restart, as the daemon does */
+	HOST_SAVED =
+	    64, /* good nodes kept over a restart, as the daemon does */
 };
 
 struct host;
@@ -53,13 +54,13 @@ struct host {
 	uint64_t born_us;
 	struct addr *saved; /* good nodes as of the last sync */
 	uint32_t saved_len;
-	struct op *ops;          /* under way */
-	uint64_t *answered;      /* bit per host that has answered this one */
+	struct op *ops;     /* under way */
+	uint64_t *answered; /* bit per host that has answered this one */
 	uint32_t answered_words;
-	uint32_t walks;          /* ops whose way is watched */
-	uint64_t table_added;    /* as last checked */
+	uint32_t walks;            /* ops whose way is watched */
+	uint64_t table_added;      /* as last checked */
 	uint64_t table_full_check; /* table_added at the last full check */
-	uint32_t still;          /* wake-ups without time passing */
+	uint32_t still;            /* wake-ups without time passing */
 	bool bootstrapped, leaving;
 	uint64_t bootstrapped_us;
 	host_mangle *mangle;

@@ -30,8 +30,7 @@ nat_free(struct nat *n)
 void
 nat_add(struct nat *n, struct endpoint *ep)
 {
-	n->inside =
-	    mem_grow(n->inside, n->inside_len + 1, sizeof *n->inside);
+	n->inside = mem_grow(n->inside, n->inside_len + 1, sizeof *n->inside);
 	n->inside[n->inside_len++] = ep;
 	ep->place = n->ep.place;
 }
@@ -118,8 +117,7 @@ port_new(struct nat *n, uint16_t inner)
 	if (n->config.ports != NAT_RANDOM)
 		return next_port(n);
 	for (int i = 0; i < RANDOM_TRIES; i++) {
-		port =
-		    (uint16_t)(FIRST_PORT + prng_below(&n->rand, 64512));
+		port = (uint16_t)(FIRST_PORT + prng_below(&n->rand, 64512));
 		if (!port_taken(n, port))
 			return port;
 	}
@@ -176,8 +174,8 @@ permit(struct nat *n, uint64_t now_us, struct spot outer, struct spot peer)
 		if (n->permits_len == NAT_MAPPINGS_MAX)
 			return false;
 		if (n->permits_len % STEP == 0)
-			n->permits = mem_grow(n->permits,
-			    n->permits_len + STEP, sizeof *n->permits);
+			n->permits = mem_grow(n->permits, n->permits_len + STEP,
+			    sizeof *n->permits);
 		p = &n->permits[n->permits_len++];
 		p->outer = outer;
 		p->peer = by_rule(n->config.filtering, peer);

@@ -44,7 +44,7 @@ struct nat_permit {
 struct nat {
 	struct endpoint ep; /* on the outer side */
 	struct nat_config config;
-	struct nat *outer;  /* the box it stands behind, or NULL */
+	struct nat *outer; /* the box it stands behind, or NULL */
 	struct prng rand;
 	uint16_t next_port;
 	struct nat_mapping *mappings;
@@ -68,8 +68,7 @@ struct endpoint *nat_inside(const struct nat *n, uint32_t ip);
  * A datagram on its way out: *from becomes what the outside sees. False if the
  * box has no room for it.
  */
-bool nat_out(
-    struct nat *n, uint64_t now_us, struct spot *from, struct spot to);
+bool nat_out(struct nat *n, uint64_t now_us, struct spot *from, struct spot to);
 
 /*
  * A datagram that came to the box: *to becomes the inner address. False if

@@ -128,8 +128,7 @@ number_new(struct net *n)
 		return n->free_numbers[--n->free_len];
 	if ((n->packets_len & (n->packets_len - 1)) == 0 ||
 	    n->packets_len == 0) {
-		uint32_t cap =
-		    n->packets_len == 0 ? 1 : n->packets_len * 2;
+		uint32_t cap = n->packets_len == 0 ? 1 : n->packets_len * 2;
 
 		n->packets = mem_grow(n->packets, cap, sizeof *n->packets);
 		n->free_numbers =
@@ -249,8 +248,8 @@ put_on_way(struct net *n, uint64_t at_us, struct endpoint *src,
 }
 
 bool
-net_send(struct net *n, uint64_t now_us, struct endpoint *src,
-    struct spot from, struct spot to, const void *buf, size_t len)
+net_send(struct net *n, uint64_t now_us, struct endpoint *src, struct spot from,
+    struct spot to, const void *buf, size_t len)
 {
 	struct endpoint *dst = net_find(n, to.ip);
 	uint64_t left_us = pipe_pass(&src->up, now_us, len);

@@ -42,11 +42,11 @@ enum endpoint_kind { ENDPOINT_HOST, ENDPOINT_NAT, ENDPOINT_ACTOR };
 /* What an address leads to; embedded in a host, a NAT box or an actor. */
 struct endpoint {
 	uint8_t kind;
-	uint8_t group;    /* side of a partition */
-	bool slow;        /* its own faults apply on top */
-	bool watched;     /* never proves itself: what it gets is counted */
-	uint32_t ip;      /* the first, if it has several */
-	uint32_t index;   /* of the host or actor */
+	uint8_t group;  /* side of a partition */
+	bool slow;      /* its own faults apply on top */
+	bool watched;   /* never proves itself: what it gets is counted */
+	uint32_t ip;    /* the first, if it has several */
+	uint32_t index; /* of the host or actor */
 	struct place place;
 	struct pipe up, down;
 };
@@ -84,7 +84,7 @@ struct net {
 	bool split; /* groups do not reach each other */
 	struct prng rand;
 	struct queue *queue;
-	uint32_t event; /* or'ed to the packet's number in the queue */
+	uint32_t event;          /* or'ed to the packet's number in the queue */
 	struct endpoint **by_ip; /* open addressing */
 	uint32_t *ips;
 	bool *bound; /* false: the address has been given up */

@@ -39,13 +39,13 @@ enum { OP_CLOSEST = 20, OP_KEYS = 64, OP_VALUE_MAX = 1000 };
 /* What to do, and what counts as found. */
 struct op_spec {
 	enum op_kind kind;
-	struct addr to;        /* ping */
-	uint8_t target[32];    /* target, topic, key or hash */
-	const uint8_t *want;   /* key that a peer must have, or NULL: any */
-	const void *value;     /* put */
+	struct addr to;      /* ping */
+	uint8_t target[32];  /* target, topic, key or hash */
+	const uint8_t *want; /* key that a peer must have, or NULL: any */
+	const void *value;   /* put */
 	size_t value_len;
 	uint64_t seq;
-	bool watch;            /* record its way: hops and messages */
+	bool watch; /* record its way: hops and messages */
 	op_done *done;
 	void *arg;
 };

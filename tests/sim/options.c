@@ -42,8 +42,8 @@ usage(void)
 	    "[--quiet] [--stats]\n"
 	    "       hyperdht-sim --list\n");
 	for (int i = 0; i < NUMBERS; i++)
-		fprintf(stderr, "  --%-12s %s\n", numbers[i].name,
-		    numbers[i].text);
+		fprintf(
+		    stderr, "  --%-12s %s\n", numbers[i].name, numbers[i].text);
 	exit(USAGE);
 }
 
@@ -169,8 +169,7 @@ options_read(struct sim_options *o, int argc, char **argv)
 		}
 		options_for(o, scenario_find(optarg));
 	}
-	for (optind = 1;
-	     (c = getopt_long(argc, argv, "", list, NULL)) != -1;)
+	for (optind = 1; (c = getopt_long(argc, argv, "", list, NULL)) != -1;)
 		take(o, c, optarg);
 	if (optind != argc || (o->scenario == NULL && !o->list))
 		usage();

@@ -19,7 +19,7 @@ struct sim_options {
 	const struct scenario *scenario;
 	uint64_t seed;
 	uint32_t nodes, minutes;
-	uint32_t amount; /* of whatever the scenario does */
+	uint32_t amount;        /* of whatever the scenario does */
 	uint32_t full_permille; /* how often a batch is full */
 	struct faults faults;
 	bool json, quiet, list;

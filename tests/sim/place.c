@@ -6,14 +6,14 @@ enum { REGIONS = 8, SPREAD_US = 6000 };
 /* One-way delays in milliseconds: half of the usual round trip. */
 static const uint8_t delay_ms[REGIONS][REGIONS] = {
     /* us-e us-w s-am eu-w eu-e s-as e-as ocea */
-    {2, 31, 58, 38, 50, 95, 84, 99},    /* North America, east */
-    {31, 2, 88, 66, 77, 110, 54, 70},   /* North America, west */
+    {2, 31, 58, 38, 50, 95, 84, 99},     /* North America, east */
+    {31, 2, 88, 66, 77, 110, 54, 70},    /* North America, west */
     {58, 88, 4, 92, 105, 150, 132, 155}, /* South America */
-    {38, 66, 92, 2, 14, 60, 115, 130},  /* Europe, west */
-    {50, 77, 105, 14, 3, 66, 100, 140}, /* Europe, east */
-    {95, 110, 150, 60, 66, 5, 48, 75},  /* South Asia */
-    {84, 54, 132, 115, 100, 48, 4, 55}, /* East Asia */
-    {99, 70, 155, 130, 140, 75, 55, 3}, /* Oceania */
+    {38, 66, 92, 2, 14, 60, 115, 130},   /* Europe, west */
+    {50, 77, 105, 14, 3, 66, 100, 140},  /* Europe, east */
+    {95, 110, 150, 60, 66, 5, 48, 75},   /* South Asia */
+    {84, 54, 132, 115, 100, 48, 4, 55},  /* East Asia */
+    {99, 70, 155, 130, 140, 75, 55, 3},  /* Oceania */
 };
 
 /* Of 100 nodes, how many live in each region. */

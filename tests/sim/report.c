@@ -41,8 +41,8 @@ add_costs(struct sim *s)
 		(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000);
 	report_add(&s->report, "rss_kib", (uint64_t)u.ru_maxrss);
 	if (up > 0)
-		report_milli(&s->report, "rss_kib_per_node",
-		    u.ru_maxrss * 1000 / up);
+		report_milli(
+		    &s->report, "rss_kib_per_node", u.ru_maxrss * 1000 / up);
 }
 
 static void
@@ -77,10 +77,10 @@ add_stats(struct sim *s)
 
 		for (uint32_t j = 0; j < s->hosts_len; j++)
 			if (s->hosts[j]->state != HOST_DOWN)
-				sum += *(const uint64_t *)(const void *)(
-				    (const char *)node_stats(
-					s->hosts[j]->node) +
-				    stat_table[i].offset);
+				sum += *(const uint64_t *)(const void
+					*)((const char *)node_stats(
+					       s->hosts[j]->node) +
+					   stat_table[i].offset);
 		report_add(&s->report, stat_table[i].name, sum);
 	}
 }
@@ -112,11 +112,10 @@ print_text(struct sim *s)
 		print_number(r->items[i].thousandths);
 		printf("\n");
 	}
-	printf("%-8s %-14s seed %" PRIu64 " nodes %" PRIu32
-	       " minutes %" PRIu32 " trace %016" PRIx64 "\n",
+	printf("%-8s %-14s seed %" PRIu64 " nodes %" PRIu32 " minutes %" PRIu32
+	       " trace %016" PRIx64 "\n",
 	    s->failed == 0 ? "ok" : "FAILED", s->opt.scenario->name,
-	    s->opt.seed, s->opt.nodes, s->opt.minutes,
-	    trace_value(&s->trace));
+	    s->opt.seed, s->opt.nodes, s->opt.minutes, trace_value(&s->trace));
 }
 
 void

@@ -13,7 +13,8 @@ struct scenario {
 	const char *name, *text;
 	uint32_t nodes, minutes; /* unless the command line says otherwise */
 	uint32_t amount;
-	uint32_t nodes_min; /* below this it means nothing: the hunter's floor */
+	uint32_t
+	    nodes_min; /* below this it means nothing: the hunter's floor */
 	void (*setup)(struct sim_options *o); /* faults, or NULL */
 	void (*run)(struct sim *s);
 };

@@ -61,8 +61,7 @@ sim_fini(struct sim *s)
 void
 sim_wake_at(struct host *h, uint64_t at_us)
 {
-	queue_push(
-	    &h->sim->queue, at_us, EVENT(EVENT_WAKE, h->ep.index));
+	queue_push(&h->sim->queue, at_us, EVENT(EVENT_WAKE, h->ep.index));
 }
 
 static uint32_t
@@ -293,14 +292,13 @@ send_inside(struct sim *s, struct endpoint *src, struct nat *box,
 
 	if (dst == NULL)
 		return false;
-	net_send_lan(
-	    &s->net, s->now_us, src, dst, from, to, buf, len);
+	net_send_lan(&s->net, s->now_us, src, dst, from, to, buf, len);
 	return true;
 }
 
 void
-sim_send(struct sim *s, struct endpoint *src, struct nat *box,
-    struct spot from, struct spot to, const void *buf, size_t len)
+sim_send(struct sim *s, struct endpoint *src, struct nat *box, struct spot from,
+    struct spot to, const void *buf, size_t len)
 {
 	for (; box != NULL; box = box->outer) {
 		if (!box->config.firewall &&
@@ -326,8 +324,9 @@ say_failure(struct sim *s, const char *format, va_list ap)
 	uint64_t ms = s->now_us / 1000;
 
 	fflush(stdout);
-	fprintf(stderr, "FAILED %s at %02llu:%02llu:%02llu.%03llu: ",
-	    s->opt.scenario->name, (unsigned long long)(ms / 3600000),
+	fprintf(stderr,
+	    "FAILED %s at %02llu:%02llu:%02llu.%03llu: ", s->opt.scenario->name,
+	    (unsigned long long)(ms / 3600000),
 	    (unsigned long long)(ms / 60000 % 60),
 	    (unsigned long long)(ms / 1000 % 60),
 	    (unsigned long long)(ms % 1000));

@@ -63,10 +63,10 @@ struct sim {
 	uint32_t preset_len;
 	uint32_t failed;
 	uint64_t steps;
-	struct news news;          /* being drained */
-	uint8_t out[DGRAM_MAX];    /* being written by a node */
+	struct news news;       /* being drained */
+	uint8_t out[DGRAM_MAX]; /* being written by a node */
 	struct dgram_meta out_meta;
-	struct host *out_host;     /* whose it is */
+	struct host *out_host; /* whose it is */
 };
 
 void sim_init(struct sim *s, const struct sim_options *o);
@@ -91,8 +91,7 @@ void sim_wake_at(struct host *h, uint64_t at_us);
  * The usual start: bootstrap nodes, then n nodes of the role, spread evenly
  * over the time, which passes.
  */
-void sim_grow(
-    struct sim *s, uint32_t n, enum dht_role role, uint64_t over_us);
+void sim_grow(struct sim *s, uint32_t n, enum dht_role role, uint64_t over_us);
 
 /* One more node, running. */
 struct host *sim_join(struct sim *s, enum dht_role role, struct nat *box);

@@ -131,8 +131,7 @@ look_up(struct work *w, struct tally *t)
 }
 
 void
-work_lookups(
-    struct work *w, struct tally *t, uint32_t count, uint64_t over_us)
+work_lookups(struct work *w, struct tally *t, uint32_t count, uint64_t over_us)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		look_up(w, t);
@@ -161,8 +160,8 @@ replace_one(struct sim *s, void *arg)
 	/* The first ones are in everybody's configuration: they stay. */
 	do
 		h = s->hosts[SIM_BOOTSTRAPS +
-			     prng_below(&s->rand,
-				 s->hosts_len - SIM_BOOTSTRAPS)];
+			     prng_below(
+				 &s->rand, s->hosts_len - SIM_BOOTSTRAPS)];
 	while (h->state != HOST_UP);
 	host_crash(h);
 	sim_join(s, h->role, NULL);
@@ -227,8 +226,7 @@ truly_near(struct sim *s, const uint8_t *target, struct near *list)
 }
 
 uint32_t
-work_nearest(
-    struct sim *s, const uint8_t target[32], struct spot near[RPC_K])
+work_nearest(struct sim *s, const uint8_t target[32], struct spot near[RPC_K])
 {
 	struct near truth[RPC_K];
 	uint32_t len = truly_near(s, target, truth);

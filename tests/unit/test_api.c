@@ -202,8 +202,7 @@ static const struct {
     {LINE("1", "status", "{\"a\":" DEEP_16 "}"), API_ERR_PARAMS, "a"},
     {LINE("1", "status", "{\"a\":[" DEEP_16 "]}"), API_ERR_PARSE, NULL},
     /* What looks like depth within a string is none. */
-    {LINE("1", "lookup", "{\"topic\":\"[[[[[[[[[[[[[[[[[[[[[\\\"[\"}"), 0,
-	NULL},
+    {LINE("1", "lookup", "{\"topic\":\"\\\"[[[[[[[[[[[[[[[[[[[[\"}"), 0, NULL},
     {"", API_ERR_PARSE, NULL},
     {LINE("1", "statu", "{}"), API_ERR_METHOD, NULL},
     {LINE("1.5", "status", "{}"), API_ERR_REQUEST, NULL},

@@ -300,7 +300,7 @@ START_TEST(every_key_is_known)
 
 		config_init(&c);
 		ck_assert_int_eq(
-		    config_set(&c, name, "?", FROM_COMMAND, err), -1);
+		    config_set(&c, name, "", FROM_COMMAND, err), -1);
 		ck_assert_str_ne(err, "there is no such key");
 		config_fini(&c);
 		snprintf(item, sizeof item, "\n.It Cm %s ", name);
@@ -308,6 +308,26 @@ START_TEST(every_key_is_known)
 		    "hyperdhtd(8) says nothing of %s", name);
 	}
 	free(page);
+}
+END_TEST
+
+/* On the command line a path may begin where the user stands. */
+START_TEST(relative_path)
+{
+	char err[CONFIG_ERROR_MAX], want[STATE_DIR_MAX * 2];
+	char here[STATE_DIR_MAX];
+	struct config c;
+
+	config_init(&c);
+	ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+	ck_assert_int_eq(
+	    config_set(&c, "state-dir", "a/b", FROM_COMMAND, err), 0);
+	snprintf(want, sizeof want, "%s/a/b", here);
+	ck_assert_str_eq(c.state_dir, want);
+	ck_assert_int_eq(
+	    config_set(&c, "state-dir", "/a/b", FROM_COMMAND, err), 0);
+	ck_assert_str_eq(c.state_dir, "/a/b");
+	config_fini(&c);
 }
 END_TEST
 
@@ -326,5 +346,6 @@ t_suite(void)
 	tcase_add_test(tc, command_line_wins);
 	tcase_add_loop_test(tc, refuses_word, 0, T_ROWS(bad_words));
 	tcase_add_test(tc, every_key_is_known);
+	tcase_add_test(tc, relative_path);
 	return s;
 }

@@ -539,6 +539,22 @@ START_TEST(many_lines_are_all_answered)
 }
 END_TEST
 
+/* They have no answer that could bring the next turn. */
+START_TEST(blank_lines_hide_nothing)
+{
+	struct peer_end *p = client_new();
+	char line[10 * CLIENT_LINES_PER_TURN + sizeof status_line];
+
+	memset(line, '\n', sizeof line);
+	memcpy(line + sizeof line - sizeof status_line, status_line,
+	    sizeof status_line - 1);
+	ck_assert_int_eq(
+	    send(p->fd, line, sizeof line, 0), (ssize_t)sizeof line);
+	ask_right(p, "");
+	client_free(p);
+}
+END_TEST
+
 /* ---- every method keeps to the table ---- */
 
 static void assert_field(const json_t *object, const struct api_field *f);
@@ -766,6 +782,25 @@ START_TEST(id_under_way_is_refused)
 }
 END_TEST
 
+/* Ids are each client's own. */
+START_TEST(client_cannot_cancel_for_another)
+{
+	struct peer_end *a = client_new(), *b = client_new();
+	json_t *j;
+
+	say_line(a, LOOKUP("5"));
+	j = ask(b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\","
+		   "\"params\":{\"request\":5}}");
+	ck_assert(!t_bool(json_object_get(j, "result"), "cancelled"));
+	json_decref(j);
+	say_line(b, LOOKUP("5"));
+	turn_loop();
+	ck_assert_uint_eq(node.last_op, 2);
+	client_free(a);
+	client_free(b);
+}
+END_TEST
+
 /* What a client has begun ends with it; what shall last lasts. */
 START_TEST(operations_end_with_their_client)
 {
@@ -962,13 +997,13 @@ END_TEST
 
 /* What a caller with that group gets: access, or the code of the error. */
 static void
-as_nobody(gid_t gid, const char *access, int stop_code)
+as_nobody(gid_t gid, bool primary, const char *access, int stop_code)
 {
 	struct peer_end *p;
 	json_t *j;
 
-	ck_assert_int_eq(setgroups(1, &gid), 0);
-	ck_assert_int_eq(setgid(65534), 0);
+	ck_assert_int_eq(setgroups(primary ? 0 : 1, &gid), 0);
+	ck_assert_int_eq(setgid(primary ? gid : 65534), 0);
 	ck_assert_int_eq(seteuid(65534), 0);
 	p = calloc(1, sizeof *p);
 	p->fd = connect_to(daemon_.config.control);
@@ -1000,13 +1035,16 @@ as_nobody(gid_t gid, const char *access, int stop_code)
 
 static const struct {
 	gid_t gid;
+	bool primary; /* else one of the others that a process has */
 	const char *access;
 	int stop_code;
 } callers[] = {
-    {4240, NULL, 0},
-    {4241, "read", API_ERR_DENIED},
-    {4242, "user", API_ERR_DENIED},
-    {4243, "admin", 0},
+    {4240, false, NULL, 0},
+    {4240, true, NULL, 0},
+    {4241, false, "read", API_ERR_DENIED},
+    {4242, false, "user", API_ERR_DENIED},
+    {4242, true, "user", API_ERR_DENIED},
+    {4243, false, "admin", 0},
 };
 
 START_TEST(groups_say_who_may)
@@ -1023,7 +1061,8 @@ START_TEST(groups_say_who_may)
 	g->gid[API_READ] = 4241;
 	g->gid[API_USER] = 4242;
 	g->gid[API_ADMIN] = 4243;
-	as_nobody(callers[_i].gid, callers[_i].access, callers[_i].stop_code);
+	as_nobody(callers[_i].gid, callers[_i].primary, callers[_i].access,
+	    callers[_i].stop_code);
 }
 END_TEST
 
@@ -1069,6 +1108,23 @@ START_TEST(other_file_is_left_alone)
 	ck_assert_ptr_null(control_new(&second, err));
 	ck_assert_ptr_nonnull(strstr(err, "not a socket"));
 	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
+/* Of another kind, so that it cannot be asked whether it lives. */
+START_TEST(other_socket_is_left_alone)
+{
+	struct daemon second = daemon_;
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	snprintf(at.sun_path, sizeof at.sun_path, "%.63s/other", dir);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	snprintf(second.config.control, sizeof second.config.control, "%s",
+	    at.sun_path);
+	ck_assert_ptr_null(control_new(&second, err));
+	ck_assert_int_eq(unlink(at.sun_path), 0);
+	close(fd);
 }
 END_TEST
 
@@ -1130,6 +1186,7 @@ add_hard_cases(TCase *tc)
 	tcase_add_test(tc, live_socket_is_left_alone);
 	tcase_add_test(tc, dead_socket_is_replaced);
 	tcase_add_test(tc, other_file_is_left_alone);
+	tcase_add_test(tc, other_socket_is_left_alone);
 	tcase_add_test(tc, long_path_is_an_error);
 	tcase_add_test(tc, successor_keeps_its_socket);
 	tcase_add_test(tc, end_is_told);
@@ -1148,6 +1205,7 @@ t_suite(void)
 	tcase_add_test(tc, long_line_is_passed_over);
 	tcase_add_test(tc, line_may_come_in_bytes);
 	tcase_add_test(tc, many_lines_are_all_answered);
+	tcase_add_test(tc, blank_lines_hide_nothing);
 	tcase_add_loop_test(
 	    tc, method_keeps_to_the_table, 0, (int)api_methods_len);
 	tcase_add_test(tc, longest_page_fits_a_line);
@@ -1157,6 +1215,7 @@ t_suite(void)
 	tcase_add_test(tc, id_under_way_is_refused);
 	tcase_add_test(tc, operations_end_with_their_client);
 	tcase_add_test(tc, cancel_ends_a_request);
+	tcase_add_test(tc, client_cannot_cancel_for_another);
 	tcase_add_test(tc, half_closed_client_is_answered);
 	tcase_add_test(tc, watch_tells_what_was_asked);
 	add_hard_cases(tc);

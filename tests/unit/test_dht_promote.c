@@ -301,7 +301,8 @@ rig_ready(unsigned nodes)
 		uint8_t id[ID_LEN];
 
 		id_of_addr(id, &a);
-		table_add(&r.d->table, id, &a, r.d->tick);
+		if (table_check(&r.d->table, id, &a, NULL) == 0)
+			table_add(&r.d->table, id, &a, r.d->tick);
 	}
 	seen = rig_address(&r, r.client);
 	for (int i = 0; i < 4; i++)

@@ -2,12 +2,12 @@
 /*
  * Goal: requests are answered from the right socket, with the right fields and
  * within budgets; what must stay silent does. Method: one dht in a fake world;
- * the golden exchanges run in test_node.c. Allocations are counted by wrapping
- * malloc() and friends at link time.
+ * the golden exchanges run in test_node.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "base/err.h"
 #include "dht_rig.h"
 #include "t.h"
@@ -15,40 +15,6 @@
 static struct rig r;
 static const struct addr peer = {
     .ip = {192, 0, 2, 7}, .port = 50001, .family = ADDR_V4};
-
-/* ---- allocations ---- */
-
-/* Counted only while the node is at work; the tests allocate as they like. */
-static unsigned long allocations;
-static bool counting;
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t n, size_t len);
-void *__real_realloc(void *p, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t n, size_t len);
-void *__wrap_realloc(void *p, size_t len);
-
-void *
-__wrap_malloc(size_t len)
-{
-	allocations += counting;
-	return __real_malloc(len);
-}
-
-void *
-__wrap_calloc(size_t n, size_t len)
-{
-	allocations += counting;
-	return __real_calloc(n, len);
-}
-
-void *
-__wrap_realloc(void *p, size_t len)
-{
-	allocations += counting;
-	return __real_realloc(p, len);
-}
 
 /* ---- helpers ---- */
 
@@ -79,11 +45,11 @@ counted(const struct dgram *dg)
 {
 	int err;
 
-	counting = true;
+	alloc_counting = true;
 	err = dht_recv(r.d, dg, &r.rq);
 	if (err == DHT_HANDED_UP)
 		rig_answer_up(&r, &r.rq);
-	counting = false;
+	alloc_counting = false;
 	return err;
 }
 
@@ -499,7 +465,7 @@ START_TEST(delayed_pings_are_bounded)
 		if (r.d->delayed_pool.len > 1024)
 			ck_abort_msg("at %u", i);
 	}
-	ck_assert_uint_eq(allocations, 0);
+	ck_assert_uint_eq(alloc_count, 0);
 	ck_assert_uint_eq(r.ts.len, timers);
 	rig_pass_ms(&r, 9001);
 	ck_assert_uint_eq(r.d->delayed_pool.len, 0);
@@ -759,7 +725,7 @@ START_TEST(answers_without_allocating)
 		rig_skip(&r);
 		r.fw.w.now_us += 1000;
 	}
-	ck_assert_uint_eq(allocations, 0);
+	ck_assert_uint_eq(alloc_count, 0);
 	ck_assert_uint_ge(r.st.requests_served, 30000);
 	/* The counter counts: a host never seen needs a budget. */
 	for (unsigned i = 0; i < 1000; i++) {
@@ -767,7 +733,7 @@ START_TEST(answers_without_allocating)
 		counted(&dg[0]);
 		rig_skip(&r);
 	}
-	ck_assert_uint_gt(allocations, 0);
+	ck_assert_uint_gt(alloc_count, 0);
 }
 END_TEST
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "base/err.h"
 #include "dht/inside.h"
 #include "fake_world.h"
@@ -472,6 +473,690 @@ START_TEST(reads_2048_bytes)
 }
 END_TEST
 
+/* ---- a second node, that stores ---- */
+
+static struct fake_world store_fw;
+static struct node *store;
+static bool silent; /* nothing gets through */
+static const struct addr store_at = {
+    .ip = {198, 51, 100, 1}, .port = 49737, .family = ADDR_V4};
+static const struct addr node_at = {
+    .ip = {203, 0, 113, 10}, .port = 49737, .family = ADDR_V4};
+
+static void
+make_two(void)
+{
+	struct node_config c;
+
+	make(DHT_BOOTSTRAP);
+	silent = false;
+	fake_init(&store_fw, 43);
+	node_config_init(&c);
+	c.identity = &identity;
+	c.dht.role = DHT_BOOTSTRAP;
+	c.dht.port_last = c.dht.port_first;
+	c.dht.public_address = store_at;
+	store = node_new(&store_fw.w, &c);
+	ck_assert_int_eq(node_start(store), 0);
+	put_node(&store_at);
+}
+
+static void
+teardown_two(void)
+{
+	node_free(store);
+	fake_fini(&store_fw);
+	teardown();
+}
+
+/* All that one has said reaches the other's server socket. */
+static bool
+carry(struct fake_world *out, const struct addr *from, struct node *to,
+    const struct addr *to_addr)
+{
+	size_t n = out->sent_len;
+	struct fake_sent *sent;
+
+	if (n == 0)
+		return false;
+	sent = malloc(n * sizeof *sent);
+	memcpy(sent, out->sent, n * sizeof *sent);
+	fake_clear(out);
+	for (size_t i = 0; i < n; i++) {
+		struct dgram dg = {.buf = sent[i].buf,
+		    .len = sent[i].len,
+		    .sock = node_dht(to)->server.handle,
+		    .from = *from};
+
+		if (!silent && addr_equal(&sent[i].meta.to, to_addr))
+			node_recv(to, &dg);
+	}
+	free(sent);
+	return true;
+}
+
+static void
+exchange(void)
+{
+	while (carry(&fw, &node_at, store, &store_at) ||
+	       carry(&store_fw, &store_at, node, &node_at))
+		;
+}
+
+static void
+run_ms(uint64_t ms)
+{
+	uint64_t end = fw.w.now_us + ms * 1000;
+
+	for (;;) {
+		uint64_t a = node_deadline(node), b = node_deadline(store);
+		uint64_t due = a < b ? a : b;
+
+		exchange();
+		if (due > end)
+			break;
+		if (due > fw.w.now_us)
+			fw.w.now_us = store_fw.w.now_us = due;
+		node_tick(node);
+		node_tick(store);
+	}
+	fw.w.now_us = store_fw.w.now_us = end;
+}
+
+/* ---- news ---- */
+
+static struct news done; /* the latest of its kind */
+static unsigned dones, news_of[NEWS_DONE + 1];
+
+static void
+forget_news(void)
+{
+	memset(news_of, 0, sizeof news_of);
+	dones = 0;
+}
+
+/* Collects all news; those of an operation must be of this one. */
+static void
+poll_op(uint32_t op)
+{
+	static struct news news;
+
+	while (node_poll(node, &news)) {
+		ck_assert_uint_le(news.kind, NEWS_DONE);
+		news_of[news.kind]++;
+		if (news.op != 0)
+			ck_assert_uint_eq(news.op, op);
+		/* The end is the end. */
+		if (news.op != 0)
+			ck_assert_uint_eq(dones, 0);
+		if (news.kind == NEWS_DONE) {
+			done = news;
+			dones++;
+		}
+	}
+}
+
+/* ---- operations (R13) ---- */
+
+static const uint8_t topic[32] = {7, 7, 7};
+
+static int
+op_ping(uint32_t *op)
+{
+	return node_ping(node, &store_at, op);
+}
+
+static int
+op_find_node(uint32_t *op)
+{
+	return node_find_node(node, topic, op);
+}
+
+static int
+op_find_peer(uint32_t *op)
+{
+	return node_find_peer(node, topic, op);
+}
+
+static int
+op_lookup(uint32_t *op)
+{
+	return node_lookup(node, topic, op);
+}
+
+static int
+op_announce(uint32_t *op)
+{
+	return node_announce(node, topic, op);
+}
+
+static int
+op_unannounce(uint32_t *op)
+{
+	return node_unannounce(node, topic, op);
+}
+
+static int
+op_put(uint32_t *op)
+{
+	return node_put_immutable(node, "hello", 5, op);
+}
+
+static int
+op_get(uint32_t *op)
+{
+	static uint8_t hash[32];
+
+	hash_blake2b(hash, "hello", 5);
+	return node_get_immutable(node, hash, op);
+}
+
+static int
+op_put_mutable(uint32_t *op)
+{
+	return node_put_mutable(node, 5, "hello", 5, op);
+}
+
+static int
+op_get_mutable(uint32_t *op)
+{
+	return node_get_mutable(node, identity.public_key, 0, op);
+}
+
+static const struct {
+	const char *name;
+	int (*start)(uint32_t *op);
+	int err;             /* with the store there, and all done before it */
+	int silent_err;      /* with nobody there */
+	enum news_kind kind; /* one of these comes first; NEWS_DONE: none */
+} ops[] = {
+    {"ping", op_ping, 0, ERR_TIMEOUT, NEWS_DONE},
+    {"find_node", op_find_node, 0, ERR_UNREACHABLE, NEWS_NODE},
+    {"find_peer", op_find_peer, ERR_NOT_FOUND, ERR_UNREACHABLE, NEWS_DONE},
+    {"announce", op_announce, 0, ERR_UNREACHABLE, NEWS_DONE},
+    {"lookup", op_lookup, 0, ERR_UNREACHABLE, NEWS_PEER},
+    {"unannounce", op_unannounce, 0, ERR_UNREACHABLE, NEWS_DONE},
+    {"put", op_put, 0, ERR_UNREACHABLE, NEWS_DONE},
+    {"get", op_get, 0, ERR_UNREACHABLE, NEWS_VALUE},
+    {"put_mutable", op_put_mutable, 0, ERR_UNREACHABLE, NEWS_DONE},
+    {"get_mutable", op_get_mutable, 0, ERR_UNREACHABLE, NEWS_VALUE},
+};
+
+/* One after the other: the later find what the earlier have stored. */
+START_TEST(operations_end_well)
+{
+	make_two();
+	for (int i = 0; i < T_ROWS(ops); i++) {
+		uint32_t op = 0;
+
+		poll_op(0);
+		forget_news();
+		ck_assert_int_eq(ops[i].start(&op), 0);
+		ck_assert_uint_ne(op, 0);
+		/* Nothing is told from inside the start. */
+		poll_op(op);
+		ck_assert_uint_eq(dones, 0);
+		run_ms(10000);
+		poll_op(op);
+		if (dones != 1 || done.err != ops[i].err)
+			ck_abort_msg("%s: %u ends, %s", ops[i].name, dones,
+			    err_name(done.err));
+		if (ops[i].kind != NEWS_DONE)
+			ck_assert_uint_ge(news_of[ops[i].kind], 1);
+		run_ms(60000);
+		poll_op(0);
+	}
+	teardown_two();
+}
+END_TEST
+
+START_TEST(operations_end_in_silence)
+{
+	uint32_t op;
+
+	make_two();
+	silent = true;
+	forget_news();
+	ck_assert_int_eq(ops[_i].start(&op), 0);
+	run_ms(60000);
+	poll_op(op);
+	ck_assert_uint_eq(dones, 1);
+	if (done.err != ops[_i].silent_err)
+		ck_abort_msg("%s: %s", ops[_i].name, err_name(done.err));
+	teardown_two();
+}
+END_TEST
+
+/* At once, while steps are slow, and when it is long over. */
+START_TEST(operations_can_be_cancelled)
+{
+	static const uint32_t when_ms[] = {0, 1, 400, 60000};
+	unsigned i = (unsigned)_i / 4;
+	uint32_t op;
+
+	make_two();
+	silent = true;
+	forget_news();
+	ck_assert_int_eq(ops[i].start(&op), 0);
+	run_ms(when_ms[_i % 4]);
+	node_cancel(node, op);
+	node_cancel(node, op);
+	node_cancel(node, op + 1);
+	poll_op(op);
+	ck_assert_uint_eq(dones, 1);
+	if (_i % 4 < 3)
+		ck_assert_int_eq(done.err, ERR_CANCELLED);
+	run_ms(60000);
+	poll_op(0);
+	teardown_two();
+}
+END_TEST
+
+/* Leaving ends all of them, but lets a withdrawal finish; nothing new begins.
+ */
+START_TEST(operations_end_when_the_node_leaves)
+{
+	bool withdraws = ops[_i % T_ROWS(ops)].start == op_unannounce;
+	uint32_t op, more;
+
+	make_two();
+	silent = _i >= T_ROWS(ops);
+	forget_news();
+	ck_assert_int_eq(ops[_i % T_ROWS(ops)].start(&op), 0);
+	node_leave(node);
+	if (withdraws)
+		run_ms(2000);
+	poll_op(op);
+	ck_assert_uint_eq(dones, 1);
+	ck_assert_int_eq(done.err, withdraws && !silent ? 0 : ERR_CANCELLED);
+	for (int i = 0; i < T_ROWS(ops); i++)
+		ck_assert_int_eq(ops[i].start(&more), ERR_CLOSED);
+	run_ms(2000);
+	poll_op(0);
+	ck_assert_uint_eq(news_of[NEWS_LEFT], 1);
+	node_leave(node);
+	run_ms(10000);
+	poll_op(0);
+	ck_assert_uint_eq(news_of[NEWS_LEFT], 1);
+	teardown_two();
+}
+END_TEST
+
+/* Freed in the middle of everything; the sanitizer looks. */
+START_TEST(a_busy_node_can_be_freed)
+{
+	uint32_t op;
+
+	make_two();
+	silent = _i % 2;
+	for (int i = 0; i < T_ROWS(ops); i++)
+		ck_assert_int_eq(ops[i].start(&op), 0);
+	run_ms((uint64_t)_i * 150);
+	if (_i > 8)
+		node_leave(node);
+	teardown_two();
+}
+END_TEST
+
+START_TEST(operations_are_bounded)
+{
+	struct limits l;
+	uint32_t op;
+
+	make_two();
+	limits_init(&l);
+	l.operations = 4;
+	node_set_limits(node, &l);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(op_lookup(&op), 0);
+	for (int i = 0; i < T_ROWS(ops); i++)
+		ck_assert_int_eq(ops[i].start(&op), ERR_BUSY);
+	run_ms(5000);
+	ck_assert_int_eq(op_lookup(&op), 0);
+	teardown_two();
+}
+END_TEST
+
+/* Nobody collects: what was found is dropped and counted, never the end. */
+START_TEST(news_are_bounded)
+{
+	struct limits l;
+	struct news news;
+	unsigned ends = 0, lost = 0;
+	uint32_t op;
+
+	make_two();
+	limits_init(&l);
+	l.news = 64;
+	node_set_limits(node, &l);
+	for (int i = 0; i < 200; i++) {
+		ck_assert_int_eq(op_find_node(&op), 0);
+		run_ms(1000);
+	}
+	ck_assert_uint_le(node->news_len, 64 + 200);
+	while (node_poll(node, &news)) {
+		ends += news.kind == NEWS_DONE;
+		lost += news.kind == NEWS_DONE ? news.lost : 0;
+	}
+	ck_assert_uint_eq(ends, 200);
+	ck_assert_uint_gt(lost, 0);
+	ck_assert_uint_ge(node->stats.news_lost, lost);
+	teardown_two();
+}
+END_TEST
+
+/* ---- announcements ---- */
+
+static struct node_announcement
+the_announcement(void)
+{
+	struct node_announcement a;
+
+	ck_assert(node_announcement(node, 0, &a));
+	ck_assert_mem_eq(a.topic, topic, sizeof topic);
+	return a;
+}
+
+static bool
+stored(void)
+{
+	struct node_status st;
+
+	node_status(store, &st);
+	return st.records > 0;
+}
+
+START_TEST(announcements_are_renewed)
+{
+	struct node_announcement a;
+	uint32_t op;
+
+	make_two();
+	forget_news();
+	ck_assert_int_eq(op_announce(&op), 0);
+	run_ms(1000);
+	poll_op(op);
+	ck_assert_uint_eq(dones, 1);
+	ck_assert_uint_eq(done.stored, 1);
+	ck_assert(stored());
+	a = the_announcement();
+	ck_assert(a.announced);
+	ck_assert_uint_gt(a.next_us, UINT64_C(539) * 1000000);
+	ck_assert_uint_le(a.next_us, UINT64_C(600) * 1000000);
+	run_ms(3600 * 1000);
+	dones = 0;
+	poll_op(0);
+	/* Every nine to ten minutes; records would live for twenty. */
+	ck_assert_uint_ge(news_of[NEWS_ANNOUNCED], 6);
+	ck_assert_uint_le(news_of[NEWS_ANNOUNCED], 7);
+	ck_assert(stored());
+	teardown_two();
+}
+END_TEST
+
+/* A failed round is repeated soon, then less and less so. */
+START_TEST(failed_announcements_back_off)
+{
+	static const unsigned at_least[] = {9, 18, 36, 72, 144, 288, 540, 540};
+	struct node_announcement a;
+	uint32_t op;
+
+	make_two();
+	silent = true;
+	forget_news();
+	ck_assert_int_eq(op_announce(&op), 0);
+	for (int i = 0; i < 8; i++) {
+		uint64_t next_s;
+
+		while ((a = the_announcement()).next_us == 0)
+			run_ms(10);
+		ck_assert_int_lt(a.err, 0);
+		next_s = a.next_us / 1000000;
+		ck_assert_uint_ge(next_s + 1, at_least[i]);
+		ck_assert_uint_le(next_s, at_least[i] * 10 / 9);
+		run_ms(a.next_us / 1000 + 1);
+		/* A silent table empties; it is there all the same. */
+		if (!knows(&store_at))
+			put_node(&store_at);
+	}
+	silent = false;
+	run_ms(15 * 60000);
+	a = the_announcement();
+	ck_assert_int_eq(a.err, 0);
+	ck_assert(a.announced && stored());
+	ck_assert_uint_gt(a.next_us, 0);
+	teardown_two();
+}
+END_TEST
+
+/* The later one sees the round, the earlier one is told at once. */
+START_TEST(a_topic_is_announced_once)
+{
+	uint32_t first, second;
+
+	make_two();
+	forget_news();
+	ck_assert_int_eq(op_announce(&first), 0);
+	ck_assert_int_eq(op_announce(&second), 0);
+	poll_op(first);
+	ck_assert_uint_eq(dones, 1);
+	ck_assert_int_eq(done.err, ERR_CANCELLED);
+	dones = 0;
+	run_ms(1000);
+	poll_op(second);
+	ck_assert_uint_eq(dones, 1);
+	ck_assert_int_eq(done.err, 0);
+	ck_assert_uint_eq(HASH_COUNT(node->announcements), 1);
+	/* To cancel the waiting does not end the announcing. */
+	ck_assert_int_eq(op_announce(&first), 0);
+	node_cancel(node, first);
+	dones = 0;
+	poll_op(first);
+	ck_assert_uint_eq(HASH_COUNT(node->announcements), 1);
+	teardown_two();
+}
+END_TEST
+
+START_TEST(own_topics_are_bounded)
+{
+	struct limits l;
+	uint8_t other[32] = {1};
+	uint32_t op;
+
+	make_two();
+	limits_init(&l);
+	l.announcements = 1;
+	node_set_limits(node, &l);
+	ck_assert_int_eq(op_announce(&op), 0);
+	ck_assert_int_eq(node_announce(node, other, &op), ERR_LIMIT);
+	/* The one that is held may be announced again. */
+	ck_assert_int_eq(op_announce(&op), 0);
+	teardown_two();
+}
+END_TEST
+
+START_TEST(unannounce_withdraws)
+{
+	struct node_announcement a;
+	uint32_t op;
+
+	make_two();
+	op_announce(&op);
+	run_ms(1000);
+	ck_assert(stored());
+	ck_assert_int_eq(op_unannounce(&op), 0);
+	ck_assert(!node_announcement(node, 0, &a));
+	run_ms(5000);
+	ck_assert(!stored());
+	run_ms(3600 * 1000);
+	ck_assert(!stored());
+	teardown_two();
+}
+END_TEST
+
+/* After sleep and after a change of network all is announced again. */
+START_TEST(waking_up_announces_again)
+{
+	uint32_t op;
+
+	make_two();
+	op_announce(&op);
+	run_ms(1000);
+	poll_op(op);
+	forget_news();
+	if (_i == 0) {
+		node_slept(node, 14999999);
+		run_ms(6000);
+		poll_op(0);
+		ck_assert_uint_eq(news_of[NEWS_ANNOUNCED], 0);
+		node_slept(node, 15000000);
+	} else {
+		node_network_changed(node);
+	}
+	run_ms(6000);
+	poll_op(0);
+	ck_assert_uint_eq(news_of[NEWS_ANNOUNCED], 1);
+	ck_assert_uint_eq(news_of[NEWS_WAKEUP], _i == 0 ? 1 : 0);
+	teardown_two();
+}
+END_TEST
+
+/* ---- leaving (L2) ---- */
+
+static void
+announce_many(unsigned n)
+{
+	uint32_t op;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t t[32] = {(uint8_t)i, (uint8_t)(i >> 8), 9};
+
+		ck_assert_int_eq(node_announce(node, t, &op), 0);
+		/* A few at a time, as operations and queries are bounded. */
+		if (i % 32 == 31)
+			run_ms(1000);
+	}
+	run_ms(3000);
+}
+
+static unsigned
+records_stored(void)
+{
+	struct node_status st;
+
+	node_status(store, &st);
+	return st.records;
+}
+
+START_TEST(leaving_withdraws_all)
+{
+	struct limits l;
+	struct news news;
+	bool told = false;
+
+	make_two();
+	limits_init(&l);
+	l.share_host = l.share_prefix = 1000;
+	node_set_limits(store, &l);
+	/* As many as the congestion window lets through in two seconds. */
+	announce_many(64);
+	ck_assert_uint_eq(records_stored(), 64);
+	node_leave(node);
+	for (int ms = 0; ms < 2000 && !told; ms += 10) {
+		run_ms(10);
+		while (node_poll(node, &news))
+			told = told || news.kind == NEWS_LEFT;
+	}
+	ck_assert(told);
+	ck_assert_uint_eq(records_stored(), 0);
+	ck_assert_uint_eq(HASH_COUNT(node->announcements), 0);
+	teardown_two();
+}
+END_TEST
+
+/* Silence, more topics than queries, and renewals that fall due meanwhile:
+ * two seconds, and nothing is announced after all. */
+START_TEST(leaving_takes_two_seconds_at_the_most)
+{
+	struct news news;
+	unsigned told = 0;
+
+	make_two();
+	announce_many(300);
+	/* To the eve of their renewal. */
+	run_ms(537 * 1000);
+	silent = true;
+	while (node_poll(node, &news))
+		;
+	node_leave(node);
+	/* Also if the machine wakes up right then. */
+	if (_i == 1)
+		node_slept(node, 20000000);
+	run_ms(1999);
+	while (node_poll(node, &news))
+		told += news.kind == NEWS_LEFT;
+	ck_assert_uint_eq(told, 0);
+	run_ms(1);
+	while (node_poll(node, &news)) {
+		told += news.kind == NEWS_LEFT;
+		ck_assert_int_ne(news.kind, NEWS_ANNOUNCED);
+	}
+	ck_assert_uint_eq(told, 1);
+	/* And if the end is put off, no harm is done. */
+	run_ms(_i * 120000);
+	while (node_poll(node, &news)) {
+		ck_assert_int_ne(news.kind, NEWS_LEFT);
+		ck_assert_int_ne(news.kind, NEWS_ANNOUNCED);
+	}
+	teardown_two();
+}
+END_TEST
+
+/* ---- speed ---- */
+
+/* Not even for a LOOKUP and a FIND_PEER that find nothing. */
+START_TEST(answers_without_allocating)
+{
+	static const uint8_t target[32] = {0x33};
+	struct rpc_request m[] = {
+	    {.internal = true, .command = RPC_PING},
+	    {.internal = true, .command = RPC_FIND_NODE, .target = target},
+	    {.command = CMD_LOOKUP, .target = target},
+	    {.command = CMD_FIND_PEER, .target = target},
+	    {.command = CMD_IMMUTABLE_GET, .target = target},
+	};
+	static uint8_t buf[5][256];
+	struct dgram dg = {.sock = 0};
+	size_t len[5];
+
+	make(DHT_BOOTSTRAP);
+	for (unsigned i = 1; i <= 60; i++) {
+		struct addr a = addr_v4(20, 0, (uint8_t)i, 1, 4000);
+
+		put_node(&a);
+	}
+	for (int i = 0; i < 5; i++) {
+		m[i].to = node_at;
+		len[i] = rpc_request_encode(&m[i], buf[i], sizeof buf[i]);
+	}
+	dg.sock = server;
+	for (unsigned i = 0; i < 52000; i++) {
+		/* Some hundred hosts, often enough to be known. */
+		dg.from = addr_v4(21, 0, (uint8_t)(i % 200), 1, 4000);
+		dg.buf = buf[i % 5];
+		dg.len = len[i % 5];
+		alloc_counting = i >= 2000;
+		node_recv(node, &dg);
+		alloc_counting = false;
+		fake_clear(&fw);
+		fw.w.now_us += 2000;
+	}
+	ck_assert_uint_eq(alloc_count, 0);
+	ck_assert_uint_ge(node->stats.requests_served, 50000);
+	teardown();
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -486,5 +1171,25 @@ t_suite(void)
 	tcase_add_loop_test(
 	    tc, tells_datagrams_apart, 0, t_rows(file, "demux"));
 	tcase_add_test(tc, reads_2048_bytes);
+	tcase_add_test(tc, answers_without_allocating);
+
+	tcase_add_test(tc, operations_end_well);
+	tcase_add_loop_test(tc, operations_end_in_silence, 0, T_ROWS(ops));
+	tcase_add_loop_test(
+	    tc, operations_can_be_cancelled, 0, 4 * T_ROWS(ops));
+	tcase_add_loop_test(
+	    tc, operations_end_when_the_node_leaves, 0, 2 * T_ROWS(ops));
+	tcase_add_loop_test(tc, a_busy_node_can_be_freed, 0, 16);
+	tcase_add_test(tc, operations_are_bounded);
+	tcase_add_test(tc, news_are_bounded);
+
+	tcase_add_test(tc, announcements_are_renewed);
+	tcase_add_test(tc, failed_announcements_back_off);
+	tcase_add_test(tc, a_topic_is_announced_once);
+	tcase_add_test(tc, own_topics_are_bounded);
+	tcase_add_test(tc, unannounce_withdraws);
+	tcase_add_loop_test(tc, waking_up_announces_again, 0, 2);
+	tcase_add_test(tc, leaving_withdraws_all);
+	tcase_add_loop_test(tc, leaving_takes_two_seconds_at_the_most, 0, 2);
 	return s;
 }

@@ -197,6 +197,15 @@ seed_keys(struct key_pair *k, uint8_t seed)
 /* ---- the flows of the reference ---- */
 
 static int
+start_unannounce(
+    struct rig *g, const struct key_pair *keys, const uint8_t *target)
+{
+	struct client_announce a = {.target = target, .keys = keys};
+
+	return records_client_unannounce(g->n.d, &a, sink(g), &g->op);
+}
+
+static int
 start_announce(struct rig *g, const struct key_pair *keys,
     const uint8_t *target, size_t relays, uint64_t bump)
 {
@@ -227,8 +236,7 @@ start_flow(struct rig *g, int i, const uint8_t *target, uint64_t bump,
 		return start_announce(g, keys, target, 0, bump);
 	case 2:
 	case 3:
-		return records_client_unannounce(
-		    g->n.d, target, keys, sink(g), &g->op);
+		return start_unannounce(g, keys, target);
 	case 4:
 		return records_client_find_peer(
 		    g->n.d, keys->public_key, sink(g), &g->op);
@@ -257,8 +265,8 @@ static const struct {
 	size_t events;
 	uint32_t stored;
 } flows[] = {
-    {"announce(topic, key 1, 2 relays)", 0, 1, 1},
-    {"announce(topic, key 1, no relays, bump)", 0, 1, 1},
+    {"announce(topic, key 1, 2 relays)", 0, 2, 1},
+    {"announce(topic, key 1, no relays, bump)", 0, 2, 1},
     {"lookupAndUnannounce(topic, key 1), key is listed", 0, 1, 1},
     {"lookupAndUnannounce(topic, key 1), key is not listed", 0, 1, 0},
     {"findPeer(key 1)", 0, 2, 0},
@@ -720,8 +728,7 @@ START_TEST(unannounce_where_listed)
 	g.nodes[1].value = peers_reply(buf[1], 1200, 2, 19);
 	g.nodes[2].value = peers_reply(buf[2], 1200, 2, 20);
 	g.nodes[2].silent_at_commit = true;
-	ck_assert_int_eq(
-	    records_client_unannounce(g.n.d, topic, &keys, sink(&g), &g.op), 0);
+	ck_assert_int_eq(start_unannounce(&g, &keys, topic), 0);
 	run(&g, 500);
 	/* It waits for the one that is silent. */
 	ck_assert_uint_eq(g.events_len, 0);
@@ -760,8 +767,7 @@ start_any(
 	case 2:
 		return start_announce(g, keys, topic, 0, 0);
 	case 3:
-		return records_client_unannounce(
-		    g->n.d, topic, keys, sink(g), &g->op);
+		return start_unannounce(g, keys, topic);
 	default:
 		return records_client_put_immutable(
 		    g->n.d, (struct bytes){hello, 5}, sink(g), &g->op);

@@ -708,6 +708,30 @@ START_TEST(budget_of_destination)
 }
 END_TEST
 
+/* An entry is good for as long as it is kept, however old the token is. */
+START_TEST(budget_of_server_lasts)
+{
+	struct addr server = relay_addr(SERVER);
+	uint8_t target[HASH_LEN];
+	char from[ADDR_TEXT_MAX];
+	struct dht_config c;
+	struct relay_net n;
+	size_t honest = 0;
+
+	relay_config(&c);
+	c.limits.proven_seconds = 10;
+	relay_init(&n, &c, RELAY);
+	relay_announce(&n, &server, SERVER_SEED, target);
+	relay_pass_ms(&n, 20000);
+	for (int i = 0; i < 10; i++) {
+		snprintf(from, sizeof from, "13.0.%d.1:1", i);
+		honest += drain(&n, from, KNOWN, target);
+	}
+	ck_assert_uint_gt(honest, 10 * 38000);
+	relay_fini(&n);
+}
+END_TEST
+
 /* Who finds the destination spent loses nothing of his own. */
 START_TEST(budget_taken_whole)
 {
@@ -855,6 +879,7 @@ t_suite(void)
 	tcase_add_test(tc, ephemeral_node);
 	tcase_add_test(tc, budget_of_source);
 	tcase_add_test(tc, budget_of_destination);
+	tcase_add_test(tc, budget_of_server_lasts);
 	tcase_add_test(tc, budget_taken_whole);
 	tcase_add_test(tc, budget_table_full);
 	tcase_add_loop_test(tc, private_destination, 0, T_ROWS(closed));

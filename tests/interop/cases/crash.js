@@ -3,7 +3,10 @@
 // kill -9 at a bad moment: what is lost is what the node held for others.
 
 const assert = require('assert')
+const { Probe } = require('../datagram')
 const { randomBytes, until, text } = require('../util')
+
+const SILENCE_MS = 6000 // no request is repeated after a longer pause
 
 // Puts and gets values until told to stop; a failure ends it.
 class Load {
@@ -34,10 +37,21 @@ class Load {
 
 const table = async node => (await node.nodes()).sort()
 
+// Its table holds all of the others, and so does its state directory.
 async function settle (node, others) {
-  const expected = others.map(other => text(other.place)).sort()
+  const expected = String(others.map(other => text(other.place)).sort())
   await until('its table is full', async () =>
-    String(await table(node)) === String(expected))
+    String(await table(node)) === expected)
+  await until('its table is kept', () =>
+    String(node.kept().sort()) === expected, 40000)
+}
+
+// Nobody asks for who was there any more.
+async function forgotten ({ host, port }) {
+  const probe = await Probe.open(host, port)
+  await until('it is forgotten', () => Date.now() - probe.heard > SILENCE_MS,
+    60000)
+  probe.close()
 }
 
 async function killedUnderLoad (lab) {
@@ -67,20 +81,23 @@ async function killedUnderLoad (lab) {
   await load.stop()
 }
 
-// All that it was told to bootstrap from is gone: it knows the others from
-// before, and serves newcomers in turn.
+// All that it was told to bootstrap from is gone, and nobody remembers it: it
+// knows the others from before, and serves newcomers in turn.
 async function withoutBootstrap (lab) {
-  const net = await lab.network({ ours: 8 })
+  const net = await lab.network({ ours: 8, tickMs: 50 })
   const [first, victim, ...rest] = net.ours
   await settle(victim, [first, ...rest])
   await first.end('SIGKILL')
   await victim.end('SIGKILL')
+  await forgotten(victim.place)
 
   const again = await lab.again(victim)
   await until('it is persistent again', async () =>
     (await again.status()).persistent)
-  const known = new Set(await again.nodes())
-  for (const node of rest) assert(known.has(text(node.place)))
+  await until('it knows all of the others', async () => {
+    const known = new Set(await again.nodes())
+    return rest.every(node => known.has(text(node.place)))
+  })
 
   const client = await lab.client([again.place])
   const { hash } = await client.immutablePut(randomBytes(100))

@@ -23,8 +23,8 @@ run(struct sim *s)
 	    MINUTES(s->opt.minutes));
 	tally_report(s, &t);
 	report_add(&s->report, "replaced", w.churned);
-	sim_expect(s, tally_success(&t) >= 99000,
-	    "%u of %u lookups fail", t.asked - t.closed - t.found, t.asked);
+	sim_expect(s, tally_success(&t) >= 99000, "%u of %u lookups fail",
+	    t.asked - t.closed - t.found, t.asked);
 	sim_stop(s, w.churn_task);
 	tally_fini(&t);
 	work_fini(&w);

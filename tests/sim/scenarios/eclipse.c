@@ -52,8 +52,8 @@ grind(struct sybil *y)
 
 	for (uint32_t a = 0; a < y->addresses; a++)
 		for (uint32_t p = PORT_FIRST; p < 65536; p += step)
-			consider(y,
-			    (struct spot){ATTACKER_IP + a, (uint16_t)p});
+			consider(
+			    y, (struct spot){ATTACKER_IP + a, (uint16_t)p});
 }
 
 /* Any request: he is there, and knows only himself. */
@@ -106,8 +106,8 @@ knock(struct sim *s, void *arg)
 static struct actor *
 attack(struct sim *s, const uint8_t *key, uint32_t addresses)
 {
-	struct actor *a = actor_new(
-	    s, ATTACKER_IP, addresses, answer, sizeof(struct sybil));
+	struct actor *a =
+	    actor_new(s, ATTACKER_IP, addresses, answer, sizeof(struct sybil));
 	struct sybil *y = a->state;
 
 	memcpy(y->key, key, sizeof y->key);

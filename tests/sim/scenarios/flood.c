@@ -65,8 +65,8 @@ ask_token(struct sim *s, void *arg)
 		    .command = CMD_LOOKUP,
 		    .target = f->topic};
 
-		actor_request(a, flooder_spot(a),
-		    host_spot(f->stores[i].host), false, &m);
+		actor_request(a, flooder_spot(a), host_spot(f->stores[i].host),
+		    false, &m);
 	}
 }
 

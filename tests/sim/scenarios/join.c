@@ -9,8 +9,8 @@ count_hits(struct sim *s, struct op *op)
 	uint32_t *sum = op->spec.arg;
 	uint32_t of;
 
-	sum[0] += work_recall(
-	    s, op->spec.target, op->closest, op->closest_len, &of);
+	sum[0] +=
+	    work_recall(s, op->spec.target, op->closest, op->closest_len, &of);
 	sum[1] += of;
 }
 
@@ -33,9 +33,8 @@ run(struct sim *s)
 		    &ms, (uint32_t)((h->bootstrapped_us - h->born_us) / 1000));
 	}
 	for (uint32_t i = 0; i < 100; i++) {
-		struct op_spec spec = {.kind = OP_FIND_NODE,
-		    .done = count_hits,
-		    .arg = sum};
+		struct op_spec spec = {
+		    .kind = OP_FIND_NODE, .done = count_hits, .arg = sum};
 
 		work_topic(spec.target, i);
 		op_start(sim_any(s), &spec);

@@ -36,8 +36,7 @@ static struct spot
 accomplice(struct sim *s)
 {
 	for (int i = 0; i < 1000; i++) {
-		struct host *h =
-		    s->hosts[prng_below(&s->rand, s->hosts_len)];
+		struct host *h = s->hosts[prng_below(&s->rand, s->hosts_len)];
 
 		if (h->mangle != NULL)
 			return host_spot(h);

@@ -23,8 +23,8 @@ run(struct sim *s)
 	work_topics(&w, s, 30);
 	work_lookups(&w, &t, s->opt.amount, MINUTES(s->opt.minutes));
 	tally_report(s, &t);
-	sim_expect(s, tally_success(&t) >= 99900,
-	    "%u of %u lookups fail", t.asked - t.closed - t.found, t.asked);
+	sim_expect(s, tally_success(&t) >= 99900, "%u of %u lookups fail",
+	    t.asked - t.closed - t.found, t.asked);
 	tally_fini(&t);
 	work_fini(&w);
 }

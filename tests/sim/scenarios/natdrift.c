@@ -27,8 +27,9 @@ box_config(uint32_t i)
 static void
 homes_start(struct sim *s)
 {
-	struct nat_config wall = {
-	    .filtering = NAT_ADDRESS_AND_PORT, .timeout_s = 60, .firewall = true};
+	struct nat_config wall = {.filtering = NAT_ADDRESS_AND_PORT,
+	    .timeout_s = 60,
+	    .firewall = true};
 
 	for (uint32_t i = 0; i < KINDS; i++) {
 		struct nat_config c = box_config(i);
@@ -84,8 +85,8 @@ check_tables(struct sim *s)
 		uint32_t cursor = 0;
 		struct dht_node n;
 
-		while (dht_next_node(
-		    node_dht(s->hosts[i]->node), &cursor, &n)) {
+		while (
+		    dht_next_node(node_dht(s->hosts[i]->node), &cursor, &n)) {
 			struct endpoint *e =
 			    net_owner(&s->net, addr_spot(&n.addr).ip);
 			struct nat *box;
@@ -94,8 +95,7 @@ check_tables(struct sim *s)
 				continue;
 			box = container_of(e, struct nat, ep);
 			sim_expect(s,
-			    box->config.filtering ==
-				NAT_ENDPOINT_INDEPENDENT,
+			    box->config.filtering == NAT_ENDPOINT_INDEPENDENT,
 			    "host %u has an unreachable node in its table", i);
 		}
 	}
@@ -149,7 +149,8 @@ run(struct sim *s)
 	good = count_persistent(s, true);
 	report_add(&s->report, "promoted_unreachable", bad);
 	report_add(&s->report, "promoted_reachable", good);
-	sim_expect(s, bad == 0, "%u became persistent and are unreachable", bad);
+	sim_expect(
+	    s, bad == 0, "%u became persistent and are unreachable", bad);
 	sim_expect(s, good >= public_autos,
 	    "only %u were promoted, %u are public", good, public_autos);
 	check_tables(s);

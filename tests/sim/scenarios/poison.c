@@ -47,8 +47,8 @@ asked(struct actor *a, struct spot from, struct spot to, const uint8_t *buf,
 	if (buf[0] != RPC_REQUEST || rpc_request_decode(&m, buf, len) != 0)
 		return;
 	for (uint32_t i = 0; i < STAND_INS; i++)
-		forge_reply(a, identity(prng_below(&a->rand, IDENTITIES)),
-		    from, m.tid);
+		forge_reply(
+		    a, identity(prng_below(&a->rand, IDENTITIES)), from, m.tid);
 	re = (struct rpc_reply){.tid = m.tid};
 	actor_reply(a, to, from, true, &re);
 }
@@ -61,19 +61,23 @@ insider_knocks(struct sim *s, void *arg)
 	    .tid = (uint16_t)prng_next(&a->rand), .internal = true};
 	struct host *h = s->hosts[prng_below(&a->rand, s->hosts_len)];
 
-	actor_request(a, (struct spot){INSIDER_IP, HOST_PORT}, host_spot(h),
-	    true, &m);
+	actor_request(
+	    a, (struct spot){INSIDER_IP, HOST_PORT}, host_spot(h), true, &m);
 }
 
+/*
+ * A request of one, and a reply to nothing of another, whose request is long
+ * over: while a PING to him is out, one guess of 65,536 would be an answer.
+ */
 static void
-speak(struct actor *a, struct spot from, struct host *to)
+speak(struct actor *a, uint32_t i, struct host *to)
 {
 	struct rpc_request ping = {
 	    .tid = (uint16_t)prng_next(&a->rand), .internal = true};
 
-	actor_request(a, from, host_spot(to), true, &ping);
-	forge_reply(
-	    a, from, host_spot(to), (uint16_t)prng_next(&a->rand));
+	actor_request(a, identity(i), host_spot(to), true, &ping);
+	forge_reply(a, identity((i + IDENTITIES / 2) % IDENTITIES),
+	    host_spot(to), (uint16_t)prng_next(&a->rand));
 }
 
 static uint32_t
@@ -85,8 +89,8 @@ count_poisoned(struct sim *s)
 		uint32_t cursor = 0;
 		struct dht_node node;
 
-		while (dht_next_node(
-		    node_dht(s->hosts[i]->node), &cursor, &node))
+		while (
+		    dht_next_node(node_dht(s->hosts[i]->node), &cursor, &node))
 			n += addr_spot(&node.addr).ip >= OWN_IP &&
 			     addr_spot(&node.addr).ip != INSIDER_IP;
 	}
@@ -107,7 +111,7 @@ run(struct sim *s)
 	for (uint32_t round = 0; round < s->opt.minutes; round++) {
 		for (uint32_t i = 0; i < IDENTITIES; i++) {
 			for (uint32_t j = 0; j < s->hosts_len; j++)
-				speak(a, identity(i), s->hosts[j]);
+				speak(a, i, s->hosts[j]);
 			sim_run(s, MILLISECONDS(100));
 		}
 		sim_run(s, SECONDS(20));

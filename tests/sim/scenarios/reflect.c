@@ -100,8 +100,8 @@ peers_ask(struct sim *s, void *arg)
 	for (uint16_t i = 0; i < 4; i++)
 		client_ask(r->client,
 		    (uint16_t)(3000 + prng_below(&r->client->rand, 60)),
-		    host_spot(s->hosts[prng_below(
-			&r->client->rand, s->hosts_len)]),
+		    host_spot(
+			s->hosts[prng_below(&r->client->rand, s->hosts_len)]),
 		    i % 2 == 0);
 }
 
