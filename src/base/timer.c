@@ -5,28 +5,28 @@
 #include "base/timer.h"
 #include "base/world.h"
 
-/* Four children per place: a shallower heap, whose siblings share a line. */
+/* Four children per place: they share a cache line, and the heap is flat. */
 enum { ARITY = 4, GROW = 64 };
 
 void
 timers_init(struct timers *ts)
 {
-	*ts = (struct timers){0};
+	*ts = (struct timers){.next_us = WORLD_NEVER};
 }
 
 void
 timers_fini(struct timers *ts)
 {
 	for (uint32_t i = 0; i < ts->len; i++)
-		ts->heap[i]->place = 0;
+		ts->heap[i].timer->place = 0;
 	free(ts->heap);
-	*ts = (struct timers){0};
+	timers_init(ts);
 }
 
 int
 timers_reserve(struct timers *ts, uint32_t n)
 {
-	struct timer **heap;
+	struct timers_slot *heap;
 	uint32_t cap = ts->cap;
 
 	while (cap < n)
@@ -42,32 +42,32 @@ timers_reserve(struct timers *ts, uint32_t n)
 }
 
 static bool
-before(const struct timer *a, const struct timer *b)
+before(const struct timers_slot *a, const struct timers_slot *b)
 {
 	if (a->due_us != b->due_us)
 		return a->due_us < b->due_us;
-	return a->order < b->order;
+	return a->timer->order < b->timer->order;
 }
 
 static void
-put(struct timers *ts, uint32_t i, struct timer *t)
+put(struct timers *ts, uint32_t i, struct timers_slot s)
 {
-	ts->heap[i] = t;
-	t->place = i + 1;
+	ts->heap[i] = s;
+	s.timer->place = i + 1;
 }
 
 static void
-sift_up(struct timers *ts, uint32_t i, struct timer *t)
+sift_up(struct timers *ts, uint32_t i, struct timers_slot s)
 {
 	while (i > 0) {
 		uint32_t parent = (i - 1) / ARITY;
 
-		if (!before(t, ts->heap[parent]))
+		if (!before(&s, &ts->heap[parent]))
 			break;
 		put(ts, i, ts->heap[parent]);
 		i = parent;
 	}
-	put(ts, i, t);
+	put(ts, i, s);
 }
 
 static uint32_t
@@ -76,23 +76,29 @@ least_child(const struct timers *ts, uint32_t i)
 	uint32_t first = i * ARITY + 1, best = first;
 
 	for (uint32_t c = first + 1; c < first + ARITY && c < ts->len; c++)
-		if (before(ts->heap[c], ts->heap[best]))
+		if (before(&ts->heap[c], &ts->heap[best]))
 			best = c;
 	return best;
 }
 
 static void
-sift_down(struct timers *ts, uint32_t i, struct timer *t)
+sift_down(struct timers *ts, uint32_t i, struct timers_slot s)
 {
 	while (i * ARITY + 1 < ts->len) {
 		uint32_t child = least_child(ts, i);
 
-		if (!before(ts->heap[child], t))
+		if (!before(&ts->heap[child], &s))
 			break;
 		put(ts, i, ts->heap[child]);
 		i = child;
 	}
-	put(ts, i, t);
+	put(ts, i, s);
+}
+
+static void
+note_next(struct timers *ts)
+{
+	ts->next_us = ts->len > 0 ? ts->heap[0].due_us : WORLD_NEVER;
 }
 
 int
@@ -103,40 +109,35 @@ timer_arm(struct timers *ts, struct timer *t, uint64_t due_us)
 		return ERR_MEMORY;
 	t->due_us = due_us > ts->now_us ? due_us : ts->now_us + 1;
 	t->order = ts->order++;
-	sift_up(ts, ts->len++, t);
+	sift_up(ts, ts->len++, (struct timers_slot){t->due_us, t});
+	note_next(ts);
 	return 0;
 }
 
 void
 timer_disarm(struct timers *ts, struct timer *t)
 {
-	struct timer *last;
+	struct timers_slot gone, last;
 	uint32_t i = t->place - 1;
 
 	if (t->place == 0)
 		return;
+	gone = ts->heap[i];
 	t->place = 0;
 	last = ts->heap[--ts->len];
-	if (last == t)
-		return;
-	if (before(last, t))
+	if (last.timer != t && before(&last, &gone))
 		sift_up(ts, i, last);
-	else
+	else if (last.timer != t)
 		sift_down(ts, i, last);
-}
-
-uint64_t
-timers_deadline(const struct timers *ts)
-{
-	return ts->len > 0 ? ts->heap[0]->due_us : WORLD_NEVER;
+	note_next(ts);
 }
 
 void
 timers_run(struct timers *ts, uint64_t now_us)
 {
 	ts->now_us = now_us;
-	while (ts->len > 0 && ts->heap[0]->due_us <= now_us) {
-		struct timer *t = ts->heap[0];
+	while (ts->next_us <= now_us) {
+		struct timer *t = ts->heap[0].timer;
 
 		timer_disarm(ts, t);
 		t->fire(t);

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/world.h"
+
 /* The struct that embeds *ptr as its member. */
 #define container_of(ptr, type, member)                                        \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
@@ -23,11 +25,18 @@ struct timer {
 	uint32_t place; /* in the heap, from 1; 0 while not armed */
 };
 
+/* The due time stands beside the pointer: sorting looks at no timer. */
+struct timers_slot {
+	uint64_t due_us;
+	struct timer *timer;
+};
+
 struct timers {
-	struct timer **heap;
-	uint32_t len, cap;
-	uint64_t now_us; /* of the wake-up under way */
+	uint64_t next_us; /* earliest due time, or WORLD_NEVER */
+	uint64_t now_us;  /* of the wake-up under way */
 	uint64_t order;
+	struct timers_slot *heap;
+	uint32_t len, cap;
 };
 
 void timers_init(struct timers *ts);
@@ -52,7 +61,11 @@ timer_armed(const struct timer *t)
 }
 
 /* The earliest due time, or WORLD_NEVER. */
-uint64_t timers_deadline(const struct timers *ts);
+static inline uint64_t
+timers_deadline(const struct timers *ts)
+{
+	return ts->next_us;
+}
 
 /* Fires all that were armed before this call and are due at now_us. */
 void timers_run(struct timers *ts, uint64_t now_us);

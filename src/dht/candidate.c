@@ -10,12 +10,16 @@
  * with a proved id is a candidate and gets one PING. Nodes of the table are
  * pinged now and then; a full row gives up its oldest node if that is silent.
  */
+enum { GUESSES_MAX = 4 };
+
 struct check {
 	TAILQ_ENTRY(check) link;
 	struct dht *dht;
 	enum check_kind kind;
 	struct addr addr;
 	uint8_t id[ID_LEN];
+	struct request *request;
+	uint8_t guesses;      /* replies with a wrong tid */
 	struct addr newcomer; /* CHECK_SWAP */
 	uint8_t newcomer_id[ID_LEN];
 };
@@ -92,7 +96,7 @@ start(struct dht *d, struct check *c)
 		call.sends = 1;
 		call.timeout_ms = REQUEST_WAIT_MS;
 	}
-	if (dht_call(d, &call, done, NULL) != 0) {
+	if (dht_call(d, &call, done, &c->request) != 0) {
 		free(c);
 		return;
 	}
@@ -190,6 +194,20 @@ candidate_answered(struct dht *d, const uint8_t *id, const struct addr *a)
 		return false;
 	n->sampled = d->tick;
 	return true;
+}
+
+void
+candidate_guessed(struct dht *d, const struct addr *a)
+{
+	struct check *c;
+
+	TAILQ_FOREACH (c, &d->checks, link) {
+		if (c->kind != CHECK_CANDIDATE || !addr_equal(&c->addr, a))
+			continue;
+		if (++c->guesses == GUESSES_MAX)
+			dht_cancel(d, c->request);
+		return;
+	}
 }
 
 void

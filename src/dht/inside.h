@@ -111,48 +111,49 @@ struct probe {
 	struct addr before; /* the address when it began */
 };
 
+/*
+ * What every datagram touches comes first and stands together, what is seldom
+ * looked at last: one process may run thousands of these.
+ */
 struct dht {
 	struct world *world;
 	struct timers *timers;
 	struct stats *stats;
-	struct dht_config config;
-	struct hash_key hash_key;
+	uint64_t next_tick_us;
+	uint32_t tick;
+	bool bootstrapped, ephemeral, firewalled, closing;
+	struct addr own; /* the address behind our id; none: id is random */
 	struct dht_socket server, client;
-	bool closing;
-
-	struct table table;
+	struct hash_key hash_key;
 	struct tokens tokens;
 	struct guard guard;
 	struct requests requests;
+
 	struct query_list queries, held; /* running; waiting for bootstrap */
 	uint32_t queries_len;
-
 	struct check_list checks;       /* nodes and candidates being pinged */
 	uint32_t checking[CHECK_KINDS]; /* how many of each kind */
 	struct delayed_list delayed;    /* pings to be answered later */
 	struct pool delayed_pool;
 
-	struct join join;
-	bool bootstrapped;
-
-	bool ephemeral, firewalled;
-	struct sampler sampler;
-	struct addr own; /* the address behind our id; none: id is random */
-	struct addr last_host; /* as of the last full check */
-	struct probe probe;
-	uint32_t idless[IDLESS_MAX]; /* who has no id and was sampled, hashed */
-	uint32_t idless_len;
-
 	struct timer tick_timer;
-	uint32_t tick;
-	uint64_t next_tick_us;
 	/* Ticks at which: the table is refreshed; an ephemeral node asks for
 	 * promotion; a table that is still small is refreshed. */
 	uint32_t refresh_at, stable_at, small_at;
 	uint32_t small_wait;
 	uint32_t hints_left;
+	bool refreshing; /* a refresh is under way */
 	struct health health;
 	unsigned events;
+
+	struct table table;
+	struct sampler sampler;
+	struct addr last_host; /* as of the last full check */
+	struct probe probe;
+	uint32_t idless[IDLESS_MAX]; /* who has no id and was sampled, hashed */
+	uint32_t idless_len;
+	struct join join;
+	struct dht_config config;
 };
 
 /* ---- dht.c ---- */
@@ -247,6 +248,12 @@ void candidate_check(struct dht *d, uint32_t node, bool hinted);
 
 /* Pings an address of an earlier run; it gets in if it answers. */
 void candidate_try(struct dht *d, const struct addr *a);
+
+/*
+ * A reply with a wrong tid came from this address. After a few of them a
+ * candidate there is given up: who forges its address might guess the tid.
+ */
+void candidate_guessed(struct dht *d, const struct addr *a);
 
 /* A node did not answer a query: it leaves the table. */
 void candidate_failed(struct dht *d, const uint8_t *id);

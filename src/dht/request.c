@@ -314,8 +314,10 @@ requests_reply(struct dht *d, const struct dgram *dg)
 	if (err != 0)
 		return stats_drop(d->stats, err);
 	r = find_tid(d, m.tid);
-	if (r == NULL || r->sent == 0)
+	if (r == NULL || r->sent == 0) {
+		candidate_guessed(d, &dg->from);
 		return stats_drop(d->stats, ERR_UNMATCHED);
+	}
 	if (!addr_equal(&r->to, &dg->from))
 		return stats_drop(d->stats, ERR_SPOOFED);
 	if (m.id != NULL) {

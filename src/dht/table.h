@@ -33,10 +33,10 @@ struct table_row; /* nodes with one number of shared bits */
 
 struct table {
 	uint8_t own[ID_LEN];
-	struct table_row *rows[ID_BITS];
-	uint16_t rows_len; /* rows that were ever used, from 0 */
 	struct pool nodes;
 	struct chain heard;
+	uint16_t rows_len; /* rows that were ever used, from 0 */
+	struct table_row *rows[ID_BITS];
 };
 
 void table_init(struct table *t, const uint8_t own[ID_LEN]);

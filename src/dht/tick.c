@@ -63,8 +63,10 @@ tick_arm(struct dht *d)
 static void
 on_refreshed(void *owner, const struct query_result *r)
 {
-	(void)owner;
+	struct dht *d = owner;
+
 	(void)r;
+	d->refreshing = false;
 }
 
 void
@@ -79,9 +81,12 @@ tick_refresh(struct dht *d)
 	};
 	uint32_t node = table_random(&d->table, world_random32(d->world));
 
+	/* Whatever calls for it, and however often: one at a time will do. */
+	if (d->refreshing)
+		return;
 	memcpy(spec.target,
 	    node != 0 ? table_at(&d->table, node)->id : d->table.own, ID_LEN);
-	query_start(d, &spec, NULL);
+	d->refreshing = query_start(d, &spec, NULL) == 0;
 }
 
 /*

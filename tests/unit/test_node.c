@@ -1112,6 +1112,37 @@ START_TEST(leaving_takes_two_seconds_at_the_most)
 }
 END_TEST
 
+/* A reload makes room for queries just when timers of waiting topics fire:
+ * they wait to be withdrawn, and are not announced again. */
+START_TEST(a_node_that_leaves_announces_nothing)
+{
+	struct limits l;
+	struct news news;
+
+	make_two();
+	announce_many(40);
+	limits_init(&l);
+	l.queries = 4;
+	node_set_limits(node, &l);
+	silent = true;
+	node_leave(node);
+	ck_assert_uint_eq(node->leaving_pending, 4);
+	node_slept(node, 20000000);
+	l.queries = 128;
+	node_set_limits(node, &l);
+	for (int ms = 0; ms < 10000; ms += 10) {
+		struct announcement *a = node->announcements;
+
+		for (; a != NULL; a = a->hh.next)
+			ck_assert_ptr_null(a->client);
+		run_ms(10);
+	}
+	while (node_poll(node, &news))
+		ck_assert_int_ne(news.kind, NEWS_ANNOUNCED);
+	teardown_two();
+}
+END_TEST
+
 /* ---- speed ---- */
 
 /* Not even for a LOOKUP and a FIND_PEER that find nothing. */
@@ -1191,5 +1222,6 @@ t_suite(void)
 	tcase_add_loop_test(tc, waking_up_announces_again, 0, 2);
 	tcase_add_test(tc, leaving_withdraws_all);
 	tcase_add_loop_test(tc, leaving_takes_two_seconds_at_the_most, 0, 2);
+	tcase_add_test(tc, a_node_that_leaves_announces_nothing);
 	return s;
 }

@@ -190,7 +190,7 @@ END_TEST
 START_TEST(reserved_room_is_kept)
 {
 	struct probe p[200];
-	struct timer **heap;
+	struct timers_slot *heap;
 
 	ck_assert_int_eq(timers_reserve(&ts, 200), 0);
 	heap = ts.heap;
