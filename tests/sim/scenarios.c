@@ -16,6 +16,8 @@
 	X(slow)                                                                \
 	X(natdrift)                                                            \
 	X(liars)                                                               \
+	X(replay)                                                              \
+	X(exhaust)                                                             \
 	X(reflect)                                                             \
 	X(flood)                                                               \
 	X(poison)                                                              \

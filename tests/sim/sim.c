@@ -139,6 +139,8 @@ packet_deliver(struct sim *s, const struct packet *p)
 	trace_word(&s->trace, (uint64_t)p->from.ip << 32 | p->to.ip);
 	trace_word(&s->trace, (uint64_t)p->from.port << 16 | p->to.port);
 	trace_bytes(&s->trace, p->bytes, p->len);
+	if (s->tap != NULL && e->kind == ENDPOINT_HOST)
+		s->tap(s, p);
 	if (e->kind == ENDPOINT_HOST)
 		host_receive(container_of(e, struct host, ep), p, to);
 	else

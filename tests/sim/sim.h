@@ -63,6 +63,9 @@ struct sim {
 	uint32_t preset_len;
 	uint32_t failed;
 	uint64_t steps;
+	/* Sees each datagram that arrives at a host, or NULL; its own state. */
+	void (*tap)(struct sim *s, const struct packet *p);
+	void *tap_state;
 	struct news news;       /* being drained */
 	uint8_t out[DGRAM_MAX]; /* being written by a node */
 	struct dgram_meta out_meta;
