@@ -6,7 +6,7 @@
 set -eu
 
 cd "$1"
-find src -name '*.gcda' -exec gcov -n -r {} + 2>/dev/null | awk '
+find src -name '*.gcno' -exec gcov -n {} + 2>/dev/null | awk '
 /^File / {
 	file = $2
 	gsub(/\047/, "", file)

@@ -169,7 +169,8 @@ swap(struct dht *d, const uint8_t *id, const struct addr *a)
 }
 
 bool
-candidate_answered(struct dht *d, const uint8_t *id, const struct addr *a)
+candidate_answered(
+    struct dht *d, const uint8_t *id, const struct addr *a, bool tells_us)
 {
 	uint32_t node = id != NULL ? table_find(&d->table, id) : 0;
 	struct table_node *n;
@@ -190,7 +191,7 @@ candidate_answered(struct dht *d, const uint8_t *id, const struct addr *a)
 	}
 	table_heard(&d->table, node, d->tick);
 	n = table_at(&d->table, node);
-	if (n->sampled != 0 && d->tick - n->sampled < TICKS_OLD)
+	if (!tells_us || (n->sampled != 0 && d->tick - n->sampled < TICKS_OLD))
 		return false;
 	n->sampled = d->tick;
 	return true;

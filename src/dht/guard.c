@@ -81,7 +81,8 @@ is_idle(const struct guard *g, const struct world *w, struct source *s)
 	refresh(g, w, s);
 	return s->proven_s == 0 &&
 	       s->bucket.left >= g->limits->unproven_burst &&
-	       seconds(w) - s->checked_s >= g->limits->candidate_seconds;
+	       (s->checked_s == 0 ||
+		   seconds(w) - s->checked_s >= g->limits->candidate_seconds);
 }
 
 static void

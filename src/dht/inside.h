@@ -238,10 +238,12 @@ void candidate_spoke(
     struct dht *d, const uint8_t *id, const struct addr *a, uint32_t source);
 
 /*
- * A node answered a request of ours; id is proved or NULL. True if it is new
- * in the table, or due to be asked again how it sees us.
+ * A node answered a request of ours; id is proved or NULL. True if its view of
+ * our address is to be taken: it is new in the table, or was not asked lately,
+ * and the reply tells of the socket that own requests leave from (tells_us).
  */
-bool candidate_answered(struct dht *d, const uint8_t *id, const struct addr *a);
+bool candidate_answered(
+    struct dht *d, const uint8_t *id, const struct addr *a, bool tells_us);
 
 /* Pings a node of the table and removes it if it does not answer. */
 void candidate_check(struct dht *d, uint32_t node, bool hinted);

@@ -171,10 +171,14 @@ hint(struct query *q, const struct step *dead, const struct step *to)
 static void
 refer(struct query *q, struct step *s, struct step *by)
 {
+	for (uint8_t i = 0; i < s->referrers_len; i++)
+		if (s->referrers[i] == by)
+			return;
+	if (s->referrers_len == STEP_REFERRERS_MAX)
+		return;
+	s->referrers[s->referrers_len++] = by;
 	if (s->state == STEP_FAILED)
 		hint(q, s, by);
-	else if (s->referrers_len < STEP_REFERRERS_MAX)
-		s->referrers[s->referrers_len++] = by;
 }
 
 /* ---- the walk ---- */
@@ -369,7 +373,7 @@ finish(struct query *q)
 		end(q,
 		    r->commit_err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_REFUSED);
 	else if (r->replies == 0 || (q->spec.commit_max > 0 && r->commits == 0))
-		end(q, ERR_UNREACHABLE);
+		end(q, r->commit_err != 0 ? r->commit_err : ERR_UNREACHABLE);
 	else
 		end(q, 0);
 }
@@ -463,13 +467,19 @@ commit(struct query *q)
 {
 	q->state = QUERY_COMMIT;
 	cancel_requests(q);
-	for (uint32_t i = 0; i < q->closest.len && !q->cancelled; i++) {
+	for (uint32_t i = 0; i < q->closest.len && !q->cancelled &&
+			     q->result.commits < q->spec.commit_max;
+	     i++) {
+		int err;
+
 		q->commits[i].query = q;
-		if (q->result.commits == q->spec.commit_max ||
-		    commit_to(q, i) != 0)
-			continue;
-		q->result.commits++;
-		q->committing++;
+		err = commit_to(q, i);
+		if (err == 0) {
+			q->result.commits++;
+			q->committing++;
+		} else if (err == ERR_BUSY) {
+			q->result.commit_err = err;
+		}
 	}
 	if (left(q))
 		return;

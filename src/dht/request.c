@@ -284,7 +284,9 @@ learn(struct dht *d, const struct request *r, const struct dgram *dg,
     const struct rpc_reply *m, const uint8_t *id)
 {
 	uint64_t rtt_us = d->world->now_us - r->sent_us;
-	bool wants_sample = candidate_answered(d, id, &dg->from);
+	bool tells_us =
+	    dg->sock == r->sock && dg->sock == dht_active(d)->handle;
+	bool wanted = candidate_answered(d, id, &dg->from, tells_us);
 
 	/* A late reply may answer any of the sends (Karn): count from the
 	 * first, which errs on the safe side. */
@@ -293,11 +295,9 @@ learn(struct dht *d, const struct request *r, const struct dgram *dg,
 	rtt_put(&d->requests.rtt, d->world, &r->to, (uint32_t)(rtt_us / 1000));
 	if (!dht_is_private(d))
 		guard_prove(&d->guard, d->world, &dg->from);
-	if (dg->sock != r->sock || dg->sock != dht_active(d)->handle)
-		return;
-	if (id == NULL)
+	if (tells_us && id == NULL)
 		promote_sample_idless(d, &dg->from, &m->to);
-	else if (wants_sample)
+	else if (wanted)
 		promote_sample(d, &m->to);
 }
 

@@ -22,6 +22,8 @@ scenario bootgone --nodes 40
 scenario slow --nodes 60 --minutes 5
 scenario natdrift --nodes 30
 scenario liars --nodes 60 --minutes 5
+scenario replay --nodes 30 --minutes 2
+scenario exhaust --nodes 25 --minutes 1
 scenario reflect --nodes 10 --minutes 1
 scenario flood --nodes 30 --amount 300
 scenario poison --nodes 20 --minutes 2

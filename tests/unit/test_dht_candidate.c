@@ -89,6 +89,36 @@ START_TEST(a_new_id_is_pinged_once)
 }
 END_TEST
 
+/*
+ * Off the path: who forges a node's address may send replies with all tids, but
+ * not before the check is given up.
+ */
+START_TEST(a_tid_cannot_be_guessed_at_leisure)
+{
+	struct addr a = rig_host(1);
+	struct rpc_request m;
+	uint8_t buf[64];
+
+	rig_ping_with_id(&r, &a);
+	ck_assert_uint_eq(pings(&a), 1);
+	ck_assert_int_eq(rpc_request_decode(&m, ping.buf, ping.len), 0);
+	for (unsigned i = 1; i <= 4; i++) {
+		struct rpc_reply guess = {
+		    .tid = (uint16_t)(m.tid + i), .to = r.self};
+		size_t len = rpc_reply_encode(&guess, buf, sizeof buf);
+
+		ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 1);
+		ck_assert_int_eq(rig_deliver(&r, ping.meta.sock, &a, buf, len),
+		    ERR_UNMATCHED);
+	}
+	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 0);
+	ck_assert_int_eq(
+	    rig_answer(&r, &ping, &(struct rig_answer){.id = true}),
+	    ERR_UNMATCHED);
+	ck_assert(!rig_knows(&r, &a));
+}
+END_TEST
+
 /* Measured: 400 unsolicited pings put 102 entries into the reference's table.
  */
 START_TEST(unsolicited_ids_never_get_in)
@@ -474,6 +504,7 @@ t_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_new_id_is_pinged_once, 0, T_ROWS(checks));
+	tcase_add_test(tc, a_tid_cannot_be_guessed_at_leisure);
 	tcase_add_test(tc, unsolicited_ids_never_get_in);
 	tcase_add_test(tc, a_wrong_id_is_no_candidate);
 	tcase_add_test(tc, our_own_id_is_no_candidate);

@@ -581,11 +581,11 @@ START_TEST(tells_who_listed_a_dead_node)
 }
 END_TEST
 
-/* Q8: 50 in a tick, though every answer lists 19 that are known to be dead. */
+/* Q8: 50 in a tick, though every answer lists 19 that turn out to be dead. */
 START_TEST(down_hints_are_bounded)
 {
 	struct query_spec spec = spec_of(0);
-	unsigned step = 0, most = 0, ticks = 0;
+	unsigned step = 0, full = 0, ticks = 1;
 	uint64_t before = 0;
 	uint32_t tick;
 	struct rpc_request m;
@@ -600,18 +600,17 @@ START_TEST(down_hints_are_bounded)
 		struct rig_answer a = {.closer = list, .closer_len = 20};
 
 		for (uint8_t i = 0; i < 19; i++)
-			list[i] = addr_v4(40, i, 0, 1, 4000);
+			list[i] = addr_v4(40, i, (uint8_t)(step / 3), 1, 4000);
 		list[19] = rig_host(1000 + step);
 		rig_pass_ms(&r, 50);
 		tick_catch_up(r.d);
 		if (r.d->tick != tick) {
-			unsigned n = (unsigned)(r.st.down_hints_sent - before);
-
-			most = n > most ? n : most;
-			ticks += n >= HINTS_PER_TICK;
+			full += r.st.down_hints_sent - before >= HINTS_PER_TICK;
+			ticks += r.d->tick - tick;
 			before = r.st.down_hints_sent;
 			tick = r.d->tick;
 		}
+		ck_assert_uint_le(r.st.down_hints_sent, ticks * HINTS_PER_TICK);
 		while (rig_take_request(&r, &s, &m)) {
 			if (!is_walk(&m) || s.meta.to.ip[0] == 40)
 				continue;
@@ -622,8 +621,7 @@ START_TEST(down_hints_are_bounded)
 	}
 	query_cancel(query);
 	/* It came to the limit, again and again, and never beyond. */
-	ck_assert_uint_ge(ticks, 5);
-	ck_assert_uint_eq(most, HINTS_PER_TICK);
+	ck_assert_uint_ge(full, 2);
 }
 END_TEST
 

@@ -193,8 +193,8 @@ const struct scenario scenario_exhaust = {
     .name = "exhaust",
     .text = "a /24 and forged sources fill all state: limits hold, values live",
     .nodes = 30,
-    .minutes = 3,
-    .amount = 3,
+    .minutes = 2,
+    .amount = 1,
     .nodes_min = 25,
     .run = run,
 };
