@@ -10,25 +10,6 @@
 /* Equality over the bytes needs a struct without holes. */
 _Static_assert(sizeof(struct addr) == 20, "struct addr has padding");
 
-bool
-addr_equal(const struct addr *a, const struct addr *b)
-{
-	return memcmp(a, b, sizeof *a) == 0;
-}
-
-bool
-addr_same_host(const struct addr *a, const struct addr *b)
-{
-	return a->family == b->family &&
-	       memcmp(a->ip, b->ip, sizeof a->ip) == 0;
-}
-
-bool
-addr_same_prefix(const struct addr *a, const struct addr *b)
-{
-	return addr_prefix_key(a) == addr_prefix_key(b);
-}
-
 /* The first `bytes` bytes of the address below a tag that names the family. */
 static uint64_t
 key(const struct addr *a, unsigned bytes)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
 	ADDR_NONE = 0,
@@ -43,11 +44,26 @@ addr_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port)
 	    .ip = {a, b, c, d}, .port = port, .family = ADDR_V4};
 }
 
-bool addr_equal(const struct addr *a, const struct addr *b);
-bool addr_same_host(const struct addr *a, const struct addr *b);
+static inline bool
+addr_equal(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+static inline bool
+addr_same_host(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family &&
+	       memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+}
 
 /* True if both are of one /24 (IPv4) or /56 (IPv6). */
-bool addr_same_prefix(const struct addr *a, const struct addr *b);
+static inline bool
+addr_same_prefix(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family &&
+	       memcmp(a->ip, b->ip, a->family == ADDR_V4 ? 3 : 7) == 0;
+}
 
 /*
  * One number per host, and per /24 (IPv4) or /56 (IPv6). Exact for IPv4; for

@@ -222,9 +222,14 @@ static bool
 has_room(struct dht *d, const struct addr *a, uint32_t source)
 {
 	const struct limits *l = &d->config.limits;
+	bool exempt = source == GUARD_EXEMPT;
 	uint32_t prefix = 0;
 	struct check *c;
 
+	/* The cheap question first: in a flood the answer is no. */
+	if (d->checking[CHECK_CANDIDATE] >=
+	    (exempt ? l->requests / 2 : l->candidates))
+		return false;
 	TAILQ_FOREACH (c, &d->checks, link) {
 		if (c->kind != CHECK_CANDIDATE)
 			continue;
@@ -232,12 +237,10 @@ has_room(struct dht *d, const struct addr *a, uint32_t source)
 			return false;
 		prefix += addr_same_prefix(&c->addr, a);
 	}
-	if (source == GUARD_EXEMPT)
-		return d->checking[CHECK_CANDIDATE] < l->requests / 2;
-	return d->checking[CHECK_CANDIDATE] < l->candidates &&
-	       prefix < l->candidates_prefix &&
-	       guard_may_check(&d->guard, d->world, source) &&
-	       guard_spend(&d->guard, d->world, source, PING_BYTES);
+	return exempt ||
+	       (prefix < l->candidates_prefix &&
+		   guard_may_check(&d->guard, d->world, source) &&
+		   guard_spend(&d->guard, d->world, source, PING_BYTES));
 }
 
 void

@@ -142,7 +142,8 @@ struct dht {
 	uint32_t refresh_at, stable_at, small_at;
 	uint32_t small_wait;
 	uint32_t hints_left;
-	bool refreshing; /* a refresh is under way */
+	bool refreshing;    /* a refresh is under way */
+	uint32_t refreshes; /* begun so far */
 	struct health health;
 	unsigned events;
 

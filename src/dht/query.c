@@ -308,20 +308,31 @@ next_step(const struct query *q)
 	return s != NULL && closest_wants(&q->closest, s->id) ? s : NULL;
 }
 
+/* One of the bootstrap list, by chance: asked at once, however far it is. */
+static void
+ask_bootstrap(struct query *q, const struct addr *boot, size_t len)
+{
+	struct step *s =
+	    step_of(q, &boot[world_below(q->dht->world, (uint32_t)len)]);
+
+	if (s != NULL && s->state == STEP_NEW)
+		ask(q, s);
+}
+
 static void
 refill(struct query *q)
 {
 	struct addr boot[BOOTSTRAP_MAX];
 	uint32_t node[RPC_K];
 	unsigned n = table_closest(&q->dht->table, q->spec.target, node, RPC_K);
+	size_t boot_len = join_addresses(q->dht, boot, BOOTSTRAP_MAX);
 
 	for (unsigned i = 0; i < n; i++)
 		step_of(q, &table_at(&q->dht->table, node[i])->addr);
-	if (n == RPC_K)
-		return;
-	n = (unsigned)join_addresses(q->dht, boot, BOOTSTRAP_MAX);
-	for (unsigned i = 0; i < n; i++)
+	for (size_t i = 0; n < RPC_K && i < boot_len; i++)
 		step_of(q, &boot[i]);
+	if (q->spec.bootstrap && boot_len > 0)
+		ask_bootstrap(q, boot, boot_len);
 }
 
 /* Asks as many as may be under way. False if no request could be made. */

@@ -39,6 +39,7 @@ struct query_spec {
 	const struct addr *start; /* where to start, else the table; copied */
 	size_t start_len;
 	bool background;    /* few at a time; of nobody's impatience */
+	bool bootstrap;     /* one of the bootstrap list is asked in any case */
 	uint8_t commit_max; /* how many of the closest to commit to; 0: none */
 
 	/* A node answered without error. May cancel the query. Or NULL. */

@@ -10,6 +10,7 @@
  */
 struct table_row {
 	uint64_t head[TABLE_ROW_MAX];
+	uint32_t ip[TABLE_ROW_MAX]; /* of the nodes, for the shares */
 	uint32_t node[TABLE_ROW_MAX];
 	uint32_t len;
 };
@@ -65,6 +66,17 @@ host_of(const struct addr *a)
 	       (uint32_t)a->ip[2] << 8 | a->ip[3];
 }
 
+/* How many nodes of a row are of this address, and of its /24. */
+static void
+count_shares(
+    const struct table_row *row, uint32_t ip, uint32_t *host, uint32_t *prefix)
+{
+	for (uint32_t i = 0; row != NULL && i < row->len; i++) {
+		*host += row->ip[i] == ip;
+		*prefix += row->ip[i] >> 8 == ip >> 8;
+	}
+}
+
 /* Does one more node at a fit into the shares of the row and of the table? */
 static bool
 has_share(const struct table *t, const struct table_row *row,
@@ -72,23 +84,12 @@ has_share(const struct table *t, const struct table_row *row,
 {
 	uint32_t ip = host_of(a), host = 0, prefix = 0;
 
-	for (uint32_t i = 0; row != NULL && i < row->len; i++) {
-		uint32_t other = host_of(&table_at(t, row->node[i])->addr);
-
-		host += other == ip;
-		prefix += other >> 8 == ip >> 8;
-	}
+	count_shares(row, ip, &host, &prefix);
 	if (host >= l->row_host || prefix >= l->row_prefix)
 		return false;
 	host = prefix = 0;
-	for (uint32_t i = t->heard.first; i != 0;) {
-		const struct table_node *n = table_at(t, i);
-		uint32_t other = host_of(&n->addr);
-
-		host += other == ip;
-		prefix += other >> 8 == ip >> 8;
-		i = n->heard.next;
-	}
+	for (unsigned i = 0; i < t->rows_len; i++)
+		count_shares(t->rows[i], ip, &host, &prefix);
 	return host < l->table_host && prefix < l->table_prefix;
 }
 
@@ -131,6 +132,7 @@ table_add(struct table *t, const uint8_t id[ID_LEN], const struct addr *a,
 	n->row = (uint16_t)i;
 	n->added = n->pinged = n->seen = tick;
 	row->head[row->len] = id_head(id);
+	row->ip[row->len] = host_of(a);
 	row->node[row->len++] = at;
 	chain_push(
 	    &t->heard, &t->nodes, offsetof(struct table_node, heard), at);
@@ -147,6 +149,7 @@ table_del(struct table *t, uint32_t node)
 		i++;
 	row->len--;
 	row->head[i] = row->head[row->len];
+	row->ip[i] = row->ip[row->len];
 	row->node[i] = row->node[row->len];
 	chain_del(
 	    &t->heard, &t->nodes, offsetof(struct table_node, heard), node);

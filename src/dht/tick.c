@@ -69,6 +69,11 @@ on_refreshed(void *owner, const struct query_result *r)
 	d->refreshing = false;
 }
 
+/*
+ * Every other refresh is a walk to the own id that begins at the bootstrap list
+ * too. Two halves of a network that lost sight of each other know only their
+ * own; those lists are the one thing that they still share.
+ */
 void
 tick_refresh(struct dht *d)
 {
@@ -76,6 +81,7 @@ tick_refresh(struct dht *d)
 	    .internal = true,
 	    .command = RPC_FIND_NODE,
 	    .background = true,
+	    .bootstrap = d->refreshes++ % 2 == 1,
 	    .done = on_refreshed,
 	    .owner = d,
 	};
@@ -85,7 +91,9 @@ tick_refresh(struct dht *d)
 	if (d->refreshing)
 		return;
 	memcpy(spec.target,
-	    node != 0 ? table_at(&d->table, node)->id : d->table.own, ID_LEN);
+	    node != 0 && !spec.bootstrap ? table_at(&d->table, node)->id
+					 : d->table.own,
+	    ID_LEN);
 	d->refreshing = query_start(d, &spec, NULL) == 0;
 }
 

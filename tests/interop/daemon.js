@@ -23,6 +23,8 @@ class Daemon {
     this.control = `${options.stateDir}.control`
     this.child = null
     this.said = ''
+    this.ended = false // by us
+    this.died = null // by itself: why
     this.reportsRefusals = true
   }
 
@@ -38,6 +40,9 @@ class Daemon {
       { stdio: ['ignore', 'inherit', 'pipe'] })
     this.child.stderr.on('data', data => { this.said += data })
     this.gone = new Promise(resolve => this.child.once('exit', resolve))
+    this.child.once('exit', (code, signal) => {
+      if (!this.ended) this.died = `ended with ${signal || code}: ${this.said}`
+    })
     const failed = this.gone.then(() => { throw new Error(this.said) })
     failed.catch(() => {})
     const ready = until(`hyperdhtd at ${host}:${port} has bootstrapped`,
@@ -122,6 +127,7 @@ class Daemon {
   }
 
   end (signal) {
+    this.ended = true
     this.child.kill(signal)
     return this.gone
   }

@@ -115,6 +115,12 @@ class Lab {
     return net
   }
 
+  // Nothing of ours may have ended but by our hand.
+  check () {
+    const dead = this.daemons.find(daemon => daemon.died)
+    if (dead) throw new Error(`hyperdhtd ${dead.died}`)
+  }
+
   async close () {
     for (const server of this.servers) await bounded(server.close())
     for (const peer of this.peers) await bounded(peer.destroy({ force: true }))

@@ -33,10 +33,14 @@ async function run (test) {
   const timer = setTimeout(() => failCase(new Error('took too long')), CASE_MS)
   try {
     await Promise.race([test.run(lab), failed])
+    lab.check()
     console.log(`ok - ${name}`)
   } catch (err) {
     console.log(`not ok - ${name}`)
     console.log(String(err.stack).replace(/^/gm, '# '))
+    for (const { died } of lab.daemons) {
+      if (died) console.log(`hyperdhtd ${died}`.replace(/^/gm, '# '))
+    }
   }
   clearTimeout(timer)
   await lab.close()

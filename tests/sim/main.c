@@ -15,17 +15,6 @@ list(void)
 		    scenarios[i]->text);
 }
 
-/* After the story: every operation has to end, whatever it was. */
-static void
-finish(struct sim *s)
-{
-	for (int i = 0; i < 3 && s->ops.open > 0; i++)
-		sim_run(s, MINUTES(1));
-	if (s->ops.open > 0)
-		sim_broken(s, "%u operations never ended", s->ops.open);
-	check_all(s);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -42,7 +31,8 @@ main(int argc, char **argv)
 		return 2;
 	sim_init(&s, &o);
 	o.scenario->run(&s);
-	finish(&s);
+	sim_quiesce(&s);
+	check_all(&s);
 	report_print(&s);
 	failed = s.failed;
 	sim_fini(&s);

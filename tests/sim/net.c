@@ -7,6 +7,8 @@
 
 enum { FIRST_TABLE = 1024, LAN_US = 1000 };
 
+#define QUEUE_FULL UINT64_MAX
+
 static const uint16_t class_bytes[PACKET_CLASSES] = {64, 256, 1280, 2048};
 
 void
@@ -163,7 +165,7 @@ packet_free(struct net *n, struct packet *p)
 }
 
 /*
- * When the last byte has left the line, or 0 if its queue is full. A line
+ * When the last byte has left the line, or QUEUE_FULL. A line
  * without limit takes no time.
  */
 static uint64_t
@@ -174,7 +176,7 @@ pipe_pass(struct pipe *p, uint64_t now_us, size_t len)
 	if (p->bytes_per_s == 0)
 		return now_us;
 	if ((start - now_us) * p->bytes_per_s / 1000000 > p->queue_bytes)
-		return 0;
+		return QUEUE_FULL;
 	p->free_at_us = start + (uint64_t)len * 1000000 / p->bytes_per_s;
 	return p->free_at_us;
 }
@@ -260,7 +262,7 @@ net_send(struct net *n, uint64_t now_us, struct endpoint *src, struct spot from,
 		n->counts.nowhere++;
 		return false;
 	}
-	if (left_us == 0)
+	if (left_us == QUEUE_FULL)
 		n->counts.full++;
 	else if (n->split && src->group != dst->group)
 		n->counts.cut++;
@@ -297,7 +299,7 @@ net_arrived(struct net *n, uint64_t now_us, uint32_t number)
 	}
 	if (p->dst->down.bytes_per_s != 0 && !p->queued) {
 		through_us = pipe_pass(&p->dst->down, now_us, p->len);
-		if (through_us == 0) {
+		if (through_us == QUEUE_FULL) {
 			n->counts.full++;
 			net_done(n, number);
 		} else {

@@ -90,12 +90,13 @@ op_free(struct op *op)
 int
 op_start(struct host *h, const struct op_spec *spec)
 {
-	struct ops *o = &h->sim->ops;
+	struct ops *o;
 	struct op *op;
 	int err;
 
-	if (h->state != HOST_UP)
+	if (h == NULL || h->state != HOST_UP)
 		return ERR_CLOSED;
+	o = &h->sim->ops;
 	host_clock(h);
 	op = op_new(h, spec);
 	err = ask(h, spec, &op->number);

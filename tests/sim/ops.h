@@ -76,7 +76,7 @@ struct ops {
 	uint32_t open;
 };
 
-/* 0, or why the node refused; then done is not called. */
+/* 0, or why not; then done is not called. No host, or one down: ERR_CLOSED. */
 int op_start(struct host *h, const struct op_spec *spec);
 
 /* News of the host's node. */

@@ -14,6 +14,9 @@ enum { EVENT_WAKE, EVENT_PACKET, EVENT_TASK };
 
 #define EVENT(kind, number) ((uint32_t)(kind) << EVENT_BITS | (number))
 
+/* Longer than any operation may take. */
+enum { QUIESCE_SECONDS = 180 };
+
 /* 20.0.0.0 and up: public, and room for a /24 each. */
 #define FIRST_ADDRESS 0x14000000u
 
@@ -180,6 +183,15 @@ sim_run(struct sim *s, uint64_t us)
 		}
 	}
 	s->now_us = until_us;
+}
+
+void
+sim_quiesce(struct sim *s)
+{
+	for (int i = 0; i < QUIESCE_SECONDS && s->ops.open > 0; i++)
+		sim_run(s, SECONDS(1));
+	if (s->ops.open > 0)
+		sim_broken(s, "%u operations never ended", s->ops.open);
 }
 
 /* ---- the population ---- */

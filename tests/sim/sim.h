@@ -78,6 +78,12 @@ void sim_fini(struct sim *s);
 /* Lets this much virtual time pass. */
 void sim_run(struct sim *s, uint64_t us);
 
+/*
+ * Lets time pass until every operation has ended. A scenario does so before it
+ * returns if operations point to what it owns.
+ */
+void sim_quiesce(struct sim *s);
+
 /* Calls run after that time, once, or every period from then on. */
 uint32_t sim_at(struct sim *s, uint64_t in_us,
     void (*run)(struct sim *s, void *arg), void *arg);

@@ -25,7 +25,6 @@ void samples_fini(struct samples *x);
 /* How a series of lookups went. */
 struct tally {
 	uint32_t asked, found, closed; /* closed: the asker went away */
-	uint32_t pending;
 	struct samples time_ms, hops, messages, end_ms;
 };
 
@@ -49,13 +48,13 @@ struct work {
 	struct sim *sim;
 	struct topic *topics;
 	uint32_t topics_len;
-	struct tally *tally; /* of the series under way */
 	uint32_t churned;
 	uint32_t churn_task;
 };
 
 /* Announces n topics, each from a host of its own; waits for it. */
 void work_topics(struct work *w, struct sim *s, uint32_t n);
+/* Waits for what is under way. */
 void work_fini(struct work *w);
 
 /*

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "dht_net.h"
+#include "mesh.h"
 
 static struct rig r;
 
@@ -474,25 +474,25 @@ END_TEST
 /* T3: of a network's nodes none is forgotten at 30 % loss. */
 START_TEST(loss_empties_no_table)
 {
-	struct net net;
+	struct mesh net;
 	unsigned missing = 0, known = 0;
 
-	net_init(&net, 20, 9);
-	net_start_all(&net);
+	mesh_init(&net, 20, 9);
+	mesh_start_all(&net);
 	for (unsigned i = 0; i < net.len; i++)
-		known += net_dht(&net, i)->table.nodes.len;
+		known += mesh_dht(&net, i)->table.nodes.len;
 	net.loss = 300;
 	for (int minute = 0; minute < 30; minute++) {
-		net_run_ms(&net, 60000);
+		mesh_run_ms(&net, 60000);
 		missing = 0;
 		for (unsigned i = 0; i < net.len; i++)
-			missing += net_dht(&net, i)->table.nodes.len < 15;
+			missing += mesh_dht(&net, i)->table.nodes.len < 15;
 		/* A node lost by bad luck comes back with the next walk. */
 		ck_assert_uint_le(missing, 1);
 	}
 	ck_assert_uint_gt(net.lost, 1000);
 	ck_assert_uint_gt(known, 20 * 18);
-	net_fini(&net);
+	mesh_fini(&net);
 }
 END_TEST
 

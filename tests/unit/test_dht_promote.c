@@ -7,26 +7,26 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "dht_net.h"
+#include "mesh.h"
 
 enum { MINUTE = 60 * 1000, HOUR = 60 * MINUTE, NODES = 8 };
 
-static struct net net;
+static struct mesh net;
 
 /* Nodes 0 to 7 are persistent; the last is the test's and not yet there. */
 static void
 setup(void)
 {
-	net_init(&net, NODES + 1, 3);
+	mesh_init(&net, NODES + 1, 3);
 	net.len = NODES;
-	net_start_all(&net);
+	mesh_start_all(&net);
 	net.len = NODES + 1;
 }
 
 static void
 teardown(void)
 {
-	net_fini(&net);
+	mesh_fini(&net);
 }
 
 static void
@@ -34,14 +34,14 @@ start_as(enum dht_role role)
 {
 	struct dht_config c;
 
-	net_config(&c, role);
-	net_start(&net, NODES, &c);
+	mesh_config(&c, role);
+	mesh_start(&net, NODES, &c);
 }
 
 static struct dht *
 mine(void)
 {
-	return net_dht(&net, NODES);
+	return mesh_dht(&net, NODES);
 }
 
 static bool
@@ -57,7 +57,7 @@ listed(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < NODES; i++)
-		n += net_knows(&net, i, NODES);
+		n += mesh_knows(&net, i, NODES);
 	return n;
 }
 
@@ -65,7 +65,7 @@ listed(void)
 static void
 assert_address(void)
 {
-	struct addr a = net_address(&net, NODES);
+	struct addr a = mesh_address(&net, NODES);
 	struct dht_status st;
 	uint8_t id[ID_LEN];
 
@@ -83,15 +83,15 @@ assert_address(void)
 START_TEST(auto_is_promoted_when_it_was_stable)
 {
 	start_as(DHT_AUTO);
-	net_run_ms(&net, 10000);
+	mesh_run_ms(&net, 10000);
 	/* The quick check saw that the server socket is open. */
 	ck_assert(!mine()->firewalled);
 	ck_assert(!persistent());
-	net_run_ms(&net, 19 * MINUTE);
+	mesh_run_ms(&net, 19 * MINUTE);
 	ck_assert(!persistent());
 	ck_assert_uint_eq(listed(), 0);
 	ck_assert_uint_eq(mine()->stats->promotions, 0);
-	net_run_ms(&net, 12 * MINUTE);
+	mesh_run_ms(&net, 12 * MINUTE);
 	ck_assert(persistent());
 	assert_address();
 	ck_assert_uint_eq(listed(), NODES);
@@ -106,7 +106,7 @@ START_TEST(a_firewalled_node_stays_ephemeral)
 	net.nodes[NODES].closed = true;
 	start_as(_i == 0 ? DHT_AUTO : DHT_PERSISTENT);
 	for (int h = 0; h < 4; h++) {
-		net_run_ms(&net, 30 * MINUTE);
+		mesh_run_ms(&net, 30 * MINUTE);
 		ck_assert(!persistent());
 		ck_assert(mine()->firewalled);
 		ck_assert_uint_eq(listed(), 0);
@@ -121,7 +121,7 @@ START_TEST(behind_shifted_ports_it_stays_ephemeral)
 {
 	net.nodes[NODES].port_shift = 5;
 	start_as(_i == 0 ? DHT_AUTO : DHT_PERSISTENT);
-	net_run_ms(&net, 50 * MINUTE);
+	mesh_run_ms(&net, 50 * MINUTE);
 	ck_assert(!persistent());
 	ck_assert_uint_eq(listed(), 0);
 }
@@ -132,9 +132,9 @@ END_TEST
 START_TEST(persistent_is_so_within_seconds)
 {
 	start_as(DHT_PERSISTENT);
-	net_run_ms(&net, 5000);
+	mesh_run_ms(&net, 5000);
 	assert_address();
-	net_run_ms(&net, 2 * HOUR);
+	mesh_run_ms(&net, 2 * HOUR);
 	assert_address();
 	ck_assert_uint_eq(mine()->stats->demotions, 0);
 	ck_assert_uint_eq(mine()->stats->promotions, 1);
@@ -150,12 +150,12 @@ START_TEST(persistent_is_tried_until_it_works)
 		net.nodes[i].deaf = true;
 	net.nodes[NODES].closed = _i == 1;
 	start_as(DHT_PERSISTENT);
-	net_run_ms(&net, 10 * MINUTE);
+	mesh_run_ms(&net, 10 * MINUTE);
 	ck_assert(!persistent());
 	for (unsigned i = 0; i < NODES; i++)
 		net.nodes[i].deaf = false;
 	net.nodes[NODES].closed = false;
-	net_run_ms(&net, 6 * MINUTE);
+	mesh_run_ms(&net, 6 * MINUTE);
 	assert_address();
 }
 END_TEST
@@ -198,7 +198,7 @@ static const struct {
 START_TEST(sleep_demotes_only_an_adaptive_node)
 {
 	start_as(sleepers[_i].role);
-	net_run_ms(&net, 35 * MINUTE);
+	mesh_run_ms(&net, 35 * MINUTE);
 	ck_assert(persistent());
 	dht_events(mine());
 	dht_slept(mine());
@@ -206,10 +206,10 @@ START_TEST(sleep_demotes_only_an_adaptive_node)
 	ck_assert(dht_events(mine()) & DHT_EV_WAKEUP);
 	/* Its server socket was open and is believed to be so. */
 	ck_assert(!mine()->firewalled);
-	net_run_ms(&net, 50 * MINUTE);
+	mesh_run_ms(&net, 50 * MINUTE);
 	ck_assert(persistent() == sleepers[_i].stays);
 	/* After an hour it is trusted again. */
-	net_run_ms(&net, 40 * MINUTE);
+	mesh_run_ms(&net, 40 * MINUTE);
 	ck_assert(persistent());
 	assert_address();
 }
@@ -223,13 +223,13 @@ START_TEST(a_new_address_is_noticed)
 	uint64_t limit = _i == 0 ? 10 * MINUTE : 3 * HOUR, waited = 0;
 
 	start_as(DHT_PERSISTENT);
-	net_run_ms(&net, 10 * MINUTE);
+	mesh_run_ms(&net, 10 * MINUTE);
 	assert_address();
 	net.nodes[NODES].moved = true;
 	if (_i == 0)
 		dht_network_changed(mine());
 	while (mine()->stats->demotions == 0 || !persistent()) {
-		net_run_ms(&net, 10000);
+		mesh_run_ms(&net, 10000);
 		waited += 10000;
 		ck_assert_uint_le(waited, limit);
 	}
@@ -237,7 +237,7 @@ START_TEST(a_new_address_is_noticed)
 	ck_assert(addr_equal(dht_public_address(mine()),
 	    &(struct addr){
 		.ip = {30, 0, NODES, 1}, .port = RIG_PORT, .family = ADDR_V4}));
-	net_run_ms(&net, 15 * MINUTE);
+	mesh_run_ms(&net, 15 * MINUTE);
 	ck_assert_uint_eq(listed(), NODES);
 	ck_assert_uint_eq(mine()->stats->demotions, 1);
 }
@@ -246,13 +246,13 @@ END_TEST
 START_TEST(an_adaptive_node_follows_its_address_too)
 {
 	start_as(DHT_AUTO);
-	net_run_ms(&net, 35 * MINUTE);
+	mesh_run_ms(&net, 35 * MINUTE);
 	ck_assert(persistent());
 	net.nodes[NODES].moved = true;
 	dht_network_changed(mine());
-	net_run_ms(&net, 5 * MINUTE);
+	mesh_run_ms(&net, 5 * MINUTE);
 	ck_assert_uint_eq(mine()->stats->demotions, 1);
-	net_run_ms(&net, 65 * MINUTE);
+	mesh_run_ms(&net, 65 * MINUTE);
 	ck_assert(persistent());
 	assert_address();
 }
@@ -261,11 +261,11 @@ END_TEST
 /* T8: forged requests and unsolicited replies do not move it. */
 START_TEST(a_forged_request_moves_no_address)
 {
-	struct net_node *node = &net.nodes[NODES];
+	struct mesh_node *node = &net.nodes[NODES];
 	struct addr lie = addr_v4(66, 6, 6, 6, 6666);
 
 	start_as(DHT_PERSISTENT);
-	net_run_ms(&net, MINUTE);
+	mesh_run_ms(&net, MINUTE);
 	for (unsigned i = 0; i < 200; i++) {
 		struct addr from = rig_host(100 + i);
 		uint8_t id[ID_LEN], buf[DGRAM_MAX];
@@ -277,7 +277,7 @@ START_TEST(a_forged_request_moves_no_address)
 		rig_deliver(&node->r, node->r.server, &from, buf,
 		    rpc_reply_encode(&re, buf, sizeof buf));
 	}
-	net_run_ms(&net, 5 * MINUTE);
+	mesh_run_ms(&net, 5 * MINUTE);
 	assert_address();
 	ck_assert_uint_eq(mine()->stats->demotions, 0);
 }

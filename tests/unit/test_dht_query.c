@@ -2,13 +2,13 @@
 /*
  * Goal: a walk finds the true closest, cannot be led astray, ends exactly once
  * and tells the truth about its commits. Method: scripted peers around one
- * dht, then a small network of real ones (dht_net.h).
+ * dht, then a small network of real ones (mesh.h).
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "dht_net.h"
+#include "mesh.h"
 
 static struct rig r;
 static const uint8_t target[RPC_TARGET_LEN] = {0x77, 0x01};
@@ -911,7 +911,7 @@ END_TEST
 
 /* ---- in a network ---- */
 
-static struct net net;
+static struct mesh net;
 
 static void
 net_setup(void)
@@ -919,14 +919,14 @@ net_setup(void)
 	memset(&told, 0, sizeof told);
 	query = NULL;
 	cancel_in = NOWHERE;
-	net_init(&net, 60, 1);
-	net_start_all(&net);
+	mesh_init(&net, 60, 1);
+	mesh_start_all(&net);
 }
 
 static void
 net_teardown(void)
 {
-	net_fini(&net);
+	mesh_fini(&net);
 }
 
 static int
@@ -943,14 +943,14 @@ START_TEST(finds_the_true_closest)
 	unsigned from = (unsigned)_i * 19, n = 0;
 
 	for (unsigned i = 0; i < net.len; i++) {
-		struct addr a = net_address(&net, i);
+		struct addr a = mesh_address(&net, i);
 
 		if (i != from)
 			id_of_addr(ids[n++], &a);
 	}
 	qsort(ids, n, ID_LEN, by_distance);
-	start(net_dht(&net, from), &spec);
-	net_run_ms(&net, 3000);
+	start(mesh_dht(&net, from), &spec);
+	mesh_run_ms(&net, 3000);
 	ck_assert_uint_eq(told.done, 1);
 	ck_assert_uint_eq(told.result.closest_len, RPC_K);
 	for (unsigned i = 0; i < RPC_K; i++)
@@ -966,10 +966,10 @@ START_TEST(dead_nodes_do_not_hold_it_up)
 
 	for (unsigned i = 2; i < net.len; i++)
 		net.nodes[i].deaf = i % 10 < 3;
-	start(net_dht(&net, 1), &spec);
+	start(mesh_dht(&net, 1), &spec);
 	began = net.now_us;
 	while (told.done == 0)
-		net_run_ms(&net, 10);
+		mesh_run_ms(&net, 10);
 	ck_assert_int_eq(told.result.err, 0);
 	ck_assert_uint_eq(told.result.commits, 3);
 	ck_assert_uint_eq(told.result.commit_failures, 0);
@@ -987,10 +987,10 @@ START_TEST(one_dead_node_in_a_small_network_costs_little)
 	for (unsigned i = 10; i < net.len; i++)
 		net.nodes[i].deaf = true;
 	for (unsigned i = 0; i < 10; i++) {
-		struct dht *d = net_dht(&net, i);
+		struct dht *d = mesh_dht(&net, i);
 
 		for (unsigned k = 11; k < net.len; k++) {
-			struct addr a = net_address(&net, k);
+			struct addr a = mesh_address(&net, k);
 			uint8_t id[ID_LEN];
 			uint32_t node;
 
@@ -999,16 +999,16 @@ START_TEST(one_dead_node_in_a_small_network_costs_little)
 				table_del(&d->table, node);
 		}
 	}
-	start(net_dht(&net, 1), &spec);
+	start(mesh_dht(&net, 1), &spec);
 	began = net.now_us;
 	while (told.done == 0)
-		net_run_ms(&net, 10);
+		mesh_run_ms(&net, 10);
 	ck_assert_int_eq(told.result.err, 0);
 	ck_assert_uint_eq(told.result.closest_len, 9);
 	ck_assert_uint_lt((net.now_us - began) / 1000, 2500);
 	/* The dead one is looked at, and goes. */
-	net_run_ms(&net, 60000);
-	ck_assert(!net_knows(&net, 1, 10));
+	mesh_run_ms(&net, 60000);
+	ck_assert(!mesh_knows(&net, 1, 10));
 }
 END_TEST
 

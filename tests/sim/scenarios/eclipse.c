@@ -148,7 +148,7 @@ walk(struct sim *s, const uint8_t *key, struct count *c)
 		op_start(sim_any(s), &spec);
 		sim_run(s, SECONDS(1));
 	}
-	sim_run(s, SECONDS(30));
+	sim_quiesce(s);
 }
 
 static void

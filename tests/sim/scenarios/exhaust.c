@@ -150,6 +150,7 @@ put_and_get(struct sim *s, struct crowd *c, uint32_t number)
 	hash_blake2b(spec.target, value, sizeof value);
 	op_start(sim_any(s), &spec);
 	sim_run(s, SECONDS(5));
+	sim_quiesce(s);
 }
 
 static uint64_t
@@ -180,7 +181,7 @@ run(struct sim *s)
 	for (uint32_t i = 0; i < s->opt.minutes * 6; i++)
 		put_and_get(s, c, i);
 	sim_stop(s, flooding);
-	sim_run(s, MINUTES(1));
+	sim_quiesce(s);
 	report_add(&s->report, "gets", c->gets);
 	report_add(&s->report, "gets_found", c->found);
 	report_add(&s->report, "refused", sum_refused(s));

@@ -179,7 +179,7 @@ look(struct sim *s, const uint8_t *topic, uint32_t count, struct seen *c)
 		op_start(sim_any(s), &spec);
 		sim_run(s, SECONDS(1));
 	}
-	sim_run(s, SECONDS(20));
+	sim_quiesce(s);
 }
 
 static void

@@ -40,7 +40,7 @@ run(struct sim *s)
 		op_start(sim_any(s), &spec);
 		sim_run(s, SECONDS(1));
 	}
-	sim_run(s, SECONDS(30));
+	sim_quiesce(s);
 	report_add(&s->report, "join_ms_median", samples_at(&ms, 500));
 	report_add(&s->report, "join_ms_p99", samples_at(&ms, 990));
 	report_milli(&s->report, "recall_percent",

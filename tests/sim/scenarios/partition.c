@@ -43,7 +43,7 @@ ask_own_half(struct sim *s, struct work *w, uint32_t count[2])
 		op_start(h, &spec);
 		sim_run(s, SECONDS(1));
 	}
-	sim_run(s, MINUTES(1));
+	sim_quiesce(s);
 }
 
 static void

@@ -2,19 +2,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dht_net.h"
+#include "mesh.h"
 
 void
-net_init(struct net *n, unsigned nodes, uint64_t seed)
+mesh_init(struct mesh *n, unsigned nodes, uint64_t seed)
 {
-	*n = (struct net){.len = nodes, .delay_ms = 20, .dice.state = seed};
+	*n = (struct mesh){.len = nodes, .delay_ms = 20, .dice.state = seed};
 	n->nodes = calloc(nodes, sizeof *n->nodes);
 	ck_assert_ptr_nonnull(n->nodes);
 	n->now_us = UINT64_C(3600) * 1000000; /* as fake_init() */
 }
 
 void
-net_fini(struct net *n)
+mesh_fini(struct mesh *n)
 {
 	for (unsigned i = 0; i < n->len; i++)
 		if (n->nodes[i].on)
@@ -24,24 +24,24 @@ net_fini(struct net *n)
 }
 
 struct addr
-net_address(const struct net *n, unsigned i)
+mesh_address(const struct mesh *n, unsigned i)
 {
-	const struct net_node *node = &n->nodes[i];
+	const struct mesh_node *node = &n->nodes[i];
 
 	return addr_v4(node->moved ? 30 : 20, (uint8_t)(i >> 8), (uint8_t)i, 1,
 	    (uint16_t)(RIG_PORT + node->port_shift));
 }
 
 struct dht *
-net_dht(const struct net *n, unsigned i)
+mesh_dht(const struct mesh *n, unsigned i)
 {
 	return n->nodes[i].r.d;
 }
 
 bool
-net_knows(const struct net *n, unsigned i, unsigned k)
+mesh_knows(const struct mesh *n, unsigned i, unsigned k)
 {
-	struct addr a = net_address(n, k);
+	struct addr a = mesh_address(n, k);
 
 	return rig_knows(&n->nodes[i].r, &a);
 }
@@ -49,9 +49,9 @@ net_knows(const struct net *n, unsigned i, unsigned k)
 /* ---- the wire ---- */
 
 static void
-fly(struct net *n, const struct net_node *node, const struct fake_sent *s)
+fly(struct mesh *n, const struct mesh_node *node, const struct fake_sent *s)
 {
-	struct net_flight *f;
+	struct mesh_flight *f;
 
 	if (node->deaf)
 		return;
@@ -68,7 +68,7 @@ fly(struct net *n, const struct net_node *node, const struct fake_sent *s)
 	f = &n->flights[n->flights_len++];
 	f->due_us = n->now_us + n->delay_ms * UINT64_C(1000);
 	f->to = s->meta.to;
-	f->from = net_address(n, (unsigned)(node - n->nodes));
+	f->from = mesh_address(n, (unsigned)(node - n->nodes));
 	f->from.port = (uint16_t)(node->port_shift +
 				  node->r.fw.socks[s->meta.sock].bound.port);
 	f->len = s->len;
@@ -77,7 +77,7 @@ fly(struct net *n, const struct net_node *node, const struct fake_sent *s)
 
 /* All that a node has said goes on its way. */
 static void
-collect(struct net *n, struct net_node *node)
+collect(struct mesh *n, struct mesh_node *node)
 {
 	struct fake_sent *s = node->r.fw.sent;
 
@@ -86,17 +86,17 @@ collect(struct net *n, struct net_node *node)
 	rig_skip(&node->r);
 }
 
-static struct net_node *
-node_at(struct net *n, const struct addr *a, int *sock)
+static struct mesh_node *
+node_at(struct mesh *n, const struct addr *a, int *sock)
 {
 	unsigned i = (unsigned)a->ip[1] << 8 | a->ip[2];
-	struct net_node *node = i < n->len ? &n->nodes[i] : NULL;
+	struct mesh_node *node = i < n->len ? &n->nodes[i] : NULL;
 	struct addr at;
 	int port;
 
 	if (node == NULL || !node->on)
 		return NULL;
-	at = net_address(n, i);
+	at = mesh_address(n, i);
 	port = a->port - node->port_shift;
 	if (!addr_same_host(&at, a))
 		return NULL;
@@ -105,11 +105,11 @@ node_at(struct net *n, const struct addr *a, int *sock)
 }
 
 static void
-arrive(struct net *n, const struct net_flight *f)
+arrive(struct mesh *n, const struct mesh_flight *f)
 {
-	struct net_flight mine = *f; /* the array may move */
+	struct mesh_flight mine = *f; /* the array may move */
 	int sock;
-	struct net_node *node = node_at(n, &mine.to, &sock);
+	struct mesh_node *node = node_at(n, &mine.to, &sock);
 
 	if (node == NULL) {
 		n->stray++;
@@ -125,7 +125,7 @@ arrive(struct net *n, const struct net_flight *f)
 /* ---- time ---- */
 
 static uint64_t
-next_due(const struct net *n, struct net_node **node)
+next_due(const struct mesh *n, struct mesh_node **node)
 {
 	uint64_t due = WORLD_NEVER;
 
@@ -147,10 +147,10 @@ next_due(const struct net *n, struct net_node **node)
 }
 
 void
-net_run_ms(struct net *n, uint64_t ms)
+mesh_run_ms(struct mesh *n, uint64_t ms)
 {
 	uint64_t end = n->now_us + ms * 1000, due;
-	struct net_node *node;
+	struct mesh_node *node;
 
 	/* What the test has started since. */
 	for (unsigned i = 0; i < n->len; i++)
@@ -177,7 +177,7 @@ net_run_ms(struct net *n, uint64_t ms)
 /* ---- nodes ---- */
 
 void
-net_config(struct dht_config *c, enum dht_role role)
+mesh_config(struct dht_config *c, enum dht_role role)
 {
 	static struct bootstrap_entry first;
 
@@ -191,13 +191,13 @@ net_config(struct dht_config *c, enum dht_role role)
 }
 
 void
-net_start(struct net *n, unsigned i, const struct dht_config *c)
+mesh_start(struct mesh *n, unsigned i, const struct dht_config *c)
 {
-	struct net_node *node = &n->nodes[i];
-	struct addr at = net_address(n, i);
+	struct mesh_node *node = &n->nodes[i];
+	struct addr at = mesh_address(n, i);
 	struct dht_config mine;
 
-	net_config(&mine, i == 0 ? DHT_BOOTSTRAP : DHT_PERSISTENT);
+	mesh_config(&mine, i == 0 ? DHT_BOOTSTRAP : DHT_PERSISTENT);
 	at.port = RIG_PORT;
 	rig_init_at(
 	    &node->r, c != NULL ? c : &mine, &at, n->dice.state * 1000003 + i);
@@ -207,13 +207,13 @@ net_start(struct net *n, unsigned i, const struct dht_config *c)
 }
 
 void
-net_start_all(struct net *n)
+mesh_start_all(struct mesh *n)
 {
 	for (unsigned i = 0; i < n->len; i++) {
-		net_start(n, i, NULL);
-		net_run_ms(n, 200);
+		mesh_start(n, i, NULL);
+		mesh_run_ms(n, 200);
 	}
-	net_run_ms(n, 30000);
+	mesh_run_ms(n, 30000);
 	for (unsigned i = 0; i < n->len; i++)
-		ck_assert(dht_is_persistent(net_dht(n, i)));
+		ck_assert(dht_is_persistent(mesh_dht(n, i)));
 }
