@@ -83,14 +83,20 @@ deliver(int sock, const struct addr *from, const uint8_t *buf, size_t len)
 /* ---- the golden exchanges ---- */
 
 static void
-put_node(const struct addr *a)
+put_node_into(struct dht *at, const struct addr *a)
 {
 	uint8_t id[ID_LEN];
 
 	id_of_addr(id, a);
 	/* Heard some ticks ago, so that a down hint has it pinged. */
-	if (table_check(&d->table, id, a, NULL) == 0)
-		table_add(&d->table, id, a, d->tick - 5);
+	if (table_check(&at->table, id, a, NULL) == 0)
+		table_add(&at->table, id, a, at->tick - 5);
+}
+
+static void
+put_node(const struct addr *a)
+{
+	put_node_into(d, a);
 }
 
 static void
@@ -727,6 +733,37 @@ START_TEST(operations_end_in_silence)
 }
 END_TEST
 
+/* A node asks everybody but itself: what it holds for others counts too. */
+START_TEST(own_records_are_found)
+{
+	static const struct {
+		int (*read)(uint32_t *op);
+		enum news_kind kind;
+	} reads[] = {{op_lookup, NEWS_PEER}, {op_get, NEWS_VALUE},
+	    {op_get_mutable, NEWS_VALUE}};
+	uint32_t op;
+
+	make_two();
+	put_node_into(node_dht(store), &node_at);
+	ck_assert_int_eq(node_announce(store, topic, &op), 0);
+	ck_assert_int_eq(node_put_immutable(store, "hello", 5, &op), 0);
+	ck_assert_int_eq(node_put_mutable(store, 5, "hello", 5, &op), 0);
+	run_ms(10000);
+	silent = true;
+	for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
+		poll_op(0);
+		forget_news();
+		ck_assert_int_eq(reads[i].read(&op), 0);
+		run_ms(60000);
+		poll_op(op);
+		ck_assert_uint_eq(dones, 1);
+		ck_assert_int_eq(done.err, 0);
+		ck_assert_uint_eq(news_of[reads[i].kind], 1);
+	}
+	teardown_two();
+}
+END_TEST
+
 /* At once, while steps are slow, and when it is long over. */
 START_TEST(operations_can_be_cancelled)
 {
@@ -1205,6 +1242,7 @@ t_suite(void)
 	tcase_add_test(tc, answers_without_allocating);
 
 	tcase_add_test(tc, operations_end_well);
+	tcase_add_test(tc, own_records_are_found);
 	tcase_add_loop_test(tc, operations_end_in_silence, 0, T_ROWS(ops));
 	tcase_add_loop_test(
 	    tc, operations_can_be_cancelled, 0, 4 * T_ROWS(ops));
