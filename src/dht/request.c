@@ -278,14 +278,25 @@ dht_call(struct dht *d, const struct dht_call *c, struct dht_done done,
 	return request_start(d, c, &x, done, out);
 }
 
+/*
+ * Nobody outside sees us at a private address. Who says so is mistaken, or
+ * wants us to believe that we are among ourselves, where no limits hold.
+ */
+static bool
+can_see(const struct addr *from, const struct addr *us)
+{
+	return addr_scope(us) == ADDR_PUBLIC || addr_scope(from) != ADDR_PUBLIC;
+}
+
 /* What a matched reply teaches: round trip, proof, our address, its id. */
 static void
 learn(struct dht *d, const struct request *r, const struct dgram *dg,
     const struct rpc_reply *m, const uint8_t *id)
 {
 	uint64_t rtt_us = d->world->now_us - r->sent_us;
-	bool tells_us =
-	    dg->sock == r->sock && dg->sock == dht_active(d)->handle;
+	bool tells_us = dg->sock == r->sock &&
+			dg->sock == dht_active(d)->handle &&
+			can_see(&dg->from, &m->to);
 	bool wanted = candidate_answered(d, id, &dg->from, tells_us);
 
 	/* A late reply may answer any of the sends (Karn): count from the

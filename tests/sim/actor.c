@@ -36,7 +36,6 @@ actor_free(struct actor *a)
 void
 actor_take(struct actor *a, const struct packet *p)
 {
-	a->got++;
 	a->got_bytes += p->len;
 	if (a->receive != NULL)
 		a->receive(a, p->from, p->to, p->bytes, p->len);
@@ -46,8 +45,6 @@ void
 actor_send(struct actor *a, struct spot from, struct spot to, const void *buf,
     size_t len)
 {
-	a->sent++;
-	a->sent_bytes += len;
 	sim_send(a->sim, &a->ep, NULL, from, to, buf, len);
 }
 

@@ -25,7 +25,7 @@ struct actor {
 	struct prng rand;
 	actor_receive *receive; /* NULL: swallows all */
 	void *state;            /* freed with the actor if not NULL */
-	uint64_t got, got_bytes, sent, sent_bytes;
+	uint64_t got_bytes;
 };
 
 /*

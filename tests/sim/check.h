@@ -26,14 +26,12 @@ struct debt {
 };
 
 struct check {
-	bool off;
 	struct debt *debts;
 	uint32_t debts_len, debts_cap;
 	uint64_t *answers; /* set of (host, spot) for whoever is no host */
 	uint32_t answers_len, answers_cap;
 	uint64_t debt_bytes_max; /* largest total to one address by one host */
 	uint64_t debt_level_max;
-	uint32_t poisoned;
 	uint64_t entries; /* looked at */
 };
 

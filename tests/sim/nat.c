@@ -218,19 +218,15 @@ nat_in(struct nat *n, uint64_t now_us, struct spot from, struct spot *to)
 
 	purge(n, now_us);
 	p = permit_of(n, *to, from);
-	if (p == NULL) {
-		n->refused++;
+	if (p == NULL)
 		return false;
-	}
 	if (n->config.refresh_inbound)
 		p->used_us = now_us;
 	if (n->config.firewall)
 		return true;
 	m = mapping_in(n, *to);
-	if (m == NULL) {
-		n->refused++;
+	if (m == NULL)
 		return false;
-	}
 	if (n->config.refresh_inbound)
 		m->used_us = now_us;
 	*to = m->inner;

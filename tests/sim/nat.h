@@ -52,7 +52,6 @@ struct nat {
 	uint32_t mappings_len, permits_len;
 	struct endpoint **inside; /* hosts and boxes behind it */
 	uint32_t inside_len;
-	uint64_t refused;
 };
 
 struct nat *nat_new(const struct nat_config *c, uint32_t ip, uint64_t seed);

@@ -3,7 +3,7 @@
 
 set terminal svg size 640,400 font "sans-serif,12" background "#ffffff"
 set logscale x
-set format x "10^{%L}"
+set format x "%.0f"
 set xlabel "nodes"
 set grid ytics lc rgb "#dddddd"
 set key left top

@@ -20,7 +20,7 @@ for nodes in "$@"; do
 	"$sim" --scenario scale --nodes "$nodes" --json >>"$results"
 done
 
-# field NAME: its value in each line of standard input.
+# columns NAME...: these fields of each line of JSON on standard input.
 columns() {
 	awk -v names="$*" '
 	function field(name) {
@@ -38,10 +38,10 @@ columns() {
 	}'
 }
 
-sort -t : -k 4 -n "$results" | columns nodes success_percent hops_median \
+columns nodes success_percent hops_median \
     hops_mean hops_p95 messages_mean found_ms_median found_ms_p95 \
-    ended_ms_median bytes_per_node_hour rss_kib_per_node cpu_s | sort -n \
-    >scaling.dat
+    ended_ms_median bytes_per_node_hour rss_kib_per_node cpu_s \
+    <"$results" | sort -n >scaling.dat
 
 # fit COLUMN: "a b" of column = a + b log2(nodes), over 300 nodes and more.
 fit() {
@@ -57,9 +57,9 @@ fit() {
 	}' scaling.dat
 }
 
-# at FIT NODES: what the fit says for so many.
+# at FIT NODES [DECIMALS]: what the fit says for so many.
 at() {
-	echo "$1 $2" | awk '{ printf "%.1f", $1 + $2 * log($3) / log(2) }'
+	echo "$1 $2" | awk '{ printf "%.'"${3:-0}"'f", $1 + $2 * log($3) / log(2) }'
 }
 
 hops=$(fit 4)
@@ -87,8 +87,8 @@ Made by \`make sim-scale\`: real nodes, the library that ships, in the simulated
 network of \`doc/simulator.md\`, with the delays of the Internet (eight regions,
 access lines from data centre to mobile) and without loss. All nodes join for
 real through three bootstrap nodes, within minutes; 50 of them announce a topic
-each; every node looks one of these up; then ten minutes pass in which nobody
-asks anything. One seed, so all but the last two columns repeat exactly.
+each; every node looks one of these up; then 25 minutes pass in which nobody
+asks anything, and the last ten of them are measured. One seed, so all but the last two columns repeat exactly.
 
 | nodes | lookups that succeed | hops, median | hops, mean | log2(n)/3 | messages per lookup | found, median ms | found, 95 % ms | walk ended, median ms | bytes per idle node and hour | KiB per node | CPU s |
 |---|---|---|---|---|---|---|---|---|---|---|---|
@@ -113,21 +113,28 @@ Least squares over the sizes from 300 on, with x = log2(nodes):
 
 | | fit | at ten million nodes |
 |---|---|---|
-| hops, mean | ${hops% *} + ${hops#* } x | $(at "$hops" $million10) |
+| hops, mean | ${hops% *} + ${hops#* } x | $(at "$hops" $million10 1) |
 | messages per lookup | ${messages% *} + ${messages#* } x | $(at "$messages" $million10) |
 | found, median ms | ${found% *} + ${found#* } x | $(at "$found" $million10) |
 | walk ended, median ms | ${ended% *} + ${ended#* } x | $(at "$ended" $million10) |
 | bytes per idle node and hour | ${bytes% *} + ${bytes#* } x | $(at "$bytes" $million10) |
 
-Doubling the network adds ${hops#* } of a hop: each answer names the 20 nodes
-nearest to the target that its sender knows, so that a step halves the distance
-several times, and less than the log2(n)/3 that would be three bits a hop. A
-network of ten million nodes is thus a matter of about one and a half times the
-hops of one of ten thousand, and no more. A node's table grows by one row of up
-to 20 nodes, about 3 KiB, each time the network doubles; its idle traffic
-follows the size of its table, because it is its table that it looks after.
-Extrapolation has its limits: real networks lose datagrams, most real nodes
-are behind NAT and ephemeral, and a few come and go all the time. What those do
-to lookups is what the scenarios of the simulator are for.
+Doubling the network adds ${hops#* } of a hop, less than the third of one that
+log2(n)/3 stands for: a node that is asked names the 20 nodes nearest to the
+target that it knows, so that each step comes more than three bits closer. From
+ten thousand nodes ($(at "$hops" 10000 1) hops) to ten million ($(at "$hops" $million10 1) hops) the first
+result thus comes $(($(at "$found" $million10) - $(at "$found" 10000))) ms later. The
+datagrams hardly grow: most of them go to the 20 nodes that a walk ends on, of
+which there are never more.
+
+What a node costs does not depend on the size of the network: it looks after its
+table, which gains one row of at most 20 nodes whenever the network doubles, at
+a fixed pace. Networks of less than 300 nodes cost a little more, since
+everybody knows everybody there, and the simulator's own memory is shared by
+fewer.
+
+Extrapolation has its limits. Real networks lose datagrams, most of their nodes
+are behind NAT and ephemeral, and some come and go all the time; what that does
+to lookups is what the other scenarios are for (\`doc/simulator.md\`).
 END
 echo "written: $doc/scaling.md"

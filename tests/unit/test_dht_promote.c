@@ -458,6 +458,26 @@ START_TEST(few_samples_without_id)
 }
 END_TEST
 
+/* From outside nobody sees a private address: that is a lie, or a mistake. */
+START_TEST(a_private_address_is_not_believed)
+{
+	static const struct addr inner = {
+	    .ip = {10, 0, 0, 1}, .port = 4000, .family = ADDR_V4};
+	struct dht_call c = {.to = rig_host(1), .internal = true};
+	struct rig_answer a = {.id = true, .us = &inner};
+	struct rpc_request m;
+	struct fake_sent s;
+
+	rig_init_alone(&r, DHT_AUTO);
+	dht_call(r.d, &c, (struct dht_done){0}, NULL);
+	ck_assert(rig_take_request(&r, &s, &m));
+	ck_assert_int_eq(rig_answer(&r, &s, &a), 0);
+	ck_assert_uint_eq(r.d->sampler.len, 0);
+	ck_assert(!dht_is_private(r.d));
+	rig_fini(&r);
+}
+END_TEST
+
 /* T8: known nodes are asked again, but only every half hour. */
 START_TEST(known_nodes_are_sampled_again)
 {
@@ -507,6 +527,7 @@ t_suite(void)
 	tcase_add_test(alone, the_client_sockets_port_is_never_the_id);
 	tcase_add_test(alone, a_new_id_keeps_the_nodes);
 	tcase_add_test(alone, few_samples_without_id);
+	tcase_add_test(alone, a_private_address_is_not_believed);
 	tcase_add_test(alone, known_nodes_are_sampled_again);
 	return s;
 }
