@@ -19,7 +19,6 @@ receive(struct actor *a, struct spot from, struct spot to, const uint8_t *buf,
 			continue;
 		c->pending[i].waits = false;
 		c->answered++;
-		c->lean += m.closer.len == 0;
 		return;
 	}
 }

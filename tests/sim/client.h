@@ -20,7 +20,7 @@ struct client {
 		bool waits;
 	} pending[CLIENT_PENDING];
 	uint32_t next;
-	uint64_t asked, answered, lean; /* lean: without closer nodes */
+	uint64_t asked, answered;
 };
 
 struct actor *client_new(struct sim *s, uint32_t ip);

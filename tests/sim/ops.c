@@ -146,7 +146,6 @@ note_peer(struct op *op, const struct news *n)
 {
 	uint32_t i = 0;
 
-	op->peers++;
 	while (i < op->keys_len && memcmp(op->keys[i], n->key, 4) != 0)
 		i++;
 	if (i == op->keys_len && i < OP_KEYS)
@@ -167,7 +166,6 @@ note_node(struct op *op, const struct news *n)
 static void
 note_value(struct op *op, const struct news *n)
 {
-	op->values++;
 	if (n->seq > op->seq)
 		op->seq = n->seq;
 	if (op->spec.value == NULL ||

@@ -61,7 +61,6 @@ struct op {
 	uint64_t clock_us; /* of the host, which may sleep, at the start */
 	bool found;
 	int err;
-	uint32_t peers, values; /* how often one was told */
 	uint64_t seq;           /* highest */
 	struct spot closest[OP_CLOSEST];
 	uint32_t closest_len;
