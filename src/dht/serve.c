@@ -57,19 +57,6 @@ deliver(struct dht *d, uint32_t source, const struct dgram_meta *meta,
 	return dht_commit(d, len);
 }
 
-static size_t
-put_closer(const struct dht *d, const uint8_t *target,
-    uint8_t out[RPC_CLOSER_MAX * ADDR_WIRE4_LEN])
-{
-	uint32_t node[RPC_K];
-	unsigned n = table_closest(&d->table, target, node, RPC_K);
-	struct wr w = wr_init(out, RPC_CLOSER_MAX * ADDR_WIRE4_LEN);
-
-	for (unsigned i = 0; i < n; i++)
-		wr_addr4(&w, &table_at(&d->table, node[i])->addr);
-	return wr_len(&w);
-}
-
 int
 dht_reply(
     struct dht *d, const struct dht_request *rq, const struct dht_reply *re)
@@ -90,7 +77,8 @@ dht_reply(
 		m.token = token;
 	}
 	if (re->closer && rq->m.target != NULL) {
-		m.closer.len = put_closer(d, rq->m.target, closer);
+		m.closer.len =
+		    table_closest_wire(&d->table, rq->m.target, closer);
 		m.closer.p = closer;
 	}
 	return deliver(d, rq->source, &meta, &m);

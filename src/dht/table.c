@@ -10,7 +10,7 @@
  */
 struct table_row {
 	uint64_t head[TABLE_ROW_MAX];
-	uint32_t ip[TABLE_ROW_MAX]; /* of the nodes, for the shares */
+	uint8_t wire[TABLE_ROW_MAX][ADDR_WIRE4_LEN]; /* addresses */
 	uint32_t node[TABLE_ROW_MAX];
 	uint32_t len;
 };
@@ -58,22 +58,14 @@ table_find(const struct table *t, const uint8_t id[ID_LEN])
 	return 0;
 }
 
-/* IPv4 is all that this layer speaks. */
-static uint32_t
-host_of(const struct addr *a)
-{
-	return (uint32_t)a->ip[0] << 24 | (uint32_t)a->ip[1] << 16 |
-	       (uint32_t)a->ip[2] << 8 | a->ip[3];
-}
-
 /* How many nodes of a row are of this address, and of its /24. */
 static void
-count_shares(
-    const struct table_row *row, uint32_t ip, uint32_t *host, uint32_t *prefix)
+count_shares(const struct table_row *row, const struct addr *a, uint32_t *host,
+    uint32_t *prefix)
 {
 	for (uint32_t i = 0; row != NULL && i < row->len; i++) {
-		*host += row->ip[i] == ip;
-		*prefix += row->ip[i] >> 8 == ip >> 8;
+		*host += memcmp(row->wire[i], a->ip, 4) == 0;
+		*prefix += memcmp(row->wire[i], a->ip, 3) == 0;
 	}
 }
 
@@ -82,14 +74,14 @@ static bool
 has_share(const struct table *t, const struct table_row *row,
     const struct addr *a, const struct limits *l)
 {
-	uint32_t ip = host_of(a), host = 0, prefix = 0;
+	uint32_t host = 0, prefix = 0;
 
-	count_shares(row, ip, &host, &prefix);
+	count_shares(row, a, &host, &prefix);
 	if (host >= l->row_host || prefix >= l->row_prefix)
 		return false;
 	host = prefix = 0;
 	for (unsigned i = 0; i < t->rows_len; i++)
-		count_shares(t->rows[i], ip, &host, &prefix);
+		count_shares(t->rows[i], a, &host, &prefix);
 	return host < l->table_host && prefix < l->table_prefix;
 }
 
@@ -117,6 +109,7 @@ table_add(struct table *t, const uint8_t id[ID_LEN], const struct addr *a,
 	unsigned i = id_shared_bits(t->own, id);
 	struct table_row *row = t->rows[i];
 	struct table_node *n;
+	struct wr w;
 	uint32_t at;
 
 	if (row == NULL && (row = calloc(1, sizeof *row)) == NULL)
@@ -132,7 +125,8 @@ table_add(struct table *t, const uint8_t id[ID_LEN], const struct addr *a,
 	n->row = (uint16_t)i;
 	n->added = n->pinged = n->seen = tick;
 	row->head[row->len] = id_head(id);
-	row->ip[row->len] = host_of(a);
+	w = wr_init(row->wire[row->len], ADDR_WIRE4_LEN);
+	wr_addr4(&w, a);
 	row->node[row->len++] = at;
 	chain_push(
 	    &t->heard, &t->nodes, offsetof(struct table_node, heard), at);
@@ -149,7 +143,7 @@ table_del(struct table *t, uint32_t node)
 		i++;
 	row->len--;
 	row->head[i] = row->head[row->len];
-	row->ip[i] = row->ip[row->len];
+	memcpy(row->wire[i], row->wire[row->len], ADDR_WIRE4_LEN);
 	row->node[i] = row->node[row->len];
 	chain_del(
 	    &t->heard, &t->nodes, offsetof(struct table_node, heard), node);
@@ -191,102 +185,106 @@ table_oldest_in_row(
 	return at;
 }
 
-/*
- * Nodes being sorted by distance. A key is the head of the distance with the
- * node's place here in its low bits: so keys differ, and moving one moves all.
- * The 58 bits that remain tell any two ids apart but those that somebody made
- * for it, and then only their own order is in doubt.
- */
-enum { SORT_MAX = 64, PLACE_MASK = SORT_MAX - 1 };
-
-struct sorter {
-	uint64_t target; /* head of the target's id */
-	uint64_t key[SORT_MAX];
-	uint32_t node[SORT_MAX];
-	unsigned len;
+/* A node by its place: what is wanted of it differs from caller to caller. */
+struct place {
+	const struct table_row *row;
+	uint32_t i;
 };
 
 /*
- * Sorts by counting how many are nearer than each: no branch to mispredict.
- * Keeps the first max.
+ * A key for sorting: the head of the distance, and in its last bits the place
+ * in the row, so that no two are equal. The bits given up tell apart only ids
+ * that somebody made alike with great effort, to no gain.
  */
-static void
-sort(struct sorter *s, unsigned max)
-{
-	uint64_t key[SORT_MAX];
-	uint32_t node[SORT_MAX];
+enum { PLACE_MASK = 31 };
 
-	for (unsigned i = 0; i < s->len; i++) {
-		unsigned rank = 0;
+_Static_assert(TABLE_ROW_MAX <= PLACE_MASK + 1, "a place needs more bits");
 
-		for (unsigned k = 0; k < s->len; k++)
-			rank += s->key[k] < s->key[i];
-		key[rank] = s->key[i];
-		node[rank] = s->node[s->key[i] & PLACE_MASK];
-	}
-	if (s->len > max)
-		s->len = max;
-	for (unsigned i = 0; i < s->len; i++) {
-		s->key[i] = (key[i] & ~(uint64_t)PLACE_MASK) | i;
-		s->node[i] = node[i];
-	}
-}
-
-static void
-sort_add(struct sorter *s, const struct table_row *row, unsigned max)
-{
-	for (uint32_t i = 0; row != NULL && i < row->len; i++) {
-		if (s->len == SORT_MAX)
-			sort(s, max);
-		s->key[s->len] =
-		    ((row->head[i] ^ s->target) & ~(uint64_t)PLACE_MASK) |
-		    s->len;
-		s->node[s->len++] = row->node[i];
-	}
-}
-
-/* Appends the nearest of one class to out, which holds len; the new length. */
+/*
+ * Appends the nodes of a row, nearest first, to out, which holds len of at most
+ * max; returns the new length. Sorts by counting how many are nearer than each:
+ * twenty are few, and so there is no branch to mispredict.
+ */
 static unsigned
-sort_out(struct sorter *s, uint32_t *out, unsigned len, unsigned max)
+take_row(const struct table_row *row, uint64_t target, struct place *out,
+    unsigned len, unsigned max)
 {
-	sort(s, max - len);
-	for (unsigned i = 0; i < s->len; i++)
-		out[len++] = s->node[i];
-	s->len = 0;
-	return len;
+	uint64_t key[TABLE_ROW_MAX];
+
+	if (row == NULL)
+		return len;
+	for (uint32_t i = 0; i < row->len; i++)
+		key[i] = ((row->head[i] ^ target) & ~(uint64_t)PLACE_MASK) | i;
+	for (uint32_t i = 0; i < row->len; i++) {
+		unsigned rank = len;
+
+		for (uint32_t k = 0; k < row->len; k++)
+			rank += key[k] < key[i];
+		if (rank < max)
+			out[rank] = (struct place){row, i};
+	}
+	len += row->len;
+	return len < max ? len : max;
+}
+
+static bool
+bit(const uint8_t a[ID_LEN], const uint8_t b[ID_LEN], unsigned i)
+{
+	return (a[i / 8] ^ b[i / 8]) >> (7 - i % 8) & 1;
 }
 
 /*
- * Three classes, each nearer than the next (d: bits that target and own id
- * share): row d, all rows above d together, then row d-1, d-2 ... one by one.
+ * A row is all nearer to the target than another, or all farther, so rows are
+ * taken one by one until there are enough. With d the bits that own id and
+ * target share: first row d, whose nodes share more than d bits with the
+ * target. Then the rows above d: at bit i row i differs from the own id and
+ * all higher rows do not, so row i is nearer than those if own id and target
+ * differ there, else farther. Last the rows below d, downwards.
  */
+static unsigned
+closest(const struct table *t, const uint8_t target[ID_LEN], struct place *out,
+    unsigned max)
+{
+	unsigned d = id_shared_bits(t->own, target), len = 0;
+	uint64_t head = id_head(target);
+	unsigned i;
+
+	if (d < t->rows_len)
+		len = take_row(t->rows[d], head, out, len, max);
+	for (i = d + 1; i < t->rows_len && len < max; i++)
+		if (bit(t->own, target, i))
+			len = take_row(t->rows[i], head, out, len, max);
+	for (i = t->rows_len; i-- > d + 1 && len < max;)
+		if (!bit(t->own, target, i))
+			len = take_row(t->rows[i], head, out, len, max);
+	for (i = d < t->rows_len ? d : t->rows_len; i-- > 0 && len < max;)
+		len = take_row(t->rows[i], head, out, len, max);
+	return len;
+}
+
 unsigned
 table_closest(const struct table *t, const uint8_t target[ID_LEN],
     uint32_t *out, unsigned max)
 {
-	unsigned d = id_shared_bits(t->own, target), len = 0;
-	struct sorter s;
+	struct place place[RPC_K];
+	unsigned n = closest(t, target, place, max < RPC_K ? max : RPC_K);
 
-	s.target = id_head(target);
-	s.len = 0;
-	if (max > RPC_K)
-		max = RPC_K;
-	if (d < t->rows_len) {
-		sort_add(&s, t->rows[d], max);
-		len = sort_out(&s, out, len, max);
-	}
-	if (len < max) {
-		for (unsigned i = d + 1; i < t->rows_len; i++)
-			sort_add(&s, t->rows[i], max - len);
-		len = sort_out(&s, out, len, max);
-	}
-	for (; d > 0 && len < max; d--) {
-		if (d > t->rows_len)
-			continue;
-		sort_add(&s, t->rows[d - 1], max - len);
-		len = sort_out(&s, out, len, max);
-	}
-	return len;
+	for (unsigned i = 0; i < n; i++)
+		out[i] = place[i].row->node[place[i].i];
+	return n;
+}
+
+size_t
+table_closest_wire(const struct table *t, const uint8_t target[ID_LEN],
+    uint8_t out[RPC_CLOSER_MAX * ADDR_WIRE4_LEN])
+{
+	struct place place[RPC_K];
+	unsigned n = closest(t, target, place, RPC_K);
+
+	for (unsigned i = 0; i < n; i++)
+		memcpy(out + i * ADDR_WIRE4_LEN, place[i].row->wire[place[i].i],
+		    ADDR_WIRE4_LEN);
+	return n * ADDR_WIRE4_LEN;
 }
 
 uint32_t

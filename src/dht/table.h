@@ -76,6 +76,11 @@ uint32_t table_oldest_in_row(
 unsigned table_closest(const struct table *t, const uint8_t target[ID_LEN],
     uint32_t *out, unsigned max);
 
+/* The addresses of all that a reply holds of them, as on the wire; the bytes.
+ */
+size_t table_closest_wire(const struct table *t, const uint8_t target[ID_LEN],
+    uint8_t out[RPC_CLOSER_MAX * ADDR_WIRE4_LEN]);
+
 /* A node by chance, evenly; 0 if the table is empty. r is a random number. */
 uint32_t table_random(const struct table *t, uint32_t r);
 
