@@ -158,6 +158,22 @@ dht_id_for(const struct dht *d, int sock)
 	return sock == d->server.handle ? dht_id(d) : NULL;
 }
 
+const uint8_t *
+dht_prove_id(
+    const struct dht *d, const uint8_t *claimed, const struct addr *from)
+{
+	uint8_t proved[ID_LEN];
+	uint32_t node;
+
+	if (claimed == NULL)
+		return NULL;
+	node = table_find(&d->table, claimed);
+	if (node != 0 && addr_equal(&table_at(&d->table, node)->addr, from))
+		return claimed;
+	id_of_addr(proved, from);
+	return id_equal(proved, claimed) ? claimed : NULL;
+}
+
 int
 dht_commit(struct dht *d, size_t len)
 {

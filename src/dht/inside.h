@@ -169,6 +169,13 @@ dht_active(const struct dht *d)
 /* The id to put into a message that leaves from this socket, or NULL. */
 const uint8_t *dht_id_for(const struct dht *d, int sock);
 
+/*
+ * The id that a message from this address claims, if the address proves it,
+ * else NULL. Hashes nothing if the table knows the node.
+ */
+const uint8_t *dht_prove_id(
+    const struct dht *d, const uint8_t *claimed, const struct addr *from);
+
 /* The limits of shares, or NULL while this network is private. */
 const struct limits *dht_shares(const struct dht *d);
 

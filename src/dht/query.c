@@ -127,9 +127,11 @@ static struct step *
 step_of(struct query *q, const struct addr *a)
 {
 	const struct addr *us = dht_public_address(q->dht);
-	struct step *s;
+	struct step *s = steps_recall(&q->steps, a);
 	uint8_t id[ID_LEN];
 
+	if (s != NULL)
+		return s;
 	if (!dht_may_send(q->dht, a) || (us != NULL && addr_equal(us, a)))
 		return NULL;
 	id_of_addr(id, a);

@@ -316,8 +316,7 @@ int
 requests_reply(struct dht *d, const struct dgram *dg)
 {
 	struct rpc_reply m;
-	uint8_t proved[ID_LEN];
-	const uint8_t *id = NULL;
+	const uint8_t *id;
 	struct dht_answer a;
 	struct request *r;
 	int err = rpc_reply_decode(&m, dg->buf, dg->len);
@@ -331,10 +330,7 @@ requests_reply(struct dht *d, const struct dgram *dg)
 	}
 	if (!addr_equal(&r->to, &dg->from))
 		return stats_drop(d->stats, ERR_SPOOFED);
-	if (m.id != NULL) {
-		id_of_addr(proved, &dg->from);
-		id = id_equal(proved, m.id) ? m.id : NULL;
-	}
+	id = dht_prove_id(d, m.id, &dg->from);
 	d->stats->replies_accepted++;
 	d->requests.replies++;
 	learn(d, r, dg, &m, id);

@@ -322,24 +322,16 @@ check_token(struct dht *d, struct dht_request *rq)
 static void
 note_sender(struct dht *d, struct dht_request *rq)
 {
-	const struct addr *from = &rq->dg.from;
-	uint8_t proved[ID_LEN];
 	uint32_t node;
 
-	if (rq->m.id == NULL)
+	rq->id = dht_prove_id(d, rq->m.id, &rq->dg.from);
+	if (rq->id == NULL)
 		return;
-	node = table_find(&d->table, rq->m.id);
-	/* A known id at its own address needs no hashing. */
-	if (node != 0 && addr_equal(&table_at(&d->table, node)->addr, from)) {
-		rq->id = rq->m.id;
+	node = table_find(&d->table, rq->id);
+	if (node != 0)
 		table_heard(&d->table, node, d->tick);
-		return;
-	}
-	id_of_addr(proved, from);
-	if (!id_equal(proved, rq->m.id))
-		return;
-	rq->id = rq->m.id;
-	candidate_spoke(d, rq->id, from, rq->source);
+	else
+		candidate_spoke(d, rq->id, &rq->dg.from, rq->source);
 }
 
 int

@@ -33,13 +33,23 @@ struct step {
 	    *referrers[STEP_REFERRERS_MAX]; /* who listed it, first few */
 };
 
+enum { STEPS_MEMO = 256 };
+
 struct steps {
 	const uint8_t *target; /* borrowed */
 	struct step **at;
 	uint32_t len, cap;
+	struct step
+	    *memo[STEPS_MEMO]; /* by address, the latest at each place */
 };
 
 void steps_fini(struct steps *s);
+
+/*
+ * The step of this address if it is remembered; NULL says nothing. Most of what
+ * a walk is told it knows already, and this spares hashing it again.
+ */
+struct step *steps_recall(const struct steps *s, const struct addr *a);
 
 /*
  * The step of this address, whether new or known; NULL if the query knows as

@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 
+#include "sim/mem.h"
 #include "sim/scenario.h"
 
 static void
@@ -22,6 +23,7 @@ main(int argc, char **argv)
 	struct sim s;
 	uint32_t failed;
 
+	mem_prepare();
 	options_read(&o, argc, argv);
 	if (o.list) {
 		list();

@@ -61,7 +61,7 @@ struct op {
 	uint64_t clock_us; /* of the host, which may sleep, at the start */
 	bool found;
 	int err;
-	uint64_t seq;           /* highest */
+	uint64_t seq; /* highest */
 	struct spot closest[OP_CLOSEST];
 	uint32_t closest_len;
 	uint32_t replies, failures, stored, refused;
