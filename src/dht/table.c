@@ -209,17 +209,22 @@ static unsigned
 take_row(const struct table_row *row, uint64_t target, struct place *out,
     unsigned len, unsigned max)
 {
-	uint64_t key[TABLE_ROW_MAX];
+	uint64_t key[TABLE_ROW_MAX + 3];
+	uint32_t n = 0;
 
 	if (row == NULL)
 		return len;
-	for (uint32_t i = 0; i < row->len; i++)
-		key[i] = ((row->head[i] ^ target) & ~(uint64_t)PLACE_MASK) | i;
+	for (; n < row->len; n++)
+		key[n] = ((row->head[n] ^ target) & ~(uint64_t)PLACE_MASK) | n;
+	/* Up to a multiple of four, so that four are compared in a stride. */
+	for (; n % 4 != 0; n++)
+		key[n] = UINT64_MAX;
 	for (uint32_t i = 0; i < row->len; i++) {
 		unsigned rank = len;
 
-		for (uint32_t k = 0; k < row->len; k++)
-			rank += key[k] < key[i];
+		for (uint32_t k = 0; k < n; k += 4)
+			rank += (key[k] < key[i]) + (key[k + 1] < key[i]) +
+				(key[k + 2] < key[i]) + (key[k + 3] < key[i]);
 		if (rank < max)
 			out[rank] = (struct place){row, i};
 	}
