@@ -99,10 +99,14 @@ at 1 status >/dev/null || fail "the first daemon lost its socket"
 at 1 watch >"$work/out" 2>"$work/err" &
 watcher=$!
 children="$children $watcher"
-is_watched() {
+has_two_clients() {
 	at 1 status | grep -q '^clients.2'
 }
-within 5 is_watched || fail "nobody watches"
+# The watcher is there; a moment more, and it has asked for what it wants.
+is_watched() {
+	within 5 has_two_clients && sleep 1
+}
+is_watched || fail "nobody watches"
 kill -KILL "$first"
 code=0
 wait $watcher || code=$?
@@ -114,7 +118,7 @@ network_starts 1
 at 1 watch stopping >"$work/out" 2>"$work/err" &
 watcher=$!
 children="$children $watcher"
-within 5 is_watched || fail "nobody watches"
+is_watched || fail "nobody watches"
 kill -TERM "$first"
 wait "$first" || fail "the daemon ended with $?"
 wait $watcher
