@@ -227,12 +227,6 @@ dht_recv(struct dht *d, const struct dgram *dg, struct dht_request *rq)
 
 /* ---- what may be asked ---- */
 
-bool
-dht_owns_socket(const struct dht *d, int sock)
-{
-	return sock == d->server.handle || sock == d->client.handle;
-}
-
 const uint8_t *
 dht_id(const struct dht *d)
 {

@@ -96,9 +96,6 @@ enum { DHT_HANDED_UP = 1 };
  */
 int dht_recv(struct dht *d, const struct dgram *dg, struct dht_request *rq);
 
-/* True if the socket is one of the two of this dht. */
-bool dht_owns_socket(const struct dht *d, int sock);
-
 /* The id that others know us by, or NULL while ephemeral. */
 const uint8_t *dht_id(const struct dht *d);
 

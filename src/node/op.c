@@ -219,6 +219,8 @@ node_find_peer(struct node *n, const uint8_t *key, uint32_t *number)
 	if (op == NULL)
 		return err;
 	err = records_client_find_peer(n->dht, key, sink_of(op), &op->client);
+	if (err == 0)
+		own_peer(op, key);
 	return started(op, err, number);
 }
 

@@ -733,18 +733,27 @@ START_TEST(operations_end_in_silence)
 }
 END_TEST
 
+static int
+op_find_identity(uint32_t *op)
+{
+	return node_find_peer(node, identity.public_key, op);
+}
+
 /* A node asks everybody but itself: what it holds for others counts too. */
 START_TEST(own_records_are_found)
 {
 	static const struct {
 		int (*read)(uint32_t *op);
 		enum news_kind kind;
-	} reads[] = {{op_lookup, NEWS_PEER}, {op_get, NEWS_VALUE},
-	    {op_get_mutable, NEWS_VALUE}};
+	} reads[] = {{op_find_identity, NEWS_PEER}, {op_lookup, NEWS_PEER},
+	    {op_get, NEWS_VALUE}, {op_get_mutable, NEWS_VALUE}};
+	uint8_t own[HASH_LEN];
 	uint32_t op;
 
 	make_two();
 	put_node_into(node_dht(store), &node_at);
+	key_target(own, identity.public_key);
+	ck_assert_int_eq(node_announce(store, own, &op), 0);
 	ck_assert_int_eq(node_announce(store, topic, &op), 0);
 	ck_assert_int_eq(node_put_immutable(store, "hello", 5, &op), 0);
 	ck_assert_int_eq(node_put_mutable(store, 5, "hello", 5, &op), 0);
