@@ -40,6 +40,7 @@
 	X(ERR_TOO_BIG,      "too-big",      "the datagram exceeds the path's size") \
 	X(ERR_ADDRESS_USED, "address-used", "the address or port is taken")        \
 	X(ERR_SOCKET,       "socket",       "the socket could not be opened")      \
+	X(ERR_RESET,        "reset",        "the peer ended the stream abruptly")      \
 	X(ERR_CLOSED,       "closed",       "the node is stopping")                \
 	X(ERR_MEMORY,       "memory",       "out of memory")                       \
 	X(ERR_VALUE,        "value",        "the value is not acceptable")

@@ -24,6 +24,9 @@ enum {
 	DGRAM_MAX = 2048,
 	/* What crosses real paths with DF set, spec 01 §1. */
 	DGRAM_SAFE = 1200,
+	/* The most that one reserve with a segment size may ask for. */
+	WORLD_BURST_MAX = 64000,
+	WORLD_BURST_SEGMENTS = 64,
 };
 
 /* A received datagram; buf is borrowed for the length of the call. */
@@ -41,8 +44,12 @@ struct dgram_meta {
 	struct addr to;
 	struct addr local; /* source to use on a host with several */
 	uint8_t ttl;
-	uint8_t ecn;      /* two bits, RFC 3168 */
-	uint16_t segment; /* bytes per packet, for segmentation offload */
+	uint8_t ecn; /* two bits, RFC 3168 */
+	/*
+	 * Not 0: what is committed leaves as datagrams of so many bytes each,
+	 * the last of which may be shorter (UDP_SEGMENT where there is one).
+	 */
+	uint16_t segment;
 };
 
 struct world;
@@ -67,9 +74,10 @@ struct world_ops {
 
 	/*
 	 * Room for one datagram of at most cap bytes in the outgoing batch, or
-	 * NULL if the batch is full. The room is lost unless commit is the next
-	 * call. commit returns 0, ERR_FULL or ERR_TOO_BIG; a datagram that is
-	 * lost on the way counts as sent.
+	 * for a burst of them (see segment), or NULL if the socket's queue is
+	 * full: node_writable() tells when that is over. The room is lost
+	 * unless commit is the next call. commit returns 0, ERR_FULL or
+	 * ERR_TOO_BIG; a datagram that is lost on the way counts as sent.
 	 */
 	uint8_t *(*reserve)(
 	    struct world *w, const struct dgram_meta *meta, size_t cap);

@@ -135,6 +135,13 @@ node_network_changed(struct node *n)
 }
 
 void
+node_writable(struct node *n, int sock)
+{
+	(void)n;
+	(void)sock;
+}
+
+void
 node_resolved(struct node *n, uint32_t ticket, const struct addr *a)
 {
 	dht_resolved(n->dht, ticket, a);

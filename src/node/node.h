@@ -49,6 +49,9 @@ void node_tick(struct node *n);
 void node_slept(struct node *n, uint64_t us);
 void node_network_changed(struct node *n);
 
+/* The socket's queue had been full and has room again. */
+void node_writable(struct node *n, int sock);
+
 /* The answer to world_ops.resolve; a is NULL if the name has no address. */
 void node_resolved(struct node *n, uint32_t ticket, const struct addr *a);
 
@@ -106,6 +109,14 @@ enum news_kind {
 	NEWS_WAKEUP,
 	NEWS_ANNOUNCED, /* a renewal ended: key, err, stored */
 	NEWS_LEFT,
+	/* of a listener (op), see conn.h */
+	NEWS_LISTENING,  /* stored: nodes that forward to us; err: why none */
+	NEWS_UNLISTENED, /* the end */
+	/* of a connection (op), see conn.h */
+	NEWS_OFFER,  /* waits for node_answer(): key, node, listener */
+	NEWS_OPEN,   /* key, node: its address, listener (0: dialed) */
+	NEWS_READY,  /* bytes to read, room to write, or the peer's end */
+	NEWS_CLOSED, /* the end: err, 0 if both sides had ended */
 	/* of an operation */
 	NEWS_NODE,  /* one of the closest nodes, nearest first: node, id */
 	NEWS_PEER,  /* found: node told of key, relays, bump */
@@ -127,6 +138,7 @@ struct news {
 	uint64_t seq, bump, rtt_us;
 	uint32_t replies, failures; /* of the walk */
 	uint32_t stored, refused;   /* of the commit */
+	uint32_t listener;          /* of a connection that was accepted */
 	uint32_t lost; /* news of this operation that were dropped */
 	uint16_t value_len;
 	uint8_t value[NEWS_VALUE_MAX];
