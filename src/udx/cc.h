@@ -4,11 +4,12 @@
  * fast it leaves.
  *
  * Pure arithmetic on what the stream tells it: no packet, no timer, no floating
- * point. Bytes are UDP payloads; times are the world's microseconds. The
- * stream calls cc_on_sent() for each packet, then, for each batch of
- * acknowledgements, cc_on_ack() once with a rate sample (the delivery rate
- * estimation of draft-cheng-iccrg-delivery-rate-estimation), and obeys
- * cc_window() and cc_rate(). Uses: base.
+ * point. Bytes are UDX packets with their header; times are the world's
+ * microseconds. The delivery rate is estimated as in
+ * draft-cheng-iccrg-delivery-rate-estimation: each packet in flight carries a
+ * struct cc_packet. For a batch of acknowledgements the stream calls
+ * cc_packet_acked() and cc_packet_lost() for each packet and then cc_update()
+ * once. It obeys cc_window(), cc_rate() and cc_burst(). Uses: base.
  */
 #ifndef UDX_CC_H
 #define UDX_CC_H
@@ -16,23 +17,54 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What each packet in flight carries for the rate sample. */
 struct cc_packet {
-	uint64_t sent_us, first_sent_us, delivered_us;
-	uint64_t delivered; /* bytes, at the time it was sent */
+	uint64_t sent_us;
+	uint64_t first_sent_us, delivered_us; /* of the connection, then */
+	uint64_t delivered;                   /* bytes, then */
 	bool app_limited;
 };
 
-struct cc_ack {
-	uint64_t now_us;
-	uint64_t rtt_us; /* of the newest packet acknowledged, sent once; 0: no
-			    sample */
-	uint64_t acked;  /* bytes newly acknowledged */
-	uint64_t lost;   /* bytes newly marked lost */
-	uint64_t in_flight; /* after both */
-	const struct cc_packet
-	    *newest; /* latest sent of those acknowledged, or NULL */
-	bool in_recovery;
+/* Its fields are cc.c's. */
+struct cc {
+	uint64_t delivered; /* bytes in all */
 };
+
+/* mss: bytes of a full packet. seed: any number, for the phase of probing. */
+void cc_init(struct cc *c, uint32_t mss, uint64_t now_us, uint32_t seed);
+void cc_set_mss(struct cc *c, uint32_t mss);
+
+/* A packet leaves, first or again; in_flight: before it. Fills *p. */
+void cc_packet_sent(
+    struct cc *c, struct cc_packet *p, uint64_t now_us, uint64_t in_flight);
+
+void cc_packet_acked(
+    struct cc *c, const struct cc_packet *p, uint32_t bytes, uint64_t now_us);
+void cc_packet_lost(struct cc *c, const struct cc_packet *p, uint32_t bytes);
+
+/* A packet called lost was acknowledged after all, unsent again. */
+void cc_packet_found(struct cc *c, const struct cc_packet *p, uint32_t bytes);
+
+/*
+ * The end of a batch. rtt_us: of the newest packet acknowledged that was sent
+ * once, 0 if there is none; in_flight: bytes after all of the batch.
+ */
+void cc_update(
+    struct cc *c, uint64_t now_us, uint64_t rtt_us, uint64_t in_flight);
+
+/* Loss recovery begins or ends (spec 05 §6), the RTO has expired. */
+void cc_recovery(struct cc *c, bool on, uint64_t now_us, uint64_t in_flight);
+void cc_timeout(struct cc *c, uint64_t now_us, uint64_t in_flight);
+
+/* There was room to send, but nothing to send. */
+void cc_app_limited(struct cc *c, uint64_t in_flight);
+
+/* Another path: what was learnt of the old one counts no more. */
+void cc_path_changed(struct cc *c, uint64_t now_us);
+
+/* Bytes that may be in flight; bytes a second to leave (0: not yet known, as
+ * fast as the window lets); bytes that may leave at once. */
+uint64_t cc_window(const struct cc *c);
+uint64_t cc_rate(const struct cc *c);
+uint32_t cc_burst(const struct cc *c);
 
 #endif
