@@ -23,7 +23,7 @@ headers="arpa/inet.h assert.h inttypes.h limits.h stdarg.h stdbool.h stddef.h
 
 # The header that speaks for a room.
 main_header() {
-	for name in "$1" keys router; do
+	for name in "$1" keys router secret; do
 		if [ -f "src/$1/$name.h" ]; then
 			echo "src/$1/$name.h"
 			return

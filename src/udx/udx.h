@@ -35,6 +35,7 @@ enum {
 	UDX_MTU_BASE = 1200, /* of the IP packet, spec 05 §1 */
 	UDX_MTU_MAX = 1500,
 	UDX_SOURCES_MAX = 4, /* further addresses that may speak for a stream */
+	UDX_ROOM_MIN = 1024, /* less free room than this counts as none */
 };
 
 /* All are borrowed for its life. NULL if memory is short. */
@@ -153,7 +154,10 @@ void udx_relay(struct udx_stream *a, struct udx_stream *b);
 
 /* ---- bytes out ---- */
 
-/* How many bytes may be written now. 0: wait for UDX_EV_WRITABLE. */
+/*
+ * How many bytes may be written now: at least UDX_ROOM_MIN, so that a frame
+ * of the room above fits, or 0: wait for UDX_EV_WRITABLE.
+ */
 size_t udx_room(const struct udx_stream *s);
 
 /*
@@ -167,8 +171,9 @@ void udx_commit(struct udx_stream *s, size_t len);
 /* ---- bytes in ---- */
 
 /*
- * What has arrived in order, contiguous; len 0: nothing. The bytes are the
- * reader's to change (to decrypt in place) and stay until consumed.
+ * All that has arrived in order, in one piece; len 0: nothing. The bytes are
+ * the reader's to change (to decrypt in place) and stay until consumed, but
+ * move as others arrive: ask again after any other call here.
  */
 struct udx_bytes {
 	uint8_t *p;
