@@ -68,6 +68,13 @@ scope6(const uint8_t *ip)
 	return ADDR_PUBLIC;
 }
 
+static uint32_t
+ip4(const uint8_t *ip)
+{
+	return (uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 |
+	       (uint32_t)ip[2] << 8 | ip[3];
+}
+
 enum addr_scope
 addr_scope(const struct addr *a)
 {
@@ -79,6 +86,31 @@ addr_scope(const struct addr *a)
 	default:
 		return ADDR_UNUSABLE;
 	}
+}
+
+bool
+addr_reserved(const struct addr *a)
+{
+	/* RFC 6890; the first bits of each network. */
+	static const struct {
+		uint8_t ip[4], bits;
+	} nets[] = {
+	    {{192, 0, 0, 0}, 24},
+	    {{192, 0, 2, 0}, 24},
+	    {{198, 18, 0, 0}, 15},
+	    {{198, 51, 100, 0}, 24},
+	    {{203, 0, 113, 0}, 24},
+	};
+
+	if (addr_scope(a) == ADDR_UNUSABLE)
+		return true;
+	for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+		uint32_t differs = ip4(a->ip) ^ ip4(nets[i].ip);
+
+		if (a->family == ADDR_V4 && differs >> (32 - nets[i].bits) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool

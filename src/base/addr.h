@@ -18,8 +18,9 @@ enum {
 	ADDR_NONE = 0,
 	ADDR_V4 = 4,
 	ADDR_V6 = 6,
-	ADDR_WIRE4_LEN = 6, /* spec 01 §2, ipv4 */
-	ADDR_TEXT_MAX = 56, /* "[v6]:65535" and NUL */
+	ADDR_WIRE4_LEN = 6,  /* spec 01 §2, ipv4 */
+	ADDR_WIRE6_LEN = 18, /* spec 03 §5 */
+	ADDR_TEXT_MAX = 56,  /* "[v6]:65535" and NUL */
 };
 
 struct addr {
@@ -73,6 +74,20 @@ uint64_t addr_host_key(const struct addr *a);
 uint64_t addr_prefix_key(const struct addr *a);
 
 enum addr_scope addr_scope(const struct addr *a);
+
+/*
+ * Of no network that could be dialed: unusable, or set aside for protocols,
+ * documentation and benchmarks. Peers sort what they tell each other by this;
+ * our own decisions go by the scope (test labs live in such networks).
+ */
+bool addr_reserved(const struct addr *a);
+
+/* Neither private nor reserved: where a dial may go at a peer's word. */
+static inline bool
+addr_global(const struct addr *a)
+{
+	return addr_scope(a) == ADDR_PUBLIC && !addr_reserved(a);
+}
 
 /* True unless the address is unusable or its port is 0. */
 bool addr_usable(const struct addr *a);

@@ -77,6 +77,19 @@ rd_addr4(struct rd *r)
 	return addr_v4(p[0], p[1], p[2], p[3], (uint16_t)(p[4] | p[5] << 8));
 }
 
+struct addr
+rd_addr6(struct rd *r)
+{
+	const uint8_t *p = rd_take(r, ADDR_WIRE6_LEN);
+	struct addr a = {.family = ADDR_V6};
+
+	if (p == NULL)
+		return (struct addr){0};
+	memcpy(a.ip, p, sizeof a.ip);
+	a.port = (uint16_t)(p[16] | p[17] << 8);
+	return a;
+}
+
 struct bytes
 rd_buffer(struct rd *r, size_t max)
 {
@@ -183,6 +196,20 @@ wr_addr4(struct wr *w, const struct addr *a)
 	memcpy(p, a->ip, 4);
 	p[4] = (uint8_t)a->port;
 	p[5] = (uint8_t)(a->port >> 8);
+}
+
+void
+wr_addr6(struct wr *w, const struct addr *a)
+{
+	uint8_t *p = a->family == ADDR_V6 ? wr_room(w, ADDR_WIRE6_LEN) : NULL;
+
+	if (p == NULL) {
+		w->bad = true;
+		return;
+	}
+	memcpy(p, a->ip, sizeof a->ip);
+	p[16] = (uint8_t)a->port;
+	p[17] = (uint8_t)(a->port >> 8);
 }
 
 void

@@ -68,6 +68,9 @@ uint64_t rd_uint(struct rd *r);
 /* Six bytes; the port may be 0. */
 struct addr rd_addr4(struct rd *r);
 
+/* The same of 18 bytes. */
+struct addr rd_addr6(struct rd *r);
+
 /* Length and bytes, borrowed from the datagram; longer than max latches. */
 struct bytes rd_buffer(struct rd *r, size_t max);
 
@@ -112,8 +115,9 @@ void wr_le32(struct wr *w, uint32_t v);
 /* The shortest form; v must not exceed WIRE_UINT_MAX, or it latches. */
 void wr_uint(struct wr *w, uint64_t v);
 
-/* An IPv4 address; any other family latches. */
+/* An IPv4 or IPv6 address; any other family latches. */
 void wr_addr4(struct wr *w, const struct addr *a);
+void wr_addr6(struct wr *w, const struct addr *a);
 
 void wr_buffer(struct wr *w, const void *p, size_t n);
 

@@ -147,6 +147,7 @@ def main(vectors, corpus):
     bad = list(hexes(rpc['malformed_requests'], ('hex',)))
     broken = list(hexes(rpc['malformed_replies'], ('hex',)))
     envelopes = records['envelopes']
+    shaken = json.load(open(os.path.join(vectors, 'handshake.json')))
     targets = {
         'fuzz_rpc_request': requests[::3] + bad,
         'fuzz_rpc_reply': [d for d in datagrams if d[:1] == b'\x13'] + broken,
@@ -177,6 +178,10 @@ def main(vectors, corpus):
             b'\x81public', b'\x85auto', b'\x88persistent',
         ],
         'fuzz_node': scripts(),
+        'fuzz_noise': hexes(shaken, ('message1', 'message2')),
+        'fuzz_payload': hexes([v for v in shaken['vectors']
+                               if v['kind'].startswith('noise_payload')],
+                              ('hex',)),
     }
     for name, seeds in targets.items():
         where = os.path.join(corpus, name)

@@ -91,6 +91,27 @@ t_row(const char *file, const char *section, int i)
 }
 
 const json_t *
+t_kind(const char *file, const char *kind, int i)
+{
+	size_t at;
+	json_t *v;
+
+	json_array_foreach(t_get(t_vectors(file), "vectors"), at,
+	    v) if (strcmp(t_string(v, "kind"), kind) == 0 && i-- == 0) return v;
+	return NULL;
+}
+
+int
+t_kinds(const char *file, const char *kind)
+{
+	int n = 0;
+
+	while (t_kind(file, kind, n) != NULL)
+		n++;
+	return n;
+}
+
+const json_t *
 t_get(const json_t *object, const char *name)
 {
 	const json_t *v = json_object_get(object, name);

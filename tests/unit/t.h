@@ -44,6 +44,10 @@ const json_t *t_vectors(const char *file);
 int t_rows(const char *file, const char *section);
 const json_t *t_row(const char *file, const char *section, int i);
 
+/* The same for files in which each of "vectors" names its kind. */
+int t_kinds(const char *file, const char *kind);
+const json_t *t_kind(const char *file, const char *kind, int i);
+
 /* A member of a row; it must exist and be what is asked for. */
 const json_t *t_get(const json_t *object, const char *name);
 const char *t_string(const json_t *object, const char *name);
