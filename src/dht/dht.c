@@ -96,13 +96,33 @@ dht_free(struct dht *d)
 }
 
 static int
-open_socket(struct dht *d, struct dht_socket *s, uint16_t port)
+open_at(struct dht *d, uint16_t port, struct addr *bound)
 {
 	struct addr at = d->config.host;
-	int handle;
 
 	at.port = port;
-	handle = d->world->ops->open(d->world, &at, &s->bound);
+	return d->world->ops->open(d->world, &at, bound);
+}
+
+int
+dht_open_socket(struct dht *d, struct addr *bound)
+{
+	return open_at(d, 0, bound);
+}
+
+void
+dht_close_socket(struct dht *d, int sock)
+{
+	requests_socket_closed(d, sock);
+	serve_socket_closed(d, sock);
+	d->world->ops->close(d->world, sock);
+}
+
+static int
+open_socket(struct dht *d, struct dht_socket *s, uint16_t port)
+{
+	int handle = open_at(d, port, &s->bound);
+
 	if (handle < 0)
 		return handle;
 	s->handle = handle;

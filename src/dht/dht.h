@@ -2,11 +2,11 @@
 /*
  * dht.h - the RPC layer and the Kademlia network of one node, spec 01.
  *
- * Owns two sockets, the routing table, the requests in flight, the NAT
- * sampler, tokens, budgets, bootstrap and the way from ephemeral to
- * persistent. Answers internal commands itself; a request with a user command
- * is handed up, borrowed, to be answered before the next datagram. Knows no
- * record and no connection. Uses: base.
+ * Owns two sockets, and those that others open through it, the routing table,
+ * the requests in flight, the NAT sampler, tokens, budgets, bootstrap and the
+ * way from ephemeral to persistent. Answers internal commands itself; a request
+ * with a user command is handed up, borrowed, to be answered before the next
+ * datagram. Knows no record and no connection. Uses: base.
  *
  * Completions (dht_done, and the callbacks of query.h) come from dht_recv() or
  * from a timer, never from inside the call that started the request. They may
@@ -175,6 +175,7 @@ struct dht_call {
 	struct bytes value;
 	uint8_t sends;       /* transmissions in all; 0: the usual four */
 	uint32_t timeout_ms; /* flat wait after each send; 0: adaptive */
+	bool doubling; /* it doubles with each send, up to a second or so */
 };
 
 /*
@@ -185,8 +186,25 @@ struct dht_call {
 int dht_call(struct dht *d, const struct dht_call *c, struct dht_done done,
     struct request **out);
 
+/* The same from a socket of the caller's choice. */
+int dht_call_from(struct dht *d, int sock, const struct dht_call *c,
+    struct dht_done done, struct request **out);
+
 /* Ends it at once; its completion is called with ERR_CANCELLED. */
 void dht_cancel(struct dht *d, struct request *r);
+
+/* ---- further sockets ---- */
+
+/*
+ * Opens a socket on any port. Requests may leave from it and be answered on
+ * it; what comes in on it goes through dht_recv() as on any other, for there
+ * is one table of requests for all (07 R3). A handle, ERR_ADDRESS_USED or
+ * ERR_SOCKET.
+ */
+int dht_open_socket(struct dht *d, struct addr *bound);
+
+/* Ends what was to leave from it (ERR_CANCELLED), then closes it. */
+void dht_close_socket(struct dht *d, int sock);
 
 /* ---- what the world tells ---- */
 

@@ -191,6 +191,8 @@ int dht_send(struct dht *d, const struct dgram_meta *meta, const uint8_t *buf,
 int serve_request(
     struct dht *d, const struct dgram *dg, struct dht_request *rq);
 void serve_init(struct dht *d);
+/* Forgets what was to be answered later from this socket. */
+void serve_socket_closed(struct dht *d, int sock);
 void serve_fini(struct dht *d);
 
 /* ---- request.c ---- */
@@ -208,6 +210,7 @@ struct request {
 	bool has_id; /* the node asked is believed to have this id */
 	uint8_t id[ID_LEN];
 	uint32_t timeout_ms; /* flat; 0: adaptive */
+	bool doubling;
 	uint64_t first_us, sent_us;
 	struct dht_done done;
 	void (*missed)(void *owner); /* a wait passed in vain; or NULL */
@@ -225,6 +228,8 @@ struct request_extra {
 void requests_init(struct dht *d);
 /* Ends all with this error; each completion is called. */
 void requests_end(struct dht *d, int err);
+/* The same with ERR_CANCELLED for those that leave from this socket. */
+void requests_socket_closed(struct dht *d, int sock);
 void requests_fini(struct dht *d);
 
 int request_start(struct dht *d, const struct dht_call *c,

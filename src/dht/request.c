@@ -68,6 +68,26 @@ requests_end(struct dht *d, int err)
 		fail(d->requests.by_tid, err);
 }
 
+static struct request *
+first_from(const struct dht *d, int sock)
+{
+	struct request *r = d->requests.by_tid;
+
+	while (r != NULL && r->sock != sock)
+		r = r->hh.next;
+	return r;
+}
+
+void
+requests_socket_closed(struct dht *d, int sock)
+{
+	struct request *r;
+
+	/* From the start each time: a completion may end others. */
+	while ((r = first_from(d, sock)) != NULL)
+		fail(r, ERR_CANCELLED);
+}
+
 void
 dht_cancel(struct dht *d, struct request *r)
 {
@@ -104,6 +124,9 @@ wait_us(struct request *r)
 	struct dht *d = r->dht;
 	uint32_t ms = r->timeout_ms;
 
+	for (unsigned i = 1; r->doubling && i < r->sent && ms < REQUEST_WAIT_MS;
+	     i++)
+		ms *= 2;
 	if (ms == 0)
 		ms = rtt_wait_ms(&d->requests.rtt, d->world, &r->to, r->sent) +
 		     world_below(d->world, RTT_JITTER_MS);
@@ -222,6 +245,7 @@ request_new(struct dht *d, const struct dht_call *c, int sock, int *err)
 	    .tid = m.tid,
 	    .sends_max = c->sends != 0 ? c->sends : REQUEST_SENDS,
 	    .timeout_ms = c->timeout_ms,
+	    .doubling = c->doubling,
 	    .len = (uint16_t)len,
 	};
 	memcpy(r->bytes, buf, len);
@@ -273,7 +297,14 @@ int
 dht_call(struct dht *d, const struct dht_call *c, struct dht_done done,
     struct request **out)
 {
-	struct request_extra x = {.sock = WORLD_NO_SOCK};
+	return dht_call_from(d, WORLD_NO_SOCK, c, done, out);
+}
+
+int
+dht_call_from(struct dht *d, int sock, const struct dht_call *c,
+    struct dht_done done, struct request **out)
+{
+	struct request_extra x = {.sock = sock};
 
 	return request_start(d, c, &x, done, out);
 }

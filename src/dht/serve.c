@@ -260,6 +260,18 @@ serve_delayed_ping(struct dht *d, const struct dht_request *rq)
 }
 
 void
+serve_socket_closed(struct dht *d, int sock)
+{
+	struct delayed *p = TAILQ_FIRST(&d->delayed), *next;
+
+	for (; p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
+		if (p->rq.dg.sock == sock)
+			delayed_end(p);
+	}
+}
+
+void
 serve_fini(struct dht *d)
 {
 	struct delayed *p;

@@ -198,6 +198,103 @@ START_TEST(takes_a_reply_on_either_socket)
 END_TEST
 
 /* R18: unsolicited replies teach nothing: no node, no address, no proof. */
+static struct request *
+ping_from(int sock, bool doubling)
+{
+	struct dht_call c = {.to = peer,
+	    .internal = true,
+	    .command = RPC_PING,
+	    .sends = 4,
+	    .timeout_ms = doubling ? 300 : 0,
+	    .doubling = doubling};
+	struct request *out = NULL;
+
+	ck_assert_int_eq(dht_call_from(r.d, sock, &c,
+			     (struct dht_done){.call = on_end}, &out),
+	    0);
+	return out;
+}
+
+/* R3: one table of requests, however many sockets there are. */
+START_TEST(a_further_socket_asks_and_is_asked)
+{
+	struct addr bound;
+	int sock = dht_open_socket(r.d, &bound);
+	struct rpc_request ask = {
+	    .tid = 9, .internal = true, .command = RPC_PING};
+	struct fake_sent sent;
+	struct rpc_reply re;
+
+	ck_assert_int_ge(sock, 0);
+	ck_assert_uint_eq(r.fw.socks[sock].bound.port, bound.port);
+	rig_skip(&r);
+	ping_from(sock, false);
+	ck_assert(rig_take(&r, &sent));
+	ck_assert_int_eq(sent.meta.sock, sock);
+	/* No id: others know us by the server socket. */
+	ck_assert_uint_eq(sent.buf[1] & 1, 0);
+	ck_assert_int_eq(rig_answer(&r, &sent, &(struct rig_answer){0}), 0);
+	ck_assert_int_eq(last.sock, sock);
+	/* The answer to one may come in on another. */
+	ping_from(sock, false);
+	ck_assert(rig_take(&r, &sent));
+	ck_assert_int_eq(
+	    rig_answer(&r, &sent, &(struct rig_answer){.sock = r.client + 1}),
+	    0);
+	ck_assert_int_eq(last.sock, r.client);
+	ck_assert_uint_eq(replies, 2);
+
+	ck_assert_int_eq(rig_request(&r, sock, &peer, &ask), 0);
+	ck_assert(rig_take_reply(&r, &sent, &re));
+	ck_assert_int_eq(sent.meta.sock, sock);
+	ck_assert_ptr_null(re.id);
+	dht_close_socket(r.d, sock);
+}
+END_TEST
+
+START_TEST(a_closed_socket_ends_what_was_to_leave_from_it)
+{
+	uint8_t delay[] = {100, 0, 0, 0};
+	struct rpc_request later = {.tid = 9,
+	    .internal = true,
+	    .command = RPC_DELAYED_PING,
+	    .value = {delay, sizeof delay}};
+	struct addr bound;
+	int sock = dht_open_socket(r.d, &bound);
+
+	ping_from(sock, false);
+	ping_from(sock, false);
+	ping(&peer, NULL);
+	ck_assert_int_eq(rig_request(&r, sock, &peer, &later), 0);
+	dht_close_socket(r.d, sock);
+	ck_assert(!r.fw.socks[sock].open);
+	ck_assert_uint_eq(cancelled, 2);
+	ck_assert_uint_eq(r.d->requests.len, 1);
+	/* The fake world aborts if anything still leaves from it. */
+	rig_pass_ms(&r, 10000);
+	ck_assert_uint_eq(r.st.delayed_served, 0);
+}
+END_TEST
+
+START_TEST(waits_double_up_to_a_second)
+{
+	uint64_t start = r.fw.w.now_us, at[4] = {0, 300, 900, 1300 + 800};
+	struct fake_sent sent;
+
+	rig_skip(&r);
+	ping_from(r.client, true);
+	for (int i = 0; i < 4; i++) {
+		rig_pass_ms(&r, at[i] - (r.fw.w.now_us - start) / 1000);
+		ck_assert(rig_take(&r, &sent));
+		ck_assert(!rig_take(&r, &sent));
+	}
+	rig_pass_ms(&r, 1199);
+	ck_assert_uint_eq(timeouts, 0);
+	rig_pass_ms(&r, 1);
+	ck_assert_uint_eq(timeouts, 1);
+}
+END_TEST
+
 START_TEST(learns_nothing_from_unsolicited_replies)
 {
 	struct sampler before = r.d->sampler;
@@ -683,6 +780,9 @@ t_suite(void)
 	tcase_add_loop_test(tc, survives_damaged_replies, 0, 3);
 	tcase_add_test(tc, believes_only_who_was_asked);
 	tcase_add_test(tc, takes_a_reply_on_either_socket);
+	tcase_add_test(tc, a_further_socket_asks_and_is_asked);
+	tcase_add_test(tc, a_closed_socket_ends_what_was_to_leave_from_it);
+	tcase_add_test(tc, waits_double_up_to_a_second);
 	tcase_add_test(tc, learns_nothing_from_unsolicited_replies);
 	tcase_add_test(tc, a_request_not_sent_yet_has_no_reply);
 	tcase_add_test(tc, requests_carry_the_id_only_where_it_is_true);
