@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * peer.h - from a public key to an encrypted stream, and back; spec 03 §7, §8.
+ *
+ * Owns the connections of a node, dialed and accepted, and its listeners.
+ * Handshakes travel through dht and signal, bytes through udx and stream.
+ * What happens is kept as bits of whom it happens to until peers_poll() hands
+ * it out, so that nothing can be lost and nothing piles up. Connections and
+ * listeners go by numbers, never 0, from one count: who holds one that has
+ * ended finds nothing (07 L1). Uses: base, crypto, dht, records, udx, stream,
+ * signal.
+ */
+#ifndef PEER_PEER_H
+#define PEER_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "crypto/keys.h"
+#include "dht/dht.h"
+#include "records/records.h"
+#include "signal/router.h"
+#include "udx/udx.h"
+
+struct peers;
+struct conn;
+
+/* What the rooms below are; all borrowed for the life of struct peers. */
+struct peers_base {
+	struct dht *dht;
+	struct records *records;
+	struct router *router;
+	struct udx *udx;
+	const struct key_pair *identity; /* for who brings no keys */
+};
+
+/* NULL if memory is short. */
+struct peers *peers_new(const struct peers_base *b);
+
+/* Resets all connections; their peers are told. NULL is none. */
+void peers_free(struct peers *p);
+
+/* The network has changed, or the node has slept: addresses may be new. */
+void peers_wake(struct peers *p);
+
+/* ---- what happens ---- */
+
+enum peer_event_kind {
+	/* of a listener */
+	PEER_LISTENING,  /* stored: nodes that forward to us; err: why none */
+	PEER_UNLISTENED, /* the end */
+	/* of a connection */
+	PEER_OFFER,  /* waits for peers_answer() */
+	PEER_OPEN,   /* the peer has proved itself at addr */
+	PEER_READY,  /* bytes to read, room to write, or the peer's end */
+	PEER_CLOSED, /* the end: err, 0 if both sides had ended */
+};
+
+struct peer_event {
+	enum peer_event_kind kind;
+	uint32_t number;   /* of the listener or connection */
+	uint32_t listener; /* through which it came; 0: dialed */
+	int err;
+	uint32_t stored;
+	uint8_t key[KEY_LEN]; /* of the peer */
+	struct addr addr;
+};
+
+/*
+ * The next thing that happened; false: nothing more. After PEER_CLOSED and
+ * PEER_UNLISTENED the number is no more. Also moves on what udx has to tell,
+ * so it must be drained after whatever may have stirred anything below.
+ */
+bool peers_poll(struct peers *p, struct peer_event *out);
+
+/* ---- connections ---- */
+
+/* The connection of that number, or NULL if it has ended. */
+struct conn *peers_conn(const struct peers *p, uint32_t number);
+
+/* The i-th in the order in which they began, or NULL. */
+struct conn *peers_nth(const struct peers *p, uint32_t i);
+
+#endif
