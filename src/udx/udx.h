@@ -34,7 +34,7 @@ enum {
 	UDX_HEADER_LEN = 20,
 	UDX_MTU_BASE = 1200, /* of the IP packet, spec 05 §1 */
 	UDX_MTU_MAX = 1500,
-	UDX_SOURCES_MAX = 4, /* further addresses that may speak for a stream */
+	UDX_SOURCES_MAX = 8, /* further addresses that may speak for a stream */
 	UDX_ROOM_MIN = 1024, /* less free room than this counts as none */
 };
 
@@ -114,6 +114,13 @@ int udx_change_path(struct udx_stream *s, const struct udx_path *path);
  * a candidate path, or a blind relay. The oldest of UDX_SOURCES_MAX goes.
  */
 void udx_allow_source(struct udx_stream *s, const struct addr *a);
+
+/*
+ * One HEARTBEAT over another path, connected or not: a peer that waits for us
+ * there connects to where it comes from, or acknowledges. Nothing is expected
+ * of it; how candidate paths are tried beside the one in use.
+ */
+void udx_knock(struct udx_stream *s, const struct udx_path *path);
 
 /*
  * The last address from which a packet came that is not the path's, and the
