@@ -51,7 +51,8 @@ void
 closest_add(
     struct closest *c, const struct dht_answer *a, const struct limits *l)
 {
-	struct query_node n = {.addr = a->from, .us = a->reply->to};
+	struct query_node n = {
+	    .addr = a->from, .us = a->reply->to, .rtt_us = a->rtt_us};
 	uint32_t i;
 
 	if (!closest_wants(c, a->id) ||

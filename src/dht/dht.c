@@ -277,6 +277,16 @@ network_address(const struct dht *d)
 	return &d->server.bound;
 }
 
+const struct addr *
+dht_open_address(const struct dht *d)
+{
+	const struct addr *a = dht_public_address(d);
+
+	if (d->firewalled || a == NULL || a->port != d->server.bound.port)
+		return NULL;
+	return a;
+}
+
 bool
 dht_is_private(const struct dht *d)
 {

@@ -222,6 +222,7 @@ enum dht_event {
 	DHT_EV_ADDRESS = 8, /* the public address as sampled has changed */
 	DHT_EV_HEALTH = 16,
 	DHT_EV_WAKEUP = 32,
+	DHT_EV_MOVED = 64, /* own requests leave from the other socket */
 };
 
 unsigned dht_events(struct dht *d);
@@ -250,6 +251,9 @@ bool dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out);
 
 /* Own address as this node would tell it, or NULL while it is not known. */
 const struct addr *dht_public_address(const struct dht *d);
+
+/* The same if anybody may send to it: OPEN, spec 03 §5; else NULL. */
+const struct addr *dht_open_address(const struct dht *d);
 
 struct world *dht_world(const struct dht *d);
 struct timers *dht_timers(const struct dht *d);

@@ -114,6 +114,7 @@ probe_end(struct dht *d)
 		return;
 	}
 	d->firewalled = false;
+	d->events |= DHT_EV_MOVED;
 	/* The address moved while we asked: what was probed is not what is. */
 	if (!d->ephemeral || now == NULL || !addr_equal(now, &p->before)) {
 		/* Requests leave from the other socket now: what was seen of
@@ -226,7 +227,7 @@ promote_undo(struct dht *d)
 	d->firewalled = true;
 	d->own = (struct addr){0};
 	d->last_host = (struct addr){0};
-	d->events |= DHT_EV_EPHEMERAL;
+	d->events |= DHT_EV_EPHEMERAL | DHT_EV_MOVED;
 	d->stats->demotions++;
 }
 

@@ -480,6 +480,8 @@ commit(struct query *q)
 {
 	q->state = QUERY_COMMIT;
 	cancel_requests(q);
+	if (q->spec.rank != NULL)
+		q->spec.rank(q->spec.owner, q->closest.nodes, q->closest.len);
 	for (uint32_t i = 0; i < q->closest.len && !q->cancelled &&
 			     q->result.commits < q->spec.commit_max;
 	     i++) {

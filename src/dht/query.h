@@ -19,12 +19,14 @@ struct query_node {
 	uint8_t token[RPC_TOKEN_LEN];
 	bool has_token;
 	struct addr us; /* our address as it sees it */
+	uint64_t rtt_us;
 };
 
 struct query_result {
 	int err; /* 0, ERR_UNREACHABLE, ERR_REFUSED (all commits), ERR_CANCELLED
 		  */
-	const struct query_node *closest; /* nearest first; borrowed */
+	/* Nearest first, or as the spec ranks them; borrowed. */
+	const struct query_node *closest;
 	size_t closest_len;
 	uint32_t replies, failures; /* of the walk */
 	uint32_t commits, commit_failures;
@@ -44,6 +46,9 @@ struct query_spec {
 
 	/* A node answered without error. May cancel the query. Or NULL. */
 	void (*reply)(void *owner, const struct dht_answer *a);
+	/* Before the commit: the closest in the order of preference. Or NULL.
+	 */
+	void (*rank)(void *owner, struct query_node *closest, size_t len);
 	/*
 	 * Fills in what to send to one of the closest; address and token are
 	 * already set. Whatever c points to may be reused after the call. False

@@ -74,9 +74,12 @@ on_committed(
     void *owner, const struct query_node *to, const struct dht_answer *a)
 {
 	struct client_op *op = owner;
+	int err = a->err != 0                 ? a->err
+		  : a->reply->error != RPC_OK ? ERR_REFUSED
+					      : 0;
 
 	(void)to;
-	if (a->err == 0 && a->reply->error == RPC_OK)
+	if (err == 0)
 		op->done.stored++;
 	else
 		op->done.refused++;
@@ -84,6 +87,16 @@ on_committed(
 		op->seq_err = ERR_SEQ_REUSED;
 	if (a->err == 0 && a->reply->error == RPC_SEQ_TOO_LOW)
 		op->seq_err = ERR_SEQ_LOW;
+	if (op->kind->committed != NULL)
+		op->kind->committed(op, a, err);
+}
+
+static void
+on_rank(void *owner, struct query_node *closest, size_t len)
+{
+	struct client_op *op = owner;
+
+	op->rank(op->sink.owner, closest, len);
 }
 
 static void
@@ -122,6 +135,7 @@ client_op_start(struct client_op *op, struct bytes value, uint8_t commit_max,
 	    .start = op->start,
 	    .start_len = op->start_len,
 	    .reply = kind->reply != NULL ? on_reply : NULL,
+	    .rank = op->rank != NULL ? on_rank : NULL,
 	    .commit = kind->commit != NULL ? on_commit : NULL,
 	    .committed = on_committed,
 	    .done = on_done,

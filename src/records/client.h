@@ -16,7 +16,7 @@
 #include "base/addr.h"
 #include "base/wire.h"
 #include "crypto/keys.h"
-#include "dht/dht.h"
+#include "dht/query.h"
 #include "records/record.h"
 
 struct client_op; /* one under way */
@@ -26,7 +26,10 @@ enum client_event_kind {
 	CLIENT_NODE,
 	CLIENT_PEER,  /* find_peer, lookup: node told of peer, bump */
 	CLIENT_VALUE, /* get: node, value; mutable: seq */
-	CLIENT_DONE,  /* the end: err and the counts */
+	/* announce with self: node stores it (us: as it sees us) or not (err)
+	 */
+	CLIENT_COMMIT,
+	CLIENT_DONE, /* the end: err and the counts */
 };
 
 /*
@@ -36,13 +39,13 @@ enum client_event_kind {
 struct client_event {
 	enum client_event_kind kind;
 	/*
-	 * Of CLIENT_DONE. 0; ERR_UNREACHABLE: nobody answered; ERR_NOT_FOUND:
-	 * nodes answered, but none knew; ERR_CANCELLED, ERR_CLOSED. Of writes,
-	 * if no node has stored: ERR_REFUSED, ERR_SEQ_REUSED, ERR_SEQ_LOW or
-	 * ERR_TIMEOUT.
+	 * Of CLIENT_COMMIT and CLIENT_DONE. Of the latter: 0; ERR_UNREACHABLE:
+	 * nobody answered; ERR_NOT_FOUND: nodes answered, but none knew;
+	 * ERR_CANCELLED, ERR_CLOSED. Of writes, if no node has stored:
+	 * ERR_REFUSED, ERR_SEQ_REUSED, ERR_SEQ_LOW or ERR_TIMEOUT.
 	 */
 	int err;
-	struct addr node;
+	struct addr node, us;
 	const uint8_t *id; /* of the node, or NULL */
 	/* Any number of relay addresses: it is as the node sent it. */
 	struct peer peer;
@@ -85,6 +88,9 @@ struct client_announce {
 	uint8_t commit_max;          /* nodes to announce to; 0: RPC_K */
 	const struct addr *start;    /* who held it last, to be asked first */
 	size_t start_len;
+	bool self; /* the target is that of the key itself: FIND_PEER */
+	/* Orders the closest nodes before the commit; the sink's owner. */
+	void (*rank)(void *owner, struct query_node *closest, size_t len);
 };
 
 /* Also ERR_VALUE: too many relays, or one that is not IPv4. */
@@ -96,6 +102,13 @@ int records_client_announce(struct dht *d, const struct client_announce *a,
  * target, keys and start count.
  */
 int records_client_unannounce(struct dht *d, const struct client_announce *a,
+    struct client_sink sink, struct client_op **op);
+
+/*
+ * Withdraws a key from nodes to which it announced itself, and from nobody
+ * else. Of *a, only keys and start count. Also ERR_VALUE: no nodes.
+ */
+int records_client_withdraw(struct dht *d, const struct client_announce *a,
     struct client_sink sink, struct client_op **op);
 
 /*

@@ -37,6 +37,18 @@ announce_commit(
 	return true;
 }
 
+/* Our address as the reply to the commit has it: that is what was stored. */
+static void
+announce_committed(struct client_op *op, const struct dht_answer *a, int err)
+{
+	struct client_event e = {
+	    .kind = CLIENT_COMMIT, .err = err, .node = a->from, .id = a->id};
+
+	if (err == 0)
+		e.us = a->reply->to;
+	client_op_emit(op, &e);
+}
+
 static int
 take_relays(struct client_op *op, const struct addr *relays, size_t len)
 {
@@ -57,12 +69,20 @@ records_client_announce(struct dht *d, const struct client_announce *a,
 	    .commit = announce_commit,
 	    .ended = client_op_tell_closest,
 	};
-	struct client_op *o = client_op_new(d, &kind, a->target, sink);
+	static const struct client_kind kind_self = {
+	    .command = CMD_FIND_PEER,
+	    .commit = announce_commit,
+	    .committed = announce_committed,
+	    .ended = client_op_tell_closest,
+	};
+	struct client_op *o =
+	    client_op_new(d, a->self ? &kind_self : &kind, a->target, sink);
 	int err;
 
 	if (o == NULL)
 		return ERR_MEMORY;
 	o->keys = a->keys;
+	o->rank = a->rank;
 	o->bump = a->bump;
 	o->start = a->start;
 	o->start_len = a->start_len;
@@ -80,42 +100,63 @@ records_client_announce(struct dht *d, const struct client_announce *a,
 /* ---- unannounce ---- */
 
 static void
-withdrawn(void *owner, const struct dht_answer *a)
+withdrawal_end(struct withdrawal *w)
 {
-	struct withdrawal *w = owner;
 	struct client_op *op = w->op;
 
-	if (a->err == 0 && a->reply->error == RPC_OK)
-		op->done.stored++;
-	else
-		op->done.refused++;
 	LIST_REMOVE(w, link);
 	free(w);
 	client_op_conclude(op);
 }
 
-static void
-withdraw(struct client_op *op, const struct dht_answer *a)
+static struct withdrawal *
+withdrawal_new(struct client_op *op)
 {
 	struct withdrawal *w = calloc(1, sizeof *w);
+
+	if (w != NULL) {
+		w->op = op;
+		LIST_INSERT_HEAD(&op->withdrawals, w, link);
+	}
+	return w;
+}
+
+static void
+withdrawal_drop(struct withdrawal *w)
+{
+	LIST_REMOVE(w, link);
+	free(w);
+}
+
+static void
+withdrawn(void *owner, const struct dht_answer *a)
+{
+	struct withdrawal *w = owner;
+
+	if (a->err == 0 && a->reply->error == RPC_OK)
+		w->op->done.stored++;
+	else
+		w->op->done.refused++;
+	withdrawal_end(w);
+}
+
+/* With the token that the node has just given. */
+static int
+withdrawal_send(struct withdrawal *w, const struct dht_answer *a)
+{
 	struct dht_done done = {.call = withdrawn, .owner = w};
 	struct dht_call c = {
 	    .to = a->from,
 	    .command = CMD_UNANNOUNCE,
-	    .target = op->target,
+	    .target = w->op->target,
 	    .token = a->token,
+	    .value = sign(w->op, NS_UNANNOUNCE, a->id, a->token),
 	};
+	int err = dht_call(w->op->dht, &c, done, &w->request);
 
-	if (w == NULL)
-		return;
-	c.value = sign(op, NS_UNANNOUNCE, a->id, a->token);
-	w->op = op;
-	if (dht_call(op->dht, &c, done, &w->request) != 0) {
-		op->done.refused++;
-		free(w);
-		return;
-	}
-	LIST_INSERT_HEAD(&op->withdrawals, w, link);
+	if (err != 0)
+		w->op->done.refused++;
+	return err;
 }
 
 /* It lists our key, or is so full that it may leave it out. */
@@ -139,8 +180,13 @@ may_hold(const struct client_op *op, struct bytes v)
 static void
 unannounce_reply(struct client_op *op, const struct dht_answer *a)
 {
-	if (a->id != NULL && a->token != NULL && may_hold(op, a->reply->value))
-		withdraw(op, a);
+	struct withdrawal *w;
+
+	if (a->id == NULL || a->token == NULL || !may_hold(op, a->reply->value))
+		return;
+	w = withdrawal_new(op);
+	if (w != NULL && withdrawal_send(w, a) != 0)
+		withdrawal_drop(w);
 }
 
 int
@@ -159,4 +205,73 @@ records_client_unannounce(struct dht *d, const struct client_announce *a,
 	o->start = a->start;
 	o->start_len = a->start_len;
 	return client_op_start(o, (struct bytes){0}, 0, op);
+}
+
+/* ---- withdraw: from known nodes, each asked for its token first ---- */
+
+static bool
+holds(const struct client_op *op, struct bytes v)
+{
+	struct peer p;
+
+	return v.p != NULL && peer_decode(&p, v.p, v.len) == 0 &&
+	       memcmp(p.key, op->keys->public_key, KEY_LEN) == 0;
+}
+
+static void
+asked(void *owner, const struct dht_answer *a)
+{
+	struct withdrawal *w = owner;
+	bool good = a->err == 0 && a->reply->error == RPC_OK && a->id != NULL &&
+		    a->token != NULL;
+
+	/* Who has lost the entry has nothing to withdraw. */
+	w->op->done.refused += !good;
+	if (!good || w->op->cancelled || !holds(w->op, a->reply->value) ||
+	    withdrawal_send(w, a) != 0)
+		withdrawal_end(w);
+}
+
+static int
+ask(struct client_op *op, const struct addr *node)
+{
+	struct withdrawal *w = withdrawal_new(op);
+	struct dht_done done = {.call = asked, .owner = w};
+	struct dht_call c = {
+	    .to = *node, .command = CMD_FIND_PEER, .target = op->target};
+	int err;
+
+	if (w == NULL)
+		return ERR_MEMORY;
+	err = dht_call(op->dht, &c, done, &w->request);
+	if (err != 0)
+		withdrawal_drop(w);
+	return err;
+}
+
+int
+records_client_withdraw(struct dht *d, const struct client_announce *a,
+    struct client_sink sink, struct client_op **out)
+{
+	static const struct client_kind kind = {0};
+	uint8_t target[HASH_LEN];
+	struct client_op *op;
+	int err = ERR_VALUE;
+
+	key_target(target, a->keys->public_key);
+	if ((op = client_op_new(d, &kind, target, sink)) == NULL)
+		return ERR_MEMORY;
+	op->keys = a->keys;
+	for (size_t i = 0; i < a->start_len; i++) {
+		int failed = ask(op, &a->start[i]);
+
+		op->done.refused += failed != 0;
+		if (err != 0)
+			err = failed;
+	}
+	if (err != 0)
+		client_op_free(op);
+	else
+		*out = op;
+	return err;
 }

@@ -28,6 +28,9 @@ struct client_kind {
 	/* Fills in what to send to one of the closest nodes. */
 	bool (*commit)(struct client_op *op, const struct query_node *to,
 	    struct dht_call *c);
+	/* It was answered, or not: err. May emit. */
+	void (*committed)(
+	    struct client_op *op, const struct dht_answer *a, int err);
 	/* The walk has ended well, 0 or a reason; may emit. */
 	int (*ended)(struct client_op *op, const struct query_result *r);
 };
@@ -56,6 +59,7 @@ struct client_op {
 	uint8_t relays[PEER_RELAYS_MAX * ADDR_WIRE4_LEN];
 	size_t relays_len; /* bytes */
 	uint64_t bump;
+	void (*rank)(void *owner, struct query_node *closest, size_t len);
 	uint8_t announce[ANNOUNCE_LEN_MAX]; /* as last signed */
 	uint8_t signature[SIGNATURE_LEN];
 	LIST_HEAD(, withdrawal) withdrawals;

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "records/forward.h"
+#include "records/pinned.h"
 #include "records/records.h"
 #include "records/refresh.h"
 #include "records/topic.h"
@@ -21,6 +22,7 @@ struct records {
 	struct dht *dht;
 	struct topics topics;
 	struct forwards forwards;
+	struct pinned pinned;
 	struct refreshes refreshes;
 	struct values mutables, immutables;
 	/* When something may have reached its age; armed by a store. */

@@ -134,6 +134,7 @@ records_new(struct dht *d)
 	r->ageing.fire = age;
 	topics_init(&r->topics, l, key, st);
 	forwards_init(&r->forwards, l, key, st);
+	r->pinned.hash_key = key;
 	refreshes_init(&r->refreshes, l, key, st);
 	values_init(&r->mutables, l, key, st);
 	values_init(&r->immutables, l, key, st);
@@ -148,6 +149,7 @@ records_free(struct records *r)
 	timer_disarm(dht_timers(r->dht), &r->ageing);
 	topics_fini(&r->topics);
 	forwards_fini(&r->forwards);
+	pinned_fini(&r->pinned);
 	refreshes_fini(&r->refreshes);
 	values_fini(&r->mutables);
 	values_fini(&r->immutables);
@@ -222,7 +224,33 @@ bool
 records_held_peer(
     const struct records *r, const uint8_t *target, struct peer *p)
 {
-	return forwards_find(&r->forwards, records_now_s(r), target, p, NULL);
+	const struct pin *pin = pinned_find(&r->pinned, target);
+
+	if (pin == NULL)
+		return forwards_find(
+		    &r->forwards, records_now_s(r), target, p, NULL);
+	*p = (struct peer){.key = pin->key};
+	return true;
+}
+
+int
+records_pin(struct records *r, const uint8_t key[KEY_LEN], void *owner)
+{
+	return pinned_add(&r->pinned, key, owner);
+}
+
+void
+records_unpin(struct records *r, const uint8_t key[KEY_LEN])
+{
+	pinned_del(&r->pinned, key);
+}
+
+void *
+records_pinned(const struct records *r, const uint8_t *target)
+{
+	const struct pin *pin = pinned_find(&r->pinned, target);
+
+	return pin != NULL ? pin->owner : NULL;
 }
 
 void

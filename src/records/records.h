@@ -46,6 +46,16 @@ bool records_forward_for(
     const struct records *r, const uint8_t *target, struct addr *to);
 
 /*
+ * A key that listens on this node: found here under its target, whatever the
+ * network announces or withdraws, until it is unpinned. The owner is not NULL;
+ * records_pinned() returns it for the target, or NULL. records_pin() returns 0,
+ * ERR_EXISTS or ERR_MEMORY.
+ */
+int records_pin(struct records *r, const uint8_t key[KEY_LEN], void *owner);
+void records_unpin(struct records *r, const uint8_t key[KEY_LEN]);
+void *records_pinned(const struct records *r, const uint8_t *target);
+
+/*
  * What this node itself holds: its own reads ask everybody else. All that is
  * handed out is borrowed until the next change.
  */

@@ -10,8 +10,7 @@ serve_find_peer(struct records *r, const struct dht_request *rq)
 	struct bytes value = no_value;
 	struct peer p;
 
-	if (forwards_find(
-		&r->forwards, records_now_s(r), rq->m.target, &p, NULL))
+	if (records_held_peer(r, rq->m.target, &p))
 		value = (struct bytes){buf, peer_encode(&p, buf, sizeof buf)};
 	return records_reply(r, rq, value);
 }
@@ -27,8 +26,7 @@ serve_lookup(struct records *r, const struct dht_request *rq)
 	topics_pick(&r->topics, dht_world(r->dht), records_shares(r), now_s,
 	    rq->m.target, &pick);
 	if (pick.len < LOOKUP_PEERS_MAX &&
-	    forwards_find(
-		&r->forwards, now_s, rq->m.target, &pick.peers[pick.len], NULL))
+	    records_held_peer(r, rq->m.target, &pick.peers[pick.len]))
 		pick.len++;
 	if (pick.len > 0) {
 		value.p = buf;
@@ -68,6 +66,9 @@ store(struct records *r, const struct writer *w, const uint8_t *target,
 	int err;
 
 	if (is_self(target, p->key)) {
+		/* Ours stays as it is: 07 A4. */
+		if (records_pinned(r, target) != NULL)
+			return 0;
 		err = forwards_set(&r->forwards, w, target, p);
 		topics_del(&r->topics, target, p->key);
 	} else {

@@ -501,6 +501,44 @@ START_TEST(unannounce_self)
 }
 END_TEST
 
+/*
+ * 07 A4: who holds our key elsewhere announces and withdraws it as he likes;
+ * here it listens, and is found.
+ */
+START_TEST(pinned)
+{
+	struct relay_net n;
+	struct claim c = {0};
+	uint8_t target[HASH_LEN];
+	struct addr to;
+
+	start(&n);
+	seed_keys(&c.keys, 1);
+	key_target(target, c.keys.public_key);
+	ck_assert_ptr_null(records_pinned(n.r, target));
+	ck_assert_int_eq(records_pin(n.r, c.keys.public_key, &n), 0);
+	for (int i = 0; i < 3; i++) {
+		struct peer p;
+
+		ck_assert_ptr_eq(records_pinned(n.r, target), &n);
+		ck_assert(!records_forward_for(n.r, target, &to));
+		ck_assert_int_eq(get(&n, CMD_FIND_PEER, target), 0);
+		ck_assert_int_eq(
+		    peer_decode(&p, reply.value.p, reply.value.len), 0);
+		ck_assert_mem_eq(p.key, c.keys.public_key, KEY_LEN);
+		ck_assert_uint_eq(peer_relays_len(&p), 0);
+		ck_assert_int_eq(
+		    claim(&n, client, i == 0 ? NS_ANNOUNCE : NS_UNANNOUNCE,
+			target, &c),
+		    0);
+	}
+	records_unpin(n.r, c.keys.public_key);
+	ck_assert_int_eq(get(&n, CMD_FIND_PEER, target), 0);
+	ck_assert_ptr_null(reply.value.p);
+	relay_fini(&n);
+}
+END_TEST
+
 /* Announcements live for 20 min, read or not; the clock of bumps is apart. */
 START_TEST(records_age_out)
 {
@@ -796,6 +834,7 @@ t_suite(void)
 	tcase_add_test(tc, refresh_moves_the_forward_address);
 	tcase_add_test(tc, silent_server);
 	tcase_add_test(tc, unannounce_self);
+	tcase_add_test(tc, pinned);
 	tcase_add_test(tc, records_age_out);
 	tcase_add_test(tc, values_age_out);
 	tcase_add_test(tc, long_value);
