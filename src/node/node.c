@@ -88,6 +88,7 @@ int
 node_recv(struct node *n, const struct dgram *dg)
 {
 	struct dht_request rq;
+	struct router_call call;
 	int verdict;
 
 	n->stats.rx_datagrams++;
@@ -102,7 +103,7 @@ node_recv(struct node *n, const struct dgram *dg)
 	if (verdict != DHT_HANDED_UP)
 		return 0;
 	if (rq.m.command <= CMD_ROUTER_LAST)
-		return router_serve(n->router, &rq);
+		return router_serve(n->router, &rq, &call);
 	return records_serve(n->records, &rq);
 }
 

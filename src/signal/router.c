@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "records/record.h"
@@ -106,6 +107,14 @@ spend(struct router *rt, const struct addr *from, const struct hop *hop,
 }
 
 static int
+deliver(struct router *rt, const struct dht_request *rq, const struct hop *hop,
+    struct bytes value)
+{
+	return hop->reply ? dht_reply_at(rt->d, rq, &hop->to, value)
+			  : dht_forward(rt->d, rq, &hop->to, value);
+}
+
+static int
 pass(struct router *rt, const struct dht_request *rq, const struct hop *hop,
     struct bytes value)
 {
@@ -115,8 +124,7 @@ pass(struct router *rt, const struct dht_request *rq, const struct hop *hop,
 		return refuse(rt, ERR_PRIVATE);
 	if (!spend(rt, &rq->dg.from, hop, HEAD_LEN + value.len))
 		return refuse(rt, ERR_BUDGET);
-	err = hop->reply ? dht_reply_at(rt->d, rq, &hop->to, value)
-			 : dht_forward(rt->d, rq, &hop->to, value);
+	err = deliver(rt, rq, hop, value);
 	if (err == 0)
 		dht_stats(rt->d)->forwarded++;
 	return err;
@@ -131,6 +139,117 @@ pass_handshake(struct router *rt, const struct dht_request *rq,
 
 	return pass(rt, rq, hop, (struct bytes){buf, len});
 }
+
+/* ---- for a key that listens here ---- */
+
+static int
+hand_up(void *server, const struct dht_request *rq, uint64_t mode,
+    const struct addr *peer, struct router_call *call)
+{
+	*call = (struct router_call){
+	    .server = server,
+	    .ticket =
+		{
+		    .command = rq->m.command,
+		    .mode = mode,
+		    .tid = rq->m.tid,
+		    .sock = rq->dg.sock,
+		    .from = rq->dg.from,
+		    .local = rq->dg.local,
+		    .peer = *peer,
+		},
+	    .client = mode == MODE_FROM_CLIENT ? rq->dg.from : *peer,
+	    .direct = mode == MODE_FROM_CLIENT,
+	    .us = rq->m.to,
+	};
+	memcpy(call->ticket.target, rq->m.target, HASH_LEN);
+	return ROUTER_HANDED_UP;
+}
+
+static int
+handshake_local(struct router *rt, const struct dht_request *rq, void *server,
+    const struct handshake *m, struct router_call *call)
+{
+	bool second = m->mode == MODE_FROM_SECOND_RELAY;
+	int verdict;
+
+	if (m->mode != MODE_FROM_CLIENT && m->mode != MODE_FROM_RELAY &&
+	    !second)
+		return drop(rt, ERR_VALUE);
+	if ((m->mode != MODE_FROM_CLIENT && m->peer.family == ADDR_NONE) ||
+	    (second && m->relay.family == ADDR_NONE))
+		return drop(rt, ERR_INCOMPLETE);
+	verdict = hand_up(server, rq, m->mode, &m->peer, call);
+	call->ticket.relay = m->relay;
+	call->sealed = m->noise;
+	return verdict;
+}
+
+static int
+holepunch_local(struct router *rt, const struct dht_request *rq, void *server,
+    const struct holepunch *m, struct router_call *call)
+{
+	int verdict;
+
+	if (m->peer.family == ADDR_NONE)
+		return drop(rt, ERR_INCOMPLETE);
+	verdict = hand_up(server, rq, m->mode, &m->peer, call);
+	call->id = m->id;
+	call->sealed = m->payload;
+	return verdict;
+}
+
+/* Where the answer to a call goes: to the client, or back to its relay. */
+static struct hop
+hop_back(const struct router_ticket *t)
+{
+	return (struct hop){
+	    .to = t->mode == MODE_FROM_SECOND_RELAY ? t->relay : t->from,
+	    .reply = t->mode == MODE_FROM_CLIENT,
+	};
+}
+
+static size_t
+answer_encode(const struct router_ticket *t, struct bytes sealed, bool reply,
+    uint8_t *buf, size_t cap)
+{
+	struct handshake h = {.mode = MODE_REPLY, .noise = sealed};
+	struct holepunch p = {.mode = MODE_REPLY, .payload = sealed};
+
+	if (!reply) {
+		h.mode = p.mode = MODE_FROM_SERVER;
+		h.peer = p.peer = t->peer;
+	}
+	return t->command == CMD_PEER_HANDSHAKE
+		   ? handshake_encode(&h, buf, cap)
+		   : holepunch_encode(&p, buf, cap);
+}
+
+int
+router_answer(struct router *rt, const struct router_ticket *t,
+    struct bytes sealed, int sock)
+{
+	uint8_t buf[VALUE_MAX];
+	struct hop hop = hop_back(t);
+	size_t len = answer_encode(t, sealed, hop.reply, buf, sizeof buf);
+	struct dht_request rq = {
+	    .dg = {.sock = t->sock, .from = t->from, .local = t->local},
+	    .m = {.tid = t->tid, .command = t->command, .target = t->target},
+	};
+
+	if (sock != WORLD_NO_SOCK && sock != t->sock) {
+		rq.dg.sock = sock;
+		rq.dg.local = (struct addr){0};
+	}
+	if (!dht_may_send(rt->d, &hop.to))
+		return refuse(rt, ERR_PRIVATE);
+	/* Who asks in another's name gets that other no more than this. */
+	if (!dht_spend(rt->d, &hop.to, HEAD_LEN + len))
+		return refuse(rt, ERR_BUDGET);
+	return deliver(rt, &rq, &hop, (struct bytes){buf, len});
+}
+
+/* ---- for others ---- */
 
 static int
 handshake_from_client(
@@ -189,14 +308,18 @@ noise_fits(const struct handshake *m)
 }
 
 static int
-serve_handshake(struct router *rt, const struct dht_request *rq)
+serve_handshake(
+    struct router *rt, const struct dht_request *rq, struct router_call *call)
 {
+	void *server = records_pinned(rt->r, rq->m.target);
 	struct handshake m;
 
 	if (handshake_decode(&m, rq->m.value.p, rq->m.value.len) != 0)
 		return drop(rt, ERR_MALFORMED);
 	if (!noise_fits(&m))
 		return drop(rt, ERR_SIZE);
+	if (server != NULL)
+		return handshake_local(rt, rq, server, &m, call);
 	switch (m.mode) {
 	case MODE_FROM_CLIENT:
 		return handshake_from_client(rt, rq, &m);
@@ -252,8 +375,10 @@ holepunch_from_server(
 }
 
 static int
-serve_holepunch(struct router *rt, const struct dht_request *rq)
+serve_holepunch(
+    struct router *rt, const struct dht_request *rq, struct router_call *call)
 {
+	void *server = records_pinned(rt->r, rq->m.target);
 	struct holepunch m;
 
 	if (holepunch_decode(&m, rq->m.value.p, rq->m.value.len) != 0)
@@ -265,7 +390,9 @@ serve_holepunch(struct router *rt, const struct dht_request *rq)
 		return holepunch_from_client(rt, rq, &m);
 	case MODE_FROM_SERVER:
 		return holepunch_from_server(rt, rq, &m);
-	case MODE_FROM_RELAY: /* for a server here, and there is none */
+	case MODE_FROM_RELAY: /* its way ends here (07 S4) */
+		if (server != NULL)
+			return holepunch_local(rt, rq, server, &m, call);
 		return drop(rt, ERR_UNKNOWN);
 	default:
 		return drop(rt, ERR_VALUE);
@@ -273,10 +400,12 @@ serve_holepunch(struct router *rt, const struct dht_request *rq)
 }
 
 int
-router_serve(struct router *rt, const struct dht_request *rq)
+router_serve(
+    struct router *rt, const struct dht_request *rq, struct router_call *call)
 {
 	if (rq->m.target == NULL || rq->m.value.p == NULL)
 		return drop(rt, ERR_INCOMPLETE);
-	return rq->m.command == CMD_PEER_HANDSHAKE ? serve_handshake(rt, rq)
-						   : serve_holepunch(rt, rq);
+	return rq->m.command == CMD_PEER_HANDSHAKE
+		   ? serve_handshake(rt, rq, call)
+		   : serve_holepunch(rt, rq, call);
 }

@@ -21,6 +21,7 @@ struct relay_net {
 	struct dht *d;
 	struct records *r;
 	struct router *rt;
+	struct router_call call; /* the latest that was handed up */
 	struct addr self;
 	int sock; /* the server socket */
 };

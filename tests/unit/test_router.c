@@ -191,6 +191,114 @@ START_TEST(damaged_flow)
 }
 END_TEST
 
+/* ---- for a key that listens here: spec 03 §3.2 ---- */
+
+static void
+seed_keys(struct key_pair *k, uint8_t seed)
+{
+	uint8_t bytes[KEY_SEED_LEN];
+
+	memset(bytes, seed, sizeof bytes);
+	key_pair_from_seed(k, bytes);
+}
+
+/* An ephemeral node on which the server of the flows listens. */
+static void
+local_init(struct relay_net *n, const char *self, void *owner)
+{
+	struct dht_config c;
+	struct key_pair keys;
+
+	relay_config(&c);
+	c.role = DHT_AUTO;
+	relay_init(n, &c, self);
+	seed_keys(&keys, SERVER_SEED);
+	ck_assert_int_eq(records_pin(n->r, keys.public_key, owner), 0);
+	ck_assert_int_eq(records_pin(n->r, keys.public_key, owner), ERR_EXISTS);
+}
+
+/* The server's hop of each flow: 07 S1, S3. */
+static const struct {
+	const char *name, *self, *from, *in, *client, *answer, *to, *out;
+	bool direct;
+} local_flows[] = {
+    {"handshake", SERVER, RELAY,
+	"03193412cb007109419c" ID_RELAY "00" TARGET "7d010274" NOISE_1
+	"cb00710750c3",
+	CLIENT, NOISE_2, RELAY,
+	"03183412c633640149c200" TARGET "8601017d" NOISE_2 "cb00710750c3",
+	false},
+    {"handshake, second relay", SERVER, RELAY2,
+	"03193412cb007109419c" ID_RELAY2 "00" TARGET "83030374" NOISE_1
+	"cb00710750c3c633640149c2",
+	CLIENT, NOISE_2, RELAY,
+	"03183412c633640149c200" TARGET "8601017d" NOISE_2 "cb00710750c3",
+	false},
+    {"handshake, direct", "203.0.113.9:49737", CLIENT,
+	"03183412cb00710949c200" TARGET "77000074" NOISE_1, CLIENT, NOISE_2,
+	CLIENT, "13103412cb00710750c38000047d" NOISE_2, true},
+    {"holepunch", SERVER, RELAY,
+	"03193412cb007109419c" ID_RELAY "01" TARGET "460102003c" AA60
+	"cb00710738c7",
+	CLIENT_PUNCH, BB60, RELAY,
+	"03183412c633640149c201" TARGET "460101003c" BB60 "cb00710738c7",
+	false},
+};
+
+/*
+ * 07 S1: the answer to a relay is a request with the client's tid. 07 S8: it
+ * can be given after other datagrams have come. 07 V8: from another socket.
+ */
+START_TEST(local_flow)
+{
+	struct relay_net n;
+	struct addr from = relay_addr(local_flows[_i].from);
+	struct addr client = relay_addr(local_flows[_i].client);
+	struct addr any = addr_v4(0, 0, 0, 0, 0), bound;
+	struct router_call first, other;
+	struct bytes answer;
+	uint8_t *in, *sealed;
+	size_t len;
+	char to[ADDR_TEXT_MAX];
+	int sock;
+
+	local_init(&n, local_flows[_i].self, &n);
+	sock = n.fw.w.ops->open(&n.fw.w, &any, &bound);
+	in = t_hex(local_flows[_i].in, &len);
+	sealed = t_hex(local_flows[_i].answer, &answer.len);
+	answer.p = sealed;
+	ck_assert_int_eq(relay_deliver(&n, &from, in, len), ROUTER_HANDED_UP);
+	first = n.call;
+	ck_assert_ptr_eq(first.server, &n);
+	ck_assert(first.direct == local_flows[_i].direct);
+	ck_assert(addr_equal(&first.client, &client));
+	ck_assert(addr_equal(&first.us, &n.self));
+	fake_clear(&n.fw);
+	in[2] ^= 1; /* another tid, in the same buffer */
+	from.port++;
+	relay_deliver(&n, &from, in, len);
+	other = n.call;
+	ck_assert_uint_ne(other.ticket.tid, first.ticket.tid);
+	free(in);
+	for (int i = 0; i < 2; i++) {
+		int by = i == 0 ? WORLD_NO_SOCK : sock;
+		const struct fake_sent *s;
+
+		fake_clear(&n.fw);
+		ck_assert_int_eq(
+		    router_answer(n.rt, &first.ticket, answer, by), 0);
+		ck_assert_uint_eq(n.fw.sent_len, 1);
+		s = &n.fw.sent[0];
+		t_assert_hex(s->buf, s->len, local_flows[_i].out);
+		ck_assert_str_eq(
+		    addr_format(&s->meta.to, to), local_flows[_i].to);
+		ck_assert_int_eq(s->meta.sock, i == 0 ? n.sock : sock);
+	}
+	free(sealed);
+	relay_fini(&n);
+}
+END_TEST
+
 /* ---- transcripts of the reference ---- */
 
 /* Fills the sealed part up to a legal length. */
@@ -535,6 +643,62 @@ START_TEST(mode)
 }
 END_TEST
 
+/* 07 S4: what is for a listener here, and what is not. */
+static const struct {
+	unsigned command, mode, given;
+	int verdict;
+} local_matrix[] = {
+    {0, MODE_FROM_CLIENT, 0, ROUTER_HANDED_UP},
+    {0, MODE_FROM_CLIENT, VIA, ROUTER_HANDED_UP},
+    {0, MODE_FROM_CLIENT, PEER, ROUTER_HANDED_UP},
+    {0, MODE_FROM_SERVER, PEER, ERR_VALUE},
+    {0, MODE_FROM_RELAY, 0, ERR_INCOMPLETE},
+    {0, MODE_FROM_RELAY, PEER, ROUTER_HANDED_UP},
+    {0, MODE_FROM_SECOND_RELAY, PEER, ERR_INCOMPLETE},
+    {0, MODE_FROM_SECOND_RELAY, VIA, ERR_INCOMPLETE},
+    {0, MODE_FROM_SECOND_RELAY, PEER | VIA, ROUTER_HANDED_UP},
+    {0, MODE_REPLY, PEER, ERR_VALUE},
+    {0, 9, PEER, ERR_VALUE},
+    {1, MODE_FROM_CLIENT, 0, ERR_UNKNOWN},
+    {1, MODE_FROM_CLIENT, PEER, 0},
+    {1, MODE_FROM_SERVER, PEER, 0},
+    {1, MODE_FROM_RELAY, 0, ERR_INCOMPLETE},
+    {1, MODE_FROM_RELAY, PEER, ROUTER_HANDED_UP},
+    {1, MODE_FROM_SECOND_RELAY, PEER, ERR_VALUE},
+    {1, MODE_REPLY, PEER, ERR_VALUE},
+};
+
+START_TEST(local_mode)
+{
+	struct relay_net n;
+	struct key_pair keys;
+	uint8_t target[HASH_LEN];
+	struct addr client = relay_addr(CLIENT), peer = relay_addr(NAMED_PEER);
+
+	local_init(&n, SERVER, &n);
+	seed_keys(&keys, SERVER_SEED);
+	key_target(target, keys.public_key);
+	ck_assert_int_eq(
+	    send_message(&n, CLIENT, local_matrix[_i].command,
+		local_matrix[_i].mode, local_matrix[_i].given, target, 100),
+	    local_matrix[_i].verdict);
+	if (local_matrix[_i].verdict == ROUTER_HANDED_UP) {
+		/* What a client says of its own address counts for nothing. */
+		ck_assert(addr_equal(
+		    &n.call.client, n.call.direct ? &client : &peer));
+		ck_assert_uint_eq(n.fw.sent_len, 0);
+		ck_assert_uint_eq(n.call.sealed.len, 100);
+	}
+	/* Nobody listens any more: as if it had never been. */
+	records_unpin(n.r, keys.public_key);
+	ck_assert_int_ne(
+	    send_message(&n, CLIENT, local_matrix[_i].command,
+		local_matrix[_i].mode, local_matrix[_i].given, target, 100),
+	    ROUTER_HANDED_UP);
+	relay_fini(&n);
+}
+END_TEST
+
 /* ---- lengths of what is sealed, spec 03 §3.5 ---- */
 
 static const struct {
@@ -872,6 +1036,8 @@ t_suite(void)
 
 	tcase_add_loop_test(tc, flow, 0, T_ROWS(flows));
 	tcase_add_loop_test(tc, damaged_flow, 0, T_ROWS(flows));
+	tcase_add_loop_test(tc, local_flow, 0, T_ROWS(local_flows));
+	tcase_add_loop_test(tc, local_mode, 0, T_ROWS(local_matrix));
 	tcase_add_loop_test(tc, transcript, 0, T_ROWS(transcripts));
 	tcase_add_loop_test(tc, mode, 0, T_ROWS(matrix));
 	tcase_add_loop_test(tc, length, 0, T_ROWS(lengths));
