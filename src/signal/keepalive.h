@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * keepalive.h - pings to the nodes that forward to us, 07 A10 and A11.
+ *
+ * One PING each 3 s to each node, however many of our keys it forwards for,
+ * from the socket that announces: that keeps open the way through a NAT, tells
+ * the node that we live, and tells us the address to which it forwards. Knows
+ * no key. Uses: base, dht.
+ */
+#ifndef SIGNAL_KEEPALIVE_H
+#define SIGNAL_KEEPALIVE_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "dht/dht.h"
+
+struct keepalive_sink {
+	/* The relay sees us at this address. */
+	void (*pong)(
+	    void *owner, const struct addr *relay, const struct addr *us);
+	/* It has not answered one PING in all its sends. */
+	void (*lost)(void *owner, const struct addr *relay);
+	void *owner;
+};
+
+LIST_HEAD(kept_list, kept);
+
+struct keepalive {
+	struct dht *dht;
+	struct keepalive_sink sink;
+	struct kept_list kept;
+};
+
+/* Borrows the dht. Both calls of the sink may hold and let go. */
+void keepalive_init(
+    struct keepalive *k, struct dht *d, struct keepalive_sink sink);
+void keepalive_fini(struct keepalive *k);
+
+/*
+ * Counted: each hold needs its letting go. Without memory nothing is pinged,
+ * and the letting go does nothing.
+ */
+void keepalive_hold(struct keepalive *k, const struct addr *relay);
+void keepalive_let_go(struct keepalive *k, const struct addr *relay);
+
+/* It is pinged, and the last PING was not answered. */
+bool keepalive_is_lost(const struct keepalive *k, const struct addr *relay);
+
+#endif
