@@ -21,6 +21,7 @@
 	X(tx_bytes,          "bytes sent") \
 	X(tx_refused,        "datagrams that the outgoing batch refused") \
 	X(tx_lost,           "datagrams that the kernel did not take") \
+	X(tx_delayed,        "datagrams that the kernel took only later") \
 	X(requests_served,   "requests answered") \
 	X(replies_lean,      "replies without closer nodes, because the budget ran out") \
 	X(replies_accepted,  "replies to own requests") \

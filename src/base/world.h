@@ -44,7 +44,11 @@ struct dgram_meta {
 	struct addr to;
 	struct addr local; /* source to use on a host with several */
 	uint8_t ttl;
-	uint8_t ecn; /* two bits, RFC 3168 */
+	/*
+	 * Two bits, RFC 3168. Streams leave it 0: UDX has no field in which a
+	 * receiver could tell that a mark arrived, so marks would be lost.
+	 */
+	uint8_t ecn;
 	/*
 	 * Not 0: what is committed leaves as datagrams of so many bytes each,
 	 * the last of which may be shorter (UDP_SEGMENT where there is one).

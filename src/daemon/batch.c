@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include <assert.h>
-#include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -20,20 +19,24 @@ batch_init(struct batch *b)
 }
 
 static void
-put_control(struct msghdr *h, int type, const void *value, size_t len)
+put_control(
+    struct msghdr *h, int level, int type, const void *value, size_t len)
 {
 	struct cmsghdr *c =
 	    (struct cmsghdr *)(void *)((uint8_t *)h->msg_control +
 				       h->msg_controllen);
 
-	c->cmsg_level = IPPROTO_IP;
+	c->cmsg_level = level;
 	c->cmsg_type = type;
 	c->cmsg_len = CMSG_LEN(len);
 	memcpy(CMSG_DATA(c), value, len);
 	h->msg_controllen += CMSG_SPACE(len);
 }
 
-/* What differs from the socket's defaults travels beside the datagram. */
+/*
+ * What differs from the socket's defaults travels beside the datagram. The
+ * segment comes last, so that drop_segment() need only shorten.
+ */
 static void
 set_control(
     struct msghdr *h, union batch_control *room, const struct dgram_meta *meta)
@@ -44,36 +47,51 @@ set_control(
 		struct in_pktinfo info = {
 		    .ipi_spec_dst = addr_to_in(&meta->local)};
 
-		put_control(h, IP_PKTINFO, &info, sizeof info);
+		put_control(h, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 	}
 	if (meta->ttl != 0) {
 		int ttl = meta->ttl;
 
-		put_control(h, IP_TTL, &ttl, sizeof ttl);
+		put_control(h, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
 	}
 	if (meta->ecn != 0) {
 		int tos = meta->ecn & 3;
 
-		put_control(h, IP_TOS, &tos, sizeof tos);
+		put_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
 	}
+	if (meta->segment != 0)
+		put_control(h, SOL_UDP, UDP_SEGMENT, &meta->segment,
+		    sizeof meta->segment);
 	if (h->msg_controllen == 0)
 		h->msg_control = NULL;
 }
 
-uint8_t *
-batch_reserve(
-    struct batch *b, int fd, const struct dgram_meta *meta, size_t cap)
+static void
+drop_segment(struct msghdr *h)
 {
-	unsigned i;
+	h->msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
+	if (h->msg_controllen == 0)
+		h->msg_control = NULL;
+}
 
-	/* Segments come with the streams that need them. */
-	assert(meta->segment == 0);
-	if (cap > DGRAM_MAX)
+bool
+batch_takes(const struct dgram_meta *meta, size_t cap)
+{
+	if (meta->segment == 0)
+		return cap <= DGRAM_MAX;
+	return meta->segment <= DGRAM_MAX && cap <= WORLD_BURST_MAX &&
+	       cap <= (size_t)meta->segment * WORLD_BURST_SEGMENTS;
+}
+
+uint8_t *
+batch_reserve(struct batch *b, const struct dgram_meta *meta, size_t cap)
+{
+	unsigned i = b->len;
+
+	if (i == BATCH_MAX || cap > sizeof b->bytes - b->used)
 		return NULL;
-	if (b->len == BATCH_MAX || cap > sizeof b->bytes - b->used)
-		batch_flush(b);
-	i = b->len;
-	b->fd[i] = fd;
+	b->sock[i] = meta->sock;
+	b->segment[i] = meta->segment;
 	b->to[i] = addr_to_sockaddr(&meta->to);
 	set_control(&b->msg[i].msg_hdr, &b->control[i], meta);
 	b->reserved = cap;
@@ -84,53 +102,82 @@ int
 batch_commit(struct batch *b, size_t len)
 {
 	size_t room = b->reserved;
+	unsigned i = b->len;
 
 	b->reserved = 0;
 	if (len > room)
 		return ERR_TOO_BIG;
-	b->iov[b->len++] =
+	if (b->segment[i] != 0 && len <= b->segment[i]) {
+		drop_segment(&b->msg[i].msg_hdr);
+		b->segment[i] = 0;
+	}
+	b->iov[i] =
 	    (struct iovec){.iov_base = b->bytes + b->used, .iov_len = len};
 	b->used += len;
+	b->len++;
 	return 0;
 }
 
-/* The whole socket is clogged, not one datagram wrong. */
-static bool
-clogged(int error)
+void
+batch_copy(struct batch *b, const struct batch *from, unsigned i)
 {
-	return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
+	const struct msghdr *h = &from->msg[i].msg_hdr;
+	unsigned k = b->len++;
+
+	b->sock[k] = from->sock[i];
+	b->segment[k] = from->segment[i];
+	b->to[k] = from->to[i];
+	b->control[k] = from->control[i];
+	b->msg[k].msg_hdr.msg_controllen = h->msg_controllen;
+	b->msg[k].msg_hdr.msg_control =
+	    h->msg_control != NULL ? &b->control[k] : NULL;
+	b->iov[k] = (struct iovec){
+	    .iov_base = b->bytes + b->used, .iov_len = from->iov[i].iov_len};
+	memcpy(b->iov[k].iov_base, from->iov[i].iov_base, b->iov[k].iov_len);
+	b->used += b->iov[k].iov_len;
 }
 
-/* Sends b->msg[at] to b->msg[end - 1], which are all for one socket. */
-static void
-send_run(struct batch *b, unsigned at, unsigned end)
+unsigned
+batch_datagrams(const struct batch *b, unsigned i)
 {
-	while (at < end) {
-		int n = sendmmsg(b->fd[at], b->msg + at, end - at, 0);
+	size_t len = b->iov[i].iov_len, segment = b->segment[i];
 
-		if (n > 0) {
-			at += (unsigned)n;
-		} else if (n < 0 && clogged(errno)) {
-			b->lost += end - at;
-			return;
-		} else if (n == 0 || errno != EINTR) {
-			b->lost++; /* too big, no route, filtered */
-			at++;
-		}
+	return segment == 0 ? 1 : (unsigned)((len + segment - 1) / segment);
+}
+
+void
+batch_cut(struct batch *b, unsigned i, struct batch_pieces *out)
+{
+	uint8_t *p = b->iov[i].iov_base;
+	size_t left = b->iov[i].iov_len, segment = b->segment[i];
+
+	for (out->len = 0; left > 0; out->len++) {
+		size_t n = left < segment ? left : segment;
+		struct mmsghdr *m = &out->msg[out->len];
+
+		*m = b->msg[i];
+		drop_segment(&m->msg_hdr);
+		m->msg_hdr.msg_iov = &out->iov[out->len];
+		out->iov[out->len] =
+		    (struct iovec){.iov_base = p, .iov_len = n};
+		p += n;
+		left -= n;
 	}
 }
 
 void
-batch_flush(struct batch *b)
+batch_skip(struct batch *b, unsigned i, unsigned n)
 {
-	unsigned at = 0, end;
+	struct iovec *iov = &b->iov[i];
+	size_t len = (size_t)n * b->segment[i];
 
-	while (at < b->len) {
-		for (end = at + 1; end < b->len && b->fd[end] == b->fd[at];)
-			end++;
-		send_run(b, at, end);
-		at = end;
-	}
+	iov->iov_base = (uint8_t *)iov->iov_base + len;
+	iov->iov_len -= len;
+}
+
+void
+batch_clear(struct batch *b)
+{
 	b->len = 0;
 	b->used = 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * batch.h - datagrams on their way out, sent by as few calls as possible.
+ * batch.h - datagrams on their way out, laid out as the kernel takes them.
  *
- * Filled with reserve and commit, as the world's orders are; sends itself when
- * it is full. Neighbours for the same socket share a system call.
+ * Filled with reserve and commit, as the world's orders are; emptied by an
+ * outlet (outlet.h). Large (about 220 kB), but what has never been used of it
+ * takes no memory. Knows no socket.
  */
 #ifndef DAEMON_BATCH_H
 #define DAEMON_BATCH_H
@@ -18,10 +19,11 @@
 
 enum {
 	BATCH_MAX = 64,
-	/* As many as fit the real paths, and room for the largest. */
-	BATCH_BYTES = BATCH_MAX * DGRAM_SAFE + DGRAM_MAX,
-	BATCH_CONTROL =
-	    CMSG_SPACE(sizeof(struct in_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)),
+	/* As many as fit the real paths, and two bursts behind them. */
+	BATCH_BYTES = BATCH_MAX * DGRAM_SAFE + 2 * WORLD_BURST_MAX,
+	BATCH_CONTROL = CMSG_SPACE(sizeof(struct in_pktinfo)) +
+			2 * CMSG_SPACE(sizeof(int)) +
+			CMSG_SPACE(sizeof(uint16_t)),
 };
 
 union batch_control {
@@ -31,9 +33,9 @@ union batch_control {
 
 struct batch {
 	unsigned len;
-	size_t used, reserved; /* bytes */
-	uint64_t lost;         /* datagrams that the kernel did not take */
-	int fd[BATCH_MAX];
+	size_t used, reserved;       /* bytes */
+	int sock[BATCH_MAX];         /* whose it is */
+	uint16_t segment[BATCH_MAX]; /* of a burst, else 0 */
 	struct mmsghdr msg[BATCH_MAX];
 	struct iovec iov[BATCH_MAX];
 	struct sockaddr_in to[BATCH_MAX];
@@ -41,15 +43,36 @@ struct batch {
 	uint8_t bytes[BATCH_BYTES];
 };
 
+/* A burst cut into its datagrams, for a kernel that does not. */
+struct batch_pieces {
+	unsigned len;
+	struct mmsghdr msg[WORLD_BURST_SEGMENTS];
+	struct iovec iov[WORLD_BURST_SEGMENTS];
+};
+
+/* Of memory that is zero. */
 void batch_init(struct batch *b);
 
-/* Room for cap bytes to *meta through fd, or NULL if cap is over DGRAM_MAX. */
+/* Whether cap bytes to *meta fit any batch. */
+bool batch_takes(const struct dgram_meta *meta, size_t cap);
+
+/* Room for cap bytes to *meta, or NULL: empty the batch first. */
 uint8_t *batch_reserve(
-    struct batch *b, int fd, const struct dgram_meta *meta, size_t cap);
+    struct batch *b, const struct dgram_meta *meta, size_t cap);
 
 /* The first len bytes of the room are the datagram. 0 or ERR_TOO_BIG. */
 int batch_commit(struct batch *b, size_t len);
 
-void batch_flush(struct batch *b);
+/* Adds the i-th of another batch; there must be room, as in an empty one. */
+void batch_copy(struct batch *b, const struct batch *from, unsigned i);
+
+/* How many datagrams the i-th is. */
+unsigned batch_datagrams(const struct batch *b, unsigned i);
+
+/* The datagrams of the i-th, borrowed; and what is left without the first n. */
+void batch_cut(struct batch *b, unsigned i, struct batch_pieces *out);
+void batch_skip(struct batch *b, unsigned i, unsigned n);
+
+void batch_clear(struct batch *b);
 
 #endif

@@ -39,7 +39,9 @@ static void
 arm(struct daemon *d)
 {
 	uint64_t due = node_deadline(d->node), now = d->world.world.now_us;
-	uint64_t delay = due > now ? due - now : 0;
+	/* What is armed after the tick for now is due a microsecond later, of
+	 * which the loop would make a millisecond. */
+	uint64_t delay = due > now + 1 ? due - now : 0;
 	struct timeval tv = {.tv_sec = (time_t)(delay / 1000000),
 	    .tv_usec = (suseconds_t)(delay % 1000000)};
 
@@ -52,8 +54,8 @@ arm(struct daemon *d)
 		evtimer_add(d->timer, &tv);
 }
 
-void
-daemon_settle(struct daemon *d)
+static void
+hand_out_news(struct daemon *d)
 {
 	struct news news;
 
@@ -64,8 +66,31 @@ daemon_settle(struct daemon *d)
 		if (news.kind == NEWS_LEFT)
 			event_base_loopbreak(d->base);
 	}
+}
+
+static void
+count_sent(struct daemon *d)
+{
+	const struct outlet_counts *c = sockets_counts(d->world.sockets);
+	struct stats *st = dht_stats(node_dht(d->node));
+
+	st->tx_lost = c->lost;
+	st->tx_delayed = c->delayed;
+}
+
+void
+daemon_settle(struct daemon *d)
+{
+	hand_out_news(d);
+	/*
+	 * What is due now goes with this batch: streams acknowledge what was
+	 * read, and send what was written, from timers. Once: what these arm
+	 * waits for the next turn of the loop, as everybody does.
+	 */
+	node_tick(d->node);
+	hand_out_news(d);
 	sockets_flush(d->world.sockets);
-	dht_stats(node_dht(d->node))->tx_lost = sockets_lost(d->world.sockets);
+	count_sent(d);
 	arm(d);
 }
 
@@ -78,8 +103,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	d->armed_us = WORLD_NEVER;
 	daemon_wake(d);
-	node_tick(d->node);
-	daemon_settle(d);
+	daemon_settle(d); /* which runs what is due */
 }
 
 /* ---- what the world tells ---- */
@@ -96,6 +120,14 @@ on_datagram(void *owner, const struct dgram *dg)
 	struct daemon *d = owner;
 
 	(void)node_recv(d->node, dg); /* a refusal is counted there */
+}
+
+static void
+on_socket_writable(void *owner, int sock)
+{
+	struct daemon *d = owner;
+
+	node_writable(d->node, sock);
 }
 
 static void
@@ -226,7 +258,8 @@ make_events(struct daemon *d)
 static int
 start_loop(struct daemon *d)
 {
-	struct sockets_owner owner = {on_wake, on_datagram, on_settle, d};
+	struct sockets_owner owner = {
+	    on_wake, on_datagram, on_socket_writable, on_settle, d};
 
 	d->base = make_base();
 	if (d->base == NULL ||

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: ISC */
+#include <netinet/udp.h>
 #include <string.h>
 
 #include "daemon/inbox.h"
 #include "daemon/sockaddr.h"
+
+static void
+lend_control(struct inbox *in, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		in->msg[i].msg_hdr.msg_controllen = sizeof in->control[i];
+}
 
 void
 inbox_init(struct inbox *in)
@@ -15,57 +23,81 @@ inbox_init(struct inbox *in)
 		    .msg_namelen = sizeof in->from[i],
 		    .msg_iov = &in->iov[i],
 		    .msg_iovlen = 1,
+		    .msg_control = &in->control[i],
 		};
 	}
+	lend_control(in, INBOX_MAX);
 }
 
-/* The kernel overwrites the lengths with what it used. */
-static void
-lend_control(struct inbox *in, bool want_local)
+bool
+inbox_read(struct inbox *in, int fd)
 {
-	for (unsigned i = 0; i < INBOX_MAX; i++) {
-		struct msghdr *h = &in->msg[i].msg_hdr;
+	unsigned want = in->joined ? INBOX_FEW : INBOX_MAX;
+	int n;
 
-		h->msg_control = want_local ? &in->control[i] : NULL;
-		h->msg_controllen = want_local ? sizeof in->control[i] : 0;
+	/* The kernel has overwritten the lengths of those it used. */
+	lend_control(in, in->len);
+	/* Every sender is IPv4, so msg_namelen comes back as it went in. */
+	n = recvmmsg(fd, in->msg, want, MSG_DONTWAIT, NULL);
+	in->len = n > 0 ? (unsigned)n : 0;
+	in->at = 0;
+	in->done = 0;
+	in->joined = false;
+	return in->len == want;
+}
+
+static void
+take_control(struct inbox *in, struct cmsghdr *c, uint16_t local_port)
+{
+	struct in_pktinfo info;
+	int segment;
+
+	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+		memcpy(&info, CMSG_DATA(c), sizeof info);
+		in->local = addr_from_in(info.ipi_addr, local_port);
+	} else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+		memcpy(&segment, CMSG_DATA(c), sizeof segment);
+		in->segment = segment > 0 ? (size_t)segment : INBOX_READ;
+		in->joined = true;
 	}
 }
 
-unsigned
-inbox_read(struct inbox *in, int fd, bool want_local)
+/* What all datagrams of the next message have in common. */
+static void
+open_message(struct inbox *in, uint16_t local_port)
 {
-	int n;
+	struct msghdr *h = &in->msg[in->at].msg_hdr;
+	const struct sockaddr_in *from = &in->from[in->at];
+	struct cmsghdr *c;
 
-	if (want_local || in->msg[0].msg_hdr.msg_control != NULL)
-		lend_control(in, want_local);
-	/* Every sender is IPv4, so msg_namelen comes back as it went in. */
-	n = recvmmsg(fd, in->msg, INBOX_MAX, MSG_DONTWAIT, NULL);
-	return n > 0 ? (unsigned)n : 0;
+	in->peer = addr_from_in(from->sin_addr, ntohs(from->sin_port));
+	in->local = (struct addr){.family = ADDR_NONE};
+	in->segment = INBOX_READ;
+	for (c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c))
+		take_control(in, c, local_port);
 }
 
-static struct addr
-local_address(const struct msghdr *h, uint16_t port)
+bool
+inbox_next(struct inbox *in, uint16_t local_port, struct dgram *dg)
 {
-	struct cmsghdr *c = CMSG_FIRSTHDR(h);
-	struct in_pktinfo info;
+	size_t left;
 
-	if (c == NULL || c->cmsg_level != IPPROTO_IP ||
-	    c->cmsg_type != IP_PKTINFO)
-		return (struct addr){.family = ADDR_NONE};
-	memcpy(&info, CMSG_DATA(c), sizeof info);
-	return addr_from_in(info.ipi_addr, port);
-}
-
-void
-inbox_get(
-    const struct inbox *in, unsigned i, uint16_t local_port, struct dgram *dg)
-{
-	const struct msghdr *h = &in->msg[i].msg_hdr;
-
-	dg->buf = in->buf[i];
-	dg->len = in->msg[i].msg_len;
-	dg->from =
-	    addr_from_in(in->from[i].sin_addr, ntohs(in->from[i].sin_port));
-	dg->local = h->msg_controllen > 0 ? local_address(h, local_port)
-					  : (struct addr){.family = ADDR_NONE};
+	if (in->at == in->len)
+		return false;
+	if (in->done == 0)
+		open_message(in, local_port);
+	left = in->msg[in->at].msg_len - in->done;
+	dg->buf = in->buf[in->at] + in->done;
+	dg->len = left < in->segment ? left : in->segment;
+	dg->from = in->peer;
+	dg->local = in->local;
+	in->done += dg->len;
+	if (dg->len == left) {
+		in->at++;
+		in->done = 0;
+	}
+	/* One byte more than may be used tells a datagram that was longer. */
+	if (dg->len > DGRAM_MAX)
+		dg->len = DGRAM_MAX + 1;
+	return true;
 }

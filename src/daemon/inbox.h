@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * inbox.h - up to 64 datagrams read by one system call.
+ * inbox.h - up to 64 messages read by one system call.
  *
- * Large (about 140 kB), but a page of it is resident only once so many
- * datagrams have come at once that it was needed.
+ * A message is a datagram, or where the kernel has UDP_GRO several of one
+ * sender, joined; they are handed out one by one. Large (about 4 MB), but a
+ * page of it is resident only once so much has come at once that it was
+ * needed.
  */
 #ifndef DAEMON_INBOX_H
 #define DAEMON_INBOX_H
@@ -18,18 +20,27 @@
 
 enum {
 	INBOX_MAX = 64,
-	/* One byte more than may be used tells a datagram that was longer. */
-	INBOX_READ = DGRAM_MAX + 1,
+	/* While long messages come: as much as a cache holds. */
+	INBOX_FEW = 8,
+	INBOX_READ = 65535, /* no message is longer, udp(7) */
 	/* Not a power of two, so that the buffers do not share cache sets. */
-	INBOX_STRIDE = DGRAM_MAX + 64,
+	INBOX_STRIDE = 65536 + 64,
 };
 
 union inbox_control {
 	struct cmsghdr align;
-	uint8_t bytes[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	uint8_t bytes[CMSG_SPACE(sizeof(struct in_pktinfo)) +
+		      CMSG_SPACE(sizeof(int))];
 };
 
 struct inbox {
+	unsigned len; /* messages read */
+	unsigned at;  /* the one being handed out ... */
+	size_t done;  /* ... from this byte on */
+	/* Of that one: */
+	struct addr peer, local;
+	size_t segment; /* bytes of each datagram, the last may be shorter */
+	bool joined;    /* one of those read was more than one datagram */
 	struct mmsghdr msg[INBOX_MAX];
 	struct iovec iov[INBOX_MAX];
 	struct sockaddr_in from[INBOX_MAX];
@@ -37,16 +48,17 @@ struct inbox {
 	uint8_t buf[INBOX_MAX][INBOX_STRIDE];
 };
 
+/* Of memory that is zero. */
 void inbox_init(struct inbox *in);
 
-/* The number of datagrams read from fd; 0 if none are there. */
-unsigned inbox_read(struct inbox *in, int fd, bool want_local);
+/* Reads from fd. True if there may be more than was read. */
+bool inbox_read(struct inbox *in, int fd);
 
 /*
- * The i-th of those just read, borrowed until the next read; dg->sock is left
- * alone. With local_port, the address it was sent to, if the kernel told.
+ * The next datagram of those read, borrowed until the next read; dg->sock is
+ * left alone. One longer than DGRAM_MAX has len DGRAM_MAX + 1. The address it
+ * was sent to, with local_port, if the kernel told.
  */
-void inbox_get(
-    const struct inbox *in, unsigned i, uint16_t local_port, struct dgram *dg);
+bool inbox_next(struct inbox *in, uint16_t local_port, struct dgram *dg);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include "daemon/batch.h"
 #include "daemon/inbox.h"
 #include "daemon/log.h"
+#include "daemon/outlet.h"
 #include "daemon/sockaddr.h"
 #include "daemon/sockets.h"
 
@@ -20,11 +22,14 @@ enum {
 	ROUNDS_MAX = 4,
 	RECEIVE_BUFFER = 1 << 20, /* spec 01 §1, as the next */
 	SEND_BUFFER = 212992,
+	/* When the kernel had no memory: nothing tells when it has some. */
+	STARVED_US = 2000,
 };
 
 struct udp_socket {
 	struct sockets *all;
-	struct event *readable;
+	struct event *readable, *writable, *pause;
+	struct outlet out;
 	int fd;          /* -1: free */
 	uint32_t serial; /* of its opening, as the handle may be used again */
 	bool any_host;   /* bound to all addresses */
@@ -38,6 +43,7 @@ struct sockets {
 	struct udp_socket sock[SOCKETS_MAX];
 	uint32_t serial;
 	bool several_addresses;
+	struct outlet_counts counts;
 	struct batch out;
 	struct inbox in;
 };
@@ -75,18 +81,17 @@ static bool
 read_round(struct sockets *s, struct udp_socket *u)
 {
 	struct dgram dg = {.sock = (int)(u - s->sock)};
-	unsigned n = inbox_read(&s->in, u->fd, u->wants_local);
+	bool more = inbox_read(&s->in, u->fd);
 	uint32_t serial = u->serial;
 
-	for (unsigned i = 0; i < n; i++) {
-		inbox_get(&s->in, i, u->port, &dg);
+	while (inbox_next(&s->in, u->port, &dg)) {
 		s->owner.recv(s->owner.owner, &dg);
 		/* The owner may close the socket, and open another in its
 		 * place; the rest was not meant for that one. */
 		if (u->fd < 0 || u->serial != serial)
 			return false;
 	}
-	return n == INBOX_MAX;
+	return more;
 }
 
 static void
@@ -100,6 +105,37 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	s->owner.wake(s->owner.owner);
 	for (int i = 0; i < ROUNDS_MAX && read_round(s, u); i++)
 		;
+	s->owner.settle(s->owner.owner);
+}
+
+/* ---- what the kernel did not take at once ---- */
+
+/* Tries again when the kernel may take what is kept. */
+static void
+out_later(struct udp_socket *u)
+{
+	struct timeval pause = {.tv_usec = STARVED_US};
+
+	if (u->out.wait == OUTLET_FULL)
+		event_add(u->writable, NULL);
+	else if (u->out.wait == OUTLET_STARVED)
+		event_add(u->pause, &pause);
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp_socket *u = arg;
+	struct sockets *s = u->all;
+
+	(void)fd;
+	(void)what;
+	s->owner.wake(s->owner.owner);
+	outlet_again(&u->out);
+	if (u->out.wait == OUTLET_READY)
+		s->owner.writable(s->owner.owner, (int)(u - s->sock));
+	else
+		out_later(u);
 	s->owner.settle(s->owner.owner);
 }
 
@@ -162,6 +198,7 @@ set_options(int fd)
 	/* Never fragment, and do not believe what routers say of the MTU. */
 	set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE,
 	    "IP_MTU_DISCOVER");
+	set_option(fd, SOL_UDP, UDP_GRO, 1, "UDP_GRO");
 }
 
 static struct udp_socket *
@@ -171,6 +208,30 @@ free_slot(struct sockets *s)
 		if (s->sock[i].fd < 0)
 			return &s->sock[i];
 	return NULL;
+}
+
+static bool
+make_events(struct sockets *s, struct udp_socket *u)
+{
+	u->readable =
+	    event_new(s->base, u->fd, EV_READ | EV_PERSIST, on_readable, u);
+	u->writable = event_new(s->base, u->fd, EV_WRITE, on_writable, u);
+	u->pause = evtimer_new(s->base, on_writable, u);
+	return u->readable != NULL && u->writable != NULL && u->pause != NULL &&
+	       event_add(u->readable, NULL) == 0;
+}
+
+static void
+drop_socket(struct udp_socket *u)
+{
+	struct event *events[] = {u->readable, u->writable, u->pause};
+
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
+	outlet_fini(&u->out);
+	close(u->fd);
+	u->fd = -1;
 }
 
 int
@@ -185,17 +246,14 @@ sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
 	fd = bind_new(at, &in);
 	if (fd < 0)
 		return fd;
-	u->readable =
-	    event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, u);
-	if (u->readable == NULL || event_add(u->readable, NULL) != 0) {
-		if (u->readable != NULL)
-			event_free(u->readable);
-		close(fd);
+	u->fd = fd;
+	outlet_init(&u->out, fd, &s->counts);
+	if (!make_events(s, u)) {
+		drop_socket(u);
 		return ERR_SOCKET;
 	}
 	set_options(fd);
 	*bound = addr_from_in(in.sin_addr, ntohs(in.sin_port));
-	u->fd = fd;
 	u->serial = ++s->serial;
 	u->port = bound->port;
 	u->any_host = in.sin_addr.s_addr == htonl(INADDR_ANY);
@@ -212,21 +270,33 @@ sockets_close(struct sockets *s, int sock)
 	assert(sock >= 0 && sock < SOCKETS_MAX);
 	if (u->fd < 0)
 		return;
-	batch_flush(&s->out); /* what was committed counts as sent */
-	event_free(u->readable);
-	close(u->fd);
-	u->fd = -1;
+	sockets_flush(s); /* what was committed counts as sent */
+	drop_socket(u);
 }
 
 /* ---- out ---- */
 
+static bool
+may_send(const struct sockets *s, int sock)
+{
+	return s->sock[sock].fd >= 0 && s->sock[sock].out.wait == OUTLET_READY;
+}
+
 uint8_t *
 sockets_reserve(struct sockets *s, const struct dgram_meta *meta, size_t cap)
 {
+	uint8_t *room;
+
 	assert(meta->sock >= 0 && meta->sock < SOCKETS_MAX);
-	if (s->sock[meta->sock].fd < 0 || meta->to.family != ADDR_V4)
+	if (!may_send(s, meta->sock) || meta->to.family != ADDR_V4 ||
+	    !batch_takes(meta, cap))
 		return NULL;
-	return batch_reserve(&s->out, s->sock[meta->sock].fd, meta, cap);
+	room = batch_reserve(&s->out, meta, cap);
+	if (room != NULL)
+		return room;
+	sockets_flush(s);
+	return may_send(s, meta->sock) ? batch_reserve(&s->out, meta, cap)
+				       : NULL;
 }
 
 int
@@ -238,11 +308,23 @@ sockets_commit(struct sockets *s, size_t len)
 void
 sockets_flush(struct sockets *s)
 {
-	batch_flush(&s->out);
+	struct batch *b = &s->out;
+	unsigned at = 0, end;
+
+	while (at < b->len) {
+		struct udp_socket *u = &s->sock[b->sock[at]];
+
+		for (end = at + 1; end < b->len && b->sock[end] == b->sock[at];)
+			end++;
+		outlet_send(&u->out, b, at, end);
+		out_later(u);
+		at = end;
+	}
+	batch_clear(b);
 }
 
-uint64_t
-sockets_lost(const struct sockets *s)
+const struct outlet_counts *
+sockets_counts(const struct sockets *s)
 {
-	return s->out.lost;
+	return &s->counts;
 }

@@ -4,7 +4,9 @@
  *
  * Sockets are handles, 0 to SOCKETS_MAX - 1. What arrives is given to the
  * owner, one datagram after the other; what leaves is collected in a batch,
- * which goes when it is full and when the owner flushes it. Knows no message.
+ * which goes when it is full and when the owner flushes it. A socket that the
+ * kernel holds up gets no more room until it has sent what it was given; the
+ * others go on. Knows no message.
  */
 #ifndef DAEMON_SOCKETS_H
 #define DAEMON_SOCKETS_H
@@ -14,17 +16,20 @@
 #include <stdint.h>
 
 #include "base/world.h"
+#include "daemon/outlet.h"
 
 enum { SOCKETS_MAX = 16 };
 
 struct event_base;
 
-/* Who is told. All three are called for each wake-up with something to read. */
+/* Who is told. Each wake-up begins with wake and ends with settle. */
 struct sockets_owner {
-	void (*wake)(void *owner); /* before the first datagram */
+	void (*wake)(void *owner);
 	/* A datagram; one longer than DGRAM_MAX has len DGRAM_MAX + 1. */
 	void (*recv)(void *owner, const struct dgram *dg);
-	void (*settle)(void *owner); /* after the last */
+	/* The socket's queue had been full, and is empty. */
+	void (*writable)(void *owner, int sock);
+	void (*settle)(void *owner);
 	void *owner;
 };
 
@@ -51,7 +56,7 @@ void sockets_flush(struct sockets *s);
  */
 void sockets_several_addresses(struct sockets *s, bool several);
 
-/* Datagrams that the kernel did not take. */
-uint64_t sockets_lost(const struct sockets *s);
+/* Datagrams that the kernel did not take, or not at once. */
+const struct outlet_counts *sockets_counts(const struct sockets *s);
 
 #endif

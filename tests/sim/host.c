@@ -107,7 +107,7 @@ host_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
 	struct sim *s = host_of(w)->sim;
 
 	s->out_host = NULL;
-	if (cap > sizeof s->out)
+	if (cap > (meta->segment != 0 ? sizeof s->out : DGRAM_MAX))
 		return NULL;
 	if (prng_chance(&host_of(w)->rand, s->opt.full_permille * 1000))
 		return NULL;
@@ -124,25 +124,39 @@ watch_sent(struct host *h, struct spot to, const uint8_t *buf, size_t len)
 			walk_sent(op->walk, to, buf, len);
 }
 
+/* One datagram goes out. */
+static void
+host_send(struct host *h, const uint8_t *p, size_t len)
+{
+	struct sim *s = h->sim;
+	struct spot to = addr_spot(&s->out_meta.to);
+	struct spot from = {h->ep.ip, h->ports[s->out_meta.sock]};
+	uint8_t buf[DGRAM_MAX]; /* others may write longer ones over it */
+
+	memcpy(buf, p, len);
+	if (h->mangle != NULL)
+		len = h->mangle(s, h, to, buf, len);
+	if (len == 0)
+		return;
+	if (h->walks > 0)
+		watch_sent(h, to, buf, len);
+	check_sent(h, to, len);
+	sim_send(s, &h->ep, h->nat, from, to, buf, len);
+}
+
+/* A burst is cut here, as a network card would. */
 static int
 host_commit(struct world *w, size_t len)
 {
 	struct host *h = host_of(w);
 	struct sim *s = h->sim;
-	struct spot to = addr_spot(&s->out_meta.to);
-	struct spot from = {h->ep.ip, h->ports[s->out_meta.sock]};
+	size_t piece = s->out_meta.segment != 0 ? s->out_meta.segment : len;
 
 	if (s->out_host != h)
 		return ERR_FULL;
 	s->out_host = NULL;
-	if (h->mangle != NULL)
-		len = h->mangle(s, h, to, s->out, len);
-	if (len == 0)
-		return 0;
-	if (h->walks > 0)
-		watch_sent(h, to, s->out, len);
-	check_sent(h, to, len);
-	sim_send(s, &h->ep, h->nat, from, to, s->out, len);
+	for (size_t at = 0; at < len; at += piece)
+		host_send(h, s->out + at, len - at < piece ? len - at : piece);
 	return 0;
 }
 

@@ -78,17 +78,37 @@ fake_random(struct world *w, void *out, size_t len)
 		p[i] = (uint8_t)fake_random64(fake_of(w));
 }
 
+static size_t
+room_max(const struct dgram_meta *meta)
+{
+	size_t most = (size_t)meta->segment * WORLD_BURST_SEGMENTS;
+
+	if (meta->segment == 0)
+		return DGRAM_MAX;
+	return most < WORLD_BURST_MAX ? most : WORLD_BURST_MAX;
+}
+
 static uint8_t *
 fake_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
 {
 	struct fake_world *fw = fake_of(w);
-	struct fake_sent *s;
 
-	if (cap == 0 || cap > DGRAM_MAX || meta->sock < 0 ||
-	    meta->sock >= FAKE_SOCKS_MAX || !fw->socks[meta->sock].open)
+	if (cap == 0 || cap > room_max(meta) || meta->segment > DGRAM_MAX ||
+	    meta->sock < 0 || meta->sock >= FAKE_SOCKS_MAX ||
+	    !fw->socks[meta->sock].open)
 		abort(); /* no world could do that */
 	if (fw->batch_max != 0 && fw->sent_len >= fw->batch_max)
 		return NULL;
+	fw->meta = *meta;
+	fw->reserved = cap;
+	return fw->room;
+}
+
+static void
+keep_sent(struct fake_world *fw, const uint8_t *buf, size_t len)
+{
+	struct fake_sent *s;
+
 	if (fw->sent_len == fw->sent_cap) {
 		size_t want = fw->sent_cap == 0 ? 8 : fw->sent_cap * 2;
 
@@ -97,22 +117,25 @@ fake_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
 			abort();
 		fw->sent_cap = want;
 	}
-	s = &fw->sent[fw->sent_len];
-	s->meta = *meta;
-	s->len = 0;
-	fw->reserved = cap;
-	return s->buf;
+	s = &fw->sent[fw->sent_len++];
+	s->meta = fw->meta;
+	s->meta.segment = 0;
+	s->len = len;
+	memcpy(s->buf, buf, len);
 }
 
 static int
 fake_commit(struct world *w, size_t len)
 {
 	struct fake_world *fw = fake_of(w);
+	size_t piece = fw->meta.segment != 0 ? fw->meta.segment : len;
 
 	if (len == 0 || len > fw->reserved)
 		abort();
 	fw->reserved = 0;
-	fw->sent[fw->sent_len++].len = len;
+	for (size_t at = 0; at < len; at += piece)
+		keep_sent(
+		    fw, fw->room + at, len - at < piece ? len - at : piece);
 	return 0;
 }
 

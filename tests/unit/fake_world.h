@@ -2,9 +2,10 @@
 /*
  * fake_world.h - a world without a network, for tests.
  *
- * Keeps what the core sends until the test has looked at it, hands out socket
- * handles, and takes its random bytes from a seed. Time stands still until
- * the test moves it. Running out of memory ends the test.
+ * Keeps what the core sends until the test has looked at it, bursts cut into
+ * their datagrams as the network would carry them. Hands out socket handles,
+ * and takes its random bytes from a seed. Time stands still until the test
+ * moves it. Running out of memory ends the test.
  */
 #ifndef TESTS_FAKE_WORLD_H
 #define TESTS_FAKE_WORLD_H
@@ -39,7 +40,7 @@ struct fake_world {
 	/* What was sent since fake_clear(), oldest first. */
 	struct fake_sent *sent;
 	size_t sent_len, sent_cap;
-	size_t batch_max; /* room in the batch; 0: as much as is wanted */
+	size_t batch_max; /* datagrams until it is full; 0: never */
 
 	struct fake_sock socks[FAKE_SOCKS_MAX];
 	uint16_t taken_first, taken_last; /* ports that open() refuses */
@@ -49,7 +50,9 @@ struct fake_world {
 	size_t names_len;
 
 	uint64_t seed;
-	size_t reserved; /* 0 unless a datagram waits for commit */
+	size_t reserved; /* 0 unless something waits for commit */
+	struct dgram_meta meta;
+	uint8_t room[WORLD_BURST_MAX];
 };
 
 /* Starts at one hour of uptime on the first day of 2026. */

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The real world on loopback: what goes in comes out, in batches, and nothing
- * that is too long passes for something shorter (07 R19).
+ * The real world on loopback: what goes in comes out, in batches and bursts,
+ * and nothing that is too long passes for something shorter (07 R19). Between
+ * the sockets and the kernel stand two functions of the same name, which
+ * refuse what a test wants to see refused.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -22,12 +27,67 @@ static struct world *world;
 
 /* What the owner has been told. */
 static struct {
-	unsigned wakes, settles, datagrams, answers;
+	unsigned wakes, settles, datagrams, answers, writable;
+	int writable_sock;
+	size_t bytes;
 	size_t len;
 	struct dgram last;
 	struct addr answer;
 	bool echo, close;
 } seen;
+
+/* What stands before the kernel. */
+static struct {
+	int error;       /* of the next sends, 0: none */
+	unsigned passes; /* so many datagrams or bursts go before that */
+	int burst_error; /* of sends that begin with a burst */
+	bool old;        /* knows nothing of bursts */
+	unsigned bursts; /* that the kernel took */
+} before;
+
+static bool
+is_burst(const struct msghdr *h)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(h);
+
+	for (; c != NULL; c = CMSG_NXTHDR((struct msghdr *)h, c))
+		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_SEGMENT)
+			return true;
+	return false;
+}
+
+int
+sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
+{
+	long sent;
+
+	if (is_burst(&v->msg_hdr) && before.burst_error != 0) {
+		errno = before.burst_error;
+		return -1;
+	}
+	if (before.error != 0 && before.passes == 0) {
+		errno = before.error;
+		return -1;
+	}
+	if (before.error != 0 && n > before.passes)
+		n = before.passes;
+	sent = syscall(SYS_sendmmsg, fd, v, n, flags);
+	for (long i = 0; i < sent; i++)
+		before.bursts += is_burst(&v[i].msg_hdr);
+	if (before.error != 0 && sent > 0)
+		before.passes -= (unsigned)sent;
+	return (int)sent;
+}
+
+int
+getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	if (before.old && level == SOL_UDP && name == UDP_SEGMENT) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	return (int)syscall(SYS_getsockopt, fd, level, name, value, len);
+}
 
 static uint8_t *
 reserve(int sock, struct addr to, size_t cap)
@@ -53,6 +113,7 @@ on_recv(void *owner, const struct dgram *dg)
 	seen.datagrams++;
 	seen.last = *dg;
 	seen.len = dg->len;
+	seen.bytes += dg->len;
 	if (seen.close)
 		world->ops->close(world, dg->sock);
 	if (!seen.echo)
@@ -61,6 +122,14 @@ on_recv(void *owner, const struct dgram *dg)
 	ck_assert_ptr_nonnull(room);
 	memcpy(room, dg->buf, dg->len);
 	ck_assert_int_eq(world->ops->commit(world, dg->len), 0);
+}
+
+static void
+on_writable(void *owner, int sock)
+{
+	(void)owner;
+	seen.writable++;
+	seen.writable_sock = sock;
 }
 
 static void
@@ -83,9 +152,11 @@ on_answer(void *owner, uint32_t ticket, const struct addr *a)
 static void
 setup(void)
 {
-	struct sockets_owner owner = {on_wake, on_recv, on_settle, &seen};
+	struct sockets_owner owner = {
+	    on_wake, on_recv, on_writable, on_settle, &seen};
 
 	memset(&seen, 0, sizeof seen);
+	memset(&before, 0, sizeof before);
 	base = event_base_new();
 	ck_assert_ptr_nonnull(base);
 	ck_assert_int_eq(world_init(&real, base, &owner, on_answer), 0);
@@ -127,6 +198,12 @@ send_one(int sock, struct addr to, size_t len)
 	ck_assert_ptr_nonnull(room);
 	memset(room, 0x5a, len);
 	ck_assert_int_eq(world->ops->commit(world, len), 0);
+}
+
+static const struct outlet_counts *
+counts(void)
+{
+	return sockets_counts(real.sockets);
 }
 
 START_TEST(tells_both_ends)
@@ -193,7 +270,7 @@ START_TEST(batches_flush_when_full)
 	turn();
 	ck_assert_uint_eq(seen.datagrams, 200);
 	ck_assert_uint_eq(seen.wakes, 1);
-	ck_assert_uint_eq(sockets_lost(real.sockets), 0);
+	ck_assert_uint_eq(counts()->lost, 0);
 }
 END_TEST
 
@@ -265,7 +342,7 @@ START_TEST(refused_datagram_stops_no_other)
 	sockets_flush(real.sockets);
 	turn();
 	ck_assert_uint_eq(seen.datagrams, 2);
-	ck_assert_uint_eq(sockets_lost(real.sockets), 1);
+	ck_assert_uint_eq(counts()->lost, 1);
 }
 END_TEST
 
@@ -387,6 +464,319 @@ START_TEST(ttl_ecn_and_source_travel_beside)
 }
 END_TEST
 
+/* ---- bursts ---- */
+
+/* A burst whose bytes count on from `first`; what is read checks them. */
+static void
+send_burst(const struct dgram_meta *meta, size_t len, uint8_t first)
+{
+	uint8_t *room = world->ops->reserve(world, meta, len + 100);
+
+	ck_assert_ptr_nonnull(room);
+	for (size_t i = 0; i < len; i++)
+		room[i] = (uint8_t)(first + i / meta->segment);
+	ck_assert_int_eq(world->ops->commit(world, len), 0);
+}
+
+/* One of 9.5 datagrams, to b. */
+static void
+send_ten(int sock, struct addr to)
+{
+	struct dgram_meta meta = {.sock = sock, .to = to, .segment = 1000};
+
+	send_burst(&meta, 9500, 0);
+}
+
+static void
+check_ten(void)
+{
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 10);
+	ck_assert_uint_eq(seen.bytes, 9500);
+	ck_assert_uint_eq(seen.len, 500);
+	ck_assert_uint_eq(seen.last.buf[0], 9);
+	ck_assert_uint_eq(seen.last.buf[499], 9);
+	seen.datagrams = 0;
+	seen.bytes = 0;
+}
+
+START_TEST(burst_comes_as_datagrams)
+{
+	struct addr a, b;
+	int from = open_any(&a);
+
+	open_any(&b);
+	send_ten(from, b);
+	sockets_flush(real.sockets);
+	check_ten();
+	ck_assert(addr_equal(&seen.last.from, &a));
+}
+END_TEST
+
+/* No segment: a datagram of more than one would be cut where it should not. */
+START_TEST(short_burst_is_a_datagram)
+{
+	struct addr a, b;
+	struct dgram_meta meta = {.sock = open_any(&a), .segment = 1000};
+
+	open_any(&b);
+	meta.to = b;
+	send_burst(&meta, 1000, 3);
+	send_burst(&meta, 1, 4);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 2);
+	ck_assert_uint_eq(seen.bytes, 1001);
+	ck_assert_uint_eq(before.bursts, 0);
+}
+END_TEST
+
+START_TEST(bursts_are_limited)
+{
+	struct addr a, b;
+	struct dgram_meta meta = {.sock = open_any(&a)};
+
+	open_any(&b);
+	meta.to = b;
+	meta.segment = 1;
+	ck_assert_ptr_null(
+	    world->ops->reserve(world, &meta, WORLD_BURST_SEGMENTS + 1));
+	ck_assert_ptr_nonnull(
+	    world->ops->reserve(world, &meta, WORLD_BURST_SEGMENTS));
+	meta.segment = DGRAM_MAX;
+	ck_assert_ptr_null(
+	    world->ops->reserve(world, &meta, WORLD_BURST_MAX + 1));
+	ck_assert_ptr_nonnull(
+	    world->ops->reserve(world, &meta, WORLD_BURST_MAX));
+	meta.segment = DGRAM_MAX + 1;
+	ck_assert_ptr_null(world->ops->reserve(world, &meta, 10));
+}
+END_TEST
+
+/* More than the batch holds, between datagrams of the other kind. */
+START_TEST(bursts_and_datagrams_keep_their_order)
+{
+	struct addr a, b;
+	struct dgram_meta meta = {.sock = open_any(&a), .segment = 1200};
+
+	open_any(&b);
+	meta.to = b;
+	for (int i = 0; i < 6; i++) {
+		send_burst(&meta, 20000, 0);
+		send_one(meta.sock, b, 7);
+	}
+	sockets_flush(real.sockets);
+	while (seen.datagrams < 6 * 18)
+		turn();
+	ck_assert_uint_eq(seen.bytes, 6 * 20007);
+	ck_assert_uint_eq(seen.len, 7);
+	ck_assert_uint_eq(counts()->lost, 0);
+}
+END_TEST
+
+START_TEST(old_kernel_gets_the_pieces)
+{
+	struct addr a, b;
+	int from;
+
+	before.old = true;
+	from = open_any(&a);
+	open_any(&b);
+	send_ten(from, b);
+	sockets_flush(real.sockets);
+	check_ten();
+	ck_assert_uint_eq(before.bursts, 0);
+}
+END_TEST
+
+/* Such as EIO of a device that computes no checksums. */
+START_TEST(refused_burst_goes_in_pieces)
+{
+	static const int errors[] = {EIO, EINVAL, EMSGSIZE, EOPNOTSUPP};
+	struct addr a, b;
+	int from = open_any(&a);
+
+	open_any(&b);
+	before.burst_error = errors[_i];
+	send_ten(from, b);
+	sockets_flush(real.sockets);
+	check_ten();
+	before.burst_error = 0;
+	send_ten(from, b);
+	sockets_flush(real.sockets);
+	check_ten();
+	ck_assert_uint_eq(before.bursts, 0); /* it is not tried again */
+	ck_assert_uint_eq(counts()->lost, 0);
+}
+END_TEST
+
+/* That nobody can be sent to port 0 says nothing of bursts. */
+START_TEST(unsendable_burst_is_lost_alone)
+{
+	struct addr a, b, nowhere = addr_v4(127, 0, 0, 1, 0);
+	int from = open_any(&a);
+
+	open_any(&b);
+	send_ten(from, nowhere);
+	send_ten(from, b);
+	sockets_flush(real.sockets);
+	check_ten();
+	ck_assert_uint_eq(before.bursts, 1);
+	ck_assert_uint_eq(counts()->lost, 10);
+}
+END_TEST
+
+START_TEST(ttl_ecn_and_source_travel_beside_each_piece)
+{
+	struct addr at = addr_v4(0, 0, 0, 0, 0), bound;
+	struct sockaddr_in in = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof in;
+	int fd = plain_socket(), one = 1;
+	struct dgram_meta meta = {.ttl = 5,
+	    .ecn = 2,
+	    .local = addr_v4(127, 0, 0, 3, 0),
+	    .segment = 1};
+
+	before.old = _i == 1;
+	setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &one, sizeof one);
+	setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof one);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	meta.sock = world->ops->open(world, &at, &bound);
+	meta.to = addr_from_in(in.sin_addr, ntohs(in.sin_port));
+	ck_assert_ptr_nonnull(world->ops->reserve(world, &meta, 3));
+	ck_assert_int_eq(world->ops->commit(world, 3), 0);
+	sockets_flush(real.sockets);
+	for (int i = 0; i < 3; i++) {
+		int ttl = 0, tos = -1;
+		struct addr from;
+
+		read_beside(fd, &ttl, &tos, &in);
+		from = addr_from_in(in.sin_addr, 0);
+		ck_assert_int_eq(ttl, 5);
+		ck_assert_int_eq(tos, 2);
+		ck_assert(addr_equal(&from, &meta.local));
+	}
+	close(fd);
+}
+END_TEST
+
+/* ---- a full queue ---- */
+
+START_TEST(full_socket_waits_and_holds_nobody_up)
+{
+	struct addr a, b, c;
+	int slow = open_any(&a), other = open_any(&b);
+
+	open_any(&c);
+	before.error = _i == 0 ? EAGAIN : _i == 1 ? ENOBUFS : ENOMEM;
+	before.passes = 2;
+	for (int i = 1; i <= 5; i++)
+		send_one(slow, c, (size_t)i);
+	sockets_flush(real.sockets);
+	ck_assert_uint_eq(counts()->delayed, 3);
+	ck_assert_ptr_null(reserve(slow, c, 1));
+	before.error = 0;
+	send_one(other, c, 100);
+	sockets_flush(real.sockets);
+	while (seen.datagrams < 6 || seen.writable == 0)
+		turn();
+	ck_assert_uint_eq(seen.bytes, 1 + 2 + 3 + 4 + 5 + 100);
+	ck_assert_uint_eq(seen.len, 5); /* the last: they kept their order */
+	ck_assert_uint_eq(seen.writable, 1);
+	ck_assert_int_eq(seen.writable_sock, slow);
+	ck_assert_ptr_nonnull(reserve(slow, c, 1));
+	ck_assert_uint_eq(counts()->lost, 0);
+}
+END_TEST
+
+/* While it stays full nothing is told, and nothing is lost. */
+START_TEST(full_socket_waits_as_long_as_it_takes)
+{
+	struct addr a, b;
+	int slow = open_any(&a);
+
+	open_any(&b);
+	before.error = EAGAIN;
+	send_one(slow, b, 9);
+	sockets_flush(real.sockets);
+	turn();
+	turn();
+	ck_assert_uint_eq(seen.writable, 0);
+	ck_assert_ptr_null(reserve(slow, b, 1));
+	before.error = 0;
+	while (seen.datagrams == 0)
+		turn();
+	ck_assert_uint_eq(seen.writable, 1);
+	ck_assert_uint_eq(counts()->delayed, 1);
+}
+END_TEST
+
+/* What two runs of one batch leave behind goes in one piece later. */
+START_TEST(full_socket_keeps_all_that_was_committed)
+{
+	struct addr a, b, c;
+	int slow = open_any(&a), other = open_any(&b);
+
+	open_any(&c);
+	before.error = EAGAIN;
+	before.passes = 1;
+	send_one(slow, c, 1);
+	send_ten(slow, c);
+	send_one(other, c, 1);
+	send_one(slow, c, 2);
+	sockets_flush(real.sockets);
+	before.error = 0;
+	while (seen.datagrams < 13)
+		turn();
+	ck_assert_uint_eq(seen.bytes, 1 + 9500 + 1 + 2);
+	ck_assert(addr_equal(&seen.last.from, &b) || seen.len == 2);
+	ck_assert_uint_eq(counts()->delayed, 12);
+}
+END_TEST
+
+/* Full in the middle of a burst that is cut here. */
+START_TEST(rest_of_a_burst_is_kept)
+{
+	struct addr a, b;
+	int slow;
+
+	before.old = true;
+	slow = open_any(&a);
+	open_any(&b);
+	before.error = EAGAIN;
+	before.passes = 4;
+	send_ten(slow, b);
+	sockets_flush(real.sockets);
+	ck_assert_uint_eq(counts()->delayed, 6);
+	before.error = 0;
+	while (seen.datagrams < 10)
+		turn();
+	ck_assert_uint_eq(seen.bytes, 9500);
+	ck_assert_uint_eq(seen.last.buf[0], 9);
+}
+END_TEST
+
+START_TEST(what_is_kept_at_the_end_is_counted)
+{
+	struct addr a, b;
+	int slow = open_any(&a);
+
+	open_any(&b);
+	before.error = EAGAIN;
+	send_ten(slow, b);
+	world->ops->close(world, slow);
+	ck_assert_uint_eq(counts()->lost, 10);
+	before.error = 0;
+	ck_assert_int_eq(open_any(&a), slow);
+	send_one(slow, b, 5);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 1);
+}
+END_TEST
+
 /* From the hosts file, so that no packet leaves this machine. */
 START_TEST(resolves_later)
 {
@@ -449,6 +839,20 @@ t_suite(void)
 	tcase_add_test(tc, close_ends_the_batch);
 	tcase_add_test(tc, local_address_is_told_if_there_are_several);
 	tcase_add_test(tc, ttl_ecn_and_source_travel_beside);
+	tcase_add_test(tc, burst_comes_as_datagrams);
+	tcase_add_test(tc, short_burst_is_a_datagram);
+	tcase_add_test(tc, bursts_are_limited);
+	tcase_add_test(tc, bursts_and_datagrams_keep_their_order);
+	tcase_add_test(tc, old_kernel_gets_the_pieces);
+	tcase_add_loop_test(tc, refused_burst_goes_in_pieces, 0, 4);
+	tcase_add_test(tc, unsendable_burst_is_lost_alone);
+	tcase_add_loop_test(
+	    tc, ttl_ecn_and_source_travel_beside_each_piece, 0, 2);
+	tcase_add_loop_test(tc, full_socket_waits_and_holds_nobody_up, 0, 3);
+	tcase_add_test(tc, full_socket_waits_as_long_as_it_takes);
+	tcase_add_test(tc, full_socket_keeps_all_that_was_committed);
+	tcase_add_test(tc, rest_of_a_burst_is_kept);
+	tcase_add_test(tc, what_is_kept_at_the_end_is_counted);
 	tcase_add_test(tc, resolves_later);
 	tcase_add_test(tc, questions_are_limited);
 	tcase_add_test(tc, random_bytes_are_handed_out_once);

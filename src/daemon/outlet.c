@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+
+#include "daemon/log.h"
+#include "daemon/outlet.h"
+
+void
+outlet_init(struct outlet *o, int fd, struct outlet_counts *counts)
+{
+	int segment;
+	socklen_t len = sizeof segment;
+
+	*o = (struct outlet){.fd = fd, .counts = counts};
+	o->cuts = getsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, &len) == 0;
+}
+
+/* Those from at to end will not be sent. */
+static void
+lose(struct outlet *o, const struct batch *b, unsigned at, unsigned end)
+{
+	for (; at < end; at++)
+		o->counts->lost += batch_datagrams(b, at);
+}
+
+static void
+forget(struct outlet *o)
+{
+	free(o->kept);
+	o->kept = NULL;
+	o->wait = OUTLET_READY;
+}
+
+void
+outlet_fini(struct outlet *o)
+{
+	if (o->kept != NULL)
+		lose(o, o->kept, o->kept_sent, o->kept->len);
+	forget(o);
+}
+
+/* ---- sending ---- */
+
+/* The whole socket is clogged, not one datagram wrong; how to wait. */
+static bool
+clogged(struct outlet *o, int error)
+{
+	if (error == EAGAIN)
+		o->wait = OUTLET_FULL;
+	else if (error == ENOBUFS || error == ENOMEM)
+		o->wait = OUTLET_STARVED;
+	else
+		return false;
+	return true;
+}
+
+/* udp(7): what a kernel or device says that cannot cut this burst. */
+static bool
+cannot_cut(int error)
+{
+	return error == EIO || error == EINVAL || error == EMSGSIZE ||
+	       error == EOPNOTSUPP;
+}
+
+/*
+ * Sends the datagrams of a burst one by one. False if the socket is clogged;
+ * what was not sent is then left of it.
+ */
+static bool
+send_pieces(struct outlet *o, struct batch *b, unsigned i)
+{
+	struct batch_pieces cut;
+	unsigned at = 0;
+
+	batch_cut(b, i, &cut);
+	while (at < cut.len) {
+		int n = sendmmsg(o->fd, cut.msg + at, cut.len - at, 0);
+
+		if (n > 0) {
+			/* If the first goes, the cutting was at fault. */
+			if (at == 0 && o->cuts) {
+				o->cuts = false;
+				log_info("bursts go without UDP_SEGMENT: this "
+					 "device does not cut them");
+			}
+			at += (unsigned)n;
+		} else if (n < 0 && clogged(o, errno)) {
+			batch_skip(b, i, at);
+			return false;
+		} else if (n == 0 || errno != EINTR) {
+			o->counts->lost++; /* too big, no route, filtered */
+			at++;
+		}
+	}
+	return true;
+}
+
+/* Where the run ends that begins at `at` and can go by one system call. */
+static unsigned
+run_end(
+    const struct outlet *o, const struct batch *b, unsigned at, unsigned end)
+{
+	do
+		at++;
+	while (at < end && (o->cuts || b->segment[at] == 0));
+	return at;
+}
+
+/* Returns the first that was not sent, because the socket is clogged; or end.
+ */
+static unsigned
+send_some(struct outlet *o, struct batch *b, unsigned at, unsigned end)
+{
+	while (at < end) {
+		bool burst = b->segment[at] != 0;
+		int n = 0;
+
+		if (!burst || o->cuts)
+			n = sendmmsg(
+			    o->fd, b->msg + at, run_end(o, b, at, end) - at, 0);
+		if (n > 0) {
+			at += (unsigned)n;
+		} else if (burst && (!o->cuts || cannot_cut(errno))) {
+			if (!send_pieces(o, b, at))
+				return at;
+			at++;
+		} else if (n < 0 && clogged(o, errno)) {
+			return at;
+		} else if (n == 0 || errno != EINTR) {
+			lose(o, b, at, at + 1); /* no route, filtered */
+			at++;
+		}
+	}
+	return end;
+}
+
+/* ---- keeping ---- */
+
+static void
+keep(struct outlet *o, const struct batch *b, unsigned at, unsigned end)
+{
+	if (o->kept == NULL) {
+		o->kept = calloc(1, sizeof *o->kept);
+		if (o->kept == NULL) {
+			lose(o, b, at, end);
+			o->wait = OUTLET_READY;
+			return;
+		}
+		batch_init(o->kept);
+		o->kept_sent = 0;
+	}
+	for (; at < end; at++) {
+		o->counts->delayed += batch_datagrams(b, at);
+		batch_copy(o->kept, b, at);
+	}
+}
+
+void
+outlet_send(struct outlet *o, struct batch *b, unsigned at, unsigned end)
+{
+	if (o->wait == OUTLET_READY)
+		at = send_some(o, b, at, end);
+	if (at < end)
+		keep(o, b, at, end);
+}
+
+void
+outlet_again(struct outlet *o)
+{
+	o->wait = OUTLET_READY;
+	o->kept_sent = send_some(o, o->kept, o->kept_sent, o->kept->len);
+	if (o->kept_sent == o->kept->len)
+		forget(o);
+}
