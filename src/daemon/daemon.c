@@ -147,14 +147,18 @@ on_resolved(void *owner, uint32_t ticket, const struct addr *a)
 }
 
 static void
-on_addresses(void *owner)
+on_addresses(void *owner, bool ipv4)
 {
 	struct daemon *d = owner;
 
-	log_info("the host's addresses have changed");
-	sockets_several_addresses(d->world.sockets, d->netlink.host.len > 1);
+	sockets_several_addresses(d->world.sockets, d->netlink.host.v4_len > 1);
 	daemon_wake(d);
-	node_network_changed(d->node);
+	node_set_local(d->node, d->netlink.host.addr, d->netlink.host.len);
+	/* IPv6 addresses for privacy come and go by the day. */
+	if (ipv4) {
+		log_info("the host's addresses have changed");
+		node_network_changed(d->node);
+	}
 	daemon_settle(d);
 }
 
@@ -271,7 +275,7 @@ start_loop(struct daemon *d)
 	if (netlink_init(&d->netlink, d->base, on_addresses, d) != 0)
 		log_warning(
 		    "changes of this host's addresses go unnoticed: %m");
-	sockets_several_addresses(d->world.sockets, d->netlink.host.len > 1);
+	sockets_several_addresses(d->world.sockets, d->netlink.host.v4_len > 1);
 	return DAEMON_OK;
 }
 
@@ -307,7 +311,10 @@ make_node(struct daemon *d)
 	c.identity = d->identity;
 	c.announce_ms = d->config.announce_ms;
 	d->node = node_new(&d->world.world, &c);
-	return d->node != NULL ? node_start(d->node) : ERR_MEMORY;
+	if (d->node == NULL)
+		return ERR_MEMORY;
+	node_set_local(d->node, d->netlink.host.addr, d->netlink.host.len);
+	return node_start(d->node);
 }
 
 static int

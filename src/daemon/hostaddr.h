@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hostaddr.h - the host's own IPv4 addresses, loopback left out.
+ * hostaddr.h - the host's own addresses: IPv4 without loopback, global IPv6.
  */
 #ifndef DAEMON_HOSTADDR_H
 #define DAEMON_HOSTADDR_H
@@ -12,13 +12,16 @@
 enum { HOSTADDR_MAX = 64 };
 
 struct hostaddr {
-	struct addr addr[HOSTADDR_MAX];
-	unsigned len;
+	struct addr addr[HOSTADDR_MAX]; /* IPv4 first */
+	unsigned len, v4_len;
 };
 
 /* More than HOSTADDR_MAX are not looked at. */
 void hostaddr_read(struct hostaddr *h);
 
 bool hostaddr_equal(const struct hostaddr *a, const struct hostaddr *b);
+
+/* The same of the IPv4 addresses alone. */
+bool hostaddr_equal_v4(const struct hostaddr *a, const struct hostaddr *b);
 
 #endif

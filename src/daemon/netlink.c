@@ -29,21 +29,23 @@ on_settled(evutil_socket_t fd, short what, void *arg)
 {
 	struct netlink *n = arg;
 	struct hostaddr now;
+	bool ipv4;
 
 	(void)fd;
 	(void)what;
 	hostaddr_read(&now);
 	if (hostaddr_equal(&now, &n->host))
 		return;
+	ipv4 = !hostaddr_equal_v4(&now, &n->host);
 	n->host = now;
-	n->changed(n->owner);
+	n->changed(n->owner, ipv4);
 }
 
 static int
 listen_for_addresses(void)
 {
-	struct sockaddr_nl at = {
-	    .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR};
+	struct sockaddr_nl at = {.nl_family = AF_NETLINK,
+	    .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
 	int fd = socket(
 	    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
@@ -56,7 +58,7 @@ listen_for_addresses(void)
 
 int
 netlink_init(struct netlink *n, struct event_base *base,
-    void (*changed)(void *owner), void *owner)
+    void (*changed)(void *owner, bool ipv4), void *owner)
 {
 	*n = (struct netlink){.changed = changed, .owner = owner};
 	n->fd = listen_for_addresses();

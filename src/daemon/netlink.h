@@ -17,13 +17,14 @@ struct netlink {
 	struct hostaddr host;
 	struct event *readable, *settled;
 	int fd;
-	void (*changed)(void *owner);
+	/* ipv4: not only those of IPv6. */
+	void (*changed)(void *owner, bool ipv4);
 	void *owner;
 };
 
 /* 0, or -1 (errno): then changes go unnoticed. host is filled in any case. */
 int netlink_init(struct netlink *n, struct event_base *base,
-    void (*changed)(void *owner), void *owner);
+    void (*changed)(void *owner, bool ipv4), void *owner);
 void netlink_fini(struct netlink *n);
 
 #endif

@@ -287,6 +287,12 @@ dht_open_address(const struct dht *d)
 	return a;
 }
 
+int
+dht_socket(const struct dht *d)
+{
+	return dht_active(d)->handle;
+}
+
 bool
 dht_is_private(const struct dht *d)
 {

@@ -255,6 +255,9 @@ const struct addr *dht_public_address(const struct dht *d);
 /* The same if anybody may send to it: OPEN, spec 03 §5; else NULL. */
 const struct addr *dht_open_address(const struct dht *d);
 
+/* The socket that own requests leave from; DHT_EV_MOVED tells of another. */
+int dht_socket(const struct dht *d);
+
 struct world *dht_world(const struct dht *d);
 struct timers *dht_timers(const struct dht *d);
 struct stats *dht_stats(const struct dht *d);

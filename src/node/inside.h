@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "base/timer.h"
 #include "node/node.h"
+#include "peer/local.h"
 #include "records/client.h"
 #include "records/records.h"
 #include "signal/router.h"
@@ -67,6 +68,7 @@ struct node {
 	struct dht *dht;
 	struct records *records;
 	struct router *router;
+	struct local local;
 	struct hash_key hash_key;
 	uint64_t started_us;
 

@@ -136,6 +136,12 @@ node_network_changed(struct node *n)
 }
 
 void
+node_set_local(struct node *n, const struct addr *local, size_t len)
+{
+	local_set(&n->local, local, len);
+}
+
+void
 node_writable(struct node *n, int sock)
 {
 	(void)n;

@@ -6,7 +6,8 @@
  * commands come in; datagrams (through the world), a deadline and news go out.
  * Every function may be called whenever no other is running; none blocks.
  * After any call: drain node_poll(), send the world's batch, and come back at
- * node_deadline(). Uses: base, crypto, dht, records, signal.
+ * node_deadline(). Uses: base, crypto, dht, records, signal,
+ * peer.
  */
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
@@ -48,6 +49,12 @@ void node_tick(struct node *n);
 
 void node_slept(struct node *n, uint64_t us);
 void node_network_changed(struct node *n);
+
+/*
+ * The addresses of this machine's interfaces, loopback left out, ports not
+ * looked at: before the start and whenever they have changed. Copied.
+ */
+void node_set_local(struct node *n, const struct addr *local, size_t len);
 
 /* The socket's queue had been full and has room again. */
 void node_writable(struct node *n, int sock);

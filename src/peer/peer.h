@@ -18,6 +18,7 @@
 
 #include "crypto/keys.h"
 #include "dht/dht.h"
+#include "peer/local.h"
 #include "records/records.h"
 #include "signal/router.h"
 #include "udx/udx.h"
@@ -31,6 +32,7 @@ struct peers_base {
 	struct records *records;
 	struct router *router;
 	struct udx *udx;
+	const struct local *local;       /* changes without a word */
 	const struct key_pair *identity; /* for who brings no keys */
 };
 

@@ -265,6 +265,15 @@ configure(struct host *h, struct node_config *c)
 		check_vouch(h, addr_spot(&c->dht.known[i]));
 }
 
+/* A machine has one interface. */
+static void
+tell_address(struct host *h)
+{
+	struct addr a = spot_addr((struct spot){h->ep.ip, 0});
+
+	node_set_local(h->node, &a, 1);
+}
+
 void
 host_boot(struct host *h)
 {
@@ -279,6 +288,7 @@ host_boot(struct host *h)
 	h->node = node_new(&h->world, &c);
 	if (h->node == NULL)
 		sim_broken(h->sim, "host %u: no memory", h->ep.index);
+	tell_address(h);
 	err = node_start(h->node);
 	if (err != 0)
 		sim_broken(h->sim, "host %u does not start: %s", h->ep.index,
@@ -349,6 +359,7 @@ host_move(struct host *h)
 	if (h->state != HOST_UP)
 		return;
 	host_clock(h);
+	tell_address(h);
 	node_network_changed(h->node);
 	host_settle(h);
 }

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+#include "peer/local.h"
+
+static bool
+is_of_use(const struct addr *a)
+{
+	enum addr_scope scope = addr_scope(a);
+
+	/* Inner IPv6 addresses say nothing to who is not on the same link. */
+	return scope == ADDR_PUBLIC ||
+	       (a->family == ADDR_V4 && scope == ADDR_PRIVATE);
+}
+
+void
+local_set(struct local *l, const struct addr *a, size_t len)
+{
+	*l = (struct local){.v4_len = 0};
+	for (size_t i = 0; i < len; i++) {
+		struct addr host = a[i];
+
+		host.port = 0;
+		if (!is_of_use(&host))
+			continue;
+		if (host.family == ADDR_V4 && l->v4_len < LOCAL_MAX)
+			l->v4[l->v4_len++] = host;
+		else if (host.family == ADDR_V6 && l->v6_len < LOCAL_MAX)
+			l->v6[l->v6_len++] = host;
+	}
+}
+
+static void
+add(struct payload *out, const struct addr *host, uint16_t port)
+{
+	struct addr a = *host;
+
+	a.port = port;
+	for (uint8_t i = 0; i < out->addrs4_len; i++)
+		if (addr_equal(&out->addrs4[i], &a))
+			return;
+	if (out->addrs4_len < PAYLOAD_ADDRS_MAX)
+		out->addrs4[out->addrs4_len++] = a;
+}
+
+void
+local_describe(const struct local *l, const struct dht *d, struct payload *out)
+{
+	const struct addr *open = dht_open_address(d);
+	struct addr loopback = addr_v4(127, 0, 0, 1, 0);
+	struct addr bound;
+	struct dht_status st;
+
+	dht_status(d, &st);
+	bound = st.server_address;
+	out->firewall = open != NULL ? FIREWALL_OPEN : FIREWALL_UNKNOWN;
+	out->addrs4_len = 0;
+	if (open != NULL)
+		add(out, open, open->port);
+	/* Bound to one address, the others lead nowhere. */
+	if (addr_scope(&bound) != ADDR_UNUSABLE)
+		add(out, &bound, bound.port);
+	else
+		for (uint8_t i = 0; i < l->v4_len; i++)
+			add(out, &l->v4[i], bound.port);
+	if (out->addrs4_len == 0)
+		add(out, &loopback, bound.port);
+	out->flags |= PAYLOAD_ADDRS4;
+}

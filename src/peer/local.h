@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * local.h - the addresses of this machine, and what peers are told of them.
+ *
+ * The world says which there are; both sides of a handshake put them into
+ * their payload in the same way (spec 03 §5, 07 H4, H5). Uses: base, dht,
+ * signal.
+ */
+#ifndef PEER_LOCAL_H
+#define PEER_LOCAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "dht/dht.h"
+#include "signal/payload.h"
+
+/* Of each family; a machine with more has virtual ones, spec 03 §12. */
+enum { LOCAL_MAX = 8 };
+
+struct local {
+	struct addr v4[LOCAL_MAX], v6[LOCAL_MAX]; /* the port is 0 */
+	uint8_t v4_len, v6_len;
+};
+
+/* Takes those that other machines may reach; more than LOCAL_MAX are left. */
+void local_set(struct local *l, const struct addr *a, size_t len);
+
+/*
+ * Fills in firewall, addrs4 and their flag: the public address if we are open,
+ * then the local ones, with the server socket's port.
+ */
+void local_describe(
+    const struct local *l, const struct dht *d, struct payload *out);
+
+#endif
