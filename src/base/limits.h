@@ -92,6 +92,14 @@
 	    "announcements of one /24 among the 20 of a reply") \
 	X(announcements, "announcements", 1024, 1, 65536, \
 	    "own topics kept announced") \
+	X(connections, "connections", 4096, 1, 65536, \
+	    "connections at a time, dialed and accepted") \
+	X(dials, "dials", 256, 1, 65536, \
+	    "connections being dialed at a time") \
+	X(remembered, "remembered", 512, 1, 65536, \
+	    "keys whose nodes are remembered for the next dial") \
+	X(attempts, "attempts", 64, 1, 4096, \
+	    "attempts to connect that can be explained afterwards") \
 	X(news, "news", 4096, 64, 1048576, \
 	    "results waiting for the control socket")
 /* clang-format on */

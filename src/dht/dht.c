@@ -118,6 +118,18 @@ dht_close_socket(struct dht *d, int sock)
 	d->world->ops->close(d->world, sock);
 }
 
+bool
+dht_has_socket(const struct dht *d, int sock)
+{
+	return sock == d->server.handle || sock == d->client.handle;
+}
+
+int
+dht_server_socket(const struct dht *d)
+{
+	return d->server.handle;
+}
+
 static int
 open_socket(struct dht *d, struct dht_socket *s, uint16_t port)
 {

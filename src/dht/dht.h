@@ -203,6 +203,12 @@ void dht_cancel(struct dht *d, struct request *r);
  */
 int dht_open_socket(struct dht *d, struct addr *bound);
 
+/* The node's own sockets: all but those that others opened. */
+bool dht_has_socket(const struct dht *d, int sock);
+
+/* The one that others find us at. */
+int dht_server_socket(const struct dht *d);
+
 /* Ends what was to leave from it (ERR_CANCELLED), then closes it. */
 void dht_close_socket(struct dht *d, int sock);
 

@@ -78,7 +78,8 @@ void conn_path(
 
 /*
  * Ends it with this reason, at once, and resets the peer. PEER_CLOSED is told
- * if the application knows of it: dialed, offered, or open before.
+ * if the application knows of it: dialed, offered, or open before. c is still
+ * there until the next peers_poll().
  */
 void conn_fail(struct conn *c, int err);
 

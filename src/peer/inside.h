@@ -3,10 +3,11 @@
  * inside.h - the insides of struct peers, for the files of this room alone.
  *
  * Who does what:
- *	peer.c	    life, numbers, and the order in which things are told
- *	conn.c	    one connection: its paths, its streams, its end
- *	dialer.c    from a key to a handshake, and the paths that follow
- *	listener.c  from a handshake to a connection
+ *	peer.c	     life, numbers, and the order in which things are told
+ *	conn.c	     one connection: its streams, its end, what is told of it
+ *	conn_path.c  the ways to its peer, until one is proved
+ *	dialer.c     from a key to a handshake, and the paths that follow
+ *	listener.c   from a handshake to a connection
  */
 #ifndef PEER_INSIDE_H
 #define PEER_INSIDE_H
@@ -14,13 +15,16 @@
 #include <sys/queue.h>
 
 #include "base/hash.h"
+#include "peer/attempt.h"
 #include "peer/conn.h"
 #include "peer/peer.h"
+#include "peer/relays.h"
+#include "stream/secret.h"
 
 /*
  * What has something to tell: a part of each connection and listener, in a
- * queue while `queued`. next() takes one thing off and writes it down; it may
- * free what it is a part of, when that was the last. False: nothing (more).
+ * queue while `queued`. Taken off it, next() writes one thing down (false: has
+ * nothing), and queues itself again for more or frees what it is a part of.
  */
 struct stirred {
 	TAILQ_ENTRY(stirred) link;
@@ -37,6 +41,9 @@ struct peers {
 	struct conn *conns; /* by number, in the order in which they began */
 	struct stirred_list stirred;
 	uint32_t next_number;
+	struct relays relays;
+	struct attempts attempts;
+	uint32_t dials; /* under way */
 };
 
 /* ---- peer.c ---- */
@@ -47,5 +54,70 @@ uint32_t peers_number(struct peers *p);
 /* Queues it, unless it is; and takes it off before it is freed. */
 void peers_stir(struct peers *p, struct stirred *s);
 void peers_unstir(struct peers *p, struct stirred *s);
+
+/* ---- one connection ---- */
+
+/* As many as a peer may list, and where its packets come from beside. */
+enum { CONN_PATHS_MAX = 8 };
+
+struct conn_path {
+	enum conn_path_kind kind;
+	int sock;
+	struct addr to;
+};
+
+enum conn_state {
+	CONN_NEW,     /* the handshake is under way */
+	CONN_PROVING, /* its result is there, the peer's header not yet */
+	CONN_OPEN,
+	CONN_CLOSED, /* the streams are gone, the end is to be told */
+};
+
+struct conn {
+	UT_hash_handle hh;
+	struct stirred stirred;
+	struct peers *peers;
+	uint32_t number, listener;
+	enum conn_state state;
+	bool initiator;
+	bool known;    /* to the application, which hears of the end then */
+	bool over;     /* closed on both sides, while something is unread */
+	unsigned tell; /* bits of what is to be told */
+	int err;       /* of the end */
+	uint8_t key[KEY_LEN];
+	const struct key_pair *own;
+	void (*settled)(void *owner, struct conn *c, int err);
+	void *owner;
+
+	struct udx_stream *udx;
+	struct secret *secret;
+	uint32_t peer_udx_id;
+
+	struct conn_path paths[CONN_PATHS_MAX];
+	uint8_t paths_len;
+	uint8_t current; /* of the paths, by which the stream goes */
+	struct timer knock;
+	uint32_t knock_ms;
+	uint64_t began_us;
+};
+
+/* ---- conn.c ---- */
+
+/* What udx has to tell of its stream. It may be gone afterwards. */
+void conn_stirred(struct conn *c, unsigned events);
+
+/* ---- conn_path.c ---- */
+
+void conn_paths_init(struct conn *c);
+void conn_paths_fini(struct conn *c);
+
+/* Somebody spoke from an address that is not the path's: one more path. */
+void conn_source(struct conn *c);
+
+/* The peer is proved: the stream goes by the path that it uses. */
+void conn_paths_settle(struct conn *c);
+
+/* Where the stream goes, or family none. */
+struct addr conn_remote(const struct conn *c);
 
 #endif

@@ -65,3 +65,42 @@ local_describe(const struct local *l, const struct dht *d, struct payload *out)
 		add(out, &loopback, bound.port);
 	out->flags |= PAYLOAD_ADDRS4;
 }
+
+/* How many leading octets an address shares with any of ours. */
+static unsigned
+alike(const struct payload *ours, const struct addr *a)
+{
+	unsigned best = 0;
+
+	for (uint8_t i = 0; i < ours->addrs4_len; i++) {
+		unsigned n = 0;
+
+		while (n < 4 && ours->addrs4[i].ip[n] == a->ip[n])
+			n++;
+		best = n > best ? n : best;
+	}
+	return best;
+}
+
+size_t
+local_neighbours(const struct local *l, const struct dht *d,
+    const struct payload *theirs, struct addr *out, size_t max)
+{
+	struct payload ours = {0};
+	size_t n = 0;
+
+	local_describe(l, d, &ours);
+	for (unsigned want = 5; want-- > 0;)
+		for (uint8_t i = 0; i < theirs->addrs4_len && n < max; i++) {
+			const struct addr *a = &theirs->addrs4[i];
+			enum addr_scope scope = addr_scope(a);
+			unsigned k = alike(&ours, a);
+
+			/* Their loopback is ours only if we live there. */
+			if (k == want && a->port != 0 &&
+			    (scope == ADDR_PRIVATE || scope == ADDR_LINK ||
+				(scope == ADDR_LOOPBACK && k > 0)))
+				out[n++] = *a;
+		}
+	return n;
+}

@@ -34,4 +34,12 @@ void local_set(struct local *l, const struct addr *a, size_t len);
 void local_describe(
     const struct local *l, const struct dht *d, struct payload *out);
 
+/*
+ * Which addresses of a peer are worth trying from inside the same network,
+ * most alike to ours first (spec 04 §11): at most max, written to out. Returns
+ * how many.
+ */
+size_t local_neighbours(const struct local *l, const struct dht *d,
+    const struct payload *theirs, struct addr *out, size_t max);
+
 #endif

@@ -42,9 +42,6 @@ struct peers *peers_new(const struct peers_base *b);
 /* Resets all connections; their peers are told. NULL is none. */
 void peers_free(struct peers *p);
 
-/* The network has changed, or the node has slept: addresses may be new. */
-void peers_wake(struct peers *p);
-
 /* ---- what happens ---- */
 
 enum peer_event_kind {

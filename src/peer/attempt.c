@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "peer/attempt.h"
+
+int
+attempts_init(struct attempts *as, uint32_t max)
+{
+	*as = (struct attempts){.max = max};
+	as->ring = calloc(max, sizeof *as->ring);
+	return as->ring != NULL ? 0 : ERR_MEMORY;
+}
+
+void
+attempts_fini(struct attempts *as)
+{
+	for (uint32_t i = 0; as->ring != NULL && i < as->max; i++)
+		free(as->ring[i]);
+	free(as->ring);
+}
+
+uint32_t
+attempts_begin(
+    struct attempts *as, const uint8_t *key, uint32_t conn, uint64_t now_us)
+{
+	uint32_t number = as->count + 1;
+	struct attempt **at = &as->ring[number % as->max];
+
+	if (*at == NULL && (*at = calloc(1, sizeof **at)) == NULL)
+		return 0;
+	as->count = number;
+	**at = (struct attempt){
+	    .number = number,
+	    .conn = conn,
+	    .began_us = now_us,
+	    .under_way = true,
+	};
+	memcpy((*at)->key, key, KEY_LEN);
+	attempts_note(
+	    as, number, &(struct attempt_step){.kind = ATTEMPT_DIAL}, now_us);
+	return number;
+}
+
+void
+attempts_note(struct attempts *as, uint32_t number,
+    const struct attempt_step *step, uint64_t now_us)
+{
+	struct attempt *a = as->ring[number % as->max];
+	bool last = step->kind == ATTEMPT_OPEN || step->kind == ATTEMPT_FAILED;
+
+	if (a == NULL || number == 0 || a->number != number)
+		return;
+	/* The end is always told: it takes the last place if none is left. */
+	if (a->steps_len == ATTEMPT_STEPS_MAX) {
+		a->steps_lost++;
+		if (!last)
+			return;
+		a->steps_len--;
+	}
+	a->steps[a->steps_len] = *step;
+	a->steps[a->steps_len++].at_us = now_us - a->began_us;
+	if (last) {
+		a->under_way = false;
+		a->err = step->err;
+	}
+}
+
+const struct attempt *
+attempts_nth(const struct attempts *as, const uint8_t *key, uint32_t i)
+{
+	for (uint32_t back = 0; back < as->max && back < as->count; back++) {
+		const struct attempt *a =
+		    as->ring[(as->count - back) % as->max];
+
+		if (key != NULL && memcmp(a->key, key, KEY_LEN) != 0)
+			continue;
+		if (i-- == 0)
+			return a;
+	}
+	return NULL;
+}

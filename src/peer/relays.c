@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "peer/relays.h"
+
+struct cell {
+	struct index_link link; /* first: what the index finds */
+	struct chain_link used;
+	uint8_t key[KEY_LEN];
+	uint8_t len;
+	struct addr addrs[RELAYS_KEPT];
+};
+
+void
+relays_init(struct relays *r, uint32_t max, const struct hash_key *key)
+{
+	*r = (struct relays){.hash_key = key};
+	pool_init(&r->pool, sizeof(struct cell), max);
+	index_init(&r->index, &r->pool, offsetof(struct cell, link));
+}
+
+void
+relays_fini(struct relays *r)
+{
+	index_fini(&r->index);
+	pool_fini(&r->pool);
+}
+
+static uint32_t
+find(const struct relays *r, const uint8_t *key)
+{
+	uint32_t at =
+	    index_first(&r->index, hash_bytes(r->hash_key, key, KEY_LEN));
+
+	while (at != 0) {
+		const struct cell *c = pool_at(&r->pool, at);
+
+		if (memcmp(c->key, key, KEY_LEN) == 0)
+			break;
+		at = index_next(&r->index, at);
+	}
+	return at;
+}
+
+static void
+drop(struct relays *r, uint32_t at)
+{
+	chain_del(&r->used, &r->pool, offsetof(struct cell, used), at);
+	index_del(&r->index, at);
+	pool_put(&r->pool, at);
+}
+
+static struct cell *
+touch(struct relays *r, uint32_t at)
+{
+	chain_del(&r->used, &r->pool, offsetof(struct cell, used), at);
+	chain_push(&r->used, &r->pool, offsetof(struct cell, used), at);
+	return pool_at(&r->pool, at);
+}
+
+static struct cell *
+add(struct relays *r, const uint8_t *key)
+{
+	struct cell *c;
+	uint32_t at;
+
+	if (r->pool.len >= r->pool.limit)
+		drop(r, r->used.first);
+	at = pool_get(&r->pool);
+	if (at == 0)
+		return NULL;
+	if (index_add(&r->index, at, hash_bytes(r->hash_key, key, KEY_LEN)) !=
+	    0) {
+		pool_put(&r->pool, at);
+		return NULL;
+	}
+	chain_push(&r->used, &r->pool, offsetof(struct cell, used), at);
+	c = pool_at(&r->pool, at);
+	memcpy(c->key, key, KEY_LEN);
+	return c;
+}
+
+void
+relays_put(
+    struct relays *r, const uint8_t *key, const struct addr *addrs, size_t len)
+{
+	uint32_t at = find(r, key);
+	struct cell *c = at != 0 ? touch(r, at) : add(r, key);
+
+	if (c == NULL)
+		return;
+	c->len = (uint8_t)(len < RELAYS_KEPT ? len : RELAYS_KEPT);
+	memcpy(c->addrs, addrs, c->len * sizeof *addrs);
+}
+
+size_t
+relays_get(struct relays *r, const uint8_t *key, struct addr *out)
+{
+	uint32_t at = find(r, key);
+	const struct cell *c;
+
+	if (at == 0)
+		return 0;
+	c = touch(r, at);
+	memcpy(out, c->addrs, c->len * sizeof *out);
+	return c->len;
+}
+
+void
+relays_forget(struct relays *r, const uint8_t *key, const struct addr *addr)
+{
+	uint32_t at = find(r, key);
+	struct cell *c;
+	uint8_t kept = 0;
+
+	if (at == 0)
+		return;
+	c = pool_at(&r->pool, at);
+	for (uint8_t i = 0; i < c->len; i++)
+		if (!addr_equal(&c->addrs[i], addr))
+			c->addrs[kept++] = c->addrs[i];
+	c->len = kept;
+	if (kept == 0)
+		drop(r, at);
+}
