@@ -32,6 +32,7 @@
 	X(ERR_SEQ_LOW,      "seq-low",      "a later sequence number is stored")   \
 	X(ERR_REFUSED,      "refused",      "the other node refused")              \
 	X(ERR_TIMEOUT,      "timeout",      "no answer came")                      \
+	X(ERR_NO_ANSWER,    "no-answer",    "the peer is offline, or does not serve this key") \
 	X(ERR_CANCELLED,    "cancelled",    "it was cancelled")                    \
 	X(ERR_UNREACHABLE,  "unreachable",  "no node of the network answered")     \
 	X(ERR_NOT_FOUND,    "not-found",    "nothing was found")                   \
