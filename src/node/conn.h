@@ -6,7 +6,7 @@
  * stream with another key, dialed or accepted. Both are numbers, never 0, and
  * not given out again while anybody may still hold them. What happens comes as
  * news (node.h), op being the number; bytes are moved by peek, consume and
- * write, never copied through the queue. Uses: base, crypto.
+ * write, never copied through the queue. Uses: base, crypto, peer.
  */
 #ifndef NODE_CONN_H
 #define NODE_CONN_H
@@ -18,6 +18,7 @@
 #include "base/addr.h"
 #include "base/wire.h"
 #include "crypto/keys.h"
+#include "peer/attempt.h"
 
 struct node;
 
@@ -92,20 +93,12 @@ void node_conn_close(struct node *n, uint32_t conn);
 
 /* ---- what may be asked ---- */
 
-enum node_path {
-	NODE_PATH_NONE,   /* still dialing */
-	NODE_PATH_DIRECT, /* to an open address */
-	NODE_PATH_LAN,
-	NODE_PATH_PUNCHED,
-	NODE_PATH_RELAYED,
-};
-
 struct node_conn {
 	uint32_t conn, listener; /* listener 0: dialed */
 	uint8_t key[KEY_LEN];    /* of the peer */
 	uint8_t own_key[KEY_LEN];
 	bool open;
-	enum node_path path;
+	enum conn_path_kind path; /* none: still dialing */
 	struct addr remote;
 	uint64_t rtt_us, bytes_in, bytes_out, packets_out, resent, age_us;
 };
@@ -128,36 +121,12 @@ bool node_listener(const struct node *n, uint32_t i, struct node_listener *out);
  * The last attempts to connect, for `dhtctl explain`: steps in order of time.
  * Kept for a bounded number of attempts, oldest forgotten first.
  */
-enum node_step_kind {
-	NODE_STEP_DIAL,      /* began */
-	NODE_STEP_CACHED,    /* relays remembered from before */
-	NODE_STEP_FOUND,     /* a node that knows the peer */
-	NODE_STEP_HANDSHAKE, /* sent through addr */
-	NODE_STEP_ANSWER,    /* handshake answered through addr */
-	NODE_STEP_NO_ANSWER, /* addr did not answer, or not well (err) */
-	NODE_STEP_LOOKUP,    /* the walk ended (err) */
-	NODE_STEP_TRY,       /* a path is tried: path, addr */
-	NODE_STEP_PATH_LOST, /* a path failed: path, addr, err */
-	NODE_STEP_PUNCH,     /* a round of hole punching: detail in number */
-	NODE_STEP_OPEN,      /* path, addr */
-	NODE_STEP_FAILED,    /* err */
-};
-
-struct node_step {
-	enum node_step_kind kind;
-	uint64_t at_us; /* after the start of the attempt */
-	enum node_path path;
-	struct addr addr;
-	int err;
-	uint32_t number;
-};
-
 struct node_attempt {
 	uint8_t key[KEY_LEN];
 	uint32_t conn;
-	uint64_t age_us;               /* since it began */
-	int err;                       /* 0: open, or under way */
-	const struct node_step *steps; /* borrowed until the next call */
+	uint64_t age_us;                  /* since it began */
+	int err;                          /* 0: open, or under way */
+	const struct attempt_step *steps; /* borrowed until the next call */
 	uint32_t steps_len, steps_lost;
 };
 

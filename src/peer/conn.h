@@ -27,8 +27,8 @@
 
 enum conn_path_kind {
 	CONN_PATH_NONE,
-	CONN_PATH_LAN,
 	CONN_PATH_DIRECT, /* to an open address */
+	CONN_PATH_LAN,
 	CONN_PATH_PUNCHED,
 	CONN_PATH_RELAYED,
 };
