@@ -90,6 +90,15 @@
 	    "announcements of one address among the 20 of a reply") \
 	X(serve_prefix, "serve-prefix", 8, 1, 20, \
 	    "announcements of one /24 among the 20 of a reply") \
+	/* Byte streams with peers. */ \
+	X(streams, "streams", 16384, 1, 1048576, \
+	    "streams alive at a time, also those being set up or relayed") \
+	X(stream_send, "stream-send", 16777216, 65536, 1073741824, \
+	    "bytes written to one stream that wait to be acknowledged") \
+	X(stream_window, "stream-window", 16777216, 65536, 1073741824, \
+	    "bytes received by one stream that wait to be read") \
+	X(stream_memory, "stream-memory", 268435456, 1048576, 4294967295, \
+	    "bytes in the buffers of all streams") \
 	X(announcements, "announcements", 1024, 1, 65536, \
 	    "own topics kept announced") \
 	X(connections, "connections", 4096, 1, 65536, \

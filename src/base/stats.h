@@ -47,6 +47,13 @@
 	X(values_stored,     "values stored") \
 	X(records_evicted,   "records and values pushed out by newer ones") \
 	X(records_expired,   "records and values forgotten by age") \
+	X(streams_opened,    "streams begun") \
+	X(streams_reset,     "streams that the peer ended abruptly") \
+	X(streams_timed_out, "streams whose peer answered no more") \
+	X(packets_resent,    "packets of streams sent again") \
+	X(packets_relayed,   "packets of streams relayed for others") \
+	X(messages_dropped,  "unordered messages dropped because many were waiting") \
+	X(sacks_refused,     "acknowledged ranges that were never sent") \
 	X(promotions,        "times this node became persistent") \
 	X(demotions,         "times it became ephemeral again") \
 	X(wakeups,           "wake-ups from sleep noticed") \

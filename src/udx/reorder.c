@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "udx/reorder.h"
+
+enum {
+	SLOTS_FIRST = 64,
+	RANGES_FIRST = 8,
+	OVERHEAD = 32, /* of an allocation, its place and its length */
+};
+
+static struct early **
+slot(const struct reorder *r, uint32_t seq)
+{
+	return &r->slots[seq & (r->cap - 1)];
+}
+
+/* ---- slots ---- */
+
+/* All that is held lies within cap of base, so that no two share a slot. */
+static int
+reach(struct reorder *r, uint32_t base, uint32_t seq)
+{
+	uint32_t distance = seq - base,
+		 cap = r->cap == 0 ? SLOTS_FIRST : r->cap;
+	struct early **slots;
+
+	while (cap <= distance)
+		cap *= 2;
+	if (cap == r->cap)
+		return 0;
+	slots = calloc(cap, sizeof *slots);
+	if (slots == NULL)
+		return ERR_MEMORY;
+	for (uint32_t i = 0; i < r->cap; i++) {
+		uint32_t at = base + i;
+
+		slots[at & (cap - 1)] = *slot(r, at);
+	}
+	free(r->slots);
+	r->slots = slots;
+	r->cap = cap;
+	return 0;
+}
+
+/* ---- ranges ---- */
+
+/* The first range that ends at seq or later. */
+static uint32_t
+find_range(const struct reorder *r, uint32_t seq)
+{
+	uint32_t low = 0, high = r->ranges_len;
+
+	/* Mostly the packet goes on where the last one ended. */
+	if (high > 0 && seq_diff(r->ranges[high - 1].start, seq) < 0)
+		low = seq_diff(r->ranges[high - 1].end, seq) < 0 ? high
+								 : high - 1;
+	while (low < high) {
+		uint32_t mid = (low + high) / 2;
+
+		if (seq_diff(r->ranges[mid].end, seq) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static int
+insert_range(struct reorder *r, uint32_t at, uint32_t seq)
+{
+	if (r->ranges_len == REORDER_RANGES)
+		return ERR_LIMIT;
+	if (r->ranges_len == r->ranges_cap) {
+		uint32_t cap =
+		    r->ranges_cap == 0 ? RANGES_FIRST : r->ranges_cap * 2;
+		struct packet_range *ranges =
+		    reallocarray(r->ranges, cap, sizeof *ranges);
+
+		if (ranges == NULL)
+			return ERR_MEMORY;
+		r->ranges = ranges;
+		r->ranges_cap = cap;
+	}
+	memmove(r->ranges + at + 1, r->ranges + at,
+	    (r->ranges_len - at) * sizeof *r->ranges);
+	r->ranges[at] = (struct packet_range){seq, seq + 1};
+	r->ranges_len++;
+	return 0;
+}
+
+static void
+remove_range(struct reorder *r, uint32_t at)
+{
+	r->ranges_len--;
+	memmove(r->ranges + at, r->ranges + at + 1,
+	    (r->ranges_len - at) * sizeof *r->ranges);
+}
+
+static int
+note_range(struct reorder *r, uint32_t seq)
+{
+	uint32_t i = find_range(r, seq);
+	struct packet_range *at = r->ranges + i;
+
+	if (i < r->ranges_len && at->end == seq) {
+		at->end++;
+		if (i + 1 < r->ranges_len && at[1].start == at->end) {
+			at->end = at[1].end;
+			remove_range(r, i + 1);
+		}
+		return 0;
+	}
+	if (i < r->ranges_len && at->start == seq + 1) {
+		at->start--;
+		return 0;
+	}
+	return insert_range(r, i, seq);
+}
+
+/* ---- in and out ---- */
+
+bool
+reorder_has(const struct reorder *r, uint32_t seq)
+{
+	uint32_t i = find_range(r, seq);
+
+	/* A range that ends at seq touches it, the next may begin there. */
+	if (i < r->ranges_len && r->ranges[i].end == seq)
+		i++;
+	return i < r->ranges_len && seq_diff(r->ranges[i].start, seq) <= 0;
+}
+
+int
+reorder_add(
+    struct reorder *r, uint32_t base, uint32_t seq, const void *p, size_t len)
+{
+	struct early *e;
+	int err;
+
+	if (seq - base >= REORDER_DISTANCE)
+		return ERR_LIMIT;
+	if (reorder_has(r, seq))
+		return ERR_EXISTS;
+	if (reach(r, base, seq) != 0)
+		return ERR_MEMORY;
+	e = malloc(sizeof *e + len);
+	if (e == NULL)
+		return ERR_MEMORY;
+	err = note_range(r, seq);
+	if (err != 0) {
+		free(e);
+		return err;
+	}
+	e->len = len;
+	if (len > 0)
+		memcpy(e->bytes, p, len);
+	*slot(r, seq) = e;
+	r->cost += len + OVERHEAD;
+	return 0;
+}
+
+struct early *
+reorder_take(struct reorder *r, uint32_t base)
+{
+	struct early *e;
+
+	if (r->ranges_len == 0 || r->ranges[0].start != base)
+		return NULL;
+	e = *slot(r, base);
+	*slot(r, base) = NULL;
+	r->cost -= e->len + OVERHEAD;
+	if (++r->ranges[0].start == r->ranges[0].end)
+		remove_range(r, 0);
+	return e;
+}
+
+void
+reorder_drop(struct early *e)
+{
+	free(e);
+}
+
+void
+reorder_fini(struct reorder *r)
+{
+	for (uint32_t i = 0; i < r->cap; i++)
+		free(r->slots[i]);
+	free(r->slots);
+	free(r->ranges);
+	*r = (struct reorder){0};
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: what arrives is what was sent, in order, over any link, and both ends
+ * learn how it ended. Method: two ends in virtual time; every link fault on
+ * its own and all together; bytes follow a pattern that the lab checks.
+ */
+#include "base/err.h"
+#include "t.h"
+#include "lab.h"
+
+struct pair {
+	struct lab lab;
+	struct lab_stream *a, *b;
+	uint64_t written, read; /* from a to b */
+};
+
+static void
+pair_init(struct pair *p, uint64_t seed, const struct lab_link *link)
+{
+	*p = (struct pair){0};
+	lab_init(&p->lab, seed, 2);
+	p->lab.link = *link;
+	p->a = lab_stream_new(&p->lab, 0);
+	p->b = lab_stream_new(&p->lab, 1);
+	lab_connect(p->a, 0, p->b, 1);
+}
+
+static void
+pair_fini(struct pair *p)
+{
+	lab_stream_free(p->a);
+	lab_stream_free(p->b);
+	lab_fini(&p->lab);
+}
+
+/* Writes total bytes and ends, reads all; false if it takes longer. */
+static bool
+transfer(struct pair *p, uint64_t total, uint64_t within_us)
+{
+	uint64_t until = p->lab.now_us + within_us;
+
+	do {
+		p->written +=
+		    lab_write(p->a, p->written, (size_t)(total - p->written));
+		if (p->written == total)
+			udx_end(p->a->s);
+		p->read += lab_read(p->b, p->read, SIZE_MAX);
+		if (udx_ended(p->b->s))
+			return p->read == total;
+		lab_settle(&p->lab);
+	} while (lab_step(&p->lab, until));
+	return false;
+}
+
+static const struct {
+	const char *name;
+	struct lab_link link;
+	uint64_t bytes;
+} links[] = {
+    {"at once", {0}, 3000000},
+    {"far", {.delay_us = 50000}, 3000000},
+    {"lossy", {.delay_us = 10000, .loss_ppm = 50000}, 2000000},
+    {"very lossy", {.delay_us = 10000, .loss_ppm = 300000}, 100000},
+    {"jumbled", {.delay_us = 10000, .jitter_us = 20000}, 2000000},
+    {"doubled", {.delay_us = 5000, .double_ppm = 300000}, 1000000},
+    {"narrow",
+	{.delay_us = 20000, .bytes_per_s = 1000000, .queue_bytes = 40000},
+	1000000},
+    {"small packets", {.delay_us = 5000, .mtu = 1280}, 1000000},
+    {"all of it",
+	{.delay_us = 20000,
+	    .jitter_us = 30000,
+	    .loss_ppm = 100000,
+	    .double_ppm = 100000,
+	    .mtu = 1280,
+	    .bytes_per_s = 2000000,
+	    .queue_bytes = 60000},
+	500000},
+};
+
+START_TEST(arrives_as_sent)
+{
+	struct pair p;
+
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		pair_init(&p, seed, &links[_i].link);
+		ck_assert_msg(transfer(&p, links[_i].bytes, 300 * LAB_S),
+		    "%s, seed %d: %llu of %llu read", links[_i].name, (int)seed,
+		    (unsigned long long)p.read,
+		    (unsigned long long)links[_i].bytes);
+		udx_end(p.b->s);
+		lab_run(&p.lab, 60 * LAB_S);
+		ck_assert(p.a->events & UDX_EV_CLOSED);
+		ck_assert(p.b->events & UDX_EV_CLOSED);
+		pair_fini(&p);
+	}
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("udx_stream", &tc);
+
+	tcase_add_loop_test(tc, arrives_as_sent, 0, T_ROWS(links));
+	return s;
+}
