@@ -21,6 +21,7 @@
 #include "records/client.h"
 #include "records/records.h"
 #include "signal/router.h"
+#include "udx/udx.h"
 
 /* News on their way out; the value's bytes end with its length. */
 struct news_item {
@@ -66,6 +67,7 @@ struct node {
 	struct stats stats;
 	struct node_config config;
 	struct dht *dht;
+	struct udx *udx;
 	struct records *records;
 	struct router *router;
 	struct local local;

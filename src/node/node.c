@@ -29,6 +29,10 @@ make_rooms(struct node *n)
 	n->dht = dht_new(n->world, &n->timers, &n->stats, &n->config.dht);
 	if (n->left_item == NULL || n->dht == NULL)
 		return false;
+	n->udx = udx_new(
+	    n->world, &n->timers, &n->stats, dht_limits(n->dht), &n->hash_key);
+	if (n->udx == NULL)
+		return false;
 	n->records = records_new(n->dht);
 	if (n->records == NULL)
 		return false;
@@ -69,6 +73,7 @@ node_free(struct node *n)
 	ops_fini(n);
 	router_free(n->router);
 	records_free(n->records);
+	udx_free(n->udx);
 	dht_free(n->dht);
 	news_fini(n);
 	free(n->left_item);
@@ -95,6 +100,10 @@ node_recv(struct node *n, const struct dgram *dg)
 	n->stats.rx_bytes += dg->len;
 	if (dg->len > DGRAM_MAX)
 		return stats_drop(&n->stats, ERR_SIZE);
+	/* Spec 01 §1.1: first what belongs to a stream, then the rest. */
+	verdict = udx_recv(n->udx, dg);
+	if (verdict != UDX_NOT_MINE)
+		return verdict;
 	verdict = dht_recv(n->dht, dg, &rq);
 	if (verdict < 0)
 		return verdict;
@@ -122,6 +131,7 @@ node_tick(struct node *n)
 void
 node_slept(struct node *n, uint64_t us)
 {
+	udx_slept(n->udx, us);
 	if (us < SLEEP_MIN_US)
 		return;
 	dht_slept(n->dht);
@@ -144,8 +154,7 @@ node_set_local(struct node *n, const struct addr *local, size_t len)
 void
 node_writable(struct node *n, int sock)
 {
-	(void)n;
-	(void)sock;
+	udx_writable(n->udx, sock);
 }
 
 void

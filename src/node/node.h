@@ -6,7 +6,7 @@
  * commands come in; datagrams (through the world), a deadline and news go out.
  * Every function may be called whenever no other is running; none blocks.
  * After any call: drain node_poll(), send the world's batch, and come back at
- * node_deadline(). Uses: base, crypto, dht, records, signal,
+ * node_deadline(). Uses: base, crypto, dht, records, udx, signal,
  * peer.
  */
 #ifndef NODE_NODE_H

@@ -128,6 +128,8 @@ udx_recv(struct udx *u, const struct dgram *dg)
 
 	if (!packet_is(dg->buf, dg->len, &id))
 		return UDX_NOT_MINE;
+	if (dg->from.port == 0)
+		return stats_drop(u->stats, ERR_PORT);
 	s = udx_find(u, id);
 	if (s == NULL)
 		return linger_recv(u, id, dg);
