@@ -5,34 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench.h"
 
 enum { RECEIVE_BUFFER = 1 << 20, SEND_BUFFER = 212992 };
-
-void
-die(const char *what)
-{
-	fprintf(stderr, "%s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-long
-number(const char *text, long low, long high)
-{
-	char *end;
-	long n;
-
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || n < low || n > high) {
-		fprintf(stderr, "%s: a number from %ld to %ld is wanted\n",
-		    text, low, high);
-		exit(2);
-	}
-	return n;
-}
 
 void
 batch_init(struct batch *b, int named)
@@ -141,30 +117,4 @@ put_head(uint8_t *buf, uint8_t type, uint8_t flags, const uint8_t tid[2],
 	buf[2] = tid[0];
 	buf[3] = tid[1];
 	put_addr(buf + 4, to);
-}
-
-static uint64_t
-clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	if (clock_gettime(clock, &t) != 0)
-		die("clock_gettime");
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-uint64_t
-now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
-uint64_t
-cpu_ns(int pid)
-{
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) != 0)
-		die("clock_getcpuclockid");
-	return clock_ns(clock);
 }

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "tool.h"
+
 enum {
 	BATCH_MAX = 64, /* as the daemon's */
 	DGRAM_MAX = 2048,
@@ -60,15 +62,5 @@ void put_head(uint8_t *buf, uint8_t type, uint8_t flags, const uint8_t tid[2],
 /* The six bytes of an address, and the node id that they hash to. */
 void put_addr(uint8_t out[6], const struct sockaddr_in *a);
 void node_id(uint8_t id[KEY_LEN], const struct sockaddr_in *a);
-
-uint64_t now_ns(void);
-
-/* Nanoseconds of CPU that a process has used, all its threads together. */
-uint64_t cpu_ns(int pid);
-
-/* The number that the text is; one out of range ends the program. */
-long number(const char *text, long low, long high);
-
-void die(const char *what) __attribute__((noreturn));
 
 #endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tun.h - one end of a link: a network namespace of its own with one tun
+ * device in it, through which its packets come out and go in.
+ *
+ * The namespace has no name and no other way out. It lives as long as the
+ * descriptor `ns` or a process in it does; nsenter(1) finds it at
+ * /proc/PID/fd/NS.
+ */
+#ifndef BENCH_TUN_H
+#define BENCH_TUN_H
+
+struct tun {
+	int ns;
+	int fd; /* not blocking; a packet for each read and write */
+};
+
+/*
+ * Makes one with that address in 10.77.0.0/24. Leaves the calling process in
+ * the new namespace. 0, or -1 and errno.
+ */
+int tun_open(struct tun *t, const char *address);
+
+#endif
