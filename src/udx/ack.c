@@ -30,10 +30,12 @@ selective(struct udx_stream *s, const struct packet *p)
 	struct packet_range range;
 
 	while (packet_next_range(&r, &range)) {
-		/* From una on, and not beyond what was sent. */
-		if (seq_diff(range.start, f->una) < 0 ||
-		    seq_diff(range.end, range.start) <= 0 ||
-		    seq_diff(range.end, f->nxt) > 0) {
+		/* From una on, and not beyond what was sent. The sign of
+		 * differences alone would let half the space pass. */
+		uint32_t start = range.start - f->una;
+		uint32_t end = range.end - f->una;
+
+		if (start >= end || end > flight_len(f)) {
 			s->udx->stats->sacks_refused++;
 			continue;
 		}
