@@ -84,7 +84,7 @@ insert_range(struct reorder *r, uint32_t at, uint32_t seq)
 		r->ranges = ranges;
 		r->ranges_cap = cap;
 	}
-	memmove(r->ranges + at + 1, r->ranges + at,
+	memmove(&r->ranges[at + 1], &r->ranges[at],
 	    (r->ranges_len - at) * sizeof *r->ranges);
 	r->ranges[at] = (struct packet_range){seq, seq + 1};
 	r->ranges_len++;
@@ -103,9 +103,12 @@ static int
 note_range(struct reorder *r, uint32_t seq)
 {
 	uint32_t i = find_range(r, seq);
-	struct packet_range *at = r->ranges + i;
+	struct packet_range *at;
 
-	if (i < r->ranges_len && at->end == seq) {
+	if (i == r->ranges_len)
+		return insert_range(r, i, seq);
+	at = &r->ranges[i];
+	if (at->end == seq) {
 		at->end++;
 		if (i + 1 < r->ranges_len && at[1].start == at->end) {
 			at->end = at[1].end;
@@ -113,7 +116,7 @@ note_range(struct reorder *r, uint32_t seq)
 		}
 		return 0;
 	}
-	if (i < r->ranges_len && at->start == seq + 1) {
+	if (at->start == seq + 1) {
 		at->start--;
 		return 0;
 	}

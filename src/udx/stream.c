@@ -213,7 +213,11 @@ stream_released(struct udx_stream *s)
 struct udx_bytes
 udx_peek(struct udx_stream *s)
 {
-	return (struct udx_bytes){s->in.p + s->in.head, fifo_len(&s->in)};
+	struct udx_bytes b = {.len = fifo_len(&s->in)};
+
+	if (b.len > 0)
+		b.p = s->in.p + s->in.head;
+	return b;
 }
 
 void

@@ -136,6 +136,66 @@ def scripts():
         bytes([WORLD, 1]) * 4 + bytes([WORLD, 0, 0]) * 4 + later(60)
 
 
+# ---- scripts for fuzz_udx_pair: see its steps ----
+
+P_TIME, P_WRITE, P_READ, P_END, P_LINK, P_MTU, P_MOVE, P_MESSAGE, P_CLOG, \
+    P_STRANGER, P_SLEEP, P_FREE, P_KEEPALIVE, P_SOCKET, P_KNOCK = range(15)
+P_OTHER = 0x80  # the other side
+
+
+def pair_scripts():
+    """Numbers from 128 on are powers of two: 128 + n means 2^n."""
+    def wait(ms):
+        return bytes([P_TIME, ms])
+
+    def write(side, log):
+        return bytes([P_WRITE | side, 128 + log])
+
+    def read(side, log=19):
+        return bytes([P_READ | side, 128 + log])
+
+    def link(delay, jitter=0, loss=0, double=0):
+        return bytes([P_LINK, delay, jitter, loss, double])
+
+    def both(step):
+        return bytes([step, step | P_OTHER])
+
+    carry = (write(0, 16) + wait(20) + read(P_OTHER)) * 8
+    talk = (write(0, 6) + write(P_OTHER, 7) + wait(5) + read(P_OTHER) +
+            read(0)) * 8
+    ends = both(P_END)
+    for limits in (0, 1):
+        start = bytes([limits, 7, 0])
+        yield start + carry + ends
+        yield start + talk + bytes([P_END]) + wait(60) + \
+            write(P_OTHER, 12) + wait(60) + read(0) + bytes([P_END | P_OTHER])
+        yield start + link(20, 100, 12, 20) + carry * 3 + ends + wait(100)
+        yield start + link(5) + write(0, 19) * 4 + wait(100) * 9 + \
+            read(P_OTHER) * 8 + wait(100) * 4 + ends
+        yield start + carry + bytes([P_MTU, 40]) + carry + \
+            bytes([P_MTU, 150]) + carry
+        for socks in (1, 5, 9):
+            yield start + link(10) + carry + bytes([P_MOVE, socks]) + carry + \
+                bytes([P_MOVE | P_OTHER, socks]) + carry + wait(90) + \
+                bytes([P_MOVE, 0]) + carry + ends
+        yield start + link(5, 0, 250) + write(0, 12) + wait(100) * 40 + \
+            bytes([P_TIME, 128 + 13])
+        yield start + carry + bytes([P_CLOG, 3]) + carry + \
+            bytes([P_CLOG, 0]) + carry + bytes([P_SLEEP, 60]) + carry
+        yield start + bytes([P_MESSAGE, 100, P_MESSAGE | P_OTHER, 138]) * 9 + \
+            wait(9) + bytes([P_MESSAGE, 0, P_MESSAGE | P_OTHER, 0])
+        yield start + bytes([P_KEEPALIVE, 1, P_TIME, 128 + 13]) + talk
+        yield start + carry + write(0, 18) + wait(1) + bytes([P_FREE]) + \
+            wait(100)
+        yield start + carry + bytes([P_SOCKET, 0]) + wait(9) + carry
+        for kind in (0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x11):
+            yield start + write(0, 18) + wait(3) + b''.join(
+                bytes([P_STRANGER | side, 1, 16, kind, 0, 131, 64 + d, 64]) +
+                bytes(8) + bytes([9]) * 8
+                for d in (0, 1, 5) for side in (0, P_OTHER)) + carry + \
+                bytes([P_KNOCK])
+
+
 def main(vectors, corpus):
     rpc = json.load(open(os.path.join(vectors, 'rpc.json')))
     records = json.load(open(os.path.join(vectors, 'records.json')))
@@ -148,6 +208,7 @@ def main(vectors, corpus):
     broken = list(hexes(rpc['malformed_replies'], ('hex',)))
     envelopes = records['envelopes']
     shaken = json.load(open(os.path.join(vectors, 'handshake.json')))
+    streams = json.load(open(os.path.join(vectors, 'udx.json')))
     targets = {
         'fuzz_rpc_request': requests[::3] + bad,
         'fuzz_rpc_reply': [d for d in datagrams if d[:1] == b'\x13'] + broken,
@@ -182,14 +243,17 @@ def main(vectors, corpus):
         'fuzz_payload': hexes([v for v in shaken['vectors']
                                if v['kind'].startswith('noise_payload')],
                               ('hex',)),
+        'fuzz_udx_packet': hexes(streams, ('hex',)),
+        'fuzz_udx_pair': pair_scripts(),
     }
+    scripted = ('fuzz_node', 'fuzz_udx_pair')
     for name, seeds in targets.items():
         where = os.path.join(corpus, name)
         os.makedirs(where, exist_ok=True)
         for old in os.listdir(where):
             if not old.startswith('found-'):  # by the fuzzer, to be kept
                 os.remove(os.path.join(where, old))
-        seeds = spread(seeds) if name != 'fuzz_node' else sorted(
+        seeds = spread(seeds) if name not in scripted else sorted(
             set(s[:MAX_LEN] for s in seeds))
         for seed in seeds:
             path = hashlib.sha256(seed).hexdigest()[:12]

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Two streams that talk to each other, driven by a script: what is written and
+ * read, what the network does, when time passes, and what strangers send.
+ *
+ * Holds, whatever happens: what arrives is what was sent, in order; in the end
+ * all of it is there, or both sides know of an error; no number of the state
+ * contradicts another; what strangers send changes nothing.
+ *
+ * A script is the seed and two bytes of limits, then steps: an opcode and its
+ * operands. The high bit of an opcode says which side.
+ */
+#include "base/err.h"
+#include "fuzz.h"
+#include "lab.h"
+#include "udx/inside.h"
+
+enum step {
+	STEP_TIME,
+	STEP_WRITE,
+	STEP_READ,
+	STEP_END,
+	STEP_LINK,
+	STEP_MTU,
+	STEP_MOVE,
+	STEP_MESSAGE,
+	STEP_CLOG,
+	STEP_STRANGER,
+	STEP_SLEEP,
+	STEP_FREE,
+	STEP_KEEPALIVE,
+	STEP_SOCKET_CLOSED,
+	STEP_KNOCK,
+	STEPS,
+};
+
+enum { STEPS_MAX = 2000, HUGE_TIME_S = 900 };
+
+struct side {
+	struct lab_stream *s; /* NULL once freed */
+	uint64_t written, read;
+	bool ended;
+};
+
+struct pair {
+	struct lab lab;
+	struct side side[2];
+	struct rd script;
+};
+
+/* ---- what must always hold ---- */
+
+static void
+check_flight(const struct udx_stream *s)
+{
+	const struct flight *f = &s->flight;
+	uint64_t bytes = 0, unacked = 0;
+	uint32_t out = 0, lost = 0, sacked = 0;
+
+	for (uint32_t seq = f->una; seq != f->nxt; seq++) {
+		const struct sent *p = flight_at(f, seq);
+
+		if (p->state == SENT_OUT) {
+			bytes += sent_bytes(p);
+			out++;
+		}
+		lost += p->state == SENT_LOST;
+		sacked += p->state == SENT_SACKED;
+		if (p->state != SENT_SACKED)
+			unacked += p->len;
+		MUST(p->pad == 0 || p->state != SENT_LOST);
+	}
+	MUST(f->out.len == out && f->lost.len == lost && f->sacked == sacked);
+	MUST(f->bytes == bytes && f->unacked == unacked);
+	MUST(f->sacked == 0 || flight_at(f, f->una)->state != SENT_SACKED);
+}
+
+/* The packets out stand in the order of their sending, each once. */
+static void
+check_order(const struct flight *f)
+{
+	uint32_t seq = f->out.first;
+	uint64_t last_us = 0;
+
+	for (uint32_t i = 0; i < f->out.len; i++) {
+		const struct sent *p = flight_at(f, seq);
+
+		MUST(p->state == SENT_OUT && p->cc.sent_us >= last_us);
+		last_us = p->cc.sent_us;
+		MUST(i + 1 < f->out.len || seq == f->out.last);
+		seq = p->next;
+	}
+}
+
+static uint64_t
+held_by(const struct udx_stream *s)
+{
+	uint64_t held = s->in.cap + s->early.cost;
+
+	for (const struct chunk *c = s->out.first; c != NULL; c = c->next)
+		held += c->cap;
+	return held;
+}
+
+static void
+check_stream(const struct udx_stream *s)
+{
+	const struct reorder *e = &s->early;
+
+	for (uint32_t i = 0; i < e->ranges_len; i++) {
+		MUST(seq_diff(e->ranges[i].end, e->ranges[i].start) > 0);
+		MUST(i == 0 ||
+		     seq_diff(e->ranges[i].start, e->ranges[i - 1].end) > 0);
+	}
+	MUST(e->ranges_len == 0 || s->closed || s->ended_there ||
+	     seq_diff(e->ranges[0].start, s->rcv_nxt) > 0);
+	MUST(fifo_len(&s->in) + e->cost <=
+	     2 * (uint64_t)s->window + 2 * DGRAM_MAX);
+	if (s->closed) {
+		MUST(!s->is_ready && !s->blocked && !timer_armed(&s->alarm));
+		return;
+	}
+	check_flight(s);
+	check_order(&s->flight);
+	/* Data in flight is always waited for. */
+	MUST(flight_len(&s->flight) == 0 || s->blocked || s->is_ready ||
+	     s->due[ALARM_LOSS] != WORLD_NEVER);
+	/* What is due already is honoured in the next wake-up. */
+	for (int k = 0; k < ALARM_KINDS; k++)
+		MUST(s->due[k] == WORLD_NEVER ||
+		     (timer_armed(&s->alarm) &&
+			 (s->alarm.due_us <= s->due[k] ||
+			     s->alarm.due_us <= udx_now(s) + 1)));
+}
+
+static void
+check(struct pair *t)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct side *a = &t->side[i], *b = &t->side[!i];
+		struct udx *u = t->lab.end[i].udx;
+
+		MUST(a->read <= b->written);
+		if (a->s == NULL)
+			continue;
+		check_stream(a->s->s);
+		MUST(udx_buffered(u) == held_by(a->s->s));
+	}
+}
+
+/* ---- steps ---- */
+
+static uint32_t
+number(struct pair *t)
+{
+	uint8_t v = rd_u8(&t->script);
+
+	/* Small ones exactly, large ones roughly. */
+	return v < 128 ? v : 1U << (v - 128) % 20;
+}
+
+static void
+write_some(struct pair *t, struct side *a)
+{
+	size_t n = number(t);
+
+	if (a->s != NULL && !a->ended)
+		a->written += lab_write(a->s, a->written, n);
+}
+
+static void
+read_some(struct side *a, size_t n)
+{
+	if (a->s != NULL)
+		a->read += lab_read(a->s, a->read, n);
+}
+
+static void
+end_side(struct side *a)
+{
+	if (a->s != NULL)
+		udx_end(a->s->s);
+	a->ended = true;
+}
+
+static void
+set_link(struct pair *t)
+{
+	struct rd *r = &t->script;
+
+	t->lab.link.delay_us = rd_u8(r) * 1000U;
+	t->lab.link.jitter_us = rd_u8(r) * 200U;
+	t->lab.link.loss_ppm = rd_u8(r) * 4000U;
+	t->lab.link.double_ppm = rd_u8(r) * 1000U;
+}
+
+static void
+move(struct pair *t, int i)
+{
+	uint8_t socks = rd_u8(&t->script);
+	struct side *a = &t->side[i], *b = &t->side[!i];
+	struct udx_path path;
+
+	if (a->s == NULL || b->s == NULL)
+		return;
+	path = lab_path(
+	    socks % LAB_SOCKS, !i, socks / LAB_SOCKS % LAB_SOCKS, b->s);
+	(void)udx_change_path(a->s->s, &path);
+}
+
+static void
+message(struct pair *t, struct side *a)
+{
+	static const uint8_t bytes[2000];
+	struct udx_message m;
+	size_t n = number(t) % sizeof bytes;
+
+	if (a->s == NULL)
+		return;
+	(void)udx_send_message(a->s->s, bytes, n);
+	while (udx_next_message(a->s->s, &m))
+		MUST(m.payload.len <= DGRAM_MAX);
+}
+
+static void
+clog_end(struct pair *t, int i)
+{
+	uint32_t n = number(t);
+
+	t->lab.end[i].takes = n;
+	if (n == 0)
+		lab_drain(&t->lab, i);
+}
+
+/* Anything at all, from an address that is nobody's. */
+static void
+stranger(struct pair *t, int i)
+{
+	struct rd *r = &t->script;
+	struct addr from = addr_v4(6, 6, 6, rd_u8(r), 666);
+	uint8_t buf[PACKET_HEADER + 64];
+	size_t n = number(t) % 65;
+	struct packet p = {.type = rd_u8(r), .offset = rd_u8(r)};
+	const uint8_t *rest;
+
+	if (t->side[i].s == NULL)
+		return;
+	p.id = udx_id(t->side[i].s->s);
+	p.rwnd = number(t);
+	p.seq = t->side[i].s->s->rcv_nxt + number(t) - 64;
+	p.ack = t->side[i].s->s->flight.una + number(t) - 64;
+	packet_encode(buf, &p);
+	rest = rd_take(r, n);
+	if (rest == NULL)
+		n = 0;
+	else if (n > 0)
+		memcpy(buf + PACKET_HEADER, rest, n);
+	(void)lab_inject(&t->lab, i, 0, &from, buf, PACKET_HEADER + n);
+}
+
+static void
+free_side(struct side *a)
+{
+	if (a->s != NULL)
+		lab_stream_free(a->s);
+	a->s = NULL;
+}
+
+static void
+step(struct pair *t)
+{
+	uint8_t op = rd_u8(&t->script);
+	int i = op >> 7;
+	struct side *a = &t->side[i];
+
+	switch ((op & 0x7f) % STEPS) {
+	case STEP_TIME:
+		lab_run(&t->lab, number(t) * LAB_MS);
+		return;
+	case STEP_WRITE:
+		write_some(t, a);
+		return;
+	case STEP_READ:
+		read_some(a, number(t));
+		return;
+	case STEP_END:
+		end_side(a);
+		return;
+	case STEP_LINK:
+		set_link(t);
+		return;
+	case STEP_MTU:
+		t->lab.link.mtu = 1200 + 2 * (uint32_t)rd_u8(&t->script);
+		return;
+	case STEP_MOVE:
+		move(t, i);
+		return;
+	case STEP_MESSAGE:
+		message(t, a);
+		return;
+	case STEP_CLOG:
+		clog_end(t, i);
+		return;
+	case STEP_STRANGER:
+		stranger(t, i);
+		return;
+	case STEP_SLEEP:
+		udx_slept(t->lab.end[i].udx, number(t) * LAB_S);
+		return;
+	case STEP_FREE:
+		free_side(a);
+		return;
+	case STEP_KEEPALIVE:
+		if (a->s != NULL)
+			udx_set_keepalive(a->s->s, 1000 + number(t));
+		return;
+	case STEP_SOCKET_CLOSED:
+		udx_socket_closed(
+		    t->lab.end[i].udx, rd_u8(&t->script) % LAB_SOCKS);
+		return;
+	case STEP_KNOCK: {
+		struct udx_path path = {.to = addr_v4(6, 6, 6, 6, 666)};
+
+		if (a->s != NULL)
+			udx_knock(a->s->s, &path);
+		return;
+	}
+	}
+}
+
+/* ---- the end of it ---- */
+
+/* From here on nothing stands in the way. */
+static void
+clear_the_way(struct pair *t)
+{
+	t->lab.link = (struct lab_link){.delay_us = 5000};
+	for (int i = 0; i < 2; i++) {
+		t->lab.end[i].takes = 0;
+		lab_drain(&t->lab, i);
+		end_side(&t->side[i]);
+		/* Who has nothing to say must ask whether the other lives. */
+		if (t->side[i].s != NULL)
+			udx_set_keepalive(t->side[i].s->s, 1000);
+	}
+}
+
+/*
+ * Who believes that all went well has read all that was written, and what it
+ * wrote was read: so where bytes are missing, both know of an error. (The last
+ * acknowledgement may be lost: then one side alone takes it for an error.)
+ */
+static void
+check_end(const struct pair *t, int i)
+{
+	const struct side *a = &t->side[i], *b = &t->side[!i];
+	struct udx_status st;
+
+	if (a->s == NULL)
+		return;
+	udx_status(a->s->s, &st);
+	MUST(st.closed);
+	if (st.err != 0)
+		return;
+	MUST(udx_ended(a->s->s) && a->read == b->written);
+	MUST(b->s == NULL || b->read == a->written);
+}
+
+static void
+finish(struct pair *t)
+{
+	uint64_t until = t->lab.now_us + HUGE_TIME_S * LAB_S;
+
+	clear_the_way(t);
+	lab_settle(&t->lab);
+	do {
+		check(t);
+		read_some(&t->side[0], SIZE_MAX);
+		read_some(&t->side[1], SIZE_MAX);
+	} while (lab_step(&t->lab, until));
+	check_end(t, 0);
+	check_end(t, 1);
+	/* Nothing is left that would wake anybody up. */
+	for (int i = 0; i < 2; i++)
+		MUST(timers_deadline(&t->lab.end[i].timers) == WORLD_NEVER);
+}
+
+static void
+start(struct pair *t)
+{
+	struct rd *r = &t->script;
+	uint8_t kind = rd_u8(r);
+
+	lab_init(&t->lab, rd_le16(r), 2);
+	if (kind & 1)
+		for (int i = 0; i < 2; i++) {
+			t->lab.end[i].limits.stream_window = 65536;
+			t->lab.end[i].limits.stream_send = 65536;
+			t->lab.end[i].limits.stream_memory = 1 << 17;
+		}
+	for (int i = 0; i < 2; i++)
+		t->side[i].s = lab_stream_new(&t->lab, i);
+	for (int i = 0; i < 2; i++)
+		for (int k = 0; k < LAB_SOCKS; k++) {
+			struct addr a = lab_addr(!i, k);
+
+			udx_allow_source(t->side[i].s->s, &a);
+		}
+	lab_connect(t->side[0].s, 0, t->side[1].s, 1);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct pair t;
+
+	t = (struct pair){.script = rd_init(data, size)};
+	start(&t);
+	for (int i = 0; i < STEPS_MAX && rd_left(&t.script) > 0; i++) {
+		step(&t);
+		lab_settle(&t.lab);
+		check(&t);
+	}
+	finish(&t);
+	free_side(&t.side[0]);
+	free_side(&t.side[1]);
+	lab_fini(&t.lab);
+	return 0;
+}
