@@ -47,6 +47,10 @@
 	X(ERR_PEER_VERSION, "peer-version", "the peer speaks another version of the protocol") \
 	X(ERR_PEER_BUSY,    "peer-busy",    "the peer has too much under way, try again later") \
 	X(ERR_NO_PATH,      "no-path",      "the peer answered, but no path leads to it") \
+	X(ERR_PUNCH,        "punch",        "no way of hole punching fits both networks") \
+	X(ERR_NAT_UNKNOWN,  "nat-unknown",  "the NAT of one side could not be made out") \
+	X(ERR_NAT_RANDOM,   "nat-random",   "the NATs of both sides choose ports at random") \
+	X(ERR_ABORTED,      "aborted",      "the peer gave up hole punching")      \
 	X(ERR_RESET,        "reset",        "the peer ended the stream abruptly")      \
 	X(ERR_CLOSED,       "closed",       "the node is stopping")                \
 	X(ERR_MEMORY,       "memory",       "out of memory")                       \

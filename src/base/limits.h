@@ -65,6 +65,17 @@
 	    "bytes a second forwarded after that") \
 	X(forward_hosts, "forward-hosts", 4096, 16, 1048576, \
 	    "/24s whose forwarding is counted") \
+	/* Hole punching, spec 04. */ \
+	X(punchers, "punchers", 256, 1, 65536, \
+	    "hole punches under way at a time") \
+	X(punch_pool, "punch-pool", 2, 0, 16, \
+	    "sockets kept ready for hole punching") \
+	X(punch_sockets, "punch-sockets", 256, 16, 1024, \
+	    "sockets that a punch from behind a random NAT opens") \
+	X(punch_fans, "punch-fans", 1, 1, 16, \
+	    "such punches at a time; others wait") \
+	X(punch_sprays, "punch-sprays", 4, 1, 64, \
+	    "punches towards a random NAT at a time; others wait") \
 	/* What is held for others. */ \
 	X(records, "records", 65536, 16, 4194304, \
 	    "announcements held for others") \

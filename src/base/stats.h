@@ -41,6 +41,9 @@
 	X(down_hints_sent,   "down hints sent") \
 	X(forwarded,         "signalling messages forwarded") \
 	X(forward_refused,   "signalling messages not forwarded, budget or destination") \
+	X(punches,           "hole punches begun") \
+	X(probes_sent,       "punch probes sent") \
+	X(probes_received,   "punch probes received") \
 	X(announces,         "announcements stored") \
 	X(unannounces,       "announcements withdrawn") \
 	X(refreshed,         "announcements renewed by refresh token") \

@@ -209,6 +209,7 @@ def main(vectors, corpus):
     envelopes = records['envelopes']
     shaken = json.load(open(os.path.join(vectors, 'handshake.json')))
     streams = json.load(open(os.path.join(vectors, 'udx.json')))
+    punched = json.load(open(os.path.join(vectors, 'holepunch.json')))
     targets = {
         'fuzz_rpc_request': requests[::3] + bad,
         'fuzz_rpc_reply': [d for d in datagrams if d[:1] == b'\x13'] + broken,
@@ -238,6 +239,15 @@ def main(vectors, corpus):
             b'log-level = debug\nrecords = 1000\nrecordz = 1\n',
             b'\x81public', b'\x85auto', b'\x88persistent',
         ],
+        'fuzz_claims': hexes([v for v in punched['vectors'] if v['kind']
+                              .startswith('holepunch_payload')], ('hex',)),
+        'fuzz_punch': [
+            # Rounds as they should be, after four answered PINGs each.
+            bytes([native] + [1, k, 0] * 4 + [2, 0, 0, flags, 2, n, 1, 9]
+                  + [1, 0, 7, flags, 2, n, 1, 9, 0, 4] * 2
+                  + [2, 1, 0, flags, 2, 1, 1, 9, 0, 200, 3, 1, 4, 1])
+            for native in (0, 1) for k in (0, 3) for n in (0, 1)
+            for flags in (0x60, 0x70, 0xf0)],
         'fuzz_node': scripts(),
         'fuzz_noise': hexes(shaken, ('message1', 'message2')),
         'fuzz_payload': hexes([v for v in shaken['vectors']

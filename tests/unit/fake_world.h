@@ -13,7 +13,7 @@
 #include "base/world.h"
 
 enum {
-	FAKE_SOCKS_MAX = 16,
+	FAKE_SOCKS_MAX = 320,
 	FAKE_NAMES_MAX = 64,
 	FAKE_PORT_ANY = 40000, /* handle h is bound here + h if it may be any */
 };

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "punch/inside.h"
+
+enum {
+	/* More than the reference's four: six show whether ports count up,
+	 * spec 04 §17.7. */
+	SAMPLES = 6,
+	PASSES = 2, /* spec 04 §2 */
+	PING_MS = 1000,
+	/* Latest of the table are left out: they may serve as relays, and tell
+	 * us then (07 N5). */
+	NEWEST_SKIPPED = 5,
+	TABLE_SMALL = 8,
+	/* Idle mappings live 30 s in the stricter NATs, RFC 4787 says 120. */
+	RENEW_S = 20,
+	SAMPLE_LIFE_S = 120,
+	LOOKED_AT_MAX = 256, /* nodes of a large table */
+};
+
+static void on_renew(struct timer *t);
+
+struct outlet *
+outlet_open(struct punch *p, int *err)
+{
+	struct outlet *o = calloc(1, sizeof *o);
+
+	*err = ERR_MEMORY;
+	if (o == NULL)
+		return NULL;
+	o->room = p;
+	o->hole.outlet = o;
+	o->renew.fire = on_renew;
+	if ((*err = room_open_hole(p, &o->hole)) != 0) {
+		free(o);
+		return NULL;
+	}
+	gauge_init(&o->gauge, true);
+	outlet_sample(o, SAMPLES);
+	return o;
+}
+
+void
+outlet_close(struct outlet *o)
+{
+	/* The PINGs in flight end here, and must not begin others. */
+	o->closing = true;
+	timer_disarm(o->room->timers, &o->renew);
+	room_close_hole(o->room, &o->hole);
+	free(o);
+}
+
+/* ---- destinations ---- */
+
+uint32_t
+outlet_order(const struct outlet *o, const struct addr *to)
+{
+	uint32_t kept =
+	    o->dests_len < OUTLET_DESTS_MAX ? o->dests_len : OUTLET_DESTS_MAX;
+
+	for (uint32_t i = 0; i < kept; i++)
+		if (addr_equal(
+			&o->dests[(o->dests_len - 1 - i) % OUTLET_DESTS_MAX],
+			to))
+			return o->dests_len - 1 - i;
+	return o->dests_len;
+}
+
+void
+outlet_sent(struct outlet *o, const struct addr *to)
+{
+	if (outlet_order(o, to) == o->dests_len)
+		o->dests[o->dests_len++ % OUTLET_DESTS_MAX] = *to;
+}
+
+static bool
+near_a_dest(const struct outlet *o, const struct addr *a)
+{
+	for (uint32_t i = 0; i < o->dests_len && i < OUTLET_DESTS_MAX; i++)
+		if (addr_same_prefix(&o->dests[i], a))
+			return true;
+	return false;
+}
+
+/* ---- samples ---- */
+
+void
+outlet_saw(struct outlet *o, const struct addr *us, const struct addr *by)
+{
+	struct gauge_sample s = {.saw = *us,
+	    .by = *by,
+	    .order = outlet_order(o, by),
+	    .at_us = o->room->world->now_us};
+
+	/* Nobody outside sees us at a private address. */
+	if (!addr_usable(us) ||
+	    (addr_scope(us) != ADDR_PUBLIC && addr_scope(by) == ADDR_PUBLIC))
+		return;
+	gauge_add(&o->gauge, &s);
+}
+
+static void
+on_pong(void *owner, const struct dht_answer *a)
+{
+	struct outlet *o = owner;
+
+	o->pending--;
+	if (o->closing)
+		return;
+	if (a->err == 0)
+		outlet_saw(o, &a->reply->to, &a->from);
+	if (o->pending == 0 && a->err != ERR_CLOSED) {
+		if (o->gauge.len < GAUGE_SAMPLES_WANTED && o->passes < PASSES)
+			outlet_sample(o, GAUGE_SAMPLES_WANTED - o->gauge.len);
+		if (o->pending == 0)
+			gauge_finish(&o->gauge);
+	}
+	if (o->sampled != NULL)
+		o->sampled(o->owner);
+}
+
+static bool
+ping(struct outlet *o, const struct addr *to)
+{
+	struct dht_call c = {.to = *to,
+	    .internal = true,
+	    .command = RPC_PING,
+	    .sends = 1,
+	    .timeout_ms = PING_MS};
+	struct dht_done done = {.call = on_pong, .owner = o};
+
+	if (dht_call_from(o->room->d, o->hole.sock, &c, done, NULL) != 0)
+		return false;
+	outlet_sent(o, to);
+	o->pending++;
+	return true;
+}
+
+/* How choosy we are about whom to ask. */
+enum choice { CHOICE_FAR, CHOICE_NEW };
+
+static bool
+suits(const struct outlet *o, enum choice choice, const struct addr *a)
+{
+	return choice == CHOICE_FAR ? !near_a_dest(o, a)
+				    : outlet_order(o, a) == o->dests_len;
+}
+
+/* Asks up to `wanted` nodes of the table, latest heard first. */
+static uint32_t
+ask(struct outlet *o, enum choice choice, uint32_t wanted, uint32_t skip)
+{
+	struct dht *d = o->room->d;
+	uint32_t cursor = 0, asked = 0;
+	struct dht_node n;
+
+	for (uint32_t i = 0; asked < wanted && i < LOOKED_AT_MAX &&
+			     dht_next_node(d, &cursor, &n);
+	     i++)
+		if (i >= skip && suits(o, choice, &n.addr))
+			asked += ping(o, &n.addr);
+	return asked;
+}
+
+void
+outlet_sample(struct outlet *o, uint32_t wanted)
+{
+	struct dht_status st;
+	uint32_t skip, asked = 0;
+
+	dht_status(o->room->d, &st);
+	skip = st.nodes >= TABLE_SMALL ? NEWEST_SKIPPED : 0;
+	o->passes++;
+	asked = ask(o, CHOICE_FAR, wanted, skip);
+	asked += ask(o, CHOICE_NEW, wanted - asked, skip);
+	if (asked == 0 && o->pending == 0)
+		gauge_finish(&o->gauge);
+}
+
+/* Asks the one again whose sample is the oldest. */
+static void
+ask_again(struct outlet *o)
+{
+	const struct gauge_sample *oldest = o->gauge.samples;
+
+	for (uint8_t i = 1; i < o->gauge.len; i++)
+		if (o->gauge.samples[i].at_us < oldest->at_us)
+			oldest = &o->gauge.samples[i];
+	if (o->gauge.len > 0)
+		ping(o, &oldest->by);
+}
+
+static void
+on_renew(struct timer *t)
+{
+	struct outlet *o = container_of(t, struct outlet, renew);
+	uint64_t now_us = o->room->world->now_us;
+
+	gauge_expire(&o->gauge, now_us - SAMPLE_LIFE_S * UINT64_C(1000000));
+	if (ask(o, CHOICE_NEW, 1, 0) == 0)
+		ask_again(o);
+	timer_arm(o->room->timers, t, now_us + RENEW_S * UINT64_C(1000000));
+}
+
+void
+outlet_rest(struct outlet *o)
+{
+	struct punch *p = o->room;
+
+	timer_arm(p->timers, &o->renew,
+	    p->world->now_us + RENEW_S * UINT64_C(1000000));
+}
+
+void
+outlet_rouse(struct outlet *o)
+{
+	timer_disarm(o->room->timers, &o->renew);
+	/* Where ports count up, the latest sample says which is next. */
+	if (gauge_step(&o->gauge) != 0)
+		ask(o, CHOICE_NEW, 2, 0);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+#include "punch/ports.h"
+
+enum {
+	PORT_FIRST = 1024,
+	PORT_LAST = 65535,
+	/* Samples further apart than this show no block. */
+	SPAN_MAX = 4096,
+	/* A NAT that counts up hands out the ports behind the last sample. */
+	SPAN_BEHIND = 512,
+};
+
+static struct ports_walk
+walk(struct world *w, uint32_t first, uint32_t last)
+{
+	struct ports_walk p = {.first = first, .len = last - first + 1};
+
+	p.mask = 1;
+	while (p.mask < p.len)
+		p.mask = p.mask << 1 | 1;
+	/* Full period modulo a power of two: mul = 1 mod 4, add odd. */
+	p.mul = (world_random32(w) & ~3U) | 1;
+	p.add = world_random32(w) | 1;
+	p.at = world_random32(w) & p.mask;
+	p.left = p.mask + 1;
+	return p;
+}
+
+/* The next of the range, or 0 at its end. */
+static uint32_t
+step(struct ports_walk *p)
+{
+	while (p->left > 0) {
+		p->left--;
+		p->at = (p->at * p->mul + p->add) & p->mask;
+		if (p->at < p->len)
+			return p->first + p->at;
+	}
+	return 0;
+}
+
+void
+ports_init(
+    struct ports *p, struct world *w, const struct addr *told, size_t told_len)
+{
+	uint32_t low = UINT32_MAX, high = 0, span, n = 0;
+
+	*p = (struct ports){.all = walk(w, PORT_FIRST, PORT_LAST)};
+	for (size_t i = 0; i < told_len; i++) {
+		uint32_t port = told[i].port;
+
+		if (port < PORT_FIRST)
+			continue;
+		low = port < low ? port : low;
+		high = port > high ? port : high;
+		n++;
+	}
+	if (n < 2 || high - low > SPAN_MAX)
+		return;
+	span = high - low;
+	low = low - PORT_FIRST < span ? PORT_FIRST : low - span;
+	high += span > SPAN_BEHIND ? span : SPAN_BEHIND;
+	p->block = walk(w, low, high > PORT_LAST ? PORT_LAST : high);
+}
+
+uint16_t
+ports_next(struct ports *p)
+{
+	const struct ports_walk *b = &p->block;
+	uint32_t port = step(&p->block);
+
+	if (port != 0)
+		return (uint16_t)port;
+	do
+		port = step(&p->all);
+	while (port != 0 && port >= b->first && port - b->first < b->len);
+	return (uint16_t)port;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "punch/inside.h"
+
+enum {
+	/* Fewer sockets than this are not worth a fan: with 1750 probes at
+	 * random ports the chance would be under one in three. */
+	FAN_MIN = 16,
+	/* The responder waits a second longer than the initiator. */
+	GRACE_MS = 1000,
+	/* Guessed ports come true at once or not at all. */
+	GUESS_MS = 2500,
+};
+
+/* As the dense ones of the schedule. */
+static const uint16_t knock_ms[KNOCKS_MAX] = {0, 25, 50, 100, 200, 400, 800};
+
+void
+probing_send(struct puncher *p, int sock, const struct addr *to, bool low)
+{
+	static const uint8_t probe = 0;
+	struct punch *room = p->room;
+	struct dgram_meta meta = {
+	    .sock = sock, .to = *to, .ttl = low ? SCHEDULE_TTL_LOW : 0};
+	uint8_t *buf;
+
+	if (!dht_may_send(room->d, to))
+		return;
+	p->used = true;
+	if (sock == p->out->hole.sock)
+		outlet_sent(p->out, to);
+	buf = room->world->ops->reserve(room->world, &meta, 1);
+	if (buf == NULL)
+		return;
+	*buf = probe;
+	if (room->world->ops->commit(room->world, 1) != 0)
+		return;
+	room->stats->probes_sent++;
+	room->stats->tx_datagrams++;
+	room->stats->tx_bytes++;
+	p->probes++;
+}
+
+/* ---- who is probed ---- */
+
+static bool
+is_verified(const struct puncher *p, const struct addr *a)
+{
+	return addr_same_host(a, &p->other.verified);
+}
+
+static const struct addr *
+first_verified(const struct puncher *p)
+{
+	for (uint8_t i = 0; i < p->other.addrs_len; i++)
+		if (is_verified(p, &p->other.addrs[i]))
+			return &p->other.addrs[i];
+	return NULL;
+}
+
+static void
+send_to_all(struct puncher *p, bool verified, bool low)
+{
+	for (uint8_t i = 0; i < p->other.addrs_len; i++)
+		if (is_verified(p, &p->other.addrs[i]) == verified)
+			probing_send(
+			    p, p->out->hole.sock, &p->other.addrs[i], low);
+}
+
+/* ---- the schedule ---- */
+
+enum schedule_kind
+probing_kind(const struct puncher *p)
+{
+	struct self self;
+
+	puncher_self(p, &self);
+	return schedule_for(self.verdict, p->other.verdict);
+}
+
+static void
+send_to_port(struct puncher *p)
+{
+	const struct addr *host = first_verified(p);
+	struct addr to;
+
+	if (host == NULL)
+		return;
+	to = *host;
+	to.port = ports_next(&p->ports);
+	probing_send(p, p->out->hole.sock, &to, false);
+}
+
+static void
+send_from_socket(struct puncher *p)
+{
+	const struct addr *to = first_verified(p);
+	uint32_t i = p->shot.sock;
+
+	if (to == NULL)
+		return;
+	probing_send(p, i == 0 ? p->out->hole.sock : p->fan[i - 1]->sock, to,
+	    p->shot.low);
+}
+
+static void
+shoot(struct puncher *p)
+{
+	switch (p->shot.kind) {
+	case SHOT_VERIFIED:
+		send_to_all(p, true, p->shot.low);
+		break;
+	case SHOT_UNVERIFIED:
+		send_to_all(p, false, p->shot.low);
+		break;
+	case SHOT_PORT:
+		send_to_port(p);
+		break;
+	case SHOT_SOCKET:
+		send_from_socket(p);
+		break;
+	}
+}
+
+static void
+on_shot(struct timer *t)
+{
+	struct puncher *p = container_of(t, struct puncher, shots);
+	uint64_t now_us = p->room->world->now_us, due_us;
+
+	for (;;) {
+		due_us = p->start_us + p->shot.at_ms * UINT64_C(1000);
+		if (due_us > now_us)
+			break;
+		shoot(p);
+		if (!schedule_next(&p->schedule, &p->shot)) {
+			turns_end(&p->room->turns, &p->turn);
+			return;
+		}
+	}
+	timer_arm(p->room->timers, t, due_us);
+}
+
+/* ---- the sockets of a fan ---- */
+
+static void
+close_fan(struct puncher *p)
+{
+	while (p->fan_len > 0) {
+		struct hole *h = p->fan[--p->fan_len];
+
+		if (h->of != p)
+			continue; /* given away */
+		room_close_hole(p->room, h);
+		free(h);
+	}
+	free(p->fan);
+	p->fan = NULL;
+}
+
+/* As many as there may be; the world may have fewer to give. */
+static int
+open_fan(struct puncher *p)
+{
+	uint32_t max = dht_limits(p->room->d)->punch_sockets - 1;
+
+	p->fan = calloc(max, sizeof *p->fan);
+	if (p->fan == NULL)
+		return ERR_MEMORY;
+	while (p->fan_len < max) {
+		struct hole *h = calloc(1, sizeof *h);
+
+		if (h == NULL || room_open_hole(p->room, h) != 0) {
+			free(h);
+			break;
+		}
+		h->of = p;
+		p->fan[p->fan_len++] = h;
+	}
+	return p->fan_len + 1 >= FAN_MIN ? 0 : ERR_LIMIT;
+}
+
+/* ---- start and stop ---- */
+
+static int
+prepare(struct puncher *p, enum schedule_kind kind)
+{
+	int err = 0;
+
+	if (kind == SCHEDULE_NONE || p->other.addrs_len == 0)
+		return ERR_PUNCH;
+	if (kind != SCHEDULE_STEADY && first_verified(p) == NULL)
+		return ERR_PUNCH;
+	if (kind == SCHEDULE_FAN)
+		err = open_fan(p);
+	if (kind == SCHEDULE_SPRAY)
+		ports_init(&p->ports, p->room->world, p->other.addrs,
+		    p->other.addrs_len);
+	return err;
+}
+
+static uint64_t
+end_ms(const struct puncher *p)
+{
+	uint32_t ms = schedule_end_ms(&p->schedule);
+
+	if (!p->initiator)
+		return ms + GRACE_MS;
+	return puncher_guesses(p) ? GUESS_MS : ms;
+}
+
+int
+probing_start(struct puncher *p, uint64_t delay_us)
+{
+	struct punch_event e = {.kind = PUNCH_PROBING};
+	struct world *w = p->room->world;
+	enum schedule_kind kind = probing_kind(p);
+	struct self self;
+	int err;
+
+	close_fan(p);
+	err = prepare(p, kind);
+	if (err != 0)
+		return err;
+	puncher_self(p, &self);
+	/* Guessed ports come true only if these mappings are the next. */
+	if (self.predicted && delay_us > 0)
+		send_to_all(p, true, true);
+	p->probing = true;
+	p->start_us = w->now_us + delay_us;
+	schedule_init(&p->schedule, kind, p->fan_len + 1);
+	schedule_next(&p->schedule, &p->shot);
+	p->shots.fire = on_shot;
+	timer_arm(p->room->timers, &p->shots, p->start_us);
+	timer_arm(p->room->timers, &p->end, p->start_us + end_ms(p) * 1000);
+	e.number = kind;
+	puncher_tell(p, &e);
+	return 0;
+}
+
+void
+probing_stop(struct puncher *p)
+{
+	p->probing = false;
+	timer_disarm(p->room->timers, &p->shots);
+	timer_disarm(p->room->timers, &p->knocks);
+	turns_end(&p->room->turns, &p->turn);
+	close_fan(p);
+}
+
+/* ---- ahead of the schedule ---- */
+
+static void
+on_knock(struct timer *t)
+{
+	struct puncher *p = container_of(t, struct puncher, knocks);
+	uint16_t before = knock_ms[p->knocked];
+
+	probing_send(p, p->out->hole.sock, &p->knock_to, p->knock_low);
+	if (++p->knocked < KNOCKS_MAX && !p->knock_low)
+		timer_arm(p->room->timers, t,
+		    p->room->world->now_us +
+			(uint64_t)(knock_ms[p->knocked] - before) * 1000);
+}
+
+void
+probing_knock(struct puncher *p, const struct addr *to, bool low)
+{
+	p->knock_to = *to;
+	p->knock_low = low;
+	p->knocked = 0;
+	p->knocks.fire = on_knock;
+	on_knock(&p->knocks);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "punch/inside.h"
+
+/* The pool grows by one socket at a time: no burst of PINGs. */
+enum { FILL_GAP_MS = 300 };
+
+static void on_fill(struct timer *t);
+
+struct punch *
+punch_new(struct dht *d, struct router *rt)
+{
+	const struct limits *l = dht_limits(d);
+	struct punch *p = calloc(1, sizeof *p);
+
+	if (p == NULL)
+		return NULL;
+	p->d = d;
+	p->rt = rt;
+	p->world = dht_world(d);
+	p->timers = dht_timers(d);
+	p->stats = dht_stats(d);
+	p->fill.fire = on_fill;
+	TAILQ_INIT(&p->idle);
+	TAILQ_INIT(&p->punchers);
+	turns_init(&p->turns, p->timers, l->punch_fans, l->punch_sprays);
+	return p;
+}
+
+static void
+drop_idle(struct punch *p)
+{
+	struct outlet *o;
+
+	while ((o = TAILQ_FIRST(&p->idle)) != NULL) {
+		TAILQ_REMOVE(&p->idle, o, link);
+		p->idle_len--;
+		outlet_close(o);
+	}
+}
+
+void
+punch_free(struct punch *p)
+{
+	struct puncher *last;
+
+	if (p == NULL)
+		return;
+	while ((last = TAILQ_FIRST(&p->punchers)) != NULL)
+		puncher_free(last, WORLD_NO_SOCK);
+	drop_idle(p);
+	while (p->holes != NULL)
+		punch_close(p, p->holes->sock);
+	timer_disarm(p->timers, &p->fill);
+	turns_fini(&p->turns);
+	free(p);
+}
+
+/* ---- sockets ---- */
+
+static struct hole *
+find_hole(const struct punch *p, int sock)
+{
+	struct hole *h;
+
+	/* Handles are ours: nobody else chooses them, so no keyed hash. */
+	HASH_FIND_BYHASHVALUE(
+	    hh, p->holes, &sock, sizeof sock, (unsigned)sock, h);
+	return h;
+}
+
+int
+room_open_hole(struct punch *p, struct hole *h)
+{
+	struct addr bound;
+
+	h->sock = dht_open_socket(p->d, &bound);
+	if (h->sock < 0)
+		return h->sock;
+	HASH_ADD_BYHASHVALUE(
+	    hh, p->holes, sock, sizeof h->sock, (unsigned)h->sock, h);
+	if (h->hh.tbl != NULL)
+		return 0;
+	dht_close_socket(p->d, h->sock);
+	return ERR_MEMORY;
+}
+
+void
+room_close_hole(struct punch *p, struct hole *h)
+{
+	HASH_DELETE(hh, p->holes, h);
+	dht_close_socket(p->d, h->sock);
+}
+
+static bool
+is_idle(const struct punch *p, const struct hole *h)
+{
+	const struct outlet *o;
+
+	TAILQ_FOREACH (o, &p->idle, link)
+		if (o == h->outlet)
+			return true;
+	return false;
+}
+
+void
+punch_close(struct punch *p, int sock)
+{
+	struct hole *h = find_hole(p, sock);
+
+	if (h == NULL || h->of != NULL || is_idle(p, h))
+		return;
+	if (h->outlet != NULL) {
+		outlet_close(h->outlet);
+		return;
+	}
+	room_close_hole(p, h);
+	free(h);
+}
+
+int
+punch_recv(struct punch *p, const struct dgram *dg)
+{
+	struct hole *h = dg->len <= 1 ? find_hole(p, dg->sock) : NULL;
+
+	if (h == NULL)
+		return PUNCH_NOT_MINE;
+	if (dg->from.family != ADDR_V4 || !dht_may_send(p->d, &dg->from))
+		return stats_drop(p->stats, ERR_PRIVATE);
+	p->stats->probes_received++;
+	return h->of != NULL ? puncher_probed(h->of, dg)
+			     : stats_drop(p->stats, ERR_UNMATCHED);
+}
+
+/* ---- the pool ---- */
+
+static void
+fill(struct punch *p)
+{
+	if (p->ready && p->idle_len < dht_limits(p->d)->punch_pool &&
+	    !timer_armed(&p->fill))
+		timer_arm(
+		    p->timers, &p->fill, p->world->now_us + FILL_GAP_MS * 1000);
+}
+
+static void
+put_idle(struct punch *p, struct outlet *o)
+{
+	TAILQ_INSERT_TAIL(&p->idle, o, link);
+	p->idle_len++;
+	outlet_rest(o);
+}
+
+static void
+on_fill(struct timer *t)
+{
+	struct punch *p = container_of(t, struct punch, fill);
+	struct outlet *o;
+	int err;
+
+	if (p->ready && p->idle_len < dht_limits(p->d)->punch_pool &&
+	    (o = outlet_open(p, &err)) != NULL)
+		put_idle(p, o);
+	fill(p);
+}
+
+void
+punch_keep_ready(struct punch *p, bool on)
+{
+	p->ready = on;
+	if (on)
+		fill(p);
+	else
+		drop_idle(p);
+}
+
+void
+punch_wake(struct punch *p)
+{
+	drop_idle(p);
+	fill(p);
+}
+
+struct outlet *
+room_take(struct punch *p, int *err)
+{
+	struct outlet *o, *best = TAILQ_FIRST(&p->idle);
+
+	TAILQ_FOREACH (o, &p->idle, link)
+		if (gauge_decided(&o->gauge)) {
+			best = o;
+			break;
+		}
+	if (best == NULL)
+		return outlet_open(p, err);
+	TAILQ_REMOVE(&p->idle, best, link);
+	p->idle_len--;
+	outlet_rouse(best);
+	fill(p);
+	return best;
+}
+
+void
+room_give(struct punch *p, struct outlet *o, bool reusable)
+{
+	o->hole.of = NULL;
+	o->sampled = NULL;
+	if (!reusable || !p->ready ||
+	    p->idle_len >= dht_limits(p->d)->punch_pool) {
+		outlet_close(o);
+		return;
+	}
+	gauge_unfreeze(&o->gauge);
+	put_idle(p, o);
+}
+
+void
+punch_refuse(
+    struct punch *p, const uint8_t *secret, const struct router_call *call)
+{
+	static const struct claims aborted = {.error = CLAIMS_ABORTED};
+	uint8_t box[CLAIMS_BOX_MAX], nonce[CLAIMS_NONCE_LEN];
+	struct claims c;
+	size_t len;
+
+	if (claims_open(&c, secret, call->sealed) != 0)
+		return;
+	p->world->ops->random(p->world, nonce, sizeof nonce);
+	len = claims_seal(&aborted, secret, nonce, box);
+	router_answer(
+	    p->rt, &call->ticket, (struct bytes){box, len}, WORLD_NO_SOCK);
+}

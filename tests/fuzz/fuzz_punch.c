@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A client's and a server's side of a hole punch, with all that the network,
+ * the other side and time can do to them. The input is a script; each step is
+ * a byte that says what happens and one that says how.
+ */
+#include <sodium.h>
+
+#include "fake_world.h"
+#include "fuzz.h"
+#include "punch/inside.h"
+#include "records/record.h"
+#include "signal/message.h"
+
+enum { NODES = 10, KEY = 7, STEPS_MAX = 400 };
+
+struct side {
+	struct puncher *p;
+	unsigned failures;
+	int sock; /* of the last candidate */
+};
+
+struct lab {
+	struct fake_world fw;
+	struct timers ts;
+	struct stats st;
+	struct dht *d;
+	struct records *r;
+	struct router *rt;
+	struct punch *punch;
+	struct side client, server;
+	size_t looked_at; /* of what was sent */
+	const uint8_t *script, *end;
+};
+
+static const uint8_t secret[PUNCH_KEY_LEN] = {KEY};
+
+static uint8_t
+next(struct lab *l)
+{
+	return l->script < l->end ? *l->script++ : 0;
+}
+
+static struct addr
+node(unsigned i)
+{
+	return addr_v4(11, 1, (uint8_t)(i % NODES), 1, 49737);
+}
+
+/* Some hosts have a part in this, some do not. */
+static struct addr
+host(uint8_t how)
+{
+	return addr_v4(11, 2, how & 3, 1, (uint16_t)(1000 + how));
+}
+
+static void
+on_event(void *owner, const struct punch_event *e)
+{
+	struct side *s = owner;
+
+	MUST(s->failures == 0); /* nothing comes after that */
+	if (e->kind == PUNCH_FAILED)
+		s->failures++;
+	if (e->kind == PUNCH_CANDIDATE)
+		s->sock = e->sock;
+}
+
+static void
+receive(struct lab *l, int sock, const struct addr *from, const void *buf,
+    size_t len)
+{
+	uint8_t *copy = malloc(len + 1);
+	struct dgram dg = {
+	    .buf = copy, .len = len, .sock = sock, .from = *from};
+	struct dht_request rq;
+	struct router_call call;
+
+	MUST(copy != NULL);
+	if (len > 0)
+		memcpy(copy, buf, len);
+	if (l->fw.socks[sock].open &&
+	    punch_recv(l->punch, &dg) == PUNCH_NOT_MINE &&
+	    dht_recv(l->d, &dg, &rq) == DHT_HANDED_UP &&
+	    rq.m.command <= CMD_PEER_HOLEPUNCH)
+		router_serve(l->rt, &rq, &call);
+	free(copy);
+}
+
+static struct claims
+make_claims(struct lab *l)
+{
+	uint8_t flags = next(l);
+	struct claims c = {.error = flags % 16 == 15 ? next(l) : 0,
+	    .firewall = next(l) % 5,
+	    .round = next(l),
+	    .punching = (flags & 16) != 0,
+	    .has_addrs = true,
+	    .addrs_len = next(l) % CLAIMS_ADDRS_MAX};
+
+	for (uint8_t i = 0; i < c.addrs_len; i++)
+		c.addrs[i] = host((uint8_t)(flags + i));
+	if (flags & 32)
+		c.remote = host(next(l));
+	c.has_token = (flags & 64) != 0;
+	c.has_remote_token = (flags & 128) != 0;
+	return c;
+}
+
+/* The other side echoes the token if it has one. */
+static size_t
+seal(struct puncher *p, struct claims *c, const struct addr *from, uint8_t *box)
+{
+	static const uint8_t nonce[CLAIMS_NONCE_LEN] = {3};
+
+	claims_token(c->remote_token, p->token_secret, from);
+	return claims_seal(c, secret, nonce, box);
+}
+
+/* Answers a request of ours, as the node that it went to. */
+static void
+answer(struct lab *l, const struct fake_sent *s)
+{
+	uint8_t buf[DGRAM_MAX], value[256], box[CLAIMS_BOX_MAX];
+	struct holepunch m = {.mode = MODE_REPLY, .payload.p = box};
+	struct rpc_reply re = {.to = host(next(l))};
+	struct rpc_request rq;
+	struct claims c;
+
+	if (s->len == 0 || s->buf[0] != RPC_REQUEST ||
+	    rpc_request_decode(&rq, s->buf, s->len) != 0)
+		return;
+	re.tid = rq.tid;
+	if (!rq.internal && rq.command == CMD_PEER_HOLEPUNCH) {
+		c = make_claims(l);
+		m.payload.len =
+		    seal(l->client.p, &c, &l->client.p->peer.addr, box);
+		m.peer = host(next(l));
+		re.value.p = value;
+		re.value.len = holepunch_encode(&m, value, sizeof value);
+	}
+	receive(l, s->meta.sock, &s->meta.to, buf,
+	    rpc_reply_encode(&re, buf, sizeof buf));
+}
+
+static void
+serve(struct lab *l)
+{
+	uint8_t box[CLAIMS_BOX_MAX], how = next(l);
+	struct router_call call = {
+	    .client = host(how), .us = host(next(l)), .sealed.p = box};
+	struct claims c = make_claims(l);
+
+	call.ticket = (struct router_ticket){.command = CMD_PEER_HOLEPUNCH,
+	    .mode = MODE_FROM_RELAY,
+	    .sock = l->server.p->out->hole.sock,
+	    .from = node(how),
+	    .peer = call.client};
+	call.sealed.len = seal(l->server.p, &c, &call.client, box);
+	puncher_serve(l->server.p, &call, how & 1);
+}
+
+static void
+look(struct lab *l)
+{
+	MUST(HASH_COUNT(l->punch->holes) <= 2 * 256 + 8);
+	MUST(l->client.failures <= 1 && l->server.failures <= 1);
+	for (; l->looked_at < l->fw.sent_len; l->looked_at++) {
+		const struct fake_sent *s = &l->fw.sent[l->looked_at];
+
+		MUST(s->meta.ttl == 0 || s->len == 1);
+	}
+	if (l->fw.sent_len > 4096) {
+		fake_clear(&l->fw);
+		l->looked_at = 0;
+	}
+}
+
+static void
+step(struct lab *l)
+{
+	uint8_t what = next(l), how = next(l);
+	struct addr from = host(how);
+	struct fake_sent sent;
+
+	switch (what % 6) {
+	case 0:
+		fake_advance_ms(&l->fw, how * UINT64_C(16));
+		timers_run(&l->ts, l->fw.w.now_us);
+		break;
+	case 1:
+		if (l->fw.sent_len == 0)
+			break;
+		sent = l->fw.sent[l->fw.sent_len - 1 - how % l->fw.sent_len];
+		if (l->fw.socks[sent.meta.sock].open)
+			answer(l, &sent);
+		break;
+	case 2:
+		serve(l);
+		break;
+	case 3:
+		receive(l, l->client.p->out->hole.sock, &from, &how, how & 1);
+		break;
+	case 4:
+		receive(l, l->server.p->out->hole.sock, &from, &how, how & 1);
+		break;
+	case 5:
+		l->fw.batch_max = how & 1 ? 0 : l->fw.sent_len + how;
+		break;
+	}
+	look(l);
+}
+
+static void
+begin(struct lab *l)
+{
+	struct dht_config c;
+	struct punch_owner to_client = {on_event, &l->client};
+	struct punch_owner to_server = {on_event, &l->server};
+	uint8_t target[HASH_LEN] = {0}, how = next(l);
+	struct punch_peer peer = {.secret = secret,
+	    .addr = host(how),
+	    .native = how & 1,
+	    .rtt_us = how * UINT64_C(1000),
+	    .target = target,
+	    .relay = node(0),
+	    .relays_len = PUNCH_RELAYS_MAX};
+	int err;
+
+	fake_init(&l->fw, 1);
+	timers_init(&l->ts);
+	dht_config_init(&c);
+	l->d = dht_new(&l->fw.w, &l->ts, &l->st, &c);
+	MUST(l->d != NULL && dht_start(l->d) == 0);
+	l->r = records_new(l->d);
+	l->rt = router_new(l->d, l->r);
+	l->punch = punch_new(l->d, l->rt);
+	MUST(l->punch != NULL);
+	for (unsigned i = 0; i < PUNCH_RELAYS_MAX; i++)
+		peer.relays[i].relay = peer.relays[i].peer = node(i);
+	l->client.p = puncher_new(l->punch, &to_client, &err);
+	l->server.p = puncher_new(l->punch, &to_server, &err);
+	MUST(l->client.p != NULL && l->server.p != NULL);
+	puncher_accept(l->server.p, &peer);
+	MUST(puncher_connect(l->client.p, &peer) == 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct lab l = {.script = data, .end = data + size};
+
+	l.client.sock = WORLD_NO_SOCK;
+	begin(&l);
+	for (int i = 0; i < STEPS_MAX && l.script < l.end; i++)
+		step(&l);
+	l.fw.batch_max = 0;
+	for (int i = 0; i < 100; i++) {
+		fake_advance_ms(&l.fw, 1000);
+		timers_run(&l.ts, l.fw.w.now_us);
+		fake_clear(&l.fw);
+	}
+	MUST(l.client.failures == 1 && l.server.failures == 1);
+	dht_end(l.d);
+	puncher_free(l.client.p, l.client.sock);
+	puncher_free(l.server.p, WORLD_NO_SOCK);
+	punch_free(l.punch);
+	router_free(l.rt);
+	records_free(l.r);
+	dht_free(l.d);
+	timers_fini(&l.ts);
+	fake_fini(&l.fw);
+	return 0;
+}

@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: two sides behind NATs find a direct path wherever physics allows, as
+ * fast as the relayed round trips allow, and nothing else can make them
+ * believe in one. Method: the whole of this room twice, NAT boxes of the
+ * simulator's kind between, a public network of twelve nodes, virtual time;
+ * the handshake is played by hand.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "punch_lab.h"
+#include "signal/message.h"
+
+static struct lab l;
+
+#define EI NAT_ENDPOINT_INDEPENDENT
+#define AD NAT_ADDRESS
+#define AP NAT_ADDRESS_AND_PORT
+
+enum box {
+	OPEN,
+	FULL_CONE,
+	RESTRICTED,
+	PORT_RESTRICTED,
+	SYMMETRIC,
+	SEQUENTIAL
+};
+
+static const struct lab_box boxes[] = {
+    [FULL_CONE] = {EI, EI, NAT_RANDOM},
+    [RESTRICTED] = {EI, AD, NAT_RANDOM},
+    [PORT_RESTRICTED] = {EI, AP, NAT_RANDOM},
+    [SYMMETRIC] = {AP, AP, NAT_RANDOM},
+    [SEQUENTIAL] = {AP, AP, NAT_SEQUENTIAL},
+};
+
+static void
+init(enum box client, enum box server, uint64_t seed)
+{
+	lab_init(&l, client != OPEN ? &boxes[client] : NULL,
+	    server != OPEN ? &boxes[server] : NULL, seed);
+}
+
+static void
+teardown(void)
+{
+	lab_fini(&l);
+}
+
+/*
+ * From the client's first message to the first byte back. A round trip through
+ * the relay takes 50 ms, a direct one 25.
+ */
+static const struct {
+	enum box client, server;
+	bool native;
+	uint32_t within_ms; /* 0: not at all */
+} pairs[] = {
+    {PORT_RESTRICTED, PORT_RESTRICTED, true, 26},
+    {PORT_RESTRICTED, PORT_RESTRICTED, false, 65},
+    {FULL_CONE, FULL_CONE, true, 26},
+    {FULL_CONE, PORT_RESTRICTED, false, 65},
+    {RESTRICTED, RESTRICTED, true, 26},
+    {OPEN, PORT_RESTRICTED, true, 26},
+    {PORT_RESTRICTED, OPEN, true, 26},
+    /* A random NAT, and one that lets it in at once. */
+    {SYMMETRIC, FULL_CONE, true, 60},
+    {SYMMETRIC, RESTRICTED, true, 60},
+    {FULL_CONE, SYMMETRIC, true, 60},
+    {RESTRICTED, SYMMETRIC, true, 65},
+    {SYMMETRIC, FULL_CONE, false, 65},
+    /* By luck and numbers. */
+    {SYMMETRIC, PORT_RESTRICTED, true, 20000},
+    {PORT_RESTRICTED, SYMMETRIC, true, 20000},
+    {PORT_RESTRICTED, SYMMETRIC, false, 20000},
+    /* By counting. */
+    {SEQUENTIAL, PORT_RESTRICTED, true, 300},
+    {PORT_RESTRICTED, SEQUENTIAL, true, 300},
+    {SEQUENTIAL, PORT_RESTRICTED, false, 300},
+    {SEQUENTIAL, SEQUENTIAL, true, 300},
+    {SEQUENTIAL, SEQUENTIAL, false, 300},
+    {SYMMETRIC, SYMMETRIC, true, 0},
+    {SYMMETRIC, SYMMETRIC, false, 0},
+};
+
+START_TEST(punches)
+{
+	uint64_t began_us;
+	bool got;
+
+	init(pairs[_i].client, pairs[_i].server, 11 + (uint64_t)_i);
+	punch_keep_ready(l.client.punch, true);
+	punch_keep_ready(l.server.punch, true);
+	lab_run_ms(&l, 3000);
+	lab_handshake(&l);
+	lab_begin(&l, pairs[_i].native);
+	began_us = l.now_us;
+	for (int i = 0; i < 60000 && !l.proved && l.client.failed == 0; i++)
+		lab_run_ms(&l, 1);
+	got = l.proved;
+	if (pairs[_i].within_ms == 0) {
+		ck_assert(!got);
+		ck_assert_int_eq(l.client.failed, ERR_NAT_RANDOM);
+		return;
+	}
+	ck_assert_msg(got, "failed: %s", err_name(l.client.failed));
+	ck_assert_msg((l.proved_us - began_us) / 1000 <= pairs[_i].within_ms,
+	    "took %u ms", (unsigned)((l.proved_us - began_us) / 1000));
+}
+END_TEST
+
+/* ---- what leaves, and from where ---- */
+
+static void
+init_ready(enum box client, enum box server, uint64_t seed)
+{
+	init(client, server, seed);
+	punch_keep_ready(l.client.punch, true);
+	punch_keep_ready(l.server.punch, true);
+	lab_run_ms(&l, 3000);
+}
+
+static bool
+is_punch(const struct lab_sent *s)
+{
+	struct addr relay = lab_relay(0);
+
+	return addr_equal(&s->meta.to, &relay) && s->len > 90;
+}
+
+/* P5, P6, P7: round 0 leaves at once, with the verdict that is ready; the
+ * server reaches the client before it has answered. */
+START_TEST(round_0_leaves_at_once_and_opens_fast)
+{
+	uint64_t began_us;
+	size_t i = 0;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	lab_begin(&l, false);
+	began_us = l.now_us;
+	while (i < l.sent_len && !(l.sent[i].client && is_punch(&l.sent[i])))
+		i++;
+	ck_assert_uint_lt(i, l.sent_len);
+	ck_assert_uint_eq(l.sent[i].at_us, began_us);
+	ck_assert_int_eq(l.sent[i].meta.sock, puncher_sock(l.client.puncher));
+	lab_run_ms(&l, 45);
+	ck_assert_uint_eq(l.client.events[1].kind, PUNCH_CANDIDATE);
+	ck_assert(addr_equal(&l.client.events[1].addr, &l.server.seen));
+	ck_assert_int_eq(l.server.puncher->other.verdict, VERDICT_CONSISTENT);
+	/* P8: and a token for the next round, if there were to be one. */
+	lab_run_ms(&l, 50);
+	ck_assert(l.client.puncher->other.has_token);
+}
+END_TEST
+
+/* P8: who does not come through a relay of ours gets no token, and is not
+ * probed as if he had proved anything. */
+START_TEST(no_token_through_a_strange_relay)
+{
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	l.no_relay = true;
+	lab_handshake(&l);
+	lab_begin(&l, false);
+	lab_run_ms(&l, 300);
+	ck_assert(!l.client.puncher->other.has_token);
+	ck_assert_uint_eq(l.server.puncher->other.verified.family, ADDR_NONE);
+}
+END_TEST
+
+/* P4: from the handshake on, every probe is echoed to its source, from the
+ * socket it came to; P19: but not without end. */
+START_TEST(the_server_echoes_but_is_no_reflector)
+{
+	struct addr anyone = addr_v4(11, 9, 9, 9, 999);
+	struct punch_peer peer;
+	unsigned before;
+	int sock;
+
+	init(OPEN, OPEN, 3);
+	lab_handshake(&l);
+	peer = lab_peer_of_client(&l, false);
+	puncher_accept(l.server.puncher, &peer);
+	sock = puncher_sock(l.server.puncher);
+	before = lab_probes(&l, false, false);
+	ck_assert_int_eq(
+	    lab_inject(&l, &l.server, sock, &anyone, "\xff", 1), 0);
+	ck_assert_int_eq(lab_inject(&l, &l.server, sock, &anyone, "", 0), 0);
+	ck_assert_uint_eq(lab_probes(&l, false, false) - before, 2);
+	ck_assert_int_eq(l.sent[l.sent_len - 1].meta.sock, sock);
+	ck_assert(addr_equal(&l.sent[l.sent_len - 1].meta.to, &anyone));
+	for (int i = 0; i < 1000; i++) {
+		lab_inject(&l, &l.server, sock, &anyone, "", 0);
+		lab_run_ms(&l, 1);
+	}
+	ck_assert_uint_le(lab_probes(&l, false, false) - before, 2 * 20 + 1);
+	/* From many sources: a limit for all. */
+	for (int i = 0; i < 1000; i++) {
+		anyone.port++;
+		lab_inject(&l, &l.server, sock, &anyone, "", 0);
+	}
+	ck_assert_uint_le(lab_probes(&l, false, false) - before, 42 + 100);
+}
+END_TEST
+
+/* One stray byte opens the reference's connection. */
+START_TEST(a_stray_probe_decides_nothing)
+{
+	struct addr stray = addr_v4(11, 9, 9, 9, 6666);
+	int sock;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	sock = puncher_sock(l.client.puncher);
+	ck_assert_int_eq(lab_inject(&l, &l.client, sock, &stray, "\xff", 1),
+	    ERR_UNMATCHED); /* not begun */
+	lab_begin(&l, false);
+	ck_assert_int_eq(
+	    lab_inject(&l, &l.client, sock, &stray, "", 0), ERR_UNMATCHED);
+	ck_assert_uint_eq(l.client.events_len, 1);
+	/* From the right host it may be the peer; then it goes on as well. */
+	stray = l.server.seen;
+	stray.port ^= 1;
+	ck_assert_int_eq(lab_inject(&l, &l.client, sock, &stray, "", 0), 0);
+	lab_run_ms(&l, 300);
+	ck_assert(l.proved);
+	ck_assert(addr_equal(&l.proved_at, &l.server.seen));
+}
+END_TEST
+
+/* P14: the TTL is the probe's alone. */
+START_TEST(only_probes_have_a_ttl)
+{
+	init_ready(SYMMETRIC, PORT_RESTRICTED, 5);
+	lab_punch(&l, true, 20000);
+	ck_assert_uint_ge(lab_probes(&l, true, true), 255);
+	for (size_t i = 0; i < l.sent_len; i++)
+		ck_assert(l.sent[i].meta.ttl == 0 ||
+			  (l.sent[i].meta.ttl == SCHEDULE_TTL_LOW &&
+			      l.sent[i].len == 1));
+}
+END_TEST
+
+/* P13: from many sockets, each of its own. */
+START_TEST(a_fan_has_as_many_sources_as_sockets)
+{
+	static bool port[65536];
+	unsigned sources = 0;
+
+	memset(port, 0, sizeof port);
+	init_ready(SYMMETRIC, PORT_RESTRICTED, 5);
+	lab_punch(&l, true, 20000);
+	for (size_t i = 0; i < l.sent_len; i++)
+		if (l.sent[i].client && l.sent[i].len == 1) {
+			sources += !port[l.sent[i].from.port];
+			port[l.sent[i].from.port] = true;
+		}
+	ck_assert_uint_ge(sources, 250);
+	ck_assert(l.proved);
+	/* The one that hit outlives the puncher, the others do not. */
+	puncher_free(l.client.puncher, l.client.events[0].sock);
+	l.client.puncher = NULL;
+	ck_assert_uint_le(HASH_COUNT(l.client.punch->holes), 1 + 2);
+	punch_close(l.client.punch, l.client.events[0].sock);
+}
+END_TEST
+
+/* P20: fewer sockets than wanted are used, too few are a reason. */
+static const struct {
+	uint32_t allowed;
+	int err;
+} budgets[] = {{100, 0}, {8, ERR_LIMIT}};
+
+START_TEST(a_fan_goes_by_what_the_world_has)
+{
+	init_ready(SYMMETRIC, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	for (int i = 0, kept = 0; i < FAKE_SOCKS_MAX; i++)
+		if (!l.client.n.fw.socks[i].open &&
+		    kept++ >= (int)budgets[_i].allowed)
+			l.client.n.fw.socks[i].open = true;
+	lab_begin(&l, true);
+	lab_run_ms(&l, 500);
+	ck_assert_int_eq(l.client.failed, budgets[_i].err);
+	if (budgets[_i].err == 0)
+		ck_assert_uint_eq(
+		    l.client.puncher->fan_len, budgets[_i].allowed);
+}
+END_TEST
+
+/* P9: whoever asks, our address is ours. */
+START_TEST(the_sampler_holds_our_address_alone)
+{
+	struct gauge *g;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	ck_assert(lab_punch(&l, false, 1000));
+	lab_run_ms(&l, 1000);
+	g = &l.server.puncher->out->gauge;
+	ck_assert_uint_ge(g->len, 5);
+	for (uint8_t i = 0; i < g->len; i++)
+		ck_assert(addr_equal(&g->samples[i].saw, &l.server.seen));
+}
+END_TEST
+
+/* ---- when things go wrong ---- */
+
+static unsigned lose_nth, counted;
+static bool losing;
+
+static bool
+lose_one(const struct lab *lab, const struct lab_sent *s)
+{
+	(void)lab;
+	(void)s;
+	return losing && counted++ == lose_nth;
+}
+
+/* No single datagram that is lost costs more than 250 ms. */
+START_TEST(one_loss_costs_little)
+{
+	uint64_t began_us, plain_us;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	l.lose = lose_one;
+	losing = true;
+	counted = 0;
+	lose_nth = (unsigned)_i / 2;
+	began_us = l.now_us;
+	lab_begin(&l, _i % 2 != 0);
+	plain_us = 90000;
+	for (int i = 0; i < 2000 && !l.proved; i++)
+		lab_run_ms(&l, 1);
+	losing = false;
+	ck_assert(l.proved);
+	ck_assert_msg(l.proved_us - began_us <= plain_us + 250000, "took %u ms",
+	    (unsigned)((l.proved_us - began_us) / 1000));
+}
+END_TEST
+
+/* P18: exactly one outcome, whatever is lost and whoever is killed. */
+START_TEST(one_outcome_whatever_happens)
+{
+	static const uint32_t kill_ms[] = {0, 13, 26, 38, 51, 64, 76, 101};
+	unsigned when = (unsigned)_i % 8;
+
+	init((enum box)(_i / 8 % 6), (enum box)(_i / 48 % 6), (uint64_t)_i + 1);
+	l.loss = 100;
+	lab_handshake(&l);
+	if (l.client.seen.family == ADDR_NONE ||
+	    l.server.seen.family == ADDR_NONE ||
+	    l.client.dht_seen.family == ADDR_NONE ||
+	    l.server.dht_seen.family == ADDR_NONE)
+		return; /* lost before it began */
+	lab_begin(&l, _i % 2 == 0);
+	lab_run_ms(&l, kill_ms[when]);
+	l.relays[0].deaf = true;
+	lab_run_ms(&l, 60000);
+	ck_assert_uint_le(l.client.failures, 1);
+	ck_assert_uint_eq(l.server.failures, 1);
+	ck_assert(l.proved || l.client.failures == 1);
+}
+END_TEST
+
+/* 04 §17.5: the relay dies, another carries the round. */
+START_TEST(another_relay_carries_on)
+{
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	l.relays[0].deaf = true;
+	lab_begin(&l, false);
+	lab_run_ms(&l, 1500);
+	ck_assert(l.proved);
+}
+END_TEST
+
+/* Boxes that do not open, old rounds, floods: silence and a counter. */
+START_TEST(forged_messages_change_nothing)
+{
+	uint8_t box[100] = {0};
+	struct router_call call = {.sealed = {box, sizeof box}};
+	uint64_t drops;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	lab_begin(&l, false);
+	drops = l.server.n.st.drop[-ERR_SIGNATURE];
+	call.ticket.from = lab_relay(0);
+	for (int i = 0; i < 1000; i++)
+		ck_assert_int_eq(puncher_serve(l.server.puncher, &call, true),
+		    ERR_SIGNATURE);
+	call.sealed.len = 40;
+	ck_assert_int_eq(
+	    puncher_serve(l.server.puncher, &call, true), ERR_SIZE);
+	ck_assert_uint_eq(l.server.n.st.drop[-ERR_SIGNATURE] - drops, 1000);
+	ck_assert(!l.server.puncher->other.heard);
+	ck_assert_uint_eq(lab_probes(&l, false, false), 0);
+	lab_run_ms(&l, 300);
+	ck_assert(l.proved);
+}
+END_TEST
+
+/* A client's message as it comes through the relay. */
+static int
+say(struct claims *c)
+{
+	uint8_t box[CLAIMS_BOX_MAX], nonce[CLAIMS_NONCE_LEN] = {1};
+	struct router_call call = {
+	    .client = l.client.seen, .us = l.server.seen, .sealed.p = box};
+
+	call.ticket = (struct router_ticket){.command = CMD_PEER_HOLEPUNCH,
+	    .mode = MODE_FROM_RELAY,
+	    .tid = 7,
+	    .sock = puncher_sock(l.server.puncher),
+	    .from = lab_relay(0),
+	    .peer = l.client.seen};
+	call.sealed.len = claims_seal(c, l.secret, nonce, box);
+	return puncher_serve(l.server.puncher, &call, true);
+}
+
+/* Rounds that come late change nothing; nobody unverified is sprayed. */
+START_TEST(nobody_is_sprayed_who_has_not_proved_himself)
+{
+	struct claims c = {.firewall = VERDICT_RANDOM,
+	    .round = 5,
+	    .punching = true,
+	    .has_addrs = true,
+	    .addrs_len = 1,
+	    .addrs = {{.ip = {11, 8, 8, 8}, .family = ADDR_V4}}};
+	struct punch_peer peer;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	peer = lab_peer_of_client(&l, false);
+	puncher_accept(l.server.puncher, &peer);
+	ck_assert_int_eq(say(&c), 0);
+	lab_run_ms(&l, 1000);
+	ck_assert_int_eq(l.server.failed, ERR_PUNCH);
+	ck_assert_uint_eq(lab_probes(&l, false, false), 0);
+	/* It is over: told once, and then silence. */
+	ck_assert_int_eq(say(&c), ERR_UNMATCHED);
+}
+END_TEST
+
+/* V6: a client that declares late is not cut off. */
+START_TEST(the_server_waits_for_a_client_that_punches)
+{
+	struct claims c = {.firewall = VERDICT_CONSISTENT,
+	    .punching = true,
+	    .has_addrs = true,
+	    .addrs_len = 1};
+	struct punch_peer peer;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	peer = lab_peer_of_client(&l, false);
+	puncher_accept(l.server.puncher, &peer);
+	c.addrs[0] = l.client.seen;
+	lab_run_ms(&l, 9000);
+	ck_assert_int_eq(say(&c), 0);
+	lab_run_ms(&l, 9000);
+	ck_assert_uint_eq(l.server.failures, 0);
+	lab_run_ms(&l, 3000);
+	ck_assert_int_eq(l.server.failed, ERR_TIMEOUT);
+	/* One that says nothing is. */
+	ck_assert_uint_eq(l.server.failures, 1);
+}
+END_TEST
+
+/* P16, P10: a bad verdict is worth another socket, three times at most. */
+START_TEST(a_bad_verdict_is_worth_another_socket)
+{
+	unsigned rounds = 0;
+
+	init_ready(SYMMETRIC, SYMMETRIC, 5);
+	ck_assert(!lab_punch(&l, false, 20000));
+	ck_assert_int_eq(l.client.failed, ERR_NAT_RANDOM);
+	ck_assert_uint_ge(l.server.puncher->reopened, 1);
+	ck_assert_uint_le(l.server.puncher->reopened, 3);
+	for (unsigned i = 0; i < l.client.events_len; i++)
+		rounds += l.client.events[i].kind == PUNCH_ROUND;
+	ck_assert_uint_le(rounds, 6);
+}
+END_TEST
+
+/* P17: what was told stays, whatever samples say later. */
+START_TEST(a_told_verdict_stays)
+{
+	struct claims c = {.firewall = VERDICT_CONSISTENT};
+	struct punch_peer peer;
+	struct puncher_status st;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	peer = lab_peer_of_client(&l, false);
+	puncher_accept(l.server.puncher, &peer);
+	ck_assert_int_eq(say(&c), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		struct addr us = l.server.seen, by = lab_relay(20 + i);
+
+		us.port = (uint16_t)(3000 + i);
+		puncher_saw(l.server.puncher, &us, &by);
+	}
+	puncher_status(l.server.puncher, &st);
+	ck_assert_int_eq(st.own, VERDICT_CONSISTENT);
+}
+END_TEST
+
+/* P15: a server without a turn says so; a client of ours waits for it. */
+START_TEST(try_later_is_not_the_end)
+{
+	struct turn other = {0};
+
+	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
+	ck_assert_int_eq(
+	    turns_ask(&l.server.punch->turns, &other, TURN_FAN), 0);
+	lab_handshake(&l);
+	lab_begin(&l, true);
+	lab_run_ms(&l, 3500);
+	ck_assert_int_eq(l.client.puncher->client.state, CLIENT_PUTS_OFF);
+	turns_end(&l.server.punch->turns, &other);
+	for (int i = 0; i < 30000 && !l.proved; i++)
+		lab_run_ms(&l, 1);
+	ck_assert(l.proved);
+}
+END_TEST
+
+START_TEST(try_later_is_the_end_with_a_stranger)
+{
+	struct turn other = {0};
+
+	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
+	ck_assert_int_eq(
+	    turns_ask(&l.server.punch->turns, &other, TURN_FAN), 0);
+	ck_assert(!lab_punch(&l, false, 6000));
+	ck_assert_int_eq(l.client.failed, ERR_PEER_BUSY);
+	turns_end(&l.server.punch->turns, &other);
+}
+END_TEST
+
+/* The pool: ready ahead of need, used again if nothing was punched. */
+START_TEST(sockets_are_kept_ready)
+{
+	int err, sock;
+	struct punch_owner o = {0};
+	struct puncher *p;
+
+	init(PORT_RESTRICTED, OPEN, 5);
+	punch_keep_ready(l.client.punch, true);
+	lab_run_ms(&l, 3000);
+	ck_assert_uint_eq(l.client.punch->idle_len, 2);
+	p = puncher_new(l.client.punch, &o, &err);
+	ck_assert(gauge_decided(&p->out->gauge));
+	sock = puncher_sock(p);
+	puncher_free(p, WORLD_NO_SOCK);
+	lab_run_ms(&l, 3000);
+	ck_assert_uint_eq(l.client.punch->idle_len, 2);
+	ck_assert(l.client.n.fw.socks[sock].open);
+	/* They stay current, and go when the network changes. */
+	lab_run_ms(&l, 600000);
+	ck_assert_int_eq(TAILQ_FIRST(&l.client.punch->idle)->gauge.verdict,
+	    VERDICT_CONSISTENT);
+	punch_wake(l.client.punch);
+	ck_assert_uint_eq(l.client.punch->idle_len, 0);
+	lab_run_ms(&l, 3000);
+	ck_assert_uint_eq(l.client.punch->idle_len, 2);
+	punch_keep_ready(l.client.punch, false);
+	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("punch", &tc);
+
+	tcase_add_checked_fixture(tc, NULL, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, punches, 0, T_ROWS(pairs));
+	tcase_add_test(tc, round_0_leaves_at_once_and_opens_fast);
+	tcase_add_test(tc, no_token_through_a_strange_relay);
+	tcase_add_test(tc, the_server_echoes_but_is_no_reflector);
+	tcase_add_test(tc, a_stray_probe_decides_nothing);
+	tcase_add_test(tc, only_probes_have_a_ttl);
+	tcase_add_test(tc, a_fan_has_as_many_sources_as_sockets);
+	tcase_add_loop_test(
+	    tc, a_fan_goes_by_what_the_world_has, 0, T_ROWS(budgets));
+	tcase_add_test(tc, the_sampler_holds_our_address_alone);
+	tcase_add_loop_test(tc, one_loss_costs_little, 0, 24);
+	tcase_add_loop_test(tc, one_outcome_whatever_happens, 0, 288);
+	tcase_add_test(tc, another_relay_carries_on);
+	tcase_add_test(tc, forged_messages_change_nothing);
+	tcase_add_test(tc, nobody_is_sprayed_who_has_not_proved_himself);
+	tcase_add_test(tc, the_server_waits_for_a_client_that_punches);
+	tcase_add_test(tc, a_bad_verdict_is_worth_another_socket);
+	tcase_add_test(tc, a_told_verdict_stays);
+	tcase_add_test(tc, try_later_is_not_the_end);
+	tcase_add_test(tc, try_later_is_the_end_with_a_stranger);
+	tcase_add_test(tc, sockets_are_kept_ready);
+	return s;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: probes leave when the reference's leave, and more besides (07 P10,
+ * P12, P13); ports are tried once each, the likely ones first; random punches
+ * take turns; a neighbour's address is recognized. Method: the schedules of
+ * the golden vectors, run through; the whole range of ports; a line of waiters.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "fake_world.h"
+#include "punch/lan.h"
+#include "punch/ports.h"
+#include "punch/schedule.h"
+#include "punch/turns.h"
+#include "t.h"
+
+static const char vectors[] = "holepunch.json";
+
+/* Rows of 04 §1: own verdict; columns: the peer's. */
+static const enum schedule_kind strategies[4][4] = {
+    {0, 0, 0, 0},
+    {0, SCHEDULE_STEADY, SCHEDULE_STEADY, SCHEDULE_SPRAY},
+    {0, SCHEDULE_STEADY, SCHEDULE_STEADY, SCHEDULE_SPRAY},
+    {0, SCHEDULE_FAN, SCHEDULE_FAN, 0},
+};
+
+START_TEST(strategy_for_each_pair)
+{
+	for (int own = 0; own < 4; own++)
+		for (int peer = 0; peer < 4; peer++)
+			ck_assert_int_eq(
+			    schedule_for(own, peer), strategies[own][peer]);
+}
+END_TEST
+
+/* Does ours have a shot like the reference's? */
+static bool
+has_shot(enum schedule_kind kind, const struct shot *want)
+{
+	struct schedule s;
+	struct shot shot;
+
+	schedule_init(&s, kind, SCHEDULE_SOCKETS);
+	while (schedule_next(&s, &shot))
+		if (shot.at_ms == want->at_ms && shot.kind == want->kind &&
+		    shot.low == want->low && shot.sock == want->sock)
+			return true;
+	return false;
+}
+
+/* [ms, socket, destination, ttl] as a shot, counted from the start. */
+static struct shot
+golden_shot(const json_t *send, const json_t *in, enum schedule_kind kind)
+{
+	const char *to = json_string_value(json_array_get(send, 2));
+	const json_t *verified = t_get(in, "verified_host");
+	int64_t ms = json_integer_value(json_array_get(send, 0));
+	struct shot s = {.kind = SHOT_UNVERIFIED,
+	    .low = json_integer_value(json_array_get(send, 3)) != 64};
+
+	/* The responder waits a second before it starts, and so do we. */
+	if (!t_bool(in, "initiator") && kind == SCHEDULE_STEADY)
+		ms -= 1000;
+	s.at_ms = (uint32_t)ms;
+	s.sock = (uint32_t)json_integer_value(json_array_get(send, 1));
+	if (kind == SCHEDULE_FAN)
+		s.kind = SHOT_SOCKET;
+	else if (json_is_string(verified) &&
+		 strncmp(to, json_string_value(verified),
+		     strlen(json_string_value(verified))) == 0)
+		s.kind = SHOT_VERIFIED;
+	return s;
+}
+
+static void
+assert_sends(const json_t *sends, const json_t *in, enum schedule_kind kind)
+{
+	const json_t *send;
+	size_t i;
+
+	json_array_foreach(sends, i, send)
+	{
+		struct shot want = golden_shot(send, in, kind);
+
+		ck_assert_msg(has_shot(kind, &want), "no shot at %u ms",
+		    (unsigned)want.at_ms);
+	}
+}
+
+START_TEST(holds_every_probe_of_the_reference)
+{
+	const json_t *row = t_kind(vectors, "punch_schedule", _i);
+	const json_t *in = t_get(row, "in"), *out = t_get(row, "out");
+	enum schedule_kind kind =
+	    schedule_for((int)t_uint(in, "local"), (int)t_uint(in, "remote"));
+
+	if (!t_bool(out, "punch_returns"))
+		return; /* no strategy, or nobody verified: the puncher's */
+	ck_assert_int_ne(kind, SCHEDULE_NONE);
+	ck_assert_uint_eq(t_uint(out, "sockets"),
+	    kind == SCHEDULE_FAN ? SCHEDULE_SOCKETS : 1);
+	if (kind == SCHEDULE_SPRAY)
+		return; /* random ports, at a pace of our own */
+	assert_sends(json_object_get(out, "schedule"), in, kind);
+	assert_sends(json_object_get(out, "first"), in, kind);
+	assert_sends(json_object_get(out, "last"), in, kind);
+}
+END_TEST
+
+static uint32_t
+count_shots(
+    enum schedule_kind kind, enum shot_kind of, bool low, uint32_t *last_ms)
+{
+	struct schedule s;
+	struct shot shot;
+	uint32_t n = 0, before = 0;
+
+	schedule_init(&s, kind, SCHEDULE_SOCKETS);
+	while (schedule_next(&s, &shot)) {
+		ck_assert_uint_ge(shot.at_ms, before);
+		before = shot.at_ms;
+		n += shot.kind == of && shot.low == low;
+	}
+	*last_ms = before;
+	ck_assert(!schedule_next(&s, &shot));
+	ck_assert_uint_le(before, schedule_end_ms(&s));
+	return n;
+}
+
+START_TEST(counts_of_probes)
+{
+	uint32_t last;
+
+	ck_assert_uint_eq(
+	    count_shots(SCHEDULE_STEADY, SHOT_VERIFIED, false, &last), 16);
+	ck_assert_uint_eq(last, 9000);
+	ck_assert_uint_eq(
+	    count_shots(SCHEDULE_STEADY, SHOT_UNVERIFIED, false, &last), 2);
+	ck_assert_uint_eq(
+	    count_shots(SCHEDULE_SPRAY, SHOT_PORT, false, &last), 1750);
+	ck_assert_uint_le(last, 17500); /* 100 a second at least */
+	/* Those of the golden vector, and seven of the first socket. */
+	ck_assert_uint_eq(
+	    count_shots(SCHEDULE_FAN, SHOT_SOCKET, true, &last), 511);
+	ck_assert_uint_eq(
+	    count_shots(SCHEDULE_FAN, SHOT_SOCKET, false, &last), 1494 + 7);
+	ck_assert_uint_eq(last, 35080);
+}
+END_TEST
+
+/* P13: every socket opens its own hole at once, and takes its turn. */
+START_TEST(every_socket_of_a_fan_sends)
+{
+	bool opened[SCHEDULE_SOCKETS] = {false}, full[SCHEDULE_SOCKETS] = {0};
+	struct schedule s;
+	struct shot shot;
+
+	schedule_init(&s, SCHEDULE_FAN, SCHEDULE_SOCKETS);
+	while (schedule_next(&s, &shot)) {
+		opened[shot.sock] |= shot.at_ms == 0;
+		full[shot.sock] |= !shot.low;
+	}
+	for (int i = 0; i < SCHEDULE_SOCKETS; i++)
+		ck_assert(opened[i] && full[i]);
+}
+END_TEST
+
+/* ---- ports ---- */
+
+static struct fake_world fw;
+
+static void
+setup(void)
+{
+	fake_init(&fw, 1);
+}
+
+static void
+teardown(void)
+{
+	fake_fini(&fw);
+}
+
+static const struct {
+	const char *name;
+	uint16_t told[4];
+	unsigned len;
+	uint16_t low, high; /* the block; 0: none */
+} blocks[] = {
+    {"nothing told", {0}, 0, 0, 0},
+    {"port 0", {0, 0}, 2, 0, 0},
+    {"one port", {5000}, 1, 0, 0},
+    {"a block", {5000, 6000, 5500, 5100}, 4, 4000, 7000},
+    {"counting up", {20000, 20001, 20003}, 3, 19997, 20515},
+    {"far apart", {5000, 40000}, 2, 0, 0},
+    {"at the low end", {1030, 1900}, 2, 1024, 2770},
+    {"at the high end", {65000, 65535}, 2, 64465, 65535},
+};
+
+START_TEST(each_port_once_the_block_first)
+{
+	static bool tried[65536];
+	struct addr told[4];
+	struct ports p;
+	uint32_t n = 0, block;
+	uint16_t port;
+
+	memset(tried, 0, sizeof tried);
+	for (unsigned i = 0; i < blocks[_i].len; i++)
+		told[i] = addr_v4(203, 0, 113, 9, blocks[_i].told[i]);
+	ports_init(&p, &fw.w, told, blocks[_i].len);
+	block = blocks[_i].low != 0
+		    ? (uint32_t)blocks[_i].high - blocks[_i].low + 1
+		    : 0;
+	while ((port = ports_next(&p)) != 0) {
+		ck_assert(!tried[port]);
+		ck_assert_uint_ge(port, 1024);
+		tried[port] = true;
+		if (n++ < block)
+			ck_assert(
+			    port >= blocks[_i].low && port <= blocks[_i].high);
+	}
+	ck_assert_uint_eq(n, 65536 - 1024);
+	ck_assert_uint_eq(ports_next(&p), 0);
+}
+END_TEST
+
+/* ---- turns ---- */
+
+static struct turns turns;
+static struct timers timers;
+static int order[32];
+static int order_len;
+static struct turn waiters[32];
+
+static void
+on_turn(struct turn *t)
+{
+	order[order_len++] = (int)(t - waiters);
+}
+
+static void
+next_turns(void)
+{
+	timers_run(&timers, ++fw.w.now_us);
+}
+
+START_TEST(turns_go_in_order)
+{
+	timers_init(&timers);
+	turns_init(&turns, &timers, 1, 2);
+	order_len = 0;
+	for (int i = 0; i < 32; i++)
+		waiters[i] = (struct turn){.ready = on_turn};
+	ck_assert_int_eq(turns_ask(&turns, &waiters[0], TURN_FAN), 0);
+	for (int i = 1; i <= TURNS_WAITING_MAX; i++)
+		ck_assert_int_eq(turns_ask(&turns, &waiters[i], TURN_FAN), 1);
+	ck_assert_int_eq(turns_ask(&turns, &waiters[20], TURN_FAN), ERR_BUSY);
+	/* Another kind, another line. */
+	ck_assert_int_eq(turns_ask(&turns, &waiters[21], TURN_SPRAY), 0);
+	ck_assert_int_eq(turns_ask(&turns, &waiters[22], TURN_SPRAY), 0);
+	ck_assert_int_eq(turns_ask(&turns, &waiters[23], TURN_SPRAY), 1);
+
+	turns_end(&turns, &waiters[2]); /* tired of waiting */
+	turns_end(&turns, &waiters[2]);
+	next_turns();
+	ck_assert_int_eq(order_len, 0);
+	turns_end(&turns, &waiters[0]);
+	next_turns();
+	ck_assert_int_eq(order_len, 1);
+	ck_assert_int_eq(order[0], 1);
+	/* Who comes now stands behind those in line. */
+	ck_assert_int_eq(turns_ask(&turns, &waiters[0], TURN_FAN), 1);
+	turns_end(&turns, &waiters[1]);
+	next_turns();
+	ck_assert_int_eq(order[1], 3);
+	turns_end(&turns, &waiters[21]);
+	next_turns();
+	ck_assert_int_eq(order[2], 23);
+	turns_fini(&turns);
+	timers_fini(&timers);
+}
+END_TEST
+
+/* ---- LAN ---- */
+
+static size_t
+addresses(const json_t *list, struct addr *out)
+{
+	const json_t *a;
+	size_t i;
+
+	json_array_foreach(list, i, a)
+	    ck_assert_int_eq(addr_parse(&out[i], json_string_value(a), 0), 0);
+	return json_array_size(list);
+}
+
+START_TEST(matches_neighbours)
+{
+	const json_t *row = t_kind(vectors, "match_address", _i);
+	const json_t *want = t_get(t_get(row, "out"), "match");
+	struct addr mine[8], theirs[8];
+	size_t mine_len = addresses(t_get(t_get(row, "in"), "mine"), mine);
+	size_t theirs_len =
+	    addresses(t_get(t_get(row, "in"), "theirs"), theirs);
+	const struct addr *got = lan_match(mine, mine_len, theirs, theirs_len);
+	char text[ADDR_TEXT_MAX];
+
+	if (json_is_null(want))
+		ck_assert_ptr_null(got);
+	else
+		ck_assert_str_eq(
+		    addr_format_host(got, text), json_string_value(want));
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("punch_schedule", &tc);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, strategy_for_each_pair);
+	tcase_add_loop_test(tc, holds_every_probe_of_the_reference, 0,
+	    t_kinds(vectors, "punch_schedule"));
+	tcase_add_test(tc, counts_of_probes);
+	tcase_add_test(tc, every_socket_of_a_fan_sends);
+	tcase_add_loop_test(
+	    tc, each_port_once_the_block_first, 0, T_ROWS(blocks));
+	tcase_add_test(tc, turns_go_in_order);
+	tcase_add_loop_test(
+	    tc, matches_neighbours, 0, t_kinds(vectors, "match_address"));
+	return s;
+}
