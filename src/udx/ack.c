@@ -13,7 +13,7 @@ arrived(struct udx_stream *s, uint32_t seq)
 	if (p->state == SENT_LOST)
 		cc_packet_found(&s->cc, &p->cc, sent_bytes(p));
 	else
-		cc_packet_acked(&s->cc, &p->cc, sent_bytes(p), udx_now(s));
+		cc_packet_acked(&s->cc, &p->cc, sent_bytes(p));
 	if (p->pad == 0)
 		mtu_arrived(&s->mtu, size);
 	else if (mtu_probe_arrived(&s->mtu, size))

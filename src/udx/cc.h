@@ -5,16 +5,25 @@
  *
  * Pure arithmetic on what the stream tells it: no packet, no timer, no floating
  * point. Bytes are UDX packets with their header; times are the world's
- * microseconds. The delivery rate is estimated as in
- * draft-cheng-iccrg-delivery-rate-estimation: each packet in flight carries a
- * struct cc_packet. For a batch of acknowledgements the stream calls
- * cc_packet_acked() and cc_packet_lost() for each packet and then cc_update()
- * once. It obeys cc_window(), cc_rate() and cc_burst(). Uses: base.
+ * microseconds. Each packet in flight carries a struct cc_packet. For a batch
+ * of acknowledgements the stream calls cc_packet_acked() and cc_packet_lost()
+ * for each packet and then cc_update() once. It obeys cc_window(), cc_rate()
+ * and cc_burst(). Uses: base.
  *
  * The model is BBR's: the most that was delivered a second in ten rounds, the
  * least round-trip time, and a window and a pace made from both. It differs
- * where the reference's version (spec 05 §10) wastes or starves; cc.c says
- * where and why.
+ * from the reference's version (spec 05 §10) in this:
+ *
+ * - What is lost by chance is told from what a full queue drops, by the losses
+ *   of packets sent while calm. The former is made up for, to the latter the
+ *   answer is TCP's: otherwise a line that loses 5 % runs at 95 %, and one
+ *   with a short queue loses as much as is asked for above its rate.
+ * - The queue that a flow keeps grows slower than its rate, so that flows
+ *   become equal within seconds.
+ * - Where a queue stays full whatever we do, somebody fills it: then the window
+ *   is CUBIC's (CC_CONTEST), until the queue is seen empty again.
+ * - The path's length is seen whenever we are calm; CC_PROBE_RTT is only for
+ *   lines shared with others, who use them meanwhile.
  */
 #ifndef UDX_CC_H
 #define UDX_CC_H
@@ -22,62 +31,38 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct cc_packet {
-	uint64_t sent_us;
-	uint64_t first_sent_us, delivered_us; /* of the connection, then */
-	uint64_t delivered;                   /* bytes, then */
-	bool app_limited;
-};
-
-enum { CC_BW_ROUNDS = 10 };
+#include "udx/cc_model.h"
+#include "udx/cubic.h"
 
 enum cc_state {
-	CC_STARTUP,  /* doubles each round until the rate grows no more */
-	CC_DRAIN,    /* gives the queue of that back */
-	CC_PROBE_BW, /* cruises, asking for more now and then */
-	CC_CONTEST, /* somebody fills the queue: grows and backs off as CUBIC */
-	CC_PROBE_RTT, /* empties the queue to see how long the path is */
+	CC_STARTUP,   /* doubles each round until the rate grows no more */
+	CC_DRAIN,     /* gives the queue of that back */
+	CC_PROBE_BW,  /* cruises, asks for more now and then, and calms down */
+	CC_CONTEST,   /* somebody fills the queue: what TCP would do */
+	CC_PROBE_RTT, /* gives way to see how long the path is */
 };
 
 /* Its fields are cc.c's. */
 struct cc {
-	enum cc_state state;
-	uint32_t mss, random;
+	struct cc_model model;
+	enum cc_state state, before;
+	uint32_t random;
+	uint64_t since_us; /* of the state, or of its phase */
 
-	/* what was delivered, and when; for samples of the rate */
-	uint64_t delivered, delivered_us, first_sent_us;
-	uint64_t app_limited; /* until so much is delivered; 0: it is not */
-
-	/* the batch of acknowledgements under way */
-	struct cc_packet newest;
-	uint64_t acked;
-	bool any;
-
-	/* rounds: from a packet's leaving to its acknowledgement */
-	uint64_t round_end, round_lost, round_start;
-	uint64_t round_bw;
-	bool round_app_limited;
-
-	/* the model */
-	uint64_t bw, bw_of[CC_BW_ROUNDS]; /* bytes a second */
-	uint32_t bw_at;
-	uint64_t min_rtt_us, seen_us; /* and when it was last seen */
-	uint64_t srtt_us;
-
-	/* acknowledgements that come in lumps */
-	uint64_t lump_us, lump_acked, lump, lump_before, lump_turn_us;
-
-	/* the state */
-	uint64_t since_us, low_rtt_us;
+	/* CC_STARTUP: the rate that was last a growth, and rounds without */
 	uint64_t full_bw;
+	uint32_t full_rounds;
+
+	/* CC_PROBE_BW: how far through, of how many; cycles in which the queue
+	 * was never empty, and was deep; more was lost then than by chance */
+	uint32_t phase, phases, crowded, deep;
+	bool crowded_lost;
+
+	/* No more than TCP would have, once more was lost than by chance. */
+	struct cubic tcp;
+	uint64_t lost_sent_us, backed_off_us, wary_us;
+
 	uint64_t kept_window; /* during CC_PROBE_RTT */
-	enum cc_state before;
-	uint32_t full_rounds, phase, phases, contested;
-
-	/* CC_CONTEST: the window at the last loss, from when it grows again */
-	uint64_t top, own, epoch_us, reached_us;
-	uint64_t reduced_us, lost_sent_us;
-
 	uint64_t window, rate;
 };
 
@@ -89,8 +74,7 @@ void cc_set_mss(struct cc *c, uint32_t mss);
 void cc_packet_sent(
     struct cc *c, struct cc_packet *p, uint64_t now_us, uint64_t in_flight);
 
-void cc_packet_acked(
-    struct cc *c, const struct cc_packet *p, uint32_t bytes, uint64_t now_us);
+void cc_packet_acked(struct cc *c, const struct cc_packet *p, uint32_t bytes);
 void cc_packet_lost(struct cc *c, const struct cc_packet *p, uint32_t bytes);
 
 /* A packet called lost was acknowledged after all, unsent again. */

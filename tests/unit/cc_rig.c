@@ -4,7 +4,7 @@
 
 #include "cc_rig.h"
 
-enum { RING = 1 << 17, GAP = 3 };
+enum { RING = 1 << 17, GAP = 3, RIG_PHASES = 16 };
 static const uint64_t SECOND_NS = 1000000000;
 static const uint64_t NEVER = UINT64_MAX;
 
@@ -13,7 +13,7 @@ struct packet {
 	uint64_t sent_ns, acked_ns; /* NEVER: lost on the way */
 };
 
-struct cubic {
+struct tcp {
 	double window, slow_start, top, k; /* packets, packets, packets, s */
 	uint64_t epoch_ns, reduced_ns;
 };
@@ -21,13 +21,14 @@ struct cubic {
 struct flow {
 	enum rig_kind kind;
 	struct cc cc;
-	struct cubic cubic;
+	struct tcp tcp;
 	struct packet *ring;
 	uint64_t next, una, scan; /* packets: to send, oldest out, next acked */
 	uint64_t in_flight, delivered, lost, told;
 	uint64_t start_ns, credit_ns, quiet_ns, supply, supplied_ns, rtt_us;
 	uint64_t last_acked_ns, told_ns;
 	double supply_left;
+	uint32_t phase;
 };
 
 struct rig {
@@ -70,9 +71,10 @@ rig_flow(struct rig *r, enum rig_kind kind, double start)
 	struct flow *f = &r->flow[r->flows];
 
 	f->kind = kind;
+	f->phase = below(r, RIG_PHASES);
 	f->start_ns = r->now_ns + (uint64_t)(start * 1e9);
 	f->ring = calloc(RING, sizeof *f->ring);
-	f->cubic = (struct cubic){.window = 10, .slow_start = 1e9};
+	f->tcp = (struct tcp){.window = 10, .slow_start = 1e9};
 	cc_init(&f->cc, RIG_PACKET, f->start_ns / 1000, below(r, 1 << 30));
 	f->credit_ns = f->quiet_ns = f->start_ns;
 	return r->flows++;
@@ -101,7 +103,7 @@ rig_line(struct rig *r, struct rig_line line)
 /* ---- the yardstick ---- */
 
 static void
-cubic_acked(struct cubic *c, uint64_t now_ns, double rtt)
+tcp_acked(struct tcp *c, uint64_t now_ns, double rtt)
 {
 	double t = (double)(now_ns - c->epoch_ns) / 1e9 + rtt, target;
 
@@ -118,7 +120,7 @@ cubic_acked(struct cubic *c, uint64_t now_ns, double rtt)
 }
 
 static void
-cubic_lost(struct cubic *c, uint64_t now_ns, uint64_t sent_ns)
+tcp_lost(struct tcp *c, uint64_t now_ns, uint64_t sent_ns)
 {
 	if (sent_ns <= c->reduced_ns)
 		return;
@@ -135,7 +137,7 @@ window_of(const struct flow *f)
 {
 	if (f->kind == RIG_CC)
 		return cc_window(&f->cc);
-	return (uint64_t)(f->cubic.window * RIG_PACKET);
+	return (uint64_t)(f->tcp.window * RIG_PACKET);
 }
 
 static uint64_t
@@ -144,10 +146,14 @@ rate_of(const struct flow *f)
 	return f->kind == RIG_CC ? cc_rate(&f->cc) : 0;
 }
 
+/* Each flow's ticks are its own: machines wake at different times. */
 static uint64_t
-on_tick(const struct rig *r, uint64_t ns)
+on_tick(const struct rig *r, const struct flow *f, uint64_t ns)
 {
-	return (ns + r->tick_ns - 1) / r->tick_ns * r->tick_ns;
+	uint64_t own_ns = f->phase * r->tick_ns / RIG_PHASES;
+
+	return (ns - own_ns + r->tick_ns - 1) / r->tick_ns * r->tick_ns +
+	       own_ns;
 }
 
 /* When a flow may send next, seen from now; NEVER: not before an event. */
@@ -165,7 +171,7 @@ send_at(const struct rig *r, const struct flow *f)
 		      1;
 	if (rate_of(f) > 0 && f->credit_ns > at)
 		at = f->credit_ns;
-	return on_tick(r, at);
+	return on_tick(r, f, at);
 }
 
 static void
@@ -211,8 +217,9 @@ ack_at(const struct rig *r, struct flow *f)
 	while (f->scan < f->next && f->ring[f->scan % RING].acked_ns == NEVER)
 		f->scan++;
 	if (f->scan < f->next)
-		return on_tick(r, f->ring[f->scan % RING].acked_ns);
-	return f->una < f->next ? on_tick(r, f->quiet_ns + SECOND_NS) : NEVER;
+		return on_tick(r, f, f->ring[f->scan % RING].acked_ns);
+	return f->una < f->next ? on_tick(r, f, f->quiet_ns + SECOND_NS)
+				: NEVER;
 }
 
 static void
@@ -228,7 +235,7 @@ lose(struct rig *r, struct flow *f, uint64_t until)
 		if (f->kind == RIG_CC)
 			cc_packet_lost(&f->cc, &p->cc, RIG_PACKET);
 		else
-			cubic_lost(&f->cubic, r->now_ns, p->sent_ns);
+			tcp_lost(&f->tcp, r->now_ns, p->sent_ns);
 	}
 }
 
@@ -241,7 +248,7 @@ timed_out(struct rig *r, struct flow *f)
 	if (f->kind == RIG_CC)
 		cc_timeout(&f->cc, r->now_ns / 1000, f->in_flight);
 	else
-		f->cubic.window = 1;
+		f->tcp.window = 1;
 }
 
 static void
@@ -260,9 +267,9 @@ acked(struct rig *r, struct flow *f)
 		f->in_flight -= RIG_PACKET;
 		rtt_ns = r->now_ns - p->sent_ns;
 		if (f->kind == RIG_CC)
-			cc_packet_acked(&f->cc, &p->cc, RIG_PACKET, now_us);
+			cc_packet_acked(&f->cc, &p->cc, RIG_PACKET);
 		else
-			cubic_acked(&f->cubic, r->now_ns, (double)rtt_ns / 1e9);
+			tcp_acked(&f->tcp, r->now_ns, (double)rtt_ns / 1e9);
 	}
 	if (f->scan > f->una + GAP)
 		lose(r, f, f->scan - GAP);

@@ -25,7 +25,7 @@ struct rig_line {
 	uint32_t loss_ppm; /* after the queue */
 };
 
-enum rig_kind { RIG_CC, RIG_CUBIC };
+enum rig_kind { RIG_CC, RIG_TCP };
 
 struct rig;
 
