@@ -233,6 +233,8 @@ make_base(void)
 	if (c != NULL) {
 		event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
 		event_config_set_flag(c, EVENT_BASE_FLAG_IGNORE_ENV);
+		/* Streams are paced by less than the loop's millisecond. */
+		event_config_set_flag(c, EVENT_BASE_FLAG_PRECISE_TIMER);
 		base = event_base_new_with_config(c);
 		event_config_free(c);
 	}

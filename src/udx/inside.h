@@ -204,6 +204,7 @@ struct udx_stream {
 	uint64_t sent_us;          /* anything */
 	uint64_t keep_us;          /* 0: no keepalive */
 	uint64_t pace_us, pace_left;
+	uint64_t pace_due_us; /* when more may leave; 0: it does not wait */
 	struct rtt rtt;
 	struct cc cc;
 	struct mtu mtu;

@@ -7,6 +7,10 @@
 enum {
 	LARGE = UDX_MTU_MAX,
 	RETRY_MS = 100, /* when memory was short */
+	/* A loop wakes up late, by the millisecond of its clock and by whoever
+	 * else is at work. What the pace would have let go in that time may go
+	 * after it, or the pace is slower than the rate it stands for. */
+	LATE_MAX_US = 10000,
 };
 
 /* ---- pacing ---- */
@@ -28,6 +32,19 @@ pace_refill(struct udx_stream *s, uint64_t rate, uint64_t most)
 	}
 }
 
+/* Bytes that the time is worth by which the alarm of the pace came late. */
+static uint64_t
+late_bytes(struct udx_stream *s, uint64_t rate)
+{
+	uint64_t now = udx_now(s), late = 0;
+
+	if (s->pace_due_us != 0 && now > s->pace_due_us)
+		late = now - s->pace_due_us;
+	if (late > LATE_MAX_US)
+		late = LATE_MAX_US;
+	return late * rate / 1000000;
+}
+
 /* Bytes that may leave now, or 0; fewer than a burst wait for one. */
 static uint64_t
 paced(struct udx_stream *s, size_t size, uint64_t wanted)
@@ -42,11 +59,14 @@ paced(struct udx_stream *s, size_t size, uint64_t wanted)
 		wanted = burst;
 	if (wanted < size)
 		wanted = size;
-	pace_refill(s, rate, 2 * burst);
-	if (s->pace_left >= wanted)
+	pace_refill(s, rate, 2 * burst + late_bytes(s, rate));
+	if (s->pace_left >= wanted) {
+		s->pace_due_us = 0;
 		return s->pace_left;
-	alarm_set(s, ALARM_PACE,
-	    udx_now(s) + (wanted - s->pace_left) * 1000000 / rate + 1);
+	}
+	s->pace_due_us =
+	    udx_now(s) + (wanted - s->pace_left) * 1000000 / rate + 1;
+	alarm_set(s, ALARM_PACE, s->pace_due_us);
 	return 0;
 }
 

@@ -325,6 +325,8 @@ lab_step(struct lab *r, uint64_t until_us)
 	for (int i = 0; i < LAB_ENDS; i++)
 		if (timers_deadline(&r->end[i].timers) < next)
 			next = timers_deadline(&r->end[i].timers);
+	if (r->tick_us != 0 && next > r->now_us && next != WORLD_NEVER)
+		next = (next + r->tick_us - 1) / r->tick_us * r->tick_us;
 	if (next > until_us)
 		return false;
 	if (next > r->now_us)

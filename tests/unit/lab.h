@@ -66,6 +66,7 @@ struct lab_end {
 
 struct lab {
 	uint64_t now_us, order, seed;
+	uint64_t tick_us; /* the ends wake up at multiples of it; 0: in time */
 	struct lab_link link;
 	struct lab_end end[LAB_ENDS];
 	struct lab_packet *way; /* by time */

@@ -97,6 +97,21 @@ START_TEST(arrives_as_sent)
 }
 END_TEST
 
+/* Ends that wake up every 4 ms only are nearly as fast as the link. */
+START_TEST(keeps_pace_when_late)
+{
+	const struct lab_link link = {
+	    .delay_us = 10000, .bytes_per_s = 20000000, .queue_bytes = 400000};
+	struct pair p;
+
+	pair_init(&p, 1, &link);
+	p.lab.tick_us = 4 * LAB_MS;
+	/* A second of the link, and as much again for all else. */
+	ck_assert(transfer(&p, 20000000, 2 * LAB_S));
+	pair_fini(&p);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -104,5 +119,6 @@ t_suite(void)
 	Suite *s = t_suite_new("udx_stream", &tc);
 
 	tcase_add_loop_test(tc, arrives_as_sent, 0, T_ROWS(links));
+	tcase_add_test(tc, keeps_pace_when_late);
 	return s;
 }
