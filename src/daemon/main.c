@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "daemon/daemon.h"
 #include "daemon/log.h"
@@ -35,6 +36,18 @@ check_config(const struct options *o)
 	return DAEMON_OK;
 }
 
+/* Hole punching behind a random NAT takes hundreds of sockets. */
+static void
+raise_descriptors(void)
+{
+	struct rlimit max;
+
+	if (getrlimit(RLIMIT_NOFILE, &max) != 0)
+		return;
+	max.rlim_cur = max.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &max);
+}
+
 static int
 run(const struct options *o)
 {
@@ -47,6 +60,7 @@ run(const struct options *o)
 	prctl(PR_SET_DUMPABLE, 0);
 	/* A client that goes while it is written to is an error code. */
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
 	if (sodium_init() < 0) {
 		log_error("no source of randomness");
 		config_fini(&c);

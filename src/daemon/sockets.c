@@ -6,6 +6,7 @@
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -201,6 +202,17 @@ set_options(int fd)
 	set_option(fd, SOL_UDP, UDP_GRO, 1, "UDP_GRO");
 }
 
+/* Others want descriptors too, and cannot do without. */
+static bool
+may_keep(int fd)
+{
+	struct rlimit max;
+
+	return getrlimit(RLIMIT_NOFILE, &max) != 0 ||
+	       max.rlim_cur == RLIM_INFINITY ||
+	       (rlim_t)fd + SOCKETS_SPARE + 1 < max.rlim_cur;
+}
+
 static struct udp_socket *
 free_slot(struct sockets *s)
 {
@@ -246,6 +258,10 @@ sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
 	fd = bind_new(at, &in);
 	if (fd < 0)
 		return fd;
+	if (!may_keep(fd)) {
+		close(fd);
+		return ERR_SOCKET;
+	}
 	u->fd = fd;
 	outlet_init(&u->out, fd, &s->counts);
 	if (!make_events(s, u)) {

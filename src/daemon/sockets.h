@@ -18,7 +18,12 @@
 #include "base/world.h"
 #include "daemon/outlet.h"
 
-enum { SOCKETS_MAX = 16 };
+enum {
+	/* Several hole punches behind random NATs, of 256 sockets each. */
+	SOCKETS_MAX = 1024,
+	/* Descriptors left to control clients, files and logs (07 P20). */
+	SOCKETS_SPARE = 64,
+};
 
 struct event_base;
 

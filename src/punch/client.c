@@ -129,7 +129,7 @@ send_claims(struct puncher *p, const struct claims *c, uint8_t entry,
 	err = dht_call_from(p->room->d, p->out->hole.sock, &call, done,
 	    k != NULL ? &k->request : NULL);
 	if (err == 0)
-		outlet_sent(p->out, &call.to);
+		lookout_sent(p->out, &call.to);
 	return err;
 }
 
@@ -247,7 +247,7 @@ client_begin(struct puncher *p)
 	/* A server of ours has opened its NAT for our socket already: the
 	 * first packet of the stream may pass, spec 04 §17.2. */
 	if (p->peer.native && p->err == 0) {
-		outlet_sent(p->out, &p->peer.addr);
+		lookout_sent(p->out, &p->peer.addr);
 		puncher_tell(p, &e);
 	}
 }
@@ -386,7 +386,7 @@ on_answer(void *owner, const struct dht_answer *a)
 		return;
 	}
 	if (a->sock == p->out->hole.sock)
-		outlet_saw(p->out, &a->reply->to, &a->from);
+		lookout_saw(p->out, &a->reply->to, &a->from);
 	timer_disarm(p->room->timers, &p->client.timer);
 	cancel_asks(p);
 	hear(p, a, &m, &c);

@@ -4,7 +4,7 @@
  *
  * Who does what:
  *	punch.c    all sockets, the pool, probes in
- *	outlet.c   one socket and its samples
+ *	lookout.c   one socket and its samples
  *	puncher.c  one side of one attempt: what both sides do
  *	probing.c  probes out, by schedule
  *	client.c   the client's rounds, spec 04 §7
@@ -16,7 +16,7 @@
 #include "base/bucket.h"
 #include "base/stats.h"
 #include "punch/claims.h"
-#include "punch/outlet.h"
+#include "punch/lookout.h"
 #include "punch/ports.h"
 #include "punch/punch.h"
 #include "punch/schedule.h"
@@ -40,8 +40,8 @@ struct punch {
 	struct world *world;
 	struct timers *timers;
 	struct stats *stats;
-	struct hole *holes;      /* by handle: all sockets of ours */
-	struct outlet_list idle; /* kept ready */
+	struct hole *holes;       /* by handle: all sockets of ours */
+	struct lookout_list idle; /* kept ready */
 	uint32_t idle_len;
 	bool ready;
 	struct timer fill; /* the pool wants another socket */
@@ -119,7 +119,7 @@ struct puncher {
 	TAILQ_ENTRY(puncher) link;
 	struct punch *room;
 	struct punch_owner owner;
-	struct outlet *out;
+	struct lookout *out;
 	struct punch_peer peer;
 	uint8_t secret[PUNCH_KEY_LEN], target[PUNCH_KEY_LEN];
 	uint8_t token_secret[CLAIMS_SECRET_LEN];
@@ -127,7 +127,7 @@ struct puncher {
 	bool used; /* its socket has sent probes: not for another attempt */
 	int err;   /* failed; to be told by the timer `end` */
 	struct timer end;
-	struct self told; /* while the outlet's NAT is frozen */
+	struct self told; /* while the lookout's NAT is frozen */
 	struct other other;
 	uint8_t reopened;
 	bool honest; /* ports were predicted, in vain */
@@ -159,11 +159,11 @@ struct puncher {
 int room_open_hole(struct punch *p, struct hole *h);
 void room_close_hole(struct punch *p, struct hole *h);
 
-/* An idle outlet, or a new one. NULL and *err. */
-struct outlet *room_take(struct punch *p, int *err);
+/* An idle lookout, or a new one. NULL and *err. */
+struct lookout *room_take(struct punch *p, int *err);
 
 /* Takes it back, for another attempt if it is wanted. */
-void room_give(struct punch *p, struct outlet *o, bool reusable);
+void room_give(struct punch *p, struct lookout *o, bool reusable);
 
 /* ---- puncher.c ---- */
 

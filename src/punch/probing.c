@@ -30,7 +30,7 @@ probing_send(struct puncher *p, int sock, const struct addr *to, bool low)
 		return;
 	p->used = true;
 	if (sock == p->out->hole.sock)
-		outlet_sent(p->out, to);
+		lookout_sent(p->out, to);
 	buf = room->world->ops->reserve(room->world, &meta, 1);
 	if (buf == NULL)
 		return;

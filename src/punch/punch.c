@@ -32,12 +32,12 @@ punch_new(struct dht *d, struct router *rt)
 static void
 drop_idle(struct punch *p)
 {
-	struct outlet *o;
+	struct lookout *o;
 
 	while ((o = TAILQ_FIRST(&p->idle)) != NULL) {
 		TAILQ_REMOVE(&p->idle, o, link);
 		p->idle_len--;
-		outlet_close(o);
+		lookout_close(o);
 	}
 }
 
@@ -97,10 +97,10 @@ room_close_hole(struct punch *p, struct hole *h)
 static bool
 is_idle(const struct punch *p, const struct hole *h)
 {
-	const struct outlet *o;
+	const struct lookout *o;
 
 	TAILQ_FOREACH (o, &p->idle, link)
-		if (o == h->outlet)
+		if (o == h->lookout)
 			return true;
 	return false;
 }
@@ -112,8 +112,8 @@ punch_close(struct punch *p, int sock)
 
 	if (h == NULL || h->of != NULL || is_idle(p, h))
 		return;
-	if (h->outlet != NULL) {
-		outlet_close(h->outlet);
+	if (h->lookout != NULL) {
+		lookout_close(h->lookout);
 		return;
 	}
 	room_close_hole(p, h);
@@ -146,22 +146,22 @@ fill(struct punch *p)
 }
 
 static void
-put_idle(struct punch *p, struct outlet *o)
+put_idle(struct punch *p, struct lookout *o)
 {
 	TAILQ_INSERT_TAIL(&p->idle, o, link);
 	p->idle_len++;
-	outlet_rest(o);
+	lookout_rest(o);
 }
 
 static void
 on_fill(struct timer *t)
 {
 	struct punch *p = container_of(t, struct punch, fill);
-	struct outlet *o;
+	struct lookout *o;
 	int err;
 
 	if (p->ready && p->idle_len < dht_limits(p->d)->punch_pool &&
-	    (o = outlet_open(p, &err)) != NULL)
+	    (o = lookout_open(p, &err)) != NULL)
 		put_idle(p, o);
 	fill(p);
 }
@@ -183,10 +183,10 @@ punch_wake(struct punch *p)
 	fill(p);
 }
 
-struct outlet *
+struct lookout *
 room_take(struct punch *p, int *err)
 {
-	struct outlet *o, *best = TAILQ_FIRST(&p->idle);
+	struct lookout *o, *best = TAILQ_FIRST(&p->idle);
 
 	TAILQ_FOREACH (o, &p->idle, link)
 		if (gauge_decided(&o->gauge)) {
@@ -194,22 +194,22 @@ room_take(struct punch *p, int *err)
 			break;
 		}
 	if (best == NULL)
-		return outlet_open(p, err);
+		return lookout_open(p, err);
 	TAILQ_REMOVE(&p->idle, best, link);
 	p->idle_len--;
-	outlet_rouse(best);
+	lookout_rouse(best);
 	fill(p);
 	return best;
 }
 
 void
-room_give(struct punch *p, struct outlet *o, bool reusable)
+room_give(struct punch *p, struct lookout *o, bool reusable)
 {
 	o->hole.of = NULL;
 	o->sampled = NULL;
 	if (!reusable || !p->ready ||
 	    p->idle_len >= dht_limits(p->d)->punch_pool) {
-		outlet_close(o);
+		lookout_close(o);
 		return;
 	}
 	gauge_unfreeze(&o->gauge);

@@ -17,7 +17,7 @@ static void on_sampled(void *owner);
 /* ---- life ---- */
 
 static void
-adopt(struct puncher *p, struct outlet *o)
+adopt(struct puncher *p, struct lookout *o)
 {
 	p->out = o;
 	o->hole.of = p;
@@ -29,7 +29,7 @@ struct puncher *
 puncher_new(struct punch *room, const struct punch_owner *o, int *err)
 {
 	struct puncher *p;
-	struct outlet *out;
+	struct lookout *out;
 
 	*err = ERR_LIMIT;
 	if (room->punchers_len >= dht_limits(room->d)->punchers)
@@ -104,13 +104,13 @@ puncher_sock(const struct puncher *p)
 void
 puncher_sent(struct puncher *p, const struct addr *to)
 {
-	outlet_sent(p->out, to);
+	lookout_sent(p->out, to);
 }
 
 void
 puncher_saw(struct puncher *p, const struct addr *us, const struct addr *by)
 {
-	outlet_saw(p->out, us, by);
+	lookout_saw(p->out, us, by);
 }
 
 static void
@@ -238,7 +238,7 @@ predict(const struct puncher *p, struct self *s)
 {
 	bool both = p->other.addrs_len > LISTED_MAX;
 	uint32_t order =
-	    both ? p->out->dests_len : outlet_order(p->out, &p->peer.addr);
+	    both ? p->out->dests_len : lookout_order(p->out, &p->peer.addr);
 
 	if (p->honest)
 		return false;
@@ -350,11 +350,11 @@ puncher_is_bad(const struct puncher *p)
 bool
 puncher_reopen(struct puncher *p)
 {
-	struct outlet *o;
+	struct lookout *o;
 	int err;
 
 	if (p->reopened >= REOPENS_MAX || p->probing ||
-	    (o = outlet_open(p->room, &err)) == NULL)
+	    (o = lookout_open(p->room, &err)) == NULL)
 		return false;
 	p->reopened++;
 	room_give(p->room, p->out, false);

@@ -51,7 +51,7 @@ send_answer(struct puncher *p, const struct claims *c)
 
 	p->server.waiting = false;
 	timer_disarm(p->room->timers, &p->server.turn_wait);
-	outlet_sent(p->out, &p->server.ticket.from);
+	lookout_sent(p->out, &p->server.ticket.from);
 	/* The socket that was asked may be closed: we have another then. */
 	if (len > 0)
 		router_answer(p->room->rt, &p->server.ticket,
@@ -281,7 +281,7 @@ puncher_serve(struct puncher *p, const struct router_call *call, bool own_relay)
 	}
 	/* How the relay sees us; who asks is not who saw (07 P9). */
 	if (call->ticket.sock == p->out->hole.sock)
-		outlet_saw(p->out, &call->us, &call->ticket.from);
+		lookout_saw(p->out, &call->us, &call->ticket.from);
 	if (!p->other.heard || c.round >= p->other.round)
 		hear(p, &c);
 	respond(p);

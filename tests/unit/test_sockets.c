@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -358,13 +359,47 @@ START_TEST(taken_port_is_told)
 }
 END_TEST
 
-START_TEST(sockets_are_limited)
+/* How many it takes until there are no more. */
+static int
+open_all(void)
 {
 	struct addr at = addr_v4(127, 0, 0, 1, 0), bound;
+	int n = 0, sock;
 
-	for (int i = 0; i < SOCKETS_MAX; i++)
-		open_any(&bound);
-	ck_assert_int_eq(world->ops->open(world, &at, &bound), ERR_SOCKET);
+	while ((sock = world->ops->open(world, &at, &bound)) >= 0)
+		n++;
+	ck_assert_int_eq(sock, ERR_SOCKET);
+	return n;
+}
+
+START_TEST(sockets_are_limited)
+{
+	struct rlimit max;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &max), 0);
+	if (max.rlim_max < SOCKETS_MAX + 2 * SOCKETS_SPARE)
+		return;
+	max.rlim_cur = max.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &max), 0);
+	ck_assert_int_eq(open_all(), SOCKETS_MAX);
+}
+END_TEST
+
+/* P20: the last descriptors are for others. */
+START_TEST(descriptors_are_left_to_others)
+{
+	struct rlimit few;
+	int n, spare = 0;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &few), 0);
+	few.rlim_cur = 300;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	n = open_all();
+	ck_assert_int_gt(n, 200);
+	ck_assert_int_le(n, 300 - SOCKETS_SPARE);
+	while (dup(0) >= 0)
+		spare++;
+	ck_assert_int_ge(spare, SOCKETS_SPARE);
 }
 END_TEST
 
@@ -836,6 +871,7 @@ t_suite(void)
 	tcase_add_test(tc, refused_datagram_stops_no_other);
 	tcase_add_test(tc, taken_port_is_told);
 	tcase_add_test(tc, sockets_are_limited);
+	tcase_add_test(tc, descriptors_are_left_to_others);
 	tcase_add_test(tc, close_ends_the_batch);
 	tcase_add_test(tc, local_address_is_told_if_there_are_several);
 	tcase_add_test(tc, ttl_ecn_and_source_travel_beside);

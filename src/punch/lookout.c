@@ -23,28 +23,28 @@ enum {
 
 static void on_renew(struct timer *t);
 
-struct outlet *
-outlet_open(struct punch *p, int *err)
+struct lookout *
+lookout_open(struct punch *p, int *err)
 {
-	struct outlet *o = calloc(1, sizeof *o);
+	struct lookout *o = calloc(1, sizeof *o);
 
 	*err = ERR_MEMORY;
 	if (o == NULL)
 		return NULL;
 	o->room = p;
-	o->hole.outlet = o;
+	o->hole.lookout = o;
 	o->renew.fire = on_renew;
 	if ((*err = room_open_hole(p, &o->hole)) != 0) {
 		free(o);
 		return NULL;
 	}
 	gauge_init(&o->gauge, true);
-	outlet_sample(o, SAMPLES);
+	lookout_sample(o, SAMPLES);
 	return o;
 }
 
 void
-outlet_close(struct outlet *o)
+lookout_close(struct lookout *o)
 {
 	/* The PINGs in flight end here, and must not begin others. */
 	o->closing = true;
@@ -56,30 +56,30 @@ outlet_close(struct outlet *o)
 /* ---- destinations ---- */
 
 uint32_t
-outlet_order(const struct outlet *o, const struct addr *to)
+lookout_order(const struct lookout *o, const struct addr *to)
 {
 	uint32_t kept =
-	    o->dests_len < OUTLET_DESTS_MAX ? o->dests_len : OUTLET_DESTS_MAX;
+	    o->dests_len < LOOKOUT_DESTS_MAX ? o->dests_len : LOOKOUT_DESTS_MAX;
 
 	for (uint32_t i = 0; i < kept; i++)
 		if (addr_equal(
-			&o->dests[(o->dests_len - 1 - i) % OUTLET_DESTS_MAX],
+			&o->dests[(o->dests_len - 1 - i) % LOOKOUT_DESTS_MAX],
 			to))
 			return o->dests_len - 1 - i;
 	return o->dests_len;
 }
 
 void
-outlet_sent(struct outlet *o, const struct addr *to)
+lookout_sent(struct lookout *o, const struct addr *to)
 {
-	if (outlet_order(o, to) == o->dests_len)
-		o->dests[o->dests_len++ % OUTLET_DESTS_MAX] = *to;
+	if (lookout_order(o, to) == o->dests_len)
+		o->dests[o->dests_len++ % LOOKOUT_DESTS_MAX] = *to;
 }
 
 static bool
-near_a_dest(const struct outlet *o, const struct addr *a)
+near_a_dest(const struct lookout *o, const struct addr *a)
 {
-	for (uint32_t i = 0; i < o->dests_len && i < OUTLET_DESTS_MAX; i++)
+	for (uint32_t i = 0; i < o->dests_len && i < LOOKOUT_DESTS_MAX; i++)
 		if (addr_same_prefix(&o->dests[i], a))
 			return true;
 	return false;
@@ -88,11 +88,11 @@ near_a_dest(const struct outlet *o, const struct addr *a)
 /* ---- samples ---- */
 
 void
-outlet_saw(struct outlet *o, const struct addr *us, const struct addr *by)
+lookout_saw(struct lookout *o, const struct addr *us, const struct addr *by)
 {
 	struct gauge_sample s = {.saw = *us,
 	    .by = *by,
-	    .order = outlet_order(o, by),
+	    .order = lookout_order(o, by),
 	    .at_us = o->room->world->now_us};
 
 	/* Nobody outside sees us at a private address. */
@@ -105,16 +105,16 @@ outlet_saw(struct outlet *o, const struct addr *us, const struct addr *by)
 static void
 on_pong(void *owner, const struct dht_answer *a)
 {
-	struct outlet *o = owner;
+	struct lookout *o = owner;
 
 	o->pending--;
 	if (o->closing)
 		return;
 	if (a->err == 0)
-		outlet_saw(o, &a->reply->to, &a->from);
+		lookout_saw(o, &a->reply->to, &a->from);
 	if (o->pending == 0 && a->err != ERR_CLOSED) {
 		if (o->gauge.len < GAUGE_SAMPLES_WANTED && o->passes < PASSES)
-			outlet_sample(o, GAUGE_SAMPLES_WANTED - o->gauge.len);
+			lookout_sample(o, GAUGE_SAMPLES_WANTED - o->gauge.len);
 		if (o->pending == 0)
 			gauge_finish(&o->gauge);
 	}
@@ -123,7 +123,7 @@ on_pong(void *owner, const struct dht_answer *a)
 }
 
 static bool
-ping(struct outlet *o, const struct addr *to)
+ping(struct lookout *o, const struct addr *to)
 {
 	struct dht_call c = {.to = *to,
 	    .internal = true,
@@ -134,7 +134,7 @@ ping(struct outlet *o, const struct addr *to)
 
 	if (dht_call_from(o->room->d, o->hole.sock, &c, done, NULL) != 0)
 		return false;
-	outlet_sent(o, to);
+	lookout_sent(o, to);
 	o->pending++;
 	return true;
 }
@@ -143,15 +143,15 @@ ping(struct outlet *o, const struct addr *to)
 enum choice { CHOICE_FAR, CHOICE_NEW };
 
 static bool
-suits(const struct outlet *o, enum choice choice, const struct addr *a)
+suits(const struct lookout *o, enum choice choice, const struct addr *a)
 {
 	return choice == CHOICE_FAR ? !near_a_dest(o, a)
-				    : outlet_order(o, a) == o->dests_len;
+				    : lookout_order(o, a) == o->dests_len;
 }
 
 /* Asks up to `wanted` nodes of the table, latest heard first. */
 static uint32_t
-ask(struct outlet *o, enum choice choice, uint32_t wanted, uint32_t skip)
+ask(struct lookout *o, enum choice choice, uint32_t wanted, uint32_t skip)
 {
 	struct dht *d = o->room->d;
 	uint32_t cursor = 0, asked = 0;
@@ -166,7 +166,7 @@ ask(struct outlet *o, enum choice choice, uint32_t wanted, uint32_t skip)
 }
 
 void
-outlet_sample(struct outlet *o, uint32_t wanted)
+lookout_sample(struct lookout *o, uint32_t wanted)
 {
 	struct dht_status st;
 	uint32_t skip, asked = 0;
@@ -182,7 +182,7 @@ outlet_sample(struct outlet *o, uint32_t wanted)
 
 /* Asks the one again whose sample is the oldest. */
 static void
-ask_again(struct outlet *o)
+ask_again(struct lookout *o)
 {
 	const struct gauge_sample *oldest = o->gauge.samples;
 
@@ -196,7 +196,7 @@ ask_again(struct outlet *o)
 static void
 on_renew(struct timer *t)
 {
-	struct outlet *o = container_of(t, struct outlet, renew);
+	struct lookout *o = container_of(t, struct lookout, renew);
 	uint64_t now_us = o->room->world->now_us;
 
 	gauge_expire(&o->gauge, now_us - SAMPLE_LIFE_S * UINT64_C(1000000));
@@ -206,7 +206,7 @@ on_renew(struct timer *t)
 }
 
 void
-outlet_rest(struct outlet *o)
+lookout_rest(struct lookout *o)
 {
 	struct punch *p = o->room;
 
@@ -215,7 +215,7 @@ outlet_rest(struct outlet *o)
 }
 
 void
-outlet_rouse(struct outlet *o)
+lookout_rouse(struct lookout *o)
 {
 	timer_disarm(o->room->timers, &o->renew);
 	/* Where ports count up, the latest sample says which is next. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * outlet.h - a socket, and what is known of the NAT in front of it.
+ * lookout.h - a socket, and what is known of the NAT in front of it.
  *
  * Samples come from PINGs to nodes of the routing table, spec 04 §2, and from
- * whoever else tells. An outlet that is kept ready renews them as they age,
+ * whoever else tells. A lookout that is kept ready renews them as they age,
  * which also keeps its mapping alive.
  */
-#ifndef PUNCH_OUTLET_H
-#define PUNCH_OUTLET_H
+#ifndef PUNCH_LOOKOUT_H
+#define PUNCH_LOOKOUT_H
 
 #include <sys/queue.h>
 
@@ -18,25 +18,25 @@
 
 struct punch;
 struct puncher;
-struct outlet;
+struct lookout;
 
 /* A socket of ours, found by its handle. */
 struct hole {
 	UT_hash_handle hh;
 	int sock;
-	struct puncher *of;    /* who hears of probes; NULL: nobody */
-	struct outlet *outlet; /* that it is the socket of; or NULL */
+	struct puncher *of;      /* who hears of probes; NULL: nobody */
+	struct lookout *lookout; /* that it is the socket of; or NULL */
 };
 
-enum { OUTLET_DESTS_MAX = 64 };
+enum { LOOKOUT_DESTS_MAX = 64 };
 
-struct outlet {
+struct lookout {
 	struct hole hole;
-	TAILQ_ENTRY(outlet) link; /* while it is idle */
+	TAILQ_ENTRY(lookout) link; /* while it is idle */
 	struct punch *room;
 	struct gauge gauge;
 	/* Nodes and peers sent to, in the order in which the NAT saw them. */
-	struct addr dests[OUTLET_DESTS_MAX];
+	struct addr dests[LOOKOUT_DESTS_MAX];
 	uint32_t dests_len;
 	uint32_t pending; /* PINGs in flight */
 	uint8_t passes;   /* rounds of PINGs so far */
@@ -47,26 +47,27 @@ struct outlet {
 	void *owner;
 };
 
-TAILQ_HEAD(outlet_list, outlet);
+TAILQ_HEAD(lookout_list, lookout);
 
 /* Opens a socket and asks for samples. NULL and *err. */
-struct outlet *outlet_open(struct punch *p, int *err);
+struct lookout *lookout_open(struct punch *p, int *err);
 
 /* Closes the socket too. */
-void outlet_close(struct outlet *o);
+void lookout_close(struct lookout *o);
 
 /* Asks this many more nodes for samples, those not asked before first. */
-void outlet_sample(struct outlet *o, uint32_t wanted);
+void lookout_sample(struct lookout *o, uint32_t wanted);
 
 /* Another node says how it sees us on this socket. */
-void outlet_saw(struct outlet *o, const struct addr *us, const struct addr *by);
+void lookout_saw(
+    struct lookout *o, const struct addr *us, const struct addr *by);
 
 /* When this destination was, or will be, first sent to (see gauge_sample). */
-uint32_t outlet_order(const struct outlet *o, const struct addr *to);
-void outlet_sent(struct outlet *o, const struct addr *to);
+uint32_t lookout_order(const struct lookout *o, const struct addr *to);
+void lookout_sent(struct lookout *o, const struct addr *to);
 
 /* Keeps the samples young from now on, or no longer. */
-void outlet_rest(struct outlet *o);
-void outlet_rouse(struct outlet *o);
+void lookout_rest(struct lookout *o);
+void lookout_rouse(struct lookout *o);
 
 #endif
