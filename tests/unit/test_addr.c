@@ -152,6 +152,22 @@ START_TEST(nothing_is_unusable)
 }
 END_TEST
 
+/* Where peers of the reference draw the lines. */
+START_TEST(class_row)
+{
+	const json_t *v = t_kind("holepunch.json", "address_class", _i);
+	const json_t *out = t_get(v, "out");
+	struct addr a = parsed(t_string(t_get(v, "in"), "ip"));
+	enum addr_scope scope = addr_scope(&a);
+
+	a.port = 1;
+	ck_assert_int_eq(addr_reserved(&a), t_bool(out, "reserved"));
+	ck_assert_int_eq(addr_global(&a), !t_bool(out, "bogon"));
+	ck_assert_int_eq(
+	    scope != ADDR_PUBLIC && !addr_reserved(&a), t_bool(out, "private"));
+}
+END_TEST
+
 static const struct {
 	const char *a, *b;
 	bool equal, host, prefix;
@@ -206,6 +222,8 @@ t_suite(void)
 	tcase_add_test(tc, formats_host);
 	tcase_add_loop_test(tc, has_scope, 0, T_ROWS(scopes));
 	tcase_add_test(tc, nothing_is_unusable);
+	tcase_add_loop_test(
+	    tc, class_row, 0, t_kinds("holepunch.json", "address_class"));
 	tcase_add_loop_test(tc, are_kin, 0, T_ROWS(kin));
 	tcase_add_test(tc, host_of_v6_is_its_64);
 	return s;

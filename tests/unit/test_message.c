@@ -5,8 +5,10 @@
  * each row is then cut at every byte and has every bit flipped.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
+#include "dht/rpc.h"
 #include "signal/message.h"
 #include "t.h"
 
@@ -169,6 +171,102 @@ START_TEST(damaged_holepunch)
 }
 END_TEST
 
+/* ---- golden vectors ---- */
+
+#define FILE_NAME "handshake.json"
+
+static const char *
+text_or_null(const json_t *object, const char *name)
+{
+	return json_string_value(t_get(object, name));
+}
+
+START_TEST(vector_row)
+{
+	const json_t *v = t_kind(FILE_NAME, "peer_handshake", _i);
+	const json_t *in = t_get(v, "in");
+	size_t len, noise_len;
+	uint8_t *buf = t_bytes(t_get(v, "out"), "hex", &len), out[512];
+	uint8_t *noise = t_bytes(in, "noise", &noise_len);
+	struct handshake m;
+
+	ck_assert_int_eq(handshake_decode(&m, buf, len), 0);
+	ck_assert_uint_eq(m.mode, t_uint(in, "mode"));
+	ck_assert_uint_eq(m.noise.len, noise_len);
+	ck_assert_mem_eq(m.noise.p, noise, noise_len);
+	assert_addr(&m.peer, text_or_null(in, "peer_address"));
+	assert_addr(&m.relay, text_or_null(in, "relay_address"));
+	ck_assert_uint_eq(handshake_encode(&m, out, sizeof out), len);
+	ck_assert_mem_eq(out, buf, len);
+	t_damage(buf, len, take_damaged, NULL);
+	free(noise);
+	free(buf);
+}
+END_TEST
+
+START_TEST(vector_decode_row)
+{
+	const json_t *v = t_kind(FILE_NAME, "peer_handshake_decode", _i);
+	size_t len;
+	uint8_t *buf = t_bytes(t_get(v, "in"), "hex", &len);
+	const json_t *want = json_object_get(t_get(v, "out"), "decoded");
+	struct handshake m;
+
+	ck_assert_int_eq(
+	    handshake_decode(&m, buf, len), want != NULL ? 0 : ERR_MALFORMED);
+	if (want != NULL) {
+		ck_assert_uint_eq(m.mode, t_uint(want, "mode"));
+		t_assert_hex(m.noise.p, m.noise.len, t_string(want, "noise"));
+		assert_addr(&m.peer, text_or_null(want, "peer_address"));
+		assert_addr(&m.relay, text_or_null(want, "relay_address"));
+	}
+	t_damage(buf, len, take_damaged, NULL);
+	free(buf);
+}
+END_TEST
+
+/* One datagram of a flow: what it carries is what the vector says. */
+static void
+check_step(const json_t *step)
+{
+	static const char *const modes[] = {"FROM_CLIENT", "FROM_SERVER",
+	    "FROM_RELAY", "FROM_SECOND_RELAY", "REPLY"};
+	const json_t *want = json_object_get(step, "value");
+	bool request = strcmp(t_string(step, "type"), "request") == 0;
+	size_t len;
+	uint8_t *buf = t_bytes(step, "hex", &len);
+	struct rpc_request rq = {0};
+	struct rpc_reply re = {0};
+	struct bytes value;
+	struct handshake m;
+
+	if (request)
+		ck_assert_int_eq(rpc_request_decode(&rq, buf, len), 0);
+	else
+		ck_assert_int_eq(rpc_reply_decode(&re, buf, len), 0);
+	value = request ? rq.value : re.value;
+	ck_assert_int_eq(value.p != NULL, want != NULL);
+	if (value.p != NULL) {
+		ck_assert_int_eq(handshake_decode(&m, value.p, value.len), 0);
+		ck_assert_uint_lt(m.mode, 5);
+		ck_assert_str_eq(modes[m.mode], t_string(want, "mode"));
+		assert_addr(&m.peer, text_or_null(want, "peer_address"));
+		assert_addr(&m.relay, text_or_null(want, "relay_address"));
+	}
+	free(buf);
+}
+
+START_TEST(flow_row)
+{
+	const json_t *v = t_kind(FILE_NAME, "flow_handshake", _i);
+	size_t i;
+	json_t *step;
+
+	json_array_foreach(t_get(t_get(v, "out"), "steps"), i, step)
+	    check_step(step);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -179,6 +277,12 @@ t_suite(void)
 	tcase_add_loop_test(tc, holepunch_row, 0, T_ROWS(holepunches));
 	tcase_add_loop_test(tc, damaged_handshake, 0, T_ROWS(handshakes));
 	tcase_add_loop_test(tc, damaged_holepunch, 0, T_ROWS(holepunches));
+	tcase_add_loop_test(
+	    tc, vector_row, 0, t_kinds(FILE_NAME, "peer_handshake"));
+	tcase_add_loop_test(tc, vector_decode_row, 0,
+	    t_kinds(FILE_NAME, "peer_handshake_decode"));
+	tcase_add_loop_test(
+	    tc, flow_row, 0, t_kinds(FILE_NAME, "flow_handshake"));
 	suite_add_tcase(s, tc);
 	return s;
 }
