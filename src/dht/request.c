@@ -47,6 +47,9 @@ end(struct request *r, const struct dht_answer *a)
 		TAILQ_REMOVE(&rs->waiting, r, link);
 	else if (r->sent > 0)
 		window_ended(&rs->window);
+	/* Whoever waits need not wait for the window to move on. */
+	if (!TAILQ_EMPTY(&rs->waiting) && !window_is_full(&rs->window))
+		timer_arm(r->dht->timers, &rs->flush, r->dht->world->now_us);
 	rs->len--;
 	free(r);
 	if (done.call != NULL)

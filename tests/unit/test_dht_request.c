@@ -630,6 +630,27 @@ START_TEST(cancelled_waiters_give_no_credit)
 }
 END_TEST
 
+/* A place that a request gives back is taken at once, not at the next slot. */
+START_TEST(freed_places_are_used)
+{
+	struct request *q[90];
+	unsigned sent = 0;
+	struct fake_sent s;
+
+	for (unsigned i = 0; i < 90; i++)
+		q[i] = ping_host(i, NULL);
+	rig_skip(&r);
+	for (unsigned i = 0; i < 3; i++)
+		dht_cancel(r.d, q[i]);
+	rig_pass_ms(&r, 1);
+	while (rig_take(&r, &s))
+		sent++;
+	ck_assert_uint_eq(sent, 3);
+	ck_assert(!q[82]->waiting);
+	ck_assert(q[83]->waiting);
+}
+END_TEST
+
 /* ---- exactly one end (R13) ---- */
 
 START_TEST(refuses_at_once_or_ends_once)
@@ -793,6 +814,7 @@ t_suite(void)
 	tcase_add_test(tc, no_tid_is_used_twice_at_a_time);
 	tcase_add_test(tc, tids_cannot_be_guessed);
 	tcase_add_test(tc, the_window_paces_a_burst);
+	tcase_add_test(tc, freed_places_are_used);
 	tcase_add_test(tc, cancelled_waiters_give_no_credit);
 	tcase_add_test(tc, refuses_at_once_or_ends_once);
 	tcase_add_loop_test(tc, a_crowd_ends_each_exactly_once, 0, 6);
