@@ -7,7 +7,8 @@
  * frame lies there whole. Handshakes happen elsewhere; here come their results.
  * Knows no socket and calls nobody back: after UDX_EV_READABLE, read until
  * there is nothing; the owner of the stream hears of room to write from udx.
- * Uses: base, udx, libsodium.
+ * Ending is not authenticated, spec 06 §A.6: who must be certain that all has
+ * come says so in the bytes. Uses: base, udx, libsodium.
  */
 #ifndef STREAM_SECRET_H
 #define STREAM_SECRET_H
@@ -22,7 +23,8 @@
 enum {
 	SECRET_KEY_LEN = 32,
 	SECRET_HASH_LEN = 64,
-	SECRET_OVERHEAD = 20,        /* length, tag and MAC of a frame */
+	SECRET_OVERHEAD = 20, /* length, tag and MAC of a frame */
+	SECRET_MESSAGE_OVERHEAD = 24 /* counter and MAC of a message */,
 	SECRET_WRITE_MAX = 65536,    /* plaintext of one frame of ours */
 	SECRET_FRAME_MAX = 16777215, /* what a peer's frame can measure */
 };
@@ -49,13 +51,34 @@ void secret_free(struct secret *s);
  */
 int secret_start(struct secret *s);
 
-/* Empty frames after so long without a write, spec 06 §A.5; 0: none. */
-void secret_set_keepalive(struct secret *s, uint32_t ms);
+/*
+ * Empty frames after so long without a write, give or take a sixteenth, until
+ * our side ends, spec 06 §A.5; 0: none, and those of the peer are handed out.
+ * 0 or ERR_MEMORY.
+ */
+int secret_set_keepalive(struct secret *s, uint32_t ms);
 
-/* The largest frame taken of the peer; beyond it the stream is broken. */
+/*
+ * The largest frame taken of the peer, SECRET_FRAME_MAX if nothing is said;
+ * beyond it the stream is broken. Only what has come of a frame costs memory.
+ */
 void secret_set_frame_max(struct secret *s, uint32_t len);
 
-/* The peer's header has come and proves that it knows the handshake. */
+/*
+ * What the frames that do not fit the receive buffer may take together, over
+ * all streams that share this; borrowed. Who finds it used up is broken with
+ * ERR_LIMIT: to wait would be for others that may be waiting too.
+ */
+struct secret_budget {
+	uint64_t used, max; /* bytes */
+};
+
+void secret_set_budget(struct secret *s, struct secret_budget *b);
+
+/*
+ * The peer's header was read (by secret_peek()) and proves that it knows the
+ * handshake. Nobody need wait for that before writing (07 E2).
+ */
 bool secret_opened(const struct secret *s);
 
 /* ---- out ---- */
@@ -69,7 +92,10 @@ size_t secret_room(const struct secret *s);
  */
 ptrdiff_t secret_write(struct secret *s, const void *p, size_t len);
 
-/* One message = one frame, whole or not at all: 0, ERR_FULL, ERR_SIZE ... */
+/*
+ * One message, one frame, whole or not at all: 0, ERR_FULL (wait for room),
+ * ERR_SIZE, ERR_CLOSED, ERR_MEMORY.
+ */
 int secret_send(struct secret *s, const void *p, size_t len);
 
 /* Ends our side: no frame, the UDX stream ends. Keep-alives stop. */
@@ -78,13 +104,18 @@ void secret_end(struct secret *s);
 /* ---- in ---- */
 
 /*
- * The plaintext of the frame under way, what is left of it: len 0 if no whole
- * frame is there. *err is 0 or why the stream must be destroyed (ERR_MALFORMED,
- * ERR_SIGNATURE: it does not open, ERR_SIZE, ERR_MEMORY). Borrowed until
- * consumed. *whole tells that nothing of this frame has been consumed, so that
- * a message reader sees frames and a byte reader need not.
+ * The plaintext of the frame under way, what is left of it; p is NULL if no
+ * whole frame is there. *err is 0 or why the stream must be destroyed
+ * (ERR_MALFORMED, ERR_SIGNATURE: it does not open, ERR_SIZE, ERR_LIMIT,
+ * ERR_MEMORY). Borrowed until the next call for this stream or its udx.
+ *
+ * *whole tells that nothing of this frame has been consumed. Who reads
+ * messages also gets the empty ones, unless keep-alive is on (07 E5), and
+ * consumes them like any other; who reads bytes gives NULL and never sees them.
  */
 struct bytes secret_peek(struct secret *s, bool *whole, int *err);
+
+/* Gives back the first n bytes; all of them, if only 0, end the frame. */
 void secret_consume(struct secret *s, size_t n);
 
 /* The peer ended and everything was read. */
@@ -92,12 +123,14 @@ bool secret_ended(const struct secret *s);
 
 /* ---- unordered messages, spec 06 §A.7 ---- */
 
+/* 0; ERR_TOO_BIG for the path; ERR_FULL; ERR_CLOSED. */
 int secret_send_message(struct secret *s, const void *p, size_t len);
 
 /*
  * Opens a message of the peer into out (at least m->payload.len bytes): its
- * length, or ERR_SIGNATURE, ERR_SIZE, ERR_EXISTS (a replay). That it opens is
- * proof that the peer sent it, from wherever it came.
+ * length, or ERR_SIGNATURE, ERR_SIZE, ERR_EXISTS (a replay, or
+ * too late to tell). That it opens is proof that the peer sent it, from
+ * wherever it came. Who reads the stream as it should be drops the others.
  */
 ptrdiff_t secret_open_message(
     struct secret *s, const struct udx_message *m, uint8_t *out);

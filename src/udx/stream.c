@@ -229,6 +229,12 @@ udx_consume(struct udx_stream *s, size_t n)
 		udx_cools(s);
 }
 
+size_t
+udx_window(const struct udx_stream *s)
+{
+	return recv_window(s);
+}
+
 bool
 udx_ended(const struct udx_stream *s)
 {

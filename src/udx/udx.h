@@ -192,6 +192,9 @@ struct udx_bytes udx_peek(struct udx_stream *s);
 /* Gives the first n bytes of peek back; the window opens as they go. */
 void udx_consume(struct udx_stream *s, size_t n);
 
+/* How many more bytes the peer may send before some are consumed. */
+size_t udx_window(const struct udx_stream *s);
+
 /* The peer has ended and everything was consumed. */
 bool udx_ended(const struct udx_stream *s);
 

@@ -196,9 +196,48 @@ def pair_scripts():
                 bytes([P_KNOCK])
 
 
+# ---- scripts for fuzz_frame and fuzz_mux: see their steps ----
+
+
+def frame_scripts():
+    def op(kind, arg, high=0):
+        return bytes([kind | high << 3, arg & 255, arg >> 8])
+    write, carry, rest, flip, raw, limit, later, message = range(8)
+    for size in (0, 1, 1000, 16384, 65535):
+        for piece in (1, 58, 59, 700):
+            yield op(write, size) + op(carry, piece) * 8 + op(rest, 0, 16)
+    yield op(limit, 64) + op(write, 65535, 12) + op(carry, 4000) * 40
+    yield op(limit, 900, 16) + op(write, 800) + op(write, 900) + op(rest, 0)
+    yield op(write, 9) + op(flip, 70) + op(rest, 0)
+    yield op(raw, 3) + b'\x38\0\0' + op(rest, 0)
+    yield op(later, 5000, 30) * 3 + op(rest, 0) + op(rest, 0, 16)
+    yield op(message, 0) * 5 + op(message, 9, 1)
+
+
+def mux_scripts(messages):
+    near, far = 0, 8
+    opens, close, reject, send, large, carry, rest, lie = range(8)
+    for name in range(3):
+        both = bytes([opens | near, name, opens | far, name])
+        yield b'\0' + both + bytes([rest | far, 0, rest | near, 0])
+        yield b'\0' + bytes([opens, name] + [send, 1] * 10 + [rest | far, 0]
+                            ) + bytes([opens | far, name, rest | far, 0])
+        yield b'\0' + both + bytes([close, 1, opens, name, rest | far, 0])
+    yield b'\0' + bytes([opens, 0] + [large | 0xf0, 1, carry | far, 9] * 9)
+    yield b'\0' + bytes([opens, 0, close, 1, rest | far, 0, reject | far, 0])
+    for m in messages:
+        if 0 < len(m) < 256:
+            yield b'\1' + bytes([opens | far, 0, lie | far, len(m)]) + m
+
+
 def main(vectors, corpus):
     rpc = json.load(open(os.path.join(vectors, 'rpc.json')))
     records = json.load(open(os.path.join(vectors, 'records.json')))
+    relay = json.load(open(os.path.join(vectors, 'blind-relay.json')))
+    protomux = list(hexes([relay['protomux'], relay['relay_session']],
+                          ('hex',)))
+    for row in relay['malformed']:
+        protomux += [bytes.fromhex(h) for h in row['input_hex']]
     datagrams = list(hexes([rpc, records], ('hex',)))
     requests = [d for d in datagrams if d[:1] == b'\3' and len(d) > 10]
     parts = [p for p in map(request_parts, requests) if p]
@@ -248,6 +287,8 @@ def main(vectors, corpus):
                   + [2, 1, 0, flags, 2, 1, 1, 9, 0, 200, 3, 1, 4, 1])
             for native in (0, 1) for k in (0, 3) for n in (0, 1)
             for flags in (0x60, 0x70, 0xf0)],
+        'fuzz_frame': frame_scripts(),
+        'fuzz_mux': mux_scripts(protomux),
         'fuzz_node': scripts(),
         'fuzz_noise': hexes(shaken, ('message1', 'message2')),
         'fuzz_payload': hexes([v for v in shaken['vectors']
@@ -256,7 +297,7 @@ def main(vectors, corpus):
         'fuzz_udx_packet': hexes(streams, ('hex',)),
         'fuzz_udx_pair': pair_scripts(),
     }
-    scripted = ('fuzz_node', 'fuzz_udx_pair')
+    scripted = ('fuzz_frame', 'fuzz_mux', 'fuzz_node', 'fuzz_udx_pair')
     for name, seeds in targets.items():
         where = os.path.join(corpus, name)
         os.makedirs(where, exist_ok=True)
