@@ -41,8 +41,6 @@
 	X(ERR_TOO_BIG,      "too-big",      "the datagram exceeds the path's size") \
 	X(ERR_ADDRESS_USED, "address-used", "the address or port is taken")        \
 	X(ERR_SOCKET,       "socket",       "the socket could not be opened")      \
-	X(ERR_PEER_UNKNOWN, "peer-unknown", "no node knows the key: nobody listens on it") \
-	X(ERR_PEER_SILENT,  "peer-silent",  "nodes know the key, but its owner does not answer") \
 	X(ERR_PEER_REFUSED, "peer-refused", "the owner of the key refused the connection") \
 	X(ERR_PEER_VERSION, "peer-version", "the peer speaks another version of the protocol") \
 	X(ERR_PEER_BUSY,    "peer-busy",    "the peer has too much under way, try again later") \

@@ -114,6 +114,8 @@
 	    "own topics kept announced") \
 	X(connections, "connections", 4096, 1, 65536, \
 	    "connections at a time, dialed and accepted") \
+	X(frame_bytes, "frame-bytes", 67108864, 65536, 1073741824, \
+	    "bytes that unusually large frames of peers may take together") \
 	X(dials, "dials", 256, 1, 65536, \
 	    "connections being dialed at a time") \
 	X(remembered, "remembered", 512, 1, 65536, \

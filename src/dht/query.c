@@ -160,7 +160,7 @@ hint(struct query *q, const struct step *dead, const struct step *to)
 	    .sends = 1,
 	};
 
-	if (d->hints_left == 0)
+	if (d->hints_left == 0 || q->spec.passed_on)
 		return;
 	wr_addr4(&w, &dead->addr);
 	if (dht_call(d, &c, (struct dht_done){0}, NULL) == 0) {
@@ -290,7 +290,10 @@ ask(struct query *q, struct step *s)
 	    .sends = QUERY_SENDS,
 	};
 	struct request_extra x = {
-	    .sock = WORLD_NO_SOCK, .id = s->id, .missed = on_missed};
+	    .sock = WORLD_NO_SOCK,
+	    .id = q->spec.passed_on ? NULL : s->id,
+	    .missed = on_missed,
+	};
 	struct dht_done done = {.call = on_answer, .owner = s};
 	int err = request_start(q->dht, &c, &x, done, &s->request);
 
@@ -367,7 +370,7 @@ is_over(const struct query *q)
 		return true;
 	if (q->slow < q->in_flight)
 		return false;
-	if (closest_is_full(&q->closest))
+	if (closest_is_full(&q->closest) && !q->spec.passed_on)
 		return true;
 	/* A list from before may be all dead, but then the table helps. */
 	if (q->result.replies == 0 && !q->reused)
@@ -508,7 +511,7 @@ commit(struct query *q)
 static void
 doubt_silent(struct query *q)
 {
-	for (uint32_t i = 0; i < q->steps.len; i++) {
+	for (uint32_t i = 0; i < q->steps.len && !q->spec.passed_on; i++) {
 		const struct step *s = q->steps.at[i];
 		uint32_t node;
 

@@ -40,6 +40,11 @@ struct query_spec {
 	struct bytes value;       /* sent with each step; copied */
 	const struct addr *start; /* where to start, else the table; copied */
 	size_t start_len;
+	/*
+	 * Nodes pass it on, so an answer may come from behind the one asked:
+	 * silence says nothing of that one, and is worth waiting for.
+	 */
+	bool passed_on;
 	bool background;    /* few at a time; of nobody's impatience */
 	bool bootstrap;     /* one of the bootstrap list is asked in any case */
 	uint8_t commit_max; /* how many of the closest to commit to; 0: none */

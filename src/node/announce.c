@@ -383,6 +383,7 @@ node_leave(struct node *n)
 		if (a->client != NULL)
 			records_client_cancel(a->client);
 	end_ops(n, true);
+	peers_leave(n->peers);
 	n->leaving = true;
 	n->leave_timer.fire = on_leave_timeout;
 	timer_arm(&n->timers, &n->leave_timer, n->world->now_us + LEAVE_US);

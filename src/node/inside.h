@@ -6,6 +6,7 @@
  *	node.c	    life, what the world tells, what may be asked
  *	news.c	    the queue of what goes out
  *	op.c	    operations: from a command to its NEWS_DONE
+ *	conn.c	    connections: numbers instead of pointers
  *	own.c	    what this node itself holds, as one more answer
  *	announce.c  own topics, kept announced, withdrawn when leaving
  */
@@ -17,7 +18,7 @@
 #include "base/hash.h"
 #include "base/timer.h"
 #include "node/node.h"
-#include "peer/local.h"
+#include "peer/peer.h"
 #include "records/client.h"
 #include "records/records.h"
 #include "signal/router.h"
@@ -70,6 +71,7 @@ struct node {
 	struct udx *udx;
 	struct records *records;
 	struct router *router;
+	struct peers *peers;
 	struct local local;
 	struct hash_key hash_key;
 	uint64_t started_us;
@@ -132,6 +134,11 @@ bool own_is_newer(struct op *op, const struct client_event *e);
 
 /* The end: tells the kept value; nothing found elsewhere is no failure then. */
 void own_done(struct op *op, struct news *done);
+
+/* ---- conn.c ---- */
+
+/* What the room of the connections has to tell; false: nothing. */
+bool conn_news(struct node *n, struct news *out);
 
 /* ---- announce.c ---- */
 

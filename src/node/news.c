@@ -96,7 +96,7 @@ node_poll(struct node *n, struct news *out)
 	collect_events(n);
 	item = STAILQ_FIRST(&n->news);
 	if (item == NULL)
-		return false;
+		return conn_news(n, out);
 	STAILQ_REMOVE_HEAD(&n->news, link);
 	n->news_len--;
 	memcpy(out, &item->news, news_size(&item->news));

@@ -37,7 +37,16 @@ make_rooms(struct node *n)
 	if (n->records == NULL)
 		return false;
 	n->router = router_new(n->dht, n->records);
-	return n->router != NULL;
+	if (n->router == NULL)
+		return false;
+	n->peers = peers_new(&(struct peers_base){
+	    .dht = n->dht,
+	    .records = n->records,
+	    .router = n->router,
+	    .udx = n->udx,
+	    .local = &n->local,
+	});
+	return n->peers != NULL;
 }
 
 struct node *
@@ -67,6 +76,7 @@ node_free(struct node *n)
 		return;
 	/* Completions of what still runs may look at everything above it. */
 	n->leaving = true;
+	peers_free(n->peers);
 	if (n->dht != NULL)
 		dht_end(n->dht);
 	announcements_fini(n);

@@ -76,6 +76,9 @@ int conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
 void conn_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to);
 
+/* A path was offered, or the peer came by one. */
+bool conn_has_path(const struct conn *c);
+
 /*
  * Ends it with this reason, at once, and resets the peer. PEER_CLOSED is told
  * if the application knows of it: dialed, offered, or open before. c is still

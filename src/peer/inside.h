@@ -41,6 +41,7 @@ struct peers {
 	struct conn *conns; /* by number, in the order in which they began */
 	struct stirred_list stirred;
 	uint32_t next_number;
+	struct secret_budget frames; /* of all connections together */
 	struct relays relays;
 	struct attempts attempts;
 	uint32_t dials; /* under way */
@@ -80,10 +81,11 @@ struct conn {
 	uint32_t number, listener;
 	enum conn_state state;
 	bool initiator;
-	bool known;    /* to the application, which hears of the end then */
-	bool over;     /* closed on both sides, while something is unread */
-	unsigned tell; /* bits of what is to be told */
-	int err;       /* of the end */
+	bool known;       /* to the application, which hears of the end then */
+	bool over;        /* closed on both sides, while something is unread */
+	unsigned tell;    /* bits of what is to be told */
+	int err;          /* of the end */
+	uint32_t attempt; /* that is noted down; 0: none */
 	uint8_t key[KEY_LEN];
 	const struct key_pair *own;
 	void (*settled)(void *owner, struct conn *c, int err);
@@ -106,10 +108,16 @@ struct conn {
 /* What udx has to tell of its stream. It may be gone afterwards. */
 void conn_stirred(struct conn *c, unsigned events);
 
+/* For who asks later how it went; nothing if nobody dialed. */
+void conn_note(struct conn *c, const struct attempt_step *step);
+
 /* ---- conn_path.c ---- */
 
 void conn_paths_init(struct conn *c);
 void conn_paths_fini(struct conn *c);
+
+void conn_note_path(
+    struct conn *c, enum attempt_kind kind, const struct conn_path *path);
 
 /* Somebody spoke from an address that is not the path's: one more path. */
 void conn_source(struct conn *c);

@@ -25,6 +25,7 @@
 
 struct peers;
 struct conn;
+struct attempt;
 
 /* What the rooms below are; all borrowed for the life of struct peers. */
 struct peers_base {
@@ -32,8 +33,7 @@ struct peers_base {
 	struct records *records;
 	struct router *router;
 	struct udx *udx;
-	const struct local *local;       /* changes without a word */
-	const struct key_pair *identity; /* for who brings no keys */
+	const struct local *local; /* changes without a word */
 };
 
 /* NULL if memory is short. */
@@ -41,6 +41,9 @@ struct peers *peers_new(const struct peers_base *b);
 
 /* Resets all connections; their peers are told. NULL is none. */
 void peers_free(struct peers *p);
+
+/* The node leaves: open connections end their side, others end now. */
+void peers_leave(struct peers *p);
 
 /* ---- what happens ---- */
 
@@ -79,5 +82,9 @@ struct conn *peers_conn(const struct peers *p, uint32_t number);
 
 /* The i-th in the order in which they began, or NULL. */
 struct conn *peers_nth(const struct peers *p, uint32_t i);
+
+/* The i-th attempt for the key (NULL: any), latest first; NULL at the end. */
+const struct attempt *peers_attempt(
+    const struct peers *p, const uint8_t *key, uint32_t i);
 
 #endif

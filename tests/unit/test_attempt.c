@@ -33,9 +33,9 @@ START_TEST(notes_in_order)
 	a = attempts_nth(&as, one, 0);
 	ck_assert_ptr_nonnull(a);
 	ck_assert(a->under_way);
-	note(&as, number, ATTEMPT_FAILED, ERR_PEER_SILENT, 3000);
+	note(&as, number, ATTEMPT_FAILED, ERR_NO_ANSWER, 3000);
 	ck_assert(!a->under_way);
-	ck_assert_int_eq(a->err, ERR_PEER_SILENT);
+	ck_assert_int_eq(a->err, ERR_NO_ANSWER);
 	ck_assert_uint_eq(a->conn, 17);
 	ck_assert_uint_eq(a->steps_len, 3);
 	ck_assert_int_eq(a->steps[0].kind, ATTEMPT_DIAL);

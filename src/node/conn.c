@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "base/err.h"
+#include "node/conn.h"
+#include "node/inside.h"
+#include "peer/conn.h"
+#include "peer/dialer.h"
+
+bool
+conn_news(struct node *n, struct news *out)
+{
+	static const enum news_kind kinds[] = {
+	    [PEER_LISTENING] = NEWS_LISTENING,
+	    [PEER_UNLISTENED] = NEWS_UNLISTENED,
+	    [PEER_OFFER] = NEWS_OFFER,
+	    [PEER_OPEN] = NEWS_OPEN,
+	    [PEER_READY] = NEWS_READY,
+	    [PEER_CLOSED] = NEWS_CLOSED,
+	};
+	struct peer_event e;
+
+	if (!peers_poll(n->peers, &e))
+		return false;
+	memset(out, 0, offsetof(struct news, value));
+	out->kind = kinds[e.kind];
+	out->op = e.number;
+	out->listener = e.listener;
+	out->err = e.err;
+	out->stored = e.stored;
+	out->node = e.addr;
+	memcpy(out->key, e.key, KEY_LEN);
+	return true;
+}
+
+int
+node_connect(struct node *n, const struct node_connect *c, uint32_t *conn)
+{
+	struct dial_spec spec = {
+	    .key = c->key,
+	    .own = c->keys != NULL ? c->keys : n->config.identity,
+	    .relays = c->relays,
+	    .relays_len = c->relays_len,
+	    .timeout_ms = c->timeout_ms,
+	};
+
+	if (n->leaving)
+		return ERR_CLOSED;
+	return dialer_connect(n->peers, &spec, conn);
+}
+
+/* ---- bytes ---- */
+
+struct bytes
+node_conn_peek(struct node *n, uint32_t conn)
+{
+	struct conn *c = peers_conn(n->peers, conn);
+
+	return c != NULL ? conn_peek(c) : (struct bytes){0};
+}
+
+void
+node_conn_consume(struct node *n, uint32_t conn, size_t len)
+{
+	struct conn *c = peers_conn(n->peers, conn);
+
+	if (c != NULL)
+		conn_consume(c, len);
+}
+
+bool
+node_conn_ended(struct node *n, uint32_t conn)
+{
+	const struct conn *c = peers_conn(n->peers, conn);
+
+	return c != NULL && conn_ended(c);
+}
+
+size_t
+node_conn_room(struct node *n, uint32_t conn)
+{
+	const struct conn *c = peers_conn(n->peers, conn);
+
+	return c != NULL ? conn_room(c) : 0;
+}
+
+ptrdiff_t
+node_conn_write(struct node *n, uint32_t conn, const void *p, size_t len)
+{
+	struct conn *c = peers_conn(n->peers, conn);
+
+	return c != NULL ? conn_write(c, p, len) : ERR_CLOSED;
+}
+
+void
+node_conn_end(struct node *n, uint32_t conn)
+{
+	struct conn *c = peers_conn(n->peers, conn);
+
+	if (c != NULL)
+		conn_end(c);
+}
+
+void
+node_conn_close(struct node *n, uint32_t conn)
+{
+	struct conn *c = peers_conn(n->peers, conn);
+
+	if (c != NULL)
+		conn_close(c);
+}
+
+/* ---- what may be asked ---- */
+
+bool
+node_conn(const struct node *n, uint32_t i, struct node_conn *out)
+{
+	const struct conn *c = peers_nth(n->peers, i);
+	struct conn_status st;
+
+	if (c == NULL)
+		return false;
+	conn_status(c, &st);
+	*out = (struct node_conn){
+	    .conn = st.number,
+	    .listener = st.listener,
+	    .open = st.open,
+	    .path = st.path,
+	    .remote = st.remote,
+	    .rtt_us = st.udx.srtt_us,
+	    .bytes_in = st.udx.bytes_in,
+	    .bytes_out = st.udx.bytes_out,
+	    .packets_out = st.udx.packets_out,
+	    .resent = st.udx.resent,
+	    .age_us = st.age_us,
+	};
+	memcpy(out->key, st.key, KEY_LEN);
+	memcpy(out->own_key, st.own_key, KEY_LEN);
+	return true;
+}
+
+bool
+node_attempt(const struct node *n, const uint8_t *key, uint32_t i,
+    struct node_attempt *out)
+{
+	const struct attempt *a = peers_attempt(n->peers, key, i);
+
+	if (a == NULL)
+		return false;
+	*out = (struct node_attempt){
+	    .conn = a->conn,
+	    .age_us = n->world->now_us - a->began_us,
+	    .err = a->err,
+	    .steps = a->steps,
+	    .steps_len = a->steps_len,
+	    .steps_lost = a->steps_lost,
+	};
+	memcpy(out->key, a->key, KEY_LEN);
+	return true;
+}

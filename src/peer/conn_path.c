@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The paths of one connection until the peer has proved itself over one. The
+ * stream goes by the first that was offered. The dialer knocks at the others,
+ * and the server connects to where the first packet of its client comes from;
+ * so what arrives over another path than ours says which one the peer uses.
+ */
+#include "base/err.h"
+#include "peer/inside.h"
+
+enum {
+	/* Knocks at the other paths are repeated, each wait twice the last. */
+	KNOCK_MS_FIRST = 100,
+	KNOCK_MS_MAX = 2000,
+};
+
+static struct udx_path
+udx_path_of(const struct conn *c, const struct conn_path *p)
+{
+	return (struct udx_path){
+	    .sock = p->sock, .to = p->to, .id = c->peer_udx_id};
+}
+
+/* The path to that address through that socket, or paths_len. */
+static uint8_t
+find(const struct conn *c, int sock, const struct addr *to)
+{
+	uint8_t i = 0;
+
+	while (i < c->paths_len &&
+	       (c->paths[i].sock != sock || !addr_equal(&c->paths[i].to, to)))
+		i++;
+	return i;
+}
+
+static void
+knock(struct conn *c)
+{
+	struct peers *p = c->peers;
+
+	for (uint8_t i = 0; i < c->paths_len; i++) {
+		struct udx_path path = udx_path_of(c, &c->paths[i]);
+
+		if (i != c->current)
+			udx_knock(c->udx, &path);
+	}
+	timer_arm(p->timers, &c->knock, p->world->now_us + c->knock_ms * 1000);
+	c->knock_ms *= 2;
+	if (c->knock_ms > KNOCK_MS_MAX)
+		c->knock_ms = KNOCK_MS_MAX;
+}
+
+static void
+on_knock(struct timer *t)
+{
+	knock(container_of(t, struct conn, knock));
+}
+
+void
+conn_paths_init(struct conn *c)
+{
+	c->knock.fire = on_knock;
+}
+
+void
+conn_paths_fini(struct conn *c)
+{
+	timer_disarm(c->peers->timers, &c->knock);
+}
+
+void
+conn_note_path(
+    struct conn *c, enum attempt_kind kind, const struct conn_path *path)
+{
+	conn_note(c, &(struct attempt_step){
+			 .kind = kind, .path = path->kind, .addr = path->to});
+}
+
+bool
+conn_has_path(const struct conn *c)
+{
+	return c->paths_len > 0;
+}
+
+void
+conn_path(
+    struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to)
+{
+	struct conn_path *path = &c->paths[c->paths_len];
+	struct udx_path up;
+
+	if (c->state != CONN_PROVING || to->port == 0 ||
+	    c->paths_len == CONN_PATHS_MAX || find(c, sock, to) != c->paths_len)
+		return;
+	*path = (struct conn_path){.kind = kind, .sock = sock, .to = *to};
+	conn_note_path(c, ATTEMPT_TRY, path);
+	up = udx_path_of(c, path);
+	c->paths_len++;
+	if (c->paths_len == 1) {
+		udx_connect(c->udx, &up);
+		return;
+	}
+	udx_allow_source(c->udx, to);
+	if (c->initiator) {
+		c->knock_ms = KNOCK_MS_FIRST;
+		knock(c);
+	}
+}
+
+/* How somebody must have come who comes from there. */
+static enum conn_path_kind
+kind_of(const struct conn *c, const struct udx_source *s)
+{
+	struct dht *d = c->peers->base.dht;
+
+	if (addr_scope(&s->from) != ADDR_PUBLIC && !dht_is_private(d))
+		return CONN_PATH_LAN;
+	return dht_has_socket(d, s->sock) ? CONN_PATH_DIRECT
+					  : CONN_PATH_PUNCHED;
+}
+
+void
+conn_source(struct conn *c)
+{
+	struct udx_source s;
+
+	if (c->state == CONN_PROVING && udx_source(c->udx, &s))
+		conn_path(c, kind_of(c, &s), s.sock, &s.from);
+}
+
+void
+conn_paths_settle(struct conn *c)
+{
+	struct udx_path up;
+	struct udx_source s;
+	uint8_t i;
+
+	timer_disarm(c->peers->timers, &c->knock);
+	if (!udx_source(c->udx, &s) || !s.taken)
+		return;
+	i = find(c, s.sock, &s.from);
+	if (i == c->paths_len || i == c->current)
+		return;
+	up = udx_path_of(c, &c->paths[i]);
+	if (udx_change_path(c->udx, &up) == 0)
+		c->current = i;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "peer/inside.h"
+
+struct peers *
+peers_new(const struct peers_base *b)
+{
+	struct peers *p = calloc(1, sizeof *p);
+
+	if (p == NULL)
+		return NULL;
+	p->base = *b;
+	p->world = dht_world(b->dht);
+	p->timers = dht_timers(b->dht);
+	TAILQ_INIT(&p->stirred);
+	p->frames.max = dht_limits(b->dht)->frame_bytes;
+	relays_init(
+	    &p->relays, dht_limits(b->dht)->remembered, dht_hash_key(b->dht));
+	if (attempts_init(&p->attempts, dht_limits(b->dht)->attempts) != 0) {
+		peers_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void
+peers_free(struct peers *p)
+{
+	if (p == NULL)
+		return;
+	while (p->conns != NULL)
+		conn_close(p->conns);
+	relays_fini(&p->relays);
+	attempts_fini(&p->attempts);
+	free(p);
+}
+
+void
+peers_leave(struct peers *p)
+{
+	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
+		if (c->state == CONN_OPEN)
+			conn_end(c);
+		else
+			conn_fail(c, ERR_CLOSED);
+}
+
+/* ---- numbers ---- */
+
+uint32_t
+peers_number(struct peers *p)
+{
+	/* Round the world in 2^32 steps; who is still there keeps his. */
+	do
+		p->next_number++;
+	while (p->next_number == 0 || peers_conn(p, p->next_number) != NULL);
+	return p->next_number;
+}
+
+/* ---- what happens ---- */
+
+void
+peers_stir(struct peers *p, struct stirred *s)
+{
+	if (s->queued)
+		return;
+	s->queued = true;
+	TAILQ_INSERT_TAIL(&p->stirred, s, link);
+}
+
+void
+peers_unstir(struct peers *p, struct stirred *s)
+{
+	if (!s->queued)
+		return;
+	s->queued = false;
+	TAILQ_REMOVE(&p->stirred, s, link);
+}
+
+bool
+peers_poll(struct peers *p, struct peer_event *out)
+{
+	struct udx_stream *stream;
+	struct stirred *s;
+	unsigned events;
+
+	while ((stream = udx_poll(p->base.udx, &events)) != NULL)
+		conn_stirred(udx_owner(stream), events);
+	while ((s = TAILQ_FIRST(&p->stirred)) != NULL) {
+		peers_unstir(p, s);
+		if (s->next(s, out))
+			return true;
+	}
+	return false;
+}
+
+const struct attempt *
+peers_attempt(const struct peers *p, const uint8_t *key, uint32_t i)
+{
+	return attempts_nth(&p->attempts, key, i);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * peer_rig.h - a node that dials, among scripted nodes and a scripted server.
+ *
+ * The node is whole; all that it sends is answered by the script, some
+ * milliseconds later. The scripted nodes know the server, or do not, or lie;
+ * the server answers handshakes with the payload that the test gives it, and
+ * has a stream of its own, which lives behind those addresses that the test
+ * says. Handshake, UDX and secret stream are the house's own, which golden
+ * vectors hold; all that this room decides is scripted here.
+ */
+#ifndef TEST_PEER_RIG_H
+#define TEST_PEER_RIG_H
+
+#include "crypto/noise.h"
+#include "fake_world.h"
+#include "node/conn.h"
+#include "node/inside.h"
+#include "signal/payload.h"
+#include "stream/secret.h"
+
+enum rig_node_kind {
+	RIG_IGNORANT, /* knows nothing of the key; answers with closer nodes */
+	RIG_KNOWS,    /* passes the handshake on, and the answer back */
+	RIG_STALE,    /* knows a server that is no more: never answers */
+	RIG_DEAD,     /* answers nothing at all */
+	RIG_LIAR,     /* answers at once with a made-up Noise message */
+	RIG_WRONG_MODE,
+	RIG_NO_NOISE,
+	RIG_ELSEWHERE, /* the right answer, from another port */
+};
+
+enum { RIG_NODES_MAX = 40, RIG_ALIVE_MAX = 4 };
+
+struct rig_node {
+	enum rig_node_kind kind;
+	struct addr addr;
+	unsigned handshakes, finds; /* requests that it got */
+};
+
+struct rig_server {
+	struct key_pair keys;
+	struct payload payload; /* of its answer; udx_id is filled in */
+	struct addr seen;       /* what nodes say its address is */
+	bool answers_itself;    /* nodes' answers bear no address */
+	/* Where its stream is: packets to other addresses are lost. */
+	struct addr alive[RIG_ALIVE_MAX];
+	unsigned alive_len;
+	bool comes_first; /* its stream speaks before its answer does */
+
+	struct fake_world world;
+	struct timers timers;
+	struct stats stats;
+	struct limits limits;
+	struct udx *udx;
+	struct udx_stream *stream;
+	struct secret *secret;
+	struct addr
+	    at; /* of alive[]: by which the client came; none: not yet */
+	uint8_t message1[NOISE_MESSAGE_MAX], message2[NOISE_MESSAGE_MAX];
+	size_t message1_len, message2_len;
+	unsigned messages;  /* handshakes, copies too */
+	unsigned sessions;  /* different ones: must stay 1 for a connection */
+	size_t server_seen; /* of what it sent */
+	struct payload client; /* what the client said of itself */
+};
+
+struct rig_flight {
+	uint64_t due_us;
+	uint32_t late_ms;     /* on top of the usual delay */
+	struct addr from, to; /* to the node's address, or the server's */
+	bool to_server;
+	int sock;
+	size_t len;
+	uint8_t buf[DGRAM_MAX];
+};
+
+struct peer_rig {
+	struct fake_world world;
+	struct node *node;
+	struct key_pair identity;
+	struct addr public; /* host of the node as others see it */
+	struct rig_node nodes[RIG_NODES_MAX];
+	unsigned nodes_len;
+	struct rig_server server;
+	size_t seen; /* of the datagrams sent */
+	struct rig_flight *flights;
+	size_t flights_len;
+
+	/* What was told of connections. */
+	unsigned opened, closed, ready;
+	int err;
+	uint32_t last; /* the connection that it was about */
+};
+
+void peer_rig_init(struct peer_rig *r);
+void peer_rig_fini(struct peer_rig *r);
+
+/* One more node; it is in the table of the node under test. */
+struct rig_node *peer_rig_node(struct peer_rig *r, enum rig_node_kind kind);
+
+/* Dials the server's key. */
+uint32_t peer_rig_connect(struct peer_rig *r);
+
+/* The server forgets the connection, for another one to be dialed. */
+void peer_rig_next_session(struct peer_rig *r);
+
+/* Time passes, until somebody is told how it ended or so long. Returns ms. */
+uint64_t peer_rig_until_settled(struct peer_rig *r, uint64_t ms);
+void peer_rig_run_ms(struct peer_rig *r, uint64_t ms);
+
+#endif

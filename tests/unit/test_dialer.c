@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: a dialer reaches its peer whatever single nodes do, says once how it
+ * ended and why, and takes nobody's word for an open connection. Method: one
+ * test for each pitfall of the client's side of a handshake (07 S5, S6, H1 to
+ * H8), among scripted nodes, in virtual time.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "peer/inside.h"
+#include "peer_rig.h"
+#include "t.h"
+
+static struct peer_rig rig;
+
+static void
+setup(void)
+{
+	peer_rig_init(&rig);
+}
+
+static void
+teardown(void)
+{
+	peer_rig_fini(&rig);
+}
+
+static void
+add(enum rig_node_kind kind, unsigned n)
+{
+	while (n-- > 0)
+		peer_rig_node(&rig, kind);
+}
+
+static void
+assert_open(uint64_t within_ms)
+{
+	uint64_t took = peer_rig_until_settled(&rig, within_ms);
+
+	ck_assert_msg(rig.opened == 1, "not open after %u ms, err %s",
+	    (unsigned)took, err_name(rig.err));
+	ck_assert_uint_eq(rig.closed, 0);
+}
+
+static void
+assert_fails(int err, uint64_t within_ms)
+{
+	peer_rig_until_settled(&rig, within_ms);
+	ck_assert_uint_eq(rig.opened, 0);
+	ck_assert_uint_eq(rig.closed, 1);
+	ck_assert_str_eq(err_name(rig.err), err_name(err));
+	/* Once and for all. */
+	peer_rig_run_ms(&rig, 12000);
+	ck_assert_uint_eq(rig.closed, 1);
+}
+
+START_TEST(reaches_an_open_server)
+{
+	struct node_conn c;
+
+	add(RIG_IGNORANT, 20);
+	add(RIG_KNOWS, 3);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert(node_conn(rig.node, 0, &c));
+	ck_assert(c.open);
+	ck_assert_int_eq(c.path, CONN_PATH_DIRECT);
+	ck_assert(addr_equal(&c.remote, &rig.server.seen));
+}
+END_TEST
+
+/* ---- the search ---- */
+
+/* 07 H1: to the server it is one connection, whoever passes it on. */
+START_TEST(one_message_for_all)
+{
+	add(RIG_IGNORANT, 5);
+	add(RIG_KNOWS, 6);
+	rig.server.alive_len = 0;
+	peer_rig_connect(&rig);
+	peer_rig_run_ms(&rig, 5000);
+	ck_assert_uint_ge(rig.server.messages, 2);
+	ck_assert_uint_eq(rig.server.sessions, 1);
+}
+END_TEST
+
+/* 07 S6: any number of bogus answers before the good one. */
+START_TEST(survives_liars)
+{
+	add(RIG_LIAR, 30);
+	add(RIG_KNOWS, 1);
+	peer_rig_connect(&rig);
+	assert_open(2000);
+	ck_assert_uint_eq(rig.server.sessions, 1);
+}
+END_TEST
+
+static const enum rig_node_kind broken[] = {
+    RIG_LIAR, RIG_WRONG_MODE, RIG_NO_NOISE, RIG_ELSEWHERE};
+
+/* 07 S5: each way in which an answer can be none. */
+START_TEST(half_checked_answers_are_none)
+{
+	add(broken[_i], 3);
+	peer_rig_connect(&rig);
+	assert_fails(ERR_NO_ANSWER, 30000);
+}
+END_TEST
+
+/* 07 H2: dead nodes, remembered or named, do not hold up living ones. */
+START_TEST(dead_nodes_cost_little)
+{
+	struct addr dead[18];
+	struct node_connect c = {.key = rig.server.keys.public_key,
+	    .relays = dead,
+	    .relays_len = 18};
+	uint32_t conn;
+
+	for (uint8_t i = 0; i < 18; i++)
+		dead[i] = addr_v4(30, 0, i, 1, 49737);
+	add(RIG_IGNORANT, 10);
+	add(RIG_KNOWS, 3);
+	ck_assert_int_eq(node_connect(rig.node, &c, &conn), 0);
+	assert_open(1500);
+}
+END_TEST
+
+/* A node whose server is no more is silent, not dead: it stays in the table. */
+START_TEST(stale_nodes_do_not_suffer)
+{
+	struct dht_status before, after;
+
+	add(RIG_STALE, 5);
+	dht_status(node_dht(rig.node), &before);
+	peer_rig_connect(&rig);
+	assert_fails(ERR_NO_ANSWER, 30000);
+	dht_status(node_dht(rig.node), &after);
+	ck_assert_uint_eq(after.nodes, before.nodes);
+	ck_assert_uint_eq(node_stats(rig.node)->down_hints_sent, 0);
+}
+END_TEST
+
+START_TEST(unknown_keys_fail_at_once)
+{
+	add(RIG_IGNORANT, 20);
+	peer_rig_connect(&rig);
+	assert_fails(ERR_NOT_FOUND, 500);
+}
+END_TEST
+
+START_TEST(no_network_is_told_as_such)
+{
+	add(RIG_DEAD, 5);
+	peer_rig_connect(&rig);
+	assert_fails(ERR_UNREACHABLE, 30000);
+}
+END_TEST
+
+/* ---- the answer ---- */
+
+static const struct {
+	uint64_t error, flags;
+	int err;
+} terminal[] = {
+    {SIGNAL_ABORTED, PAYLOAD_UDX, ERR_PEER_REFUSED},
+    {SIGNAL_VERSION_MISMATCH, PAYLOAD_UDX, ERR_PEER_VERSION},
+    {SIGNAL_TRY_LATER, PAYLOAD_UDX, ERR_PEER_BUSY},
+    {77, PAYLOAD_UDX, ERR_PEER_REFUSED},
+    {SIGNAL_OK, 0, ERR_PEER_REFUSED},
+};
+
+/* 07 H3: the server's word is the end of it, whichever node brings it. */
+START_TEST(terminal_answers_end_it)
+{
+	add(RIG_KNOWS, 6);
+	rig.server.payload.error = terminal[_i].error;
+	rig.server.payload.flags = terminal[_i].flags;
+	peer_rig_connect(&rig);
+	assert_fails(terminal[_i].err, 200);
+	ck_assert_uint_le(rig.server.messages, 6);
+}
+END_TEST
+
+/* 07 H6: what the server lists is tried, but its list may be wrong ... */
+START_TEST(wrong_list_does_not_matter)
+{
+	struct payload *p = &rig.server.payload;
+	struct node_conn c;
+
+	add(RIG_KNOWS, 3);
+	p->flags |= PAYLOAD_ADDRS4;
+	p->addrs4[p->addrs4_len++] = addr_v4(10, 0, 0, 1, 49737);
+	p->addrs4[p->addrs4_len++] = addr_v4(9, 9, 9, 9, 49737);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert(node_conn(rig.node, 0, &c));
+	ck_assert(addr_equal(&c.remote, &rig.server.seen));
+}
+END_TEST
+
+/* ... and so may be what a node says of it. */
+START_TEST(wrong_view_does_not_matter)
+{
+	struct rig_server *s = &rig.server;
+	struct node_conn c;
+
+	add(RIG_KNOWS, 3);
+	s->payload.flags |= PAYLOAD_ADDRS4;
+	s->payload.addrs4[s->payload.addrs4_len++] = s->seen;
+	s->seen.port++;
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert(node_conn(rig.node, 0, &c));
+	ck_assert(addr_equal(&c.remote, &s->alive[0]));
+}
+END_TEST
+
+/* "Connected" is not said before the peer has proved itself. */
+START_TEST(an_address_alone_is_no_peer)
+{
+	add(RIG_KNOWS, 3);
+	rig.server.alive_len = 0;
+	peer_rig_connect(&rig);
+	assert_fails(ERR_NO_PATH, 15000);
+}
+END_TEST
+
+START_TEST(connects_when_the_server_came_first)
+{
+	add(RIG_KNOWS, 3);
+	rig.server.comes_first = true;
+	rig.server.seen = addr_v4(9, 9, 9, 9, 1); /* not where it is */
+	peer_rig_connect(&rig);
+	assert_open(1000);
+}
+END_TEST
+
+/* Whoever answers without an address is the server itself. */
+START_TEST(direct_answer_names_the_server)
+{
+	struct rig_node *n = peer_rig_node(&rig, RIG_KNOWS);
+
+	rig.server.answers_itself = true;
+	rig.server.alive[0] = n->addr;
+	peer_rig_connect(&rig);
+	assert_open(1000);
+}
+END_TEST
+
+/* 07 H7: same public host: the inner address, beside all else. */
+START_TEST(neighbours_meet_inside)
+{
+	struct rig_server *s = &rig.server;
+	struct addr ours = addr_v4(192, 168, 1, 2, 0);
+	struct node_conn c;
+
+	node_set_local(rig.node, &ours, 1);
+	add(RIG_KNOWS, 3);
+	s->seen = rig.public;
+	s->seen.port = 4000;
+	s->payload.firewall = FIREWALL_UNKNOWN;
+	s->payload.flags |= PAYLOAD_ADDRS4 | PAYLOAD_HOLEPUNCH;
+	s->payload.relays[s->payload.relays_len++] =
+	    (struct payload_relay){.relay = rig.nodes[0].addr, .peer = s->seen};
+	s->payload.addrs4[s->payload.addrs4_len++] =
+	    addr_v4(172, 17, 0, 1, 49737);
+	s->payload.addrs4[s->payload.addrs4_len++] =
+	    addr_v4(192, 168, 1, 9, 49737);
+	s->alive[0] = s->payload.addrs4[1];
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert(node_conn(rig.node, 0, &c));
+	ck_assert_int_eq(c.path, CONN_PATH_LAN);
+	ck_assert(addr_equal(&c.remote, &s->alive[0]));
+}
+END_TEST
+
+/* Both firewalled, and no path: said in its own words. */
+START_TEST(no_path_is_told_as_such)
+{
+	struct rig_server *s = &rig.server;
+
+	add(RIG_KNOWS, 3);
+	s->payload.firewall = FIREWALL_UNKNOWN;
+	s->payload.flags |= PAYLOAD_HOLEPUNCH;
+	s->payload.relays[s->payload.relays_len++] =
+	    (struct payload_relay){.relay = rig.nodes[0].addr, .peer = s->seen};
+	s->alive_len = 0;
+	peer_rig_connect(&rig);
+	assert_fails(ERR_NO_PATH, 30000);
+}
+END_TEST
+
+/* 07 H5: OPEN is not claimed by a node behind a NAT. */
+START_TEST(says_what_it_is)
+{
+	struct addr ours = addr_v4(192, 168, 1, 2, 0);
+	const struct payload *p = &rig.server.client;
+
+	node_set_local(rig.node, &ours, 1);
+	add(RIG_KNOWS, 3);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert_uint_eq(p->firewall, FIREWALL_UNKNOWN);
+	ck_assert_uint_eq(p->addrs4_len, 1);
+	ck_assert_uint_eq(p->addrs4[0].ip[3], 2);
+	ck_assert_uint_eq(p->addrs4[0].port, 49737);
+	ck_assert(payload_has(p, PAYLOAD_SECRET_STREAM));
+	ck_assert(p->features & PAYLOAD_NATIVE);
+	ck_assert(!payload_has(p, PAYLOAD_HOLEPUNCH));
+	ck_assert(!payload_has(p, PAYLOAD_RELAY_ADDRS));
+}
+END_TEST
+
+/* ---- the second time ---- */
+
+/* 07 H8: the server's own list, in one round trip, without a walk. */
+START_TEST(remembers_the_way)
+{
+	struct payload *p = &rig.server.payload;
+	uint64_t queries;
+
+	add(RIG_IGNORANT, 10);
+	add(RIG_KNOWS, 3);
+	p->flags |= PAYLOAD_RELAY_ADDRS;
+	p->relay_addrs[p->relay_addrs_len++] = rig.nodes[12].addr;
+	node_conn_close(rig.node, peer_rig_connect(&rig));
+	ck_assert_uint_eq(rig.opened + rig.closed, 0);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	node_conn_close(rig.node, rig.last);
+	queries = node_stats(rig.node)->queries;
+	peer_rig_next_session(&rig);
+	peer_rig_connect(&rig);
+	assert_open(100);
+	ck_assert_uint_eq(node_stats(rig.node)->queries, queries);
+}
+END_TEST
+
+START_TEST(forgets_what_no_longer_works)
+{
+	add(RIG_IGNORANT, 10);
+	add(RIG_KNOWS, 3);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	node_conn_close(rig.node, rig.last);
+	rig.opened = 0;
+	for (unsigned i = 0; i < rig.nodes_len; i++)
+		rig.nodes[i].kind = RIG_IGNORANT;
+	peer_rig_connect(&rig);
+	assert_fails(ERR_NOT_FOUND, 1000);
+	ck_assert_uint_eq(rig.node->peers->relays.pool.len, 0);
+}
+END_TEST
+
+/* ---- ends ---- */
+
+/* 07 L1: closed at any time, and nobody calls back into what is gone. */
+START_TEST(closes_at_any_time)
+{
+	uint32_t conn;
+
+	add(RIG_LIAR, 5);
+	add(RIG_IGNORANT, 5);
+	add(RIG_KNOWS, 3);
+	conn = peer_rig_connect(&rig);
+	peer_rig_run_ms(&rig, (uint64_t)_i);
+	node_conn_close(rig.node, conn);
+	ck_assert_uint_eq(rig.node->peers->dials, 0);
+	rig.opened = rig.closed = 0;
+	peer_rig_run_ms(&rig, 3000);
+	ck_assert_uint_eq(rig.opened + rig.closed, 0);
+	ck_assert_uint_eq(udx_streams(rig.node->udx), 0);
+	ck_assert_uint_eq(node_conn_room(rig.node, conn), 0);
+	node_conn_close(rig.node, conn);
+}
+END_TEST
+
+START_TEST(the_deadline_ends_it)
+{
+	struct node_connect c = {
+	    .key = rig.server.keys.public_key, .timeout_ms = 700};
+	uint32_t conn;
+
+	add(RIG_STALE, 5);
+	ck_assert_int_eq(node_connect(rig.node, &c, &conn), 0);
+	assert_fails(ERR_TIMEOUT, 701);
+}
+END_TEST
+
+START_TEST(refuses_what_cannot_be)
+{
+	static const uint8_t zero[KEY_LEN];
+	struct node_connect c = {.key = rig.identity.public_key};
+	uint32_t conn;
+
+	ck_assert_int_eq(node_connect(rig.node, &c, &conn), ERR_VALUE);
+	c.key = zero;
+	ck_assert_int_eq(node_connect(rig.node, &c, &conn), ERR_VALUE);
+	ck_assert_uint_eq(rig.node->peers->dials, 0);
+	ck_assert_uint_eq(udx_streams(rig.node->udx), 0);
+	node_leave(rig.node);
+	c.key = rig.server.keys.public_key;
+	ck_assert_int_eq(node_connect(rig.node, &c, &conn), ERR_CLOSED);
+}
+END_TEST
+
+START_TEST(dials_are_bounded)
+{
+	struct limits l = *dht_limits(node_dht(rig.node));
+	struct node_connect c = {.key = rig.server.keys.public_key};
+	uint32_t conn;
+
+	add(RIG_STALE, 3);
+	l.dials = 2;
+	node_set_limits(rig.node, &l);
+	peer_rig_connect(&rig);
+	peer_rig_connect(&rig);
+	ck_assert_int_eq(node_connect(rig.node, &c, &conn), ERR_LIMIT);
+	node_leave(rig.node);
+	peer_rig_run_ms(&rig, 10);
+	ck_assert_uint_eq(rig.closed, 2);
+	ck_assert_int_eq(rig.err, ERR_CLOSED);
+}
+END_TEST
+
+/* ---- what is told of it ---- */
+
+START_TEST(explains_itself)
+{
+	struct node_attempt a;
+	uint32_t conn;
+	unsigned seen = 0;
+
+	add(RIG_IGNORANT, 5);
+	add(RIG_KNOWS, 2);
+	conn = peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert(node_attempt(rig.node, rig.server.keys.public_key, 0, &a));
+	ck_assert_uint_eq(a.conn, conn);
+	ck_assert_int_eq(a.err, 0);
+	for (uint32_t i = 0; i < a.steps_len; i++)
+		seen |= 1U << a.steps[i].kind;
+	ck_assert(seen & 1U << ATTEMPT_DIAL);
+	ck_assert(seen & 1U << ATTEMPT_ANSWER);
+	ck_assert(seen & 1U << ATTEMPT_TRY);
+	ck_assert_int_eq(a.steps[a.steps_len - 1].kind, ATTEMPT_OPEN);
+	ck_assert(!node_attempt(rig.node, NULL, 1, &a));
+}
+END_TEST
+
+/* However much there is to say of a connection, one word of it waits. */
+START_TEST(readiness_is_told_once)
+{
+	uint8_t bytes[5000] = {0};
+
+	add(RIG_KNOWS, 3);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	peer_rig_run_ms(&rig, 100);
+	rig.ready = 0;
+	for (int i = 0; i < 20; i++)
+		secret_write(rig.server.secret, bytes, sizeof bytes);
+	peer_rig_run_ms(&rig, 1000);
+	ck_assert_uint_ge(rig.ready, 1);
+	ck_assert_uint_ge(node_conn_peek(rig.node, rig.last).len, 1);
+}
+END_TEST
+
+static void
+add_search_tests(TCase *tc)
+{
+	tcase_add_test(tc, one_message_for_all);
+	tcase_add_test(tc, survives_liars);
+	tcase_add_loop_test(
+	    tc, half_checked_answers_are_none, 0, T_ROWS(broken));
+	tcase_add_test(tc, dead_nodes_cost_little);
+	tcase_add_test(tc, stale_nodes_do_not_suffer);
+	tcase_add_test(tc, unknown_keys_fail_at_once);
+	tcase_add_test(tc, no_network_is_told_as_such);
+	tcase_add_test(tc, remembers_the_way);
+	tcase_add_test(tc, forgets_what_no_longer_works);
+}
+
+static void
+add_answer_tests(TCase *tc)
+{
+	tcase_add_test(tc, reaches_an_open_server);
+	tcase_add_loop_test(tc, terminal_answers_end_it, 0, T_ROWS(terminal));
+	tcase_add_test(tc, wrong_list_does_not_matter);
+	tcase_add_test(tc, wrong_view_does_not_matter);
+	tcase_add_test(tc, an_address_alone_is_no_peer);
+	tcase_add_test(tc, connects_when_the_server_came_first);
+	tcase_add_test(tc, direct_answer_names_the_server);
+	tcase_add_test(tc, neighbours_meet_inside);
+	tcase_add_test(tc, no_path_is_told_as_such);
+	tcase_add_test(tc, says_what_it_is);
+}
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("dialer", &tc);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	add_search_tests(tc);
+	add_answer_tests(tc);
+	tcase_add_loop_test(tc, closes_at_any_time, 0, 120);
+	tcase_add_test(tc, the_deadline_ends_it);
+	tcase_add_test(tc, refuses_what_cannot_be);
+	tcase_add_test(tc, dials_are_bounded);
+	tcase_add_test(tc, explains_itself);
+	tcase_add_test(tc, readiness_is_told_once);
+	return s;
+}
