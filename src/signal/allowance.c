@@ -13,15 +13,15 @@ enum { LOOK_AT = 16 };
 struct cell {
 	struct index_link link; /* first: what the index finds */
 	uint64_t key;
-	struct bucket bytes;
+	struct bucket bucket;
 };
 
 void
-allowance_init(struct allowance *a, const struct dht *d)
+allowance_init(struct allowance *a, const struct dht *d, uint32_t max)
 {
 	a->d = d;
 	a->hand = 1;
-	pool_init(&a->pool, sizeof(struct cell), dht_limits(d)->forward_hosts);
+	pool_init(&a->pool, sizeof(struct cell), max);
 	index_init(&a->index, &a->pool, offsetof(struct cell, link));
 }
 
@@ -43,24 +43,23 @@ now_ms(const struct allowance *a)
  * emptier than it is; a few seconds later it is not.
  */
 static struct bucket *
-refreshed(const struct allowance *a, struct cell *c)
+refreshed(
+    const struct allowance *a, struct cell *c, const struct allowance_rate *r)
 {
-	const struct limits *l = dht_limits(a->d);
-
-	bucket_refill(&c->bytes, l->forward_burst, l->forward_rate, now_ms(a));
-	return &c->bytes;
+	bucket_refill(&c->bucket, r->burst, r->rate, now_ms(a));
+	return &c->bucket;
 }
 
 /* Frees a cell whose bucket is full; every cell of a full table is in use. */
 static bool
-make_room(struct allowance *a)
+make_room(struct allowance *a, const struct allowance_rate *r)
 {
 	for (int i = 0; i < LOOK_AT; i++) {
 		uint32_t at = a->hand;
 		struct cell *c = pool_at(&a->pool, at);
 
 		a->hand = at < a->pool.top ? at + 1 : 1;
-		if (refreshed(a, c)->left < dht_limits(a->d)->forward_burst)
+		if (refreshed(a, c, r)->left < r->burst)
 			continue;
 		index_del(&a->index, at);
 		pool_put(&a->pool, at);
@@ -70,12 +69,13 @@ make_room(struct allowance *a)
 }
 
 static struct bucket *
-add(struct allowance *a, uint64_t key, uint32_t hash)
+add(struct allowance *a, uint64_t key, uint32_t hash,
+    const struct allowance_rate *r)
 {
 	uint32_t at;
 	struct cell *c;
 
-	if (a->pool.len >= a->pool.limit && !make_room(a))
+	if (a->pool.len >= a->pool.limit && !make_room(a, r))
 		return NULL;
 	at = pool_get(&a->pool);
 	if (at == 0)
@@ -86,12 +86,13 @@ add(struct allowance *a, uint64_t key, uint32_t hash)
 	}
 	c = pool_at(&a->pool, at);
 	c->key = key;
-	c->bytes = bucket_full(dht_limits(a->d)->forward_burst, now_ms(a));
-	return &c->bytes;
+	c->bucket = bucket_full(r->burst, now_ms(a));
+	return &c->bucket;
 }
 
 struct bucket *
-allowance_of(struct allowance *a, const struct addr *from)
+allowance_of(struct allowance *a, const struct addr *from,
+    const struct allowance_rate *r)
 {
 	uint64_t key = addr_prefix_key(from);
 	uint32_t hash = hash_u64(dht_hash_key(a->d), key);
@@ -101,7 +102,7 @@ allowance_of(struct allowance *a, const struct addr *from)
 		struct cell *c = pool_at(&a->pool, at);
 
 		if (c->key == key)
-			return refreshed(a, c);
+			return refreshed(a, c, r);
 	}
-	return add(a, key, hash);
+	return add(a, key, hash, r);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * allowance.h - how many bytes may be forwarded for whom.
+ * allowance.h - how much may be spent for whom.
  *
- * A bucket of bytes for each /24 that asks, in a bounded table. A bucket that
- * has filled up again says no more than a new one does, so only those make
- * room; while there are none, newcomers are refused. What may be sent to an
- * address that has proved nothing is dht_spend()'s to say. Knows no message.
- * Uses: base, dht.
+ * A bucket for each /24 that asks, in a bounded table. A bucket that has
+ * filled up again says no more than a new one does, so only those make room;
+ * while there are none, newcomers are refused. What is counted, bytes or work,
+ * is the owner's to say. Knows no message. Uses: base, dht.
  */
 #ifndef SIGNAL_ALLOWANCE_H
 #define SIGNAL_ALLOWANCE_H
@@ -23,14 +22,20 @@ struct allowance {
 	uint32_t hand; /* the cell to look at next for one that is full */
 };
 
-/* Takes the size of the table from the limits, once. */
-void allowance_init(struct allowance *a, const struct dht *d);
+/* Of all buckets of one table. */
+struct allowance_rate {
+	uint32_t burst, rate; /* units at once, units a second after that */
+};
+
+/* At most so many buckets, from now on. */
+void allowance_init(struct allowance *a, const struct dht *d, uint32_t max);
 void allowance_fini(struct allowance *a);
 
 /*
  * The bucket of the /24 of this address, up to date, to be taken from before
  * the next call; NULL if there is no room for one more.
  */
-struct bucket *allowance_of(struct allowance *a, const struct addr *from);
+struct bucket *allowance_of(struct allowance *a, const struct addr *from,
+    const struct allowance_rate *r);
 
 #endif

@@ -20,9 +20,11 @@
  *began
  */
 enum {
-	FULL_US = 300 * 1000000,    /* 100 rounds of pings, spec 02 §12 */
-	AGAIN_US = 10 * 1000000,    /* between two begun for cause, 07 A11 */
-	RETRY_US = 2 * 1000000,     /* after the first failure, then doubled */
+	FULL_US = 300 * 1000000, /* 100 rounds of pings, spec 02 §12 */
+	AGAIN_US = 10 * 1000000, /* between two begun for cause, 07 A11 */
+	/* After the first failure, then doubled. */
+	RETRY_US = 2 * 1000000,
+	RETRY_MAX_US = 60 * 1000000,
 	WATCHDOG_US = 60 * 1000000, /* 07 A9 */
 	/* How long who has refused, or told us nonsense, is asked last. */
 	SHUN_US = 600 * 1000000,
@@ -41,6 +43,7 @@ struct announced {
 	uint64_t began_us;       /* of the latest cycle */
 	uint32_t refused;        /* by nodes, in this cycle */
 	uint32_t failures;       /* cycles in a row that were not perfect */
+	bool down;               /* the latest won nobody at all */
 	int told;                /* the latest reason told */
 	struct relay_set sets[SETS];
 	struct relay_set next;      /* of those that have confirmed so far */
@@ -203,10 +206,11 @@ pause_us(const struct announced *k)
 {
 	uint64_t us = FULL_US;
 
-	if (k->failures > 0 && k->failures < 16)
+	if (k->failures > 0)
+		us = RETRY_MAX_US;
+	if (k->failures > 0 && k->failures < 8 &&
+	    us > (uint64_t)RETRY_US << (k->failures - 1))
 		us = (uint64_t)RETRY_US << (k->failures - 1);
-	if (us > FULL_US)
-		us = FULL_US;
 	/* Up to a tenth earlier, so that nodes do not stay in step. */
 	return us - us / 10 * world_below(dht_world(k->a->dht), 1000) / 1000;
 }
@@ -232,6 +236,7 @@ cycle_ended(struct announced *k, int err)
 	k->cycle = NULL;
 	if (k->deleted || err == ERR_CLOSED)
 		return;
+	k->down = err != 0;
 	k->failures = err == 0 && k->refused == 0 ? 0 : k->failures + 1;
 	if (won)
 		publish(k);
@@ -308,13 +313,13 @@ on_due(struct timer *t)
 		begin(k);
 }
 
-/* For cause, but not twice within AGAIN_US; a failed cycle has its own pace. */
+/* For cause, but not twice within AGAIN_US. */
 static void
 hasten(struct announced *k)
 {
 	uint64_t due = k->began_us + AGAIN_US, now = now_us(k);
 
-	if (k->deleted || k->cycle != NULL || k->failures > 0)
+	if (k->deleted || k->cycle != NULL)
 		return;
 	if (due < now)
 		due = now;
@@ -350,8 +355,12 @@ on_pong(void *owner, const struct addr *relay, const struct addr *us)
 		const struct relay_seat *seat =
 		    relay_set_find(&k->sets[0], relay);
 
-		if (seat != NULL && !addr_equal(&seat->us, us))
+		if (seat == NULL)
+			continue;
+		if (!addr_equal(&seat->us, us))
 			strayed(k, relay);
+		else if (k->down)
+			hasten(k); /* we are back */
 	}
 }
 
@@ -362,7 +371,9 @@ on_lost(void *owner, const struct addr *relay)
 	struct announced *k;
 
 	LIST_FOREACH (k, &a->keys, link)
-		if (relay_set_find(&k->sets[0], relay) != NULL)
+		/* A cycle that has failed is repeated at its own pace. */
+		if (k->failures == 0 &&
+		    relay_set_find(&k->sets[0], relay) != NULL)
 			hasten(k);
 }
 

@@ -44,7 +44,7 @@ router_new(struct dht *d, struct records *r)
 		return NULL;
 	rt->d = d;
 	rt->r = r;
-	allowance_init(&rt->budgets, d);
+	allowance_init(&rt->budgets, d, dht_limits(d)->forward_hosts);
 	return rt;
 }
 
@@ -95,11 +95,13 @@ static bool
 spend(struct router *rt, const struct addr *from, const struct hop *hop,
     size_t len)
 {
+	const struct limits *l = dht_limits(rt->d);
+	struct allowance_rate rate = {l->forward_burst, l->forward_rate};
 	struct bucket *source;
 
 	if (dht_is_private(rt->d))
 		return true;
-	source = allowance_of(&rt->budgets, from);
+	source = allowance_of(&rt->budgets, from, &rate);
 	if (source == NULL || source->left < len ||
 	    (!hop->proven && !dht_spend(rt->d, &hop->to, len)))
 		return false;

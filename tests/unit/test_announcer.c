@@ -443,8 +443,31 @@ START_TEST(watchdog)
 		g.nodes[i].silent = false;
 		relay_learn(&g.n, &g.nodes[i].addr);
 	}
-	run(&g, 130000);
+	run(&g, 65000);
 	ck_assert_uint_eq(holders(&g, 0), 3);
+	rig_fini(&g);
+}
+END_TEST
+
+/* After a long silence the first pong is reason enough. */
+START_TEST(back_online)
+{
+	struct rig g;
+	uint32_t before;
+
+	rig_init(&g, NODES);
+	rig_add(&g, 0);
+	run(&g, 15000);
+	for (size_t i = 0; i < NODES; i++)
+		g.nodes[i].silent = true;
+	run(&g, 400000);
+	ck_assert_uint_eq(announced_relays(g.k[0])->len, 3);
+	before = announces(&g);
+	for (size_t i = 0; i < NODES; i++)
+		g.nodes[i].silent = false;
+	run(&g, 12000);
+	ck_assert_uint_eq(announces(&g), before + 3);
+	ck_assert_uint_eq(holders(&g, 0), 3); /* they are as good as before */
 	rig_fini(&g);
 }
 END_TEST
@@ -717,6 +740,7 @@ t_suite(void)
 	tcase_add_loop_test(tc, any_answer_may_be_lost, 0, 30);
 	tcase_add_test(tc, refused_requests);
 	tcase_add_test(tc, watchdog);
+	tcase_add_test(tc, back_online);
 	tcase_add_test(tc, pings);
 	tcase_add_test(tc, drift);
 	tcase_add_test(tc, drift_is_rationed);
