@@ -64,7 +64,7 @@
 	X(forward_rate, "forward-rate", 4000, 1, 16777216, \
 	    "bytes a second forwarded after that") \
 	X(forward_hosts, "forward-hosts", 4096, 16, 1048576, \
-	    "/24s whose forwarding is counted") \
+	    "/24s whose forwarding, and whose handshakes, are counted") \
 	/* Hole punching, spec 04. */ \
 	X(punchers, "punchers", 256, 1, 65536, \
 	    "hole punches under way at a time") \
@@ -112,6 +112,19 @@
 	    "bytes in the buffers of all streams") \
 	X(announcements, "announcements", 1024, 1, 65536, \
 	    "own topics kept announced") \
+	/* Who connects to us; what costs is paid for, what waits is bounded. */ \
+	X(listeners, "listeners", 256, 1, 4096, \
+	    "own keys that listen at a time") \
+	X(handshakes, "handshakes", 4096, 16, 1048576, \
+	    "handshakes with own keys remembered, so that copies are known") \
+	X(half_open, "half-open", 1024, 1, 65536, \
+	    "handshakes answered whose client has not come yet") \
+	X(half_open_prefix, "half-open-prefix", 16, 1, 65536, \
+	    "the same from one /24") \
+	X(handshake_burst, "handshake-burst", 64, 1, 65536, \
+	    "handshakes computed at once for clients of one /24") \
+	X(handshake_rate, "handshake-rate", 32, 1, 65536, \
+	    "handshakes a second computed for them after that") \
 	X(connections, "connections", 4096, 1, 65536, \
 	    "connections at a time, dialed and accepted") \
 	X(frame_bytes, "frame-bytes", 67108864, 65536, 1073741824, \

@@ -44,6 +44,8 @@
 	X(punches,           "hole punches begun") \
 	X(probes_sent,       "punch probes sent") \
 	X(probes_received,   "punch probes received") \
+	X(handshakes,        "handshakes with own keys answered") \
+	X(handshakes_evicted,"clients waited for given up because a limit was reached") \
 	X(announces,         "announcements stored") \
 	X(unannounces,       "announcements withdrawn") \
 	X(refreshed,         "announcements renewed by refresh token") \

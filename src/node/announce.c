@@ -345,8 +345,15 @@ leave_some(struct node *n)
 			return;
 		free_announcement(a);
 	}
-	if (n->leaving_pending == 0)
+	if (n->leaving_pending == 0 && peers_listeners(n->peers) == 0)
 		left(n);
+}
+
+void
+leave_unlistened(struct node *n)
+{
+	if (n->leaving)
+		leave_some(n);
 }
 
 /* Ends what is under way; withdrawals, if they may, go on instead. */

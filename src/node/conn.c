@@ -22,6 +22,8 @@ conn_news(struct node *n, struct news *out)
 
 	if (!peers_poll(n->peers, &e))
 		return false;
+	if (e.kind == PEER_UNLISTENED)
+		leave_unlistened(n);
 	memset(out, 0, offsetof(struct news, value));
 	out->kind = kinds[e.kind];
 	out->op = e.number;

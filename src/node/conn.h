@@ -53,8 +53,8 @@ void node_answer(struct node *n, uint32_t conn, bool accept);
 
 struct node_connect {
 	const uint8_t *key;          /* of the peer; copied */
-	const struct key_pair *keys; /* ours, borrowed while the connection
-					lives; NULL: the node's identity */
+	const struct key_pair *keys; /* ours, for the length of the call;
+					NULL: the node's identity */
 	const struct addr *relays;   /* nodes that may know the peer; copied */
 	size_t relays_len;
 	uint32_t timeout_ms; /* overall; 0: 30 s (spec 03 §8.1) */

@@ -7,6 +7,7 @@
  *	news.c	    the queue of what goes out
  *	op.c	    operations: from a command to its NEWS_DONE
  *	conn.c	    connections: numbers instead of pointers
+ *	listen.c    listeners, in the same way
  *	own.c	    what this node itself holds, as one more answer
  *	announce.c  own topics, kept announced, withdrawn when leaving
  */
@@ -18,7 +19,7 @@
 #include "base/hash.h"
 #include "base/timer.h"
 #include "node/node.h"
-#include "peer/peer.h"
+#include "peer/listener.h"
 #include "records/client.h"
 #include "records/records.h"
 #include "signal/router.h"
@@ -143,6 +144,9 @@ bool conn_news(struct node *n, struct news *out);
 /* ---- announce.c ---- */
 
 void announcements_wake(struct node *n);
+
+/* One listener less: it may have been the last to wait for. */
+void leave_unlistened(struct node *n);
 void announcements_fini(struct node *n);
 
 #endif

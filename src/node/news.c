@@ -74,6 +74,11 @@ collect_events(struct node *n)
 	};
 	unsigned events = dht_events(n->dht);
 
+	/* Whom we announced ourselves to forwards to the other socket: 07 T5.
+	 * And before there was nobody to ask. */
+	if (events & (DHT_EV_MOVED | DHT_EV_BOOTSTRAPPED))
+		peers_renew(n->peers);
+
 	for (size_t i = 0; events != 0 && i < sizeof kinds / sizeof *kinds;
 	     i++) {
 		struct news news = {.kind = kinds[i].kind};

@@ -76,9 +76,9 @@ node_free(struct node *n)
 		return;
 	/* Completions of what still runs may look at everything above it. */
 	n->leaving = true;
-	peers_free(n->peers);
 	if (n->dht != NULL)
 		dht_end(n->dht);
+	peers_free(n->peers);
 	announcements_fini(n);
 	ops_fini(n);
 	router_free(n->router);
@@ -99,11 +99,21 @@ node_start(struct node *n)
 
 /* ---- what the world tells ---- */
 
+/* Passed on for others, or for a key that listens here. */
+static int
+serve_signal(struct node *n, const struct dht_request *rq)
+{
+	struct router_call call;
+	int verdict = router_serve(n->router, rq, &call);
+
+	return verdict == ROUTER_HANDED_UP ? peers_call(n->peers, &call)
+					   : verdict;
+}
+
 int
 node_recv(struct node *n, const struct dgram *dg)
 {
 	struct dht_request rq;
-	struct router_call call;
 	int verdict;
 
 	n->stats.rx_datagrams++;
@@ -122,7 +132,7 @@ node_recv(struct node *n, const struct dgram *dg)
 	if (verdict != DHT_HANDED_UP)
 		return 0;
 	if (rq.m.command <= CMD_ROUTER_LAST)
-		return router_serve(n->router, &rq, &call);
+		return serve_signal(n, &rq);
 	return records_serve(n->records, &rq);
 }
 
@@ -146,6 +156,7 @@ node_slept(struct node *n, uint64_t us)
 		return;
 	dht_slept(n->dht);
 	announcements_wake(n);
+	peers_renew(n->peers);
 }
 
 void
@@ -153,6 +164,7 @@ node_network_changed(struct node *n)
 {
 	dht_network_changed(n->dht);
 	announcements_wake(n);
+	peers_renew(n->peers);
 }
 
 void

@@ -100,7 +100,7 @@ set_up(struct conn *c, const struct conn_spec *spec, int *err)
 	c->listener = spec->listener;
 	c->known = spec->listener == 0;
 	memcpy(c->key, spec->key, KEY_LEN);
-	c->own = spec->own;
+	memcpy(c->own_key, spec->own_key, KEY_LEN);
 	c->settled = spec->settled;
 	c->owner = spec->owner;
 	c->began_us = p->world->now_us;
@@ -379,7 +379,7 @@ conn_status(const struct conn *c, struct conn_status *out)
 	    .number = c->number,
 	    .listener = c->listener,
 	    .key = c->key,
-	    .own_key = c->own->public_key,
+	    .own_key = c->own_key,
 	    .open = c->state == CONN_OPEN,
 	    .remote = conn_remote(c),
 	    .age_us = c->peers->world->now_us - c->began_us,

@@ -34,10 +34,9 @@ enum conn_path_kind {
 };
 
 struct conn_spec {
-	const uint8_t *key; /* of the peer; copied */
-	/* Ours; borrowed while the connection lives. */
-	const struct key_pair *own;
-	uint32_t listener; /* through which it comes; 0: dialed */
+	const uint8_t *key;     /* of the peer; copied */
+	const uint8_t *own_key; /* copied */
+	uint32_t listener;      /* through which it comes; 0: dialed */
 	/*
 	 * Called once, when it opens (err 0) or ends before that, to whoever
 	 * works on it: dialer, listener, puncher. It is still there then, and

@@ -436,8 +436,9 @@ dial_begin(struct dial *d, const struct dial_spec *spec)
 int
 dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 {
-	struct conn_spec cs = {
-	    .key = spec->key, .own = spec->own, .settled = on_settled};
+	struct conn_spec cs = {.key = spec->key,
+	    .own_key = spec->own->public_key,
+	    .settled = on_settled};
 	struct dial *d;
 	int err;
 

@@ -16,7 +16,7 @@
 
 struct dial_spec {
 	const uint8_t *key;         /* of the peer; copied */
-	const struct key_pair *own; /* borrowed while the connection lives */
+	const struct key_pair *own; /* for the length of the call */
 	const struct addr *relays;  /* nodes that may know it; copied */
 	size_t relays_len;
 	uint32_t timeout_ms; /* overall; 0: 30 s */

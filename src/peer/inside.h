@@ -34,6 +34,8 @@ struct stirred {
 
 TAILQ_HEAD(stirred_list, stirred);
 
+struct listeners;
+
 struct peers {
 	struct peers_base base;
 	struct world *world;
@@ -44,7 +46,8 @@ struct peers {
 	struct secret_budget frames; /* of all connections together */
 	struct relays relays;
 	struct attempts attempts;
-	uint32_t dials; /* under way */
+	uint32_t dials;              /* under way */
+	struct listeners *listeners; /* see session.h */
 };
 
 /* ---- peer.c ---- */
@@ -87,7 +90,7 @@ struct conn {
 	int err;          /* of the end */
 	uint32_t attempt; /* that is noted down; 0: none */
 	uint8_t key[KEY_LEN];
-	const struct key_pair *own;
+	uint8_t own_key[KEY_LEN];
 	void (*settled)(void *owner, struct conn *c, int err);
 	void *owner;
 

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "peer/inside.h"
+#include "peer/session.h"
 
 struct peers *
 peers_new(const struct peers_base *b)
@@ -18,7 +19,9 @@ peers_new(const struct peers_base *b)
 	p->frames.max = dht_limits(b->dht)->frame_bytes;
 	relays_init(
 	    &p->relays, dht_limits(b->dht)->remembered, dht_hash_key(b->dht));
-	if (attempts_init(&p->attempts, dht_limits(b->dht)->attempts) != 0) {
+	p->listeners = listeners_new(p);
+	if (p->listeners == NULL ||
+	    attempts_init(&p->attempts, dht_limits(b->dht)->attempts) != 0) {
 		peers_free(p);
 		return NULL;
 	}
@@ -32,6 +35,7 @@ peers_free(struct peers *p)
 		return;
 	while (p->conns != NULL)
 		conn_close(p->conns);
+	listeners_free(p->listeners);
 	relays_fini(&p->relays);
 	attempts_fini(&p->attempts);
 	free(p);
@@ -40,6 +44,7 @@ peers_free(struct peers *p)
 void
 peers_leave(struct peers *p)
 {
+	peers_unlisten_all(p);
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
 		if (c->state == CONN_OPEN)
 			conn_end(c);
@@ -55,7 +60,8 @@ peers_number(struct peers *p)
 	/* Round the world in 2^32 steps; who is still there keeps his. */
 	do
 		p->next_number++;
-	while (p->next_number == 0 || peers_conn(p, p->next_number) != NULL);
+	while (p->next_number == 0 || peers_conn(p, p->next_number) != NULL ||
+	       listeners_have(p->listeners, p->next_number));
 	return p->next_number;
 }
 

@@ -228,6 +228,43 @@ def mux_scripts(messages):
     for m in messages:
         if 0 < len(m) < 256:
             yield b'\1' + bytes([opens | far, 0, lie | far, len(m)]) + m
+# ---- scripts for fuzz_listener: see its steps ----
+
+SHAKE, SHAKE2, SHAKE3, PUNCH, PACKET, ANSWERS, LISTEN, UNLISTEN, DECIDE, \
+    CONN, PASS, PASS2, RENEW = range(13)
+DIRECT, RELAYED, SECOND = 0, 0x80, 0xc0
+OPENED, PRIVATE_NET, POOR, QUIET = 1, 2, 4, 8
+
+
+def shake(client, mode=RELAYED, host=1, relay=2, tid=3):
+    """A good handshake of this client."""
+    named = {DIRECT: b'', RELAYED: bytes([host]),
+             SECOND: bytes([host, relay])}[mode]
+    return bytes([SHAKE, client, mode]) + named + bytes(
+        [tid, host if mode == DIRECT else relay, 0])
+
+
+def packet(conn, host=1, body=b'\0' * 20):
+    return bytes([PACKET, conn, host, len(body), 1, 0, 0]) + body + b'\0'
+
+
+def listener_scripts():
+    both = bytes([LISTEN, 0, LISTEN, 1])
+    asking = bytes([LISTEN, 2, LISTEN, 3])
+    reached = bytes([ANSWERS, PASS, 5]) * 6
+    for how in (QUIET, QUIET | OPENED, QUIET | PRIVATE_NET, QUIET | POOR, 0):
+        start = bytes([how]) + both + reached
+        for mode in (DIRECT, RELAYED, SECOND):
+            one = b''.join(shake(c, mode, 1 + c) for c in range(6))
+            yield start + one + one + packet(0) + bytes([PASS, 200]) + one
+        yield bytes([how]) + asking + reached + b''.join(
+            shake(c) + shake(c, RELAYED, 1, 4) for c in range(4)) + \
+            bytes([DECIDE, 0, 1, DECIDE, 0, 0]) + packet(0) + \
+            bytes([CONN, 0, 0, CONN, 1, 1]) + bytes([UNLISTEN, 0]) + reached
+        yield start + shake(0) + bytes([SHAKE, 0, 1, 40, 3, 1, 0]) + \
+            bytes([PUNCH, 1, 1, 1, 1, 0]) + bytes([RENEW]) + reached
+        yield start + b''.join(shake(c % 4, RELAYED, 8 * c, 3, c)
+                               for c in range(24)) + bytes([PASS, 178])
 
 
 def main(vectors, corpus):
@@ -289,6 +326,7 @@ def main(vectors, corpus):
             for flags in (0x60, 0x70, 0xf0)],
         'fuzz_frame': frame_scripts(),
         'fuzz_mux': mux_scripts(protomux),
+        'fuzz_listener': listener_scripts(),
         'fuzz_node': scripts(),
         'fuzz_noise': hexes(shaken, ('message1', 'message2')),
         'fuzz_payload': hexes([v for v in shaken['vectors']
@@ -297,7 +335,8 @@ def main(vectors, corpus):
         'fuzz_udx_packet': hexes(streams, ('hex',)),
         'fuzz_udx_pair': pair_scripts(),
     }
-    scripted = ('fuzz_frame', 'fuzz_mux', 'fuzz_node', 'fuzz_udx_pair')
+    scripted = ('fuzz_frame', 'fuzz_listener', 'fuzz_mux', 'fuzz_node',
+                'fuzz_udx_pair')
     for name, seeds in targets.items():
         where = os.path.join(corpus, name)
         os.makedirs(where, exist_ok=True)

@@ -90,13 +90,12 @@ relay_request(
     struct relay_net *n, const struct addr *from, const struct rpc_request *m)
 {
 	struct rpc_request full = *m;
-	uint8_t buf[DGRAM_MAX];
 	size_t len;
 
 	full.to = n->self;
-	len = rpc_request_encode(&full, buf, sizeof buf);
+	len = rpc_request_encode(&full, n->buf, sizeof n->buf);
 	ck_assert_uint_gt(len, 0);
-	return relay_deliver(n, from, buf, len);
+	return relay_deliver(n, from, n->buf, len);
 }
 
 void

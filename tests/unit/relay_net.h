@@ -21,7 +21,8 @@ struct relay_net {
 	struct dht *d;
 	struct records *r;
 	struct router *rt;
-	struct router_call call; /* the latest that was handed up */
+	uint8_t buf[DGRAM_MAX];  /* the latest request */
+	struct router_call call; /* handed up of it */
 	struct addr self;
 	int sock; /* the server socket */
 };

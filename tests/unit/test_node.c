@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "dht/inside.h"
 #include "fake_world.h"
+#include "node/conn.h"
 #include "node/inside.h"
 #include "t.h"
 
@@ -1158,6 +1159,110 @@ START_TEST(leaving_takes_two_seconds_at_the_most)
 }
 END_TEST
 
+/* ---- listening ---- */
+
+static uint32_t
+forwards_stored(void)
+{
+	struct node_status st;
+
+	node_status(store, &st);
+	return st.forwards;
+}
+
+static uint32_t
+listen_here(void)
+{
+	struct node_listen l = {.keys = &identity};
+	uint32_t listener = 0;
+
+	ck_assert_int_eq(node_listen(node, &l, &listener), 0);
+	ck_assert_int_eq(node_listen(node, &l, &listener), ERR_EXISTS);
+	run_ms(1000);
+	return listener;
+}
+
+START_TEST(a_listener_is_announced_until_the_node_leaves)
+{
+	struct node_listen l = {.keys = &identity};
+	enum news_kind order[] = {NEWS_UNLISTENED, NEWS_LEFT};
+	struct node_listener st;
+	struct news news;
+	uint32_t listener, other;
+	size_t told = 0;
+
+	make_two();
+	forget_news();
+	listener = listen_here();
+	poll_op(listener);
+	ck_assert_uint_eq(news_of[NEWS_LISTENING], 1);
+	ck_assert_uint_eq(forwards_stored(), 1);
+	ck_assert(node_listener(node, 0, &st));
+	ck_assert(st.announced);
+	ck_assert_uint_eq(st.listener, listener);
+	ck_assert_mem_eq(st.key, identity.public_key, KEY_LEN);
+	if (_i == 1) {
+		node_unlisten(node, listener);
+		run_ms(1000);
+		ck_assert_uint_eq(forwards_stored(), 0);
+	}
+	node_leave(node);
+	ck_assert_int_eq(node_listen(node, &l, &other), ERR_CLOSED);
+	run_ms(100);
+	while (node_poll(node, &news)) {
+		if (news.kind < NEWS_LEFT)
+			continue;
+		ck_assert_uint_lt(told, 2);
+		ck_assert_int_eq(news.kind, order[told++]);
+		ck_assert_uint_eq(
+		    news.op, news.kind == NEWS_LEFT ? 0 : listener);
+	}
+	ck_assert_uint_eq(told, 2);
+	ck_assert_uint_eq(forwards_stored(), 0);
+	ck_assert(!node_listener(node, 0, &st));
+	teardown_two();
+}
+END_TEST
+
+/* 07 T5, L3: at once, as what was announced leads nowhere now. */
+START_TEST(a_listener_is_announced_anew)
+{
+	uint64_t before;
+
+	make_two();
+	poll_op(listen_here());
+	before = node_stats(store)->announces;
+	if (_i == 0)
+		node_slept(node, 15000000);
+	else if (_i == 1)
+		node_network_changed(node);
+	else
+		d->events |= DHT_EV_MOVED;
+	poll_op(0);
+	run_ms(1000);
+	ck_assert_uint_eq(node_stats(store)->announces, before + 1);
+	teardown_two();
+}
+END_TEST
+
+/* Nobody there to be told: two seconds all the same. */
+START_TEST(a_listener_does_not_hold_up_leaving)
+{
+	struct news news;
+	bool told = false;
+
+	make_two();
+	listen_here();
+	silent = true;
+	node_leave(node);
+	run_ms(2000);
+	while (node_poll(node, &news))
+		told = told || news.kind == NEWS_LEFT;
+	ck_assert(told);
+	teardown_two();
+}
+END_TEST
+
 /* A reload makes room for queries just when timers of waiting topics fire:
  * they wait to be withdrawn, and are not announced again. */
 START_TEST(a_node_that_leaves_announces_nothing)
@@ -1268,6 +1373,10 @@ t_suite(void)
 	tcase_add_test(tc, unannounce_withdraws);
 	tcase_add_loop_test(tc, waking_up_announces_again, 0, 2);
 	tcase_add_test(tc, leaving_withdraws_all);
+	tcase_add_loop_test(
+	    tc, a_listener_is_announced_until_the_node_leaves, 0, 2);
+	tcase_add_loop_test(tc, a_listener_is_announced_anew, 0, 3);
+	tcase_add_test(tc, a_listener_does_not_hold_up_leaving);
 	tcase_add_loop_test(tc, leaving_takes_two_seconds_at_the_most, 0, 2);
 	tcase_add_test(tc, a_node_that_leaves_announces_nothing);
 	return s;

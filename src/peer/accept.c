@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "peer/session.h"
+
+void
+incoming_wipe(struct incoming *in)
+{
+	sodium_memzero(in, sizeof *in);
+}
+
+/* ---- in ---- */
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	return memcmp(a, b, KEY_LEN);
+}
+
+static bool
+is_allowed(const struct listener *l, const uint8_t *key)
+{
+	return l->allow_len == 0 || bsearch(key, l->allow, l->allow_len,
+					sizeof *l->allow, compare_keys) != NULL;
+}
+
+static int
+open_message(
+    struct listener *l, const struct router_call *call, struct incoming *in)
+{
+	uint8_t plain[NOISE_MESSAGE_MAX];
+	int err = ERR_SIZE;
+
+	if (call->sealed.len > sizeof plain)
+		return ERR_SIZE;
+	err = noise_read1(&in->noise, l->keys, call->sealed, plain);
+	if (err == 0)
+		err = payload_decode(
+		    &in->theirs, plain, call->sealed.len - NOISE_1_OVERHEAD);
+	sodium_memzero(plain, sizeof plain);
+	return err;
+}
+
+int
+accept_open(
+    struct listener *l, const struct router_call *call, struct incoming *in)
+{
+	int err = open_message(l, call, in);
+
+	/* As if nobody were there: 07 V3. By key alone, as an address is what
+	 * a relay says: 07 V10. */
+	if (err == 0 && !is_allowed(l, in->noise.rs)) {
+		l->refused++;
+		err = ERR_REFUSED;
+	}
+	if (err != 0) {
+		incoming_wipe(in);
+		return err;
+	}
+	in->call = *call;
+	in->call.sealed = (struct bytes){0};
+	return 0;
+}
+
+uint64_t
+accept_verdict(const struct payload *theirs)
+{
+	if (theirs->version != PAYLOAD_VERSION)
+		return SIGNAL_VERSION_MISMATCH;
+	if (!payload_has(theirs, PAYLOAD_UDX))
+		return SIGNAL_ABORTED;
+	return SIGNAL_OK;
+}
+
+/* ---- out ---- */
+
+static void
+describe(const struct session *s, struct payload *out)
+{
+	const struct peers_base *b = &s->ls->peers->base;
+	const struct listener *l = listener_of(s->ls, s->listener);
+
+	out->udx_id = conn_udx_id(s->conn);
+	local_describe(b->local, b->dht, out);
+	out->relay_addrs_len =
+	    (uint8_t)announced_addresses(l->announced, out->relay_addrs);
+	if (out->relay_addrs_len > 0)
+		out->flags |= PAYLOAD_RELAY_ADDRS;
+}
+
+/* Seals the payload into s->answer. */
+static int
+seal(struct session *s, const struct incoming *in, struct bytes plain,
+    struct noise_secrets *secrets)
+{
+	struct world *w = s->ls->peers->world;
+	uint8_t seed[KEY_SEED_LEN];
+	int err;
+
+	s->answer = malloc(plain.len + NOISE_2_OVERHEAD);
+	if (s->answer == NULL)
+		return ERR_MEMORY;
+	w->ops->random(w, seed, sizeof seed);
+	err = noise_write2(&in->noise, seed, plain, s->answer, secrets);
+	sodium_memzero(seed, sizeof seed);
+	if (err != 0) {
+		free(s->answer);
+		s->answer = NULL;
+		return err;
+	}
+	s->answer_len = (uint16_t)(plain.len + NOISE_2_OVERHEAD);
+	return 0;
+}
+
+/*
+ * The client waits to be connected to if it is open or has asked us itself; at
+ * the address that was seen, not at one of its list: 07 V7. All others come to
+ * us.
+ */
+static void
+take_path(struct session *s, const struct incoming *in)
+{
+	int sock = dht_socket(s->ls->peers->base.dht);
+
+	if (in->call.direct)
+		conn_path(s->conn, CONN_PATH_DIRECT, in->call.ticket.sock,
+		    &in->call.client);
+	else if (in->theirs.firewall == FIREWALL_OPEN)
+		conn_path(s->conn, CONN_PATH_DIRECT, sock, &in->call.client);
+}
+
+int
+accept_answer(struct session *s, const struct incoming *in, uint64_t error)
+{
+	struct payload out = {
+	    .version = PAYLOAD_VERSION,
+	    .flags = PAYLOAD_UDX | PAYLOAD_SECRET_STREAM,
+	    .error = error,
+	    .features = PAYLOAD_NATIVE,
+	};
+	uint8_t plain[PAYLOAD_LEN_MAX];
+	struct noise_secrets secrets;
+	struct bytes b = {.p = plain};
+	int err;
+
+	if (error == SIGNAL_OK)
+		describe(s, &out);
+	b.len = payload_encode(&out, plain, sizeof plain);
+	err = b.len > 0 ? seal(s, in, b, &secrets) : ERR_VALUE;
+	if (err != 0)
+		return err;
+	if (error == SIGNAL_OK)
+		err = conn_shaken(s->conn, &secrets, false, in->theirs.udx_id);
+	noise_secrets_wipe(&secrets);
+	if (err == 0 && error == SIGNAL_OK)
+		take_path(s, in);
+	return err;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "peer/session.h"
+
+/* ---- what is told ---- */
+
+static void
+listener_free(struct listener *l)
+{
+	peers_unstir(l->ls->peers, &l->stirred);
+	LIST_REMOVE(l, link);
+	l->ls->len--;
+	free(l->allow);
+	free(l);
+}
+
+static bool
+next(struct stirred *s, struct peer_event *out)
+{
+	struct listener *l = container_of(s, struct listener, stirred);
+
+	if (!l->changed && !l->ended)
+		return false;
+	*out = (struct peer_event){
+	    .kind = l->ended ? PEER_UNLISTENED : PEER_LISTENING,
+	    .number = l->number,
+	    .err = l->ended ? 0 : l->err,
+	};
+	memcpy(out->key, l->keys->public_key, KEY_LEN);
+	if (l->ended) {
+		listener_free(l);
+		return true;
+	}
+	out->stored = announced_relays(l->announced)->len;
+	l->changed = false;
+	return true;
+}
+
+static void
+on_changed(void *owner, int err)
+{
+	struct listener *l = owner;
+
+	l->changed = true;
+	l->err = err;
+	peers_stir(l->ls->peers, &l->stirred);
+}
+
+static void
+on_ended(void *owner)
+{
+	struct listener *l = owner;
+
+	l->ended = true;
+	l->announced = NULL;
+	peers_stir(l->ls->peers, &l->stirred);
+}
+
+/* ---- life ---- */
+
+struct listeners *
+listeners_new(struct peers *p)
+{
+	struct listeners *ls = calloc(1, sizeof *ls);
+
+	if (ls == NULL)
+		return NULL;
+	ls->announcer = announcer_new(p->base.dht);
+	if (ls->announcer == NULL) {
+		free(ls);
+		return NULL;
+	}
+	ls->peers = p;
+	LIST_INIT(&ls->list);
+	sessions_init(ls);
+	return ls;
+}
+
+void
+listeners_free(struct listeners *ls)
+{
+	struct listener *l;
+
+	if (ls == NULL)
+		return;
+	sessions_fini(ls);
+	announcer_free(ls->announcer);
+	while ((l = LIST_FIRST(&ls->list)) != NULL) {
+		if (!l->ending)
+			records_unpin(
+			    ls->peers->base.records, l->keys->public_key);
+		listener_free(l);
+	}
+	free(ls);
+}
+
+int
+listener_drop(const struct listeners *ls, int err)
+{
+	return stats_drop(dht_stats(ls->peers->base.dht), err);
+}
+
+struct listener *
+listener_of(const struct listeners *ls, uint32_t number)
+{
+	struct listener *l;
+
+	LIST_FOREACH (l, &ls->list, link)
+		if (l->number == number && !l->ending)
+			return l;
+	return NULL;
+}
+
+bool
+listeners_have(const struct listeners *ls, uint32_t number)
+{
+	const struct listener *l;
+
+	LIST_FOREACH (l, &ls->list, link)
+		if (l->number == number)
+			return true;
+	return false;
+}
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	return memcmp(a, b, KEY_LEN);
+}
+
+static int
+copy_allowed(struct listener *l, const struct peers_listen *spec)
+{
+	if (spec->allow_len == 0)
+		return 0;
+	l->allow = calloc(spec->allow_len, sizeof *l->allow);
+	if (l->allow == NULL)
+		return ERR_MEMORY;
+	memcpy(l->allow, spec->allow, spec->allow_len * sizeof *l->allow);
+	l->allow_len = spec->allow_len;
+	qsort(l->allow, l->allow_len, sizeof *l->allow, compare_keys);
+	return 0;
+}
+
+static int
+start(struct listener *l, const struct peers_listen *spec)
+{
+	struct announcer_sink sink = {on_changed, on_ended, l};
+	struct records *r = l->ls->peers->base.records;
+	int err = copy_allowed(l, spec);
+
+	if (err == 0)
+		err = records_pin(r, l->keys->public_key, l);
+	if (err != 0)
+		return err;
+	err = announcer_add(l->ls->announcer, l->keys, sink, &l->announced);
+	if (err != 0)
+		records_unpin(r, l->keys->public_key);
+	return err;
+}
+
+int
+peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
+{
+	struct listeners *ls = p->listeners;
+	struct listener *l;
+	int err;
+
+	if (ls->len >= dht_limits(p->base.dht)->listeners)
+		return ERR_LIMIT;
+	if ((l = calloc(1, sizeof *l)) == NULL)
+		return ERR_MEMORY;
+	l->ls = ls;
+	l->keys = spec->keys;
+	l->ask = spec->ask;
+	l->stirred.next = next;
+	l->number = peers_number(p);
+	l->began_us = p->world->now_us;
+	if ((err = start(l, spec)) != 0) {
+		free(l->allow);
+		free(l);
+		return err;
+	}
+	LIST_INSERT_HEAD(&ls->list, l, link);
+	ls->len++;
+	*number = l->number;
+	return 0;
+}
+
+static void
+end(struct listener *l)
+{
+	sessions_forget(l->ls, l->number);
+	l->ending = true;
+	l->changed = false;
+	records_unpin(l->ls->peers->base.records, l->keys->public_key);
+	announcer_del(l->announced);
+}
+
+void
+peers_unlisten(struct peers *p, uint32_t number)
+{
+	struct listener *l = listener_of(p->listeners, number);
+
+	if (l != NULL)
+		end(l);
+}
+
+void
+peers_unlisten_all(struct peers *p)
+{
+	struct listener *l;
+
+	LIST_FOREACH (l, &p->listeners->list, link)
+		if (!l->ending)
+			end(l);
+}
+
+uint32_t
+peers_listeners(const struct peers *p)
+{
+	return p->listeners->len;
+}
+
+void
+peers_renew(struct peers *p)
+{
+	announcer_renew(p->listeners->announcer);
+}
+
+int
+peers_call(struct peers *p, const struct router_call *call)
+{
+	if (call->ticket.command != CMD_PEER_HANDSHAKE)
+		return listener_drop(p->listeners, ERR_UNKNOWN);
+	return session_serve(call->server, call);
+}
+
+void
+peers_answer(struct peers *p, uint32_t number, bool accept)
+{
+	struct conn *c = peers_conn(p, number);
+
+	if (c != NULL)
+		session_decide(p->listeners, c, accept);
+}
+
+bool
+peers_listener(const struct peers *p, uint32_t i, struct peers_listener *out)
+{
+	const struct listener *l = LIST_FIRST(&p->listeners->list);
+
+	while (l != NULL && (l->ending || i-- > 0))
+		l = LIST_NEXT(l, link);
+	if (l == NULL)
+		return false;
+	*out = (struct peers_listener){
+	    .number = l->number,
+	    .key = l->keys->public_key,
+	    .relays_len = announced_relays(l->announced)->len,
+	    .accepted = l->accepted,
+	    .refused = l->refused,
+	    .age_us = p->world->now_us - l->began_us,
+	};
+	return true;
+}

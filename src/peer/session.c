@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: ISC */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "peer/session.h"
+
+enum {
+	/* For a decision; for the client to come: spec 03 §7.1. */
+	WAIT_US = 10 * 1000000,
+	/* Copies come after success too, above all from open clients: 07 V2. */
+	KEEP_US = 10 * 1000000,
+	/* A handshake for a stranger costs as much as so many that come
+	 * through one of our relays, which sees many clients. */
+	STRANGER_COST = 16,
+};
+
+/* ---- the table ---- */
+
+static uint32_t
+hash_of(const struct listeners *ls, const uint8_t *digest)
+{
+	return hash_bytes(dht_hash_key(ls->peers->base.dht), digest, HASH_LEN);
+}
+
+static struct session *
+find(const struct listeners *ls, const uint8_t *digest, uint32_t hash)
+{
+	uint32_t at = index_first(&ls->by_message, hash);
+
+	for (; at != 0; at = index_next(&ls->by_message, at)) {
+		struct session *s = pool_at(&ls->sessions, at);
+
+		if (memcmp(s->digest, digest, HASH_LEN) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static void
+arm(struct session *s, uint64_t us)
+{
+	struct peers *p = s->ls->peers;
+
+	timer_arm(p->timers, &s->timer, p->world->now_us + us);
+}
+
+static void
+asked_free(struct session *s)
+{
+	if (s->asked == NULL)
+		return;
+	incoming_wipe(&s->asked->in);
+	free(s->asked);
+	s->asked = NULL;
+}
+
+static void
+session_free(struct session *s)
+{
+	struct listeners *ls = s->ls;
+	uint32_t at = s->id;
+
+	asked_free(s);
+	if (s->conn != NULL)
+		conn_disown(s->conn);
+	timer_disarm(ls->peers->timers, &s->timer);
+	if (s->state == SESSION_DONE) {
+		TAILQ_REMOVE(&ls->done, s, age);
+	} else {
+		TAILQ_REMOVE(&ls->half_open, s, age);
+		ls->half_open_len--;
+	}
+	free(s->answer);
+	index_del(&ls->by_message, at);
+	pool_put(&ls->sessions, at);
+}
+
+/* Nobody waits any more; what was answered is kept for late copies. */
+static void
+finish(struct session *s)
+{
+	struct listeners *ls = s->ls;
+
+	if (s->state == SESSION_DONE)
+		return;
+	asked_free(s);
+	TAILQ_REMOVE(&ls->half_open, s, age);
+	ls->half_open_len--;
+	s->state = SESSION_DONE;
+	TAILQ_INSERT_TAIL(&ls->done, s, age);
+	arm(s, KEEP_US);
+}
+
+void
+session_settled(void *owner, struct conn *c, int err)
+{
+	struct session *s = owner;
+	struct listener *l = listener_of(s->ls, s->listener);
+
+	(void)c;
+	s->conn = NULL;
+	if (l != NULL)
+		l->accepted += err == 0;
+	finish(s);
+}
+
+/* Through the connection, if there is one, so that it is told too. */
+static void
+give_up(struct session *s, int err)
+{
+	if (s->conn != NULL)
+		conn_fail(s->conn, err);
+	else
+		finish(s);
+}
+
+static void
+on_due(struct timer *t)
+{
+	struct session *s = container_of(t, struct session, timer);
+
+	if (s->state == SESSION_DONE)
+		session_free(s);
+	else
+		give_up(s, ERR_TIMEOUT);
+}
+
+/* ---- limits: 07 V4 ---- */
+
+static void
+evict(struct session *s)
+{
+	dht_stats(s->ls->peers->base.dht)->handshakes_evicted++;
+	give_up(s, ERR_LIMIT);
+}
+
+/* One /24 may not fill the table, and a full table is no closed door. */
+static void
+make_way(struct listeners *ls, const struct addr *client)
+{
+	struct dht *d = ls->peers->base.dht;
+	const struct limits *l = dht_limits(d);
+	struct session *s, *oldest = NULL;
+	uint32_t prefix = 0;
+
+	if (!dht_is_private(d))
+		TAILQ_FOREACH (s, &ls->half_open, age) {
+			if (!addr_same_prefix(&s->client, client))
+				continue;
+			if (prefix++ == 0)
+				oldest = s;
+		}
+	if (prefix >= l->half_open_prefix)
+		evict(oldest);
+	else if (ls->half_open_len >= l->half_open)
+		evict(TAILQ_FIRST(&ls->half_open));
+	if (ls->sessions.len >= ls->sessions.limit && TAILQ_EMPTY(&ls->done))
+		evict(TAILQ_FIRST(&ls->half_open));
+	if (ls->sessions.len >= ls->sessions.limit)
+		session_free(TAILQ_FIRST(&ls->done));
+}
+
+static bool
+take(struct listeners *ls, const struct addr *from, uint32_t cost)
+{
+	const struct limits *l = dht_limits(ls->peers->base.dht);
+	struct allowance_rate rate = {l->handshake_burst * STRANGER_COST,
+	    l->handshake_rate * STRANGER_COST};
+	struct bucket *b = allowance_of(&ls->budgets, from, &rate);
+
+	return b != NULL && bucket_take(b, cost);
+}
+
+/*
+ * Whose budget pays for the computing. What our own relays say of a client is
+ * believed so far; who is not one of them pays himself, or he could empty the
+ * budgets of others by naming them.
+ */
+static bool
+may_compute(const struct listener *l, const struct router_call *call)
+{
+	struct listeners *ls = l->ls;
+
+	if (dht_is_private(ls->peers->base.dht))
+		return true;
+	if (!announced_through(l->announced, &call->ticket.from))
+		return take(ls, &call->ticket.from, STRANGER_COST);
+	return take(ls, &call->client, STRANGER_COST) &&
+	       take(ls, &call->ticket.from, 1);
+}
+
+/* ---- a new one ---- */
+
+static struct session *
+session_new(struct listener *l, const struct incoming *in,
+    const uint8_t *digest, uint32_t hash)
+{
+	struct listeners *ls = l->ls;
+	struct session *s;
+	uint32_t at;
+
+	make_way(ls, &in->call.client);
+	if ((at = pool_get(&ls->sessions)) == 0)
+		return NULL;
+	if (index_add(&ls->by_message, at, hash) != 0) {
+		pool_put(&ls->sessions, at);
+		return NULL;
+	}
+	s = pool_at(&ls->sessions, at);
+	memcpy(s->digest, digest, HASH_LEN);
+	s->ls = ls;
+	s->id = at;
+	s->listener = l->number;
+	s->state = SESSION_ANSWERED;
+	s->timer.fire = on_due;
+	s->client = in->call.client;
+	s->answer_sock = WORLD_NO_SOCK;
+	TAILQ_INSERT_TAIL(&ls->half_open, s, age);
+	ls->half_open_len++;
+	arm(s, WAIT_US);
+	return s;
+}
+
+static int
+make_conn(struct session *s, const struct listener *l, const uint8_t *key)
+{
+	struct conn_spec spec = {
+	    .key = key,
+	    .own_key = l->keys->public_key,
+	    .listener = l->number,
+	    .settled = session_settled,
+	    .owner = s,
+	};
+	int err;
+
+	s->conn = conn_new(s->ls->peers, &spec, &err);
+	return s->conn != NULL ? 0 : err;
+}
+
+static int
+send_answer(const struct session *s, const struct router_ticket *t)
+{
+	struct bytes answer = {s->answer, s->answer_len};
+
+	return router_answer(
+	    s->ls->peers->base.router, t, answer, s->answer_sock);
+}
+
+static int
+ask(struct session *s, const struct incoming *in)
+{
+	if ((s->asked = malloc(sizeof *s->asked)) == NULL)
+		return ERR_MEMORY;
+	s->asked->in = *in;
+	s->asked->copies_len = 0;
+	s->state = SESSION_ASKED;
+	conn_offer(s->conn);
+	return 0;
+}
+
+/* The answer exists from here on; whatever follows does not change it. */
+static int
+answer(struct session *s, const struct incoming *in, uint64_t error)
+{
+	int err = accept_answer(s, in, error);
+
+	s->state = SESSION_ANSWERED;
+	if (err != 0)
+		return err;
+	dht_stats(s->ls->peers->base.dht)->handshakes++;
+	(void)send_answer(s, &in->call.ticket);
+	if (error != SIGNAL_OK)
+		finish(s);
+	return 0;
+}
+
+static int
+begin(struct session *s, struct listener *l, const struct incoming *in)
+{
+	uint64_t error = accept_verdict(&in->theirs);
+	int err;
+
+	if (error != SIGNAL_OK)
+		return answer(s, in, error);
+	if ((err = make_conn(s, l, in->noise.rs)) != 0)
+		return err;
+	return l->ask ? ask(s, in) : answer(s, in, SIGNAL_OK);
+}
+
+/* Undone as if it had never come: a copy may fare better. */
+static void
+undo(struct session *s, int err)
+{
+	struct conn *c = s->conn;
+
+	s->conn = NULL;
+	session_free(s);
+	if (c != NULL) {
+		conn_disown(c);
+		conn_fail(c, err);
+	}
+}
+
+/* ---- copies ---- */
+
+static int
+serve_copy(struct session *s, const struct router_call *call)
+{
+	struct asked *a = s->asked;
+
+	if (a != NULL && a->copies_len < COPIES_MAX)
+		a->copies[a->copies_len++] = call->ticket;
+	if (a != NULL || s->answer == NULL)
+		return 0;
+	return send_answer(s, &call->ticket);
+}
+
+static bool
+has_failed(const struct listeners *ls, uint32_t hash)
+{
+	return ls->failed[hash % FAILED_MAX] == hash;
+}
+
+int
+session_serve(struct listener *l, const struct router_call *call)
+{
+	struct listeners *ls = l->ls;
+	uint8_t digest[HASH_LEN];
+	struct incoming in;
+	struct session *s;
+	uint32_t hash;
+	int err;
+
+	hash_blake2b(digest, call->sealed.p, call->sealed.len);
+	hash = hash_of(ls, digest);
+	if ((s = find(ls, digest, hash)) != NULL)
+		return serve_copy(s, call);
+	if (has_failed(ls, hash))
+		return listener_drop(ls, ERR_SIGNATURE);
+	if (!may_compute(l, call))
+		return listener_drop(ls, ERR_BUDGET);
+	if ((err = accept_open(l, call, &in)) != 0) {
+		ls->failed[hash % FAILED_MAX] = hash;
+		return listener_drop(ls, err);
+	}
+	s = session_new(l, &in, digest, hash);
+	err = s != NULL ? begin(s, l, &in) : ERR_MEMORY;
+	incoming_wipe(&in);
+	if (err != 0 && s != NULL)
+		undo(s, err);
+	return err != 0 ? listener_drop(ls, err) : 0;
+}
+
+/* ---- decisions ---- */
+
+void
+session_decide(struct listeners *ls, struct conn *c, bool accept)
+{
+	struct listener *l;
+	struct session *s;
+	struct asked *a;
+
+	TAILQ_FOREACH (s, &ls->half_open, age)
+		if (s->conn == c && s->state == SESSION_ASKED)
+			break;
+	if (s == NULL)
+		return;
+	a = s->asked;
+	s->asked = NULL;
+	if (!accept) {
+		if ((l = listener_of(ls, s->listener)) != NULL)
+			l->refused++;
+		s->conn = NULL;
+		conn_disown(c);
+		conn_close(c);
+	}
+	if (answer(s, &a->in, accept ? SIGNAL_OK : SIGNAL_ABORTED) != 0)
+		give_up(s, ERR_MEMORY);
+	else
+		for (uint32_t i = 0; i < a->copies_len; i++)
+			(void)send_answer(s, &a->copies[i]);
+	if (accept && s->state == SESSION_ANSWERED)
+		arm(s, WAIT_US);
+	incoming_wipe(&a->in);
+	free(a);
+}
+
+void
+sessions_forget(struct listeners *ls, uint32_t listener)
+{
+	struct session *s = TAILQ_FIRST(&ls->half_open), *next;
+
+	for (; s != NULL; s = next) {
+		next = TAILQ_NEXT(s, age);
+		if (s->listener == listener && s->state == SESSION_ASKED)
+			give_up(s, ERR_CLOSED);
+	}
+}
+
+/* ---- life ---- */
+
+void
+sessions_init(struct listeners *ls)
+{
+	struct dht *d = ls->peers->base.dht;
+	const struct limits *l = dht_limits(d);
+
+	TAILQ_INIT(&ls->half_open);
+	TAILQ_INIT(&ls->done);
+	pool_init(&ls->sessions, sizeof(struct session), l->handshakes);
+	index_init(
+	    &ls->by_message, &ls->sessions, offsetof(struct session, link));
+	allowance_init(&ls->budgets, d, l->forward_hosts);
+}
+
+void
+sessions_fini(struct listeners *ls)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&ls->half_open)) != NULL ||
+	       (s = TAILQ_FIRST(&ls->done)) != NULL)
+		session_free(s);
+	allowance_fini(&ls->budgets);
+	index_fini(&ls->by_message);
+	pool_fini(&ls->sessions);
+}

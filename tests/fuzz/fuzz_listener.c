@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The listening side, driven by what the input says: handshakes that are good,
+ * damaged or copies, through relays or not, from many networks; packets for
+ * the streams that are offered; decisions, time, keys that begin and cease to
+ * listen. A step is a byte that names it and the bytes that it reads; past the
+ * end all bytes are zero. Whatever happens, limits hold, and when nobody
+ * speaks any more nothing is left.
+ */
+#include "base/err.h"
+#include "fake_world.h"
+#include "fuzz.h"
+#include "peer/session.h"
+#include "records/record.h"
+#include "signal/message.h"
+
+enum {
+	STEPS_MAX = 300,
+	KEYS = 2,
+	CLIENTS = 6,
+	PORT = 49737,
+	QUIET_MS = 60000,
+	SENT_MAX = 200, /* what is not answered by then is lost */
+};
+
+struct script {
+	const uint8_t *p, *end;
+	struct fake_world fw;
+	struct timers ts;
+	struct stats st;
+	struct dht *d;
+	struct records *r;
+	struct router *rt;
+	struct udx *udx;
+	struct local local;
+	struct peers *peers;
+	uint32_t listeners[KEYS]; /* 0: does not listen */
+	uint32_t ended;           /* listeners that were told to be over */
+};
+
+/* The same for every input, and dear: made once. */
+static struct key_pair keys[KEYS];
+static uint8_t messages[CLIENTS][NOISE_MESSAGE_MAX];
+static size_t message_len[CLIENTS];
+
+static uint8_t
+next(struct script *s)
+{
+	return s->p < s->end ? *s->p++ : 0;
+}
+
+/* Some hosts share a /24. */
+static struct addr
+next_host(struct script *s)
+{
+	uint8_t b = next(s);
+
+	return addr_v4(20, 0, b & 0x1f, b >> 5, (uint16_t)(2000 + b));
+}
+
+static int
+next_sock(struct script *s)
+{
+	int h = next(s) & 1;
+
+	return s->fw.socks[h].open ? h : 0;
+}
+
+/* ---- the rooms ---- */
+
+static void
+make_keys(void)
+{
+	uint8_t seed[KEY_SEED_LEN] = {0};
+
+	for (uint8_t i = 0; i < KEYS; i++) {
+		seed[0] = i + 1;
+		key_pair_from_seed(&keys[i], seed);
+	}
+}
+
+/* Clients differ in what they say of themselves; two are refused. */
+static void
+make_clients(void)
+{
+	for (uint8_t i = 0; i < CLIENTS; i++) {
+		struct payload p = {.version = i == 4 ? 2 : 1,
+		    .flags = i == 5 ? 0 : PAYLOAD_UDX | PAYLOAD_SECRET_STREAM,
+		    .firewall = i & 1,
+		    .udx_id = i};
+		uint8_t seed[KEY_SEED_LEN] = {0}, plain[PAYLOAD_LEN_MAX];
+		struct bytes b = {.p = plain};
+		struct key_pair k;
+		struct noise n;
+
+		seed[0] = 100 + i;
+		key_pair_from_seed(&k, seed);
+		b.len = payload_encode(&p, plain, sizeof plain);
+		MUST(b.len > 0);
+		plain[0] = (uint8_t)p.version;
+		MUST(noise_write1(&n, &k, keys[i % KEYS].public_key, seed, b,
+			 messages[i]) == 0);
+		message_len[i] = b.len + NOISE_1_OVERHEAD;
+	}
+}
+
+static void
+make_rooms(struct script *s, uint8_t how)
+{
+	struct dht_config c;
+	struct peers_base b;
+
+	dht_config_init(&c);
+	c.role = how & 1 ? DHT_BOOTSTRAP : DHT_AUTO;
+	c.private_network = how & 2;
+	c.public_address = addr_v4(30, 0, 0, 1, PORT);
+	c.port_first = c.port_last = PORT;
+	c.limits.half_open = 3;
+	c.limits.half_open_prefix = 2;
+	c.limits.handshakes = 5;
+	c.limits.connections = 6;
+	c.limits.handshake_burst = how & 4 ? 4 : 64;
+	s->d = dht_new(&s->fw.w, &s->ts, &s->st, &c);
+	MUST(s->d != NULL && dht_start(s->d) == 0);
+	s->r = records_new(s->d);
+	s->rt = router_new(s->d, s->r);
+	s->udx = udx_new(
+	    &s->fw.w, &s->ts, &s->st, dht_limits(s->d), dht_hash_key(s->d));
+	MUST(s->r != NULL && s->rt != NULL && s->udx != NULL);
+	b = (struct peers_base){.dht = s->d,
+	    .records = s->r,
+	    .router = s->rt,
+	    .udx = s->udx,
+	    .local = &s->local};
+	s->peers = peers_new(&b);
+	MUST(s->peers != NULL);
+}
+
+static void
+free_rooms(struct script *s)
+{
+	dht_end(s->d);
+	peers_free(s->peers);
+	udx_free(s->udx);
+	router_free(s->rt);
+	records_free(s->r);
+	dht_free(s->d);
+	timers_fini(&s->ts);
+	fake_fini(&s->fw);
+}
+
+/* ---- what must always hold ---- */
+
+static uint32_t
+count(const struct session_list *list)
+{
+	const struct session *s;
+	uint32_t n = 0;
+
+	TAILQ_FOREACH (s, list, age)
+		n++;
+	return n;
+}
+
+static void
+check(struct script *s)
+{
+	const struct listeners *ls = s->peers->listeners;
+	const struct limits *l = dht_limits(s->d);
+	uint32_t half_open = count(&ls->half_open), done = count(&ls->done);
+	struct peer_event e;
+
+	MUST(half_open == ls->half_open_len);
+	MUST(half_open <= l->half_open);
+	MUST(half_open + done == ls->sessions.len);
+	MUST(ls->sessions.len <= l->handshakes);
+	while (peers_poll(s->peers, &e))
+		s->ended += e.kind == PEER_UNLISTENED;
+	if (s->fw.sent_len > SENT_MAX)
+		fake_clear(&s->fw);
+}
+
+static void
+pass_ms(struct script *s, uint64_t ms)
+{
+	fake_advance_ms(&s->fw, ms);
+	timers_run(&s->ts, s->fw.w.now_us);
+}
+
+/* ---- what comes in ---- */
+
+static void
+receive(struct script *s, const struct addr *from, int sock, const uint8_t *buf,
+    size_t len)
+{
+	struct dgram dg = {.buf = buf, .len = len, .sock = sock, .from = *from};
+	struct router_call call;
+	struct dht_request rq;
+
+	if (udx_recv(s->udx, &dg) != UDX_NOT_MINE)
+		return;
+	if (dht_recv(s->d, &dg, &rq) != DHT_HANDED_UP)
+		return;
+	if (rq.m.command > CMD_PEER_HOLEPUNCH)
+		(void)records_serve(s->r, &rq);
+	else if (router_serve(s->rt, &rq, &call) == ROUTER_HANDED_UP)
+		(void)peers_call(s->peers, &call);
+}
+
+static void
+send_up(struct script *s, unsigned key, uint64_t command, struct bytes value)
+{
+	uint8_t target[HASH_LEN], buf[DGRAM_MAX];
+	struct rpc_request m = {.tid = next(s),
+	    .command = command,
+	    .target = target,
+	    .value = value};
+	struct addr from = next_host(s);
+
+	key_target(target, keys[key].public_key);
+	m.to = addr_v4(30, 0, 0, 1, PORT);
+	receive(s, &from, next_sock(s), buf,
+	    rpc_request_encode(&m, buf, sizeof buf));
+}
+
+static void
+step_handshake(struct script *s)
+{
+	uint8_t what = next(s), damage = next(s), value[DGRAM_MAX];
+	unsigned client = what % CLIENTS;
+	struct handshake h = {.mode = damage >> 6};
+	uint8_t message[NOISE_MESSAGE_MAX];
+
+	memcpy(message, messages[client], message_len[client]);
+	if (damage & 1)
+		message[next(s) % message_len[client]] ^= damage;
+	h.noise = (struct bytes){message, message_len[client]};
+	if (h.mode != MODE_FROM_CLIENT)
+		h.peer = next_host(s);
+	if (h.mode == MODE_FROM_SECOND_RELAY)
+		h.relay = next_host(s);
+	send_up(s, damage & 2 ? 0 : client % KEYS, CMD_PEER_HANDSHAKE,
+	    (struct bytes){value, handshake_encode(&h, value, sizeof value)});
+}
+
+static void
+step_holepunch(struct script *s)
+{
+	static const uint8_t sealed[64];
+	uint8_t value[DGRAM_MAX];
+	struct holepunch p = {.mode = MODE_FROM_RELAY,
+	    .id = next(s),
+	    .payload = {sealed, sizeof sealed},
+	    .peer = next_host(s)};
+
+	send_up(s, 0, CMD_PEER_HOLEPUNCH,
+	    (struct bytes){value, holepunch_encode(&p, value, sizeof value)});
+}
+
+static struct conn *
+next_conn(struct script *s)
+{
+	return peers_nth(s->peers, next(s) % 8);
+}
+
+/* A packet for a stream of ours, with a header that may make sense. */
+static void
+step_packet(struct script *s)
+{
+	struct conn *c = next_conn(s);
+	struct addr from = next_host(s);
+	uint8_t buf[200] = {0xff, 1};
+	struct wr w = wr_init(buf + 2, sizeof buf - 2);
+	size_t len = next(s) % 150;
+
+	if (c == NULL || c->udx == NULL)
+		return;
+	wr_u8(&w, next(s));
+	wr_u8(&w, 0);
+	wr_le32(&w, conn_udx_id(c));
+	wr_le32(&w, 65536);
+	wr_le32(&w, next(s));
+	wr_le32(&w, next(s));
+	for (size_t i = 0; i < len; i++)
+		wr_u8(&w, next(s));
+	receive(s, &from, next_sock(s), buf, 2 + wr_len(&w));
+}
+
+/* Everybody whom we ask something says yes. */
+static void
+step_answers(struct script *s)
+{
+	size_t len = s->fw.sent_len;
+	struct fake_sent *sent = calloc(len + 1, sizeof *sent);
+	uint8_t id[ID_LEN], token[RPC_TOKEN_LEN] = {1}, buf[DGRAM_MAX];
+	struct rpc_request m;
+
+	MUST(sent != NULL);
+	for (size_t i = 0; i < len; i++)
+		sent[i] = s->fw.sent[i];
+	fake_clear(&s->fw);
+	for (size_t i = 0; i < len; i++) {
+		struct rpc_reply re = {.id = id, .token = token};
+
+		if (rpc_request_decode(&m, sent[i].buf, sent[i].len) != 0)
+			continue;
+		id_of_addr(id, &sent[i].meta.to);
+		re.tid = m.tid;
+		re.to = addr_v4(30, 0, 0, 1, PORT);
+		receive(s, &sent[i].meta.to, sent[i].meta.sock, buf,
+		    rpc_reply_encode(&re, buf, sizeof buf));
+	}
+	free(sent);
+}
+
+/* ---- what the owner of the node does ---- */
+
+static void
+step_listen(struct script *s)
+{
+	uint8_t how = next(s);
+	unsigned i = how % KEYS;
+	struct peers_listen l = {.keys = &keys[i], .ask = how & 2};
+	uint32_t number = 0;
+	int err = peers_listen(s->peers, &l, &number);
+
+	MUST((err == 0) == (s->listeners[i] == 0));
+	if (err == 0)
+		s->listeners[i] = number;
+}
+
+static void
+step_unlisten(struct script *s)
+{
+	unsigned i = next(s) % KEYS;
+
+	peers_unlisten(s->peers, s->listeners[i]);
+	s->listeners[i] = 0;
+}
+
+static void
+step_decide(struct script *s)
+{
+	struct conn *c = next_conn(s);
+
+	peers_answer(
+	    s->peers, c != NULL ? conn_number(c) : next(s), next(s) & 1);
+}
+
+static void
+step_conn(struct script *s)
+{
+	struct conn *c = next_conn(s);
+
+	if (c == NULL)
+		return;
+	switch (next(s) % 4) {
+	case 0:
+		conn_close(c);
+		break;
+	case 1:
+		conn_fail(c, ERR_RESET);
+		break;
+	case 2:
+		conn_write(c, "x", 1);
+		break;
+	default:
+		conn_end(c);
+	}
+}
+
+static void
+step_time(struct script *s)
+{
+	uint8_t b = next(s);
+
+	pass_ms(s, b < 128 ? b : (b - 127u) * 200u);
+}
+
+static void
+step_renew(struct script *s)
+{
+	peers_renew(s->peers);
+}
+
+static void (*const steps[])(struct script *s) = {
+    step_handshake,
+    step_handshake,
+    step_handshake,
+    step_holepunch,
+    step_packet,
+    step_answers,
+    step_listen,
+    step_unlisten,
+    step_decide,
+    step_conn,
+    step_time,
+    step_time,
+    step_renew,
+};
+
+/* Nobody speaks: what waits for somebody ends. */
+static void
+be_quiet(struct script *s)
+{
+	for (uint64_t ms = 0; ms < QUIET_MS; ms += 1000) {
+		pass_ms(s, 1000);
+		check(s);
+	}
+	MUST(s->peers->listeners->sessions.len == 0);
+	for (uint32_t i = 0; peers_nth(s->peers, i) != NULL; i++)
+		MUST(peers_nth(s->peers, i)->state == CONN_OPEN);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct script *s = calloc(1, sizeof *s);
+	uint8_t how;
+
+	MUST(s != NULL);
+	s->p = data;
+	s->end = data + size;
+	how = next(s);
+	fake_init(&s->fw, 1);
+	timers_init(&s->ts);
+	if (message_len[0] == 0) {
+		make_keys();
+		make_clients();
+	}
+	make_rooms(s, how);
+	for (int i = 0; i < STEPS_MAX && s->p < s->end; i++) {
+		steps[next(s) % (sizeof steps / sizeof *steps)](s);
+		check(s);
+	}
+	if (how & 8)
+		be_quiet(s);
+	free_rooms(s);
+	free(s);
+	return 0;
+}

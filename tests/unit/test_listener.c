@@ -1,0 +1,1026 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: who has our key's permission gets in, once, however often and by
+ * whatever way his handshake comes; nobody else costs us more than a look.
+ *
+ * Method: the listening side of a real node in a fake world; the test plays
+ * relays and clients with the initiator's half of the handshake. Where a
+ * connection is to open, a second node is the client and the test carries the
+ * datagrams.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "base/err.h"
+#include "peer/conn.h"
+#include "peer/listener.h"
+#include "records/record.h"
+#include "relay_net.h"
+#include "signal/message.h"
+#include "signal/payload.h"
+#include "t.h"
+
+#define SELF "203.0.113.9:49737"
+#define RELAY "198.51.100.1:49737"
+#define RELAY2 "198.51.100.2:49737"
+#define CLIENT "203.0.114.7:50000"
+
+struct rig {
+	struct relay_net n;
+	struct udx *udx;
+	struct peers *peers;
+	struct local local;
+	struct key_pair keys; /* that listen */
+	uint8_t target[HASH_LEN];
+	uint32_t listener;
+	struct peer_event told[PEER_CLOSED + 1];
+	unsigned times[PEER_CLOSED + 1];
+};
+
+/* The initiator, as far as the handshake goes. */
+struct client {
+	struct key_pair keys;
+	struct noise noise;
+	struct payload payload;
+	uint8_t message[NOISE_MESSAGE_MAX];
+	size_t len;
+	struct payload answer;
+	struct noise_secrets secrets;
+};
+
+static void
+seed_keys(struct key_pair *k, uint32_t seed)
+{
+	uint8_t bytes[KEY_SEED_LEN] = {0};
+
+	memcpy(bytes, &seed, sizeof seed);
+	key_pair_from_seed(k, bytes);
+}
+
+static void
+peers_init(struct rig *g)
+{
+	struct peers_base b;
+
+	g->udx = udx_new(&g->n.fw.w, &g->n.ts, &g->n.st, dht_limits(g->n.d),
+	    dht_hash_key(g->n.d));
+	ck_assert_ptr_nonnull(g->udx);
+	b = (struct peers_base){
+	    .dht = g->n.d,
+	    .records = g->n.r,
+	    .router = g->n.rt,
+	    .udx = g->udx,
+	    .local = &g->local,
+	};
+	g->peers = peers_new(&b);
+	ck_assert_ptr_nonnull(g->peers);
+}
+
+static void
+rig_init_as(struct rig *g, enum dht_role role, const char *self)
+{
+	struct addr lan = addr_v4(192, 168, 7, 2, 0);
+	struct dht_config c;
+
+	memset(g, 0, sizeof *g);
+	relay_config(&c);
+	c.role = role;
+	relay_init(&g->n, &c, self);
+	seed_keys(&g->keys, 2);
+	key_target(g->target, g->keys.public_key);
+	local_set(&g->local, &lan, 1);
+	peers_init(g);
+}
+
+static void
+rig_listen(struct rig *g, const struct peers_listen *more)
+{
+	struct peers_listen l = {.keys = &g->keys};
+
+	if (more != NULL) {
+		l = *more;
+		l.keys = &g->keys;
+	}
+	ck_assert_int_eq(peers_listen(g->peers, &l, &g->listener), 0);
+}
+
+static void
+rig_init(struct rig *g)
+{
+	rig_init_as(g, DHT_AUTO, SELF);
+	rig_listen(g, NULL);
+}
+
+static void
+rig_fini(struct rig *g)
+{
+	dht_end(g->n.d);
+	peers_free(g->peers);
+	udx_free(g->udx);
+	relay_fini(&g->n);
+}
+
+/* ---- the client's half ---- */
+
+static void
+client_init(struct client *c, uint32_t seed)
+{
+	memset(c, 0, sizeof *c);
+	seed_keys(&c->keys, 1000 + seed);
+	c->payload = (struct payload){
+	    .version = PAYLOAD_VERSION,
+	    .flags = PAYLOAD_UDX | PAYLOAD_SECRET_STREAM,
+	    .udx_id = 7000 + seed,
+	};
+}
+
+static void
+client_write(struct client *c, const struct rig *g, uint32_t seed)
+{
+	uint8_t plain[PAYLOAD_LEN_MAX], bytes[KEY_SEED_LEN] = {9};
+	struct bytes b = {.p = plain};
+
+	memcpy(bytes + 1, &seed, sizeof seed);
+	b.len = payload_encode(&c->payload, plain, sizeof plain);
+	ck_assert_uint_gt(b.len, 0);
+	plain[0] = (uint8_t)c->payload.version;
+	ck_assert_int_eq(noise_write1(&c->noise, &c->keys, g->keys.public_key,
+			     bytes, b, c->message),
+	    0);
+	c->len = b.len + NOISE_1_OVERHEAD;
+}
+
+static void
+client_new(struct client *c, const struct rig *g, uint32_t seed)
+{
+	client_init(c, seed);
+	client_write(c, g, seed);
+}
+
+/* What the listener said of it; `via` NULL: the client asks by himself. */
+static int
+deliver_as(struct rig *g, const char *via, const struct addr *client,
+    const uint8_t *p, size_t len, uint16_t tid)
+{
+	struct handshake h = {.mode = MODE_FROM_CLIENT, .noise = {p, len}};
+	struct rpc_request m = {.tid = tid, .target = g->target};
+	struct addr from = *client;
+	uint8_t buf[DGRAM_MAX];
+	int verdict;
+
+	if (via != NULL) {
+		h.mode = MODE_FROM_RELAY;
+		h.peer = *client;
+		from = relay_addr(via);
+	}
+	m.value.p = buf;
+	m.value.len = handshake_encode(&h, buf, sizeof buf);
+	verdict = relay_request(&g->n, &from, &m);
+	if (verdict != ROUTER_HANDED_UP)
+		return verdict;
+	alloc_counting = true;
+	verdict = peers_call(g->peers, &g->n.call);
+	alloc_counting = false;
+	memset(g->n.buf, 0xee,
+	    sizeof g->n.buf); /* nobody may look at it any more */
+	return verdict;
+}
+
+static int
+deliver(struct rig *g, const char *via, const char *client,
+    const struct client *c, uint16_t tid)
+{
+	struct addr a = relay_addr(client);
+
+	return deliver_as(g, via, &a, c->message, c->len, tid);
+}
+
+/* Is it an answer to a handshake? Its Noise message, then. */
+static bool
+is_answer(const struct fake_sent *s, struct handshake *h, uint16_t *tid)
+{
+	struct rpc_request m;
+	struct rpc_reply re;
+	struct bytes value;
+
+	if (rpc_request_decode(&m, s->buf, s->len) == 0 && !m.internal &&
+	    m.command == CMD_PEER_HANDSHAKE) {
+		value = m.value;
+		*tid = m.tid;
+	} else if (rpc_reply_decode(&re, s->buf, s->len) == 0) {
+		value = re.value;
+		*tid = re.tid;
+	} else {
+		return false;
+	}
+	return value.p != NULL && handshake_decode(h, value.p, value.len) == 0;
+}
+
+static unsigned
+answers(const struct rig *g)
+{
+	struct handshake h;
+	unsigned n = 0;
+	uint16_t tid;
+
+	for (size_t i = 0; i < g->n.fw.sent_len; i++)
+		n += is_answer(&g->n.fw.sent[i], &h, &tid);
+	return n;
+}
+
+/* The only answer so far, as a copy of its message; its length. */
+static size_t
+take_answer(struct rig *g, uint8_t *out, const struct fake_sent **sent)
+{
+	struct handshake h;
+	size_t len = 0;
+	uint16_t tid;
+
+	ck_assert_uint_eq(answers(g), 1);
+	for (size_t i = 0; i < g->n.fw.sent_len; i++) {
+		if (!is_answer(&g->n.fw.sent[i], &h, &tid))
+			continue;
+		len = h.noise.len;
+		memcpy(out, h.noise.p, len);
+		if (sent != NULL)
+			*sent = &g->n.fw.sent[i];
+	}
+	return len;
+}
+
+static void
+client_read(struct client *c, struct rig *g)
+{
+	uint8_t message[DGRAM_MAX], plain[DGRAM_MAX];
+	struct bytes b = {.p = message};
+
+	b.len = take_answer(g, message, NULL);
+	ck_assert_int_eq(noise_read2(&c->noise, b, plain, &c->secrets), 0);
+	ck_assert_int_eq(
+	    payload_decode(&c->answer, plain, b.len - NOISE_2_OVERHEAD), 0);
+	fake_clear(&g->n.fw);
+}
+
+/* ---- what is told ---- */
+
+static void
+drain(struct rig *g)
+{
+	struct peer_event e;
+
+	while (peers_poll(g->peers, &e)) {
+		g->told[e.kind] = e;
+		g->times[e.kind]++;
+	}
+}
+
+/* Once since it was last asked for. */
+static bool
+told(struct rig *g, enum peer_event_kind kind, struct peer_event *out)
+{
+	unsigned times;
+
+	drain(g);
+	times = g->times[kind];
+	g->times[kind] = 0;
+	ck_assert_uint_le(times, 1);
+	if (times > 0 && out != NULL)
+		*out = g->told[kind];
+	return times > 0;
+}
+
+static unsigned
+conns(struct rig *g)
+{
+	unsigned n = 0;
+
+	drain(g);
+	while (peers_nth(g->peers, n) != NULL)
+		n++;
+	return n;
+}
+
+static struct peers_listener
+status(const struct rig *g)
+{
+	struct peers_listener l;
+
+	ck_assert(peers_listener(g->peers, 0, &l));
+	return l;
+}
+
+/* ---- one handshake ---- */
+
+START_TEST(relayed)
+{
+	const struct fake_sent *s;
+	struct client c;
+	struct rig g;
+	struct handshake h;
+	struct addr a;
+	uint8_t message[DGRAM_MAX];
+	uint16_t tid;
+
+	rig_init(&g);
+	client_new(&c, &g, 1);
+	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &c, 77), 0);
+	take_answer(&g, message, &s);
+	ck_assert_int_eq(s->buf[0], RPC_REQUEST); /* 07 S1 */
+	is_answer(s, &h, &tid);
+	ck_assert_uint_eq(tid, 77);
+	ck_assert_uint_eq(h.mode, MODE_FROM_SERVER);
+	a = relay_addr(CLIENT);
+	ck_assert(addr_equal(&h.peer, &a));
+	client_read(&c, &g);
+	ck_assert_uint_eq(c.answer.error, SIGNAL_OK);
+	ck_assert_uint_eq(c.answer.firewall, FIREWALL_UNKNOWN);
+	ck_assert(payload_has(&c.answer, PAYLOAD_UDX));
+	ck_assert_uint_ne(c.answer.udx_id, 0);
+	ck_assert_uint_eq(c.answer.udx_id, conn_udx_id(peers_nth(g.peers, 0)));
+	ck_assert(payload_has(&c.answer, PAYLOAD_SECRET_STREAM));
+	ck_assert_uint_eq(c.answer.features & PAYLOAD_REUSABLE, 0);
+	ck_assert_uint_eq(c.answer.addrs4_len, 1);
+	a = relay_addr("192.168.7.2:49737");
+	ck_assert(addr_equal(&c.answer.addrs4[0], &a));
+	rig_fini(&g);
+}
+END_TEST
+
+START_TEST(open_server)
+{
+	struct client c;
+	struct rig g;
+	struct addr self = relay_addr(SELF);
+
+	rig_init_as(&g, DHT_BOOTSTRAP, SELF);
+	rig_listen(&g, NULL);
+	client_new(&c, &g, 1);
+	ck_assert_int_eq(deliver(&g, NULL, CLIENT, &c, 77), 0);
+	client_read(&c, &g);
+	ck_assert_uint_eq(c.answer.firewall, FIREWALL_OPEN);
+	ck_assert(!payload_has(&c.answer, PAYLOAD_HOLEPUNCH));
+	ck_assert_uint_eq(c.answer.addrs4_len, 2);
+	ck_assert(addr_equal(&c.answer.addrs4[0], &self));
+	ck_assert_uint_eq(c.answer.relay_addrs_len, 1);
+	ck_assert(addr_equal(&c.answer.relay_addrs[0], &self));
+	rig_fini(&g);
+}
+END_TEST
+
+/* 07 C7, and what else is answered with an error and no stream. */
+static const struct {
+	uint64_t version;
+	bool udx;
+	uint64_t error;
+} errors[] = {
+    {2, true, SIGNAL_VERSION_MISMATCH},
+    {0, true, SIGNAL_VERSION_MISMATCH},
+    {1, false, SIGNAL_ABORTED},
+};
+
+START_TEST(answered_with_error)
+{
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	client_init(&c, 1);
+	c.payload.version = errors[_i].version;
+	if (!errors[_i].udx)
+		c.payload.flags = 0;
+	client_write(&c, &g, 1);
+	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &c, 1), 0);
+	client_read(&c, &g);
+	ck_assert_uint_eq(c.answer.error, errors[_i].error);
+	ck_assert_uint_eq(c.answer.udx_id, 0);
+	ck_assert_uint_eq(c.answer.addrs4_len, 0);
+	ck_assert_uint_eq(conns(&g), 0);
+	rig_fini(&g);
+}
+END_TEST
+
+/* Every cut and every flipped bit: silence, and no state. */
+static void
+take_damaged(const uint8_t *buf, size_t len, void *arg)
+{
+	struct rig *g = arg;
+	struct addr a = relay_addr(CLIENT);
+
+	ck_assert_int_lt(deliver_as(g, NULL, &a, buf, len, 1), 0);
+	ck_assert_uint_eq(answers(g), 0);
+	ck_assert_uint_eq(conns(g), 0);
+	fake_clear(&g->n.fw);
+	relay_pass_ms(&g->n, 50); /* within the budget */
+}
+
+START_TEST(damaged)
+{
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	client_new(&c, &g, 1);
+	t_damage(c.message, c.len, take_damaged, &g);
+	rig_fini(&g);
+}
+END_TEST
+
+/* ---- copies ---- */
+
+/* 07 V1, S8: fifty copies while the application thinks. */
+START_TEST(copies_wait_for_one_decision)
+{
+	uint8_t first[DGRAM_MAX];
+	struct peers_listen l = {.ask = true};
+	struct peer_event e;
+	struct handshake h;
+	struct client c;
+	struct rig g;
+	uint64_t tids = 0;
+	uint16_t tid;
+	size_t len;
+
+	rig_init_as(&g, DHT_AUTO, SELF);
+	rig_listen(&g, &l);
+	client_new(&c, &g, 1);
+	for (uint16_t i = 0; i < 50; i++)
+		ck_assert_int_eq(
+		    deliver(&g, i % 2 ? RELAY : RELAY2, CLIENT, &c, i), 0);
+	ck_assert_uint_eq(answers(&g), 0);
+	ck_assert(told(&g, PEER_OFFER, &e));
+	ck_assert_mem_eq(e.key, c.keys.public_key, KEY_LEN);
+	ck_assert_uint_eq(e.listener, g.listener);
+	ck_assert_uint_eq(conns(&g), 1);
+	peers_answer(g.peers, e.number, true);
+	ck_assert_uint_eq(answers(&g), 50);
+	len = 0;
+	for (size_t i = 0; i < g.n.fw.sent_len; i++) {
+		const struct fake_sent *s = &g.n.fw.sent[i];
+		struct addr to;
+
+		if (!is_answer(s, &h, &tid))
+			continue;
+		to = relay_addr(tid % 2 ? RELAY : RELAY2);
+		ck_assert(addr_equal(&s->meta.to, &to));
+		tids |= UINT64_C(1) << tid;
+		if (len == 0)
+			memcpy(first, h.noise.p, len = h.noise.len);
+		ck_assert_uint_eq(h.noise.len, len);
+		ck_assert_mem_eq(h.noise.p, first, len);
+	}
+	ck_assert_uint_eq(tids, (UINT64_C(1) << 50) - 1);
+	rig_fini(&g);
+}
+END_TEST
+
+/* 07 V2: the same bytes for ten seconds after the end, whatever the end. */
+START_TEST(copies_after_the_end)
+{
+	uint8_t first[DGRAM_MAX], again[DGRAM_MAX];
+	struct client c;
+	struct rig g;
+	size_t len;
+
+	rig_init(&g);
+	client_new(&c, &g, 1);
+	deliver(&g, RELAY, CLIENT, &c, 1);
+	len = take_answer(&g, first, NULL);
+	conn_close(peers_nth(g.peers, 0));
+	for (int i = 0; i < 9; i++) {
+		fake_clear(&g.n.fw);
+		ck_assert_int_eq(deliver(&g, RELAY2, CLIENT, &c, 2), 0);
+		ck_assert_uint_eq(take_answer(&g, again, NULL), len);
+		ck_assert_mem_eq(again, first, len);
+		ck_assert_uint_eq(conns(&g), 0);
+		relay_pass_ms(&g.n, 1000);
+	}
+	relay_pass_ms(&g.n, 1500);
+	fake_clear(&g.n.fw);
+	ck_assert_int_eq(deliver(&g, RELAY2, CLIENT, &c, 2), 0);
+	ck_assert_uint_eq(take_answer(&g, again, NULL), len);
+	ck_assert_int_ne(memcmp(again, first, len), 0);
+	rig_fini(&g);
+}
+END_TEST
+
+/* ---- who may ---- */
+
+/* 07 V3, V10: by key; silence for the others, wherever they come from. */
+START_TEST(allow_list)
+{
+	struct client good, bad;
+	uint8_t allow[3][KEY_LEN];
+	struct peers_listen l = {.allow = allow, .allow_len = 3};
+	struct rig g;
+
+	rig_init_as(&g, DHT_AUTO, SELF);
+	client_init(&good, 1);
+	client_init(&bad, 2);
+	memset(allow, 0xff, sizeof allow);
+	memcpy(allow[1], good.keys.public_key, KEY_LEN);
+	memset(allow[2], 0, KEY_LEN);
+	rig_listen(&g, &l);
+	memset(allow, 0, sizeof allow); /* it was copied */
+	client_write(&good, &g, 1);
+	client_write(&bad, &g, 2);
+	for (uint16_t i = 0; i < 3; i++) {
+		ck_assert_int_lt(deliver(&g, RELAY, CLIENT, &bad, i), 0);
+		ck_assert_uint_eq(answers(&g), 0);
+		ck_assert_uint_eq(conns(&g), 0);
+	}
+	ck_assert(!told(&g, PEER_OFFER, NULL));
+	ck_assert_uint_eq(status(&g).refused, 1); /* the copies are free */
+	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &good, 9), 0);
+	client_read(&good, &g);
+	ck_assert_uint_eq(good.answer.error, SIGNAL_OK);
+	rig_fini(&g);
+}
+END_TEST
+
+START_TEST(refused)
+{
+	struct peers_listen l = {.ask = true};
+	struct peer_event e;
+	struct client c;
+	struct rig g;
+
+	rig_init_as(&g, DHT_AUTO, SELF);
+	rig_listen(&g, &l);
+	client_new(&c, &g, 1);
+	deliver(&g, RELAY, CLIENT, &c, 1);
+	ck_assert(told(&g, PEER_OFFER, &e));
+	peers_answer(g.peers, e.number, false);
+	client_read(&c, &g);
+	ck_assert_uint_eq(c.answer.error, SIGNAL_ABORTED);
+	ck_assert_uint_eq(c.answer.udx_id, 0);
+	ck_assert_uint_eq(conns(&g), 0);
+	ck_assert(!told(&g, PEER_CLOSED, NULL));
+	ck_assert_uint_eq(status(&g).refused, 1);
+	/* Late, unknown: nothing. */
+	peers_answer(g.peers, e.number, true);
+	peers_answer(g.peers, 0, true);
+	/* The refusal is an answer like any other. */
+	deliver(&g, RELAY2, CLIENT, &c, 2);
+	ck_assert_uint_eq(answers(&g), 1);
+	rig_fini(&g);
+}
+END_TEST
+
+START_TEST(nobody_decides)
+{
+	struct peers_listen l = {.ask = true};
+	struct peer_event e;
+	struct client c;
+	struct rig g;
+
+	rig_init_as(&g, DHT_AUTO, SELF);
+	rig_listen(&g, &l);
+	client_new(&c, &g, 1);
+	deliver(&g, RELAY, CLIENT, &c, 1);
+	relay_pass_ms(&g.n, 11000);
+	ck_assert(told(&g, PEER_CLOSED, &e));
+	ck_assert_int_eq(e.err, ERR_TIMEOUT);
+	ck_assert_uint_eq(conns(&g), 0);
+	ck_assert_uint_eq(answers(&g), 0);
+	deliver(&g, RELAY, CLIENT, &c, 1); /* it was decided: by silence */
+	ck_assert_uint_eq(answers(&g), 0);
+	ck_assert(!told(&g, PEER_OFFER, NULL));
+	rig_fini(&g);
+}
+END_TEST
+
+/* ---- where the client is: 07 V7 ---- */
+
+static const struct fake_sent *
+first_udx(const struct rig *g)
+{
+	for (size_t i = 0; i < g->n.fw.sent_len; i++)
+		if (g->n.fw.sent[i].buf[0] == 0xff)
+			return &g->n.fw.sent[i];
+	return NULL;
+}
+
+START_TEST(open_client_is_connected_to)
+{
+	const struct fake_sent *s;
+	struct addr a = relay_addr(CLIENT);
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	client_init(&c, 1);
+	c.payload.firewall = FIREWALL_OPEN;
+	c.payload.flags |= PAYLOAD_ADDRS4;
+	c.payload.addrs4[0] = relay_addr("203.0.115.1:1"); /* of a victim */
+	c.payload.addrs4_len = 1;
+	client_write(&c, &g, 1);
+	deliver(&g, RELAY, CLIENT, &c, 1);
+	relay_pass_ms(&g.n, 10);
+	s = first_udx(&g);
+	ck_assert_ptr_nonnull(s);
+	ck_assert(addr_equal(&s->meta.to, &a));
+	ck_assert_int_eq(s->meta.sock, dht_socket(g.n.d));
+	rig_fini(&g);
+}
+END_TEST
+
+START_TEST(direct_client_is_connected_to)
+{
+	const struct fake_sent *s;
+	struct addr a = relay_addr(CLIENT);
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	client_new(&c, &g, 1);
+	deliver(&g, NULL, CLIENT, &c, 1);
+	relay_pass_ms(&g.n, 10);
+	s = first_udx(&g);
+	ck_assert_ptr_nonnull(s);
+	ck_assert(addr_equal(&s->meta.to, &a));
+	ck_assert_int_eq(s->meta.sock, g.n.sock); /* that it came in on */
+	ck_assert_int_ne(s->meta.sock, dht_socket(g.n.d));
+	rig_fini(&g);
+}
+END_TEST
+
+START_TEST(firewalled_client_is_waited_for)
+{
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	client_new(&c, &g, 1);
+	deliver(&g, RELAY, CLIENT, &c, 1);
+	relay_pass_ms(&g.n, 9000);
+	ck_assert_ptr_null(first_udx(&g));
+	ck_assert_uint_eq(conns(&g), 1);
+	relay_pass_ms(&g.n, 1500);
+	ck_assert(!told(&g, PEER_CLOSED, NULL)); /* nobody knew of it */
+	ck_assert_uint_eq(conns(&g), 0);
+	rig_fini(&g);
+}
+END_TEST
+
+/* ---- limits: 07 V4, V5 ---- */
+
+static void
+assert_gets_in(
+    struct rig *g, const char *via, const char *client, uint32_t seed)
+{
+	struct client c;
+
+	client_new(&c, g, seed);
+	fake_clear(&g->n.fw);
+	ck_assert_int_eq(deliver(g, via, client, &c, 1), 0);
+	client_read(&c, g);
+	ck_assert_uint_eq(c.answer.error, SIGNAL_OK);
+}
+
+/* Bytes that look like a handshake. */
+static void
+forge(struct rig *g, uint8_t *out, size_t len)
+{
+	for (size_t i = 0; i < len; i += 8) {
+		uint64_t r = fake_random64(&g->n.fw);
+
+		memcpy(out + i, &r, 8);
+	}
+}
+
+/* From one /24, and among them honest ones; a flood takes no memory at all. */
+START_TEST(forged)
+{
+	uint8_t message[120];
+	struct rig g;
+	char client[ADDR_TEXT_MAX];
+
+	rig_init(&g);
+	for (uint32_t i = 0; i < 10000; i++) {
+		struct addr a =
+		    addr_v4(66, 0, 0, (uint8_t)i, (uint16_t)(1024 + i));
+
+		forge(&g, message, sizeof message);
+		ck_assert_int_lt(
+		    deliver_as(&g, NULL, &a, message, sizeof message, 1), 0);
+		fake_clear(&g.n.fw);
+		if (i % 100 == 0) {
+			snprintf(client, sizeof client, "67.0.%u.1:5000",
+			    (unsigned)(i / 100));
+			assert_gets_in(&g, NULL, client, i);
+			relay_pass_ms(&g.n, 10);
+		}
+	}
+	ck_assert_uint_eq(g.n.st.handshakes, 100);
+	rig_fini(&g);
+}
+END_TEST
+
+/* The same with handshakes that are good: everybody can make those. */
+START_TEST(flood_of_one_prefix)
+{
+	struct client *some = calloc(100, sizeof *some);
+	struct rig g;
+
+	rig_init(&g);
+	ck_assert_ptr_nonnull(some);
+	for (uint32_t i = 0; i < 100; i++)
+		client_new(&some[i], &g, 5000 + i);
+	for (uint32_t i = 0; i < 100000; i++) {
+		struct client *c = &some[i % 100];
+		struct addr a =
+		    addr_v4(66, 0, 0, (uint8_t)i, (uint16_t)(1024 + i));
+
+		/* New bytes each time: what is sealed last is not right. */
+		c->message[c->len - 1] ^= (uint8_t)(i >= 100);
+		memcpy(c->message + 40, &i, i >= 100 ? sizeof i : 0);
+		deliver_as(&g, NULL, &a, c->message, c->len, 1);
+		fake_clear(&g.n.fw);
+		if (i % 10000 == 0)
+			relay_pass_ms(&g.n, 100);
+	}
+	ck_assert_uint_le(conns(&g), dht_limits(g.n.d)->half_open_prefix);
+	ck_assert_uint_ge(g.n.st.drop[-ERR_BUDGET], 90000);
+	/* Those that were computed have cost memory, the flood has not. */
+	ck_assert_uint_le(alloc_count, 2000);
+	assert_gets_in(&g, NULL, CLIENT, 1);
+	assert_gets_in(&g, RELAY, "67.0.0.1:5000", 2);
+	rig_fini(&g);
+	free(some);
+}
+END_TEST
+
+/* From many prefixes: the oldest give way, the table stays as it is. */
+START_TEST(half_open_in_all)
+{
+	struct limits l;
+	struct rig g;
+
+	rig_init(&g);
+	l = *dht_limits(g.n.d);
+	l.half_open = 50;
+	dht_set_limits(g.n.d, &l);
+	for (uint32_t i = 0; i < 300; i++) {
+		char client[ADDR_TEXT_MAX];
+
+		snprintf(client, sizeof client, "67.%u.%u.1:5000",
+		    (unsigned)(i >> 8), (unsigned)(i & 255));
+		assert_gets_in(&g, NULL, client, i);
+		ck_assert_uint_le(conns(&g), 50);
+	}
+	ck_assert_uint_eq(conns(&g), 50);
+	ck_assert_uint_eq(g.n.st.handshakes_evicted, 250);
+	rig_fini(&g);
+}
+END_TEST
+
+/* 07 V5: dead ones leave, and the next is answered. */
+START_TEST(failures_in_a_row)
+{
+	struct rig g;
+
+	rig_init(&g);
+	for (uint32_t i = 0; i < 300; i++) {
+		assert_gets_in(&g, NULL, CLIENT, i);
+		relay_pass_ms(&g.n, 1000);
+	}
+	relay_pass_ms(&g.n, 11000);
+	ck_assert_uint_eq(conns(&g), 0);
+	rig_fini(&g);
+}
+END_TEST
+
+/* ---- listeners ---- */
+
+START_TEST(several_keys)
+{
+	struct peers_listen l = {0};
+	struct key_pair other;
+	struct peers_listener st;
+	struct rig g;
+	uint32_t n1, n2;
+
+	rig_init(&g);
+	l.keys = &g.keys;
+	ck_assert_int_eq(peers_listen(g.peers, &l, &n1), ERR_EXISTS);
+	seed_keys(&other, 3);
+	l.keys = &other;
+	ck_assert_int_eq(peers_listen(g.peers, &l, &n2), 0);
+	ck_assert_uint_ne(n2, g.listener);
+	ck_assert(peers_listener(g.peers, 1, &st));
+	ck_assert(!peers_listener(g.peers, 2, &st));
+	assert_gets_in(&g, NULL, CLIENT, 1);
+	/* To one key, sealed for the other. */
+	key_target(g.target, other.public_key);
+	struct client c;
+	client_new(&c, &g, 2);
+	ck_assert_int_lt(deliver(&g, NULL, CLIENT, &c, 1), 0);
+	rig_fini(&g);
+}
+END_TEST
+
+START_TEST(unlisten)
+{
+	struct peers_listener st;
+	struct peer_event e;
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	assert_gets_in(&g, NULL, CLIENT, 1);
+	peers_unlisten(g.peers, g.listener);
+	peers_unlisten(g.peers, g.listener);
+	ck_assert(!peers_listener(g.peers, 0, &st));
+	client_new(&c, &g, 2);
+	deliver(&g, NULL, CLIENT, &c, 1);
+	ck_assert_uint_eq(answers(&g), 0);
+	ck_assert_uint_eq(conns(&g), 1); /* connections stay */
+	relay_pass_ms(&g.n, 100);
+	ck_assert(told(&g, PEER_UNLISTENED, &e));
+	ck_assert_uint_eq(e.number, g.listener);
+	ck_assert_uint_eq(peers_listeners(g.peers), 0);
+	rig_listen(&g, NULL); /* the key is free again */
+	rig_fini(&g);
+}
+END_TEST
+
+START_TEST(limit_of_listeners)
+{
+	struct peers_listen l = {0};
+	struct key_pair keys[4];
+	struct limits limits;
+	struct rig g;
+	uint32_t n;
+
+	rig_init_as(&g, DHT_AUTO, SELF);
+	limits = *dht_limits(g.n.d);
+	limits.listeners = 3;
+	dht_set_limits(g.n.d, &limits);
+	for (uint32_t i = 0; i < 4; i++) {
+		seed_keys(&keys[i], 10 + i);
+		l.keys = &keys[i];
+		ck_assert_int_eq(
+		    peers_listen(g.peers, &l, &n), i < 3 ? 0 : ERR_LIMIT);
+	}
+	rig_fini(&g);
+}
+END_TEST
+
+/* ---- connected ---- */
+
+/* The client is a node too; the test carries the datagrams. */
+struct pair {
+	struct rig server, client;
+	struct conn *c; /* the client's end */
+};
+
+static void
+carry(struct rig *from, struct rig *to, const char *as)
+{
+	struct dgram dg = {.sock = to->n.sock, .from = relay_addr(as)};
+
+	for (size_t i = 0; i < from->n.fw.sent_len; i++) {
+		const struct fake_sent *s = &from->n.fw.sent[i];
+
+		if (s->buf[0] != 0xff)
+			continue;
+		dg.buf = s->buf;
+		dg.len = s->len;
+		udx_recv(to->udx, &dg);
+	}
+	fake_clear(&from->n.fw);
+}
+
+static void
+run(struct pair *p, unsigned ms)
+{
+	for (unsigned i = 0; i < ms; i += 10) {
+		carry(&p->server, &p->client, SELF);
+		carry(&p->client, &p->server, CLIENT);
+		drain(&p->client);
+		drain(&p->server);
+		relay_pass_ms(&p->server.n, 10);
+		relay_pass_ms(&p->client.n, 10);
+	}
+}
+
+static void
+pair_init(struct pair *p, const char *via)
+{
+	struct addr server = relay_addr(SELF);
+	struct conn_spec spec;
+	struct client c;
+	int err;
+
+	rig_init(&p->server);
+	rig_init_as(&p->client, DHT_AUTO, CLIENT);
+	spec = (struct conn_spec){.key = p->server.keys.public_key,
+	    .own_key = p->client.keys.public_key};
+	p->c = conn_new(p->client.peers, &spec, &err);
+	ck_assert_ptr_nonnull(p->c);
+	client_init(&c, 1);
+	c.payload.udx_id = conn_udx_id(p->c);
+	client_write(&c, &p->server, 1);
+	deliver(&p->server, via, CLIENT, &c, 1);
+	client_read(&c, &p->server);
+	ck_assert_int_eq(
+	    conn_shaken(p->c, &c.secrets, true, c.answer.udx_id), 0);
+	conn_path(p->c, CONN_PATH_DIRECT, p->client.n.sock, &server);
+}
+
+static void
+pair_fini(struct pair *p)
+{
+	rig_fini(&p->client);
+	rig_fini(&p->server);
+}
+
+/* By its first packet, from wherever: spec 03 §7.2. */
+START_TEST(opens)
+{
+	struct peer_event e;
+	struct addr a = relay_addr(CLIENT);
+	struct pair p;
+
+	pair_init(&p, _i == 0 ? RELAY : NULL);
+	run(&p, 300);
+	ck_assert(told(&p.server, PEER_OPEN, &e));
+	ck_assert(addr_equal(&e.addr, &a));
+	ck_assert_uint_eq(e.listener, p.server.listener);
+	ck_assert_uint_eq(status(&p.server).accepted, 1);
+	/* No timer of the handshake touches it any more: 07 V6. */
+	run(&p, 25000);
+	ck_assert_uint_eq(conns(&p.server), 1);
+	ck_assert(!told(&p.server, PEER_CLOSED, NULL));
+	/* Nor does the end of the listener. */
+	peers_unlisten(p.server.peers, p.server.listener);
+	run(&p, 1000);
+	ck_assert(told(&p.server, PEER_UNLISTENED, NULL));
+	ck_assert_uint_eq(conns(&p.server), 1);
+	pair_fini(&p);
+}
+END_TEST
+
+/* 07 V9: every end at every time. */
+START_TEST(ends)
+{
+	struct pair p;
+	struct conn *c;
+
+	pair_init(&p, RELAY);
+	run(&p, (unsigned)(_i / 4) * 10);
+	c = peers_nth(p.server.peers, 0);
+	switch (_i % 4) {
+	case 0:
+		if (c != NULL)
+			conn_close(c);
+		break;
+	case 1:
+		if (c != NULL)
+			conn_fail(c, ERR_RESET);
+		break;
+	case 2:
+		peers_unlisten(p.server.peers, p.server.listener);
+		break;
+	default:
+		conn_close(p.c);
+		break;
+	}
+	if (_i % 8 < 4)
+		run(&p, 12000);
+	drain(&p.server);
+	pair_fini(&p);
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("listener", &tc);
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, relayed);
+	tcase_add_test(tc, open_server);
+	tcase_add_loop_test(tc, answered_with_error, 0, T_ROWS(errors));
+	tcase_add_test(tc, damaged);
+	tcase_add_test(tc, copies_wait_for_one_decision);
+	tcase_add_test(tc, copies_after_the_end);
+	tcase_add_test(tc, allow_list);
+	tcase_add_test(tc, refused);
+	tcase_add_test(tc, nobody_decides);
+	tcase_add_test(tc, open_client_is_connected_to);
+	tcase_add_test(tc, direct_client_is_connected_to);
+	tcase_add_test(tc, firewalled_client_is_waited_for);
+	tcase_add_test(tc, forged);
+	tcase_add_test(tc, flood_of_one_prefix);
+	tcase_add_test(tc, half_open_in_all);
+	tcase_add_test(tc, failures_in_a_row);
+	tcase_add_test(tc, several_keys);
+	tcase_add_test(tc, unlisten);
+	tcase_add_test(tc, limit_of_listeners);
+	tcase_add_loop_test(tc, opens, 0, 2);
+	tcase_add_loop_test(tc, ends, 0, 32);
+	return s;
+}
