@@ -162,14 +162,17 @@ send_limit(const struct udx_stream *s)
 }
 
 size_t
-udx_room(const struct udx_stream *s)
+udx_room(struct udx_stream *s)
 {
 	uint64_t limit = send_limit(s);
 
-	if (s->closed || s->end_wanted || s->full ||
-	    s->out.len + UDX_ROOM_MIN > limit)
+	if (s->closed || s->end_wanted)
 		return 0;
-	return (size_t)(limit - s->out.len);
+	/* The limit also falls without a write, with the window or by others'
+	 * buffers: whoever is told that there is no room is woken later. */
+	if (s->out.len + UDX_ROOM_MIN > limit)
+		s->full = true;
+	return s->full ? 0 : (size_t)(limit - s->out.len);
 }
 
 uint8_t *
@@ -186,8 +189,7 @@ udx_commit(struct udx_stream *s, size_t len)
 	sendbuf_commit(&s->out, len);
 	s->bytes_out += len;
 	s->undrained = true;
-	if (udx_room(s) == 0)
-		s->full = true;
+	(void)udx_room(s); /* the last of it may be used up */
 	if (s->connected)
 		turn_want(s);
 }

@@ -165,7 +165,7 @@ void udx_relay(struct udx_stream *a, struct udx_stream *b);
  * How many bytes may be written now: at least UDX_ROOM_MIN, so that a frame
  * of the room above fits, or 0: wait for UDX_EV_WRITABLE.
  */
-size_t udx_room(const struct udx_stream *s);
+size_t udx_room(struct udx_stream *s);
 
 /*
  * Room for n bytes (n <= udx_room()) in the send buffer, to be filled in

@@ -64,7 +64,7 @@ fake_udx_carry(struct udx_stream *from, struct udx_stream *to)
 /* ---- in the place of udx.h ---- */
 
 size_t
-udx_room(const struct udx_stream *s)
+udx_room(struct udx_stream *s)
 {
 	return s->room >= UDX_ROOM_MIN ? s->room : 0;
 }

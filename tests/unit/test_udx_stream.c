@@ -112,6 +112,31 @@ START_TEST(keeps_pace_when_late)
 }
 END_TEST
 
+/* The limit falls as the window is forgotten; the writer is woken even so. */
+START_TEST(wakes_the_writer_after_a_move)
+{
+	const struct lab_link link = {.delay_us = 10000};
+	struct udx_path path;
+	struct pair p;
+
+	pair_init(&p, 1, &link);
+	ck_assert(!transfer(&p, UINT32_MAX, LAB_S));
+	while (udx_room(p.a->s) == 0)
+		lab_run(&p.lab, LAB_MS);
+	path = lab_path(1, 1, 0, p.b);
+	ck_assert_int_eq(udx_change_path(p.a->s, &path), 0);
+	ck_assert_uint_eq(udx_room(p.a->s), 0);
+	p.a->events = 0;
+	for (int i = 0; i < 1000 && !(p.a->events & UDX_EV_WRITABLE); i++) {
+		p.read += lab_read(p.b, p.read, SIZE_MAX);
+		lab_run(&p.lab, LAB_MS);
+	}
+	ck_assert(p.a->events & UDX_EV_WRITABLE);
+	ck_assert_uint_gt(udx_room(p.a->s), 0);
+	pair_fini(&p);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -120,5 +145,6 @@ t_suite(void)
 
 	tcase_add_loop_test(tc, arrives_as_sent, 0, T_ROWS(links));
 	tcase_add_test(tc, keeps_pace_when_late);
+	tcase_add_test(tc, wakes_the_writer_after_a_move);
 	return s;
 }
