@@ -15,19 +15,6 @@ incoming_wipe(struct incoming *in)
 /* ---- in ---- */
 
 static int
-compare_keys(const void *a, const void *b)
-{
-	return memcmp(a, b, KEY_LEN);
-}
-
-static bool
-is_allowed(const struct listener *l, const uint8_t *key)
-{
-	return l->allow_len == 0 || bsearch(key, l->allow, l->allow_len,
-					sizeof *l->allow, compare_keys) != NULL;
-}
-
-static int
 open_message(
     struct listener *l, const struct router_call *call, struct incoming *in)
 {
@@ -52,7 +39,7 @@ accept_open(
 
 	/* As if nobody were there: 07 V3. By key alone, as an address is what
 	 * a relay says: 07 V10. */
-	if (err == 0 && !is_allowed(l, in->noise.rs)) {
+	if (err == 0 && !listener_allows(l, in->noise.rs)) {
 		l->refused++;
 		err = ERR_REFUSED;
 	}

@@ -131,6 +131,13 @@ compare_keys(const void *a, const void *b)
 	return memcmp(a, b, KEY_LEN);
 }
 
+bool
+listener_allows(const struct listener *l, const uint8_t *key)
+{
+	return l->allow_len == 0 || bsearch(key, l->allow, l->allow_len,
+					sizeof *l->allow, compare_keys) != NULL;
+}
+
 static int
 copy_allowed(struct listener *l, const struct peers_listen *spec)
 {

@@ -109,6 +109,9 @@ void listeners_free(struct listeners *ls);
 /* The listener of that number that still listens, or NULL. */
 struct listener *listener_of(const struct listeners *ls, uint32_t number);
 
+/* The allow list names this key, or there is none. */
+bool listener_allows(const struct listener *l, const uint8_t *key);
+
 /* Is there one of that number, whatever its state? */
 bool listeners_have(const struct listeners *ls, uint32_t number);
 

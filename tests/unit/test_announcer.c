@@ -262,6 +262,15 @@ announces(const struct rig *g)
 	return n;
 }
 
+/* A key that has been announced some time ago. */
+static void
+rig_announced(struct rig *g)
+{
+	rig_init(g, NODES);
+	rig_add(g, 0);
+	run(g, 15000);
+}
+
 /* ---- the tests ---- */
 
 /* 07 A6, A13: the three nearest of equals, and none but them. */
@@ -302,9 +311,7 @@ START_TEST(lost_relay_is_replaced)
 	struct rig g;
 	struct fake_node *dead;
 
-	rig_init(&g, NODES);
-	rig_add(&g, 0);
-	run(&g, 15000);
+	rig_announced(&g);
 	dead = holder(&g, 0, 1);
 	dead->silent = true;
 	run(&g, 12000);
@@ -324,9 +331,7 @@ START_TEST(left_relay_is_told)
 	struct rig g;
 	struct fake_node *f;
 
-	rig_init(&g, NODES);
-	rig_add(&g, 0);
-	run(&g, 15000);
+	rig_announced(&g);
 	f = holder(&g, 0, 1);
 	f->refuses = true; /* it holds the key, but renews it no more */
 	run(&g, 320000);
@@ -369,9 +374,7 @@ START_TEST(list_changes_as_a_whole)
 	ck_assert_uint_eq(announced_relays(g.k[0])->len, 0);
 	rig_fini(&g);
 
-	rig_init(&g, NODES);
-	rig_add(&g, 0);
-	run(&g, 15000);
+	rig_announced(&g);
 	before = *announced_relays(g.k[0]);
 	slow = holder(&g, 0, 0);
 	dead = holder(&g, 0, 2);
@@ -455,9 +458,7 @@ START_TEST(back_online)
 	struct rig g;
 	uint32_t before;
 
-	rig_init(&g, NODES);
-	rig_add(&g, 0);
-	run(&g, 15000);
+	rig_announced(&g);
 	for (size_t i = 0; i < NODES; i++)
 		g.nodes[i].silent = true;
 	run(&g, 400000);
@@ -502,9 +503,7 @@ START_TEST(drift)
 	struct addr moved = relay_addr("203.0.113.10:1024");
 	uint32_t before;
 
-	rig_init(&g, NODES);
-	rig_add(&g, 0);
-	run(&g, 15000);
+	rig_announced(&g);
 	before = announces(&g);
 	for (size_t i = 0; i < NODES; i++)
 		g.nodes[i].us = moved;
@@ -523,9 +522,7 @@ START_TEST(drift_is_rationed)
 	struct rig g;
 	uint32_t before;
 
-	rig_init(&g, NODES);
-	rig_add(&g, 0);
-	run(&g, 15000);
+	rig_announced(&g);
 	before = announces(&g);
 	for (uint16_t i = 0; i < 600; i++) {
 		for (size_t j = 0; j < NODES; j++)
@@ -544,9 +541,7 @@ START_TEST(liar_is_left)
 	struct rig g;
 	struct fake_node *liar;
 
-	rig_init(&g, NODES);
-	rig_add(&g, 0);
-	run(&g, 15000);
+	rig_announced(&g);
 	liar = holder(&g, 0, 0);
 	for (uint16_t i = 0; i < 600; i++) {
 		liar->us.port = (uint16_t)(1024 + i);

@@ -538,17 +538,25 @@ START_TEST(allow_list)
 }
 END_TEST
 
-START_TEST(refused)
+/* A listener that asks, and a client that has come. */
+static void
+rig_ask(struct rig *g, struct client *c)
 {
 	struct peers_listen l = {.ask = true};
+
+	rig_init_as(g, DHT_AUTO, SELF);
+	rig_listen(g, &l);
+	client_new(c, g, 1);
+	deliver(g, RELAY, CLIENT, c, 1);
+}
+
+START_TEST(refused)
+{
 	struct peer_event e;
 	struct client c;
 	struct rig g;
 
-	rig_init_as(&g, DHT_AUTO, SELF);
-	rig_listen(&g, &l);
-	client_new(&c, &g, 1);
-	deliver(&g, RELAY, CLIENT, &c, 1);
+	rig_ask(&g, &c);
 	ck_assert(told(&g, PEER_OFFER, &e));
 	peers_answer(g.peers, e.number, false);
 	client_read(&c, &g);
@@ -569,15 +577,11 @@ END_TEST
 
 START_TEST(nobody_decides)
 {
-	struct peers_listen l = {.ask = true};
 	struct peer_event e;
 	struct client c;
 	struct rig g;
 
-	rig_init_as(&g, DHT_AUTO, SELF);
-	rig_listen(&g, &l);
-	client_new(&c, &g, 1);
-	deliver(&g, RELAY, CLIENT, &c, 1);
+	rig_ask(&g, &c);
 	relay_pass_ms(&g.n, 11000);
 	ck_assert(told(&g, PEER_CLOSED, &e));
 	ck_assert_int_eq(e.err, ERR_TIMEOUT);
