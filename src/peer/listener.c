@@ -11,7 +11,7 @@ static void
 listener_free(struct listener *l)
 {
 	peers_unstir(l->ls->peers, &l->stirred);
-	LIST_REMOVE(l, link);
+	TAILQ_REMOVE(&l->ls->list, l, link);
 	l->ls->len--;
 	free(l->allow);
 	free(l);
@@ -74,7 +74,7 @@ listeners_new(struct peers *p)
 		return NULL;
 	}
 	ls->peers = p;
-	LIST_INIT(&ls->list);
+	TAILQ_INIT(&ls->list);
 	sessions_init(ls);
 	return ls;
 }
@@ -88,7 +88,7 @@ listeners_free(struct listeners *ls)
 		return;
 	sessions_fini(ls);
 	announcer_free(ls->announcer);
-	while ((l = LIST_FIRST(&ls->list)) != NULL) {
+	while ((l = TAILQ_FIRST(&ls->list)) != NULL) {
 		if (!l->ending)
 			records_unpin(
 			    ls->peers->base.records, l->keys->public_key);
@@ -108,7 +108,7 @@ listener_of(const struct listeners *ls, uint32_t number)
 {
 	struct listener *l;
 
-	LIST_FOREACH (l, &ls->list, link)
+	TAILQ_FOREACH (l, &ls->list, link)
 		if (l->number == number && !l->ending)
 			return l;
 	return NULL;
@@ -119,7 +119,7 @@ listeners_have(const struct listeners *ls, uint32_t number)
 {
 	const struct listener *l;
 
-	LIST_FOREACH (l, &ls->list, link)
+	TAILQ_FOREACH (l, &ls->list, link)
 		if (l->number == number)
 			return true;
 	return false;
@@ -191,7 +191,7 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 		free(l);
 		return err;
 	}
-	LIST_INSERT_HEAD(&ls->list, l, link);
+	TAILQ_INSERT_TAIL(&ls->list, l, link);
 	ls->len++;
 	*number = l->number;
 	return 0;
@@ -221,7 +221,7 @@ peers_unlisten_all(struct peers *p)
 {
 	struct listener *l;
 
-	LIST_FOREACH (l, &p->listeners->list, link)
+	TAILQ_FOREACH (l, &p->listeners->list, link)
 		if (!l->ending)
 			end(l);
 }
@@ -258,10 +258,10 @@ peers_answer(struct peers *p, uint32_t number, bool accept)
 bool
 peers_listener(const struct peers *p, uint32_t i, struct peers_listener *out)
 {
-	const struct listener *l = LIST_FIRST(&p->listeners->list);
+	const struct listener *l = TAILQ_FIRST(&p->listeners->list);
 
 	while (l != NULL && (l->ending || i-- > 0))
-		l = LIST_NEXT(l, link);
+		l = TAILQ_NEXT(l, link);
 	if (l == NULL)
 		return false;
 	*out = (struct peers_listener){

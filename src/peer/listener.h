@@ -68,7 +68,7 @@ struct peers_listener {
 	uint64_t age_us;
 };
 
-/* The i-th, latest first; false if there is none. */
+/* The i-th, oldest first; false if there is none. */
 bool peers_listener(
     const struct peers *p, uint32_t i, struct peers_listener *out);
 

@@ -71,7 +71,7 @@ struct session {
 TAILQ_HEAD(session_list, session);
 
 struct listener {
-	LIST_ENTRY(listener) link;
+	TAILQ_ENTRY(listener) link; /* oldest first */
 	struct stirred stirred;
 	struct listeners *ls;
 	uint32_t number;
@@ -86,7 +86,7 @@ struct listener {
 	uint64_t began_us;
 };
 
-LIST_HEAD(listener_list, listener);
+TAILQ_HEAD(listener_list, listener);
 
 struct listeners {
 	struct peers *peers;
