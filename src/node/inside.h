@@ -72,6 +72,7 @@ struct node {
 	struct udx *udx;
 	struct records *records;
 	struct router *router;
+	struct punch *punch;
 	struct peers *peers;
 	struct local local;
 	struct hash_key hash_key;

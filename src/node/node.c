@@ -39,11 +39,15 @@ make_rooms(struct node *n)
 	n->router = router_new(n->dht, n->records);
 	if (n->router == NULL)
 		return false;
+	n->punch = punch_new(n->dht, n->router);
+	if (n->punch == NULL)
+		return false;
 	n->peers = peers_new(&(struct peers_base){
 	    .dht = n->dht,
 	    .records = n->records,
 	    .router = n->router,
 	    .udx = n->udx,
+	    .punch = n->punch,
 	    .local = &n->local,
 	});
 	return n->peers != NULL;
@@ -79,6 +83,7 @@ node_free(struct node *n)
 	if (n->dht != NULL)
 		dht_end(n->dht);
 	peers_free(n->peers);
+	punch_free(n->punch);
 	announcements_fini(n);
 	ops_fini(n);
 	router_free(n->router);
@@ -124,6 +129,9 @@ node_recv(struct node *n, const struct dgram *dg)
 	verdict = udx_recv(n->udx, dg);
 	if (verdict != UDX_NOT_MINE)
 		return verdict;
+	verdict = punch_recv(n->punch, dg);
+	if (verdict != PUNCH_NOT_MINE)
+		return verdict;
 	verdict = dht_recv(n->dht, dg, &rq);
 	if (verdict < 0)
 		return verdict;
@@ -155,6 +163,7 @@ node_slept(struct node *n, uint64_t us)
 	if (us < SLEEP_MIN_US)
 		return;
 	dht_slept(n->dht);
+	punch_wake(n->punch);
 	announcements_wake(n);
 	peers_renew(n->peers);
 }
@@ -163,6 +172,7 @@ void
 node_network_changed(struct node *n)
 {
 	dht_network_changed(n->dht);
+	punch_wake(n->punch);
 	announcements_wake(n);
 	peers_renew(n->peers);
 }

@@ -122,6 +122,26 @@ answer_paths(const struct answer *a, const struct peers_base *b, struct conn *c)
 	return conn_has_path(c) || dht_open_address(b->dht) != NULL;
 }
 
+bool
+answer_punch(const struct answer *a, struct punch_peer *out)
+{
+	const struct payload *p = &a->payload;
+
+	if (!a->relayed || p->firewall == FIREWALL_OPEN ||
+	    !payload_has(p, PAYLOAD_HOLEPUNCH) || p->relays_len == 0)
+		return false;
+	*out = (struct punch_peer){
+	    .addr = a->server, .id = p->holepunch_id, .relay = a->node};
+	while (out->relays_len < PUNCH_RELAYS_MAX &&
+	       out->relays_len < p->relays_len) {
+		uint8_t i = out->relays_len++;
+
+		out->relays[i].relay = p->relays[i].relay;
+		out->relays[i].peer = p->relays[i].peer;
+	}
+	return true;
+}
+
 size_t
 answer_relays(const struct answer *a, struct addr *out, size_t max)
 {

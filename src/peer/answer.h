@@ -43,6 +43,12 @@ int answer_verdict(const struct answer *a);
 bool answer_paths(
     const struct answer *a, const struct peers_base *b, struct conn *c);
 
+/*
+ * What a puncher is to know of the server, all but secret, target and round
+ * trip. False: it does not offer to punch, or needs not.
+ */
+bool answer_punch(const struct answer *a, struct punch_peer *out);
+
 /* Nodes to remember for the next dial, best first; returns how many. */
 size_t answer_relays(const struct answer *a, struct addr *out, size_t max);
 

@@ -142,9 +142,13 @@ drop_streams(struct conn *c)
 	conn_paths_fini(c);
 	secret_free(c->secret);
 	c->secret = NULL;
-	if (c->udx != NULL)
-		udx_stream_free(c->udx);
+	if (c->udx == NULL)
+		return;
+	udx_stream_free(c->udx);
 	c->udx = NULL;
+	if (conn_has_path(c) &&
+	    !dht_has_socket(c->peers->base.dht, conn_sock(c)))
+		socks_leave(c->peers, conn_sock(c));
 }
 
 static void

@@ -79,6 +79,12 @@ void conn_path(
 bool conn_has_path(const struct conn *c);
 
 /*
+ * The socket by which its stream goes, or WORLD_NO_SOCK: to be left open by
+ * whoever opened it. The connection closes it in its time.
+ */
+int conn_sock(const struct conn *c);
+
+/*
  * Ends it with this reason, at once, and resets the peer. PEER_CLOSED is told
  * if the application knows of it: dialed, offered, or open before. c is still
  * there until the next peers_poll().

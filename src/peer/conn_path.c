@@ -82,6 +82,12 @@ conn_has_path(const struct conn *c)
 	return c->paths_len > 0;
 }
 
+int
+conn_sock(const struct conn *c)
+{
+	return c->paths_len > 0 ? c->paths[c->current].sock : WORLD_NO_SOCK;
+}
+
 void
 conn_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to)

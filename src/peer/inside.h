@@ -19,6 +19,7 @@
 #include "peer/conn.h"
 #include "peer/peer.h"
 #include "peer/relays.h"
+#include "peer/socks.h"
 #include "stream/secret.h"
 
 /*
@@ -44,6 +45,7 @@ struct peers {
 	struct stirred_list stirred;
 	uint32_t next_number;
 	struct secret_budget frames; /* of all connections together */
+	struct socks socks;
 	struct relays relays;
 	struct attempts attempts;
 	uint32_t dials;              /* under way */

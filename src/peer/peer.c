@@ -16,6 +16,7 @@ peers_new(const struct peers_base *b)
 	p->world = dht_world(b->dht);
 	p->timers = dht_timers(b->dht);
 	TAILQ_INIT(&p->stirred);
+	TAILQ_INIT(&p->socks);
 	p->frames.max = dht_limits(b->dht)->frame_bytes;
 	relays_init(
 	    &p->relays, dht_limits(b->dht)->remembered, dht_hash_key(b->dht));
@@ -35,6 +36,7 @@ peers_free(struct peers *p)
 		return;
 	while (p->conns != NULL)
 		conn_close(p->conns);
+	socks_fini(p);
 	listeners_free(p->listeners);
 	relays_fini(&p->relays);
 	attempts_fini(&p->attempts);

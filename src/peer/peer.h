@@ -8,7 +8,7 @@
  * it out, so that nothing can be lost and nothing piles up. Connections and
  * listeners go by numbers, never 0, from one count: who holds one that has
  * ended finds nothing (07 L1). Uses: base, crypto, dht, records, udx, stream,
- * signal.
+ * signal, punch.
  */
 #ifndef PEER_PEER_H
 #define PEER_PEER_H
@@ -19,6 +19,7 @@
 #include "crypto/keys.h"
 #include "dht/dht.h"
 #include "peer/local.h"
+#include "punch/punch.h"
 #include "records/records.h"
 #include "signal/router.h"
 #include "udx/udx.h"
@@ -33,6 +34,7 @@ struct peers_base {
 	struct records *records;
 	struct router *router;
 	struct udx *udx;
+	struct punch *punch;
 	const struct local *local; /* changes without a word */
 };
 

@@ -344,7 +344,7 @@ node_got(struct peer_rig *r, const struct fake_sent *sent, struct rig_node *n)
 		shake(r, sent, n, &m);
 	else if (!m.internal && m.command == CMD_FIND_PEER)
 		find(r, sent, n, &m);
-	else
+	else if (m.internal || m.command != CMD_PEER_HOLEPUNCH)
 		reply(r, sent, n, &m, (struct bytes){0});
 }
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "peer/inside.h"
+#include "peer/socks.h"
+
+/* As long as udx answers for a stream that has ended, and a little more. */
+enum { STAY_MS = 7000 };
+
+struct sock_left {
+	TAILQ_ENTRY(sock_left) link;
+	struct peers *peers;
+	struct timer timer;
+	int sock;
+};
+
+static void
+close_now(struct peers *p, int sock)
+{
+	udx_socket_closed(p->base.udx, sock);
+	punch_close(p->base.punch, sock);
+}
+
+static void
+drop(struct sock_left *s)
+{
+	struct peers *p = s->peers;
+
+	timer_disarm(p->timers, &s->timer);
+	TAILQ_REMOVE(&p->socks, s, link);
+	close_now(p, s->sock);
+	free(s);
+}
+
+static void
+on_time(struct timer *t)
+{
+	drop(container_of(t, struct sock_left, timer));
+}
+
+void
+socks_leave(struct peers *p, int sock)
+{
+	struct sock_left *s = calloc(1, sizeof *s);
+
+	if (s == NULL) {
+		close_now(p, sock);
+		return;
+	}
+	s->peers = p;
+	s->sock = sock;
+	s->timer.fire = on_time;
+	TAILQ_INSERT_TAIL(&p->socks, s, link);
+	if (timer_arm(p->timers, &s->timer,
+		p->world->now_us + STAY_MS * UINT64_C(1000)) != 0)
+		drop(s);
+}
+
+void
+socks_fini(struct peers *p)
+{
+	struct sock_left *s;
+
+	while ((s = TAILQ_FIRST(&p->socks)) != NULL)
+		drop(s);
+}

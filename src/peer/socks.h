@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * socks.h - sockets of hole punching that a stream went through.
+ *
+ * The one that won lives as long as the stream (07 D5, P13), and some seconds
+ * more, for a peer that has not heard yet that it is over. Uses: base, punch,
+ * udx.
+ */
+#ifndef PEER_SOCKS_H
+#define PEER_SOCKS_H
+
+#include <sys/queue.h>
+
+#include "peer/peer.h"
+
+struct sock_left;
+
+TAILQ_HEAD(socks, sock_left);
+
+/* Closes the socket later, or now if memory is short. */
+void socks_leave(struct peers *p, int sock);
+
+/* Closes all that were left, at once. */
+void socks_fini(struct peers *p);
+
+#endif
