@@ -163,7 +163,8 @@ next_size(const struct udx_stream *s)
 		size = PACKET_HEADER + new_len(s);
 	else
 		return 0;
-	return f->bytes + size <= cc_window(&s->cc) ? size : 0;
+	/* A window below one packet, cut to a smaller MTU, holds none back. */
+	return f->bytes == 0 || f->bytes + size <= cc_window(&s->cc) ? size : 0;
 }
 
 /* False: the socket is full, or memory is. */
