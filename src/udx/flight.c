@@ -42,6 +42,19 @@ append(struct flight *f, struct sent_list *l, uint32_t seq)
 }
 
 static void
+prepend(struct flight *f, struct sent_list *l, uint32_t seq)
+{
+	struct sent *p = flight_at(f, seq);
+
+	if (l->len++ == 0)
+		l->last = seq;
+	else
+		flight_at(f, l->first)->prev = seq;
+	p->next = l->first;
+	l->first = seq;
+}
+
+static void
 take_out(struct flight *f, struct sent_list *l, uint32_t seq)
 {
 	const struct sent *p = flight_at(f, seq);
@@ -84,6 +97,10 @@ flight_move(struct flight *f, uint32_t seq, enum sent_state to)
 	if (to == SENT_OUT) {
 		append(f, &f->out, seq);
 		f->bytes += sent_bytes(p);
+	} else if (to == SENT_LOST && f->lost.len > 0 &&
+		   seq_diff(seq, f->lost.first) < 0) {
+		/* What was lost again goes first: the peer waits for it. */
+		prepend(f, &f->lost, seq);
 	} else if (to == SENT_LOST) {
 		append(f, &f->lost, seq);
 	} else {

@@ -150,21 +150,30 @@ padding(struct udx_stream *s, size_t len)
 	return wanted > s->mtu.size ? (uint8_t)(wanted - s->mtu.size) : 0;
 }
 
-/* Size of the packet that is next, or 0: none may leave. */
+/* Size of the packet that waits, or 0: there is none, or the peer is full. */
+static size_t
+waiting_size(const struct udx_stream *s)
+{
+	const struct flight *f = &s->flight;
+
+	if (f->lost.len > 0)
+		return PACKET_HEADER + flight_at(f, f->lost.first)->len;
+	if (has_new(s) && peer_takes(s, new_len(s)))
+		return PACKET_HEADER + new_len(s);
+	return 0;
+}
+
+/*
+ * Size of the packet that is next, or 0: none may leave. One may always: it can
+ * be larger than the window, which counts in packets of today's size.
+ */
 static size_t
 next_size(const struct udx_stream *s)
 {
-	const struct flight *f = &s->flight;
-	size_t size;
+	uint64_t out = s->flight.bytes;
+	size_t size = waiting_size(s);
 
-	if (f->lost.len > 0)
-		size = PACKET_HEADER + flight_at(f, f->lost.first)->len;
-	else if (has_new(s) && peer_takes(s, new_len(s)))
-		size = PACKET_HEADER + new_len(s);
-	else
-		return 0;
-	/* A window below one packet, cut to a smaller MTU, holds none back. */
-	return f->bytes == 0 || f->bytes + size <= cc_window(&s->cc) ? size : 0;
+	return out == 0 || out + size <= cc_window(&s->cc) ? size : 0;
 }
 
 /* False: the socket is full, or memory is. */
@@ -260,10 +269,12 @@ send_keepalive(struct udx_stream *s)
 static uint64_t
 wanted(const struct udx_stream *s)
 {
-	uint64_t room = cc_window(&s->cc) - s->flight.bytes;
+	uint64_t window = cc_window(&s->cc), out = s->flight.bytes;
 	uint64_t n = s->out.unsent + (uint64_t)s->flight.lost.len * LARGE;
 
-	return n < room ? n : room;
+	if (out + n > window)
+		n = window > out ? window - out : 0;
+	return n;
 }
 
 /* True if more could leave at once. */
@@ -286,7 +297,7 @@ send_data(struct udx_stream *s, struct burst *b, size_t *sent)
 		s->ack_due &= s->early.ranges_len > 0;
 	}
 	*sent += total;
-	if (size == 0 && s->flight.bytes < cc_window(&s->cc))
+	if (waiting_size(s) == 0 && s->flight.bytes < cc_window(&s->cc))
 		cc_app_limited(&s->cc, s->flight.bytes);
 	return size > 0 && total > 0 && !s->blocked;
 }
