@@ -28,11 +28,19 @@ struct router {
 	struct allowance budgets;
 };
 
+/*
+ * A server answers as many as ask, so that what it sends through us counts
+ * for so much less. It is no more than what was asked, and goes where that
+ * came from, or the destination's budget ends it.
+ */
+enum { SERVER_SHARE = 16 };
+
 /* Where a message goes next. */
 struct hop {
 	struct addr to;
 	bool proven; /* its host announced itself here, with a token */
 	bool reply;  /* the last hop, to the client: the only RPC reply */
+	bool server; /* the sender's host announced itself here */
 };
 
 struct router *
@@ -97,15 +105,16 @@ spend(struct router *rt, const struct addr *from, const struct hop *hop,
 {
 	const struct limits *l = dht_limits(rt->d);
 	struct allowance_rate rate = {l->forward_burst, l->forward_rate};
+	size_t cost = hop->server ? len / SERVER_SHARE : len;
 	struct bucket *source;
 
 	if (dht_is_private(rt->d))
 		return true;
 	source = allowance_of(&rt->budgets, from, &rate);
-	if (source == NULL || source->left < len ||
+	if (source == NULL || source->left < cost ||
 	    (!hop->proven && !dht_spend(rt->d, &hop->to, len)))
 		return false;
-	return bucket_take(source, (uint32_t)len);
+	return bucket_take(source, (uint32_t)cost);
 }
 
 static int
@@ -287,13 +296,28 @@ handshake_from_relay(
 	return pass_handshake(rt, rq, &hop, &next);
 }
 
+/* Back to the client, or to whoever the server says has asked. */
+static struct hop
+hop_to_client(const struct router *rt, const struct dht_request *rq,
+    const struct addr *client)
+{
+	struct addr known;
+
+	return (struct hop){
+	    .to = *client,
+	    .reply = true,
+	    .server = records_forward_for(rt->r, rq->m.target, &known) &&
+		      addr_same_host(&known, &rq->dg.from),
+	};
+}
+
 static int
 handshake_from_server(
     struct router *rt, const struct dht_request *rq, const struct handshake *m)
 {
 	struct handshake next = {
 	    .mode = MODE_REPLY, .noise = m->noise, .peer = rq->dg.from};
-	struct hop hop = {.to = m->peer, .reply = true};
+	struct hop hop = hop_to_client(rt, rq, &m->peer);
 
 	if (m->peer.family == ADDR_NONE)
 		return drop(rt, ERR_INCOMPLETE);
@@ -369,7 +393,7 @@ holepunch_from_server(
 	    .id = m->id,
 	    .payload = m->payload,
 	    .peer = rq->dg.from};
-	struct hop hop = {.to = m->peer, .reply = true};
+	struct hop hop = hop_to_client(rt, rq, &m->peer);
 
 	if (m->peer.family == ADDR_NONE)
 		hop.to = rq->dg.from;

@@ -896,6 +896,56 @@ START_TEST(budget_of_server_lasts)
 }
 END_TEST
 
+/* Answers of so many bytes, to clients all over, until one is refused. */
+static size_t
+answer_clients(struct relay_net *n, const char *from, const uint8_t *target)
+{
+	struct addr source = relay_addr(from);
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		struct handshake h = {.mode = MODE_FROM_SERVER,
+		    .noise = {sealed, 300},
+		    .peer =
+			addr_v4(14, (uint8_t)(i >> 8), (uint8_t)i, 1, 5000)};
+		struct rpc_request m = {
+		    .command = CMD_PEER_HANDSHAKE, .target = target};
+		uint8_t buf[512];
+		int err;
+
+		m.value.p = buf;
+		m.value.len = handshake_encode(&h, buf, sizeof buf);
+		fake_clear(&n->fw);
+		err = relay_request(n, &source, &m);
+		if (err != 0) {
+			ck_assert_int_eq(err, ERR_BUDGET);
+			return bytes;
+		}
+		bytes += n->fw.sent[0].len;
+	}
+	ck_abort_msg("nothing was ever refused");
+}
+
+/* A crowd is answered through us, if we forward to the server. */
+START_TEST(budget_of_server_answers)
+{
+	struct addr server = relay_addr(SERVER);
+	uint8_t target[HASH_LEN], other[HASH_LEN] = {9};
+	struct dht_config c;
+	struct relay_net n;
+
+	relay_config(&c);
+	c.limits.proven_burst = 10000; /* requests are counted elsewhere */
+	relay_init(&n, &c, RELAY);
+	relay_announce(&n, &server, SERVER_SEED, target);
+	ck_assert_uint_le(answer_clients(&n, "192.0.2.1:1", target), 40000);
+	ck_assert_uint_le(answer_clients(&n, SERVER, other), 40000);
+	relay_pass_ms(&n, 20000);
+	ck_assert_uint_gt(answer_clients(&n, SERVER, target), 15 * 38000);
+	relay_fini(&n);
+}
+END_TEST
+
 /* Who finds the destination spent loses nothing of his own. */
 START_TEST(budget_taken_whole)
 {
@@ -1046,6 +1096,7 @@ t_suite(void)
 	tcase_add_test(tc, budget_of_source);
 	tcase_add_test(tc, budget_of_destination);
 	tcase_add_test(tc, budget_of_server_lasts);
+	tcase_add_test(tc, budget_of_server_answers);
 	tcase_add_test(tc, budget_taken_whole);
 	tcase_add_test(tc, budget_table_full);
 	tcase_add_loop_test(tc, private_destination, 0, T_ROWS(closed));
