@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/calls.h"
 #include "sim/mem.h"
 #include "sim/sim.h"
 #include "sim/walk.h"
@@ -218,6 +219,7 @@ host_down(struct host *h)
 {
 	h->state = HOST_DOWN;
 	ops_drop(h);
+	calls_drop(h);
 	node_free(h->node);
 	h->node = NULL;
 	memset(h->ports, 0, sizeof h->ports);
@@ -385,7 +387,7 @@ drain(struct host *h)
 			h->bootstrapped_us = s->now_us;
 		}
 		left |= s->news.kind == NEWS_LEFT;
-		if (s->news.op != 0)
+		if (!calls_news(h, &s->news) && s->news.op != 0)
 			ops_news(h, &s->news);
 	}
 	if (left && h->state == HOST_UP)

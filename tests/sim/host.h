@@ -18,6 +18,7 @@
 
 struct sim;
 struct op;
+struct call;
 
 enum host_state { HOST_DOWN, HOST_UP, HOST_ASLEEP };
 
@@ -55,6 +56,7 @@ struct host {
 	struct addr *saved; /* good nodes as of the last sync */
 	uint32_t saved_len;
 	struct op *ops;     /* under way */
+	struct call *calls; /* dialed and not open yet */
 	uint64_t *answered; /* bit per host that has answered this one */
 	uint32_t answered_words;
 	uint32_t walks;            /* ops whose way is watched */

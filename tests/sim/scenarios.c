@@ -15,6 +15,7 @@
 	X(bootgone)                                                            \
 	X(slow)                                                                \
 	X(natdrift)                                                            \
+	X(reach)                                                               \
 	X(liars)                                                               \
 	X(replay)                                                              \
 	X(exhaust)                                                             \

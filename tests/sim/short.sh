@@ -21,6 +21,7 @@ scenario sleep --nodes 40 --minutes 60
 scenario bootgone --nodes 40
 scenario slow --nodes 60 --minutes 5
 scenario natdrift --nodes 30
+scenario reach --nodes 40
 scenario liars --nodes 60 --minutes 5
 scenario replay --nodes 30 --minutes 2
 scenario exhaust --nodes 25 --minutes 1
