@@ -1,84 +1,353 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/err.h"
-#include "sim/calls.h"
 #include "sim/mem.h"
 #include "sim/sim.h"
+
+enum {
+	HEAD = 8,     /* bytes of the number, before the pattern */
+	PIECE = 4096, /* of the pattern written at once */
+	/* What the node gives itself to dial, spec 03 §8.1, and a little. */
+	DIAL_SECONDS = 35,
+	/* From open to over, with all that a bad link may do. */
+	TALK_SECONDS = 240,
+};
+
+void
+calls_init(struct calls *c)
+{
+	*c = (struct calls){0};
+}
+
+void
+calls_fini(struct calls *c)
+{
+	free(c->records);
+}
+
+/* ---- the list of a host ---- */
+
+static struct call *
+call_new(struct host *h, uint32_t conn)
+{
+	struct call *c = mem_new(1, sizeof *c);
+
+	c->host = h;
+	c->conn = conn;
+	c->started_us = h->sim->now_us;
+	c->clock_us = h->world.now_us;
+	c->next = h->calls;
+	h->calls = c;
+	return c;
+}
+
+static void
+call_end(struct call *c, int err)
+{
+	struct calls *all = &c->host->sim->calls;
+	struct call **at = &c->host->calls;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	c->err = err;
+	c->over_us = c->host->sim->now_us;
+	if (c->dialed) {
+		all->open--;
+		all->failed += err != 0;
+		if (c->spec.done != NULL)
+			c->spec.done(c->host->sim, c);
+	}
+	free(c);
+}
+
+static struct call *
+call_find(struct host *h, uint32_t conn)
+{
+	struct call *c = h->calls;
+
+	while (c != NULL && c->conn != conn)
+		c = c->next;
+	return c;
+}
+
+/* ---- what is said ---- */
+
+static uint8_t
+pattern(uint64_t number, uint64_t at)
+{
+	if (at < HEAD)
+		return (uint8_t)(number >> 8 * at);
+	return (uint8_t)(number * 131 + at * 7 + (at >> 8));
+}
+
+static void
+say(struct call *c)
+{
+	uint64_t total = HEAD + c->spec.bytes;
+	uint8_t buf[PIECE];
+	ptrdiff_t n = 1;
+
+	while (c->said < total && n > 0) {
+		size_t len = total - c->said < PIECE ? total - c->said : PIECE;
+
+		for (size_t i = 0; i < len; i++)
+			buf[i] = pattern(c->number, c->said + i);
+		n = node_conn_write(c->host->node, c->conn, buf, len);
+		c->said += n > 0 ? (uint64_t)n : 0;
+	}
+	if (c->said == total && !c->ended) {
+		c->ended = true;
+		node_conn_end(c->host->node, c->conn);
+	}
+}
+
+/* What comes back must be what was said. */
+static void
+hear(struct call *c)
+{
+	struct host *h = c->host;
+	struct bytes b;
+
+	while ((b = node_conn_peek(h->node, c->conn)).len > 0) {
+		for (size_t i = 0; i < b.len; i++)
+			if (b.p[i] != pattern(c->number, c->heard + i) ||
+			    c->heard + i >= c->said)
+				sim_broken(h->sim,
+				    "host %u: call %llu hears what it never "
+				    "said, at byte %llu",
+				    h->ep.index, (unsigned long long)c->number,
+				    (unsigned long long)(c->heard + i));
+		c->heard += b.len;
+		c->heard_us = h->sim->now_us;
+		if (c->heard == HEAD + c->spec.bytes)
+			h->sim->calls.answered++;
+		node_conn_consume(h->node, c->conn, b.len);
+	}
+}
+
+/* ---- whoever listens ---- */
+
+/* The first bytes say which call it is, the key who calls. */
+static void
+recognize(struct call *c)
+{
+	struct sim *s = c->host->sim;
+	struct call_record *r;
+
+	for (int i = 0; i < HEAD; i++)
+		c->number |= (uint64_t)c->head[i] << 8 * i;
+	if (c->number >= s->calls.records_len)
+		sim_broken(
+		    s, "host %u: a session of no call", c->host->ep.index);
+	r = &s->calls.records[c->number];
+	if (r->callee != c->host->ep.index ||
+	    memcmp(s->hosts[r->caller]->identity.public_key, c->key, KEY_LEN) !=
+		0)
+		sim_broken(s,
+		    "host %u: call %llu is not for it, or not from "
+		    "whom it says",
+		    c->host->ep.index, (unsigned long long)c->number);
+	if (++r->sessions > 1)
+		sim_broken(s, "host %u: call %llu has a second session",
+		    c->host->ep.index, (unsigned long long)c->number);
+}
+
+static void
+echo(struct call *c)
+{
+	struct node *n = c->host->node;
+	struct bytes b;
+
+	while ((b = node_conn_peek(n, c->conn)).len > 0) {
+		size_t len = b.len;
+		ptrdiff_t took;
+
+		if (len > node_conn_room(n, c->conn))
+			len = node_conn_room(n, c->conn);
+		took = len > 0 ? node_conn_write(n, c->conn, b.p, len) : 0;
+		if (took <= 0)
+			break;
+		for (ptrdiff_t i = 0; i < took && c->heard + i < HEAD; i++) {
+			c->head[c->heard + i] = b.p[i];
+			if (c->heard + i == HEAD - 1)
+				recognize(c);
+		}
+		c->heard += (uint64_t)took;
+		node_conn_consume(n, c->conn, (size_t)took);
+	}
+	if (!c->ended && node_conn_ended(n, c->conn)) {
+		c->ended = true;
+		node_conn_end(n, c->conn);
+	}
+}
+
+/* ---- news ---- */
+
+static void
+on_open(struct host *h, const struct news *n)
+{
+	struct call *c = call_find(h, n->op);
+
+	if (c == NULL && n->listener != 0) {
+		c = call_new(h, n->op);
+		h->sim->calls.sessions++;
+		memcpy(c->key, n->key, KEY_LEN);
+	}
+	if (c == NULL || c->open)
+		sim_broken(h->sim, "host %u: connection %u opens %s",
+		    h->ep.index, n->op, c == NULL ? "unasked" : "twice");
+	if (c->dialed &&
+	    memcmp(c->spec.to->identity.public_key, n->key, KEY_LEN) != 0)
+		sim_broken(h->sim, "host %u: connection %u is with another key",
+		    h->ep.index, n->op);
+	c->open = true;
+	c->opened_us = h->sim->now_us;
+	h->sim->calls.opened += c->dialed;
+}
+
+static void
+on_closed(struct host *h, const struct news *n)
+{
+	struct call *c = call_find(h, n->op);
+
+	if (c == NULL)
+		sim_broken(h->sim, "host %u: connection %u ends twice",
+		    h->ep.index, n->op);
+	if (c->dialed && n->err == 0 && c->heard != HEAD + c->spec.bytes)
+		sim_broken(h->sim,
+		    "host %u: call %llu ended well with %llu of "
+		    "%u bytes heard",
+		    h->ep.index, (unsigned long long)c->number,
+		    (unsigned long long)c->heard, HEAD + c->spec.bytes);
+	call_end(c, n->err);
+}
+
+static void
+on_ready(struct host *h, const struct news *n)
+{
+	struct call *c = call_find(h, n->op);
+
+	if (c == NULL || !c->open)
+		sim_broken(h->sim, "host %u: connection %u is ready unopened",
+		    h->ep.index, n->op);
+	if (c->dialed) {
+		say(c);
+		hear(c);
+	} else {
+		echo(c);
+	}
+}
+
+bool
+calls_news(struct host *h, const struct news *n)
+{
+	switch (n->kind) {
+	case NEWS_LISTENING:
+		h->relays = n->stored;
+		return true;
+	case NEWS_OPEN:
+		on_open(h, n);
+		return true;
+	case NEWS_READY:
+		on_ready(h, n);
+		return true;
+	case NEWS_CLOSED:
+		on_closed(h, n);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ---- for scenarios ---- */
 
 void
 call_listen(struct host *h)
 {
 	struct node_listen l = {.keys = &h->identity};
-	uint32_t number;
+	uint32_t listener;
 	int err;
 
 	host_clock(h);
-	err = node_listen(h->node, &l, &number);
+	err = node_listen(h->node, &l, &listener);
 	if (err != 0)
 		sim_broken(h->sim, "host %u does not listen: %s", h->ep.index,
 		    err_text(err));
 	host_settle(h);
 }
 
-int
-call_start(struct host *h, const uint8_t *key, call_done *done, void *arg)
+bool
+call_reachable(const struct host *h)
 {
-	struct node_connect spec = {.key = key, .keys = &h->identity};
+	return h->state == HOST_UP && h->relays > 0;
+}
+
+static uint64_t
+record(struct sim *s, const struct host *from, const struct host *to)
+{
+	struct calls *all = &s->calls;
+
+	if (all->records_len == all->records_cap) {
+		all->records_cap = all->records_cap * 2 + 64;
+		all->records = mem_grow(
+		    all->records, all->records_cap, sizeof *all->records);
+	}
+	all->records[all->records_len] = (struct call_record){
+	    .caller = from->ep.index, .callee = to->ep.index};
+	return all->records_len++;
+}
+
+int
+call_start(struct host *h, const struct call_spec *spec)
+{
+	struct node_connect nc = {.key = spec->to->identity.public_key,
+	    .relays = spec->relays,
+	    .relays_len = spec->relays_len};
 	struct call *c;
-	uint32_t number;
+	uint32_t conn;
 	int err;
 
 	if (h->state != HOST_UP)
 		return ERR_CLOSED;
 	host_clock(h);
-	err = node_connect(h->node, &spec, &number);
-	if (err != 0)
+	err = node_connect(h->node, &nc, &conn);
+	if (err != 0) {
+		h->sim->calls.refused++;
 		return err;
-	c = mem_new(1, sizeof *c);
-	*c = (struct call){.next = h->calls,
-	    .host = h,
-	    .number = number,
-	    .started_us = h->sim->now_us,
-	    .done = done,
-	    .arg = arg};
-	h->calls = c;
+	}
+	c = call_new(h, conn);
+	c->dialed = true;
+	c->spec = *spec;
+	c->number = record(h->sim, h, spec->to);
+	h->sim->calls.open++;
 	host_settle(h);
 	return 0;
-}
-
-static void
-end(struct call *c, int err)
-{
-	struct call **at = &c->host->calls;
-
-	while (*at != c)
-		at = &(*at)->next;
-	*at = c->next;
-	c->done(c->host->sim, c, err);
-	free(c);
-}
-
-bool
-calls_news(struct host *h, const struct news *n)
-{
-	struct call *c = h->calls;
-
-	if (n->kind < NEWS_LISTENING || n->kind > NEWS_CLOSED)
-		return false;
-	while (c != NULL && c->number != n->op)
-		c = c->next;
-	if (c == NULL || (n->kind != NEWS_OPEN && n->kind != NEWS_CLOSED))
-		return true;
-	if (n->kind == NEWS_OPEN)
-		node_conn_close(h->node, n->op);
-	end(c, n->kind == NEWS_OPEN ? 0 : n->err);
-	return true;
 }
 
 void
 calls_drop(struct host *h)
 {
-	while (h->calls != NULL)
-		end(h->calls, ERR_CLOSED);
+	h->relays = 0;
+	while (h->calls != NULL) {
+		h->sim->calls.lost++;
+		call_end(h->calls, ERR_CLOSED);
+	}
+}
+
+void
+calls_check(struct host *h)
+{
+	host_clock(h);
+	for (struct call *c = h->calls; c != NULL; c = c->next) {
+		uint64_t age = h->world.now_us - c->clock_us;
+
+		if (!c->dialed)
+			continue;
+		if (age > SECONDS(c->open ? TALK_SECONDS : DIAL_SECONDS))
+			sim_broken(h->sim, "host %u: call %llu never %s",
+			    h->ep.index, (unsigned long long)c->number,
+			    c->open ? "ended" : "opened");
+	}
 }

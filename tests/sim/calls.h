@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * calls.h - hosts that dial keys, and that listen on their own.
+ * calls.h - hosts that listen on their keys, and others that connect to them.
  *
- * A call lasts from node_connect() to the end of its connection; the callee
- * takes whoever comes. Uses: node, host.
+ * A caller says a pattern of bytes and ends; whoever listens says all back and
+ * ends, too. Each connection that a node accepted to dial ends once, in time,
+ * and is met by one session at the other end, whose bytes are exact: what does
+ * not hold breaks the run. Uses: node, host.
  */
 #ifndef SIM_CALLS_H
 #define SIM_CALLS_H
@@ -11,38 +13,77 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "crypto/keys.h"
 #include "node/conn.h"
 #include "node/node.h"
+#include "sim/net.h"
 
 struct sim;
 struct host;
 struct call;
 
-/* It has opened (err 0), or failed; not both. */
-typedef void call_done(struct sim *s, struct call *c, int err);
+typedef void call_done(struct sim *s, struct call *c);
 
-struct call {
-	struct call *next; /* of the host */
-	struct host *host;
-	uint32_t number;
-	uint64_t started_us;
-	call_done *done;
+struct call_spec {
+	const struct host *to;     /* whose identity listens */
+	const struct addr *relays; /* nodes that may know it; borrowed */
+	uint32_t relays_len;
+	uint32_t bytes;  /* of the pattern */
+	call_done *done; /* when it has ended, or NULL */
 	void *arg;
 };
 
-/* The host's own key listens from now on, until it goes down. */
+/* One end of a connection. */
+struct call {
+	struct call *next; /* of the host */
+	struct host *host;
+	uint32_t conn;
+	bool dialed, open, ended;
+	struct call_spec spec; /* of one that was dialed */
+	uint8_t key[KEY_LEN];  /* of the peer, of one that was accepted */
+	uint64_t number;       /* the pattern says which call it belongs to */
+	uint64_t said, heard;  /* bytes */
+	uint8_t head[8];       /* of what was heard */
+	int err;               /* once it is over */
+	uint64_t started_us, opened_us, heard_us, over_us;
+	uint64_t clock_us; /* of the host, at the start */
+};
+
+/* What is known of a call by its number, also after its end. */
+struct call_record {
+	uint32_t caller; /* index of the host */
+	uint32_t callee;
+	uint32_t sessions;
+};
+
+struct calls {
+	uint64_t refused, opened, failed,
+	    answered;            /* answered: all was heard */
+	uint64_t sessions, lost; /* lost: with a host that went down */
+	uint32_t open;           /* dialed and not over */
+	struct call_record *records;
+	uint32_t records_len, records_cap; /* one for each that was dialed */
+};
+
+void calls_init(struct calls *c);
+void calls_fini(struct calls *c);
+
+/* The host listens on its identity until it goes down. */
 void call_listen(struct host *h);
 
-/*
- * 0, or why not; then done is not called. After it was called with 0 the call
- * is hung up at once: the path was to be seen, not used.
- */
-int call_start(struct host *h, const uint8_t *key, call_done *done, void *arg);
+/* Nodes forward to it, as far as it knows. */
+bool call_reachable(const struct host *h);
 
-/* News of connections and listeners of the host's node. */
+/* 0, or why not; then done is not called. */
+int call_start(struct host *h, const struct call_spec *spec);
+
+/* News of a listener or a connection; false: of something else. */
 bool calls_news(struct host *h, const struct news *n);
 
-/* The host is gone: its calls end with ERR_CLOSED. */
+/* The host is gone: its connections end with ERR_CLOSED. */
 void calls_drop(struct host *h);
+
+/* All that the host has dialed is in time. */
+void calls_check(struct host *h);
 
 #endif

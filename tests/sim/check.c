@@ -273,6 +273,7 @@ check_host(struct host *h)
 	h->table_full_check = h->table_added;
 	check_limits(h);
 	check_ops(h);
+	calls_check(h);
 	if (node_deadline(h->node) != WORLD_NEVER && h->wake_us < now_us)
 		sim_broken(h->sim, "host %u: its turn was missed", h->ep.index);
 }

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/calls.h"
 #include "sim/mem.h"
 #include "sim/sim.h"
 #include "sim/walk.h"
@@ -11,7 +10,7 @@
 #define CLOCK_BASE_US SECONDS(1000)
 #define UNIX_BASE_MS 1750000000000ull
 
-enum { STILL_MAX = 64, RESOLVE_MS = 40 };
+enum { STILL_MAX = 64, RESOLVE_MS = 40, FULL_MS = 2 };
 
 /* ---- the world that a node sees ---- */
 
@@ -102,6 +101,33 @@ host_random(struct world *w, void *out, size_t len)
 	prng_fill(&host_of(w)->rand, out, len);
 }
 
+/* The sockets that had no room have some. */
+static void
+room_again(struct sim *s, void *arg)
+{
+	struct host *h = arg;
+	uint32_t full = h->full_socks;
+
+	(void)s;
+	h->full_socks = 0;
+	if (h->state != HOST_UP)
+		return;
+	host_clock(h);
+	for (int sock = 0; sock < HOST_SOCKS; sock++)
+		if ((full >> sock & 1) != 0 && h->ports[sock] != 0)
+			node_writable(h->node, sock);
+	host_settle(h);
+}
+
+static uint8_t *
+no_room(struct host *h, int sock)
+{
+	if (h->full_socks == 0)
+		sim_at(h->sim, MILLISECONDS(FULL_MS), room_again, h);
+	h->full_socks |= 1u << sock;
+	return NULL;
+}
+
 static uint8_t *
 host_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
 {
@@ -111,7 +137,7 @@ host_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
 	if (cap > (meta->segment != 0 ? sizeof s->out : DGRAM_MAX))
 		return NULL;
 	if (prng_chance(&host_of(w)->rand, s->opt.full_permille * 1000))
-		return NULL;
+		return no_room(host_of(w), meta->sock);
 	s->out_meta = *meta;
 	s->out_host = host_of(w);
 	return s->out;

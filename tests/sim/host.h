@@ -17,8 +17,8 @@
 #include "sim/prng.h"
 
 struct sim;
-struct op;
 struct call;
+struct op;
 
 enum host_state { HOST_DOWN, HOST_UP, HOST_ASLEEP };
 
@@ -56,13 +56,15 @@ struct host {
 	struct addr *saved; /* good nodes as of the last sync */
 	uint32_t saved_len;
 	struct op *ops;     /* under way */
-	struct call *calls; /* dialed and not open yet */
+	struct call *calls; /* connections, dialed and accepted */
+	uint32_t relays;    /* that forward to its key, if it listens */
 	uint64_t *answered; /* bit per host that has answered this one */
 	uint32_t answered_words;
 	uint32_t walks;            /* ops whose way is watched */
 	uint64_t table_added;      /* as last checked */
 	uint64_t table_full_check; /* table_added at the last full check */
-	uint32_t still;            /* wake-ups without time passing */
+	uint32_t full_socks; /* bit each: had no room, will be told of some */
+	uint32_t still;      /* wake-ups without time passing */
 	bool bootstrapped, leaving;
 	uint64_t bootstrapped_us;
 	host_mangle *mangle;

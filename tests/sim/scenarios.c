@@ -18,6 +18,13 @@
 	X(reach)                                                               \
 	X(liars)                                                               \
 	X(replay)                                                              \
+	X(connect)                                                             \
+	X(cross)                                                               \
+	X(crowd)                                                               \
+	X(drift)                                                               \
+	X(relaydies)                                                           \
+	X(relaylies)                                                           \
+	X(resent)                                                              \
 	X(exhaust)                                                             \
 	X(reflect)                                                             \
 	X(flood)                                                               \

@@ -22,6 +22,13 @@ scenario bootgone --nodes 40
 scenario slow --nodes 60 --minutes 5
 scenario natdrift --nodes 30
 scenario reach --nodes 40
+scenario connect --nodes 40 --minutes 2 --amount 60 --loss 3 --full 10
+scenario cross --nodes 30 --amount 40
+scenario crowd --nodes 30 --amount 100
+scenario drift --nodes 30 --amount 5
+scenario relaydies --nodes 30 --amount 12
+scenario relaylies --nodes 60 --minutes 2 --amount 60
+scenario resent --nodes 30 --minutes 1 --amount 40
 scenario liars --nodes 60 --minutes 5
 scenario replay --nodes 30 --minutes 2
 scenario exhaust --nodes 25 --minutes 1

@@ -37,6 +37,7 @@ sim_init(struct sim *s, const struct sim_options *o)
 	s->net.faults = o->faults;
 	trace_init(&s->trace);
 	check_init(&s->check);
+	calls_init(&s->calls);
 	prng_init(&s->rand, o->seed, PRNG_SCENARIO, 0);
 	sim_every(s, MINUTES(1), check_minute, NULL);
 }
@@ -55,6 +56,7 @@ sim_fini(struct sim *s)
 	free(s->nats);
 	free(s->tasks);
 	check_fini(&s->check);
+	calls_fini(&s->calls);
 	net_fini(&s->net);
 	queue_fini(&s->queue);
 }
@@ -188,10 +190,12 @@ sim_run(struct sim *s, uint64_t us)
 void
 sim_quiesce(struct sim *s)
 {
-	for (int i = 0; i < QUIESCE_SECONDS && s->ops.open > 0; i++)
+	for (int i = 0; i < QUIESCE_SECONDS && s->ops.open + s->calls.open > 0;
+	     i++)
 		sim_run(s, SECONDS(1));
-	if (s->ops.open > 0)
-		sim_broken(s, "%u operations never ended", s->ops.open);
+	if (s->ops.open + s->calls.open > 0)
+		sim_broken(s, "%u operations and %u calls never ended",
+		    s->ops.open, s->calls.open);
 }
 
 /* ---- the population ---- */

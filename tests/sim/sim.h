@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "dht/bootstrap.h"
+#include "sim/calls.h"
 #include "sim/check.h"
 #include "sim/host.h"
 #include "sim/nat.h"
@@ -46,6 +47,7 @@ struct sim {
 	struct net net;
 	struct trace trace;
 	struct ops ops;
+	struct calls calls;
 	struct check check;
 	struct report report;
 	struct prng rand; /* of the scenario */
@@ -79,8 +81,8 @@ void sim_fini(struct sim *s);
 void sim_run(struct sim *s, uint64_t us);
 
 /*
- * Lets time pass until every operation has ended. A scenario does so before it
- * returns if operations point to what it owns.
+ * Lets time pass until every operation and every call has ended. A scenario
+ * does so before it returns if operations point to what it owns.
  */
 void sim_quiesce(struct sim *s);
 

@@ -24,14 +24,15 @@ struct reach {
 };
 
 static void
-on_called(struct sim *s, struct call *c, int err)
+on_called(struct sim *s, struct call *c)
 {
-	struct reach *r = c->arg;
+	struct reach *r = c->spec.arg;
 
-	r->opened += err == 0;
-	if (err == 0)
+	(void)s;
+	r->opened += c->open;
+	if (c->open)
 		samples_add(
-		    &r->ms, (uint32_t)((s->now_us - c->started_us) / 1000));
+		    &r->ms, (uint32_t)((c->opened_us - c->started_us) / 1000));
 }
 
 /* A host that can be connected to: without hole punching somebody must. */
@@ -49,8 +50,11 @@ caller(struct sim *s)
 static void
 dial(struct sim *s, struct reach *r, struct host *from, uint32_t i)
 {
+	struct call_spec spec = {
+	    .to = r->callee[i], .done = on_called, .arg = r};
+
 	r->asked++;
-	if (call_start(from, r->callee[i]->identity.public_key, on_called, r))
+	if (call_start(from, &spec) != 0)
 		sim_fail(s, "a call that cannot begin");
 }
 
@@ -106,12 +110,22 @@ all_at_once(struct sim *s, struct reach *r)
 }
 
 static void
-on_back(struct sim *s, struct call *c, int err)
+on_back(struct sim *s, struct call *c)
 {
-	uint64_t *back_us = c->arg;
+	uint64_t *back_us = c->spec.arg;
 
-	if (err == 0 && *back_us == 0)
-		*back_us = s->now_us;
+	(void)s;
+	if (c->open && (*back_us == 0 || *back_us > c->opened_us))
+		*back_us = c->opened_us;
+}
+
+static void
+call_back(struct sim *s, struct reach *r, uint32_t i)
+{
+	struct call_spec spec = {
+	    .to = r->callee[i], .done = on_back, .arg = &r->back_us[i]};
+
+	(void)call_start(caller(s), &spec);
 }
 
 /* They are called every second until they are there again. */
@@ -126,9 +140,7 @@ boxes_forget(struct sim *s, struct reach *r)
 	for (uint32_t n = 0; n < AWAY_MAX_MS / 1000; n++) {
 		for (uint32_t i = 0; i < LISTENERS; i++)
 			if (r->back_us[i] == 0)
-				(void)call_start(caller(s),
-				    r->callee[i]->identity.public_key, on_back,
-				    &r->back_us[i]);
+				call_back(s, r, i);
 		sim_run(s, SECONDS(1));
 	}
 	for (uint32_t i = 0; i < LISTENERS; i++) {
@@ -178,6 +190,7 @@ run(struct sim *s)
 	all_at_once(s, &r);
 	boxes_forget(s, &r);
 	forwarders_die(s, &r);
+	sim_quiesce(s);
 	report_add(&s->report, "calls", r.asked);
 	report_add(&s->report, "calls_opened", r.opened);
 	sim_expect(s, r.opened * 100ull >= r.asked * 99ull,
