@@ -214,10 +214,14 @@ conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
     uint32_t peer_udx_id)
 {
 	struct secret_keys keys = {.initiator = initiator};
+	struct udx_status st;
 	int err = ERR_MEMORY;
 
 	if (c->state != CONN_NEW)
 		return ERR_EXISTS;
+	udx_status(c->udx, &st);
+	if (st.closed)
+		return ERR_RESET;
 	memcpy(keys.tx, s->tx, sizeof keys.tx);
 	memcpy(keys.rx, s->rx, sizeof keys.rx);
 	memcpy(keys.hash, s->hash, sizeof keys.hash);

@@ -62,8 +62,8 @@ void conn_disown(struct conn *c);
 
 /*
  * The handshake's result: copies the secrets, starts the secret stream. From
- * now on packets for our stream connect it. 0, ERR_MEMORY, or ERR_EXISTS if
- * there was one already.
+ * now on packets for our stream connect it. 0, ERR_MEMORY, ERR_EXISTS if there
+ * was one already, ERR_RESET if the peer has ended the stream in this moment.
  */
 int conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
     uint32_t peer_udx_id);

@@ -33,6 +33,15 @@ find(const struct conn *c, int sock, const struct addr *to)
 	return i;
 }
 
+/* A puncher closes its sockets when it has failed. */
+static bool
+is_open(const struct conn *c, int sock)
+{
+	const struct peers_base *b = &c->peers->base;
+
+	return dht_has_socket(b->dht, sock) || punch_has(b->punch, sock);
+}
+
 static void
 knock(struct conn *c)
 {
@@ -41,7 +50,7 @@ knock(struct conn *c)
 	for (uint8_t i = 0; i < c->paths_len; i++) {
 		struct udx_path path = udx_path_of(c, &c->paths[i]);
 
-		if (i != c->current)
+		if (i != c->current && is_open(c, c->paths[i].sock))
 			udx_knock(c->udx, &path);
 	}
 	timer_arm(p->timers, &c->knock, p->world->now_us + c->knock_ms * 1000);

@@ -105,6 +105,12 @@ is_idle(const struct punch *p, const struct hole *h)
 	return false;
 }
 
+bool
+punch_has(const struct punch *p, int sock)
+{
+	return find_hole(p, sock) != NULL;
+}
+
 void
 punch_close(struct punch *p, int sock)
 {

@@ -44,6 +44,9 @@ void punch_wake(struct punch *p);
 /* Whether sockets are kept ready: while somebody may want us. */
 void punch_keep_ready(struct punch *p, bool on);
 
+/* One of our sockets, and it is open. */
+bool punch_has(const struct punch *p, int sock);
+
 /* Closes a socket that puncher_free() left open; any other is left alone. */
 void punch_close(struct punch *p, int sock);
 

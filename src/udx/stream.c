@@ -178,7 +178,7 @@ udx_room(struct udx_stream *s)
 uint8_t *
 udx_reserve(struct udx_stream *s, size_t n)
 {
-	return sendbuf_reserve(&s->out, &s->udx->stock, n);
+	return s->closed ? NULL : sendbuf_reserve(&s->out, &s->udx->stock, n);
 }
 
 void

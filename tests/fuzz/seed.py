@@ -228,6 +228,54 @@ def mux_scripts(messages):
     for m in messages:
         if 0 < len(m) < 256:
             yield b'\1' + bytes([opens | far, 0, lie | far, len(m)]) + m
+# ---- scripts for fuzz_dialer: see its steps ----
+
+def dialed(relays=(0, 1, 2)):
+    return bytes([0, 8 | len(relays)]) + bytes(relays)
+
+
+def walked(rounds, how=7):
+    """Nodes that know nothing but each other; or, with 16, the key."""
+    return (bytes([5, 2]) + bytes([1, 0, how, 8, 0]) * 10) * rounds
+
+
+def shaken_by(flags=24, firewall=1, listed=(8,), relays=(), seen=8, spoil=4,
+              back=0):
+    """An answer of the server; spoil: 1 to 3 break it, 4 does not."""
+    more = {1: b'\7', 2: b'\1', 3: b'\50'}.get(spoil, b'')
+    return bytes([1, back, 0, 8, 8 | spoil, flags, 0, firewall,
+                  len(listed), *listed, 0, len(relays) // 2, *relays]) + \
+        more + bytes([seen])
+
+
+def spoken(server=0, sock=1, host=8, more=0):
+    return bytes([3, server, sock | host << 2 & 0x3c | more])
+
+
+def dialer_scripts():
+    used = bytes([6, 0, 6, 6, 0, 3, 6, 0, 1, 5, 4])
+    for again in (0, 1):
+        for spoil in range(5):
+            yield dialed() + shaken_by(spoil=spoil) * 2 + spoken() + \
+                used * 2 + spoken(more=0xc0) + bytes([5, 13]) + \
+                (dialed(()) + shaken_by() + spoken(1)) * again
+        for firewall in range(4):
+            yield dialed() + shaken_by(27, firewall, (8, 10, 3), (1, 8)) + \
+                bytes([5, 6]) * 5 + spoken(host=3 + again * 5) + used
+        yield dialed(()) + walked(3) + bytes([5, 12]) + walked(3, 23) + \
+            shaken_by() + bytes([5, 13]) * 4
+        yield spoken() + dialed() + spoken() + shaken_by() + bytes([6, 0, 0])
+    for moment in range(12):
+        yield dialed(range(7)) + walked(1) + bytes([5, moment, 6, 0, 0]) + \
+            shaken_by() + spoken()
+    for error in range(5):
+        yield dialed() + bytes([1, 0, 0, 8, 12, 152, error, 0, 1, 0, 0, 0, 8])
+    yield dialed() * 20 + bytes([7, 254]) + shaken_by() * 4
+    for trouble in (0, 1, 2, 3, 11, 30, 60):
+        yield dialed() + bytes([7, trouble]) + shaken_by() + \
+            bytes([7, trouble]) + spoken() + used + bytes([7, trouble])
+
+
 # ---- scripts for fuzz_listener: see its steps ----
 
 SHAKE, SHAKE2, SHAKE3, PUNCH, PACKET, ANSWERS, LISTEN, UNLISTEN, DECIDE, \
@@ -326,6 +374,7 @@ def main(vectors, corpus):
             for flags in (0x60, 0x70, 0xf0)],
         'fuzz_frame': frame_scripts(),
         'fuzz_mux': mux_scripts(protomux),
+        'fuzz_dialer': dialer_scripts(),
         'fuzz_listener': listener_scripts(),
         'fuzz_node': scripts(),
         'fuzz_noise': hexes(shaken, ('message1', 'message2')),
@@ -335,8 +384,8 @@ def main(vectors, corpus):
         'fuzz_udx_packet': hexes(streams, ('hex',)),
         'fuzz_udx_pair': pair_scripts(),
     }
-    scripted = ('fuzz_frame', 'fuzz_listener', 'fuzz_mux', 'fuzz_node',
-                'fuzz_udx_pair')
+    scripted = ('fuzz_dialer', 'fuzz_frame', 'fuzz_listener', 'fuzz_mux',
+                'fuzz_node', 'fuzz_udx_pair')
     for name, seeds in targets.items():
         where = os.path.join(corpus, name)
         os.makedirs(where, exist_ok=True)

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A node that dials, with all that nodes, servers, time and the application
+ * can do meanwhile. The input is a script; each step is a byte that says what
+ * happens, and some that say how. Whatever they are, each connection is told
+ * open at most once, only after the server has spoken, and ends once.
+ */
+#include <sodium.h>
+
+#include "base/err.h"
+#include "crypto/noise.h"
+#include "dht/inside.h"
+#include "fake_world.h"
+#include "fuzz.h"
+#include "node/conn.h"
+#include "node/inside.h"
+#include "peer/inside.h"
+#include "signal/message.h"
+#include "stream/secret.h"
+
+enum {
+	NODES = 8,
+	STEPS_MAX = 300,
+	CONNS_MAX = 32,
+	SERVERS_MAX = 8,
+	ASKED_MAX = 64,
+	TICKS_MAX = 200,
+};
+
+enum told { TOLD_NOTHING, TOLD_OPEN, TOLD_CLOSED };
+
+/* A request of the node. */
+struct asked {
+	struct addr to;
+	int sock;
+	uint16_t tid;
+	uint64_t command;
+	bool internal;
+	uint16_t len;
+	uint8_t value[NOISE_MESSAGE_MAX + 32];
+};
+
+/* The server's end of one handshake. */
+struct server {
+	struct noise_secrets secrets;
+	struct udx_stream *stream;
+	struct secret *secret;
+	uint32_t client_id;
+	struct addr at; /* where it lives, once it speaks */
+};
+
+struct lab {
+	struct fake_world fw, sw;
+	struct node *n;
+	struct key_pair own, key;
+	struct timers ts;
+	struct stats st;
+	struct limits limits;
+	struct udx *udx;
+	struct server servers[SERVERS_MAX];
+	unsigned servers_len;
+	bool spoke; /* a genuine header was delivered */
+
+	struct asked asked[ASKED_MAX];
+	uint32_t asked_len;
+	uint32_t conns[CONNS_MAX];
+	enum told told[CONNS_MAX];
+	unsigned conns_len;
+	const uint8_t *script, *end;
+};
+
+static uint8_t
+next(struct lab *l)
+{
+	return l->script < l->end ? *l->script++ : 0;
+}
+
+static struct addr
+node(unsigned i)
+{
+	return addr_v4(11, 1, (uint8_t)(i % NODES), 1, 49737);
+}
+
+/* Public, private and impossible ones, and one where a server may be. */
+static struct addr
+host(uint8_t how)
+{
+	static const uint8_t nets[8][3] = {{11, 2, 0}, {11, 2, 1},
+	    {192, 168, 1}, {10, 0, 0}, {127, 0, 0}, {203, 0, 113},
+	    {255, 255, 255}, {0, 0, 0}};
+	const uint8_t *n = nets[how % 8];
+
+	return addr_v4(n[0], n[1], n[2], how / 8 % 4, how & 128 ? 0 : 49737);
+}
+
+/* ---- what leaves and what is told ---- */
+
+static void
+note_sent(struct lab *l, const struct fake_sent *s)
+{
+	struct asked *a = &l->asked[l->asked_len % ASKED_MAX];
+	struct rpc_request m;
+
+	MUST(s->len <= DGRAM_MAX && s->meta.to.port != 0);
+	if (s->buf[0] == 0xff) { /* UDX: each server sees if it is its own */
+		struct dgram dg = {.buf = s->buf, .len = s->len};
+
+		dg.from = addr_v4(5, 0, 0, 1, 49737);
+		udx_recv(l->udx, &dg);
+		return;
+	}
+	if (rpc_request_decode(&m, s->buf, s->len) != 0 ||
+	    m.value.len > sizeof a->value)
+		return;
+	*a = (struct asked){.to = s->meta.to,
+	    .sock = s->meta.sock,
+	    .tid = m.tid,
+	    .command = m.command,
+	    .internal = m.internal,
+	    .len = (uint16_t)m.value.len};
+	if (m.value.len > 0)
+		memcpy(a->value, m.value.p, m.value.len);
+	l->asked_len++;
+}
+
+static void
+hear(struct lab *l, const struct news *news)
+{
+	unsigned i = 0;
+
+	if (news->kind != NEWS_OPEN && news->kind != NEWS_CLOSED &&
+	    news->kind != NEWS_READY)
+		return;
+	while (i < l->conns_len && l->conns[i] != news->op)
+		i++;
+	MUST(i < l->conns_len && l->told[i] != TOLD_CLOSED);
+	if (news->kind == NEWS_OPEN) {
+		MUST(l->told[i] == TOLD_NOTHING && l->spoke);
+		l->told[i] = TOLD_OPEN;
+	} else if (news->kind == NEWS_CLOSED) {
+		l->told[i] = TOLD_CLOSED;
+		MUST(node_conn_room(l->n, news->op) == 0);
+	} else {
+		MUST(l->told[i] == TOLD_OPEN);
+	}
+}
+
+static void
+settle(struct lab *l)
+{
+	struct news news;
+
+	for (int i = 0; i < TICKS_MAX && node_deadline(l->n) <= l->fw.w.now_us;
+	     i++)
+		node_tick(l->n);
+	MUST(node_deadline(l->n) > l->fw.w.now_us);
+	while (node_poll(l->n, &news))
+		hear(l, &news);
+	for (size_t i = 0; i < l->fw.sent_len; i++)
+		note_sent(l, &l->fw.sent[i]);
+	fake_clear(&l->fw);
+	MUST(l->n->peers->dials <= HASH_COUNT(l->n->peers->conns));
+	MUST(udx_streams(l->n->udx) <= HASH_COUNT(l->n->peers->conns));
+}
+
+static void
+receive(struct lab *l, int sock, const struct addr *from, const void *buf,
+    size_t len)
+{
+	uint8_t *copy = malloc(len + 1);
+	struct dgram dg = {
+	    .buf = copy, .len = len, .sock = sock, .from = *from};
+
+	MUST(copy != NULL);
+	memcpy(copy, buf, len);
+	if (l->fw.socks[sock].open)
+		node_recv(l->n, &dg);
+	free(copy);
+	settle(l);
+}
+
+static void
+pass_ms(struct lab *l, uint64_t ms)
+{
+	uint64_t until = l->fw.w.now_us + ms * 1000;
+
+	while (node_deadline(l->n) < until) {
+		l->fw.w.now_us = node_deadline(l->n);
+		settle(l);
+	}
+	l->fw.w.now_us = until;
+	settle(l);
+}
+
+/* ---- what nodes and servers do ---- */
+
+static void
+list_some(struct lab *l, struct addr *out, uint8_t *len, uint8_t max)
+{
+	for (uint8_t n = next(l) % (max + 1); n > 0; n--)
+		out[(*len)++] = host(next(l));
+}
+
+static struct payload
+make_payload(struct lab *l, uint32_t udx_id)
+{
+	struct payload p = {.flags = next(l) | PAYLOAD_UDX, .udx_id = udx_id};
+
+	p.error = p.flags & 128 ? next(l) % 5 : 0;
+	p.flags &= 127 & ~(unsigned)(next(l) == 255 ? PAYLOAD_UDX : 0);
+	p.firewall = next(l) % 5;
+	list_some(l, p.addrs4, &p.addrs4_len, 5);
+	list_some(l, p.relay_addrs, &p.relay_addrs_len, 5);
+	p.relays_len = next(l) % 4;
+	for (uint8_t i = 0; i < p.relays_len; i++) {
+		p.relays[i].relay = node(next(l));
+		p.relays[i].peer = host(next(l));
+	}
+	return p;
+}
+
+/* Message 2 for a message 1 of the node: its length, 0 if it is none. */
+static size_t
+shake(struct lab *l, struct bytes m1, uint8_t *out)
+{
+	static const uint8_t seed[KEY_SEED_LEN] = {4};
+	uint8_t plain[NOISE_MESSAGE_MAX];
+	struct server *s = &l->servers[l->servers_len % SERVERS_MAX];
+	struct payload client, p;
+	struct noise n;
+	size_t len;
+	int err;
+
+	if (s->stream != NULL || noise_read1(&n, &l->key, m1, plain) != 0)
+		return 0;
+	MUST(payload_decode(&client, plain, m1.len - NOISE_1_OVERHEAD) == 0);
+	s->client_id = client.udx_id;
+	s->stream = udx_stream_new(l->udx, NULL, &err);
+	MUST(s->stream != NULL);
+	p = make_payload(l, udx_id(s->stream));
+	len = payload_encode(&p, plain, sizeof plain);
+	MUST(noise_write2(
+		 &n, seed, (struct bytes){plain, len}, out, &s->secrets) == 0);
+	l->servers_len++;
+	return len + NOISE_2_OVERHEAD;
+}
+
+static struct bytes
+handshake_reply(struct lab *l, const struct asked *a, uint8_t *buf, size_t cap)
+{
+	uint8_t noise[NOISE_MESSAGE_MAX], how = next(l);
+	struct handshake in, m = {.mode = MODE_REPLY};
+
+	if (how % 8 == 0 || handshake_decode(&in, a->value, a->len) != 0)
+		return (struct bytes){0};
+	m.noise = (struct bytes){noise, shake(l, in.noise, noise)};
+	if (how % 8 == 1)
+		noise[next(l) % 48] ^= 1;
+	if (how % 8 == 2)
+		m.mode = next(l) % 6;
+	if (how % 8 == 3)
+		m.noise.len = next(l);
+	memset(noise + m.noise.len, 0, sizeof noise - m.noise.len);
+	if (how & 8)
+		m.peer = host(next(l));
+	return (struct bytes){buf, handshake_encode(&m, buf, cap)};
+}
+
+/* Answers one of the latest requests. */
+static void
+answer(struct lab *l)
+{
+	uint8_t buf[DGRAM_MAX], value[DGRAM_MAX],
+	    closer[ADDR_WIRE4_LEN * NODES];
+	uint8_t id[ID_LEN], back = next(l), how = next(l);
+	struct rpc_reply re = {.to = host(next(l)), .id = id};
+	struct wr w = wr_init(closer, sizeof closer);
+	struct peer p = {.key = l->key.public_key};
+	const struct asked *a;
+
+	if (l->asked_len == 0)
+		return;
+	a = &l->asked[(l->asked_len - 1 - back % 16 % l->asked_len) %
+		      ASKED_MAX];
+	re.tid = a->tid;
+	id_of_addr(id, &a->to);
+	for (unsigned i = 0; i < how % NODES; i++) {
+		struct addr n = node(i);
+
+		wr_addr4(&w, &n);
+	}
+	re.closer = (struct bytes){closer, wr_len(&w)};
+	if (!a->internal && a->command == CMD_PEER_HANDSHAKE)
+		re.value = handshake_reply(l, a, value, sizeof value);
+	if (!a->internal && a->command == CMD_FIND_PEER && how & 16)
+		re.value =
+		    (struct bytes){value, peer_encode(&p, value, sizeof value)};
+	receive(
+	    l, a->sock, &a->to, buf, rpc_reply_encode(&re, buf, sizeof buf));
+}
+
+/* The server's stream speaks, from some address, to some socket. */
+static void
+speak(struct lab *l)
+{
+	struct server *s = &l->servers[next(l) % SERVERS_MAX];
+	struct secret_keys keys = {.initiator = false};
+	struct udx_path path = {.to = addr_v4(5, 0, 0, 1, 49737)};
+	uint8_t how = next(l), text[8] = {0};
+	int sock = how % 4;
+
+	if (s->stream == NULL)
+		return;
+	if (s->secret == NULL) {
+		memcpy(keys.tx, s->secrets.tx, sizeof keys.tx);
+		memcpy(keys.rx, s->secrets.rx, sizeof keys.rx);
+		memcpy(keys.hash, s->secrets.hash, sizeof keys.hash);
+		s->secret = secret_new(&l->sw.w, &l->ts, s->stream, &keys);
+		MUST(s->secret != NULL);
+		if (secret_start(s->secret) != 0) { /* closed by now */
+			secret_free(s->secret);
+			s->secret = NULL;
+			return;
+		}
+		path.id = s->client_id;
+		udx_connect(s->stream, &path);
+		s->at = host(how / 4);
+	}
+	if (how & 64)
+		secret_write(s->secret, text, sizeof text);
+	if (how & 128)
+		secret_end(s->secret);
+	l->sw.w.now_us = l->fw.w.now_us;
+	timers_run(&l->ts, l->sw.w.now_us);
+	for (size_t i = 0; i < l->sw.sent_len; i++) {
+		l->spoke = true;
+		receive(l, sock, &s->at, l->sw.sent[i].buf, l->sw.sent[i].len);
+	}
+	fake_clear(&l->sw);
+}
+
+/* ---- what the application does ---- */
+
+static void
+dial(struct lab *l)
+{
+	struct addr relays[8];
+	struct node_connect c = {.key = l->key.public_key, .relays = relays};
+	uint8_t how = next(l);
+
+	if (l->conns_len == CONNS_MAX)
+		return;
+	while (c.relays_len < how % 8)
+		relays[c.relays_len++] =
+		    how & 8 ? node(next(l)) : host(next(l));
+	c.timeout_ms = how & 16 ? next(l) * 10 : 0;
+	if (node_connect(l->n, &c, &l->conns[l->conns_len]) == 0)
+		l->conns_len++;
+	settle(l);
+}
+
+static void
+use(struct lab *l)
+{
+	unsigned i = next(l);
+	uint8_t how = next(l), text[64] = {0};
+	uint32_t conn;
+
+	if (l->conns_len == 0)
+		return;
+	i %= l->conns_len;
+	conn = l->conns[i];
+	switch (how % 4) {
+	case 0:
+		node_conn_close(l->n, conn);
+		l->told[i] = TOLD_CLOSED;
+		break;
+	case 1:
+		node_conn_end(l->n, conn);
+		break;
+	case 2:
+		node_conn_write(l->n, conn, text, how / 4);
+		break;
+	default:
+		node_conn_consume(l->n, conn, node_conn_peek(l->n, conn).len);
+		break;
+	}
+	settle(l);
+}
+
+static void
+disturb(struct lab *l)
+{
+	uint8_t how = next(l);
+	struct addr local[2] = {host(how), addr_v4(192, 168, 1, 3, 0)};
+
+	switch (how % 5) {
+	case 0:
+		node_slept(l->n, (uint64_t)how * 1000000);
+		break;
+	case 1:
+		node_network_changed(l->n);
+		break;
+	case 2:
+		node_set_local(l->n, local, 2);
+		break;
+	case 3:
+		l->fw.batch_max = how & 8 ? 1 : 0;
+		node_writable(l->n, how % 2);
+		break;
+	default:
+		if (how == 254)
+			node_leave(l->n);
+		break;
+	}
+	settle(l);
+}
+
+static void
+step(struct lab *l)
+{
+	switch (next(l) % 8) {
+	case 0:
+		dial(l);
+		break;
+	case 1:
+	case 2:
+		answer(l);
+		break;
+	case 3:
+	case 4:
+		speak(l);
+		break;
+	case 5:
+		pass_ms(l, 1U << next(l) % 14);
+		break;
+	case 6:
+		use(l);
+		break;
+	default:
+		disturb(l);
+		break;
+	}
+}
+
+/* ---- life ---- */
+
+static void
+lab_init(struct lab *l)
+{
+	static const uint8_t seeds[2][KEY_SEED_LEN] = {{1}, {2}};
+	static const struct hash_key key = {{3}};
+	struct addr any = {.family = ADDR_V4}, bound;
+	struct node_config c;
+
+	fake_init(&l->fw, 1);
+	fake_init(&l->sw, 2);
+	key_pair_from_seed(&l->own, seeds[0]);
+	key_pair_from_seed(&l->key, seeds[1]);
+	node_config_init(&c);
+	c.identity = &l->own;
+	c.dht.limits.connections = CONNS_MAX / 2;
+	c.dht.limits.dials = CONNS_MAX / 4;
+	c.dht.limits.attempts = 4;
+	c.dht.limits.remembered = 2;
+	l->n = node_new(&l->fw.w, &c);
+	MUST(l->n != NULL && node_start(l->n) == 0);
+	for (unsigned i = 0; i < NODES; i++) {
+		struct addr a = node(i);
+		uint8_t id[ID_LEN];
+		struct table *t = &node_dht(l->n)->table;
+
+		id_of_addr(id, &a);
+		if (table_check(t, id, &a, NULL) == 0)
+			table_add(t, id, &a, 0);
+	}
+	timers_init(&l->ts);
+	limits_init(&l->limits);
+	MUST(l->sw.w.ops->open(&l->sw.w, &any, &bound) == 0);
+	l->udx = udx_new(&l->sw.w, &l->ts, &l->st, &l->limits, &key);
+	MUST(l->udx != NULL);
+	settle(l);
+}
+
+static void
+lab_fini(struct lab *l)
+{
+	/* Whoever was dialed is reached or given up in time. */
+	l->fw.batch_max = 0;
+	pass_ms(l, 60000);
+	for (unsigned i = 0; i < l->conns_len; i++)
+		MUST(l->told[i] != TOLD_NOTHING);
+	MUST(l->n->peers->dials == 0);
+	node_free(l->n);
+	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
+		MUST(!l->fw.socks[h].open);
+	for (int i = 0; i < SERVERS_MAX; i++)
+		secret_free(l->servers[i].secret);
+	udx_free(l->udx);
+	timers_fini(&l->ts);
+	fake_fini(&l->fw);
+	fake_fini(&l->sw);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct lab *l = calloc(1, sizeof *l);
+
+	MUST(l != NULL);
+	l->script = data;
+	l->end = data + size;
+	lab_init(l);
+	for (int i = 0; i < STEPS_MAX && l->script < l->end; i++)
+		step(l);
+	lab_fini(l);
+	free(l);
+	return 0;
+}
