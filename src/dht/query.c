@@ -230,7 +230,8 @@ on_answer(void *owner, const struct dht_answer *a)
 	bool good = a->err == 0 && a->reply->error == RPC_OK;
 
 	settle(s, a->err == 0 ? STEP_DONE : STEP_FAILED);
-	if (q->state != QUERY_WALK)
+	/* Busy: its own callback has ended this request, with its socket. */
+	if (q->state != QUERY_WALK || q->busy)
 		return;
 	if (a->err != 0) {
 		on_timeout(s);
@@ -290,7 +291,7 @@ ask(struct query *q, struct step *s)
 	    .sends = QUERY_SENDS,
 	};
 	struct request_extra x = {
-	    .sock = WORLD_NO_SOCK,
+	    .sock = (int)q->spec.socket - 1,
 	    .id = q->spec.passed_on ? NULL : s->id,
 	    .missed = on_missed,
 	};

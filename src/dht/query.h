@@ -45,6 +45,7 @@ struct query_spec {
 	 * silence says nothing of that one, and is worth waiting for.
 	 */
 	bool passed_on;
+	uint32_t socket;    /* to send from, counted from 1; 0: the usual one */
 	bool background;    /* few at a time; of nobody's impatience */
 	bool bootstrap;     /* one of the bootstrap list is asked in any case */
 	uint8_t commit_max; /* how many of the closest to commit to; 0: none */

@@ -20,6 +20,7 @@
 #include "base/timer.h"
 #include "node/node.h"
 #include "peer/listener.h"
+#include "punch/punch.h"
 #include "records/client.h"
 #include "records/records.h"
 #include "signal/router.h"

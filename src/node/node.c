@@ -83,9 +83,9 @@ node_free(struct node *n)
 	if (n->dht != NULL)
 		dht_end(n->dht);
 	peers_free(n->peers);
-	punch_free(n->punch);
 	announcements_fini(n);
 	ops_fini(n);
+	punch_free(n->punch);
 	router_free(n->router);
 	records_free(n->records);
 	udx_free(n->udx);

@@ -7,7 +7,7 @@
  * Every function may be called whenever no other is running; none blocks.
  * After any call: drain node_poll(), send the world's batch, and come back at
  * node_deadline(). Uses: base, crypto, dht, records, udx, signal,
- * peer.
+ * punch, peer.
  */
 #ifndef NODE_NODE_H
 #define NODE_NODE_H

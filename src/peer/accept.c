@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "peer/conn_punch.h"
 #include "peer/session.h"
 
 void
@@ -64,6 +65,20 @@ accept_verdict(const struct payload *theirs)
 
 /* ---- out ---- */
 
+/* Where to ask for a punch: at nodes that forward to us. */
+static void
+offer_punch(const struct session *s, const struct relay_set *relays,
+    struct payload *out)
+{
+	out->holepunch_id = s->id;
+	for (uint32_t i = 0; i < relays->len; i++)
+		out->relays[i] = (struct payload_relay){
+		    .relay = relays->at[i].relay, .peer = relays->at[i].us};
+	out->relays_len = (uint8_t)relays->len;
+	if (relays->len > 0)
+		out->flags |= PAYLOAD_HOLEPUNCH;
+}
+
 static void
 describe(const struct session *s, struct payload *out)
 {
@@ -72,6 +87,8 @@ describe(const struct session *s, struct payload *out)
 
 	out->udx_id = conn_udx_id(s->conn);
 	local_describe(b->local, b->dht, out);
+	if (dht_open_address(b->dht) == NULL)
+		offer_punch(s, announced_relays(l->announced), out);
 	out->relay_addrs_len =
 	    (uint8_t)announced_addresses(l->announced, out->relay_addrs);
 	if (out->relay_addrs_len > 0)
@@ -100,6 +117,36 @@ seal(struct session *s, const struct incoming *in, struct bytes plain,
 	}
 	s->answer_len = (uint16_t)(plain.len + NOISE_2_OVERHEAD);
 	return 0;
+}
+
+/*
+ * It is told where our puncher is by the relay that passes the answer on: so
+ * the answer leaves from there (07 V8). Within one network it is told of the
+ * socket that neighbours find us at.
+ */
+static void
+open_puncher(struct session *s, const struct incoming *in)
+{
+	const struct peers_base *b = &s->ls->peers->base;
+	struct addr near;
+	int sock;
+
+	if (in->call.direct || in->theirs.firewall == FIREWALL_OPEN)
+		return;
+	sock = conn_punch_open(s->conn);
+	if (!addr_same_host(&in->call.client, &in->call.us) ||
+	    local_neighbours(b->local, b->dht, &in->theirs, &near, 1) == 0)
+		s->answer_sock = sock;
+}
+
+static void
+accept_punch(struct session *s, const struct incoming *in,
+    const struct noise_secrets *secrets)
+{
+	struct punch_peer peer = {.addr = in->call.client,
+	    .native = (in->theirs.features & PAYLOAD_NATIVE) != 0};
+
+	conn_punch_accept(s->conn, secrets, &peer);
 }
 
 /*
@@ -133,16 +180,20 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 	struct bytes b = {.p = plain};
 	int err;
 
-	if (error == SIGNAL_OK)
+	if (error == SIGNAL_OK) {
+		open_puncher(s, in);
 		describe(s, &out);
+	}
 	b.len = payload_encode(&out, plain, sizeof plain);
 	err = b.len > 0 ? seal(s, in, b, &secrets) : ERR_VALUE;
 	if (err != 0)
 		return err;
 	if (error == SIGNAL_OK)
 		err = conn_shaken(s->conn, &secrets, false, in->theirs.udx_id);
-	noise_secrets_wipe(&secrets);
-	if (err == 0 && error == SIGNAL_OK)
+	if (err == 0 && error == SIGNAL_OK) {
 		take_path(s, in);
+		accept_punch(s, in, &secrets);
+	}
+	noise_secrets_wipe(&secrets);
 	return err;
 }

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "peer/answer.h"
+#include "peer/conn_punch.h"
 #include "signal/message.h"
 
 /* Addresses of the same network that are knocked at, most alike first. */
@@ -32,6 +33,7 @@ answer_read(
 	    .server = m.peer.family != ADDR_NONE ? m.peer : a->from,
 	    .us = a->reply->to,
 	    .sock = a->sock,
+	    .rtt_us = a->rtt_us,
 	};
 	err = noise_read2(n, m.noise, plain, &out->secrets);
 	if (err == 0)
@@ -105,41 +107,50 @@ offer_lan(const struct answer *a, const struct peers_base *b, struct conn *c)
 		    c, CONN_PATH_LAN, dht_server_socket(b->dht), &near[i]);
 }
 
+static bool
+offers_punch(const struct answer *a)
+{
+	return a->relayed && a->payload.firewall != FIREWALL_OPEN &&
+	       payload_has(&a->payload, PAYLOAD_HOLEPUNCH) &&
+	       a->payload.relays_len > 0;
+}
+
+void
+answer_punch(const struct answer *a, const uint8_t *target, struct conn *c)
+{
+	const struct payload *p = &a->payload;
+	struct punch_peer peer = {
+	    .addr = a->server,
+	    .native = (p->features & PAYLOAD_NATIVE) != 0,
+	    .rtt_us = a->rtt_us,
+	    .target = target,
+	    .id = p->holepunch_id,
+	    .relay = a->node,
+	};
+
+	if (!offers_punch(a))
+		return;
+	for (uint8_t i = 0;
+	     i < p->relays_len && peer.relays_len < PUNCH_RELAYS_MAX; i++) {
+		peer.relays[peer.relays_len].relay = p->relays[i].relay;
+		peer.relays[peer.relays_len++].peer = p->relays[i].peer;
+	}
+	conn_punch_saw(c, a->sock, &a->us, &a->node);
+	conn_punch_connect(c, &a->secrets, &peer);
+}
+
 bool
 answer_paths(const struct answer *a, const struct peers_base *b, struct conn *c)
 {
-	const struct payload *p = &a->payload;
-
 	if (!a->relayed) {
 		conn_path(c, CONN_PATH_DIRECT, a->sock, &a->server);
 		return true;
 	}
-	if (p->firewall == FIREWALL_OPEN ||
-	    !payload_has(p, PAYLOAD_HOLEPUNCH) || p->relays_len == 0)
+	if (!offers_punch(a))
 		offer_direct(a, b, c);
 	offer_lan(a, b, c);
 	/* Open as we are, the server connects to us. */
 	return conn_has_path(c) || dht_open_address(b->dht) != NULL;
-}
-
-bool
-answer_punch(const struct answer *a, struct punch_peer *out)
-{
-	const struct payload *p = &a->payload;
-
-	if (!a->relayed || p->firewall == FIREWALL_OPEN ||
-	    !payload_has(p, PAYLOAD_HOLEPUNCH) || p->relays_len == 0)
-		return false;
-	*out = (struct punch_peer){
-	    .addr = a->server, .id = p->holepunch_id, .relay = a->node};
-	while (out->relays_len < PUNCH_RELAYS_MAX &&
-	       out->relays_len < p->relays_len) {
-		uint8_t i = out->relays_len++;
-
-		out->relays[i].relay = p->relays[i].relay;
-		out->relays[i].peer = p->relays[i].peer;
-	}
-	return true;
 }
 
 size_t

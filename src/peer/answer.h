@@ -23,6 +23,7 @@ struct answer {
 	struct addr us;     /* as that node sees us */
 	bool relayed;       /* the node is not the server */
 	int sock;           /* on which it came */
+	uint64_t rtt_us;    /* there and back */
 };
 
 /*
@@ -43,11 +44,9 @@ int answer_verdict(const struct answer *a);
 bool answer_paths(
     const struct answer *a, const struct peers_base *b, struct conn *c);
 
-/*
- * What a puncher is to know of the server, all but secret, target and round
- * trip. False: it does not offer to punch, or needs not.
- */
-bool answer_punch(const struct answer *a, struct punch_peer *out);
+/* Begins to punch, if that is the server's offer, spec 04. */
+void answer_punch(
+    const struct answer *a, const uint8_t *target, struct conn *c);
 
 /* Nodes to remember for the next dial, best first; returns how many. */
 size_t answer_relays(const struct answer *a, struct addr *out, size_t max);

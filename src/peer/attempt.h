@@ -26,7 +26,9 @@ enum attempt_kind {
 	ATTEMPT_LOOKUP,    /* the walk ended: err */
 	ATTEMPT_TRY,       /* a path is tried: path, addr */
 	ATTEMPT_PATH_LOST, /* a path failed: path, addr, err */
-	ATTEMPT_PUNCH,     /* a round of hole punching: number */
+	ATTEMPT_PUNCH,     /* a round of hole punching through addr: number */
+	ATTEMPT_VERDICT,   /* the peer's, told through addr: number */
+	ATTEMPT_PROBES,    /* probes are sent: number says which kind */
 	ATTEMPT_OPEN,      /* path, addr */
 	ATTEMPT_FAILED,    /* err */
 };

@@ -104,6 +104,7 @@ set_up(struct conn *c, const struct conn_spec *spec, int *err)
 	c->settled = spec->settled;
 	c->owner = spec->owner;
 	c->began_us = p->world->now_us;
+	c->sock = WORLD_NO_SOCK;
 	conn_paths_init(c);
 	HASH_ADD_BYHASHVALUE(
 	    hh, p->conns, number, sizeof c->number, c->number, c);
@@ -142,13 +143,10 @@ drop_streams(struct conn *c)
 	conn_paths_fini(c);
 	secret_free(c->secret);
 	c->secret = NULL;
-	if (c->udx == NULL)
-		return;
-	udx_stream_free(c->udx);
+	if (c->udx != NULL)
+		udx_stream_free(c->udx);
 	c->udx = NULL;
-	if (conn_has_path(c) &&
-	    !dht_has_socket(c->peers->base.dht, conn_sock(c)))
-		socks_leave(c->peers, conn_sock(c));
+	conn_punch_fini(c);
 }
 
 static void
@@ -260,6 +258,7 @@ prove(struct conn *c)
 	if (!secret_opened(c->secret))
 		return;
 	conn_paths_settle(c);
+	conn_punch_settle(c);
 	c->state = CONN_OPEN;
 	c->known = true;
 	conn_note_path(c, ATTEMPT_OPEN, &c->paths[c->current]);

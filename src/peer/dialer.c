@@ -69,9 +69,8 @@ struct dial {
 	int walk_err; /* of the last one */
 	bool found;   /* somebody knows the key */
 
-	struct puncher *puncher;
-
 	struct timer next, deadline;
+	int sock; /* that the handshake leaves from, or WORLD_NO_SOCK */
 	bool answered, ended;
 };
 
@@ -113,13 +112,13 @@ on_settled(void *owner, struct conn *c, int err)
 {
 	struct dial *d = owner;
 
+	(void)c;
 	(void)err;
 	d->ended = true;
 	d->peers->dials--;
 	timer_disarm(d->peers->timers, &d->next);
 	timer_disarm(d->peers->timers, &d->deadline);
 	cancel_tries(d);
-	puncher_free(d->puncher, conn_sock(c));
 	/* The walk's own end frees it then, now or after its callback. */
 	if (d->walk != NULL)
 		query_cancel(d->walk);
@@ -148,82 +147,20 @@ on_deadline(struct timer *t)
 {
 	struct dial *d = container_of(t, struct dial, deadline);
 
-	conn_fail(d->conn, d->answered ? ERR_NO_PATH : ERR_TIMEOUT);
+	conn_fail(
+	    d->conn, d->answered ? conn_punch_failure(d->conn) : ERR_TIMEOUT);
 }
 
 /* ---- the answer ---- */
 
-/* What there is of paths has so long to prove itself. */
-static void
-wait_for_paths(struct dial *d)
-{
-	if (d->deadline.due_us > after(d, PATHS_MS))
-		timer_arm(d->peers->timers, &d->deadline, after(d, PATHS_MS));
-}
-
-static void
-on_punch(void *owner, const struct punch_event *e)
-{
-	struct dial *d = owner;
-
-	switch (e->kind) {
-	case PUNCH_ROUND:
-		conn_note(d->conn, &(struct attempt_step){.kind = ATTEMPT_PUNCH,
-				       .addr = e->addr,
-				       .number = e->number});
-		break;
-	case PUNCH_CANDIDATE:
-		conn_path(d->conn, CONN_PATH_PUNCHED, e->sock, &e->addr);
-		break;
-	case PUNCH_FAILED:
-		puncher_free(d->puncher, conn_sock(d->conn));
-		d->puncher = NULL;
-		/* It matters if there is nothing else, 07 H7. */
-		if (!conn_has_path(d->conn))
-			conn_fail(d->conn,
-			    e->err == ERR_TIMEOUT ? ERR_NO_PATH : e->err);
-		else
-			wait_for_paths(d);
-		break;
-	case PUNCH_ANSWER:
-	case PUNCH_PROBING:
-		break;
-	}
-}
-
-/* As the last thing: if it fails at once and nothing else is left, d is gone.
- */
-static void
-punch(struct dial *d, const struct answer *a, struct punch_peer *peer,
-    uint64_t rtt_us)
-{
-	struct punch_owner owner = {.event = on_punch, .owner = d};
-	uint8_t secret[PUNCH_KEY_LEN];
-	int err;
-
-	d->puncher = puncher_new(d->peers->base.punch, &owner, &err);
-	if (d->puncher == NULL) {
-		if (!conn_has_path(d->conn))
-			conn_fail(d->conn, err);
-		return;
-	}
-	noise_punch_key(secret, a->secrets.hash);
-	peer->secret = secret;
-	peer->target = d->target;
-	peer->rtt_us = rtt_us;
-	puncher_connect(d->puncher, peer);
-	sodium_memzero(secret, sizeof secret);
-}
-
 /* The first valid answer ends the search; what follows is about paths. */
 static void
-take_paths(struct dial *d, struct answer *a, uint64_t rtt_us)
+take_paths(struct dial *d, struct answer *a)
 {
 	struct peers *p = d->peers;
 	struct addr relays[RELAYS_KEPT];
-	struct punch_peer peer;
-	bool waits = false;
 	int err = answer_verdict(a);
+	bool found;
 
 	if (err == 0)
 		err =
@@ -231,17 +168,16 @@ take_paths(struct dial *d, struct answer *a, uint64_t rtt_us)
 	if (err == 0) {
 		relays_put(&p->relays, d->key, relays,
 		    answer_relays(a, relays, RELAYS_KEPT));
-		waits = answer_paths(a, &p->base, d->conn);
+		found = answer_paths(a, &p->base, d->conn);
+		answer_punch(a, d->target, d->conn);
+		if (!found && !conn_is_punching(d->conn))
+			err = ERR_NO_PATH;
 	}
 	if (err != 0)
 		conn_fail(d->conn, err);
-	else if (answer_punch(a, &peer) &&
-		 dht_open_address(p->base.dht) == NULL)
-		punch(d, a, &peer, rtt_us);
-	else if (waits)
-		wait_for_paths(d);
-	else
-		conn_fail(d->conn, ERR_NO_PATH);
+	else if (!conn_is_punching(d->conn) &&
+		 d->deadline.due_us > after(d, PATHS_MS))
+		timer_arm(p->timers, &d->deadline, after(d, PATHS_MS));
 }
 
 /* True if it was one: then d may be gone. */
@@ -261,7 +197,7 @@ take_answer(struct dial *d, const struct dht_answer *reply)
 	if (d->walk != NULL)
 		query_cancel(d->walk);
 	timer_disarm(d->peers->timers, &d->next);
-	take_paths(d, &a, reply->rtt_us);
+	take_paths(d, &a);
 	answer_wipe(&a);
 	return true;
 }
@@ -302,13 +238,15 @@ begin(struct dial *d, struct try *t)
 	    .doubling = true,
 	};
 	struct dht_done done = {.call = on_tried, .owner = t};
-	int err = dht_call(d->peers->base.dht, &c, done, &t->request);
+	int err =
+	    dht_call_from(d->peers->base.dht, d->sock, &c, done, &t->request);
 
 	if (err == ERR_BUSY || err == ERR_CLOSED)
 		return false;
 	t->begun = true;
 	if (err != 0)
 		return true;
+	conn_punch_sent(d->conn, &t->node);
 	d->tries_open++;
 	note(d, ATTEMPT_HANDSHAKE, &t->node, 0);
 	return true;
@@ -375,6 +313,7 @@ walk(struct dial *d, const struct query_result *before)
 	struct query_spec spec = {
 	    .command = d->asking ? CMD_FIND_PEER : CMD_PEER_HANDSHAKE,
 	    .passed_on = !d->asking,
+	    .socket = (uint32_t)(d->sock + 1),
 	    .reply = on_node,
 	    .done = on_walked,
 	    .owner = d,
@@ -530,6 +469,7 @@ dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 		dial_free(d);
 		return err;
 	}
+	d->sock = conn_punch_open(d->conn);
 	p->dials++;
 	*number = conn_number(d->conn);
 	err = dial_begin(d, spec);

@@ -6,6 +6,7 @@
  *	peer.c	     life, numbers, and the order in which things are told
  *	conn.c	     one connection: its streams, its end, what is told of it
  *	conn_path.c  the ways to its peer, until one is proved
+ *	conn_punch.c its hole punching, and the sockets that come of it
  *	dialer.c     from a key to a handshake, and the paths that follow
  *	listener.c   from a handshake to a connection
  */
@@ -17,6 +18,7 @@
 #include "base/hash.h"
 #include "peer/attempt.h"
 #include "peer/conn.h"
+#include "peer/conn_punch.h"
 #include "peer/peer.h"
 #include "peer/relays.h"
 #include "peer/socks.h"
@@ -105,6 +107,11 @@ struct conn {
 	uint8_t current; /* of the paths, by which the stream goes */
 	struct timer knock;
 	uint32_t knock_ms;
+
+	struct puncher *puncher; /* until it is settled */
+	bool punching;
+	int punch_err; /* why it ended without a path */
+	int sock;      /* that punching has left open, or WORLD_NO_SOCK */
 	uint64_t began_us;
 };
 

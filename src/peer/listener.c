@@ -7,12 +7,20 @@
 
 /* ---- what is told ---- */
 
+/* Who listens may be wanted any moment, and is classified by then. */
+static void
+keep_ready(const struct listeners *ls)
+{
+	punch_keep_ready(ls->peers->base.punch, ls->len > 0);
+}
+
 static void
 listener_free(struct listener *l)
 {
 	peers_unstir(l->ls->peers, &l->stirred);
 	TAILQ_REMOVE(&l->ls->list, l, link);
 	l->ls->len--;
+	keep_ready(l->ls);
 	free(l->allow);
 	free(l);
 }
@@ -193,6 +201,7 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	}
 	TAILQ_INSERT_TAIL(&ls->list, l, link);
 	ls->len++;
+	keep_ready(ls);
 	*number = l->number;
 	return 0;
 }
@@ -241,9 +250,10 @@ peers_renew(struct peers *p)
 int
 peers_call(struct peers *p, const struct router_call *call)
 {
-	if (call->ticket.command != CMD_PEER_HANDSHAKE)
-		return listener_drop(p->listeners, ERR_UNKNOWN);
-	return session_serve(call->server, call);
+	(void)p;
+	return call->ticket.command == CMD_PEER_HANDSHAKE
+		   ? session_serve(call->server, call)
+		   : session_punch(call->server, call);
 }
 
 void

@@ -36,8 +36,8 @@ peers_free(struct peers *p)
 		return;
 	while (p->conns != NULL)
 		conn_close(p->conns);
-	socks_fini(p);
 	listeners_free(p->listeners);
+	socks_fini(p);
 	relays_fini(&p->relays);
 	attempts_fini(&p->attempts);
 	free(p);

@@ -73,6 +73,7 @@ session_free(struct session *s)
 		ls->half_open_len--;
 	}
 	free(s->answer);
+	s->id = 0; /* whoever still quotes it finds nobody */
 	index_del(&ls->by_message, at);
 	pool_put(&ls->sessions, at);
 }
@@ -101,6 +102,7 @@ session_settled(void *owner, struct conn *c, int err)
 
 	(void)c;
 	s->conn = NULL;
+	s->answer_sock = WORLD_NO_SOCK; /* the stream's, or closed */
 	if (l != NULL)
 		l->accepted += err == 0;
 	finish(s);
@@ -123,6 +125,8 @@ on_due(struct timer *t)
 
 	if (s->state == SESSION_DONE)
 		session_free(s);
+	else if (s->conn != NULL && conn_is_punching(s->conn))
+		arm(s, WAIT_US); /* it has deadlines of its own: 07 V6 */
 	else
 		give_up(s, ERR_TIMEOUT);
 }
@@ -244,6 +248,8 @@ send_answer(const struct session *s, const struct router_ticket *t)
 {
 	struct bytes answer = {s->answer, s->answer_len};
 
+	if (s->answer_sock != WORLD_NO_SOCK)
+		conn_punch_sent(s->conn, &t->from);
 	return router_answer(
 	    s->ls->peers->base.router, t, answer, s->answer_sock);
 }
@@ -351,6 +357,21 @@ session_serve(struct listener *l, const struct router_call *call)
 	if (err != 0 && s != NULL)
 		undo(s, err);
 	return err != 0 ? listener_drop(ls, err) : 0;
+}
+
+int
+session_punch(struct listener *l, const struct router_call *call)
+{
+	struct listeners *ls = l->ls;
+	struct session *s;
+
+	if (call->id == 0 || call->id > ls->sessions.top)
+		return listener_drop(ls, ERR_UNKNOWN);
+	s = pool_at(&ls->sessions, (uint32_t)call->id);
+	if (s->id != call->id || s->listener != l->number || s->conn == NULL)
+		return listener_drop(ls, ERR_UNKNOWN);
+	return conn_punch_serve(
+	    s->conn, call, announced_through(l->announced, &call->ticket.from));
 }
 
 /* ---- decisions ---- */

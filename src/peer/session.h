@@ -126,6 +126,9 @@ void sessions_fini(struct listeners *ls);
 /* A PEER_HANDSHAKE: 0, or why it was dropped (counted). */
 int session_serve(struct listener *l, const struct router_call *call);
 
+/* A PEER_HOLEPUNCH: 0, or why it was dropped (counted). */
+int session_punch(struct listener *l, const struct router_call *call);
+
 /* The offer of this connection was answered. */
 void session_decide(struct listeners *ls, struct conn *c, bool accept);
 

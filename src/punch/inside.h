@@ -207,7 +207,10 @@ int puncher_probed(struct puncher *p, const struct dgram *dg);
  * turn.
  */
 int probing_start(struct puncher *p, uint64_t delay_us);
+
+/* Sends no more; the sockets stay, a stream may be trying one of them. */
 void probing_stop(struct puncher *p);
+void probing_fini(struct puncher *p);
 
 /* One strategy or another would need a turn. */
 enum schedule_kind probing_kind(const struct puncher *p);

@@ -247,6 +247,12 @@ probing_stop(struct puncher *p)
 	timer_disarm(p->room->timers, &p->shots);
 	timer_disarm(p->room->timers, &p->knocks);
 	turns_end(&p->room->turns, &p->turn);
+}
+
+void
+probing_fini(struct puncher *p)
+{
+	probing_stop(p);
 	close_fan(p);
 }
 

@@ -82,7 +82,7 @@ puncher_free(struct puncher *p, int keep)
 	room = p->room;
 	if (keep != WORLD_NO_SOCK)
 		leave_open(p, keep);
-	probing_stop(p);
+	probing_fini(p);
 	client_fini(p);
 	server_fini(p);
 	timer_disarm(room->timers, &p->end);

@@ -32,6 +32,7 @@ struct script {
 	struct records *r;
 	struct router *rt;
 	struct udx *udx;
+	struct punch *punch;
 	struct local local;
 	struct peers *peers;
 	uint32_t listeners[KEYS]; /* 0: does not listen */
@@ -126,11 +127,14 @@ make_rooms(struct script *s, uint8_t how)
 	s->rt = router_new(s->d, s->r);
 	s->udx = udx_new(
 	    &s->fw.w, &s->ts, &s->st, dht_limits(s->d), dht_hash_key(s->d));
+	s->punch = punch_new(s->d, s->rt);
 	MUST(s->r != NULL && s->rt != NULL && s->udx != NULL);
+	MUST(s->punch != NULL);
 	b = (struct peers_base){.dht = s->d,
 	    .records = s->r,
 	    .router = s->rt,
 	    .udx = s->udx,
+	    .punch = s->punch,
 	    .local = &s->local};
 	s->peers = peers_new(&b);
 	MUST(s->peers != NULL);
@@ -141,6 +145,7 @@ free_rooms(struct script *s)
 {
 	dht_end(s->d);
 	peers_free(s->peers);
+	punch_free(s->punch);
 	udx_free(s->udx);
 	router_free(s->rt);
 	records_free(s->r);

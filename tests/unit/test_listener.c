@@ -29,6 +29,7 @@
 struct rig {
 	struct relay_net n;
 	struct udx *udx;
+	struct punch *punch;
 	struct peers *peers;
 	struct local local;
 	struct key_pair keys; /* that listen */
@@ -65,12 +66,15 @@ peers_init(struct rig *g)
 
 	g->udx = udx_new(&g->n.fw.w, &g->n.ts, &g->n.st, dht_limits(g->n.d),
 	    dht_hash_key(g->n.d));
+	g->punch = punch_new(g->n.d, g->n.rt);
 	ck_assert_ptr_nonnull(g->udx);
+	ck_assert_ptr_nonnull(g->punch);
 	b = (struct peers_base){
 	    .dht = g->n.d,
 	    .records = g->n.r,
 	    .router = g->n.rt,
 	    .udx = g->udx,
+	    .punch = g->punch,
 	    .local = &g->local,
 	};
 	g->peers = peers_new(&b);
@@ -117,6 +121,7 @@ rig_fini(struct rig *g)
 {
 	dht_end(g->n.d);
 	peers_free(g->peers);
+	punch_free(g->punch);
 	udx_free(g->udx);
 	relay_fini(&g->n);
 }

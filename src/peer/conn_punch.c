@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC */
+#include <sodium.h>
+
+#include "base/err.h"
+#include "peer/conn_punch.h"
+#include "peer/inside.h"
+
+/* ---- events ---- */
+
+static void
+note(struct conn *c, enum attempt_kind kind, const struct punch_event *e)
+{
+	struct attempt_step step = {.kind = kind,
+	    .path = CONN_PATH_PUNCHED,
+	    .addr = e->addr,
+	    .err = e->err,
+	    .number = e->number};
+
+	conn_note(c, &step);
+}
+
+/* Other ways may still lead there; if there is none, that was it. */
+static void
+on_failed(struct conn *c, const struct punch_event *e)
+{
+	c->punching = false;
+	note(c, ATTEMPT_PATH_LOST, e);
+	c->punch_err = e->err;
+	if (c->state == CONN_PROVING && !conn_has_path(c))
+		conn_fail(c, conn_punch_failure(c));
+}
+
+static void
+on_event(void *owner, const struct punch_event *e)
+{
+	struct conn *c = owner;
+
+	switch (e->kind) {
+	case PUNCH_ROUND:
+		note(c, ATTEMPT_PUNCH, e);
+		break;
+	case PUNCH_ANSWER:
+		note(c, ATTEMPT_VERDICT, e);
+		break;
+	case PUNCH_PROBING:
+		note(c, ATTEMPT_PROBES, e);
+		break;
+	case PUNCH_CANDIDATE:
+		conn_path(c, CONN_PATH_PUNCHED, e->sock, &e->addr);
+		break;
+	case PUNCH_FAILED:
+		on_failed(c, e);
+		break;
+	}
+}
+
+/* ---- the handshake ---- */
+
+int
+conn_punch_open(struct conn *c)
+{
+	struct peers *p = c->peers;
+	struct punch_owner o = {.event = on_event, .owner = c};
+	int err;
+
+	if (dht_open_address(p->base.dht) != NULL)
+		return WORLD_NO_SOCK;
+	c->puncher = puncher_new(p->base.punch, &o, &err);
+	return c->puncher != NULL ? puncher_sock(c->puncher) : WORLD_NO_SOCK;
+}
+
+void
+conn_punch_sent(struct conn *c, const struct addr *to)
+{
+	if (c->puncher != NULL)
+		puncher_sent(c->puncher, to);
+}
+
+void
+conn_punch_saw(
+    struct conn *c, int sock, const struct addr *us, const struct addr *by)
+{
+	if (c->puncher != NULL && puncher_sock(c->puncher) == sock)
+		puncher_saw(c->puncher, us, by);
+}
+
+bool
+conn_punch_connect(struct conn *c, const struct noise_secrets *s,
+    const struct punch_peer *peer)
+{
+	struct punch_peer with = *peer;
+	uint8_t key[KEY_LEN];
+	int err;
+
+	if (c->puncher == NULL)
+		return false;
+	noise_punch_key(key, s->hash);
+	with.secret = key;
+	c->punching = true;
+	err = puncher_connect(c->puncher, &with);
+	sodium_memzero(key, sizeof key);
+	return err == 0;
+}
+
+bool
+conn_punch_accept(struct conn *c, const struct noise_secrets *s,
+    const struct punch_peer *peer)
+{
+	struct punch_peer with = *peer;
+	uint8_t key[KEY_LEN];
+
+	if (c->puncher == NULL)
+		return false;
+	noise_punch_key(key, s->hash);
+	with.secret = key;
+	c->punching = true;
+	puncher_accept(c->puncher, &with);
+	sodium_memzero(key, sizeof key);
+	return true;
+}
+
+int
+conn_punch_serve(struct conn *c, const struct router_call *call, bool own_relay)
+{
+	if (c->puncher == NULL)
+		return stats_drop(dht_stats(c->peers->base.dht), ERR_UNKNOWN);
+	return puncher_serve(c->puncher, call, own_relay);
+}
+
+bool
+conn_is_punching(const struct conn *c)
+{
+	return c->punching;
+}
+
+int
+conn_punch_failure(const struct conn *c)
+{
+	switch (c->punch_err) {
+	case ERR_PUNCH:
+	case ERR_NAT_UNKNOWN:
+	case ERR_NAT_RANDOM:
+	case ERR_ABORTED:
+	case ERR_PEER_BUSY:
+	case ERR_LIMIT:
+		return c->punch_err;
+	default:
+		return ERR_NO_PATH;
+	}
+}
+
+/* ---- the end ---- */
+
+void
+conn_punch_settle(struct conn *c)
+{
+	if (c->puncher == NULL)
+		return;
+	c->sock = conn_sock(c);
+	puncher_free(c->puncher, c->sock);
+	c->puncher = NULL;
+	c->punching = false;
+}
+
+void
+conn_punch_fini(struct conn *c)
+{
+	conn_punch_settle(c);
+	if (c->sock != WORLD_NO_SOCK &&
+	    !dht_has_socket(c->peers->base.dht, c->sock))
+		socks_leave(c->peers, c->sock);
+	c->sock = WORLD_NO_SOCK;
+}
