@@ -121,8 +121,11 @@ void
 dials_calls(struct dials *d, uint32_t count, uint32_t bytes, uint64_t over_us)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		struct host *from = sim_any(d->sim);
-		struct host *to = dials_any(d, from);
+		struct host *to = dials_any(d, NULL), *from;
+
+		do
+			from = sim_any(d->sim);
+		while (from != NULL && from == to);
 
 		if (from == NULL || to == NULL)
 			sim_fail(d->sim, "nobody is left to call or be called");

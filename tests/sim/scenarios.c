@@ -22,6 +22,7 @@
 	X(cross)                                                               \
 	X(crowd)                                                               \
 	X(drift)                                                               \
+	X(handshakes)                                                          \
 	X(relaydies)                                                           \
 	X(relaylies)                                                           \
 	X(resent)                                                              \
