@@ -68,6 +68,7 @@ struct dial {
 	bool asking;  /* the walk asks who knows the key */
 	int walk_err; /* of the last one */
 	bool found;   /* somebody knows the key */
+	bool deaf;    /* nobody answered the last walk at all */
 
 	struct timer next, deadline;
 	int sock; /* that the handshake leaves from, or WORLD_NO_SOCK */
@@ -147,8 +148,9 @@ on_deadline(struct timer *t)
 {
 	struct dial *d = container_of(t, struct dial, deadline);
 
-	conn_fail(
-	    d->conn, d->answered ? conn_punch_failure(d->conn) : ERR_TIMEOUT);
+	conn_fail(d->conn, d->answered ? conn_punch_failure(d->conn)
+			   : d->deaf   ? ERR_UNREACHABLE
+				       : ERR_TIMEOUT);
 }
 
 /* ---- the answer ---- */
@@ -345,6 +347,7 @@ on_walked(void *owner, const struct query_result *r)
 		return;
 	note(d, ATTEMPT_LOOKUP, NULL, r->err);
 	d->walk_err = r->err;
+	d->deaf = r->err == ERR_UNREACHABLE;
 	/* Silence is no news where the message was passed on. */
 	if ((r->err == 0 || r->err == ERR_UNREACHABLE) && !d->asking) {
 		d->asking = true;
