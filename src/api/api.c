@@ -157,13 +157,123 @@ static const struct api_field get_mutable_result[] = {
 };
 
 static const struct api_field key_result[] = {
-    FIELD("public_key", API_KEY, SURE, "the node's identity"),
+    FIELD("public_key", API_KEY, SURE, "of the identity"),
     FIELD("saved", API_BOOL, SURE, "false if it is lost when the daemon ends"),
     END,
 };
 
 static const struct api_field key_new_result[] = {
-    FIELD("public_key", API_KEY, SURE, "the identity from the next start on"),
+    FIELD("public_key", API_KEY, SURE, "of the identity"),
+    END,
+};
+
+static const struct api_field named_key[] = {
+    FIELD("name", API_TEXT, SURE, "as given to key_new"),
+    FIELD("public_key", API_KEY, SURE, "of the identity"),
+    END,
+};
+
+static const struct api_field key_list_result[] = {
+    FIELD("keys", API_LIST, SURE, "named identities of the caller",
+	.of = named_key),
+    END,
+};
+
+/* ---- results: connections ---- */
+
+static const struct api_field listen_result[] = {
+    FIELD("listener", API_UINT, SURE, "number of the listener"),
+    FIELD("public_key", API_KEY, SURE, "under which it is reached"),
+    FIELD("relays", API_UINT, SURE, "nodes that forward to it"),
+    FIELD("err_name", API_TEXT, SURE,
+	"why there are none (it is tried again and again); ok"),
+    END,
+};
+
+static const struct api_field answer_result[] = {
+    FIELD("answered", API_BOOL, SURE, "false if nobody waits for it any more"),
+    END,
+};
+
+static const struct api_field joined_result[] = {
+    FIELD("conn", API_UINT, SURE, "number of the connection"),
+    FIELD("public_key", API_KEY, SURE, "of the peer"),
+    FIELD("address", API_ADDR, OR_NULL, "where the peer is"),
+    END,
+};
+
+static const struct api_field connection[] = {
+    FIELD("conn", API_UINT, SURE, "its number"),
+    FIELD("listener", API_UINT, OR_NULL, "it came through; null: dialed"),
+    FIELD("public_key", API_KEY, SURE, "of the peer"),
+    FIELD("own_key", API_KEY, SURE, "of ours"),
+    FIELD("open", API_BOOL, SURE, "the peer has proved its key"),
+    FIELD("path", API_TEXT, OR_NULL, "direct, lan, punched or relayed"),
+    FIELD("address", API_ADDR, OR_NULL, "where the peer is"),
+    FIELD("rtt_us", API_UINT, SURE, "round trip, microseconds"),
+    FIELD("bytes_in", API_UINT, SURE, "bytes that came"),
+    FIELD("bytes_out", API_UINT, SURE, "bytes that went"),
+    FIELD("packets_out", API_UINT, SURE, "packets that went"),
+    FIELD("resent", API_UINT, SURE, "of them, those sent again"),
+    FIELD("age_ms", API_UINT, SURE, "milliseconds since it began"),
+    END,
+};
+
+static const struct api_field connections_result[] = {
+    FIELD("connections", API_LIST, SURE, "oldest first", .of = connection),
+    FIELD(
+	"next", API_UINT, OR_NULL, "cursor of the next page, if there is one"),
+    END,
+};
+
+static const struct api_field listener[] = {
+    FIELD("listener", API_UINT, SURE, "its number"),
+    FIELD("public_key", API_KEY, SURE, "under which it is reached"),
+    FIELD("announced", API_BOOL, SURE, "other nodes forward to it"),
+    FIELD("relays", API_UINT, SURE, "how many do"),
+    FIELD("accepted", API_UINT, SURE, "connections that came"),
+    FIELD("refused", API_UINT, SURE, "peers that were turned away"),
+    FIELD("age_ms", API_UINT, SURE, "milliseconds since it began"),
+    END,
+};
+
+static const struct api_field listeners_result[] = {
+    FIELD("listeners", API_LIST, SURE, "oldest first", .of = listener),
+    FIELD(
+	"next", API_UINT, OR_NULL, "cursor of the next page, if there is one"),
+    END,
+};
+
+static const struct api_field attempt_step[] = {
+    FIELD("step", API_TEXT, SURE, "what happened"),
+    FIELD("at_us", API_UINT, SURE, "microseconds after the attempt began"),
+    FIELD("path", API_TEXT, OR_NULL, "direct, lan, punched or relayed"),
+    FIELD("address", API_ADDR, OR_NULL, "of the node or path"),
+    FIELD("err_name", API_TEXT, SURE, "why it failed; ok"),
+    FIELD("number", API_UINT, SURE, "of rounds, or of nodes"),
+    END,
+};
+
+static const struct api_field attempt[] = {
+    FIELD("public_key", API_KEY, SURE, "of the peer"),
+    FIELD("conn", API_UINT, SURE, "number of the connection"),
+    FIELD("age_ms", API_UINT, SURE, "milliseconds since it began"),
+    FIELD("err_name", API_TEXT, SURE, "why it failed; ok: open, or under way"),
+    FIELD("steps", API_LIST, SURE, "in the order of time", .of = attempt_step),
+    FIELD("steps_lost", API_UINT, SURE, "steps for which there was no room"),
+    END,
+};
+
+static const struct api_field explain_result[] = {
+    FIELD("attempts", API_LIST, SURE, "latest first", .of = attempt),
+    FIELD(
+	"next", API_UINT, OR_NULL, "cursor of the next page, if there is one"),
+    END,
+};
+
+static const struct api_field outcome_result[] = {
+    FIELD("err_name", API_TEXT, SURE, "ok: both sides had ended"),
+    FIELD("err_text", API_TEXT, SURE, "the same in words"),
     END,
 };
 
@@ -233,6 +343,15 @@ static const struct api_field found_peer[] = {
     END,
 };
 
+static const struct api_field offered[] = {
+    REQUEST_FIELD,
+    FIELD("conn", API_UINT, SURE, "what answer is to be told"),
+    FIELD("listener", API_UINT, SURE, "through which it comes"),
+    FIELD("public_key", API_KEY, SURE, "who wants to connect"),
+    FIELD("address", API_ADDR, OR_NULL, "where the peer is, as it says"),
+    END,
+};
+
 static const struct api_field event_fields[] = {
     REQUEST_FIELD,
     FIELD("event", API_TEXT, SURE, "its name"),
@@ -240,9 +359,11 @@ static const struct api_field event_fields[] = {
     FIELD("online", API_BOOL, OR_NULL, "event health"),
     FIELD("degraded", API_BOOL, OR_NULL, "event health"),
     FIELD("topic", API_TOPIC, OR_NULL, "event announced"),
-    FIELD(
-	"err_name", API_TEXT, OR_NULL, "event announced: how the round ended"),
-    FIELD("stored", API_UINT, OR_NULL, "event announced: nodes that hold it"),
+    FIELD("public_key", API_KEY, OR_NULL, "event listening"),
+    FIELD("err_name", API_TEXT, OR_NULL,
+	"events announced, listening: how it ended"),
+    FIELD("stored", API_UINT, OR_NULL,
+	"events announced, listening: nodes that hold it, or forward"),
     END,
 };
 
@@ -266,6 +387,61 @@ static const struct api_field target_params[] = {
 
 static const struct api_field key_params[] = {
     FIELD("public_key", API_KEY, NEED, "of the peer"),
+    END,
+};
+
+/* Which key is ours. */
+#define IDENTITY_PARAMS                                                        \
+	FIELD("name", API_TEXT, MAY, "of a named identity of the caller"),     \
+	    FIELD("seed_b64", API_B64, MAY,                                    \
+		"seed of an identity that the caller keeps, 32 bytes")
+
+static const struct api_field listen_params[] = {
+    IDENTITY_PARAMS,
+    FIELD("allow", API_KEYS, MAY,
+	"who may connect; others get silence; absent: everybody may"),
+    FIELD("ask", API_BOOL, MAY,
+	"each peer is told as an offer first, and waits for answer"),
+    FIELD("keep", API_BOOL, MAY,
+	"it outlives the caller's connection, until unlisten"),
+    END,
+};
+
+static const struct api_field answer_params[] = {
+    FIELD("conn", API_UINT, NEED, "of the offer", .max = UINT32_MAX),
+    FIELD(
+	"accept", API_BOOL, NEED, "false: the peer is told that it is refused"),
+    END,
+};
+
+static const struct api_field listener_params[] = {
+    FIELD("listener", API_UINT, NEED, "its number", .max = UINT32_MAX),
+    END,
+};
+
+static const struct api_field connect_params[] = {
+    FIELD("public_key", API_KEY, NEED, "of the peer"),
+    IDENTITY_PARAMS,
+    FIELD("relays", API_ADDRS, MAY, "nodes that may know the peer"),
+    FIELD("timeout_ms", API_UINT, MAY, "longest time to try; 30000",
+	.max = 3600000),
+    END,
+};
+
+static const struct api_field conn_params[] = {
+    FIELD("conn", API_UINT, NEED, "its number", .max = UINT32_MAX),
+    END,
+};
+
+static const struct api_field explain_params[] = {
+    FIELD("public_key", API_KEY, MAY, "of the peer; absent: any"),
+    FIELD("cursor", API_UINT, MAY, "where to go on: next of the page before",
+	.max = UINT32_MAX),
+    END,
+};
+
+static const struct api_field key_name_params[] = {
+    FIELD("name", API_TEXT, MAY, "of a named identity; absent: the node's"),
     END,
 };
 
@@ -344,10 +520,34 @@ const struct api_method api_methods[] = {
 	get_immutable_params, get_immutable_result),
     METHOD("get_mutable", "Fetches the latest value that a key has signed",
 	API_USER, get_mutable_params, get_mutable_result),
-    METHOD("key_show", "Public key of the node's identity", API_READ, none,
+    METHOD("listen", "Makes a key of the caller's reachable", API_USER,
+	listen_params, listen_result, .note = "offer", .note_fields = offered),
+    METHOD("answer", "Lets a peer in, or refuses it, after an offer", API_USER,
+	answer_params, answer_result),
+    METHOD("unlisten", "Ends a listener; its connections stay", API_USER,
+	listener_params, none),
+    METHOD("accept", "Waits for the next connection of a listener", API_USER,
+	listener_params, joined_result, .upgrades = true),
+    METHOD("connect", "Connects to a listening key", API_USER, connect_params,
+	joined_result, .upgrades = true),
+    METHOD("disconnect", "Ends a connection at once; its peer sees a reset",
+	API_USER, conn_params, none),
+    METHOD("outcome", "How a connection ended that had been handed out",
+	API_USER, conn_params, outcome_result),
+    METHOD("connections", "Connections, a page at a time", API_READ,
+	page_params, connections_result),
+    METHOD("listeners", "Listeners, a page at a time", API_READ, page_params,
+	listeners_result),
+    METHOD("explain", "What was tried to reach a key, a page at a time",
+	API_READ, explain_params, explain_result),
+    METHOD("key_list", "Named identities of the caller", API_USER, none,
+	key_list_result),
+    METHOD("key_show", "Public key of an identity", API_READ, key_name_params,
 	key_result),
-    METHOD("key_new", "Makes a new identity, used from the next start on",
-	API_ADMIN, none, key_new_result),
+    METHOD("key_new",
+	"Makes a named identity; without a name (admin) the node's own, used"
+	" from the next start on",
+	API_USER, key_name_params, key_new_result),
     METHOD("stats", "What has been counted", API_READ, none, stats_result),
     METHOD("limits", "What is bounded, and how far", API_READ, none,
 	limits_result),
@@ -374,78 +574,4 @@ api_method_find(const char *name)
 			return &api_methods[i];
 	}
 	return NULL;
-}
-
-/* ---- events, codes, levels, types ---- */
-
-const struct api_event_info api_events[API_EVENTS] = {
-    [API_EV_BOOTSTRAPPED] = {"bootstrapped", "found its place in the network"},
-    [API_EV_PERSISTENT] = {"persistent", "became persistent"},
-    [API_EV_EPHEMERAL] = {"ephemeral", "became ephemeral again"},
-    [API_EV_ADDRESS] = {"address", "the public address changed"},
-    [API_EV_HEALTH] = {"health", "other nodes answer better or worse"},
-    [API_EV_WAKEUP] = {"wakeup", "woke up from sleep"},
-    [API_EV_ANNOUNCED] = {"announced", "a topic was announced again"},
-    [API_EV_STOPPING] = {"stopping", "the daemon is leaving"},
-};
-
-int
-api_event_find(const char *name)
-{
-	for (int i = 0; i < API_EVENTS; i++) {
-		if (strcmp(api_events[i].name, name) == 0)
-			return i;
-	}
-	return -1;
-}
-
-const struct api_code_info api_codes[] = {
-    {API_ERR_PARSE, "the line is not JSON, too long or nested too deep"},
-    {API_ERR_REQUEST, "the line is JSON, but not a request"},
-    {API_ERR_METHOD, "there is no such method"},
-    {API_ERR_PARAMS, "a parameter will not do; data: param, problem, expected"},
-    {API_ERR_FAILED, "the operation failed; data: err_name, err_text"},
-    {API_ERR_DENIED, "the caller may not do this; data: need, have"},
-    {API_ERR_LIMIT, "too many requests of this client are under way, or too "
-		    "many clients connected"},
-};
-
-const unsigned api_codes_len = sizeof api_codes / sizeof *api_codes;
-
-const char *
-api_access_name(enum api_access a)
-{
-	static const char *const names[] = {"nobody", "read", "user", "admin"};
-
-	return names[a];
-}
-
-static const struct {
-	const char *name, *text;
-} types[] = {
-    [API_TEXT] = {"text", "a string"},
-    [API_UINT] = {"uint", "an integer from 0, at most 2^53 - 1"},
-    [API_BOOL] = {"bool", "true or false"},
-    [API_KEY] = {"key",
-	"a public key, 52 characters of z-base-32 or 64 hex digits"},
-    [API_HASH] = {"hash",
-	"32 bytes, 64 hex digits or 52 characters of z-base-32"},
-    [API_TOPIC] = {"topic", "64 hex digits, or any text that is not empty"},
-    [API_ADDR] = {"address", "an address and port such as 192.0.2.1:49737"},
-    [API_B64] = {"base64", "base64 with padding, of 1 to 1000 bytes"},
-    [API_ID] = {"id", "an integer, or a string of 128 bytes at most"},
-    [API_LIST] = {"list", "an array"},
-    [API_OBJECT] = {"object", "an object"},
-};
-
-const char *
-api_type_name(enum api_type t)
-{
-	return types[t].name;
-}
-
-const char *
-api_type_text(enum api_type t)
-{
-	return types[t].text;
 }

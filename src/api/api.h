@@ -19,10 +19,13 @@ enum {
 	API_PROTOCOL = 1, /* rises when a program written for it would break */
 	API_LINE_MAX = 65536,  /* bytes of a line with its newline, both ways */
 	API_DEPTH_MAX = 16,    /* arrays and objects within each other */
-	API_PARAMS_MAX = 4,    /* parameters of one method */
+	API_PARAMS_MAX = 6,    /* parameters of one method */
 	API_ID_TEXT_MAX = 128, /* bytes of a request id that is a string */
 	API_VALUE_MAX = 1000,  /* bytes of a value that can be put, spec 02 */
 	API_PAGE_MAX = 128,    /* elements of a list in one reply */
+	API_ATTEMPTS_MAX = 4, /* the same of explain, whose elements are long */
+	API_KEYS_MAX = 64,    /* keys of a parameter */
+	API_ADDRS_MAX = 8,    /* addresses of a parameter */
 };
 
 /* Who may call: each level may do all that the ones before it may. */
@@ -37,6 +40,8 @@ enum api_type {
 	API_TOPIC, /* shown in hex; read in hex, or any text to be hashed */
 	API_ADDR,  /* "192.0.2.1:49737" */
 	API_B64,   /* bytes */
+	API_KEYS,  /* a list of keys */
+	API_ADDRS, /* a list of addresses */
 	API_ID,    /* the id of a request */
 	API_LIST,  /* of objects with the fields `of`, or of addresses */
 	API_OBJECT,
@@ -59,6 +64,12 @@ struct api_method {
 	/* Sent any number of times before the reply (watch: after); or NULL. */
 	const char *note;
 	const struct api_field *note_fields;
+	/*
+	 * After its reply the connection is the peer's byte stream. What
+	 * follows the request's line belongs to the stream, so if the request
+	 * fails, the error is the last line.
+	 */
+	bool upgrades;
 };
 
 extern const struct api_method api_methods[];
@@ -76,6 +87,7 @@ enum api_event {
 	API_EV_HEALTH,
 	API_EV_WAKEUP,
 	API_EV_ANNOUNCED,
+	API_EV_LISTENING,
 	API_EV_STOPPING,
 	API_EVENTS
 };

@@ -31,9 +31,10 @@ describe_fields(const struct api_field *fields)
 static json_t *
 describe_method(const struct api_method *m)
 {
-	json_t *j = json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", m->name,
-	    "text", m->text, "access", api_access_name(m->access), "params",
-	    describe_fields(m->params), "results", describe_fields(m->results));
+	json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "name", m->name,
+	    "text", m->text, "access", api_access_name(m->access), "upgrades",
+	    m->upgrades, "params", describe_fields(m->params), "results",
+	    describe_fields(m->results));
 
 	if (j != NULL && m->note != NULL)
 		json_object_set_new(j, "notification",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <assert.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,13 @@
 #include "base/wire.h"
 
 /* ---- values ---- */
+
+static int
+read_addr(struct addr *a, const char *text)
+{
+	return addr_parse(a, text, 0) == 0 && addr_usable(a) ? 0
+							     : ERR_MALFORMED;
+}
 
 /* 0, or one of err.h: the JSON type or the text is wrong. */
 static int
@@ -23,10 +31,7 @@ value_text(struct request *rq, struct api_value *v, const struct api_field *p)
 	case API_TOPIC:
 		return text_topic_parse(v->key, v->text);
 	case API_ADDR:
-		if (addr_parse(&v->addr, v->text, 0) != 0 ||
-		    !addr_usable(&v->addr))
-			return ERR_MALFORMED;
-		return 0;
+		return read_addr(&v->addr, v->text);
 	case API_B64:
 		if (*v->text == '\0')
 			return ERR_MALFORMED;
@@ -49,6 +54,27 @@ value_uint(struct api_value *v, const struct api_field *p, const json_t *j)
 	return 0;
 }
 
+static int
+value_list(struct api_value *v, const struct api_field *p, const json_t *j)
+{
+	size_t max = p->type == API_KEYS ? API_KEYS_MAX : API_ADDRS_MAX;
+	uint8_t key[TEXT_KEY_LEN];
+	struct addr a;
+
+	if (json_array_size(j) > max)
+		return ERR_SIZE;
+	for (size_t i = 0; i < json_array_size(j); i++) {
+		const char *text = json_string_value(json_array_get(j, i));
+
+		if (text == NULL ||
+		    (p->type == API_KEYS ? text_key_parse(key, text)
+					 : read_addr(&a, text)) != 0)
+			return ERR_MALFORMED;
+	}
+	v->list = j;
+	return json_is_array(j) ? 0 : ERR_MALFORMED;
+}
+
 static bool
 id_is_good(const json_t *j)
 {
@@ -67,6 +93,9 @@ value_read(struct request *rq, struct api_value *v, const struct api_field *p,
 	case API_BOOL:
 		v->yes = json_is_true(j);
 		return json_is_boolean(j) ? 0 : ERR_MALFORMED;
+	case API_KEYS:
+	case API_ADDRS:
+		return value_list(v, p, j);
 	case API_ID:
 		v->id = j;
 		return id_is_good(j) ? 0 : ERR_MALFORMED;
@@ -81,7 +110,7 @@ value_read(struct request *rq, struct api_value *v, const struct api_field *p,
 static int
 fault_unknown(struct fault *f, const struct api_method *m, const char *name)
 {
-	char expected[160] = "no parameter at all", shown[41];
+	char expected[240] = "no parameter at all", shown[41];
 	size_t len = 0;
 
 	snprintf(shown, sizeof shown, "%s", name);
@@ -267,6 +296,27 @@ void
 request_fini(struct request *rq)
 {
 	json_decref(rq->line);
+	sodium_memzero(rq->bytes, sizeof rq->bytes);
+}
+
+static const char *
+list_text(const struct api_value *v, size_t i)
+{
+	return json_string_value(json_array_get(v->list, i));
+}
+
+bool
+request_key(const struct api_value *v, size_t i, uint8_t key[TEXT_KEY_LEN])
+{
+	return i < json_array_size(v->list) &&
+	       text_key_parse(key, list_text(v, i)) == 0;
+}
+
+bool
+request_addr(const struct api_value *v, size_t i, struct addr *a)
+{
+	return i < json_array_size(v->list) &&
+	       read_addr(a, list_text(v, i)) == 0;
 }
 
 const struct api_value *

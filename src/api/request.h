@@ -15,13 +15,14 @@
 /* An argument, by the type of its parameter; all zero if it was not given. */
 struct api_value {
 	bool set;
-	bool yes;         /* API_BOOL */
-	uint64_t uint;    /* API_UINT */
-	uint8_t key[32];  /* API_KEY, API_HASH, API_TOPIC */
-	struct addr addr; /* API_ADDR */
-	const char *text; /* API_TEXT */
-	const json_t *id; /* API_ID */
-	size_t bytes_len; /* API_B64: of request.bytes */
+	bool yes;           /* API_BOOL */
+	uint64_t uint;      /* API_UINT */
+	uint8_t key[32];    /* API_KEY, API_HASH, API_TOPIC */
+	struct addr addr;   /* API_ADDR */
+	const char *text;   /* API_TEXT */
+	const json_t *id;   /* API_ID */
+	size_t bytes_len;   /* API_B64: of request.bytes */
+	const json_t *list; /* API_KEYS, API_ADDRS: of texts that are good */
 };
 
 struct request {
@@ -34,11 +35,15 @@ struct request {
 
 /*
  * 0, or -1 and *f. Either way the caller must request_fini(), which leaves
- * *f alone.
+ * *f alone and wipes the bytes, which may be a secret.
  */
 int request_parse(
     struct request *rq, struct fault *f, const char *line, size_t len);
 void request_fini(struct request *rq);
+
+/* The i-th of a list of keys or addresses; false at its end. */
+bool request_key(const struct api_value *v, size_t i, uint8_t key[32]);
+bool request_addr(const struct api_value *v, size_t i, struct addr *a);
 
 /* The argument of that name, which the method must have. */
 const struct api_value *request_value(

@@ -110,6 +110,8 @@ event_of(enum news_kind kind)
 		return API_EV_WAKEUP;
 	case NEWS_ANNOUNCED:
 		return API_EV_ANNOUNCED;
+	case NEWS_LISTENING:
+		return API_EV_LISTENING;
 	default:
 		return API_EVENTS;
 	}
@@ -118,7 +120,8 @@ event_of(enum news_kind kind)
 static json_t *
 event_details(struct control *c, const struct news *n)
 {
-	char addr[ADDR_TEXT_MAX], topic[TEXT_HEX_MAX];
+	char addr[ADDR_TEXT_MAX], topic[TEXT_HEX_MAX], key[TEXT_Z32_MAX];
+	const struct control_listener *l;
 	struct dht_status st;
 
 	switch (n->kind) {
@@ -133,6 +136,12 @@ event_details(struct control *c, const struct news *n)
 		return json_pack("{s:s, s:s, s:I}", "topic",
 		    text_hex(topic, n->key), "err_name", err_name(n->err),
 		    "stored", (json_int_t)n->stored);
+	case NEWS_LISTENING:
+		l = control_listener_find(c, n->op);
+		return json_pack("{s:s?, s:s, s:I}", "public_key",
+		    l != NULL ? text_z32(key, control_listener_key(l)) : NULL,
+		    "err_name", err_name(n->err), "stored",
+		    (json_int_t)n->stored);
 	default:
 		return json_object();
 	}
@@ -161,9 +170,27 @@ control_news(struct control *c, const struct news *n)
 {
 	enum api_event ev = event_of(n->kind);
 
-	if (n->op != 0)
+	switch (n->kind) {
+	case NEWS_NODE:
+	case NEWS_PEER:
+	case NEWS_VALUE:
+	case NEWS_DONE:
 		control_operation_news(c, n);
-	else if (ev != API_EVENTS)
+		break;
+	case NEWS_LISTENING:
+	case NEWS_UNLISTENED:
+		control_listener_news(c, n);
+		break;
+	case NEWS_OFFER:
+	case NEWS_OPEN:
+	case NEWS_READY:
+	case NEWS_CLOSED:
+		control_conn_news(c, n);
+		break;
+	default:
+		break;
+	}
+	if (ev != API_EVENTS)
 		tell_event(c, ev, event_details(c, n));
 }
 
@@ -181,6 +208,9 @@ control_new(struct daemon *d, char *err)
 	c->daemon = d;
 	TAILQ_INIT(&c->clients);
 	TAILQ_INIT(&c->operations);
+	TAILQ_INIT(&c->listeners);
+	for (int i = 0; i < CONNS_BUCKETS; i++)
+		TAILQ_INIT(&c->conns[i]);
 	control_groups_init(&c->groups);
 	/*
 	 * Members of the groups must reach it, and each caller is asked who it
@@ -215,6 +245,8 @@ control_free(struct control *c)
 		control_client_flush(cl);
 		control_client_free(cl);
 	}
+	control_conns_free(c);
+	control_listeners_free(c);
 	if (c->listener != NULL)
 		evconnlistener_free(c->listener);
 	if (c->resume != NULL)

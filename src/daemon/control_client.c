@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <config.h>
 #include <poll.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,17 +14,27 @@
 /* ---- what goes out ---- */
 
 /*
- * Lets what is queued go out, then ends. The client is freed by on_written(),
- * never from within a call that may have been made for it.
+ * The client is freed by on_written(), never from within a call that may have
+ * been made for it.
  */
-static void
-client_close(struct control_client *cl)
+void
+control_client_close(struct control_client *cl)
 {
 	if (cl->closing)
 		return;
 	cl->closing = true;
 	control_operations_end(cl);
+	control_listeners_end(cl->control, cl);
 	cl->watched = 0;
+	bufferevent_disable(cl->bev, EV_READ);
+	bufferevent_trigger(cl->bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* As above: on_written() goes on with it. */
+void
+control_client_join(struct control_client *cl, struct control_conn *conn)
+{
+	cl->joins = conn;
 	bufferevent_disable(cl->bev, EV_READ);
 	bufferevent_trigger(cl->bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
 }
@@ -44,7 +55,7 @@ queue_message(struct control_client *cl, const json_t *message)
 	    evbuffer_add(out, "\n", 1) != 0) {
 		log_warning("control: client %ld dropped: out of memory",
 		    (long)cl->peer.pid);
-		client_close(cl);
+		control_client_close(cl);
 	}
 }
 
@@ -73,7 +84,7 @@ control_client_send(struct control_client *cl, json_t *message)
 	    json_pack("{s:s}", "reason", "too much was waiting to be read"));
 	queue_message(cl, note);
 	json_decref(note);
-	client_close(cl);
+	control_client_close(cl);
 }
 
 /* ---- what comes in ---- */
@@ -101,7 +112,9 @@ answer_line(struct control_client *cl, const char *line, size_t len)
 	struct request rq;
 	struct control_call k = {.client = cl, .rq = &rq};
 	int done = request_parse(&rq, &k.fault, line, len);
+	bool upgrades = rq.method != NULL && rq.method->upgrades;
 
+	cl->upgrading = upgrades;
 	if (done == 0)
 		done = check_access(&k);
 	if (done == 0)
@@ -110,6 +123,8 @@ answer_line(struct control_client *cl, const char *line, size_t len)
 		control_client_send(cl, message_result(rq.id, k.result));
 	else if (done != CALL_LATER)
 		control_client_send(cl, message_fault(rq.id, &k.fault));
+	if (upgrades && done != CALL_LATER)
+		control_client_close(cl);
 	request_fini(&rq);
 }
 
@@ -152,6 +167,8 @@ take_line(struct control_client *cl, struct evbuffer *in)
 		answer_line(cl, buf + l.start, l.len);
 	else if (l.what == LINE_LONG)
 		answer_long_line(cl);
+	/* There may be a secret in it. */
+	sodium_memzero((char *)evbuffer_pullup(in, (ev_ssize_t)l.used), l.used);
 	evbuffer_drain(in, l.used);
 	return l.what;
 }
@@ -166,7 +183,7 @@ take_lines(struct control_client *cl)
 	struct evbuffer *in = bufferevent_get_input(cl->bev);
 
 	for (int i = 0; i < CLIENT_LINES_PER_TURN; i++) {
-		if (cl->closing)
+		if (cl->closing || cl->upgrading)
 			return true;
 		if (queued(cl) > CLIENT_QUEUE_HIGH) {
 			bufferevent_disable(cl->bev, EV_READ);
@@ -186,7 +203,7 @@ static void
 end_if_served(struct control_client *cl)
 {
 	if (cl->operations_len == 0)
-		client_close(cl);
+		control_client_close(cl);
 }
 
 static void
@@ -197,7 +214,7 @@ on_lines(struct bufferevent *bev, void *arg)
 
 	(void)bev;
 	daemon_wake(d);
-	if (take_lines(cl) && cl->heard_all) {
+	if (take_lines(cl) && cl->heard_all && !cl->upgrading) {
 		answer_rest(cl);
 		end_if_served(cl);
 	}
@@ -211,8 +228,14 @@ on_written(struct bufferevent *bev, void *arg)
 
 	if (queued(cl) > 0)
 		return;
-	if (cl->closing) {
+	if (cl->closing || cl->joins != NULL) {
+		struct daemon *d = cl->control->daemon;
+
+		daemon_wake(d);
+		if (cl->joins != NULL)
+			control_conn_pipe(cl);
 		control_client_free(cl);
+		daemon_settle(d);
 		return;
 	}
 	if (!cl->heard_all)
@@ -307,7 +330,11 @@ control_client_flush(struct control_client *cl)
 void
 control_client_free(struct control_client *cl)
 {
+	cl->closing = true; /* nothing more is queued for it */
+	if (cl->joins != NULL)
+		control_conn_drop(cl->joins);
 	control_operations_end(cl);
+	control_listeners_end(cl->control, cl);
 	TAILQ_REMOVE(&cl->control->clients, cl, link);
 	cl->control->clients_len--;
 	json_decref(cl->watch_id);

@@ -23,8 +23,8 @@ done(struct control_call *k)
 
 /* ---- status ---- */
 
-static json_t *
-addr_or_null(const struct addr *a)
+json_t *
+control_addr_or_null(const struct addr *a)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -70,9 +70,9 @@ status_of_network(const struct dht_status *st)
 	    "id", st->has_id ? text_hex(id, st->id) : NULL, "bootstrapped",
 	    st->bootstrapped, "ephemeral", st->ephemeral, "firewalled",
 	    st->firewalled, "online", st->online, "degraded", st->degraded,
-	    "public_address", addr_or_null(&st->public_address),
-	    "server_address", addr_or_null(&st->server_address),
-	    "client_address", addr_or_null(&st->client_address),
+	    "public_address", control_addr_or_null(&st->public_address),
+	    "server_address", control_addr_or_null(&st->server_address),
+	    "client_address", control_addr_or_null(&st->client_address),
 	    "promotion_ticks", (json_int_t)st->promotion_ticks);
 }
 
@@ -115,22 +115,11 @@ method_status(struct control_call *k)
 	return CALL_DONE;
 }
 
-static int
-method_key_show(struct control_call *k)
-{
-	const struct daemon *d = daemon_of(k);
-	char key[TEXT_Z32_MAX];
-
-	k->result = json_pack("{s:s, s:b}", "public_key",
-	    text_z32(key, d->identity->public_key), "saved", d->identity_saved);
-	return CALL_DONE;
-}
-
 /* ---- lists, a page at a time ---- */
 
-static int
-page_done(struct control_call *k, const char *name, json_t *list, bool more,
-    uint32_t cursor)
+int
+control_page_done(struct control_call *k, const char *name, json_t *list,
+    bool more, uint32_t cursor)
 {
 	k->result = json_pack("{s:o, s:o}", name, list, "next",
 	    more ? json_integer(cursor) : json_null());
@@ -162,7 +151,7 @@ method_nodes(struct control_call *k)
 		if (more)
 			json_array_append_new(list, node_of_table(&node));
 	}
-	return page_done(k, "nodes", list, more, cursor);
+	return control_page_done(k, "nodes", list, more, cursor);
 }
 
 static json_t *
@@ -192,7 +181,7 @@ method_announcements(struct control_call *k)
 			cursor++;
 		}
 	}
-	return page_done(k, "announcements", list, more, cursor);
+	return control_page_done(k, "announcements", list, more, cursor);
 }
 
 /* ---- numbers ---- */
@@ -298,19 +287,6 @@ method_cancel(struct control_call *k)
 /* ---- the daemon ---- */
 
 static int
-method_key_new(struct control_call *k)
-{
-	uint8_t key[KEY_LEN];
-	char err[CONFIG_ERROR_MAX], text[TEXT_Z32_MAX];
-
-	if (daemon_key_new(daemon_of(k), key, err) != 0)
-		return fault_set(
-		    &k->fault, API_ERR_FAILED, NULL, "key_new: %s", err);
-	k->result = json_pack("{s:s}", "public_key", text_z32(text, key));
-	return CALL_DONE;
-}
-
-static int
 method_reload(struct control_call *k)
 {
 	char err[CONFIG_ERROR_MAX];
@@ -361,8 +337,19 @@ static const struct {
     {"put_mutable", control_operation_start},
     {"get_immutable", control_operation_start},
     {"get_mutable", control_operation_start},
-    {"key_show", method_key_show},
-    {"key_new", method_key_new},
+    {"listen", control_operation_start},
+    {"answer", control_answer},
+    {"unlisten", control_unlisten},
+    {"accept", control_operation_start},
+    {"connect", control_operation_start},
+    {"disconnect", control_disconnect},
+    {"outcome", control_outcome},
+    {"connections", control_connections},
+    {"listeners", control_listeners},
+    {"explain", control_explain},
+    {"key_list", control_key_list},
+    {"key_show", control_key_show},
+    {"key_new", control_key_new},
     {"stats", method_stats},
     {"limits", method_limits},
     {"watch", method_watch},

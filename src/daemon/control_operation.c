@@ -194,6 +194,13 @@ result_put_mutable(const struct control_operation *o, const struct news *n)
 	return j;
 }
 
+/* Who waits at a listener has nothing under way. */
+static void
+cancel_accept(struct control_operation *o)
+{
+	o->listener = NULL;
+}
+
 static const struct kind {
 	const char *method;
 	int (*start)(struct control_call *k, struct control_operation *o);
@@ -201,17 +208,24 @@ static const struct kind {
 	    const struct control_operation *o, const struct news *n);
 	bool finds;    /* without something found it has failed */
 	bool outlives; /* goes on when nobody waits for its end */
+	/* Instead of node_cancel(), if it is no operation of the node. */
+	void (*cancel)(struct control_operation *o);
 } kinds[] = {
-    {"ping", start_ping, result_ping, false, false},
-    {"find_node", start_find_node, result_walk, false, false},
-    {"find_peer", start_find_peer, result_walk, false, false},
-    {"lookup", start_lookup, result_walk, false, false},
-    {"announce", start_announce, result_announce, false, true},
-    {"unannounce", start_unannounce, result_announce, false, true},
-    {"put_immutable", start_put_immutable, result_put_immutable, false, false},
-    {"put_mutable", start_put_mutable, result_put_mutable, false, false},
-    {"get_immutable", start_get_immutable, result_found, true, false},
-    {"get_mutable", start_get_mutable, result_mutable, true, false},
+    {"ping", start_ping, result_ping, false, false, NULL},
+    {"find_node", start_find_node, result_walk, false, false, NULL},
+    {"find_peer", start_find_peer, result_walk, false, false, NULL},
+    {"lookup", start_lookup, result_walk, false, false, NULL},
+    {"announce", start_announce, result_announce, false, true, NULL},
+    {"unannounce", start_unannounce, result_announce, false, true, NULL},
+    {"put_immutable", start_put_immutable, result_put_immutable, false, false,
+	NULL},
+    {"put_mutable", start_put_mutable, result_put_mutable, false, false, NULL},
+    {"get_immutable", start_get_immutable, result_found, true, false, NULL},
+    {"get_mutable", start_get_mutable, result_mutable, true, false, NULL},
+    {"listen", control_listen_start, NULL, false, false, control_listen_cancel},
+    {"connect", control_connect_start, NULL, false, false,
+	control_connect_cancel},
+    {"accept", control_accept_start, NULL, false, false, cancel_accept},
 };
 
 static const struct kind *
@@ -280,11 +294,12 @@ control_operation_start(struct control_call *k)
 	TAILQ_INSERT_TAIL(&k->client->control->operations, o, link);
 	k->client->operations_len++;
 	err = kind_of(o->method)->start(k, o);
-	if (err != 0) {
-		operation_free(o);
-		return fault_failed(&k->fault, err, "%s", k->rq->method->name);
-	}
-	return CALL_LATER;
+	if (err == 0)
+		return CALL_LATER; /* and o may be gone by now */
+	operation_free(o);
+	if (k->fault.code == 0)
+		fault_failed(&k->fault, err, "%s", k->rq->method->name);
+	return -1;
 }
 
 /*
@@ -300,9 +315,17 @@ operation_end(struct control_operation *o, json_t *message)
 	control_client_send(cl, message);
 }
 
-static void
-operation_fail(struct control_operation *o, int err, uint32_t replies)
+void
+control_operation_done(struct control_operation *o, json_t *result)
 {
+	operation_end(o, message_result(o->id, result));
+}
+
+void
+control_operation_fail(struct control_operation *o, int err, uint32_t replies)
+{
+	struct control_client *cl = o->client;
+	bool last = o->method->upgrades;
 	struct fault f;
 
 	if (replies > 0)
@@ -311,28 +334,49 @@ operation_fail(struct control_operation *o, int err, uint32_t replies)
 	else
 		fault_failed(&f, err, "%s", o->method->name);
 	operation_end(o, message_fault(o->id, &f));
+	if (last)
+		control_client_close(cl);
+}
+
+/* News of its end will find nobody. */
+static void
+operation_stop(struct control_operation *o)
+{
+	const struct kind *k = kind_of(o->method);
+
+	if (k->cancel != NULL)
+		k->cancel(o);
+	else if (!k->outlives)
+		node_cancel(o->client->control->daemon->node, o->op);
 }
 
 void
 control_operation_cancel(struct control_operation *o)
 {
-	/* News of its end will find nobody. */
-	if (!kind_of(o->method)->outlives)
-		node_cancel(o->client->control->daemon->node, o->op);
-	operation_fail(o, ERR_CANCELLED, 0);
+	operation_stop(o);
+	control_operation_fail(o, ERR_CANCELLED, 0);
 }
 
+static struct control_operation *
+first_of(const struct control_client *cl)
+{
+	struct control_operation *o;
+
+	TAILQ_FOREACH (o, &cl->control->operations, link) {
+		if (o->client == cl)
+			return o;
+	}
+	return NULL;
+}
+
+/* From the start each time, as ending a listener ends what waits for it. */
 void
 control_operations_end(struct control_client *cl)
 {
-	struct control_operation *o, *next;
+	struct control_operation *o;
 
-	for (o = TAILQ_FIRST(&cl->control->operations); o != NULL; o = next) {
-		next = TAILQ_NEXT(o, link);
-		if (o->client != cl)
-			continue;
-		if (!kind_of(o->method)->outlives)
-			node_cancel(cl->control->daemon->node, o->op);
+	while ((o = first_of(cl)) != NULL) {
+		operation_stop(o);
 		operation_free(o);
 	}
 }
@@ -387,11 +431,11 @@ on_done(struct control_operation *o, const struct news *n)
 	const struct kind *k = kind_of(o->method);
 
 	if (n->err != 0) {
-		operation_fail(o, n->err, n->replies);
+		control_operation_fail(o, n->err, n->replies);
 	} else if (k->finds && o->found == NULL) {
-		operation_fail(o, ERR_NOT_FOUND, n->replies);
+		control_operation_fail(o, ERR_NOT_FOUND, n->replies);
 	} else {
-		operation_end(o, message_result(o->id, k->result(o, n)));
+		control_operation_done(o, k->result(o, n));
 	}
 }
 
@@ -401,7 +445,7 @@ control_operation_news(struct control *c, const struct news *n)
 	struct control_operation *o;
 
 	TAILQ_FOREACH (o, &c->operations, link) {
-		if (o->op == n->op)
+		if (o->op == n->op && kind_of(o->method)->result != NULL)
 			break;
 	}
 	/* Its client may have gone. */

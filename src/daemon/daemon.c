@@ -291,12 +291,14 @@ start_state(struct daemon *d)
 		    d->config.state_dir);
 		return DAEMON_FAILED;
 	}
-	d->key = identity_open(&d->state, &d->identity_saved, err);
+	d->key =
+	    identity_open(&d->state, IDENTITY_FILE, &d->identity_saved, err);
 	if (d->key == NULL) {
 		log_error("%s: %s", d->config.state_dir, err);
 		return DAEMON_FAILED;
 	}
 	d->identity = identity_pair(d->key);
+	keyring_init(&d->keyring, &d->state);
 	return DAEMON_OK;
 }
 
@@ -392,6 +394,7 @@ finish(struct daemon *d)
 				event_free(events[i]);
 		event_base_free(d->base);
 	}
+	keyring_fini(&d->keyring); /* which lent keys to the node */
 	identity_free(d->key);
 	state_close(&d->state);
 	config_fini(&d->config);

@@ -18,6 +18,7 @@
 #include "crypto/keys.h"
 #include "daemon/config.h"
 #include "daemon/keep.h"
+#include "daemon/keyring.h"
 #include "daemon/netlink.h"
 #include "daemon/notify.h"
 #include "daemon/state.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct config config;
 	const struct key_pair *identity; /* locked memory */
 	bool identity_saved;             /* false: it ends with this process */
+	struct keyring keyring;          /* identities of local users */
 
 	/* The rest is for daemon/ files other than the control socket's. */
 	const struct options *options;

@@ -9,8 +9,6 @@
 #include "daemon/identity.h"
 #include "daemon/log.h"
 
-#define KEY_FILE "key"
-
 enum {
 	SEED_DIGITS = 2 * KEY_SEED_LEN,
 	KEPT_DIGITS = 16, /* of a public key, in the name of a kept file */
@@ -54,38 +52,39 @@ read_seed(struct identity *id, size_t len)
 }
 
 static enum loaded
-load(const struct state *s, struct identity *id, char *err)
+load(const struct state *s, const char *file, struct identity *id, char *err)
 {
 	mode_t mode;
-	ssize_t len = state_read(s, KEY_FILE, id->text, sizeof id->text, &mode);
+	ssize_t len = state_read(s, file, id->text, sizeof id->text, &mode);
 
 	if (len < 0 && errno == ENOENT)
 		return LOAD_ABSENT;
 	if (len < 0)
 		snprintf(err, CONFIG_ERROR_MAX,
-		    "the key file in the state directory cannot be read: %s",
-		    strerror(errno));
+		    "the file %s in the state directory cannot be read: %s",
+		    file, strerror(errno));
 	else if ((mode & (S_IRWXG | S_IRWXO)) != 0)
 		snprintf(err, CONFIG_ERROR_MAX,
-		    "the key file in the state directory is open to others: "
-		    "'chmod 600' it, and think of a new key");
+		    "the file %s in the state directory is open to others: "
+		    "'chmod 600' it, and think of a new key",
+		    file);
 	else if (read_seed(id, (size_t)len) != 0)
 		snprintf(err, CONFIG_ERROR_MAX,
-		    "the key file in the state directory is not a line of %d "
+		    "the file %s in the state directory is not a line of %d "
 		    "hex digits: restore it, or move it away for a new "
 		    "identity",
-		    SEED_DIGITS);
+		    file, SEED_DIGITS);
 	else
 		return LOADED;
 	return LOAD_FAILED;
 }
 
 static int
-store(const struct state *s, struct identity *id)
+store(const struct state *s, const char *file, struct identity *id)
 {
 	sodium_bin2hex(id->text, sizeof id->text, id->seed, sizeof id->seed);
 	id->text[SEED_DIGITS] = '\n';
-	return state_write(s, KEY_FILE, id->text, SEED_DIGITS + 1);
+	return state_write(s, file, id->text, SEED_DIGITS + 1);
 }
 
 /* The pair alone is of use from here on. */
@@ -98,29 +97,60 @@ settle(struct identity *id)
 	sodium_mprotect_readonly(id);
 }
 
-struct identity *
-identity_open(const struct state *s, bool *saved, char *err)
+static struct identity *
+identity_new(char *err)
 {
 	struct identity *id = sodium_malloc(sizeof *id);
-	enum loaded loaded;
 
-	if (id == NULL) {
+	if (id == NULL)
 		snprintf(err, CONFIG_ERROR_MAX, "no memory for the key");
+	return id;
+}
+
+struct identity *
+identity_load(const struct state *s, const char *file, char *err)
+{
+	struct identity *id = identity_new(err);
+
+	if (id == NULL)
 		return NULL;
-	}
-	loaded = load(s, id, err);
-	if (loaded == LOAD_FAILED) {
+	*err = '\0';
+	if (load(s, file, id, err) != LOADED) {
 		identity_free(id);
 		return NULL;
 	}
-	*saved = loaded == LOADED;
-	if (loaded == LOAD_ABSENT) {
-		randombytes_buf(id->seed, sizeof id->seed);
-		*saved = store(s, id) == 0;
-		if (!*saved)
-			log_warning("the new key cannot be kept: %m; this "
-				    "identity ends with this process");
-	}
+	settle(id);
+	return id;
+}
+
+struct identity *
+identity_open(const struct state *s, const char *file, bool *saved, char *err)
+{
+	struct identity *id = identity_load(s, file, err);
+
+	*saved = id != NULL;
+	if (id != NULL || *err != '\0')
+		return id;
+	id = identity_new(err);
+	if (id == NULL)
+		return NULL;
+	randombytes_buf(id->seed, sizeof id->seed);
+	*saved = store(s, file, id) == 0;
+	if (!*saved)
+		log_warning("the new key cannot be kept: %m; this identity "
+			    "ends with this process");
+	settle(id);
+	return id;
+}
+
+struct identity *
+identity_from_seed(const uint8_t seed[KEY_SEED_LEN])
+{
+	struct identity *id = sodium_malloc(sizeof *id);
+
+	if (id == NULL)
+		return NULL;
+	memcpy(id->seed, seed, sizeof id->seed);
 	settle(id);
 	return id;
 }
@@ -128,10 +158,10 @@ identity_open(const struct state *s, bool *saved, char *err)
 static int
 keep_old(const struct state *s, struct identity *id, char *err)
 {
-	char name[sizeof KEY_FILE + KEPT_DIGITS + 1];
+	char name[sizeof IDENTITY_FILE + KEPT_DIGITS + 1];
 	char digits[KEPT_DIGITS + 1];
 
-	switch (load(s, id, err)) {
+	switch (load(s, IDENTITY_FILE, id, err)) {
 	case LOAD_ABSENT:
 		return 0;
 	case LOAD_FAILED:
@@ -142,8 +172,8 @@ keep_old(const struct state *s, struct identity *id, char *err)
 	key_pair_from_seed(&id->pair, id->seed);
 	sodium_bin2hex(
 	    digits, sizeof digits, id->pair.public_key, KEPT_DIGITS / 2);
-	snprintf(name, sizeof name, "%s.%s", KEY_FILE, digits);
-	if (state_keep(s, KEY_FILE, name) == 0)
+	snprintf(name, sizeof name, "%s.%s", IDENTITY_FILE, digits);
+	if (state_keep(s, IDENTITY_FILE, name) == 0)
 		return 0;
 	snprintf(err, CONFIG_ERROR_MAX, "the old key cannot be kept: %s",
 	    strerror(errno));
@@ -153,18 +183,16 @@ keep_old(const struct state *s, struct identity *id, char *err)
 int
 identity_replace(const struct state *s, uint8_t public_key[KEY_LEN], char *err)
 {
-	struct identity *id = sodium_malloc(sizeof *id);
+	struct identity *id = identity_new(err);
 	int rc;
 
-	if (id == NULL) {
-		snprintf(err, CONFIG_ERROR_MAX, "no memory for the key");
+	if (id == NULL)
 		return -1;
-	}
 	rc = keep_old(s, id, err);
 	if (rc == 0) {
 		randombytes_buf(id->seed, sizeof id->seed);
 		key_pair_from_seed(&id->pair, id->seed);
-		rc = store(s, id);
+		rc = store(s, IDENTITY_FILE, id);
 		if (rc != 0)
 			snprintf(err, CONFIG_ERROR_MAX,
 			    "the new key cannot be written: %s",

@@ -36,7 +36,7 @@ on_deliver(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (int i = 0; i < RESOLVER_MAX; i++) {
-		struct lookup l = r->lookup[i];
+		struct resolver_lookup l = r->lookup[i];
 
 		if (!l.used || !l.answered)
 			continue;
@@ -51,7 +51,7 @@ on_deliver(evutil_socket_t fd, short what, void *arg)
 static void
 on_answer(int error, struct evutil_addrinfo *list, void *arg)
 {
-	struct lookup *l = arg;
+	struct resolver_lookup *l = arg;
 	struct sockaddr_in in;
 
 	for (struct evutil_addrinfo *i = list; i != NULL; i = i->ai_next) {
@@ -116,13 +116,13 @@ resolver_ask(struct resolver *r, const char *name, uint32_t ticket)
 {
 	struct evutil_addrinfo hints = {
 	    .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
-	struct lookup *l = r->lookup;
+	struct resolver_lookup *l = r->lookup;
 
 	while (l < r->lookup + RESOLVER_MAX && l->used)
 		l++;
 	if (l == r->lookup + RESOLVER_MAX || open_dns(r) != 0)
 		return ERR_BUSY;
-	*l = (struct lookup){.all = r, .used = true, .ticket = ticket};
+	*l = (struct resolver_lookup){.all = r, .used = true, .ticket = ticket};
 	evdns_getaddrinfo(r->dns, name, NULL, &hints, on_answer, l);
 	return 0;
 }

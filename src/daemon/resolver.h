@@ -24,7 +24,7 @@ struct event_base;
 struct resolver;
 
 /* One question. */
-struct lookup {
+struct resolver_lookup {
 	struct resolver *all;
 	bool used, answered;
 	uint32_t ticket;
@@ -35,7 +35,7 @@ struct resolver {
 	struct event_base *base;
 	struct evdns_base *dns; /* while a question is open */
 	struct event *deliver;
-	struct lookup lookup[RESOLVER_MAX];
+	struct resolver_lookup lookup[RESOLVER_MAX];
 	/* Never called from resolver_ask(); a is NULL if there is none. */
 	void (*answer)(void *owner, uint32_t ticket, const struct addr *a);
 	void *owner;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -170,6 +171,30 @@ state_write(const struct state *s, const char *name, const void *p, size_t len)
 	unlinkat(s->dir, temporary, 0);
 	errno = error;
 	return -1;
+}
+
+int
+state_list(const struct state *s, const char *prefix,
+    void (*found)(void *owner, const char *name), void *owner)
+{
+	int fd = -1;
+	const struct dirent *e;
+	DIR *dir;
+
+	if (s->dir >= 0)
+		fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		close(fd);
+		return -1;
+	}
+	while ((e = readdir(dir)) != NULL)
+		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0)
+			found(owner, e->d_name);
+	closedir(dir);
+	return 0;
 }
 
 int

@@ -34,6 +34,13 @@ ssize_t state_read(const struct state *s, const char *name, void *buf,
 int state_write(
     const struct state *s, const char *name, const void *p, size_t len);
 
+/*
+ * Calls found with the name of each file that begins with prefix, in no order.
+ * 0 or -1 (errno).
+ */
+int state_list(const struct state *s, const char *prefix,
+    void (*found)(void *owner, const char *name), void *owner);
+
 /* Gives the file a second name, to be kept under; 0 or -1 (errno). */
 int state_keep(const struct state *s, const char *name, const char *as);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "api/request.h"
 #include "dhtctl/dhtctl.h"
+#include "dhtctl/reason.h"
 
 enum {
 	BUF_LEN = 2 * API_LINE_MAX,
@@ -53,6 +55,23 @@ now_ms(void)
 }
 
 void
+client_let_go(void)
+{
+	sigset_t set;
+
+	signal(SIGINT, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+bool
+client_interrupted(void)
+{
+	return interrupted != 0;
+}
+
+void
 client_init(struct client *cl, const char *what)
 {
 	*cl = (struct client){.what = what, .fd = -1};
@@ -76,6 +95,8 @@ say(struct client *cl, int code, const char *fmt, ...)
 	va_list ap;
 
 	progress_clear(&cl->progress);
+	if (cl->quiet)
+		return code;
 	va_start(ap, fmt);
 	vcomplain(cl->what, fmt, ap);
 	va_end(ap);
@@ -134,6 +155,24 @@ send_all(struct client *cl, const char *p, size_t len)
 	return EXIT_DONE;
 }
 
+/* What there is, but not past the end of a line if it must not be. */
+static ssize_t
+receive(struct client *cl)
+{
+	char *p = cl->buf + cl->len, *nl;
+	size_t room = BUF_LEN - cl->len;
+	ssize_t n;
+
+	if (!cl->exact)
+		return recv(cl->fd, p, room, MSG_DONTWAIT);
+	n = recv(cl->fd, p, room, MSG_DONTWAIT | MSG_PEEK);
+	if (n <= 0)
+		return n;
+	nl = memchr(p, '\n', (size_t)n);
+	return recv(cl->fd, p, nl != NULL ? (size_t)(nl - p) + 1 : (size_t)n,
+	    MSG_DONTWAIT);
+}
+
 /* Reads more; *end is set if there is no more. */
 static int
 fill(struct client *cl, bool *end)
@@ -147,7 +186,7 @@ fill(struct client *cl, bool *end)
 	memmove(cl->buf, cl->buf + cl->used, cl->len - cl->used);
 	cl->len -= cl->used;
 	cl->used = 0;
-	n = recv(cl->fd, cl->buf + cl->len, BUF_LEN - cl->len, MSG_DONTWAIT);
+	n = receive(cl);
 	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET)
 		return say(
 		    cl, EXIT_FAILED, "%s: %s", cl->path, strerror(errno));
@@ -305,6 +344,21 @@ connect_client(struct client *cl)
 
 /* ---- requests ---- */
 
+/* As a reason of a connection that did not come about, or -1: it is none. */
+static int
+say_reason(struct client *cl, const json_t *error)
+{
+	const struct reason *r;
+	const char *name = NULL, *text = NULL;
+
+	json_unpack((json_t *)error, "{s?:{s?:s, s?:s}}", "data", "err_name",
+	    &name, "err_text", &text);
+	r = cl->dials && name != NULL ? reason_find(name) : NULL;
+	if (r == NULL || text == NULL)
+		return -1;
+	return say(cl, r->code, "%s: %s", text, r->advice);
+}
+
 static int
 exit_of_error(const json_t *error)
 {
@@ -327,7 +381,10 @@ static int
 say_error(struct client *cl, const json_t *error)
 {
 	const char *text = json_string_value(json_object_get(error, "message"));
+	int code = say_reason(cl, error);
 
+	if (code >= 0)
+		return code;
 	return say(cl, exit_of_error(error), "%s",
 	    text != NULL ? text : "the daemon sent an error without a text");
 }
@@ -364,10 +421,13 @@ send_request(struct client *cl, const char *method, json_t *params)
 		code = connect_client(cl);
 	if (code == EXIT_DONE) {
 		set_deadline(cl, cl->timeout_s * UINT64_C(1000));
+		if (cl->patient)
+			cl->deadline_ms = NEVER_MS;
 		code = send_all(cl, line, strlen(line));
 	}
 	if (code == EXIT_DONE)
 		code = send_all(cl, "\n", 1);
+	sodium_memzero(line, strlen(line)); /* it may hold a key */
 	free(line);
 	return code;
 }
@@ -438,6 +498,15 @@ client_call(struct client *cl, const char *method, json_t *params,
 		code = take_messages(cl, notes, result);
 	progress_clear(&cl->progress);
 	return code;
+}
+
+int
+client_detach(struct client *cl)
+{
+	int fd = cl->fd;
+
+	cl->fd = -1;
+	return fd;
 }
 
 int

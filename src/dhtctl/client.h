@@ -11,6 +11,7 @@
 #define DHTCTL_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,10 @@ struct client {
 	const char *what;   /* the command, for what is said */
 	const char *path;   /* of the socket */
 	uint32_t timeout_s; /* of each request */
+	bool dials;   /* failures are those of a connection, see reason.h */
+	bool patient; /* an answer may take for ever */
+	bool exact;   /* never read past a line: a stream may follow */
+	bool quiet;   /* nothing is said */
 	struct progress progress;
 	int fd; /* -1: not connected yet */
 	struct line_cutter cutter;
@@ -48,6 +53,19 @@ void client_fini(struct client *cl);
  */
 int client_call(struct client *cl, const char *method, json_t *params,
     const struct client_notes *notes, json_t **result);
+
+/*
+ * After a request that upgrades (exact must be set): the socket, which is the
+ * stream now, the caller's to close.
+ */
+int client_detach(struct client *cl);
+
+/*
+ * Requests end in order when SIGINT comes: whether it has, and back to its
+ * usual effect, until the next connection.
+ */
+bool client_interrupted(void);
+void client_let_go(void);
 
 /* Takes notifications, without a time limit, until there is an exit code. */
 int client_listen(struct client *cl, const struct client_notes *notes);

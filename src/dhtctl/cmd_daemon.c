@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "dhtctl/dhtctl.h"
@@ -140,6 +139,7 @@ static const struct column event_columns[] = {
     {"online", "online", UNIT_NONE},
     {"degraded", "degraded", UNIT_NONE},
     {"topic", "", UNIT_NONE},
+    {"public_key", "", UNIT_NONE},
     {"err_name", "result", UNIT_NONE},
     {"stored", "stored", UNIT_NONE},
     {NULL, NULL, UNIT_NONE},
@@ -193,39 +193,6 @@ cmd_stop(struct ctl *c, char **argv)
 	code = call_and_print(c, "stop", json_object(), no_lines);
 	/* Whoever stops a daemon wants it gone. */
 	return code != EXIT_DONE ? code : client_wait_end(&c->client);
-}
-
-/* ---- identity ---- */
-
-/* In text the key alone, for scripts. */
-static int
-print_key(struct ctl *c, const char *method)
-{
-	json_t *result;
-	int code;
-
-	code = client_call(&c->client, method, json_object(), NULL, &result);
-	if (code == EXIT_DONE)
-		print_one(&c->print, result, "public_key");
-	json_decref(result);
-	return code;
-}
-
-int
-cmd_key(struct ctl *c, char **argv)
-{
-	int code;
-
-	if (strcmp(argv[0], "show") == 0)
-		return print_key(c, "key_show");
-	if (strcmp(argv[0], "new") != 0)
-		return usage_error(
-		    "key", "\"%.60s\" is neither new nor show", argv[0]);
-	code = print_key(c, "key_new");
-	if (code == EXIT_DONE)
-		remark(
-		    "key", "it is used from the next start of the daemon on");
-	return code;
 }
 
 int

@@ -20,7 +20,7 @@ int
 cmd_nodes(struct ctl *c, char **argv)
 {
 	(void)argv;
-	return call_and_print_pages(c, "nodes", "nodes", nodes_columns);
+	return call_and_print_pages(c, "nodes", "nodes", nodes_columns, NULL);
 }
 
 /* ---- ping ---- */

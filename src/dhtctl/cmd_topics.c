@@ -42,5 +42,5 @@ cmd_announcements(struct ctl *c, char **argv)
 {
 	(void)argv;
 	return call_and_print_pages(
-	    c, "announcements", "announcements", announcements_columns);
+	    c, "announcements", "announcements", announcements_columns, NULL);
 }

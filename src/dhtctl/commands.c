@@ -10,6 +10,11 @@ const struct option_info option_table[] = {
     {OPT_NDJSON, "ndjson", NULL, "print a JSON object a line, as they come"},
     {OPT_MUTABLE, "mutable", NULL, "a value that its key can change"},
     {OPT_SEQ, "seq", "N", "sequence number of a mutable value"},
+    {OPT_KEY, "key", "FILE", "key to use, a file of 64 hex digits"},
+    {OPT_NAME, "name", "NAME", "named key to use, see `dhtctl help key`"},
+    {OPT_ONCE, "once", NULL, "end after one connection"},
+    {OPT_EXEC, "exec", "COMMAND", "run it for each connection"},
+    {OPT_ALLOW, "allow", "KEY", "let this key in and no other; many times"},
     {OPT_HELP, "help", NULL, "print help"},
     {OPT_VERSION, "version", NULL, "print the version"},
 };
@@ -18,6 +23,9 @@ const unsigned option_table_len = sizeof option_table / sizeof *option_table;
 
 #define OPT_LIST (OPT_COMMON | OPT_NDJSON)
 #define OPT_VALUE (OPT_COMMON | OPT_MUTABLE | OPT_SEQ)
+#define OPT_LISTEN                                                             \
+	(OPT_COMMON | OPT_KEY | OPT_NAME | OPT_ONCE | OPT_EXEC | OPT_ALLOW)
+#define OPT_CONNECT (OPT_CONTROL | OPT_TIMEOUT | OPT_HELP | OPT_KEY | OPT_NAME)
 
 const struct command commands[] = {
     {"status", "", OPT_COMMON, cmd_status, "State of the node in one screen",
@@ -51,9 +59,29 @@ const struct command commands[] = {
     {"get", "HASH|KEY", OPT_VALUE, cmd_get, "Fetch a value",
 	"Prints the bytes of the value and nothing else. With --mutable, the"
 	" latest value that KEY has signed; --seq N accepts none before N."},
-    {"key", "new|show", OPT_COMMON, cmd_key, "The node's identity",
-	"show prints its public key. new makes another one, which is used"
-	" from the next start of the daemon on."},
+    {"listen", "", OPT_LISTEN, cmd_listen,
+	"Make a key reachable and take connections",
+	"Prints the key, then joins one connection at a time with standard"
+	" input and output. With --exec, COMMAND is run for each connection"
+	" with it as standard input and output, several at once, and finds the"
+	" peer's key in DHTCTL_PEER. A FILE that --key names is made if it is"
+	" not there."},
+    {"connect", "KEY", OPT_CONNECT, cmd_connect, "Connect to a listening key",
+	"Joins standard input and output with the peer, end-to-end encrypted;"
+	" each side may end and still receive. As ProxyCommand of ssh:"
+	" `ssh -o ProxyCommand='dhtctl connect KEY' host`."},
+    {"connections", "", OPT_LIST, cmd_connections, "Connections of the node",
+	NULL},
+    {"listeners", "", OPT_LIST, cmd_listeners, "Keys that are listened on",
+	NULL},
+    {"explain", "[KEY]", OPT_LIST, cmd_explain,
+	"What was tried to reach a key, and why it failed", NULL},
+    {"key", "[list|new|show] [NAME]", OPT_COMMON, cmd_key,
+	"Identities: the node's, and others by name",
+	"list, or nothing, prints all; show one public key, the node's without"
+	" NAME. new makes a key of that name for listen and connect; without"
+	" NAME another one for the node, which is used from the next start of"
+	" the daemon on."},
     {"stats", "", OPT_COMMON, cmd_stats, "What has been counted", NULL},
     {"limits", "", OPT_LIST, cmd_limits, "What is bounded, and how far", NULL},
     {"watch", "[EVENT]", OPT_CONTROL | OPT_NDJSON | OPT_HELP, cmd_watch,
@@ -90,6 +118,11 @@ command_find(const char *name)
 void
 command_args(const struct command *cmd, int *low, int *high)
 {
-	*high = cmd->args[0] != '\0';
-	*low = *high && cmd->args[0] != '[';
+	*low = *high = 0;
+	for (const char *p = cmd->args; *p != '\0'; p++) {
+		if (p != cmd->args && p[-1] != ' ')
+			continue;
+		++*high;
+		*low += *p != '[';
+	}
 }

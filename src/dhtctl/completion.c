@@ -41,7 +41,7 @@ print_words(const struct command *cmd)
 			printf(" %s", api_events[i].name);
 	} else if (cmd->run == cmd_key) {
 		putchar(' ');
-		for (const char *p = cmd->args; *p != '\0'; p++)
+		for (const char *p = cmd->args + 1; *p != ']'; p++)
 			putchar(*p == '|' ? ' ' : *p);
 	}
 }
@@ -57,13 +57,14 @@ cmd_completion(struct ctl *c, char **argv)
 	     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} word words command=\n"
 	     "\tlocal prev=${COMP_WORDS[COMP_CWORD-1]}\n"
 	     "\tCOMPREPLY=()\n"
-	     "\tif [[ $prev == --control ]]; then\n"
+	     "\tif [[ $prev == --@(control|key) ]]; then\n"
 	     "\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
 	     "\t\treturn\n"
 	     "\tfi\n"
 	     "\tprev=\n"
 	     "\tfor word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-	     "\t\tif [[ $prev == --@(control|timeout|seq) ]]; then\n"
+	     "\t\tif [[ $prev == --@(control|timeout|seq|key|name|exec|allow) "
+	     "]]; then\n"
 	     "\t\t\t:\n"
 	     "\t\telif [[ -z $command && $word != -* ]]; then\n"
 	     "\t\t\tcommand=$word\n"

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 
+#include "api/api.h"
 #include "dhtctl/client.h"
 #include "dhtctl/print.h"
 
@@ -22,6 +23,13 @@ enum exit_code {
 	EXIT_NOT_RUNNING = 3,
 	EXIT_REFUSED = 4,
 	EXIT_TIMEOUT = 5,
+	/* Of connections alone, see reason.h. */
+	EXIT_NOT_FOUND = 6,
+	EXIT_UNREACHABLE = 7,
+	EXIT_VERSION = 8,
+	EXIT_NO_ANSWER = 9,
+	EXIT_LOST = 10,
+	EXIT_NO_PATH = 11,
 	EXIT_INTERRUPTED = 130,
 };
 
@@ -35,6 +43,11 @@ enum {
 	OPT_VERSION = 1 << 5,
 	OPT_MUTABLE = 1 << 6,
 	OPT_SEQ = 1 << 7,
+	OPT_KEY = 1 << 8,
+	OPT_NAME = 1 << 9,
+	OPT_ONCE = 1 << 10,
+	OPT_EXEC = 1 << 11,
+	OPT_ALLOW = 1 << 12,
 	OPT_COMMON = OPT_CONTROL | OPT_TIMEOUT | OPT_JSON | OPT_HELP,
 };
 
@@ -51,13 +64,16 @@ struct ctl {
 	const struct command *command;
 	unsigned given; /* options, as bits */
 	uint64_t seq;
+	const char *key_file, *key_name, *exec;
+	const char *allow[API_KEYS_MAX];
+	unsigned allow_len;
 	struct client client;
 	struct printer print;
 };
 
 struct command {
 	const char *name;
-	/* As in the manual: "HOST:PORT", "[VALUE]", "new|show". */
+	/* As in the manual: "HOST:PORT", "[VALUE]", "[new|show] [NAME]". */
 	const char *args;
 	unsigned options;
 	/* An enum exit_code; argv holds the command's arguments, then NULL. */
@@ -94,9 +110,18 @@ void remark(const char *what, const char *fmt, ...)
 int call_and_print(struct ctl *c, const char *method, json_t *params,
     const struct column *lines);
 
-/* The same for a list that comes in pages. */
+/*
+ * The same for a list that comes in pages; amend, or NULL, adds to an item
+ * what is for people alone.
+ */
 int call_and_print_pages(struct ctl *c, const char *method, const char *list,
-    const struct column *columns);
+    const struct column *columns, void (*amend)(json_t *item));
+
+/*
+ * Adds the identity that --key or --name chose to the parameters. EXIT_DONE,
+ * or why not, which is said.
+ */
+int add_identity(struct ctl *c, json_t *params);
 
 void help_all(void);
 void help_command(const struct command *cmd);
@@ -106,6 +131,11 @@ void help_command(const struct command *cmd);
 int cmd_status(struct ctl *c, char **argv);
 int cmd_nodes(struct ctl *c, char **argv);
 int cmd_ping(struct ctl *c, char **argv);
+int cmd_listen(struct ctl *c, char **argv);
+int cmd_connect(struct ctl *c, char **argv);
+int cmd_connections(struct ctl *c, char **argv);
+int cmd_listeners(struct ctl *c, char **argv);
+int cmd_explain(struct ctl *c, char **argv);
 int cmd_key(struct ctl *c, char **argv);
 int cmd_stats(struct ctl *c, char **argv);
 int cmd_limits(struct ctl *c, char **argv);

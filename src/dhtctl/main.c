@@ -14,7 +14,7 @@
 enum {
 	TIMEOUT_S = 60,
 	TIMEOUT_S_MAX = 86400,
-	OPTIONS_MAX = 16,
+	OPTIONS_MAX = 24,
 	PATH_TEXT_MAX = 1024,
 };
 
@@ -65,6 +65,21 @@ take_option(struct ctl *c, const struct option_info *o, const char *arg)
 		break;
 	case OPT_SEQ:
 		code = read_number(o->name, arg, INT64_MAX, &c->seq);
+		break;
+	case OPT_KEY:
+		c->key_file = arg;
+		break;
+	case OPT_NAME:
+		c->key_name = arg;
+		break;
+	case OPT_EXEC:
+		c->exec = arg;
+		break;
+	case OPT_ALLOW:
+		if (c->allow_len == API_KEYS_MAX)
+			return usage_error(
+			    "", "more than %d times --allow", API_KEYS_MAX);
+		c->allow[c->allow_len++] = arg;
 		break;
 	default:
 		break;
@@ -129,8 +144,9 @@ check_command(const struct ctl *c, int args)
 	if (args > high && high == 0)
 		return usage_error(cmd->name, "it takes no argument");
 	if (args > high)
-		return usage_error(
-		    cmd->name, "it takes one argument, %s", cmd->args);
+		return usage_error(cmd->name, "it takes %s, %s",
+		    high == 1 ? "one argument" : "no more than two arguments",
+		    cmd->args);
 	return EXIT_DONE;
 }
 

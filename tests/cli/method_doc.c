@@ -39,8 +39,10 @@ print_method(const struct api_method *m)
 {
 	char note[64];
 
-	printf("### `%s`\n\n%s. Access: %s.\n\n", m->name, m->text,
-	    api_access_name(m->access));
+	printf("### `%s`\n\n%s. Access: %s.%s\n\n", m->name, m->text,
+	    api_access_name(m->access),
+	    m->upgrades ? " Then the connection is the peer's byte stream."
+			: "");
 	if (m->params->name == NULL && m->results->name == NULL) {
 		puts("Takes no parameters; the result is an empty object.\n");
 		return;

@@ -34,7 +34,14 @@ ends 2 '"hash" is not valid' ctl get xyz
 ends 2 '"topic" is not valid' ctl lookup ''
 ends 2 '"address" is not valid' ctl ping "$host"
 ends 2 '"address" is not valid' ctl ping "$host:99999"
-ends 2 'neither new nor show' ctl key old
+ends 2 'neither list, new nor show' ctl key old
+ends 2 'list takes no name' ctl key list web
+ends 2 'no more than two arguments' ctl key new web again
+ends 2 '"public_key" is not valid; expected a public key' ctl connect xyz
+ends 2 'KEY is missing' ctl connect
+ends 2 'it does not take --once' ctl connect --once $z32
+ends 2 '"allow" is not valid; expected an array' ctl listen --allow xyz
+ends 2 'not both' ctl listen --key a --name b
 ends 2 'the value is empty' ctl put
 ends 2 'the value is too long: at most 1000' ctl put "$(seq 1 400)"
 ends 2 'needs --seq' ctl put --mutable x
@@ -72,6 +79,7 @@ complete() {
 if command -v bash >/dev/null; then
 	prints '^status stats stop$' complete st
 	prints '^new$' complete key n
+	prints '^listen listeners$' complete --key x lis
 	prints '^--seq$' complete put --mutable --s
 	prints '^persistent$' complete --control /tmp/status watch pers
 	prints '^announcements$' complete --timeout 5 announcem

@@ -88,7 +88,7 @@ START_TEST(unusable_directory_holds_nothing)
 	ck_assert_int_eq(errno, ENOENT);
 	ck_assert_int_eq(state_write(&s, "x", "a", 1), -1);
 	/* An identity of its own for this run, and it says so. */
-	id = identity_open(&s, &saved, err);
+	id = identity_open(&s, IDENTITY_FILE, &saved, err);
 	ck_assert_ptr_nonnull(id);
 	ck_assert(!saved);
 	identity_free(id);
@@ -158,7 +158,7 @@ START_TEST(key_is_made_once)
 	uint8_t public_key[KEY_LEN];
 	bool saved = false;
 	struct stat st;
-	struct identity *id = identity_open(&state, &saved, err);
+	struct identity *id = identity_open(&state, IDENTITY_FILE, &saved, err);
 
 	ck_assert_ptr_nonnull(id);
 	ck_assert(saved);
@@ -167,7 +167,7 @@ START_TEST(key_is_made_once)
 	ck_assert_int_eq(fstatat(state.dir, "key", &st, 0), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	ck_assert_int_eq(st.st_size, 65);
-	id = identity_open(&state, &saved, err);
+	id = identity_open(&state, IDENTITY_FILE, &saved, err);
 	ck_assert_ptr_nonnull(id);
 	ck_assert(saved);
 	ck_assert_mem_eq(identity_pair(id)->public_key, public_key, KEY_LEN);
@@ -180,7 +180,7 @@ START_TEST(new_key_keeps_the_old)
 	char err[CONFIG_ERROR_MAX], name[32], digits[17];
 	uint8_t old_key[KEY_LEN], new_key[KEY_LEN];
 	bool saved;
-	struct identity *id = identity_open(&state, &saved, err);
+	struct identity *id = identity_open(&state, IDENTITY_FILE, &saved, err);
 
 	ck_assert_ptr_nonnull(id);
 	memcpy(old_key, identity_pair(id)->public_key, KEY_LEN);
@@ -190,13 +190,13 @@ START_TEST(new_key_keeps_the_old)
 	sodium_bin2hex(digits, sizeof digits, old_key, 8);
 	snprintf(name, sizeof name, "key.%s", digits);
 	ck_assert(there(name));
-	id = identity_open(&state, &saved, err);
+	id = identity_open(&state, IDENTITY_FILE, &saved, err);
 	ck_assert_ptr_nonnull(id);
 	ck_assert_mem_eq(identity_pair(id)->public_key, new_key, KEY_LEN);
 	identity_free(id);
 	/* And back, as an operator would. */
 	ck_assert_int_eq(renameat(state.dir, name, state.dir, "key"), 0);
-	id = identity_open(&state, &saved, err);
+	id = identity_open(&state, IDENTITY_FILE, &saved, err);
 	ck_assert_mem_eq(identity_pair(id)->public_key, old_key, KEY_LEN);
 	identity_free(id);
 }
@@ -228,7 +228,7 @@ START_TEST(key_file)
 
 	ck_assert_int_eq(state_write(&state, "key", text, strlen(text)), 0);
 	ck_assert_int_eq(fchmodat(state.dir, "key", key_files[_i].mode, 0), 0);
-	id = identity_open(&state, &saved, err);
+	id = identity_open(&state, IDENTITY_FILE, &saved, err);
 	if (key_files[_i].err == NULL) {
 		ck_assert_ptr_nonnull(id);
 		t_assert_hex(identity_pair(id)->public_key, KEY_LEN,

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "daemon/daemon.h"
+#include "daemon/pipe.h"
+#include "node/conn.h"
+
+enum {
+	/* Read from the program by one call, at the most. */
+	CHUNK = 1 << 17,
+	/* Then the network and the other programs have their turn. */
+	TURN_BYTES = 1 << 20,
+	/* A program that is gone: how often we look, and how many looks may
+	 * see no byte move before its connection is given up. */
+	LOOK_SECONDS = 5,
+	LOOKS_MAX = 6,
+};
+
+struct pipe {
+	struct daemon *daemon;
+	int fd;
+	uint32_t conn; /* 0: it is closed */
+	struct evbuffer *early;
+	struct event *readable, *writable, *look;
+	void (*over)(void *owner, int err);
+	void *owner;
+	bool heard_all; /* the program sends no more */
+	bool ended;     /* and the peer has been told */
+	bool told_end;  /* the program knows that the peer sends no more */
+	uint64_t moved; /* bytes, since the last look */
+	unsigned still; /* looks without any */
+};
+
+/* ---- the end ---- */
+
+static void
+finish(struct pipe *p, int err)
+{
+	p->over(p->owner, err);
+}
+
+/* The program reads no more: whatever the peer sends is lost. */
+static void
+give_up(struct pipe *p, int err)
+{
+	node_conn_close(p->daemon->node, p->conn);
+	p->conn = 0;
+	finish(p, err);
+}
+
+/* ---- from the program to the peer ---- */
+
+/* What was sent before the connection was there. True if all of it is gone. */
+static bool
+send_early(struct pipe *p)
+{
+	struct node *n = p->daemon->node;
+	struct evbuffer_iovec v;
+
+	while (evbuffer_peek(p->early, -1, NULL, &v, 1) > 0 && v.iov_len > 0) {
+		ptrdiff_t taken =
+		    node_conn_write(n, p->conn, v.iov_base, v.iov_len);
+
+		if (taken <= 0)
+			return false;
+		evbuffer_drain(p->early, (size_t)taken);
+	}
+	return true;
+}
+
+/*
+ * Reads what the connection has room for. Bytes read, 0 at the end, or -1 and
+ * errno. The few that it would not take nevertheless are kept.
+ */
+static ssize_t
+read_some(struct pipe *p, size_t room)
+{
+	uint8_t chunk[CHUNK];
+	ssize_t n = recv(p->fd, chunk, room < CHUNK ? room : CHUNK, 0);
+	ptrdiff_t taken;
+
+	if (n <= 0)
+		return n;
+	taken = node_conn_write(p->daemon->node, p->conn, chunk, (size_t)n);
+	if (taken < 0)
+		taken = n; /* its end will be told */
+	if (taken < n)
+		evbuffer_add(p->early, chunk + taken, (size_t)(n - taken));
+	return n;
+}
+
+static void
+end_ours(struct pipe *p)
+{
+	event_del(p->readable);
+	if (p->ended)
+		return;
+	p->ended = true;
+	node_conn_end(p->daemon->node, p->conn);
+}
+
+/* False if that was the end of the pipe. */
+static bool
+pump_out(struct pipe *p)
+{
+	size_t turn = 0, room = 0;
+	ssize_t n;
+
+	if (p->ended || !send_early(p))
+		return true;
+	while (!p->heard_all && turn < TURN_BYTES) {
+		room = node_conn_room(p->daemon->node, p->conn);
+		if (room == 0)
+			break;
+		n = read_some(p, room);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN) {
+			give_up(p, ERR_CANCELLED);
+			return false;
+		}
+		if (n < 0)
+			break;
+		p->heard_all = n == 0;
+		turn += (size_t)n;
+	}
+	p->moved += turn;
+	if (p->heard_all && evbuffer_get_length(p->early) == 0)
+		end_ours(p);
+	else if (room == 0)
+		event_del(p->readable); /* until NEWS_READY */
+	else
+		event_add(p->readable, NULL);
+	return true;
+}
+
+/* ---- from the peer to the program ---- */
+
+/* The peer has ended: so the program finds after what it was sent. */
+static void
+tell_end(struct pipe *p)
+{
+	if (p->told_end)
+		return;
+	p->told_end = true;
+	shutdown(p->fd, SHUT_WR);
+}
+
+/* False if that was the end of the pipe. */
+static bool
+pump_in(struct pipe *p)
+{
+	struct node *node = p->daemon->node;
+	size_t turn = 0;
+
+	while (turn < TURN_BYTES) {
+		struct bytes b = node_conn_peek(node, p->conn);
+		ssize_t n;
+
+		if (b.len == 0) {
+			if (node_conn_ended(node, p->conn))
+				tell_end(p);
+			return true;
+		}
+		n = send(p->fd, b.p, b.len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN) {
+			give_up(p, ERR_CANCELLED);
+			return false;
+		}
+		if (n < 0)
+			break;
+		node_conn_consume(node, p->conn, (size_t)n);
+		turn += (size_t)n;
+		p->moved += (size_t)n;
+	}
+	event_add(p->writable, NULL);
+	return true;
+}
+
+/* ---- what the loop tells ---- */
+
+static void
+on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	struct pipe *p = arg;
+	struct daemon *d = p->daemon;
+
+	(void)fd;
+	daemon_wake(d);
+	if ((what & EV_READ) == 0)
+		pump_in(p);
+	else
+		pump_out(p);
+	daemon_settle(d);
+}
+
+/*
+ * A program that has closed its socket cannot be told anything any more. What
+ * it had sent is still delivered, and the peer may end in its own time, but
+ * it cannot hold the connection by doing nothing.
+ */
+static void
+on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct pipe *p = arg;
+	struct daemon *d = p->daemon;
+	struct pollfd gone = {.fd = p->fd};
+
+	(void)fd;
+	(void)what;
+	if (poll(&gone, 1, 0) <= 0 || p->moved > 0)
+		p->still = 0;
+	else
+		p->still++;
+	p->moved = 0;
+	if (p->still < LOOKS_MAX)
+		return;
+	daemon_wake(d);
+	give_up(p, ERR_CANCELLED);
+	daemon_settle(d);
+}
+
+/* ---- life ---- */
+
+static bool
+set_up(struct pipe *p)
+{
+	struct event_base *base = p->daemon->base;
+	const struct timeval look = {.tv_sec = LOOK_SECONDS};
+
+	p->readable =
+	    event_new(base, p->fd, EV_READ | EV_PERSIST, on_socket, p);
+	p->writable = event_new(base, p->fd, EV_WRITE, on_socket, p);
+	p->look = event_new(base, -1, EV_PERSIST, on_look, p);
+	return p->readable != NULL && p->writable != NULL && p->look != NULL &&
+	       event_add(p->look, &look) == 0;
+}
+
+struct pipe *
+pipe_new(const struct pipe_spec *spec)
+{
+	struct pipe *p = calloc(1, sizeof *p);
+
+	if (p == NULL) {
+		close(spec->fd);
+		return NULL;
+	}
+	p->daemon = spec->daemon;
+	p->fd = spec->fd;
+	p->conn = spec->conn;
+	p->heard_all = spec->heard_all;
+	p->over = spec->over;
+	p->owner = spec->owner;
+	p->early = evbuffer_new();
+	if (p->early == NULL ||
+	    evbuffer_add_buffer(p->early, spec->early) != 0 || !set_up(p)) {
+		p->conn = 0; /* it stays the caller's */
+		pipe_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void
+pipe_free(struct pipe *p)
+{
+	struct event *events[] = {p->readable, p->writable, p->look};
+
+	if (p->conn != 0)
+		node_conn_close(p->daemon->node, p->conn);
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
+	if (p->early != NULL)
+		evbuffer_free(p->early);
+	close(p->fd);
+	free(p);
+}
+
+void
+pipe_ready(struct pipe *p)
+{
+	if (pump_out(p))
+		pump_in(p);
+}
+
+void
+pipe_closed(struct pipe *p, int err)
+{
+	p->conn = 0;
+	finish(p, err);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+#include "dhtctl/dhtctl.h"
+#include "dhtctl/join.h"
+
+enum {
+	/* The daemon gives up first, as it knows why. */
+	GRACE_S = 2,
+	TIMEOUT_S_MAX = 3600, /* what the daemon takes */
+};
+
+int
+cmd_connect(struct ctl *c, char **argv)
+{
+	struct client *cl = &c->client;
+	json_t *params = json_pack("{s:s}", "public_key", argv[0]), *result;
+	json_int_t conn = 0;
+	int code = add_identity(c, params);
+
+	if (code != EXIT_DONE) {
+		json_decref(params);
+		return code;
+	}
+	if ((c->given & OPT_TIMEOUT) != 0 && cl->timeout_s < TIMEOUT_S_MAX) {
+		json_object_set_new(params, "timeout_ms",
+		    json_integer((json_int_t)cl->timeout_s * 1000));
+		cl->timeout_s += GRACE_S;
+	}
+	cl->dials = true;
+	cl->exact = true;
+	code = client_call(cl, "connect", params, NULL, &result);
+	if (code == EXIT_DONE)
+		json_unpack(result, "{s:I}", "conn", &conn);
+	json_decref(result);
+	return code == EXIT_DONE ? join_stdio(cl, client_detach(cl), conn, true)
+				 : code;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/text.h"
+#include "dhtctl/dhtctl.h"
+
+/* ---- the command ---- */
+
+/* In text the key alone, for scripts. */
+static int
+print_key(struct ctl *c, const char *method, const char *name)
+{
+	json_t *params = json_object(), *result;
+	int code;
+
+	if (name != NULL)
+		json_object_set_new(params, "name", json_string(name));
+	code = client_call(&c->client, method, params, NULL, &result);
+	if (code == EXIT_DONE)
+		print_one(&c->print, result, "public_key");
+	json_decref(result);
+	return code;
+}
+
+static const struct column key_columns[] = {
+    {"name", "NAME", UNIT_NONE},
+    {"public_key", "PUBLIC KEY", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+static int
+print_keys(struct ctl *c)
+{
+	json_t *node, *named = NULL, *item;
+	size_t i;
+	int code;
+
+	code = client_call(&c->client, "key_show", json_object(), NULL, &node);
+	if (code == EXIT_DONE)
+		code = client_call(
+		    &c->client, "key_list", json_object(), NULL, &named);
+	if (code == EXIT_DONE) {
+		json_object_del(node, "saved");
+		json_object_set_new(node, "name", json_null());
+		print_begin(&c->print, "keys", key_columns);
+		print_item(&c->print, node);
+		json_array_foreach(json_object_get(named, "keys"), i, item)
+		    print_item(&c->print, item);
+		print_end(&c->print, NULL);
+	}
+	json_decref(node);
+	json_decref(named);
+	return code;
+}
+
+int
+cmd_key(struct ctl *c, char **argv)
+{
+	const char *what = argv[0] != NULL ? argv[0] : "list";
+	const char *name = argv[0] != NULL ? argv[1] : NULL;
+	int code;
+
+	if (strcmp(what, "show") == 0)
+		return print_key(c, "key_show", name);
+	if (strcmp(what, "list") == 0 && name != NULL)
+		return usage_error("key", "list takes no name");
+	if (strcmp(what, "list") == 0)
+		return print_keys(c);
+	if (strcmp(what, "new") != 0)
+		return usage_error(
+		    "key", "\"%.60s\" is neither list, new nor show", what);
+	code = print_key(c, "key_new", name);
+	if (code == EXIT_DONE && name == NULL)
+		remark(
+		    "key", "it is used from the next start of the daemon on");
+	return code;
+}
+
+/* ---- the identity of a listener or connection ---- */
+
+enum { SEED_LEN = 32, SEED_DIGITS = 2 * SEED_LEN };
+
+static int
+say_file(struct ctl *c, const char *what)
+{
+	complain(c->command->name, "%s: %s", c->key_file, what);
+	return EXIT_FAILED;
+}
+
+/* A new key in a new file. */
+static int
+make_file(struct ctl *c, uint8_t seed[SEED_LEN])
+{
+	char text[SEED_DIGITS + 2];
+	int fd = open(c->key_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	    S_IRUSR | S_IWUSR);
+	bool good;
+
+	if (fd < 0)
+		return say_file(c, strerror(errno));
+	randombytes_buf(seed, SEED_LEN);
+	sodium_bin2hex(text, sizeof text, seed, SEED_LEN);
+	text[SEED_DIGITS] = '\n';
+	good = write(fd, text, SEED_DIGITS + 1) == SEED_DIGITS + 1 &&
+	       fsync(fd) == 0;
+	sodium_memzero(text, sizeof text);
+	if (close(fd) != 0 || !good)
+		return say_file(c, "the new key could not be written");
+	complain(c->command->name, "made a new key in %s", c->key_file);
+	return EXIT_DONE;
+}
+
+/* One line of hex digits, as in the daemon's own key file. */
+static int
+read_file(struct ctl *c, int fd, uint8_t seed[SEED_LEN])
+{
+	char text[SEED_DIGITS + 2];
+	ssize_t n = read(fd, text, sizeof text);
+	struct stat st;
+	size_t len = 0;
+	bool good = n == SEED_DIGITS ||
+		    (n == SEED_DIGITS + 1 && text[SEED_DIGITS] == '\n');
+
+	if (good)
+		good = sodium_hex2bin(seed, SEED_LEN, text, SEED_DIGITS, NULL,
+			   &len, NULL) == 0 &&
+		       len == SEED_LEN;
+	sodium_memzero(text, sizeof text);
+	if (!good)
+		return say_file(c, "this is not a line of 64 hex digits");
+	if (fstat(fd, &st) != 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return say_file(c, "it is open to others: chmod 600, and think"
+				   " of a new key");
+	return EXIT_DONE;
+}
+
+static int
+load_file(struct ctl *c, uint8_t seed[SEED_LEN])
+{
+	int fd = open(c->key_file, O_RDONLY | O_CLOEXEC);
+	int code;
+
+	if (fd < 0)
+		return errno == ENOENT ? make_file(c, seed)
+				       : say_file(c, strerror(errno));
+	code = read_file(c, fd, seed);
+	close(fd);
+	return code;
+}
+
+int
+add_identity(struct ctl *c, json_t *params)
+{
+	uint8_t seed[SEED_LEN];
+	char *text;
+	int code;
+
+	if (c->key_file != NULL && c->key_name != NULL)
+		return usage_error(
+		    c->command->name, "give --key or --name, not both");
+	if (c->key_name != NULL)
+		json_object_set_new(params, "name", json_string(c->key_name));
+	if (c->key_file == NULL)
+		return EXIT_DONE;
+	code = load_file(c, seed);
+	if (code == EXIT_DONE) {
+		text = text_b64(seed, sizeof seed);
+		json_object_set_new(params, "seed_b64", json_string(text));
+		sodium_memzero(text, strlen(text));
+		free(text);
+	}
+	sodium_memzero(seed, sizeof seed);
+	return code;
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: ISC */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control_rig.h"
+#include "t.h"
+
+struct node node;
+struct daemon daemon_;
+struct key_pair identity;
+static struct stats stats;
+static struct limits limits;
+char dir[64], err[CONFIG_ERROR_MAX];
+struct made_conn made[MADE_CONNS_MAX];
+
+static int
+start(uint32_t *op)
+{
+	*op = ++node.last_op;
+	return 0;
+}
+
+int
+node_ping(struct node *n, const struct addr *to, uint32_t *op)
+{
+	(void)n;
+	return to->port == 1 ? ERR_BUSY : start(op);
+}
+
+int
+node_find_node(struct node *n, const uint8_t *target, uint32_t *op)
+{
+	(void)n;
+	(void)target;
+	return start(op);
+}
+
+int
+node_find_peer(struct node *n, const uint8_t *key, uint32_t *op)
+{
+	(void)n;
+	(void)key;
+	return start(op);
+}
+
+int
+node_lookup(struct node *n, const uint8_t *topic, uint32_t *op)
+{
+	(void)n;
+	(void)topic;
+	return start(op);
+}
+
+int
+node_put_immutable(struct node *n, const void *v, size_t len, uint32_t *op)
+{
+	(void)n;
+	(void)v;
+	(void)len;
+	return start(op);
+}
+
+int
+node_get_immutable(struct node *n, const uint8_t *hash, uint32_t *op)
+{
+	(void)n;
+	(void)hash;
+	return start(op);
+}
+
+int
+node_put_mutable(
+    struct node *n, uint64_t seq, const void *v, size_t len, uint32_t *op)
+{
+	(void)n;
+	(void)seq;
+	(void)v;
+	(void)len;
+	return start(op);
+}
+
+int
+node_get_mutable(struct node *n, const uint8_t *key, uint64_t seq, uint32_t *op)
+{
+	(void)n;
+	(void)key;
+	(void)seq;
+	return start(op);
+}
+
+int
+daemon_announce(struct daemon *d, const uint8_t *topic, uint32_t *op)
+{
+	(void)d;
+	(void)topic;
+	return start(op);
+}
+
+int
+daemon_unannounce(struct daemon *d, const uint8_t *topic, uint32_t *op)
+{
+	(void)d;
+	(void)topic;
+	return start(op);
+}
+
+void
+push(const struct news *n)
+{
+	ck_assert_uint_lt(node.queue_len, NEWS_QUEUE);
+	node.queue[node.queue_len++] = *n;
+}
+
+void
+node_cancel(struct node *n, uint32_t op)
+{
+	n->cancelled[n->cancelled_len++] = op;
+	push(&(struct news){.kind = NEWS_DONE, .op = op, .err = ERR_CANCELLED});
+}
+
+void
+node_status(const struct node *n, struct node_status *out)
+{
+	(void)n;
+	*out = (struct node_status){.uptime_us = 5000000,
+	    .dht = {.has_id = true,
+		.public_address = addr_v4(192, 0, 2, 1, 0),
+		.server_address = addr_v4(127, 0, 0, 1, 49737)}};
+}
+
+const struct stats *
+node_stats(const struct node *n)
+{
+	(void)n;
+	return &stats;
+}
+
+struct dht *
+node_dht(struct node *n)
+{
+	(void)n;
+	return NULL;
+}
+
+bool
+node_announcement(
+    const struct node *n, uint32_t i, struct node_announcement *out)
+{
+	(void)n;
+	*out = (struct node_announcement){.announced = true, .stored = 20};
+	return i < 1;
+}
+
+void
+dht_status(const struct dht *d, struct dht_status *out)
+{
+	(void)d;
+	*out = (struct dht_status){.online = true};
+}
+
+bool
+dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out)
+{
+	(void)d;
+	if (*cursor >= node.nodes)
+		return false;
+	/* As long as they get, so that a page is as long as it gets. */
+	*out = (struct dht_node){.addr = addr_v4(255, 255, 255, 255, 65535),
+	    .heard_s = UINT32_MAX,
+	    .added_s = UINT32_MAX,
+	    .row = 255};
+	++*cursor;
+	return true;
+}
+
+const struct limits *
+dht_limits(const struct dht *d)
+{
+	(void)d;
+	limits_init(&limits);
+	return &limits;
+}
+
+void
+daemon_wake(struct daemon *d)
+{
+	(void)d;
+}
+
+/* In batches, as control_news() may end clients and so add news. */
+void
+daemon_settle(struct daemon *d)
+{
+	for (size_t i = 0; i < node.queue_len; i++)
+		control_news(d->control, &node.queue[i]);
+	node.queue_len = 0;
+}
+
+void
+daemon_stop(struct daemon *d)
+{
+	(void)d;
+	node.stopped = true;
+}
+
+int
+daemon_reload(struct daemon *d, char *why)
+{
+	(void)d;
+	snprintf(why, CONFIG_ERROR_MAX, "x.conf:3: \xff is not a port");
+	return node.reload_fails ? -1 : 0;
+}
+
+int
+daemon_key_new(struct daemon *d, uint8_t public_key[KEY_LEN], char *why)
+{
+	(void)d;
+	(void)why;
+	memset(public_key, 7, KEY_LEN);
+	return 0;
+}
+
+void
+tell(const struct news *n)
+{
+	push(n);
+	daemon_settle(&daemon_);
+}
+
+/* ---- connections ---- */
+
+int
+node_listen(struct node *n, const struct node_listen *l, uint32_t *listener)
+{
+	memcpy(n->own_key, l->keys->public_key, KEY_LEN);
+	n->allow_len = l->allow_len;
+	if (l->allow_len > 0)
+		memcpy(n->allow, l->allow[l->allow_len - 1], KEY_LEN);
+	n->ask = l->ask;
+	return n->refuse != 0 ? n->refuse : start(listener);
+}
+
+void
+node_unlisten(struct node *n, uint32_t listener)
+{
+	n->unlistened = listener;
+	push(&(struct news){.kind = NEWS_UNLISTENED, .op = listener});
+}
+
+void
+node_answer(struct node *n, uint32_t conn, bool accept)
+{
+	n->answered = conn;
+	n->answer = accept;
+}
+
+int
+node_connect(struct node *n, const struct node_connect *c, uint32_t *conn)
+{
+	memset(n->own_key, 0, KEY_LEN);
+	if (c->keys != NULL)
+		memcpy(n->own_key, c->keys->public_key, KEY_LEN);
+	memcpy(n->key, c->key, KEY_LEN);
+	n->relays_len = c->relays_len;
+	n->timeout_ms = c->timeout_ms;
+	return n->refuse != 0 ? n->refuse : start(conn);
+}
+
+struct made_conn *
+made_open(uint32_t number)
+{
+	struct made_conn *c = &made[number];
+
+	ck_assert_uint_lt(number, MADE_CONNS_MAX);
+	memset(c, 0, offsetof(struct made_conn, in));
+	c->used = true;
+	c->room = sizeof c->out;
+	return c;
+}
+
+static struct made_conn *
+made_find(uint32_t number)
+{
+	struct made_conn *c = &made[number];
+
+	return number < MADE_CONNS_MAX && c->used && !c->closed ? c : NULL;
+}
+
+struct bytes
+node_conn_peek(struct node *n, uint32_t conn)
+{
+	struct made_conn *c = made_find(conn);
+
+	(void)n;
+	if (c == NULL)
+		return (struct bytes){0};
+	return (struct bytes){c->in + c->in_used, c->in_len - c->in_used};
+}
+
+void
+node_conn_consume(struct node *n, uint32_t conn, size_t len)
+{
+	(void)n;
+	if (made_find(conn) != NULL)
+		made[conn].in_used += len;
+}
+
+bool
+node_conn_ended(struct node *n, uint32_t conn)
+{
+	const struct made_conn *c = made_find(conn);
+
+	(void)n;
+	return c != NULL && c->ended_there && c->in_used == c->in_len;
+}
+
+size_t
+node_conn_room(struct node *n, uint32_t conn)
+{
+	(void)n;
+	return made_find(conn) != NULL ? made[conn].room : 0;
+}
+
+ptrdiff_t
+node_conn_write(struct node *n, uint32_t conn, const void *p, size_t len)
+{
+	struct made_conn *c = made_find(conn);
+
+	(void)n;
+	if (c == NULL)
+		return ERR_CLOSED;
+	ck_assert(!c->ended_here);
+	len = len < c->room ? len : c->room;
+	ck_assert_uint_le(len, sizeof c->out - c->out_len);
+	memcpy(c->out + c->out_len, p, len);
+	c->out_len += len;
+	c->room -= len;
+	return (ptrdiff_t)len;
+}
+
+void
+node_conn_end(struct node *n, uint32_t conn)
+{
+	(void)n;
+	if (made_find(conn) != NULL)
+		made[conn].ended_here = true;
+}
+
+void
+node_conn_close(struct node *n, uint32_t conn)
+{
+	(void)n;
+	if (made_find(conn) != NULL)
+		made[conn].closed = true;
+	else
+		n->cancelled[n->cancelled_len++] = conn;
+}
+
+/* As long as they get, so that a page is as long as it gets. */
+static const struct addr long_addr = {
+    .ip = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+	255, 255},
+    .port = 65535,
+    .family = ADDR_V6};
+
+bool
+node_conn(const struct node *n, uint32_t i, struct node_conn *out)
+{
+	*out = (struct node_conn){.conn = UINT32_MAX,
+	    .listener = UINT32_MAX,
+	    .path = CONN_PATH_RELAYED,
+	    .remote = long_addr,
+	    .rtt_us = UINT32_MAX,
+	    .bytes_in = INT64_MAX,
+	    .bytes_out = INT64_MAX,
+	    .packets_out = INT64_MAX,
+	    .resent = INT64_MAX,
+	    .age_us = INT64_MAX};
+	return i < n->listed;
+}
+
+bool
+node_listener(const struct node *n, uint32_t i, struct node_listener *out)
+{
+	*out = (struct node_listener){.listener = UINT32_MAX,
+	    .relays_len = UINT32_MAX,
+	    .accepted = UINT32_MAX,
+	    .refused = UINT32_MAX,
+	    .age_us = INT64_MAX};
+	return i < n->listed;
+}
+
+bool
+node_attempt(const struct node *n, const uint8_t *key, uint32_t i,
+    struct node_attempt *out)
+{
+	static struct attempt_step steps[ATTEMPT_STEPS_MAX];
+
+	(void)key;
+	for (size_t k = 0; k < sizeof steps / sizeof *steps; k++)
+		steps[k] = (struct attempt_step){.kind = ATTEMPT_PATH_LOST,
+		    .at_us = UINT32_MAX,
+		    .path = CONN_PATH_RELAYED,
+		    .addr = long_addr,
+		    .err = ERR_ADDRESS_USED,
+		    .number = UINT32_MAX};
+	*out = (struct node_attempt){.conn = UINT32_MAX,
+	    .age_us = INT64_MAX,
+	    .err = ERR_ADDRESS_USED,
+	    .steps = steps,
+	    .steps_len = sizeof steps / sizeof *steps,
+	    .steps_lost = UINT32_MAX};
+	return i < n->listed;
+}

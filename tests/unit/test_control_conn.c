@@ -1,0 +1,792 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: listeners and connections of control clients: every byte comes through
+ * in order both ways, each side may end and still hear, whoever goes takes
+ * along what is its own, and nobody's mistake costs another anything. Method:
+ * control_rig.h, with connections whose other ends are the test's.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/text.h"
+#include "control_rig.h"
+#include "t.h"
+
+#define KEY "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+#define REQUEST(method, params)                                                \
+	"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method                   \
+	"\",\"params\":{" params "}}"
+#define CONNECT REQUEST("connect", "\"public_key\":\"" KEY "\"")
+#define LISTEN REQUEST("listen", "")
+#define ACCEPT(n) REQUEST("accept", "\"listener\":" n)
+
+static void
+turn_some(void)
+{
+	for (int i = 0; i < 8; i++)
+		turn_loop();
+}
+
+/* The error's reason, "" if it is a result. */
+static void
+hear_reason(struct peer_end *p, const char *reason)
+{
+	json_t *j = hear(p);
+	const char *name = "";
+
+	json_unpack(j, "{s:{s:{s:s}}}", "error", "data", "err_name", &name);
+	ck_assert_str_eq(name, reason);
+	json_decref(j);
+}
+
+static json_int_t
+result_int(json_t *j, const char *name)
+{
+	json_int_t n = -1;
+
+	json_unpack(j, "{s:{s:I}}", "result", name, &n);
+	json_decref(j);
+	return n;
+}
+
+/* ---- the stream ---- */
+
+/* A client whose connection is number 1 of the made-up node. */
+static struct peer_end *
+connected(const char *early)
+{
+	struct peer_end *p = client_new();
+
+	say_line(p, CONNECT);
+	say(p, early, strlen(early));
+	turn_some();
+	ck_assert_uint_eq(node.last_op, 1);
+	made_open(1);
+	tell(&(struct news){
+	    .kind = NEWS_OPEN, .op = 1, .node = addr_v4(192, 0, 2, 7, 99)});
+	ck_assert_int_eq(result_int(hear(p), "conn"), 1);
+	turn_some();
+	return p;
+}
+
+static void
+ready(void)
+{
+	tell(&(struct news){.kind = NEWS_READY, .op = 1});
+	turn_some();
+}
+
+/* Puts bytes that count on into the connection. */
+static void
+peer_sends(struct made_conn *c, size_t len)
+{
+	for (size_t i = 0; i < len; i++, c->in_len++)
+		c->in[c->in_len] = (uint8_t)(c->in_len * 31 >> 3);
+	ready();
+}
+
+/* Reads len of them, from `at` on. */
+static void
+client_reads(struct peer_end *p, size_t at, size_t len)
+{
+	static uint8_t buf[MADE_BYTES_MAX];
+	size_t got = 0;
+
+	ck_assert_uint_eq(p->len, 0);
+	while (got < len) {
+		ssize_t n = recv(p->fd, buf + got, len - got, 0);
+
+		ck_assert(n > 0 || (n < 0 && errno == EAGAIN));
+		got += n > 0 ? (size_t)n : 0;
+		turn_loop();
+	}
+	for (size_t i = 0; i < len; i++)
+		ck_assert_uint_eq(buf[i], (uint8_t)((at + i) * 31 >> 3));
+}
+
+/* What the client finds: 0 the end, else errno. */
+static int
+client_finds(struct peer_end *p)
+{
+	char byte;
+	ssize_t n;
+
+	turn_some();
+	n = recv(p->fd, &byte, 1, 0);
+	ck_assert_int_le(n, 0);
+	return n == 0 ? 0 : errno;
+}
+
+static bool
+hung_up(struct peer_end *p)
+{
+	struct pollfd at = {.fd = p->fd};
+
+	return poll(&at, 1, 0) > 0 && (at.revents & POLLHUP) != 0;
+}
+
+START_TEST(bytes_go_both_ways)
+{
+	struct peer_end *p = connected("");
+	struct made_conn *c = &made[1];
+
+	say(p, "hello", 5);
+	turn_some();
+	ck_assert_uint_eq(c->out_len, 5);
+	ck_assert_mem_eq(c->out, "hello", 5);
+	peer_sends(c, 100000);
+	client_reads(p, 0, 100000);
+	ck_assert_uint_eq(c->in_used, 100000);
+	client_free(p);
+}
+END_TEST
+
+/* What follows the request is the stream's, also lines that are requests. */
+START_TEST(early_bytes_are_the_streams)
+{
+	static const char early[] =
+	    REQUEST("stop", "") "\n" REQUEST("status", "") "\nx";
+	struct peer_end *p = connected(early);
+
+	ck_assert_uint_eq(made[1].out_len, strlen(early));
+	ck_assert_mem_eq(made[1].out, early, strlen(early));
+	ck_assert(!node.stopped);
+	client_free(p);
+}
+END_TEST
+
+/* The same, with less room than came early, and the end behind it. */
+START_TEST(early_bytes_wait_for_room)
+{
+	struct peer_end *p = client_new();
+	struct made_conn *c;
+
+	say_line(p, CONNECT);
+	say(p, "0123456789", 10);
+	shutdown(p->fd, SHUT_WR);
+	turn_some();
+	c = made_open(1);
+	c->room = 3;
+	tell(&(struct news){.kind = NEWS_OPEN, .op = 1});
+	ck_assert_int_eq(result_int(hear(p), "conn"), 1);
+	turn_some();
+	ck_assert_uint_eq(c->out_len, 3);
+	ck_assert(!c->ended_here);
+	c->room = 100;
+	ready();
+	ck_assert_uint_eq(c->out_len, 10);
+	ck_assert_mem_eq(c->out, "0123456789", 10);
+	ck_assert(c->ended_here);
+	peer_sends(c, 50); /* it may still answer */
+	client_reads(p, 0, 50);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(no_room_stops_the_client_alone)
+{
+	static char bytes[1 << 20];
+	struct peer_end *p = connected("");
+	struct made_conn *c = &made[1];
+	size_t sent = 0;
+	ssize_t n;
+
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (char)(i * 7 >> 2);
+	c->room = 1000;
+	/* Until nobody takes any more. */
+	while ((n = send(p->fd, bytes + sent, sizeof bytes - sent,
+		    MSG_NOSIGNAL)) > 0) {
+		sent += (size_t)n;
+		turn_some();
+	}
+	ck_assert_uint_lt(sent, sizeof bytes);
+	ck_assert_uint_eq(c->out_len, 1000);
+	peer_sends(c, 5000);
+	client_reads(p, 0, 5000);
+	while (c->out_len < sent) {
+		c->room = 70000;
+		ready();
+	}
+	ck_assert_uint_eq(c->out_len, sent);
+	ck_assert_mem_eq(c->out, bytes, sent);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(slow_reader_holds_its_peer_alone)
+{
+	struct peer_end *p = connected("");
+	struct made_conn *c = &made[1];
+	size_t taken;
+
+	peer_sends(c, MADE_BYTES_MAX);
+	taken = c->in_used;
+	ck_assert_uint_lt(taken, MADE_BYTES_MAX);
+	turn_some();
+	ck_assert_uint_eq(c->in_used, taken);
+	say(p, "x", 1);
+	turn_some();
+	ck_assert_uint_eq(c->out_len, 1);
+	client_reads(p, 0, MADE_BYTES_MAX);
+	ck_assert_uint_eq(c->in_used, MADE_BYTES_MAX);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(client_ends_and_still_hears)
+{
+	struct peer_end *p = connected("");
+	struct made_conn *c = &made[1];
+
+	say(p, "ask", 3);
+	shutdown(p->fd, SHUT_WR);
+	turn_some();
+	ck_assert_uint_eq(c->out_len, 3);
+	ck_assert(c->ended_here);
+	peer_sends(c, 200);
+	c->ended_there = true;
+	ready();
+	client_reads(p, 0, 200);
+	ck_assert_int_eq(client_finds(p), 0);
+	tell(&(struct news){.kind = NEWS_CLOSED, .op = 1});
+	client_free(p);
+	ck_assert(!c->closed); /* it had ended by itself */
+}
+END_TEST
+
+START_TEST(peer_ends_and_still_hears)
+{
+	struct peer_end *p = connected("");
+	struct made_conn *c = &made[1];
+
+	peer_sends(c, 10);
+	c->ended_there = true;
+	ready();
+	client_reads(p, 0, 10);
+	ck_assert_int_eq(client_finds(p), 0);
+	ck_assert(!hung_up(p));
+	say(p, "late", 4);
+	turn_some();
+	ck_assert_uint_eq(c->out_len, 4);
+	shutdown(p->fd, SHUT_WR);
+	turn_some();
+	ck_assert(c->ended_here);
+	client_free(p);
+}
+END_TEST
+
+/* A client that has not ended can tell it from an end by its hang-up. */
+START_TEST(lost_peer_is_no_end)
+{
+	struct peer_end *p = connected("");
+
+	tell(&(struct news){.kind = NEWS_CLOSED, .op = 1, .err = ERR_RESET});
+	ck_assert_int_eq(client_finds(p), 0);
+	ck_assert(hung_up(p));
+	client_free(p);
+	p = client_new();
+	say_line(p, REQUEST("outcome", "\"conn\":1"));
+	hear_reason(p, "");
+	say_line(p, REQUEST("outcome", "\"conn\":2"));
+	hear_reason(p, "unknown");
+	client_free(p);
+}
+END_TEST
+
+/* All that it had sent is the peer's, in order, and then the end. */
+START_TEST(client_that_closes_has_ended)
+{
+	struct peer_end *p = connected("");
+	struct made_conn *c = &made[1];
+
+	c->room = 2;
+	say(p, "all of it", 9);
+	client_free(p);
+	ck_assert(!c->ended_here);
+	c->room = 100;
+	ready();
+	ck_assert_uint_eq(c->out_len, 9);
+	ck_assert(c->ended_here);
+	ck_assert(!c->closed);
+	peer_sends(c, 1); /* nobody is there to read it */
+	ck_assert(c->closed);
+}
+END_TEST
+
+/* With bytes left that it had not read: that is no regular end. */
+START_TEST(client_that_breaks_off_resets)
+{
+	struct peer_end *p = connected("");
+
+	peer_sends(&made[1], 10);
+	client_free(p);
+	turn_some();
+	ck_assert(made[1].closed);
+	ck_assert(!made[1].ended_here);
+}
+END_TEST
+
+START_TEST(stopping_daemon_resets)
+{
+	struct peer_end *p = connected("");
+
+	control_free(daemon_.control);
+	ck_assert(made[1].closed);
+	ck_assert(hung_up(p));
+	client_free(p);
+	daemon_.control = control_new(&daemon_, err);
+	ck_assert_ptr_nonnull(daemon_.control);
+}
+END_TEST
+
+START_TEST(others_may_disconnect_it)
+{
+	struct peer_end *p = connected(""), *other = client_new();
+
+	ask_right(other, REQUEST("disconnect", "\"conn\":1"));
+	ck_assert(made[1].closed);
+	ck_assert_int_eq(client_finds(p), 0);
+	ask_wrong(other, REQUEST("disconnect", "\"conn\":1"), API_ERR_FAILED);
+	client_free(other);
+	client_free(p);
+}
+END_TEST
+
+/* ---- connect ---- */
+
+START_TEST(connect_passes_all_on)
+{
+	struct peer_end *p = client_new();
+
+	say_line(p, REQUEST("connect", "\"public_key\":\"" KEY "\",\"relays\":"
+				       "[\"192.0.2.1:1\",\"192.0.2.2:2\"],"
+				       "\"timeout_ms\":7000"));
+	turn_some();
+	ck_assert_uint_eq(node.relays_len, 2);
+	ck_assert_uint_eq(node.timeout_ms, 7000);
+	client_free(p);
+	ck_assert_uint_eq(node.cancelled_len, 1); /* it was still dialing */
+}
+END_TEST
+
+START_TEST(failed_connect_is_the_last_line)
+{
+	static const int errors[] = {ERR_NOT_FOUND, ERR_UNREACHABLE,
+	    ERR_VERSION, ERR_REFUSED, ERR_NO_ANSWER, ERR_TIMEOUT};
+	struct peer_end *p = client_new();
+
+	say_line(p, CONNECT);
+	say_line(p, REQUEST("stop", ""));
+	turn_some();
+	tell(&(struct news){.kind = NEWS_CLOSED, .op = 1, .err = errors[_i]});
+	hear_reason(p, err_name(errors[_i]));
+	ck_assert_ptr_null(hear(p));
+	ck_assert(!node.stopped);
+	client_free(p);
+}
+END_TEST
+
+static const char *const bad_connects[] = {
+    REQUEST("connect", ""),
+    REQUEST("connect", "\"public_key\":\"x\""),
+    REQUEST("connect", "\"public_key\":\"" KEY "\",\"name\":\"No\""),
+    REQUEST("connect", "\"public_key\":\"" KEY "\",\"name\":\"nobody\""),
+    REQUEST("connect", "\"public_key\":\"" KEY "\",\"name\":\"../key\""),
+    REQUEST("connect", "\"public_key\":\"" KEY "\",\"seed_b64\":\"aGVsbG8=\""),
+    REQUEST("connect", "\"public_key\":\"" KEY "\",\"name\":\"a\","
+		       "\"seed_b64\":\"aGVsbG8=\""),
+    REQUEST("connect", "\"public_key\":\"" KEY "\",\"relays\":[1]"),
+    REQUEST("connect", "\"public_key\":\"" KEY "\",\"relays\":{}"),
+    REQUEST("connect", "\"public_key\":\"" KEY "\",\"relays\":[\"1.2.3.4\"]"),
+    REQUEST("accept", "\"listener\":7"),
+    REQUEST("accept", ""),
+};
+
+/* Nothing that follows may pass for a request. */
+START_TEST(bad_connect_is_the_last_line)
+{
+	struct peer_end *p = client_new();
+	char lines[512];
+	json_t *j;
+
+	snprintf(lines, sizeof lines, "%s\n%s\n", bad_connects[_i],
+	    REQUEST("stop", ""));
+	say(p, lines, strlen(lines));
+	j = hear(p);
+	ck_assert_ptr_nonnull(json_object_get(j, "error"));
+	json_decref(j);
+	ck_assert_ptr_null(hear(p));
+	ck_assert(!node.stopped);
+	ck_assert_uint_eq(node.last_op, 0);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(refusing_node_is_told)
+{
+	struct peer_end *p = client_new();
+
+	node.refuse = ERR_LIMIT;
+	say_line(p, CONNECT);
+	hear_reason(p, "limit");
+	client_free(p);
+	p = client_new();
+	say_line(p, LISTEN);
+	hear_reason(p, "limit");
+	node.refuse = 0;
+	ask_right(p, REQUEST("status", "")); /* this one lives on */
+	client_free(p);
+}
+END_TEST
+
+/* The client is gone before it has read the answer. */
+START_TEST(opened_for_nobody_is_reset)
+{
+	struct peer_end *p = client_new();
+
+	say_line(p, CONNECT);
+	turn_some();
+	made_open(1);
+	close(p->fd);
+	tell(&(struct news){.kind = NEWS_OPEN, .op = 1});
+	turn_some();
+	ck_assert(made[1].closed || made[1].ended_here);
+	free(p);
+}
+END_TEST
+
+/* ---- listen, accept ---- */
+
+/* A listener; its number is 1. */
+static struct peer_end *
+listening(const char *request)
+{
+	struct peer_end *p = client_new();
+
+	say_line(p, request);
+	turn_some();
+	ck_assert_uint_eq(node.last_op, 1);
+	tell(&(struct news){.kind = NEWS_LISTENING, .op = 1, .stored = 3});
+	ck_assert_int_eq(result_int(hear(p), "listener"), 1);
+	return p;
+}
+
+/* A connection of that number comes in to listener 1. */
+static void
+comes_in(uint32_t number)
+{
+	made_open(number);
+	tell(&(struct news){.kind = NEWS_OPEN, .op = number, .listener = 1});
+	turn_some();
+}
+
+START_TEST(listen_passes_all_on)
+{
+	struct peer_end *p = listening(REQUEST(
+	    "listen", "\"ask\":true,\"allow\":[\"" KEY "\",\"" KEY "\"]"));
+
+	ck_assert_uint_eq(node.allow_len, 2);
+	ck_assert(node.ask);
+	ck_assert_mem_eq(node.own_key, identity.public_key, KEY_LEN);
+	client_free(p);
+}
+END_TEST
+
+/* An empty list is a mistake, not an open door. */
+START_TEST(bad_listen_is_refused)
+{
+	struct peer_end *p = client_new();
+
+	ask_wrong(p, REQUEST("listen", "\"allow\":[]"), API_ERR_PARAMS);
+	ask_wrong(p, REQUEST("listen", "\"allow\":[\"x\"]"), API_ERR_PARAMS);
+	ask_wrong(
+	    p, REQUEST("listen", "\"ask\":true,\"keep\":true"), API_ERR_PARAMS);
+	ask_wrong(p, REQUEST("listen", "\"name\":\"none\""), API_ERR_FAILED);
+	ck_assert_uint_eq(node.last_op, 0);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(accept_waits_for_a_connection)
+{
+	struct peer_end *l = listening(LISTEN), *p = client_new();
+
+	say_line(p, ACCEPT("1"));
+	turn_some();
+	comes_in(2);
+	ck_assert_int_eq(result_int(hear(p), "conn"), 2);
+	turn_some();
+	say(p, "hi", 2);
+	turn_some();
+	ck_assert_uint_eq(made[2].out_len, 2);
+	client_free(p);
+	client_free(l);
+}
+END_TEST
+
+START_TEST(connections_wait_for_accept)
+{
+	struct peer_end *l = listening(LISTEN), *p = client_new();
+	struct peer_end *q = client_new();
+
+	comes_in(2);
+	comes_in(3);
+	comes_in(4);
+	tell(&(struct news){.kind = NEWS_CLOSED, .op = 3, .err = ERR_RESET});
+	say_line(p, ACCEPT("1"));
+	ck_assert_int_eq(result_int(hear(p), "conn"), 2);
+	say_line(q, ACCEPT("1"));
+	ck_assert_int_eq(result_int(hear(q), "conn"), 4);
+	turn_some();
+	client_free(p);
+	client_free(q);
+	client_free(l);
+}
+END_TEST
+
+START_TEST(waiting_connections_are_bounded)
+{
+	struct peer_end *l = listening(LISTEN);
+
+	for (uint32_t i = 0; i <= CONNS_WAITING_MAX; i++)
+		tell(&(struct news){
+		    .kind = NEWS_OPEN, .op = 100 + i, .listener = 1});
+	ck_assert_uint_eq(node.cancelled_len, 1);
+	ck_assert_uint_eq(node.cancelled[0], 100 + CONNS_WAITING_MAX);
+	node.cancelled_len = 0;
+	client_free(l);
+	ck_assert_uint_eq(node.cancelled_len, CONNS_WAITING_MAX);
+}
+END_TEST
+
+START_TEST(listener_ends_with_its_client)
+{
+	struct peer_end *l = listening(LISTEN), *p = client_new();
+
+	say_line(p, ACCEPT("1"));
+	turn_some();
+	client_free(l);
+	ck_assert_uint_eq(node.unlistened, 1);
+	hear_reason(p, "cancelled");
+	ck_assert_ptr_null(hear(p));
+	client_free(p);
+}
+END_TEST
+
+START_TEST(kept_listener_outlives_its_client)
+{
+	struct peer_end *l = listening(REQUEST("listen", "\"keep\":true"));
+	struct peer_end *p = client_new();
+
+	client_free(l);
+	ck_assert_uint_eq(node.unlistened, 0);
+	comes_in(2);
+	say_line(p, ACCEPT("1"));
+	ck_assert_int_eq(result_int(hear(p), "conn"), 2);
+	turn_some();
+	l = client_new();
+	ask_right(l, REQUEST("unlisten", "\"listener\":1"));
+	ck_assert_uint_eq(node.unlistened, 1);
+	ask_wrong(l, REQUEST("unlisten", "\"listener\":1"), API_ERR_FAILED);
+	ck_assert(!made[2].closed); /* what was accepted stays */
+	client_free(l);
+	client_free(p);
+}
+END_TEST
+
+/* listen and accept on one connection: it then is that stream, and no more. */
+START_TEST(listener_may_become_the_stream)
+{
+	struct peer_end *l = listening(LISTEN);
+
+	say_line(l, ACCEPT("1"));
+	turn_some();
+	comes_in(2);
+	ck_assert_int_eq(result_int(hear(l), "conn"), 2);
+	turn_some();
+	ck_assert_uint_eq(node.unlistened, 1);
+	say(l, "hi", 2);
+	turn_some();
+	ck_assert_uint_eq(made[2].out_len, 2);
+	client_free(l);
+}
+END_TEST
+
+START_TEST(listener_that_is_gone_accepts_nobody)
+{
+	struct peer_end *l = listening(LISTEN);
+
+	client_free(l);
+	comes_in(2);
+	ck_assert(made[2].closed);
+}
+END_TEST
+
+START_TEST(offer_is_answered)
+{
+	struct peer_end *l = listening(REQUEST("listen", "\"ask\":true"));
+	bool yes = _i == 1;
+	json_t *j;
+
+	tell(&(struct news){.kind = NEWS_OFFER, .op = 5, .listener = 1});
+	j = hear(l);
+	ck_assert_str_eq(t_string(j, "method"), "offer");
+	ck_assert_int_eq(json_integer_value(json_object_get(
+			     json_object_get(j, "params"), "conn")),
+	    5);
+	json_decref(j);
+	ask_right(l, yes ? REQUEST("answer", "\"conn\":5,\"accept\":true")
+			 : REQUEST("answer", "\"conn\":5,\"accept\":false"));
+	ck_assert_uint_eq(node.answered, 5);
+	ck_assert(node.answer == yes);
+	/* Only once. */
+	node.answered = 0;
+	ask_right(l, REQUEST("answer", "\"conn\":5,\"accept\":true"));
+	ck_assert_uint_eq(node.answered, 0);
+	if (yes)
+		comes_in(5);
+	client_free(l);
+	ck_assert(!yes || made[5].closed);
+}
+END_TEST
+
+START_TEST(unannounced_listener_is_told)
+{
+	struct peer_end *p = client_new();
+	const char *reason = "";
+	json_t *j;
+
+	say_line(p, LISTEN);
+	turn_some();
+	tell(&(struct news){
+	    .kind = NEWS_LISTENING, .op = 1, .err = ERR_UNREACHABLE});
+	j = hear(p);
+	json_unpack(j, "{s:{s:s}}", "result", "err_name", &reason);
+	ck_assert_str_eq(reason, "unreachable");
+	json_decref(j);
+	ask_right(p, REQUEST("watch", "\"event\":\"listening\""));
+	tell(&(struct news){.kind = NEWS_LISTENING, .op = 1, .stored = 3});
+	j = hear(p);
+	ck_assert_str_eq(
+	    t_string(json_object_get(j, "params"), "event"), "listening");
+	json_decref(j);
+	/* The node gives it up by itself, as when it leaves. */
+	tell(&(struct news){.kind = NEWS_UNLISTENED, .op = 1});
+	ask_wrong(p, REQUEST("unlisten", "\"listener\":1"), API_ERR_FAILED);
+	client_free(p);
+}
+END_TEST
+
+/* ---- identities ---- */
+
+START_TEST(identity_is_the_callers_choice)
+{
+	struct peer_end *p = client_new();
+	uint8_t made_key[KEY_LEN];
+	struct key_pair pair;
+	json_t *j;
+
+	j = ask(p, REQUEST("key_new", "\"name\":\"web\""));
+	ck_assert_int_eq(
+	    text_key_parse(
+		made_key, t_string(json_object_get(j, "result"), "public_key")),
+	    0);
+	json_decref(j);
+	ask_wrong(p, REQUEST("key_new", "\"name\":\"web\""), API_ERR_FAILED);
+	ask_wrong(p, REQUEST("key_new", "\"name\":\"We b\""), API_ERR_FAILED);
+	j = ask(p, REQUEST("key_list", ""));
+	ck_assert_uint_eq(json_array_size(json_object_get(
+			      json_object_get(j, "result"), "keys")),
+	    1);
+	json_decref(j);
+	client_free(p);
+	p = listening(REQUEST("listen", "\"name\":\"web\""));
+	ck_assert_mem_eq(node.own_key, made_key, KEY_LEN);
+	client_free(p);
+	p = client_new();
+	say_line(p, REQUEST("connect", "\"public_key\":\"" KEY "\","
+				       "\"seed_b64\":\"AQAAAAAAAAAAAAAAAAAAAAAA"
+				       "AAAAAAAAAAAAAAAAAAA=\""));
+	turn_some();
+	key_pair_from_seed(&pair, (uint8_t[KEY_SEED_LEN]){1});
+	ck_assert_mem_eq(node.own_key, pair.public_key, KEY_LEN);
+	client_free(p);
+	turn_some();
+	/* All are given back. */
+	ck_assert(TAILQ_EMPTY(&daemon_.keyring.lent));
+}
+END_TEST
+
+START_TEST(longest_lists_fit_a_line)
+{
+	static const struct {
+		const char *line;
+		json_int_t page;
+	} rows[] = {
+	    {REQUEST("connections", ""), API_PAGE_MAX},
+	    {REQUEST("listeners", ""), API_PAGE_MAX},
+	    {REQUEST("explain", ""), API_ATTEMPTS_MAX},
+	};
+	struct peer_end *p = client_new();
+
+	node.listed = 2 * API_PAGE_MAX;
+	ck_assert_int_eq(
+	    result_int(ask(p, rows[_i].line), "next"), rows[_i].page);
+	client_free(p);
+}
+END_TEST
+
+static void
+add_listeners(TCase *tc)
+{
+	tcase_add_test(tc, listen_passes_all_on);
+	tcase_add_test(tc, bad_listen_is_refused);
+	tcase_add_test(tc, accept_waits_for_a_connection);
+	tcase_add_test(tc, connections_wait_for_accept);
+	tcase_add_test(tc, waiting_connections_are_bounded);
+	tcase_add_test(tc, listener_ends_with_its_client);
+	tcase_add_test(tc, kept_listener_outlives_its_client);
+	tcase_add_test(tc, listener_may_become_the_stream);
+	tcase_add_test(tc, listener_that_is_gone_accepts_nobody);
+	tcase_add_loop_test(tc, offer_is_answered, 0, 2);
+	tcase_add_test(tc, unannounced_listener_is_told);
+	tcase_add_test(tc, identity_is_the_callers_choice);
+	tcase_add_loop_test(tc, longest_lists_fit_a_line, 0, 3);
+}
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("control_conn", &tc);
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, bytes_go_both_ways);
+	tcase_add_test(tc, early_bytes_are_the_streams);
+	tcase_add_test(tc, early_bytes_wait_for_room);
+	tcase_add_test(tc, no_room_stops_the_client_alone);
+	tcase_add_test(tc, slow_reader_holds_its_peer_alone);
+	tcase_add_test(tc, client_ends_and_still_hears);
+	tcase_add_test(tc, peer_ends_and_still_hears);
+	tcase_add_test(tc, lost_peer_is_no_end);
+	tcase_add_test(tc, client_that_closes_has_ended);
+	tcase_add_test(tc, client_that_breaks_off_resets);
+	tcase_add_test(tc, stopping_daemon_resets);
+	tcase_add_test(tc, others_may_disconnect_it);
+	tcase_add_test(tc, connect_passes_all_on);
+	tcase_add_loop_test(tc, failed_connect_is_the_last_line, 0, 6);
+	tcase_add_loop_test(
+	    tc, bad_connect_is_the_last_line, 0, T_ROWS(bad_connects));
+	tcase_add_test(tc, refusing_node_is_told);
+	tcase_add_test(tc, opened_for_nobody_is_reset);
+	add_listeners(tc);
+	return s;
+}
