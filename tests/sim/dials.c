@@ -167,6 +167,18 @@ dials_expect(struct dials *d, uint32_t permille)
 }
 
 void
+dials_expect_once(struct dials *d)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < d->listeners_len; i++)
+		if (d->listeners[i]->state == HOST_UP)
+			sum += node_stats(d->listeners[i]->node)->handshakes;
+	sim_expect(d->sim, sum <= d->asked, "%llu handshakes for %u calls",
+	    (unsigned long long)sum, d->asked);
+}
+
+void
 dials_expect_none_left(struct sim *s, uint64_t after_us)
 {
 	struct node_conn c;

@@ -48,6 +48,9 @@ void dials_report(struct dials *d);
 /* Fails the run unless so many thousandths of all calls were answered. */
 void dials_expect(struct dials *d, uint32_t permille);
 
+/* No handshake was answered but the first copy of each call's. */
+void dials_expect_once(struct dials *d);
+
 /* After so long without a call nobody holds a connection any more. */
 void dials_expect_none_left(struct sim *s, uint64_t after_us);
 

@@ -17,6 +17,7 @@ run(struct sim *s)
 	dials_calls(&d, s->opt.amount, 20000, MINUTES(s->opt.minutes));
 	dials_report(&d);
 	dials_expect(&d, 1000);
+	dials_expect_once(&d);
 	dials_fini(&d);
 	dials_expect_none_left(s, MINUTES(1));
 }

@@ -2,7 +2,7 @@
 /*
  * One node of five forwards handshakes, but changes what it forwards: made-up
  * Noise messages, damaged ones, addresses of somebody else. Nobody is
- * connected to whom he did not call, and nearly all calls are answered.
+ * connected to whom he did not call, and all but a few calls are answered.
  */
 #include <string.h>
 
@@ -47,27 +47,46 @@ twist(struct sim *s, struct bytes value, uint8_t *out)
 	return handshake_encode(&hs, out, DGRAM_MAX);
 }
 
+/* To the server: the client's message. */
+static size_t
+lie_on(struct sim *s, const uint8_t *buf, size_t len, uint8_t *out)
+{
+	uint8_t value[DGRAM_MAX];
+	struct rpc_request m;
+	size_t n;
+
+	if (buf[0] != RPC_REQUEST || rpc_request_decode(&m, buf, len) != 0 ||
+	    m.internal || m.command != CMD_PEER_HANDSHAKE ||
+	    (n = twist(s, m.value, value)) == 0)
+		return 0;
+	m.value = (struct bytes){value, n};
+	return rpc_request_encode(&m, out, DGRAM_MAX);
+}
+
+/* To the client: the server's answer. */
+static size_t
+lie_back(struct sim *s, const uint8_t *buf, size_t len, uint8_t *out)
+{
+	uint8_t value[DGRAM_MAX];
+	struct rpc_reply m;
+	size_t n;
+
+	if (buf[0] != RPC_REPLY || rpc_reply_decode(&m, buf, len) != 0 ||
+	    (n = twist(s, m.value, value)) == 0)
+		return 0;
+	m.value = (struct bytes){value, n};
+	return rpc_reply_encode(&m, out, DGRAM_MAX);
+}
+
+/* Who lies to servers would get nothing to lie about to clients. */
 static size_t
 lie(struct sim *s, struct host *h, struct spot to, uint8_t *buf, size_t len)
 {
-	uint8_t value[DGRAM_MAX], out[DGRAM_MAX];
-	struct rpc_request rq;
-	struct rpc_reply re;
-	size_t n = 0;
+	uint8_t out[DGRAM_MAX];
+	size_t n = h->ep.index % 2 == 0 ? lie_on(s, buf, len, out)
+					: lie_back(s, buf, len, out);
 
-	(void)h;
 	(void)to;
-	if (buf[0] == RPC_REQUEST && rpc_request_decode(&rq, buf, len) == 0 &&
-	    !rq.internal && rq.command == CMD_PEER_HANDSHAKE &&
-	    (n = twist(s, rq.value, value)) > 0) {
-		rq.value = (struct bytes){value, n};
-		n = rpc_request_encode(&rq, out, sizeof out);
-	} else if (buf[0] == RPC_REPLY &&
-		   rpc_reply_decode(&re, buf, len) == 0 &&
-		   (n = twist(s, re.value, value)) > 0) {
-		re.value = (struct bytes){value, n};
-		n = rpc_reply_encode(&re, out, sizeof out);
-	}
 	if (n == 0)
 		return len;
 	memcpy(buf, out, n);
@@ -93,13 +112,14 @@ run(struct sim *s)
 	report_add(&s->report, "lies", lies);
 	sim_expect(s, lies > 0, "nobody lied");
 	dials_report(&d);
-	dials_expect(&d, 950);
+	dials_expect(&d, 990);
+	dials_expect_once(&d);
 	dials_fini(&d);
 }
 
 const struct scenario scenario_relaylies = {
     .name = "relaylies",
-    .text = "a fifth changes what it forwards: no wrong peer, 95 % answered",
+    .text = "a fifth changes what it forwards: no wrong peer, 99 % answered",
     .nodes = 100,
     .minutes = 10,
     .amount = 500,
