@@ -62,7 +62,7 @@ next_host(struct script *s)
 static int
 next_sock(struct script *s)
 {
-	int h = next(s) & 1;
+	int h = next(s) % FAKE_SOCKS_MAX;
 
 	return s->fw.socks[h].open ? h : 0;
 }
@@ -202,7 +202,8 @@ receive(struct script *s, const struct addr *from, int sock, const uint8_t *buf,
 	struct router_call call;
 	struct dht_request rq;
 
-	if (udx_recv(s->udx, &dg) != UDX_NOT_MINE)
+	if (udx_recv(s->udx, &dg) != UDX_NOT_MINE ||
+	    punch_recv(s->punch, &dg) != PUNCH_NOT_MINE)
 		return;
 	if (dht_recv(s->d, &dg, &rq) != DHT_HANDED_UP)
 		return;
@@ -289,6 +290,15 @@ step_packet(struct script *s)
 	for (size_t i = 0; i < len; i++)
 		wr_u8(&w, next(s));
 	receive(s, &from, next_sock(s), buf, 2 + wr_len(&w));
+}
+
+static void
+step_probe(struct script *s)
+{
+	static const uint8_t probe[1] = {0};
+	struct addr from = next_host(s);
+
+	receive(s, &from, next_sock(s), probe, next(s) & 1);
 }
 
 /* Everybody whom we ask something says yes. */
@@ -402,6 +412,7 @@ static void (*const steps[])(struct script *s) = {
     step_time,
     step_time,
     step_renew,
+    step_probe,
 };
 
 /* Nobody speaks: what waits for somebody ends. */

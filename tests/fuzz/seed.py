@@ -279,7 +279,7 @@ def dialer_scripts():
 # ---- scripts for fuzz_listener: see its steps ----
 
 SHAKE, SHAKE2, SHAKE3, PUNCH, PACKET, ANSWERS, LISTEN, UNLISTEN, DECIDE, \
-    CONN, PASS, PASS2, RENEW = range(13)
+    CONN, PASS, PASS2, RENEW, PROBE = range(14)
 DIRECT, RELAYED, SECOND = 0, 0x80, 0xc0
 OPENED, PRIVATE_NET, POOR, QUIET = 1, 2, 4, 8
 
@@ -310,7 +310,8 @@ def listener_scripts():
             bytes([DECIDE, 0, 1, DECIDE, 0, 0]) + packet(0) + \
             bytes([CONN, 0, 0, CONN, 1, 1]) + bytes([UNLISTEN, 0]) + reached
         yield start + shake(0) + bytes([SHAKE, 0, 1, 40, 3, 1, 0]) + \
-            bytes([PUNCH, 1, 1, 1, 1, 0]) + bytes([RENEW]) + reached
+            bytes([PUNCH, 1, 1, 1, 1, 0]) + bytes([RENEW]) + reached + \
+            b''.join(bytes([PROBE, 1, sock, 1]) for sock in range(6)) + reached
         yield start + b''.join(shake(c % 4, RELAYED, 8 * c, 3, c)
                                for c in range(24)) + bytes([PASS, 178])
 
