@@ -320,6 +320,9 @@ conn_peek(struct conn *c)
 		conn_fail(c, err);
 		return (struct bytes){0};
 	}
+	/* What was left may have been empty frames. */
+	if (b.p == NULL)
+		conclude(c);
 	return b;
 }
 

@@ -468,6 +468,24 @@ START_TEST(readiness_is_told_once)
 }
 END_TEST
 
+/* A keep-alive is the last that the peer says, and nobody consumes it. */
+START_TEST(ends_behind_an_empty_frame)
+{
+	add(RIG_KNOWS, 3);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	node_conn_end(rig.node, rig.last);
+	ck_assert_int_eq(secret_send(rig.server.secret, NULL, 0), 0);
+	secret_end(rig.server.secret);
+	peer_rig_run_ms(&rig, 1000);
+	ck_assert_uint_eq(rig.closed, 0);
+	ck_assert_uint_eq(node_conn_peek(rig.node, rig.last).len, 0);
+	peer_rig_run_ms(&rig, 100);
+	ck_assert_uint_eq(rig.closed, 1);
+	ck_assert_int_eq(rig.err, 0);
+}
+END_TEST
+
 static void
 add_search_tests(TCase *tc)
 {
@@ -514,5 +532,6 @@ t_suite(void)
 	tcase_add_test(tc, dials_are_bounded);
 	tcase_add_test(tc, explains_itself);
 	tcase_add_test(tc, readiness_is_told_once);
+	tcase_add_test(tc, ends_behind_an_empty_frame);
 	return s;
 }
