@@ -126,6 +126,20 @@ class Daemon {
     return found ? found.peers.map(peer => keyToHex(peer.public_key)) : []
   }
 
+  // Listens with the daemon's own key and sends back what it gets, until end().
+  async listen ({ allow = [] } = {}) {
+    const child = spawn(path.join(BUILD, 'dhtctl'),
+      ['listen', ...allow.flatMap(key => ['--allow', key]), '--exec', 'cat',
+        '--control', this.control], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const gone = new Promise(resolve => child.once('exit', resolve))
+    const publicKey = await new Promise((resolve, reject) => {
+      child.stdout.once('data', data =>
+        resolve(z32.decode(data.toString().trim())))
+      gone.then(code => reject(new Error(`dhtctl listen ends with ${code}`)))
+    })
+    return { publicKey, end: () => { child.kill('SIGTERM'); return gone } }
+  }
+
   end (signal) {
     this.ended = true
     this.child.kill(signal)

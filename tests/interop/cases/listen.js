@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: ISC
+//
+// JavaScript clients of a key that one of ours listens on: through nodes of
+// ours, of theirs and of both.
+
+const assert = require('assert')
+const { randomBytes, until } = require('../util')
+
+const MEGABYTE = 1 << 20
+
+// The reference asks a dead forwarder four times, a second apart.
+const DEAD_END_MS = 4000
+
+// Sends `payload`, half-closes, and gives all that came back.
+function echo (client, publicKey, payload, options) {
+  return new Promise((resolve, reject) => {
+    const socket = client.connect(publicKey, options)
+    const back = []
+    socket.on('error', reject)
+    socket.on('data', data => back.push(data))
+    socket.on('end', () => resolve(Buffer.concat(back)))
+    socket.on('open', () => socket.end(payload))
+  })
+}
+
+async function echoes (client, publicKey, size) {
+  const payload = randomBytes(size)
+  const back = await echo(client, publicKey, payload)
+  assert(back.equals(payload), 'what comes back is what was sent')
+}
+
+// Of each stack so many persistent nodes; ours listens on one more.
+const networks = {
+  'ours only': { ours: 8 },
+  'theirs only': { js: 8 },
+  mixed: { ours: 4, js: 4 }
+}
+
+async function listener (lab, net, options) {
+  const daemon = await lab.ours('auto', net.bootstrap)
+  return { daemon, ...await daemon.listen(options) }
+}
+
+async function onNetwork (lab, nodes) {
+  const net = await lab.network(nodes)
+  const { publicKey } = await listener(lab, net)
+  for (const options of [{}, { ephemeral: true, firewalled: true }]) {
+    const client = await lab.client(net.bootstrap, options)
+    await echoes(client, publicKey, MEGABYTE)
+    await echoes(client, publicKey, 0)
+  }
+}
+
+// 07 V2: the copy of the handshake through a second relay comes after we have
+// connected to a client that everybody reaches.
+async function open (lab) {
+  const net = await lab.network({ ours: 4, js: 4 })
+  const { daemon, publicKey } = await listener(lab, net)
+  const client = await lab.js(net.bootstrap)
+  for (let i = 1; i <= 50; i++) await echoes(client, publicKey, 100)
+  const { listeners } = await daemon.json('listeners')
+  assert.strictEqual(listeners[0].accepted, 50, 'one connection for each')
+}
+
+async function crowd (lab) {
+  const net = await lab.network({ ours: 4 })
+  const { publicKey } = await listener(lab, net)
+  const clients = []
+  for (let i = 0; i < 10; i++) clients.push(await lab.client(net.bootstrap))
+  await Promise.all(clients.flatMap(client =>
+    Array.from({ length: 20 }, () => echoes(client, publicKey, 1000))))
+}
+
+// The same key again after kill -9: nobody is led to where it was.
+async function killed (lab) {
+  const net = await lab.network({ ours: 4, js: 4 })
+  const { daemon, publicKey } = await listener(lab, net)
+  const client = await lab.client(net.bootstrap)
+  await echoes(client, publicKey, 1000)
+  await daemon.end('SIGKILL')
+  const again = await lab.again(daemon)
+  assert.strictEqual((await again.listen()).publicKey.toString('hex'),
+    publicKey.toString('hex'))
+  for (const one of [client, await lab.client(net.bootstrap)]) {
+    const began = Date.now()
+    await echoes(one, publicKey, 1000)
+    assert(Date.now() - began < DEAD_END_MS, 'no dead end on the way')
+  }
+}
+
+// 07 A12: a key that is gone for good is nowhere to be found, at once.
+async function gone (lab) {
+  const net = await lab.network({ ours: 8 })
+  const { daemon, publicKey } = await listener(lab, net)
+  const client = await lab.client(net.bootstrap)
+  await echoes(client, publicKey, 1000)
+  await daemon.end('SIGTERM')
+  await assert.rejects(
+    echo(await lab.client(net.bootstrap), publicKey, Buffer.alloc(1)),
+    { code: 'PEER_NOT_FOUND' })
+}
+
+async function allowed (lab) {
+  const net = await lab.network({ ours: 4 })
+  const good = await lab.client(net.bootstrap)
+  const bad = await lab.client(net.bootstrap)
+  const { publicKey } = await listener(lab, net, {
+    allow: [good.defaultKeyPair.publicKey.toString('hex')]
+  })
+  await assert.rejects(echo(bad, publicKey, Buffer.alloc(1)),
+    { code: 'PEER_CONNECTION_FAILED' })
+  await echoes(good, publicKey, 1000)
+}
+
+// Who listens through the control socket does so while it is there.
+async function unlistened (lab) {
+  const net = await lab.network({ ours: 4 })
+  const { publicKey, end } = await listener(lab, net)
+  const client = await lab.client(net.bootstrap)
+  await echoes(client, publicKey, 1000)
+  await end()
+  await until('the key is withdrawn', async () => {
+    for await (const found of client.findPeer(publicKey)) {
+      if (found.value || found.peer) return false
+    }
+    return true
+  })
+}
+
+module.exports = [
+  ...Object.entries(networks).map(([name, nodes]) => ({
+    name: `a JavaScript client reaches our key, ${name}`,
+    worlds: ['loopback', 'public'],
+    run: lab => onNetwork(lab, nodes)
+  })),
+  {
+    name: 'an open JavaScript client reaches our key time after time',
+    worlds: ['loopback', 'public'],
+    run: open
+  },
+  {
+    name: '200 JavaScript connections at once to our key',
+    worlds: ['loopback'],
+    run: crowd
+  },
+  {
+    name: 'our key is reached again after kill -9',
+    worlds: ['loopback', 'public'],
+    run: killed
+  },
+  {
+    name: 'our key is gone when its daemon has left',
+    worlds: ['loopback', 'public'],
+    run: gone
+  },
+  {
+    name: 'our allow list lets its JavaScript client in, and it alone',
+    worlds: ['loopback', 'public'],
+    run: allowed
+  },
+  {
+    name: 'our key is withdrawn when nobody listens any more',
+    worlds: ['loopback'],
+    run: unlistened
+  }
+]
