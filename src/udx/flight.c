@@ -41,17 +41,47 @@ append(struct flight *f, struct sent_list *l, uint32_t seq)
 	l->last = seq;
 }
 
+/* The first of the list that comes after seq; there is one. */
+static uint32_t
+place_of(const struct flight *f, const struct sent_list *l, uint32_t seq)
+{
+	uint32_t at = l->first;
+
+	if (seq - l->first < l->last - seq) {
+		while (seq_diff(at, seq) < 0)
+			at = flight_at(f, at)->next;
+		return at;
+	}
+	at = l->last;
+	while (at != l->first && seq_diff(flight_at(f, at)->prev, seq) > 0)
+		at = flight_at(f, at)->prev;
+	return at;
+}
+
+/*
+ * By number, from the end that is nearer: the peer tells of the 50 lowest
+ * ranges alone (spec 05 §4), so what is sent beyond them goes unheard until
+ * the lowest gaps are closed.
+ */
 static void
-prepend(struct flight *f, struct sent_list *l, uint32_t seq)
+insert(struct flight *f, struct sent_list *l, uint32_t seq)
 {
 	struct sent *p = flight_at(f, seq);
+	uint32_t at;
 
-	if (l->len++ == 0)
-		l->last = seq;
+	if (l->len == 0 || seq_diff(seq, l->last) > 0) {
+		append(f, l, seq);
+		return;
+	}
+	at = place_of(f, l, seq);
+	p->next = at;
+	p->prev = flight_at(f, at)->prev;
+	if (at == l->first)
+		l->first = seq;
 	else
-		flight_at(f, l->first)->prev = seq;
-	p->next = l->first;
-	l->first = seq;
+		flight_at(f, p->prev)->next = seq;
+	flight_at(f, at)->prev = seq;
+	l->len++;
 }
 
 static void
@@ -97,12 +127,8 @@ flight_move(struct flight *f, uint32_t seq, enum sent_state to)
 	if (to == SENT_OUT) {
 		append(f, &f->out, seq);
 		f->bytes += sent_bytes(p);
-	} else if (to == SENT_LOST && f->lost.len > 0 &&
-		   seq_diff(seq, f->lost.first) < 0) {
-		/* What was lost again goes first: the peer waits for it. */
-		prepend(f, &f->lost, seq);
 	} else if (to == SENT_LOST) {
-		append(f, &f->lost, seq);
+		insert(f, &f->lost, seq);
 	} else {
 		f->sacked++;
 		f->unacked -= p->len;

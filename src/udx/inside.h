@@ -75,7 +75,7 @@ struct sent {
 	bool silent; /* tells no round-trip time: the machine slept */
 };
 
-/* Numbers in some order: packets out by time of sending, or lost ones. */
+/* Packets out, by time of sending, or lost ones, by number. */
 struct sent_list {
 	uint32_t first, last, len;
 };

@@ -172,8 +172,9 @@ timed_out(struct udx_stream *s)
 		stream_close(s, ERR_TIMEOUT);
 		return;
 	}
-	/* Spec 05 §6: RTO, then twice that each time. */
-	if (s->expiries == 1)
+	/* Spec 05 §6: RTO, then twice that each time, also where samples of
+	 * later packets came between. */
+	if (s->expiries == 1 || s->rtt.backoff == 0)
 		rtt_back_off(&s->rtt);
 	if (mtu_stalled(&s->mtu,
 		(uint16_t)(sent_bytes(flight_at(f, f->una)) + path_overhead(s)),
