@@ -151,7 +151,9 @@ conn_paths_settle(struct conn *c)
 	uint8_t i;
 
 	timer_disarm(c->peers->timers, &c->knock);
-	if (!udx_source(c->udx, &s) || !s.taken)
+	/* The client follows to where the server has answered. If both did,
+	 * they might change places. */
+	if (!c->initiator || !udx_source(c->udx, &s) || !s.taken)
 		return;
 	i = find(c, s.sock, &s.from);
 	if (i == c->paths_len || i == c->current)

@@ -19,14 +19,27 @@ note(struct conn *c, enum attempt_kind kind, const struct punch_event *e)
 	conn_note(c, &step);
 }
 
-/* Other ways may still lead there; if there is none, that was it. */
+/* A path that punching did not find. */
+static bool
+has_other_path(const struct conn *c)
+{
+	for (uint8_t i = 0; i < c->paths_len; i++)
+		if (c->paths[i].kind != CONN_PATH_PUNCHED)
+			return true;
+	return false;
+}
+
+/*
+ * Other ways may still lead there; if there is none, that was it: what
+ * punching found would have proved itself by now.
+ */
 static void
 on_failed(struct conn *c, const struct punch_event *e)
 {
 	c->punching = false;
 	note(c, ATTEMPT_PATH_LOST, e);
 	c->punch_err = e->err;
-	if (c->state == CONN_PROVING && !conn_has_path(c))
+	if (c->state == CONN_PROVING && !has_other_path(c))
 		conn_fail(c, conn_punch_failure(c));
 }
 

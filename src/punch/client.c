@@ -243,6 +243,7 @@ client_begin(struct puncher *p)
 	    .sock = p->out->hole.sock};
 
 	knock(p);
+	lookout_refresh(p->out);
 	probe_round(p);
 	/* A server of ours has opened its NAT for our socket already: the
 	 * first packet of the stream may pass, spec 04 §17.2. */

@@ -7,6 +7,7 @@ enum {
 	/* Ports that other traffic may take between two of ours. */
 	STEP_MAX = 16,
 	STEP_SAMPLES = 4,
+	JUMPS_MAX = 2,
 	PORT_LOWEST = 1024,
 };
 
@@ -248,11 +249,16 @@ step_between(const struct gauge_sample *a, const struct gauge_sample *b)
 	return ports / nodes;
 }
 
+/*
+ * The least step among neighbours. A jump between two of them is forgiven if
+ * the rest agrees: time has passed, in which others were served.
+ */
 int
 gauge_step(const struct gauge *n)
 {
 	const struct gauge_sample *s[GAUGE_SAMPLES_MAX];
 	int step = 0;
+	unsigned good = 0, jumps = 0;
 
 	if (n->len < STEP_SAMPLES)
 		return 0;
@@ -260,12 +266,17 @@ gauge_step(const struct gauge *n)
 	for (uint8_t i = 1; i < n->len; i++) {
 		int here = step_between(s[i - 1], s[i]);
 
-		if (here == 0 || (step != 0 && (here < 0) != (step < 0)))
+		if (here == 0) {
+			jumps++;
+			continue;
+		}
+		if (step != 0 && (here < 0) != (step < 0))
 			return 0;
 		if (step == 0 || (here < 0 ? here > step : here < step))
 			step = here;
+		good++;
 	}
-	return step;
+	return jumps <= JUMPS_MAX && good >= STEP_SAMPLES - 1 ? step : 0;
 }
 
 size_t

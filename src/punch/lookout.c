@@ -18,6 +18,7 @@ enum {
 	/* Idle mappings live 30 s in the stricter NATs, RFC 4787 says 120. */
 	RENEW_S = 20,
 	SAMPLE_LIFE_S = 120,
+	REFRESH = 2,
 	LOOKED_AT_MAX = 256, /* nodes of a large table */
 };
 
@@ -218,7 +219,11 @@ void
 lookout_rouse(struct lookout *o)
 {
 	timer_disarm(o->room->timers, &o->renew);
-	/* Where ports count up, the latest sample says which is next. */
+}
+
+void
+lookout_refresh(struct lookout *o)
+{
 	if (gauge_step(&o->gauge) != 0)
-		ask(o, CHOICE_NEW, 2, 0);
+		ask(o, CHOICE_NEW, REFRESH, 0);
 }

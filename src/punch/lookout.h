@@ -66,6 +66,9 @@ void lookout_saw(
 uint32_t lookout_order(const struct lookout *o, const struct addr *to);
 void lookout_sent(struct lookout *o, const struct addr *to);
 
+/* Where ports count up, asks again: the latest sample says which are next. */
+void lookout_refresh(struct lookout *o);
+
 /* Keeps the samples young from now on, or no longer. */
 void lookout_rest(struct lookout *o);
 void lookout_rouse(struct lookout *o);

@@ -11,7 +11,7 @@ enum {
 	/* The responder waits a second longer than the initiator. */
 	GRACE_MS = 1000,
 	/* Guessed ports come true at once or not at all. */
-	GUESS_MS = 2500,
+	GUESS_MS = 1200,
 };
 
 /* As the dense ones of the schedule. */

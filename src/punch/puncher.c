@@ -228,6 +228,13 @@ puncher_status(const struct puncher *p, struct puncher_status *out)
 
 /* ---- what we tell of ourselves ---- */
 
+static bool
+other_guesses(const struct puncher *p)
+{
+	return p->other.verdict == VERDICT_CONSISTENT &&
+	       p->other.addrs_len > LISTED_MAX;
+}
+
 /*
  * Ports that count up can be told ahead, spec 04 §17.7. If the peer guesses
  * too, both go through their lists in order, so ours must begin with the next
@@ -236,7 +243,7 @@ puncher_status(const struct puncher *p, struct puncher_status *out)
 static bool
 predict(const struct puncher *p, struct self *s)
 {
-	bool both = p->other.addrs_len > LISTED_MAX;
+	bool both = other_guesses(p);
 	uint32_t order =
 	    both ? p->out->dests_len : lookout_order(p->out, &p->peer.addr);
 
@@ -333,7 +340,7 @@ puncher_guesses(const struct puncher *p)
 	struct self s;
 
 	puncher_self(p, &s);
-	return s.predicted || p->other.addrs_len > LISTED_MAX;
+	return s.predicted || other_guesses(p);
 }
 
 bool

@@ -34,6 +34,7 @@ server_begin(struct puncher *p)
 	const struct gauge *n = &p->out->gauge;
 
 	p->server.client = p->peer.addr;
+	lookout_refresh(p->out);
 	/* A client of ours sends its handshake from the socket that it punches
 	 * with: our NAT opens for it now, spec 04 §17.2. If our port is not to
 	 * be known, the client's NAT may still let us in. */
