@@ -255,7 +255,9 @@ prove(struct conn *c)
 		conn_fail(c, err);
 		return;
 	}
-	if (!secret_opened(c->secret))
+	/* The header may have come through a socket that is not ours to use:
+	 * then there is a peer, but no way to it yet. */
+	if (!secret_opened(c->secret) || !conn_has_path(c))
 		return;
 	conn_paths_settle(c);
 	conn_punch_settle(c);

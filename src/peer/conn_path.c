@@ -33,13 +33,12 @@ find(const struct conn *c, int sock, const struct addr *to)
 	return i;
 }
 
-/* A puncher closes its sockets when it has failed. */
+/* Sockets of other attempts end with those. */
 static bool
-is_open(const struct conn *c, int sock)
+may_use(const struct conn *c, int sock)
 {
-	const struct peers_base *b = &c->peers->base;
-
-	return dht_has_socket(b->dht, sock) || punch_has(b->punch, sock);
+	return dht_has_socket(c->peers->base.dht, sock) ||
+	       (c->puncher != NULL && puncher_has(c->puncher, sock));
 }
 
 static void
@@ -50,7 +49,7 @@ knock(struct conn *c)
 	for (uint8_t i = 0; i < c->paths_len; i++) {
 		struct udx_path path = udx_path_of(c, &c->paths[i]);
 
-		if (i != c->current && is_open(c, c->paths[i].sock))
+		if (i != c->current && may_use(c, c->paths[i].sock))
 			udx_knock(c->udx, &path);
 	}
 	timer_arm(p->timers, &c->knock, p->world->now_us + c->knock_ms * 1000);
@@ -113,6 +112,7 @@ conn_path(
 	c->paths_len++;
 	if (c->paths_len == 1) {
 		udx_connect(c->udx, &up);
+		peers_stir(c->peers, &c->stirred);
 		return;
 	}
 	udx_allow_source(c->udx, to);
@@ -139,7 +139,8 @@ conn_source(struct conn *c)
 {
 	struct udx_source s;
 
-	if (c->state == CONN_PROVING && udx_source(c->udx, &s))
+	if (c->state == CONN_PROVING && udx_source(c->udx, &s) &&
+	    may_use(c, s.sock))
 		conn_path(c, kind_of(c, &s), s.sock, &s.from);
 }
 

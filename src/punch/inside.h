@@ -120,6 +120,8 @@ struct puncher {
 	struct punch *room;
 	struct punch_owner owner;
 	struct lookout *out;
+	/* Those before it: a stream may try a path through them. */
+	struct lookout *olds[REOPENS_MAX];
 	struct punch_peer peer;
 	uint8_t secret[PUNCH_KEY_LEN], target[PUNCH_KEY_LEN];
 	uint8_t token_secret[CLAIMS_SECRET_LEN];

@@ -106,9 +106,11 @@ is_idle(const struct punch *p, const struct hole *h)
 }
 
 bool
-punch_has(const struct punch *p, int sock)
+puncher_has(const struct puncher *p, int sock)
 {
-	return find_hole(p, sock) != NULL;
+	const struct hole *h = find_hole(p->room, sock);
+
+	return h != NULL && h->of == p;
 }
 
 void

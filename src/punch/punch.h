@@ -44,9 +44,6 @@ void punch_wake(struct punch *p);
 /* Whether sockets are kept ready: while somebody may want us. */
 void punch_keep_ready(struct punch *p, bool on);
 
-/* One of our sockets, and it is open. */
-bool punch_has(const struct punch *p, int sock);
-
 /* Closes a socket that puncher_free() left open; any other is left alone. */
 void punch_close(struct punch *p, int sock);
 
@@ -87,6 +84,9 @@ void puncher_free(struct puncher *p, int keep);
 
 /* The socket that the handshake is to leave from. */
 int puncher_sock(const struct puncher *p);
+
+/* True of that one, and of all others that the attempt has opened. */
+bool puncher_has(const struct puncher *p, int sock);
 
 /*
  * Something was sent from it to this address by others than the puncher, which

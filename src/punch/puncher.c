@@ -67,6 +67,9 @@ leave_open(struct puncher *p, int sock)
 		p->out->sampled = NULL;
 		p->out = NULL;
 	}
+	for (uint8_t i = 0; i < p->reopened; i++)
+		if (p->olds[i]->hole.sock == sock)
+			p->olds[i]->hole.of = NULL;
 	for (uint32_t i = 0; i < p->fan_len; i++)
 		if (p->fan[i]->sock == sock)
 			p->fan[i]->of = NULL;
@@ -88,6 +91,9 @@ puncher_free(struct puncher *p, int keep)
 	timer_disarm(room->timers, &p->end);
 	if (p->out != NULL)
 		room_give(room, p->out, !p->used);
+	for (uint8_t i = 0; i < p->reopened; i++)
+		if (p->olds[i]->hole.sock != keep)
+			lookout_close(p->olds[i]);
 	TAILQ_REMOVE(&room->punchers, p, link);
 	room->punchers_len--;
 	sodium_memzero(p->secret, sizeof p->secret);
@@ -363,8 +369,8 @@ puncher_reopen(struct puncher *p)
 	if (p->reopened >= REOPENS_MAX || p->probing ||
 	    (o = lookout_open(p->room, &err)) == NULL)
 		return false;
-	p->reopened++;
-	room_give(p->room, p->out, false);
+	p->out->sampled = NULL;
+	p->olds[p->reopened++] = p->out;
 	adopt(p, o);
 	return true;
 }
