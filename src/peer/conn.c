@@ -69,6 +69,8 @@ next(struct stirred *s, struct peer_event *out)
 	    .err = c->err,
 	    .addr = conn_remote(c),
 	};
+	if (out->kind == PEER_OFFER)
+		out->addr = c->said;
 	memcpy(out->key, c->key, KEY_LEN);
 	if (out->kind == PEER_CLOSED)
 		conn_free(c);
@@ -199,8 +201,9 @@ conn_close(struct conn *c)
 }
 
 void
-conn_offer(struct conn *c)
+conn_offer(struct conn *c, const struct addr *said)
 {
+	c->said = *said;
 	c->known = true;
 	tell(c, TELL_OFFER);
 }

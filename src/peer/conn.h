@@ -54,8 +54,8 @@ uint32_t conn_number(const struct conn *c);
 /* Our stream's id, for the payload of the handshake. */
 uint32_t conn_udx_id(const struct conn *c);
 
-/* Tells PEER_OFFER: the application decides. */
-void conn_offer(struct conn *c);
+/* Tells PEER_OFFER: the application decides. The peer is said to be there. */
+void conn_offer(struct conn *c, const struct addr *said);
 
 /* Nobody is told any more of how it ends: the owner has let go of it. */
 void conn_disown(struct conn *c);

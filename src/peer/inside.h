@@ -95,6 +95,7 @@ struct conn {
 	uint32_t attempt; /* that is noted down; 0: none */
 	uint8_t key[KEY_LEN];
 	uint8_t own_key[KEY_LEN];
+	struct addr said; /* of one that is offered: where its peer should be */
 	void (*settled)(void *owner, struct conn *c, int err);
 	void *owner;
 

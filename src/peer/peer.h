@@ -54,7 +54,7 @@ enum peer_event_kind {
 	PEER_LISTENING,  /* stored: nodes that forward to us; err: why none */
 	PEER_UNLISTENED, /* the end */
 	/* of a connection */
-	PEER_OFFER,  /* waits for peers_answer() */
+	PEER_OFFER,  /* waits for peers_answer(); addr is what its relay says */
 	PEER_OPEN,   /* the peer has proved itself at addr */
 	PEER_READY,  /* bytes to read, room to write, or the peer's end */
 	PEER_CLOSED, /* the end: err, 0 if both sides had ended */

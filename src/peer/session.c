@@ -262,7 +262,7 @@ ask(struct session *s, const struct incoming *in)
 	s->asked->in = *in;
 	s->asked->copies_len = 0;
 	s->state = SESSION_ASKED;
-	conn_offer(s->conn);
+	conn_offer(s->conn, &in->call.client);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ scenario sleep --nodes 40 --minutes 60
 scenario bootgone --nodes 40
 scenario slow --nodes 60 --minutes 5
 scenario natdrift --nodes 30
-scenario reach --nodes 40
+scenario reach --nodes 40 --minutes 6
 scenario connect --nodes 40 --minutes 2 --amount 60 --loss 3 --full 10
 scenario cross --nodes 30 --amount 40
 scenario crowd --nodes 30 --amount 100

@@ -439,6 +439,7 @@ START_TEST(copies_wait_for_one_decision)
 	uint8_t first[DGRAM_MAX];
 	struct peers_listen l = {.ask = true};
 	struct peer_event e;
+	struct addr client;
 	struct handshake h;
 	struct client c;
 	struct rig g;
@@ -456,6 +457,8 @@ START_TEST(copies_wait_for_one_decision)
 	ck_assert(told(&g, PEER_OFFER, &e));
 	ck_assert_mem_eq(e.key, c.keys.public_key, KEY_LEN);
 	ck_assert_uint_eq(e.listener, g.listener);
+	client = relay_addr(CLIENT);
+	ck_assert(addr_equal(&e.addr, &client));
 	ck_assert_uint_eq(conns(&g), 1);
 	peers_answer(g.peers, e.number, true);
 	ck_assert_uint_eq(answers(&g), 50);
