@@ -282,9 +282,9 @@ made_open(uint32_t number)
 static struct made_conn *
 made_find(uint32_t number)
 {
-	struct made_conn *c = &made[number];
+	struct made_conn *c = number < MADE_CONNS_MAX ? &made[number] : NULL;
 
-	return number < MADE_CONNS_MAX && c->used && !c->closed ? c : NULL;
+	return c != NULL && c->used && !c->closed ? c : NULL;
 }
 
 struct bytes
