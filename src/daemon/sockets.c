@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -15,6 +16,7 @@
 #include "daemon/inbox.h"
 #include "daemon/log.h"
 #include "daemon/outlet.h"
+#include "daemon/rest.h"
 #include "daemon/sockaddr.h"
 #include "daemon/sockets.h"
 
@@ -29,8 +31,9 @@ enum {
 
 struct udp_socket {
 	struct sockets *all;
-	struct event *readable, *writable, *pause;
+	struct event *readable, *writable, *pause, *rested;
 	struct outlet out;
+	struct rest rest;
 	int fd;          /* -1: free */
 	uint32_t serial; /* of its opening, as the handle may be used again */
 	bool any_host;   /* bound to all addresses */
@@ -77,15 +80,24 @@ sockets_free(struct sockets *s)
 
 /* ---- in ---- */
 
+/* What one wake-up has read. */
+struct catch
+{
+	unsigned datagrams;
+	size_t bytes;
+};
+
 /* One system call. True if there may be more to read. */
 static bool
-read_round(struct sockets *s, struct udp_socket *u)
+read_round(struct sockets *s, struct udp_socket *u, struct catch *c)
 {
 	struct dgram dg = {.sock = (int)(u - s->sock)};
 	bool more = inbox_read(&s->in, u->fd);
 	uint32_t serial = u->serial;
 
 	while (inbox_next(&s->in, u->port, &dg)) {
+		c->datagrams++;
+		c->bytes += dg.len;
 		s->owner.recv(s->owner.owner, &dg);
 		/* The owner may close the socket, and open another in its
 		 * place; the rest was not meant for that one. */
@@ -95,18 +107,46 @@ read_round(struct sockets *s, struct udp_socket *u)
 	return more;
 }
 
+static uint64_t
+now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Watches the socket, or lets it rest. */
+static void
+read_next(struct udp_socket *u, bool rests)
+{
+	struct timeval tv = {.tv_usec = REST_US};
+
+	if (rests) {
+		event_del(u->readable);
+		event_add(u->rested, &tv);
+	} else if (!event_pending(u->readable, EV_READ, NULL)) {
+		event_add(u->readable, NULL);
+	}
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct udp_socket *u = arg;
 	struct sockets *s = u->all;
+	struct catch c = {0};
+	uint32_t serial = u->serial;
 
 	(void)fd;
 	(void)what;
 	s->owner.wake(s->owner.owner);
-	for (int i = 0; i < ROUNDS_MAX && read_round(s, u); i++)
+	for (int i = 0; i < ROUNDS_MAX && read_round(s, u, &c); i++)
 		;
 	s->owner.settle(s->owner.owner);
+	if (u->fd >= 0 && u->serial == serial)
+		read_next(
+		    u, rest_after(&u->rest, now_us(), c.datagrams, c.bytes));
 }
 
 /* ---- what the kernel did not take at once ---- */
@@ -229,14 +269,16 @@ make_events(struct sockets *s, struct udp_socket *u)
 	    event_new(s->base, u->fd, EV_READ | EV_PERSIST, on_readable, u);
 	u->writable = event_new(s->base, u->fd, EV_WRITE, on_writable, u);
 	u->pause = evtimer_new(s->base, on_writable, u);
+	u->rested = evtimer_new(s->base, on_readable, u);
 	return u->readable != NULL && u->writable != NULL && u->pause != NULL &&
-	       event_add(u->readable, NULL) == 0;
+	       u->rested != NULL && event_add(u->readable, NULL) == 0;
 }
 
 static void
 drop_socket(struct udp_socket *u)
 {
-	struct event *events[] = {u->readable, u->writable, u->pause};
+	struct event *events[] = {
+	    u->readable, u->writable, u->pause, u->rested};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i] != NULL)
@@ -271,6 +313,7 @@ sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
 	set_options(fd);
 	*bound = addr_from_in(in.sin_addr, ntohs(in.sin_port));
 	u->serial = ++s->serial;
+	u->rest = (struct rest){0};
 	u->port = bound->port;
 	u->any_host = in.sin_addr.s_addr == htonl(INADDR_ANY);
 	u->wants_local = false;
@@ -318,7 +361,12 @@ sockets_reserve(struct sockets *s, const struct dgram_meta *meta, size_t cap)
 int
 sockets_commit(struct sockets *s, size_t len)
 {
-	return batch_commit(&s->out, len);
+	int sock = s->out.sock[s->out.len];
+	int err = batch_commit(&s->out, len);
+
+	if (err == 0)
+		rest_sent(&s->sock[sock].rest, len);
+	return err;
 }
 
 void

@@ -225,13 +225,15 @@ take(struct flow *f, const uint8_t *p, size_t len)
 	return true;
 }
 
-static void
-read_bytes(struct flow *f)
+void
+flow_read(struct flow *f)
 {
 	const struct peer_options *o = f->all->options;
 	struct bytes b;
 	int err;
 
+	if (f->raw == NULL || f->all->paused)
+		return;
 	note_arrival(&f->all->result);
 	while ((b = secret_peek(f->secret, NULL, &err)).p != NULL)
 		if (!take(f, b.p, b.len))
@@ -299,11 +301,11 @@ flow_event(struct flow *f, unsigned events)
 	if (events & UDX_EV_MESSAGE)
 		read_messages(f);
 	if (events & UDX_EV_READABLE)
-		read_bytes(f);
+		flow_read(f);
 	if (f->raw != NULL && (events & UDX_EV_WRITABLE)) {
 		flow_write(f);
 		if (f->raw != NULL && f->all->options->role == PEER_ECHO)
-			read_bytes(f);
+			flow_read(f);
 	}
 	if (f->raw == NULL || (events & UDX_EV_CLOSED) == 0)
 		return;

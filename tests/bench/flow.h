@@ -23,7 +23,7 @@ struct flows {
 	struct timers *timers;
 	struct udx *udx;
 	int sock, other_sock; /* the other one: to move to */
-	bool initiator, moved;
+	bool initiator, moved, paused;
 	uint32_t open;             /* flows that have not ended */
 	struct peer_result result; /* of those that have, and of all */
 };
@@ -45,6 +45,9 @@ int flow_start(struct flow *f, uint32_t peer_id);
 
 /* Writes what there is to write and room for. */
 void flow_write(struct flow *f);
+
+/* Reads on, after a pause. */
+void flow_read(struct flow *f);
 
 /* Something happened to its stream. */
 void flow_event(struct flow *f, unsigned events);

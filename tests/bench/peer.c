@@ -57,6 +57,7 @@ parse_number(struct peer_options *o, const char *word, const char *value)
 	    {"--messages", &o->messages, 4, 100000},
 	    {"--keepalive", &o->keepalive, 4, 1000000},
 	    {"--every", &o->every, 4, 100000},
+	    {"--pause", &o->pause, 4, 100000},
 	    {"--move-port", &o->move_port, 2, 65535},
 	};
 

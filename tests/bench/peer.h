@@ -19,6 +19,7 @@
  * --abrupt N	      destroys the stream after N bytes, sent or received
  * --move N	      send: moves to another socket, at --move-port, after N
  * --follow	      moves to wherever the peer speaks from
+ * --pause N	      receive: reads nothing for the first N ms
  * --keepalive N      empty frames after N ms
  * --swap	      the sender is the responder of the handshake
  * --every N	      a line each N ms with what has passed
@@ -52,7 +53,7 @@ struct peer_options {
 	enum peer_role role;
 	struct sockaddr_in here, there;
 	uint64_t bytes, abrupt, move;
-	uint32_t seconds, streams, write, messages, keepalive, every;
+	uint32_t seconds, streams, write, messages, keepalive, every, pause;
 	uint16_t move_port;
 	bool swap, follow;
 	const char *cc;

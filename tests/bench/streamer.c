@@ -30,7 +30,7 @@ static struct {
 	struct stats stats;
 	struct limits limits;
 	struct hash_key key;
-	struct event *timer, *input, *every, *pulse, *idle;
+	struct event *timer, *input, *every, *pulse, *idle, *resume, *time;
 	uint64_t armed_us; /* of timer */
 	uint64_t cpu_ns, rss_before_kib;
 	struct flows all;
@@ -68,7 +68,7 @@ arm(void)
 {
 	uint64_t due = timers_deadline(&program.timers);
 	uint64_t now = program.world.world.now_us;
-	uint64_t delay = due > now ? due - now : 0;
+	uint64_t delay = due > now + 1 ? due - now : 0;
 	struct timeval tv = {.tv_sec = (time_t)(delay / 1000000),
 	    .tv_usec = (suseconds_t)(delay % 1000000)};
 
@@ -82,14 +82,22 @@ arm(void)
 }
 
 static void
-settle(void *owner)
+hand_out_events(void)
 {
 	struct udx_stream *s;
 	unsigned events;
 
-	(void)owner;
 	while ((s = udx_poll(program.all.udx, &events)) != NULL)
 		flow_event(udx_owner(s), events);
+}
+
+static void
+settle(void *owner)
+{
+	(void)owner;
+	hand_out_events();
+	timers_run(&program.timers, program.world.world.now_us);
+	hand_out_events();
 	sockets_flush(program.world.sockets);
 	arm();
 	tell_end();
@@ -102,8 +110,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	program.armed_us = WORLD_NEVER;
 	wake(arg);
-	timers_run(&program.timers, program.world.world.now_us);
-	settle(arg);
+	settle(arg); /* which runs what is due */
 }
 
 static void
@@ -152,24 +159,41 @@ on_every(evutil_socket_t fd, short what, void *arg)
 	peer_tell_passed(in, program.all.result.bytes_out);
 }
 
-/* Messages, and the end of a time, are written without being asked. */
+/* Messages are sent one by one; all else is written as there is room. */
 static void
 on_pulse(evutil_socket_t fd, short what, void *arg)
 {
-	const struct peer_options *o = &program.options;
-	uint64_t begun = program.all.result.begun_ns;
-
 	(void)fd;
 	(void)what;
 	wake(arg);
-	for (uint32_t i = 0; i < o->streams; i++) {
-		struct flow *f = &program.flows[i];
+	for (uint32_t i = 0; i < program.options.streams; i++)
+		flow_write(&program.flows[i]);
+	settle(arg);
+}
 
-		if (o->seconds != 0 &&
-		    now_ns() - begun >= o->seconds * UINT64_C(1000000000))
-			f->total = f->out;
-		flow_write(f);
+/* Enough was written. */
+static void
+on_time(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	wake(arg);
+	for (uint32_t i = 0; i < program.options.streams; i++) {
+		program.flows[i].total = program.flows[i].out;
+		flow_write(&program.flows[i]);
 	}
+	settle(arg);
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	wake(arg);
+	program.all.paused = false;
+	for (uint32_t i = 0; i < program.options.streams; i++)
+		flow_read(&program.flows[i]);
 	settle(arg);
 }
 
@@ -261,6 +285,8 @@ open_world(void)
 	program.every = event_new(program.base, -1, EV_PERSIST, on_every, NULL);
 	program.pulse = event_new(program.base, -1, EV_PERSIST, on_pulse, NULL);
 	program.idle = evtimer_new(program.base, on_idle, NULL);
+	program.time = evtimer_new(program.base, on_time, NULL);
+	program.resume = evtimer_new(program.base, on_resume, NULL);
 }
 
 static void
@@ -274,6 +300,7 @@ open_flows(void)
 	    .world = &program.world.world,
 	    .timers = &program.timers,
 	    .initiator = (o->role == PEER_SEND) != o->swap,
+	    .paused = o->pause != 0,
 	    .open = o->streams,
 	    .result = {.who = "ours", .good = true},
 	};
@@ -336,8 +363,12 @@ go(void)
 	event_add(program.input, NULL);
 	if (o->every != 0)
 		repeat(program.every, o->every);
-	if (o->role == PEER_SEND && (o->messages != 0 || o->seconds != 0))
+	if (o->role == PEER_SEND && o->messages != 0)
 		repeat(program.pulse, MESSAGE_EVERY_MS);
+	if (o->role == PEER_SEND && o->seconds != 0)
+		repeat(program.time, o->seconds * 1000);
+	if (o->pause != 0)
+		repeat(program.resume, o->pause);
 	if (o->role == PEER_IDLE)
 		repeat(program.idle, SETTLE_S * 1000);
 }

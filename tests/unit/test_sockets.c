@@ -225,6 +225,29 @@ START_TEST(tells_both_ends)
 }
 END_TEST
 
+/* Nothing is lost by a rest, and it ends when nothing more comes. */
+START_TEST(bulk_is_gathered)
+{
+	enum { DATAGRAMS = 2000, LEN = 1000 };
+	struct addr a, b;
+	int from = open_any(&a);
+
+	(void)open_any(&b);
+	for (int i = 0; i < DATAGRAMS; i++) {
+		send_one(from, b, LEN);
+		sockets_flush(real.sockets);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	while (seen.datagrams < DATAGRAMS)
+		turn();
+	turn(); /* the rest, if there is one, finds nothing */
+	send_one(from, b, LEN);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, DATAGRAMS + 1);
+}
+END_TEST
+
 /* A plain socket of the test's own, for what a world would not send. */
 static int
 plain_socket(void)
@@ -863,6 +886,7 @@ t_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, tells_both_ends);
+	tcase_add_test(tc, bulk_is_gathered);
 	tcase_add_test(tc, too_long_is_seen_as_such);
 	tcase_add_test(tc, batches_flush_when_full);
 	tcase_add_test(tc, one_turn_is_bounded);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * rest.h - when a socket had better be read a little later.
+ *
+ * A stream that comes over a real line brings a packet each tenth of a
+ * millisecond, and to wake up for each costs several times what the packet
+ * itself does. Who only receives, in bulk, loses nothing by reading once in a
+ * millisecond, as a network card gathers its interrupts; the acknowledgements
+ * are then late by that much, which peers allow for (spec 05 §14). Whoever
+ * answers what comes in is not made to wait: of a socket that rests, what goes
+ * out is a small part of what comes in.
+ */
+#ifndef DAEMON_REST_H
+#define DAEMON_REST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REST_US = 1000 };
+
+/* Zero at first. */
+struct rest {
+	uint64_t last_us;
+	uint64_t in, out; /* bytes of late */
+	uint32_t wakes;   /* of late */
+	bool resting;
+};
+
+/* So many bytes were given to the socket. */
+static inline void
+rest_sent(struct rest *r, size_t bytes)
+{
+	r->out += bytes;
+}
+
+/*
+ * A wake-up has read so much. True: the next reading is due in REST_US, and
+ * the socket need not be watched until then.
+ */
+bool rest_after(
+    struct rest *r, uint64_t now_us, unsigned datagrams, size_t bytes);
+
+#endif

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: ISC
+//
+// The link between two namespaces (see link.c), and pairs of stream ends on it
+// or on loopback (see peer.h).
+
+const path = require('path')
+const { Speaker, tool } = require('./children')
+
+const ONE_WAY_US = 25000 // a round trip of 50 ms
+
+// Without one, both ends are on loopback.
+class Link {
+  constructor ({ rate, lossPpm = 0, delayUs = ONE_WAY_US, queue, seed = 1 }) {
+    this.options = { rate, lossPpm, delayUs }
+    const args = ['--rate', rate, '--loss-ppm', lossPpm,
+      '--delay-us', delayUs, '--seed', seed]
+    if (queue) args.push('--queue', queue)
+    this.speaker = new Speaker([tool('link'), ...args.map(String)])
+  }
+
+  async ready () {
+    const { a, b } = await this.speaker.until('a')
+    this.namespaces = { a, b }
+    return this
+  }
+
+  // What has passed each way since it was asked last.
+  async passed () {
+    this.speaker.lines = []
+    this.speaker.tell('')
+    return this.speaker.until('ab')
+  }
+
+  end () {
+    return this.speaker.end()
+  }
+}
+
+const PROGRAMS = {
+  ours: () => [tool('streamer')],
+  js: () => [process.execPath, path.join(__dirname, 'stream-js.js')],
+  tcp: () => [tool('tcp')]
+}
+
+let nextPort = 20000
+
+// One end of streams. side: which end of the link it is at.
+class End {
+  constructor (who, role, side, link) {
+    const host = side => !link ? '127.0.0.1' : `10.77.0.${side === 'a' ? 1 : 2}`
+    this.who = who
+    this.role = role
+    // Before others, so that what the machine does besides is not measured.
+    this.enter = process.getuid() === 0 ? ['nice', '-n', '-20'] : []
+    if (link) this.enter.push('nsenter', `--net=${link.namespaces[side]}`)
+    this.address = `${host(side)}:${nextPort++}`
+  }
+
+  start (peer, options) {
+    const args = Object.entries(options).flatMap(([name, value]) => {
+      if (value === false) return []
+      return value === true ? [`--${name}`] : [`--${name}`, `${value}`]
+    })
+    this.speaker = new Speaker([...this.enter, ...PROGRAMS[this.who](),
+      this.role, '--here', this.address, '--there', peer.address, ...args])
+    return this.speaker.until('ready')
+  }
+
+  end () {
+    return this.speaker ? this.speaker.end() : undefined
+  }
+}
+
+// A sender (or an idle end) and its receiver, ready to go.
+class Pair {
+  // from, to: ours, js or tcp. options: of the sender; back: of the receiver.
+  constructor ({ from, to = from, link, options = {}, back = {}, roles }) {
+    const [send, receive] = roles || ['send', 'receive']
+    this.sender = new End(from, send, 'a', link)
+    this.receiver = new End(to, receive, 'b', link)
+    this.options = options
+    this.back = back
+  }
+
+  async ready () {
+    const { sender, receiver } = this
+    const said = await Promise.all([
+      receiver.start(sender, this.back), sender.start(receiver, this.options)
+    ])
+    this.ids = said.map(line => line.ids.join(' '))
+    return this
+  }
+
+  // The receiver first, so that nothing comes to a stream without a path.
+  async go () {
+    this.receiver.speaker.tell(this.ids[1])
+    await this.receiver.speaker.until('going')
+    this.sender.speaker.tell(this.ids[0])
+  }
+
+  // What both ends say when it is over.
+  async done () {
+    const [sent, received] = await Promise.all([
+      this.sender.speaker.until('done'), this.receiver.speaker.until('done')
+    ])
+    return { sent, received }
+  }
+
+  // Bytes that had come in at some time of the monotonic clock, in ms.
+  receivedAt (at) {
+    const lines = this.receiver.speaker.lines.filter(line => line.at)
+    let before = { at: 0, in: 0 }
+    for (const line of lines) {
+      if (line.at >= at) {
+        const share = (at - before.at) / (line.at - before.at)
+        return before.in + share * (line.in - before.in)
+      }
+      before = line
+    }
+    return before.in
+  }
+
+  async end () {
+    await this.sender.end()
+    await this.receiver.end()
+  }
+}
+
+// All of it, from start to end.
+async function transfer (settings) {
+  const pair = await new Pair(settings).ready()
+  try {
+    await pair.go()
+    return await pair.done()
+  } finally {
+    await pair.end()
+  }
+}
+
+module.exports = { Link, Pair, transfer }
