@@ -97,10 +97,47 @@ say(struct call *c)
 		n = node_conn_write(c->host->node, c->conn, buf, len);
 		c->said += n > 0 ? (uint64_t)n : 0;
 	}
-	if (c->said == total && !c->ended) {
+	if (c->said == total && !c->held && !c->ended) {
 		c->ended = true;
 		node_conn_end(c->host->node, c->conn);
 	}
+}
+
+struct hold {
+	struct host *host;
+	uint64_t number; /* of the call, which may be over */
+};
+
+static void
+let_go(struct sim *s, void *arg)
+{
+	struct hold *hold = arg;
+	struct host *h = hold->host;
+	struct call *c = h->calls;
+
+	while (c != NULL && !(c->dialed && c->number == hold->number))
+		c = c->next;
+	if (c != NULL && h->state == HOST_ASLEEP) {
+		sim_at(s, SECONDS(1), let_go, hold);
+		return;
+	}
+	free(hold);
+	if (c == NULL)
+		return;
+	c->held = false;
+	host_clock(h);
+	say(c);
+	host_settle(h);
+}
+
+static void
+hold(struct call *c)
+{
+	struct hold *hold = mem_new(1, sizeof *hold);
+
+	c->held = true;
+	*hold = (struct hold){c->host, c->number};
+	sim_at(c->host->sim, c->spec.hold_us, let_go, hold);
 }
 
 /* What comes back must be what was said. */
@@ -202,6 +239,8 @@ on_open(struct host *h, const struct news *n)
 	    memcmp(c->spec.to->identity.public_key, n->key, KEY_LEN) != 0)
 		sim_broken(h->sim, "host %u: connection %u is with another key",
 		    h->ep.index, n->op);
+	if (c->dialed && c->spec.hold_us > 0)
+		hold(c);
 	c->open = true;
 	c->opened_us = h->sim->now_us;
 	h->sim->calls.opened += c->dialed;

@@ -2,10 +2,10 @@
 /*
  * calls.h - hosts that listen on their keys, and others that connect to them.
  *
- * A caller says a pattern of bytes and ends; whoever listens says all back and
- * ends, too. Each connection that a node accepted to dial ends once, in time,
- * and is met by one session at the other end, whose bytes are exact: what does
- * not hold breaks the run. Uses: node, host.
+ * A caller says a pattern of bytes and ends, at once or later; whoever listens
+ * says all back and ends, too. Each connection that a node accepted to dial
+ * ends once, in time, and is met by one session at the other end, whose bytes
+ * are exact: what does not hold breaks the run. Uses: node, host.
  */
 #ifndef SIM_CALLS_H
 #define SIM_CALLS_H
@@ -28,8 +28,9 @@ struct call_spec {
 	const struct host *to;     /* whose identity listens */
 	const struct addr *relays; /* nodes that may know it; borrowed */
 	uint32_t relays_len;
-	uint32_t bytes;  /* of the pattern */
-	call_done *done; /* when it has ended, or NULL */
+	uint32_t bytes;   /* of the pattern */
+	uint64_t hold_us; /* the caller does not end before so long after */
+	call_done *done;  /* when it has ended, or NULL */
 	void *arg;
 };
 
@@ -38,7 +39,7 @@ struct call {
 	struct call *next; /* of the host */
 	struct host *host;
 	uint32_t conn;
-	bool dialed, open, ended;
+	bool dialed, open, held, ended;
 	struct call_spec spec; /* of one that was dialed */
 	uint8_t key[KEY_LEN];  /* of the peer, of one that was accepted */
 	uint64_t number;       /* the pattern says which call it belongs to */

@@ -25,6 +25,7 @@
 	X(handshakes)                                                          \
 	X(relaydies)                                                           \
 	X(relaylies)                                                           \
+	X(restart)                                                             \
 	X(resent)                                                              \
 	X(exhaust)                                                             \
 	X(reflect)                                                             \

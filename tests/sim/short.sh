@@ -29,6 +29,7 @@ scenario drift --nodes 30 --amount 5
 scenario handshakes --nodes 30 --amount 12000
 scenario relaydies --nodes 30 --amount 12
 scenario relaylies --nodes 60 --minutes 2 --amount 60
+scenario restart --nodes 40 --minutes 3 --amount 80
 scenario resent --nodes 30 --minutes 1 --amount 40
 scenario liars --nodes 60 --minutes 5
 scenario replay --nodes 30 --minutes 2
