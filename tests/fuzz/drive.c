@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "drive.h"
 #include "records/record.h"
+#include "signal/message.h"
 
 enum {
 	SETTLE_TICKS = 100,
@@ -163,6 +164,22 @@ check_victim(struct drive *d, const struct drive_victim *v)
 	     d->limits.unproven_burst + us * d->limits.unproven_rate / 1000000);
 }
 
+/* Signalling for others; our own dialers begin with FROM_CLIENT. */
+static bool
+is_forwarded(const struct rpc_request *m)
+{
+	struct handshake h;
+	struct holepunch p;
+
+	if (m->internal || m->command > CMD_PEER_HOLEPUNCH)
+		return false;
+	if (m->command == CMD_PEER_HANDSHAKE)
+		return handshake_decode(&h, m->value.p, m->value.len) != 0 ||
+		       h.mode != MODE_FROM_CLIENT;
+	return holepunch_decode(&p, m->value.p, m->value.len) != 0 ||
+	       p.mode != MODE_FROM_CLIENT;
+}
+
 static void
 look_at_sent(struct drive *d, const struct fake_sent *s)
 {
@@ -181,7 +198,7 @@ look_at_sent(struct drive *d, const struct fake_sent *s)
 	} else {
 		MUST(rpc_request_decode(&m, s->buf, s->len) == 0);
 		MUST(addr_equal(&m.to, &s->meta.to));
-		if (m.internal || m.command > CMD_PEER_HOLEPUNCH)
+		if (!is_forwarded(&m))
 			note_asked(d, s, &m);
 		else if (v != NULL)
 			v->bytes += s->len;
@@ -206,6 +223,10 @@ look_at_news(struct drive *d, const struct news *news)
 		return;
 	}
 	MUST(news->kind > NEWS_LEFT);
+	/* Of listeners and connections: their rooms have targets of their own.
+	 */
+	if (news->kind <= NEWS_CLOSED)
+		return;
 	while (i < d->ops_len && d->ops[i].number != news->op)
 		i++;
 	MUST(i < d->ops_len && !d->ops[i].done);

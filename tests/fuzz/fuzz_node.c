@@ -8,6 +8,7 @@
  */
 #include "base/err.h"
 #include "drive.h"
+#include "node/conn.h"
 #include "records/record.h"
 #include "signal/message.h"
 
@@ -439,6 +440,67 @@ step_cancel(struct script *s)
 	MUST(op == NULL || op->done || s->d.deaf);
 }
 
+/* ---- listeners and connections ---- */
+
+static void
+use_conn(struct script *s, uint8_t how)
+{
+	struct node *n = s->d.n;
+	struct node_conn c;
+	uint8_t bytes[64] = {how};
+
+	if (!node_conn(n, next(s) % 4, &c))
+		return;
+	switch (how % 5) {
+	case 0:
+		node_answer(n, c.conn, how & 0x80);
+		break;
+	case 1:
+		(void)node_conn_write(n, c.conn, bytes, sizeof bytes);
+		break;
+	case 2:
+		node_conn_consume(n, c.conn, node_conn_peek(n, c.conn).len);
+		break;
+	case 3:
+		node_conn_end(n, c.conn);
+		break;
+	default:
+		node_conn_close(n, c.conn);
+		node_conn_close(n, c.conn); /* it is no more */
+	}
+}
+
+static void
+step_connection(struct script *s)
+{
+	struct node *n = s->d.n;
+	uint8_t how = next(s);
+	struct node_listen l = {.keys = drive_key(how & 1), .ask = how & 2};
+	struct node_connect to = {.key = drive_key(2 + (how & 1))->public_key,
+	    .timeout_ms = how * 100u};
+	struct node_listener st;
+	uint32_t number = 0;
+	int err = 0;
+
+	switch (how >> 2 & 3) {
+	case 0:
+		err = node_listen(n, &l, &number);
+		break;
+	case 1:
+		if (node_listener(n, how & 1, &st))
+			node_unlisten(n, st.listener);
+		break;
+	case 2:
+		err = node_connect(n, &to, &number);
+		break;
+	default:
+		use_conn(s, next(s));
+	}
+	MUST(err <= 0 && (number == 0 || err == 0));
+	MUST(!s->d.leaving || number == 0);
+	drive_settle(&s->d);
+}
+
 static void
 step_leave(struct script *s)
 {
@@ -464,6 +526,8 @@ static void (*const steps[])(struct script *s) = {
     step_operation,
     step_cancel,
     step_leave,
+    step_connection,
+    step_connection,
 };
 
 int

@@ -60,7 +60,7 @@ def spread(seeds):
 # ---- scripts for fuzz_node: see its steps ----
 
 RAW, REQUEST, REQUEST2, ANSWER, ANSWER_ALL, TIME, WORLD, OPERATION, CANCEL, \
-    LEAVE = range(10)
+    LEAVE, JOIN, JOIN2 = range(12)
 AUTO, PERSISTENT, BOOTSTRAP, PRIVATE, NAMES = 0, 1, 2, 0x40, 0x80
 
 
@@ -132,6 +132,15 @@ def scripts():
         yield node + b''.join(request(0, h, c, 2, value) for h in range(33, 59)
                               for c in (0, 1, 0, 1))
     yield node + operation(8) + later(5) + bytes([LEAVE, 255]) + later(3)
+    # A listener of each kind, a dial, and what may be done with both.
+    for kind in (0, 1, 2, 3):
+        start = config(AUTO, 0, NAMES) + resolve(1) + joined
+        shake = request(0, 1, 0, 3, b'\0\x75')
+        yield start + bytes([JOIN, kind]) + (answers([], 7) + later(1)) * 4 + \
+            shake + bytes([JOIN, 12, kind, 0]) + later(5) + \
+            bytes([JOIN, 4]) + answers([], 3) + bytes([LEAVE, 255]) + later(3)
+        yield start + bytes([JOIN, 8 + kind]) + (answers([5, 6]) + later(1)) * \
+            3 + bytes([JOIN, 12, 1 + kind, 0]) + bytes([WORLD, 1]) + later(30)
     yield config(AUTO, PRIVATE, 0) + ids + answers([], 7) + \
         bytes([WORLD, 1]) * 4 + bytes([WORLD, 0, 0]) * 4 + later(60)
 
