@@ -7,6 +7,7 @@ const { spawn } = require('child_process')
 const fs = require('fs')
 const path = require('path')
 const z32 = require('z32')
+const { call } = require('./control')
 const { until, text } = require('./util')
 
 const BUILD = process.env.BUILD
@@ -124,6 +125,13 @@ class Daemon {
   async lookup (topic) {
     const found = await this.json('lookup', topic)
     return found ? found.peers.map(peer => keyToHex(peer.public_key)) : []
+  }
+
+  // A connection to that key: the byte stream.
+  async connect (publicKey, params) {
+    const { socket } = await call(this.control, 'connect',
+      { public_key: publicKey, ...params })
+    return socket
   }
 
   // Listens with the daemon's own key and sends back what it gets, until end().

@@ -73,7 +73,7 @@ class Lab {
 
   // A server that sends back what it gets; counts its connections and the
   // holepunch messages that reach it.
-  async echoServer (node) {
+  async echoServer (node, keyPair) {
     const server = node.createServer({ shareLocalAddress: false }, socket => {
       server.connections++
       socket.on('error', () => {})
@@ -87,7 +87,7 @@ class Lab {
       return onpeerholepunch.call(this, req)
     }
     this.servers.push(server)
-    await server.listen()
+    await server.listen(keyPair)
     return server
   }
 
