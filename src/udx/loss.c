@@ -167,15 +167,20 @@ timed_out(struct udx_stream *s)
 	uint64_t now = udx_now(s);
 	uint64_t young = s->rack_rtt_us + reorder_window(s);
 
-	if (++s->expiries >= EXPIRIES_MAX) {
+	/* Who answers, but has no room for what it dropped, is alive. */
+	if (s->rwnd > 0 || !s->heard)
+		s->expiries++;
+	s->heard = false;
+	if (s->expiries >= EXPIRIES_MAX) {
 		s->udx->stats->streams_timed_out++;
 		stream_close(s, ERR_TIMEOUT);
 		return;
 	}
 	/* Spec 05 §6: RTO, then twice that each time, also where samples of
 	 * later packets came between. */
-	if (s->expiries == 1 || s->rtt.backoff == 0)
+	if (!s->backed_off || s->rtt.backoff == 0)
 		rtt_back_off(&s->rtt);
+	s->backed_off = true;
 	if (mtu_stalled(&s->mtu,
 		(uint16_t)(sent_bytes(flight_at(f, f->una)) + path_overhead(s)),
 		UDX_MTU_BASE, now))
@@ -250,6 +255,7 @@ loss_settle(struct udx_stream *s)
 	if (s->progressed) {
 		s->progressed = false;
 		s->expiries = 0;
+		s->backed_off = false;
 		arm(s);
 		if (flight_len(f) == 0 && s->keep_us != 0)
 			alarm_set(s, ALARM_KEEP, now + s->keep_us);

@@ -206,6 +206,9 @@ update_window(struct udx_stream *s, const struct packet *p)
 		return;
 	s->wnd_seq = p->seq;
 	s->wnd_ack = p->ack;
+	/* What it dropped for want of room need not wait for a timeout. */
+	if (s->rwnd == 0 && p->rwnd > 0)
+		loss_probe(s);
 	s->rwnd = p->rwnd;
 }
 
@@ -215,6 +218,7 @@ recv_packet(struct udx_stream *s, const struct packet *p)
 	bool due = s->ack_due;
 
 	s->unanswered = 0;
+	s->heard = true;
 	if (s->connected)
 		turn_want(s);
 	if (p->type & PACKET_HEARTBEAT) {

@@ -437,3 +437,42 @@ lab_read(struct lab_stream *s, uint64_t at, size_t n)
 		udx_consume(s->s, n);
 	return n;
 }
+
+/* ---- two ends that talk ---- */
+
+void
+lab_pair_init(struct lab_pair *p, uint64_t seed, const struct lab_link *link)
+{
+	*p = (struct lab_pair){0};
+	lab_init(&p->lab, seed, 2);
+	p->lab.link = *link;
+	p->a = lab_stream_new(&p->lab, 0);
+	p->b = lab_stream_new(&p->lab, 1);
+	lab_connect(p->a, 0, p->b, 1);
+}
+
+void
+lab_pair_fini(struct lab_pair *p)
+{
+	if (p->a != NULL)
+		lab_stream_free(p->a);
+	if (p->b != NULL)
+		lab_stream_free(p->b);
+	lab_fini(&p->lab);
+}
+
+bool
+lab_pair_carry(struct lab_pair *p, uint64_t total, uint64_t within_us)
+{
+	uint64_t until = p->lab.now_us + within_us;
+
+	do {
+		p->written +=
+		    lab_write(p->a, p->written, (size_t)(total - p->written));
+		p->read += lab_read(p->b, p->read, SIZE_MAX);
+		if (p->read == total)
+			return true;
+		lab_settle(&p->lab);
+	} while (lab_step(&p->lab, until));
+	return false;
+}

@@ -127,4 +127,24 @@ size_t lab_write(struct lab_stream *s, uint64_t at, size_t n);
 /* Reads what is there, up to n bytes; aborts where it is not the pattern. */
 size_t lab_read(struct lab_stream *s, uint64_t at, size_t n);
 
+/* ---- two ends that talk ---- */
+
+struct lab_pair {
+	struct lab lab;
+	struct lab_stream *a, *b; /* of ends 0 and 1, connected */
+	uint64_t written, read;   /* from a to b */
+};
+
+void lab_pair_init(
+    struct lab_pair *p, uint64_t seed, const struct lab_link *link);
+
+/* Frees what of it is left. */
+void lab_pair_fini(struct lab_pair *p);
+
+/*
+ * Writes until so many bytes were written in all and reads them at the other
+ * side; false if that takes longer.
+ */
+bool lab_pair_carry(struct lab_pair *p, uint64_t total, uint64_t within_us);
+
 #endif

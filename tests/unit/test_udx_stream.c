@@ -8,50 +8,6 @@
 #include "t.h"
 #include "lab.h"
 
-struct pair {
-	struct lab lab;
-	struct lab_stream *a, *b;
-	uint64_t written, read; /* from a to b */
-};
-
-static void
-pair_init(struct pair *p, uint64_t seed, const struct lab_link *link)
-{
-	*p = (struct pair){0};
-	lab_init(&p->lab, seed, 2);
-	p->lab.link = *link;
-	p->a = lab_stream_new(&p->lab, 0);
-	p->b = lab_stream_new(&p->lab, 1);
-	lab_connect(p->a, 0, p->b, 1);
-}
-
-static void
-pair_fini(struct pair *p)
-{
-	lab_stream_free(p->a);
-	lab_stream_free(p->b);
-	lab_fini(&p->lab);
-}
-
-/* Writes total bytes and ends, reads all; false if it takes longer. */
-static bool
-transfer(struct pair *p, uint64_t total, uint64_t within_us)
-{
-	uint64_t until = p->lab.now_us + within_us;
-
-	do {
-		p->written +=
-		    lab_write(p->a, p->written, (size_t)(total - p->written));
-		if (p->written == total)
-			udx_end(p->a->s);
-		p->read += lab_read(p->b, p->read, SIZE_MAX);
-		if (udx_ended(p->b->s))
-			return p->read == total;
-		lab_settle(&p->lab);
-	} while (lab_step(&p->lab, until));
-	return false;
-}
-
 static const struct {
 	const char *name;
 	struct lab_link link;
@@ -80,19 +36,21 @@ static const struct {
 
 START_TEST(arrives_as_sent)
 {
-	struct pair p;
+	struct lab_pair p;
 
 	for (uint64_t seed = 1; seed <= 3; seed++) {
-		pair_init(&p, seed, &links[_i].link);
-		ck_assert_msg(transfer(&p, links[_i].bytes, 300 * LAB_S),
+		lab_pair_init(&p, seed, &links[_i].link);
+		ck_assert_msg(lab_pair_carry(&p, links[_i].bytes, 300 * LAB_S),
 		    "%s, seed %d: %llu of %llu read", links[_i].name, (int)seed,
 		    (unsigned long long)p.read,
 		    (unsigned long long)links[_i].bytes);
+		udx_end(p.a->s);
 		udx_end(p.b->s);
 		lab_run(&p.lab, 60 * LAB_S);
+		ck_assert(udx_ended(p.a->s) && udx_ended(p.b->s));
 		ck_assert(p.a->events & UDX_EV_CLOSED);
 		ck_assert(p.b->events & UDX_EV_CLOSED);
-		pair_fini(&p);
+		lab_pair_fini(&p);
 	}
 }
 END_TEST

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: no end holds more than it said it would, nobody waits for ever, and no
+ * stream keeps the others waiting (spec 05 §7, §14; 07 U4, U12). Method: two
+ * ends in virtual time; readers and sockets that stop; what lies in buffers is
+ * counted.
+ */
+#include <malloc.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "lab.h"
+#include "t.h"
+#include "udx/inside.h"
+
+static const struct lab_link near = {.delay_us = 10000};
+
+/* Writes as much as there is room for, until time is over. */
+static void
+push(struct lab_pair *p, uint64_t us)
+{
+	uint64_t until = p->lab.now_us + us;
+
+	do {
+		p->written += lab_write(p->a, p->written, SIZE_MAX);
+		lab_settle(&p->lab);
+	} while (lab_step(&p->lab, until));
+}
+
+/* ---- a reader that stops ---- */
+
+START_TEST(reader_stops)
+{
+	struct lab_pair p;
+	uint64_t sent;
+
+	lab_pair_init(&p, 1, &near);
+	push(&p, 20 * LAB_S);
+	/* Full to the window, and one packet beyond at the most. */
+	ck_assert_uint_le(udx_peek(p.b->s).len, WINDOW_FIRST + UDX_MTU_MAX);
+	ck_assert_uint_ge(udx_peek(p.b->s).len, WINDOW_FIRST - 2 * UDX_MTU_MAX);
+	ck_assert_uint_eq(p.a->s->rwnd, 0);
+	ck_assert_uint_eq(flight_len(&p.a->s->flight), 0);
+	ck_assert_uint_eq(udx_room(p.a->s), 0);
+	/* Nothing is sent but what asks for the window, for as long as it
+	 * takes. */
+	sent = p.lab.end[0].sent;
+	push(&p, 100 * LAB_S);
+	ck_assert(!p.a->s->closed);
+	ck_assert_uint_le(p.lab.end[0].sent - sent, 51);
+	ck_assert_uint_ge(p.lab.end[0].sent - sent, 49);
+	/* The window opens: the peer is told, nobody asks. */
+	p.read += lab_read(p.b, p.read, SIZE_MAX);
+	push(&p, 25 * LAB_MS);
+	ck_assert_uint_gt(udx_peek(p.b->s).len, 0);
+	ck_assert(lab_pair_carry(&p, p.written, LAB_S));
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* Pure ACKs from end 1 are lost. */
+static bool
+drop_from_b(struct lab *lab, const struct lab_packet *p, void *arg)
+{
+	struct addr b = lab_addr(1, 0);
+
+	(void)lab;
+	(void)arg;
+	return !addr_equal(&p->from, &b);
+}
+
+START_TEST(window_update_is_lost)
+{
+	struct lab_pair p;
+
+	lab_pair_init(&p, 1, &near);
+	push(&p, 10 * LAB_S);
+	p.lab.filter = drop_from_b;
+	p.read += lab_read(p.b, p.read, SIZE_MAX);
+	lab_run(&p.lab, 500 * LAB_MS);
+	p.lab.filter = NULL;
+	/* A HEARTBEAT asks within twice the timeout. */
+	lab_run(&p.lab, 2 * LAB_S);
+	ck_assert_uint_gt(udx_peek(p.b->s).len, 0);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* The reference asks for ever; a peer that answers nothing is gone. */
+START_TEST(vanishes_with_a_closed_window)
+{
+	struct lab_pair p;
+
+	lab_pair_init(&p, 1, &near);
+	push(&p, 10 * LAB_S);
+	p.lab.filter = drop_from_b;
+	lab_run(&p.lab, 20 * LAB_S);
+	ck_assert(p.a->s->closed);
+	ck_assert_int_eq(p.a->s->err, ERR_TIMEOUT);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* A reader that is quick gets a window as large as the path asks for. */
+START_TEST(window_grows)
+{
+	struct lab_pair p;
+	struct lab_link link = {.delay_us = 25000,
+	    .bytes_per_s = 125000000,
+	    .queue_bytes = 6250000};
+
+	lab_pair_init(&p, 1, &link);
+	ck_assert(lab_pair_carry(&p, 60000000, 3 * LAB_S));
+	ck_assert_uint_ge(p.b->s->window, 12500000);
+	ck_assert_uint_le(p.b->s->window, p.lab.end[1].limits.stream_window);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* One that is slow does not. */
+START_TEST(window_stays)
+{
+	struct lab_pair p;
+
+	lab_pair_init(&p, 1, &near);
+	for (int i = 0; i < 1000; i++) {
+		push(&p, 20 * LAB_MS);
+		p.read += lab_read(p.b, p.read, 2000);
+	}
+	ck_assert_uint_eq(p.b->s->window, WINDOW_FIRST);
+	ck_assert_uint_le(udx_peek(p.b->s).len, WINDOW_FIRST + UDX_MTU_MAX);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* ---- a peer that does not obey ---- */
+
+static int
+data(struct lab_pair *p, uint32_t seq, size_t len)
+{
+	static uint8_t buf[DGRAM_MAX];
+	struct addr from = lab_addr(0, 0);
+	struct packet packet = {.type = PACKET_DATA, .seq = seq};
+
+	packet.id = udx_id(p->b->s);
+	packet_encode(buf, &packet);
+	return lab_inject(&p->lab, 1, 0, &from, buf, PACKET_HEADER + len);
+}
+
+/* 07 U12: what lies far ahead, or is too much, is not kept. */
+START_TEST(keeps_to_the_window)
+{
+	struct lab_pair p;
+	const uint64_t *dropped;
+
+	lab_pair_init(&p, 1, &near);
+	dropped = &p.lab.end[1].stats.drop[-ERR_LIMIT];
+	(void)data(&p, 1 << 20, 1000);
+	(void)data(&p, REORDER_DISTANCE, 1000);
+	ck_assert_uint_eq(p.b->s->early.cost, 0);
+	ck_assert_uint_eq(*dropped, 2);
+	/* Early ones: up to the window. */
+	for (uint32_t seq = 1; seq < 10000; seq++)
+		(void)data(&p, seq, 1000);
+	ck_assert_uint_le(
+	    p.b->s->early.cost, WINDOW_FIRST + WINDOW_FIRST / 16 + UDX_MTU_MAX);
+	/* The missing one is taken all the same, and frees the rest. */
+	(void)data(&p, 0, 1000);
+	ck_assert_uint_eq(p.b->s->early.cost, 0);
+	ck_assert_uint_gt(udx_peek(p.b->s).len, WINDOW_FIRST - 10000);
+	/* In turn: the same. */
+	for (uint32_t seq = 0; seq < 10000; seq++)
+		(void)data(&p, seq, 1000);
+	ck_assert_uint_le(
+	    udx_peek(p.b->s).len, 2 * WINDOW_FIRST + 2 * UDX_MTU_MAX);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* Empty packets and tiny ones cost more than their bytes. */
+START_TEST(tiny_packets_count)
+{
+	struct lab_pair p;
+
+	lab_pair_init(&p, 1, &near);
+	for (uint32_t seq = 1; seq < REORDER_DISTANCE; seq++)
+		(void)data(&p, seq, (size_t)_i);
+	ck_assert_uint_le(
+	    p.b->s->early.cost, WINDOW_FIRST + WINDOW_FIRST / 16 + UDX_MTU_MAX);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* Every other packet: the number of ranges is bounded. */
+START_TEST(holes_count)
+{
+	struct lab_pair p;
+
+	lab_pair_init(&p, 1, &near);
+	for (uint32_t seq = 1; seq < 2 * REORDER_RANGES + 100; seq += 2)
+		(void)data(&p, seq, 10);
+	ck_assert_uint_eq(p.b->s->early.ranges_len, REORDER_RANGES);
+	/* Filled from the back: they melt together. */
+	for (uint32_t seq = 2 * REORDER_RANGES - 2; seq > 0; seq -= 2)
+		(void)data(&p, seq, 10);
+	ck_assert_uint_eq(p.b->s->early.ranges_len, 1);
+	(void)data(&p, 0, 10);
+	ck_assert_uint_eq(p.b->s->rcv_nxt, 2 * REORDER_RANGES);
+	ck_assert_uint_eq(udx_peek(p.b->s).len, 20 * REORDER_RANGES);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* ---- many streams ---- */
+
+enum { CROWD = 20 };
+
+/* All of them hold too much: each still gets its share. */
+START_TEST(memory_is_shared)
+{
+	struct lab lab;
+	struct lab_stream *a[CROWD], *b[CROWD];
+	uint64_t read = 0;
+
+	lab_init(&lab, 1, 2);
+	lab.link = near;
+	lab.end[1].limits.stream_memory = 1 << 20;
+	for (int i = 0; i < CROWD; i++) {
+		a[i] = lab_stream_new(&lab, 0);
+		b[i] = lab_stream_new(&lab, 1);
+		lab_connect(a[i], 0, b[i], 1);
+		(void)lab_write(a[i], 0, 200000);
+	}
+	lab_run(&lab, 10 * LAB_S);
+	ck_assert_uint_le(
+	    udx_buffered(lab.end[1].udx), (1 << 20) + CROWD * 4 * STREAM_SHARE);
+	/* The last of them is read at last, and gets all that was sent. */
+	for (int i = 0; i < 100; i++) {
+		read += lab_read(b[CROWD - 1], read, SIZE_MAX);
+		lab_run(&lab, LAB_S);
+	}
+	ck_assert_uint_eq(read, 200000);
+	for (int i = 0; i < CROWD; i++) {
+		lab_stream_free(a[i]);
+		lab_stream_free(b[i]);
+	}
+	ck_assert_uint_eq(udx_buffered(lab.end[0].udx), 0);
+	ck_assert_uint_eq(udx_buffered(lab.end[1].udx), 0);
+	lab_fini(&lab);
+}
+END_TEST
+
+/* Who has little to say does not wait for who has much. */
+START_TEST(turns_are_fair)
+{
+	struct lab lab;
+	struct lab_stream *much, *little, *peer[2];
+
+	lab_init(&lab, 1, 2);
+	much = lab_stream_new(&lab, 0);
+	little = lab_stream_new(&lab, 0);
+	peer[0] = lab_stream_new(&lab, 1);
+	peer[1] = lab_stream_new(&lab, 1);
+	lab_connect(much, 0, peer[0], 1);
+	lab_connect(little, 0, peer[1], 1);
+	much->s->cc.window = 4000000;
+	much->s->rwnd = 4000000;
+	lab_settle(&lab);
+	(void)lab_write(much, 0, SIZE_MAX);
+	(void)lab_write(little, 0, 100);
+	/* The socket takes three bursts: the third is not much's. */
+	lab.end[0].takes = 4;
+	lab_run(&lab, 2);
+	ck_assert(lab.end[0].full);
+	ck_assert_uint_gt(little->s->packets_out, 0);
+	lab_drain(&lab, 0);
+	lab_stream_free(much);
+	lab_stream_free(little);
+	lab_stream_free(peer[0]);
+	lab_stream_free(peer[1]);
+	lab_fini(&lab);
+}
+END_TEST
+
+/* A full socket holds its streams up, and nothing is lost by it. */
+START_TEST(socket_is_full)
+{
+	struct lab_pair p;
+	struct lab_link link = {.delay_us = 1000};
+
+	lab_pair_init(&p, 1, &link);
+	for (uint64_t i = 1; i <= 50; i++) {
+		p.lab.end[0].takes = 1 + (uint32_t)i % 3;
+		p.lab.end[1].takes = 1 + (uint32_t)i % 2;
+		p.written += lab_write(p.a, p.written, 20000);
+		lab_run(&p.lab, 10 * LAB_MS);
+		p.lab.end[0].takes = p.lab.end[1].takes = 0;
+		lab_drain(&p.lab, 0);
+		lab_drain(&p.lab, 1);
+		ck_assert(lab_pair_carry(&p, i * 20000, 10 * LAB_S));
+	}
+	ck_assert_uint_eq(p.a->s->resent, 0);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* ---- at rest ---- */
+
+enum { IDLE = 1000, IDLE_BYTES_MAX = 3072 };
+
+START_TEST(costs_little_at_rest)
+{
+	struct lab lab;
+	static struct lab_stream *a[IDLE], *b[IDLE];
+	struct mallinfo2 before, after;
+
+	lab_init(&lab, 1, 2);
+	before = mallinfo2();
+	for (int i = 0; i < IDLE; i++) {
+		a[i] = lab_stream_new(&lab, 0);
+		b[i] = lab_stream_new(&lab, 1);
+		lab_connect(a[i], 0, b[i], 1);
+		(void)lab_write(a[i], 0, 5000);
+		(void)lab_write(b[i], 0, 5000);
+		lab_run(&lab, 2 * LAB_MS);
+		ck_assert_uint_eq(lab_read(a[i], 0, SIZE_MAX), 5000);
+		ck_assert_uint_eq(lab_read(b[i], 0, SIZE_MAX), 5000);
+	}
+	lab_run(&lab, 5 * LAB_S);
+	/* No timer, no buffer, and not much else. */
+	for (int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(
+		    timers_deadline(&lab.end[i].timers), WORLD_NEVER);
+		ck_assert_uint_eq(udx_buffered(lab.end[i].udx), 0);
+		ck_assert_uint_eq(udx_streams(lab.end[i].udx), IDLE);
+	}
+	after = mallinfo2();
+	ck_assert_uint_le(
+	    (after.uordblks - before.uordblks) / (2 * IDLE), IDLE_BYTES_MAX);
+	for (int i = 0; i < IDLE; i++) {
+		lab_stream_free(a[i]);
+		lab_stream_free(b[i]);
+	}
+	lab_fini(&lab);
+}
+END_TEST
+
+START_TEST(streams_are_limited)
+{
+	struct lab lab;
+	struct lab_stream *s[3];
+	int err = 0;
+
+	lab_init(&lab, 1, 1);
+	lab.end[0].limits.streams = 3;
+	for (int i = 0; i < 3; i++)
+		s[i] = lab_stream_new(&lab, 0);
+	ck_assert_ptr_null(udx_stream_new(lab.end[0].udx, NULL, &err));
+	ck_assert_int_eq(err, ERR_LIMIT);
+	lab_stream_free(s[0]);
+	s[0] = lab_stream_new(&lab, 0);
+	for (int i = 0; i < 3; i++)
+		lab_stream_free(s[i]);
+	lab_fini(&lab);
+}
+END_TEST
+
+/* What is written before connect waits; messages are bounded, and short. */
+START_TEST(waits_for_connect)
+{
+	struct lab_pair p;
+	struct lab_stream *s;
+	static const uint8_t big[UDX_MTU_MAX];
+	struct udx_message m;
+	int n = 0;
+
+	lab_pair_init(&p, 1, &near);
+	s = lab_stream_new(&p.lab, 0);
+	(void)lab_write(s, 0, 1000);
+	ck_assert_int_eq(udx_send_message(s->s, big, sizeof big), ERR_TOO_BIG);
+	for (int i = 0; i < MESSAGES_MAX; i++)
+		ck_assert_int_eq(udx_send_message(s->s, big, 1000), 0);
+	ck_assert_int_eq(udx_send_message(s->s, big, 1), ERR_FULL);
+	lab_run(&p.lab, LAB_S);
+	ck_assert_uint_eq(p.lab.end[0].sent, 0);
+	lab_stream_free(p.b);
+	p.b = lab_stream_new(&p.lab, 1);
+	lab_connect(s, 0, p.b, 1);
+	lab_run(&p.lab, LAB_S);
+	ck_assert_uint_eq(lab_read(p.b, 0, SIZE_MAX), 1000);
+	while (udx_next_message(p.b->s, &m))
+		n++;
+	ck_assert_int_eq(n, MESSAGES_MAX);
+	lab_stream_free(s);
+	ck_assert_int_eq(udx_send_message(p.b->s, big, 1), 0);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("udx_flow", &tc);
+
+	tcase_add_test(tc, reader_stops);
+	tcase_add_test(tc, window_update_is_lost);
+	tcase_add_test(tc, vanishes_with_a_closed_window);
+	tcase_add_test(tc, window_grows);
+	tcase_add_test(tc, window_stays);
+	tcase_add_test(tc, keeps_to_the_window);
+	tcase_add_loop_test(tc, tiny_packets_count, 0, 3);
+	tcase_add_test(tc, holes_count);
+	tcase_add_test(tc, memory_is_shared);
+	tcase_add_test(tc, turns_are_fair);
+	tcase_add_test(tc, socket_is_full);
+	tcase_add_test(tc, costs_little_at_rest);
+	tcase_add_test(tc, streams_are_limited);
+	tcase_add_test(tc, waits_for_connect);
+	return s;
+}

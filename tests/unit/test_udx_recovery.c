@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Goal: what is lost comes soon, what is not lost is not sent twice, and the
+ * path's size is found (spec 05 §5, §6, §8; 07 U2, U5, U8, U10, U13). Method:
+ * two ends in virtual time; the network drops what the test names.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "lab.h"
+#include "t.h"
+#include "udx/inside.h"
+
+static const struct lab_link near = {.delay_us = 10000};
+
+/* Drops data packets by number, each so many times. */
+struct dropper {
+	uint32_t first, last; /* numbers */
+	int times;
+	uint64_t dropped;
+};
+
+static bool
+drop_numbers(struct lab *lab, const struct lab_packet *p, void *arg)
+{
+	struct dropper *d = arg;
+	struct packet packet;
+
+	(void)lab;
+	ck_assert_int_eq(packet_decode(&packet, p->buf, p->len), 0);
+	if (!(packet.type & (PACKET_DATA | PACKET_END)) ||
+	    seq_diff(packet.seq, d->first) < 0 ||
+	    seq_diff(packet.seq, d->last) > 0 || d->times == 0)
+		return true;
+	d->times--;
+	d->dropped++;
+	return false;
+}
+
+static void
+drop(struct lab_pair *p, struct dropper *d)
+{
+	p->lab.filter = drop_numbers;
+	p->lab.filter_arg = d;
+}
+
+/* Gets a sample of the round-trip time, and goes to rest. */
+static void
+warm_up(struct lab_pair *p)
+{
+	ck_assert(lab_pair_carry(p, 100, LAB_S));
+	lab_run(&p->lab, LAB_S);
+	ck_assert_uint_eq(p->a->s->rtt.srtt_us, 20000);
+}
+
+/* ---- what is lost ---- */
+
+static const struct {
+	const char *name;
+	uint32_t first, last; /* of twenty packets from 1 on */
+	int times;
+	uint32_t within_ms; /* of 20 ms of a round trip */
+} losses[] = {
+    {"one in the middle", 5, 5, 1, 60},
+    {"the first", 1, 1, 1, 60},
+    {"three in a row", 7, 9, 3, 60},
+    {"the retransmission, too: a timeout", 5, 5, 2, 1100},
+    {"the last: a tail probe", 20, 20, 1, 110},
+    {"the last three", 18, 20, 3, 130},
+    {"all but one", 2, 20, 19, 130},
+};
+
+START_TEST(lost_comes_soon)
+{
+	struct lab_pair p;
+	struct dropper d = {
+	    losses[_i].first, losses[_i].last, losses[_i].times, 0};
+	uint64_t start;
+
+	lab_pair_init(&p, 1, &near);
+	warm_up(&p);
+	p.a->s->cc.window = 1000000; /* the window is not what is tested */
+	drop(&p, &d);
+	start = p.lab.now_us;
+	ck_assert_msg(lab_pair_carry(&p, 100 + 19 * 1152 + 100,
+			  losses[_i].within_ms * LAB_MS),
+	    "%s", losses[_i].name);
+	ck_assert_uint_eq(d.dropped, (uint64_t)losses[_i].times);
+	ck_assert_uint_ge(p.lab.now_us, start + 10 * LAB_MS);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* 07 U5: a clean path sees every packet once, and one ACK a batch. */
+START_TEST(clean_path_is_clean)
+{
+	struct lab_pair p;
+
+	lab_pair_init(&p, 1, &near);
+	ck_assert(lab_pair_carry(&p, 3000000, 100 * LAB_S));
+	lab_run(&p.lab, LAB_S);
+	ck_assert_uint_eq(p.a->s->resent, 0);
+	ck_assert_uint_eq(p.a->s->lost, 0);
+	/* Far fewer acknowledgements than packets, and bursts than either. */
+	ck_assert_uint_gt(p.lab.end[0].sent, 2000);
+	ck_assert_uint_lt(p.lab.end[1].sent, p.lab.end[0].sent / 4);
+	ck_assert_uint_lt(p.lab.end[0].bursts, p.lab.end[0].sent / 4);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* A path that reorders is soon known as one. */
+START_TEST(reordering_is_not_loss)
+{
+	struct lab_pair p;
+	struct lab_link link = {.delay_us = 20000, .jitter_us = 4000};
+
+	lab_pair_init(&p, 1, &link);
+	ck_assert(lab_pair_carry(&p, 3000000, 100 * LAB_S));
+	ck_assert_uint_gt(p.a->s->packets_out, 2000);
+	ck_assert_uint_lt(p.a->s->resent, p.a->s->packets_out / 50);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/*
+ * The doubling stays until there is a sample: a path slower than the timeout
+ * would otherwise see each packet twice for ever (Karn hides the samples).
+ */
+START_TEST(slow_path_is_learnt)
+{
+	struct lab_pair p;
+	struct lab_link link = {.delay_us = 1300000};
+	uint64_t resent;
+
+	lab_pair_init(&p, 1, &link);
+	for (uint64_t i = 1; i <= 8; i++)
+		ck_assert(lab_pair_carry(&p, 100 * i, 60 * LAB_S));
+	ck_assert_uint_gt(p.a->s->rtt.srtt_us, 2000000);
+	resent = p.a->s->resent;
+	for (uint64_t i = 9; i <= 20; i++)
+		ck_assert(lab_pair_carry(&p, 100 * i, 60 * LAB_S));
+	ck_assert_uint_eq(p.a->s->resent, resent);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* With a time known from elsewhere the first packet need not wait for 1 s. */
+START_TEST(hint_saves_the_first)
+{
+	struct lab_pair p;
+	struct dropper d = {0, 0, 1, 0};
+
+	lab_pair_init(&p, 1, &near);
+	udx_set_rtt(p.a->s, 20000);
+	drop(&p, &d);
+	ck_assert(lab_pair_carry(&p, 100, 100 * LAB_MS));
+	ck_assert_uint_eq(d.dropped, 1);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* ---- a peer that is gone ---- */
+
+START_TEST(gives_up)
+{
+	struct lab_pair p;
+	struct udx_status st;
+	uint64_t start;
+
+	lab_pair_init(&p, 1, &near);
+	warm_up(&p);
+	p.lab.link.loss_ppm = 1000000;
+	start = p.lab.now_us;
+	(void)lab_write(p.a, p.written, 5000);
+	lab_run(&p.lab, 12900 * LAB_MS);
+	udx_status(p.a->s, &st);
+	ck_assert(!st.closed);
+	lab_run(&p.lab, 400 * LAB_MS); /* a tail probe comes first */
+	udx_status(p.a->s, &st);
+	ck_assert(st.closed);
+	ck_assert_int_eq(st.err, ERR_TIMEOUT);
+	ck_assert_uint_eq(p.lab.end[0].stats.streams_timed_out, 1);
+	ck_assert_uint_eq(udx_room(p.a->s), 0);
+	ck_assert_uint_ge(p.lab.now_us, start);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* A machine that slept does not take the silence for loss. */
+START_TEST(sleep_is_forgiven)
+{
+	struct lab_pair p;
+	struct udx_status st;
+
+	lab_pair_init(&p, 1, &near);
+	warm_up(&p);
+	p.lab.link.loss_ppm = 1000000;
+	p.written += lab_write(p.a, p.written, 5000);
+	/* Just before it would give up. */
+	lab_run(&p.lab, 12500 * LAB_MS);
+	ck_assert_uint_eq(p.a->s->expiries, 6);
+	udx_slept(p.lab.end[0].udx, 3600 * LAB_S);
+	lab_run(&p.lab, 5 * LAB_S);
+	udx_status(p.a->s, &st);
+	ck_assert(!st.closed);
+	p.lab.link.loss_ppm = 0;
+	ck_assert(lab_pair_carry(&p, p.written, 10 * LAB_S));
+	ck_assert_uint_eq(p.a->s->rtt.srtt_us, 20000);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* ---- the size of the path ---- */
+
+static const struct {
+	uint32_t path, least, most;
+} sizes[] = {
+    {0, 1500, 1500},
+    {1500, 1500, 1500},
+    {1492, 1476, 1492},
+    {1420, 1404, 1420},
+    {1280, 1264, 1280},
+    {1200, 1200, 1200},
+};
+
+/* 07 U10: what is too large is found out without slowing down. */
+START_TEST(finds_the_size)
+{
+	struct lab_pair p;
+	struct lab_link link = {.delay_us = 10000, .mtu = sizes[_i].path};
+	struct udx_status st;
+
+	lab_pair_init(&p, 1, &link);
+	ck_assert(lab_pair_carry(&p, 8000000, 100 * LAB_S));
+	udx_status(p.a->s, &st);
+	ck_assert_uint_ge(st.mtu, sizes[_i].least);
+	ck_assert_uint_le(st.mtu, sizes[_i].most);
+	/* Lost probes, sent again without padding: nothing else. */
+	ck_assert_uint_le(st.lost, 24);
+	ck_assert_uint_eq(p.a->s->cc.round_lost, 0);
+	ck_assert_uint_eq(p.a->s->expiries, 0);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* RFC 8899 §4.3: when large packets alone get lost, small ones must do. */
+START_TEST(black_hole)
+{
+	struct mtu m;
+	uint64_t now = LAB_S;
+
+	mtu_init(&m, UDX_MTU_BASE, UDX_MTU_MAX);
+	ck_assert_uint_eq(mtu_wanted(&m, now), 1455);
+	mtu_probe_sent(&m);
+	ck_assert_uint_eq(mtu_wanted(&m, now), 0);
+	ck_assert(mtu_probe_arrived(&m, 1455));
+	ck_assert_uint_eq(mtu_wanted(&m, now), 1500);
+	mtu_probe_sent(&m);
+	ck_assert(mtu_probe_arrived(&m, 1500));
+	ck_assert_uint_eq(mtu_wanted(&m, now), 0);
+	/* Small packets that are late say nothing of the size. */
+	for (int i = 0; i < 10; i++)
+		ck_assert(!mtu_stalled(&m, 1200, UDX_MTU_BASE, now));
+	/* Nor a single timeout, nor several with good news in between. */
+	for (int i = 0; i < 10; i++) {
+		ck_assert(!mtu_stalled(&m, 1500, UDX_MTU_BASE, now));
+		mtu_arrived(&m, 1500);
+	}
+	ck_assert(!mtu_stalled(&m, 1500, UDX_MTU_BASE, now));
+	ck_assert(mtu_stalled(&m, 1500, UDX_MTU_BASE, now));
+	ck_assert_uint_eq(m.size, UDX_MTU_BASE);
+	/* Tried anew, but not at once to the size that failed. */
+	ck_assert_uint_lt(mtu_wanted(&m, now), 1500);
+	ck_assert_uint_eq(mtu_wanted(&m, now + 601 * LAB_S), 1455);
+}
+END_TEST
+
+/* 07 U2: padding is skipped, whatever else the packet is. */
+START_TEST(skips_padding)
+{
+	struct lab_pair p;
+	struct addr from = lab_addr(0, 0);
+	uint8_t buf[PACKET_HEADER + 255 + 2];
+	struct packet packet = {.type = PACKET_DATA, .offset = 255};
+
+	lab_pair_init(&p, 1, &near);
+	packet.id = udx_id(p.b->s);
+	memset(buf, 0xee, sizeof buf);
+	packet_encode(buf, &packet);
+	buf[sizeof buf - 2] = 'o';
+	buf[sizeof buf - 1] = 'k';
+	ck_assert_int_eq(lab_inject(&p.lab, 1, 0, &from, buf, sizeof buf), 0);
+	ck_assert_uint_eq(udx_peek(p.b->s).len, 2);
+	ck_assert_mem_eq(udx_peek(p.b->s).p, "ok", 2);
+	/* More of it than there is: not even the ack counts. */
+	ck_assert_int_eq(
+	    lab_inject(&p.lab, 1, 0, &from, buf, 100), ERR_MALFORMED);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* ---- the arithmetic of the round-trip time ---- */
+
+START_TEST(rtt_follows_rfc_6298)
+{
+	struct rtt r = {0};
+
+	ck_assert_uint_eq(rtt_timeout(&r), LAB_S);
+	ck_assert_uint_eq(rtt_probe_timeout(&r), LAB_S);
+	rtt_sample(&r, 400000, LAB_S);
+	ck_assert_uint_eq(r.srtt_us, 400000);
+	ck_assert_uint_eq(r.rttvar_us, 200000);
+	ck_assert_uint_eq(rtt_timeout(&r), 1200000);
+	ck_assert_uint_eq(rtt_probe_timeout(&r), 802000);
+	rtt_sample(&r, 800000, LAB_S);
+	ck_assert_uint_eq(r.rttvar_us, (3 * 200000 + 400000) / 4);
+	ck_assert_uint_eq(r.srtt_us, (7 * 400000 + 800000) / 8);
+	/* The backoff stays until the next sample, up to 30 s. */
+	for (int i = 0; i < 10; i++)
+		rtt_back_off(&r);
+	ck_assert_uint_eq(rtt_timeout(&r), 30 * LAB_S);
+	rtt_sample(&r, 400000, LAB_S);
+	ck_assert_uint_lt(rtt_timeout(&r), 2 * LAB_S);
+	/* A sleeping machine's sample is cut. */
+	rtt_sample(&r, 500 * LAB_S, LAB_S);
+	ck_assert_uint_lt(r.srtt_us, LAB_S);
+	/* The least of the last five minutes. */
+	ck_assert_uint_eq(r.min_us, 400000);
+	rtt_sample(&r, 700000, 302 * LAB_S);
+	ck_assert_uint_eq(r.min_us, 700000);
+}
+END_TEST
+
+Suite *
+t_suite(void)
+{
+	TCase *tc;
+	Suite *s = t_suite_new("udx_recovery", &tc);
+
+	tcase_add_loop_test(tc, lost_comes_soon, 0, T_ROWS(losses));
+	tcase_add_test(tc, clean_path_is_clean);
+	tcase_add_test(tc, reordering_is_not_loss);
+	tcase_add_test(tc, slow_path_is_learnt);
+	tcase_add_test(tc, hint_saves_the_first);
+	tcase_add_test(tc, gives_up);
+	tcase_add_test(tc, sleep_is_forgiven);
+	tcase_add_loop_test(tc, finds_the_size, 0, T_ROWS(sizes));
+	tcase_add_test(tc, black_hole);
+	tcase_add_test(tc, skips_padding);
+	tcase_add_test(tc, rtt_follows_rfc_6298);
+	return s;
+}
