@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "udx/inside.h"
@@ -23,6 +24,8 @@ struct linger {
 	enum linger_kind kind;
 	uint32_t id, seq, ack;
 	struct udx_path path;
+	struct addr others[UDX_SOURCES_MAX + 1]; /* who may speak, too */
+	uint8_t others_len;
 	uint8_t copies; /* sent after the first */
 	uint8_t answers;
 	uint64_t until_us;
@@ -103,20 +106,34 @@ linger_init(struct udx *u)
 	TAILQ_INIT(&u->lingers);
 }
 
+static struct linger
+made_of(const struct udx_stream *s, enum linger_kind kind)
+{
+	struct linger l = {
+	    .udx = s->udx,
+	    .timer.fire = step,
+	    .kind = kind,
+	    .id = s->id,
+	    .path = s->path,
+	    .others_len = s->allowed_len,
+	    .until_us = udx_now(s) + STAY_MS * UDX_MS,
+	};
+
+	memcpy(l.others, s->allowed, s->allowed_len * sizeof *l.others);
+	if (s->moving)
+		l.others[l.others_len++] = s->old_to;
+	return l;
+}
+
 void
 linger_add(
     struct udx_stream *s, enum linger_kind kind, uint32_t seq, uint32_t ack)
 {
 	struct udx *u = s->udx;
-	struct linger *l, first = {.udx = u,
-			      .timer.fire = step,
-			      .kind = kind,
-			      .id = s->id,
-			      .seq = seq,
-			      .ack = ack,
-			      .path = s->path,
-			      .until_us = u->world->now_us + STAY_MS * UDX_MS};
+	struct linger *l, first = made_of(s, kind);
 
+	first.seq = seq;
+	first.ack = ack;
 	if (kind == LINGER_DESTROYED)
 		say(&first);
 	if (HASH_COUNT(u->lingering) >= LINGERS_MAX)
@@ -133,6 +150,17 @@ linger_add(
 	}
 	TAILQ_INSERT_TAIL(&u->lingers, l, link);
 	arm(l);
+}
+
+static bool
+may_speak(const struct linger *l, const struct addr *from)
+{
+	if (addr_equal(from, &l->path.to))
+		return true;
+	for (int i = 0; i < l->others_len; i++)
+		if (addr_equal(from, &l->others[i]))
+			return true;
+	return false;
 }
 
 bool
@@ -153,7 +181,7 @@ linger_recv(struct udx *u, uint32_t id, const struct dgram *dg)
 	err = packet_decode(&p, dg->buf, dg->len);
 	if (err != 0)
 		return stats_drop(u->stats, err);
-	if (!addr_equal(&dg->from, &l->path.to))
+	if (!may_speak(l, &dg->from))
 		return stats_drop(u->stats, ERR_SPOOFED);
 	/* Only what wants an answer gets one: two such ends fall silent. */
 	if (!(p.type & (PACKET_DATA | PACKET_END | PACKET_HEARTBEAT)) ||

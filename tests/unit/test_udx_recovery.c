@@ -238,7 +238,7 @@ START_TEST(finds_the_size)
 	ck_assert_uint_le(st.mtu, sizes[_i].most);
 	/* Lost probes, sent again without padding: nothing else. */
 	ck_assert_uint_le(st.lost, 24);
-	ck_assert_uint_eq(p.a->s->cc.round_lost, 0);
+	ck_assert_uint_eq(p.a->s->cc.model.round_lost, 0);
 	ck_assert_uint_eq(p.a->s->expiries, 0);
 	lab_pair_fini(&p);
 }

@@ -60,13 +60,13 @@ START_TEST(keeps_pace_when_late)
 {
 	const struct lab_link link = {
 	    .delay_us = 10000, .bytes_per_s = 20000000, .queue_bytes = 400000};
-	struct pair p;
+	struct lab_pair p;
 
-	pair_init(&p, 1, &link);
+	lab_pair_init(&p, 1, &link);
 	p.lab.tick_us = 4 * LAB_MS;
 	/* A second of the link, and as much again for all else. */
-	ck_assert(transfer(&p, 20000000, 2 * LAB_S));
-	pair_fini(&p);
+	ck_assert(lab_pair_carry(&p, 20000000, 2 * LAB_S));
+	lab_pair_fini(&p);
 }
 END_TEST
 
@@ -75,10 +75,10 @@ START_TEST(wakes_the_writer_after_a_move)
 {
 	const struct lab_link link = {.delay_us = 10000};
 	struct udx_path path;
-	struct pair p;
+	struct lab_pair p;
 
-	pair_init(&p, 1, &link);
-	ck_assert(!transfer(&p, UINT32_MAX, LAB_S));
+	lab_pair_init(&p, 1, &link);
+	ck_assert(!lab_pair_carry(&p, UINT32_MAX, LAB_S));
 	while (udx_room(p.a->s) == 0)
 		lab_run(&p.lab, LAB_MS);
 	path = lab_path(1, 1, 0, p.b);
@@ -91,7 +91,7 @@ START_TEST(wakes_the_writer_after_a_move)
 	}
 	ck_assert(p.a->events & UDX_EV_WRITABLE);
 	ck_assert_uint_gt(udx_room(p.a->s), 0);
-	pair_fini(&p);
+	lab_pair_fini(&p);
 }
 END_TEST
 
