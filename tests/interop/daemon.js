@@ -5,7 +5,9 @@
 
 const { spawn } = require('child_process')
 const fs = require('fs')
+const net = require('net')
 const path = require('path')
+const readline = require('readline')
 const z32 = require('z32')
 const { call } = require('./control')
 const { until, text } = require('./util')
@@ -146,6 +148,27 @@ class Daemon {
       gone.then(code => reject(new Error(`dhtctl listen ends with ${code}`)))
     })
     return { publicKey, end: () => { child.kill('SIGTERM'); return gone } }
+  }
+
+  // The same, but `decide`, given a peer's public key, says who is let in.
+  async listenAsking (decide) {
+    const socket = net.connect(this.control)
+    const lines = readline.createInterface({ input: socket })
+    const say = message => socket.write(
+      JSON.stringify({ jsonrpc: '2.0', ...message }) + '\n')
+    const listening = new Promise((resolve, reject) => {
+      socket.once('error', reject)
+      lines.on('line', line => {
+        const { id, method, params, result, error } = JSON.parse(line)
+        if (error) reject(new Error(error.message))
+        if (id === 1) resolve(keyToHex(result.public_key))
+        if (method !== 'offer') return
+        const accept = decide(keyToHex(params.public_key))
+        say({ id: 2, method: 'answer', params: { conn: params.conn, accept } })
+      })
+    })
+    say({ id: 1, method: 'listen', params: { ask: true } })
+    return { publicKey: Buffer.from(await listening, 'hex'), socket }
   }
 
   end (signal) {

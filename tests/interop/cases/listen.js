@@ -112,6 +112,29 @@ async function allowed (lab) {
   await echoes(good, publicKey, 1000)
 }
 
+// A refusal in words ends the attempt at once, where silence takes seconds.
+async function asked (lab) {
+  const net = await lab.network({ ours: 4 })
+  const good = await lab.client(net.bootstrap)
+  const bad = await lab.client(net.bootstrap)
+  const key = good.defaultKeyPair.publicKey.toString('hex')
+  const daemon = await lab.ours('auto', net.bootstrap)
+  const seen = []
+  const { publicKey, socket } = await daemon.listenAsking(peer => {
+    seen.push(peer)
+    return peer === key
+  })
+  await assert.rejects(echo(bad, publicKey, Buffer.alloc(1)),
+    { code: 'SERVER_ERROR' })
+  const stream = good.connect(publicKey)
+  stream.on('error', () => {})
+  assert(await stream.opened, 'who is let in gets in')
+  stream.destroy()
+  assert.deepStrictEqual(seen,
+    [bad.defaultKeyPair.publicKey.toString('hex'), key], 'each is asked once')
+  socket.destroy()
+}
+
 // Who listens through the control socket does so while it is there.
 async function unlistened (lab) {
   const net = await lab.network({ ours: 4 })
@@ -157,6 +180,11 @@ module.exports = [
     name: 'our allow list lets its JavaScript client in, and it alone',
     worlds: ['loopback', 'public'],
     run: allowed
+  },
+  {
+    name: 'our owner answers for each JavaScript client',
+    worlds: ['loopback', 'public'],
+    run: asked
   },
   {
     name: 'our key is withdrawn when nobody listens any more',
