@@ -99,8 +99,20 @@ control_listeners(struct control_call *k)
 
 /* ---- explain ---- */
 
+/* What the number of a step of hole punching stands for. */
 static const char *
-step_name(enum attempt_kind kind)
+punch_name(const struct attempt_step *s)
+{
+	static const char *const verdicts[] = {
+	    "peer-unknown", "peer-open", "peer-consistent", "peer-random"};
+	static const char *const probes[] = {
+	    "probes-none", "probes-steady", "probes-spray", "probes-fan"};
+
+	return (s->kind == ATTEMPT_VERDICT ? verdicts : probes)[s->number & 3];
+}
+
+static const char *
+step_name(const struct attempt_step *s)
 {
 	static const char *const names[] = {
 	    [ATTEMPT_DIAL] = "dial",
@@ -117,16 +129,16 @@ step_name(enum attempt_kind kind)
 	    [ATTEMPT_FAILED] = "failed",
 	};
 
-	return names[kind];
+	return names[s->kind] != NULL ? names[s->kind] : punch_name(s);
 }
 
 static json_t *
 step_of(const struct attempt_step *s)
 {
-	return json_pack("{s:s, s:I, s:o, s:o, s:s, s:I}", "step",
-	    step_name(s->kind), "at_us", (json_int_t)s->at_us, "path",
-	    path_or_null(s->path), "address", control_addr_or_null(&s->addr),
-	    "err_name", err_name(s->err), "number", (json_int_t)s->number);
+	return json_pack("{s:s, s:I, s:o, s:o, s:s, s:I}", "step", step_name(s),
+	    "at_us", (json_int_t)s->at_us, "path", path_or_null(s->path),
+	    "address", control_addr_or_null(&s->addr), "err_name",
+	    err_name(s->err), "number", (json_int_t)s->number);
 }
 
 static json_t *
