@@ -90,7 +90,7 @@ check_room() {
 	rooms=$(allowed_rooms "$room" | tr '\n' ' ')
 	case $room in
 	daemon | dhtctl) system=any ;;
-	api) system="$headers jansson.h" ;;
+	api) system="$headers jansson.h malloc.h" ;;
 	*) system=$headers ;;
 	esac
 	find "src/$room" -name '*.[ch]' | sort | xargs awk \

@@ -72,6 +72,10 @@ struct api_method {
 	bool upgrades;
 };
 
+/* Before any JSON is made: from now on its memory is wiped when it is freed,
+ * as there may be a secret in it. */
+void api_init(void);
+
 extern const struct api_method api_methods[];
 extern const unsigned api_methods_len;
 

@@ -1,7 +1,25 @@
 /* SPDX-License-Identifier: ISC */
+#include <malloc.h>
+#include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
+
+static void
+wipe_and_free(void *p)
+{
+	if (p == NULL)
+		return;
+	sodium_memzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+void
+api_init(void)
+{
+	json_set_alloc_funcs(malloc, wipe_and_free);
+}
 
 const struct api_event_info api_events[API_EVENTS] = {
     [API_EV_BOOTSTRAPPED] = {"bootstrapped", "found its place in the network"},

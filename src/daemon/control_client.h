@@ -52,7 +52,7 @@ enum {
 	/* Descriptors: each connection that is handed out has one. */
 	CONNS_MAX = 512,
 	/* Of one listener, until somebody accepts. */
-	CONNS_WAITING_MAX = 64,
+	CONNS_WAITING_MAX = 256,
 	CONNS_BUCKETS = 256, /* by number; a power of two */
 	/* Connections whose end may still be asked for. */
 	OUTCOMES_MAX = 256,

@@ -14,7 +14,7 @@
 #include "dhtctl/reason.h"
 
 /* Commands at once; further peers wait with the daemon. */
-enum { CHILDREN_MAX = 64 };
+enum { CHILDREN_MAX = 256 };
 
 /* A connection that has been accepted. */
 struct accepted {

@@ -78,7 +78,7 @@ help_all(void)
 	for (unsigned i = 0; i < commands_len; i++) {
 		snprintf(name, sizeof name, "%s %s", commands[i].name,
 		    commands[i].args);
-		printf("  %-20s %s\n", name, commands[i].text);
+		printf("  %-26s %s\n", name, commands[i].text);
 	}
 	puts("\nOptions; `dhtctl help COMMAND` says which a command takes:\n");
 	print_options(~0u);

@@ -184,6 +184,7 @@ main(int argc, char **argv)
 
 	if (sodium_init() < 0)
 		return EXIT_FAILED;
+	api_init();
 	client_init(&c.client, "");
 	c.client.timeout_s = TIMEOUT_S;
 	code = take_options(&c, argc, argv);

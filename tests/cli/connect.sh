@@ -95,7 +95,7 @@ children="$children $slow"
 exec 8>"$work/slow"
 echo hold >&8
 within 10 grep -q hold "$work/seen" || fail "no echo"
-prints "^$key$tab[a-z]+$tab$host:[0-9]+$tab[0-9]+$tab" at 3 connections
+prints "^$key${tab}[a-z]+$tab$host:[0-9]+${tab}[0-9]+$tab" at 3 connections
 prints "^$peer$tab" at 2 connections
 prints '^\{"connections":\[\{"conn":' at 2 connections --json
 exec 8>&-
@@ -161,6 +161,30 @@ wait "$pid"
 node_starts 4 --role persistent --port auto --bootstrap "$host:1"
 within 10 at 4 status || fail "node 4 did not start"
 ends 7 'is this machine online' at 4 connect "$nobody"
+
+# fails_as CODE REASON TEXT: what is said when a daemon gives that reason.
+fails_as() {
+	reason='"data":{"err_name":"'$2'","err_text":"t"}'
+	printf '%s\n%s\n' \
+	    '{"jsonrpc":"2.0","method":"hello","params":{"protocol":1}}' \
+	    '{"id":1,"error":{"code":-32000,"message":"m",'"$reason"'}}' \
+	    >"$work/input"
+	"$pretend" "$work/other.sock" <"$work/input" &
+	children="$children $!"
+	within 5 test -S "$work/other.sock" || fail "no pretender"
+	ends "$1" "$3" "$dhtctl" --control "$work/other.sock" connect "$nobody"
+	wait $!
+}
+
+fails_as 1 limit 'connect: m'
+fails_as 4 refused 'does not let you in'
+fails_as 5 timeout 'longer'
+fails_as 6 not-found 'is it complete'
+fails_as 7 unreachable 'online'
+fails_as 8 version 'needs an update'
+fails_as 9 no-answer 'its list'
+fails_as 10 reset 'lost'
+fails_as 11 no-path 'firewalls'
 
 # The daemon of the peer is stopped: that is no regular end.
 listens lost

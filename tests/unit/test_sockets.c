@@ -493,35 +493,6 @@ read_beside(int fd, int *ttl, int *tos, struct sockaddr_in *from)
 	}
 }
 
-START_TEST(ttl_ecn_and_source_travel_beside)
-{
-	struct addr at = addr_v4(0, 0, 0, 0, 0), bound;
-	struct sockaddr_in in = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof in;
-	int fd = plain_socket(), one = 1, ttl = 0, tos = -1;
-	struct dgram_meta meta = {
-	    .ttl = 5, .ecn = 2, .local = addr_v4(127, 0, 0, 3, 0)};
-	struct addr from;
-
-	setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &one, sizeof one);
-	setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof one);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
-	meta.sock = world->ops->open(world, &at, &bound);
-	meta.to = addr_from_in(in.sin_addr, ntohs(in.sin_port));
-	ck_assert_ptr_nonnull(world->ops->reserve(world, &meta, 1));
-	ck_assert_int_eq(world->ops->commit(world, 1), 0);
-	sockets_flush(real.sockets);
-	read_beside(fd, &ttl, &tos, &in);
-	from = addr_from_in(in.sin_addr, 0);
-	ck_assert_int_eq(ttl, 5);
-	ck_assert_int_eq(tos, 2);
-	ck_assert(addr_equal(&from, &meta.local));
-	close(fd);
-}
-END_TEST
-
 /* ---- bursts ---- */
 
 /* A burst whose bytes count on from `first`; what is read checks them. */
@@ -684,7 +655,14 @@ START_TEST(unsendable_burst_is_lost_alone)
 }
 END_TEST
 
-START_TEST(ttl_ecn_and_source_travel_beside_each_piece)
+/* Of one datagram, and of each of a burst, whoever cuts it. */
+static const struct {
+	bool old;
+	uint16_t segment;
+	size_t len;
+} beside[] = {{false, 0, 1}, {false, 1, 3}, {true, 1, 3}};
+
+START_TEST(ttl_ecn_and_source_travel_beside)
 {
 	struct addr at = addr_v4(0, 0, 0, 0, 0), bound;
 	struct sockaddr_in in = {
@@ -694,19 +672,20 @@ START_TEST(ttl_ecn_and_source_travel_beside_each_piece)
 	struct dgram_meta meta = {.ttl = 5,
 	    .ecn = 2,
 	    .local = addr_v4(127, 0, 0, 3, 0),
-	    .segment = 1};
+	    .segment = beside[_i].segment};
 
-	before.old = _i == 1;
+	before.old = beside[_i].old;
 	setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &one, sizeof one);
 	setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof one);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
 	meta.sock = world->ops->open(world, &at, &bound);
 	meta.to = addr_from_in(in.sin_addr, ntohs(in.sin_port));
-	ck_assert_ptr_nonnull(world->ops->reserve(world, &meta, 3));
-	ck_assert_int_eq(world->ops->commit(world, 3), 0);
+	ck_assert_ptr_nonnull(
+	    world->ops->reserve(world, &meta, beside[_i].len));
+	ck_assert_int_eq(world->ops->commit(world, beside[_i].len), 0);
 	sockets_flush(real.sockets);
-	for (int i = 0; i < 3; i++) {
+	for (size_t i = 0; i < beside[_i].len; i++) {
 		int ttl = 0, tos = -1;
 		struct addr from;
 
@@ -898,7 +877,8 @@ t_suite(void)
 	tcase_add_test(tc, descriptors_are_left_to_others);
 	tcase_add_test(tc, close_ends_the_batch);
 	tcase_add_test(tc, local_address_is_told_if_there_are_several);
-	tcase_add_test(tc, ttl_ecn_and_source_travel_beside);
+	tcase_add_loop_test(
+	    tc, ttl_ecn_and_source_travel_beside, 0, T_ROWS(beside));
 	tcase_add_test(tc, burst_comes_as_datagrams);
 	tcase_add_test(tc, short_burst_is_a_datagram);
 	tcase_add_test(tc, bursts_are_limited);
@@ -906,8 +886,6 @@ t_suite(void)
 	tcase_add_test(tc, old_kernel_gets_the_pieces);
 	tcase_add_loop_test(tc, refused_burst_goes_in_pieces, 0, 4);
 	tcase_add_test(tc, unsendable_burst_is_lost_alone);
-	tcase_add_loop_test(
-	    tc, ttl_ecn_and_source_travel_beside_each_piece, 0, 2);
 	tcase_add_loop_test(tc, full_socket_waits_and_holds_nobody_up, 0, 3);
 	tcase_add_test(tc, full_socket_waits_as_long_as_it_takes);
 	tcase_add_test(tc, full_socket_keeps_all_that_was_committed);
