@@ -173,7 +173,7 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 	    .version = PAYLOAD_VERSION,
 	    .flags = PAYLOAD_UDX | PAYLOAD_SECRET_STREAM,
 	    .error = error,
-	    .features = PAYLOAD_NATIVE,
+	    .features = PAYLOAD_NATIVE | PAYLOAD_REUSABLE,
 	};
 	uint8_t plain[PAYLOAD_LEN_MAX];
 	struct noise_secrets secrets;
@@ -191,6 +191,8 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 	if (error == SIGNAL_OK)
 		err = conn_shaken(s->conn, &secrets, false, in->theirs.udx_id);
 	if (err == 0 && error == SIGNAL_OK) {
+		if (in->theirs.features & PAYLOAD_REUSABLE)
+			conn_set_reusable(s->conn);
 		take_path(s, in);
 		accept_punch(s, in, &secrets);
 	}

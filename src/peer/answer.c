@@ -167,6 +167,9 @@ answer_relays(const struct answer *a, struct addr *out, size_t max)
 			out[0] = a->node;
 			return n;
 		}
+	/* An address behind a NAT lasts no longer than the connection. */
+	if (!a->relayed && p->firewall != FIREWALL_OPEN)
+		return n;
 	/* Not on the list, but it has just proved to know the way. */
 	if (n == max)
 		n--;

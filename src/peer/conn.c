@@ -405,6 +405,23 @@ conn_status(const struct conn *c, struct conn_status *out)
 		udx_status(c->udx, &out->udx);
 }
 
+void
+conn_set_reusable(struct conn *c)
+{
+	c->reusable = true;
+}
+
+struct conn *
+conn_to_reuse(const struct peers *p, const uint8_t *key)
+{
+	struct conn *c = p->conns;
+
+	while (c != NULL && (c->state != CONN_OPEN || !c->reusable ||
+				memcmp(c->key, key, KEY_LEN) != 0))
+		c = c->hh.next;
+	return c;
+}
+
 struct conn *
 peers_conn(const struct peers *p, uint32_t number)
 {

@@ -75,6 +75,15 @@ int conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
 void conn_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to);
 
+/*
+ * Its peer lets further connections begin over the path of this one, without
+ * asking anybody else, as we do; spec 03 §8.5.
+ */
+void conn_set_reusable(struct conn *c);
+
+/* An open one to that key of which this was said, or NULL. */
+struct conn *conn_to_reuse(const struct peers *p, const uint8_t *key);
+
 /* A path was offered, or the peer came by one. */
 bool conn_has_path(const struct conn *c);
 

@@ -48,6 +48,7 @@ struct
 try {
 	struct dial *dial;
 	struct addr node;
+	int sock; /* that it leaves from, or WORLD_NO_SOCK: as all others */
 	struct request *request; /* while it is open */
 	bool begun;
 };
@@ -168,6 +169,8 @@ take_paths(struct dial *d, struct answer *a)
 		err =
 		    conn_shaken(d->conn, &a->secrets, true, a->payload.udx_id);
 	if (err == 0) {
+		if (a->payload.features & PAYLOAD_REUSABLE)
+			conn_set_reusable(d->conn);
 		relays_put(&p->relays, d->key, relays,
 		    answer_relays(a, relays, RELAYS_KEPT));
 		found = answer_paths(a, &p->base, d->conn);
@@ -240,15 +243,17 @@ begin(struct dial *d, struct try *t)
 	    .doubling = true,
 	};
 	struct dht_done done = {.call = on_tried, .owner = t};
-	int err =
-	    dht_call_from(d->peers->base.dht, d->sock, &c, done, &t->request);
+	bool usual = t->sock == WORLD_NO_SOCK;
+	int err = dht_call_from(d->peers->base.dht, usual ? d->sock : t->sock,
+	    &c, done, &t->request);
 
 	if (err == ERR_BUSY || err == ERR_CLOSED)
 		return false;
 	t->begun = true;
 	if (err != 0)
 		return true;
-	conn_punch_sent(d->conn, &t->node);
+	if (usual)
+		conn_punch_sent(d->conn, &t->node);
 	d->tries_open++;
 	note(d, ATTEMPT_HANDSHAKE, &t->node, 0);
 	return true;
@@ -274,7 +279,22 @@ add_try(struct dial *d, const struct addr *node)
 	for (uint8_t i = 0; i < d->tries_len; i++)
 		if (addr_equal(&d->tries[i].node, node))
 			return;
-	d->tries[d->tries_len++] = (struct try){.dial = d, .node = *node};
+	d->tries[d->tries_len++] =
+	    (struct try){.dial = d, .node = *node, .sock = WORLD_NO_SOCK};
+}
+
+/* The peer itself, by the path of a connection that there is already. */
+static void
+add_peer(struct dial *d)
+{
+	const struct conn *c = conn_to_reuse(d->peers, d->key);
+
+	if (c == NULL)
+		return;
+	d->tries[d->tries_len++] = (struct try){
+	    .dial = d, .node = conn_remote(c), .sock = conn_sock(c)};
+	/* It will answer; if not, the others' turn comes soon. */
+	d->tries_allowed = 1;
 }
 
 /* ---- walks ---- */
@@ -385,7 +405,7 @@ make_message(struct dial *d, const struct key_pair *own)
 	struct peers *p = d->peers;
 	struct payload payload = {
 	    .flags = PAYLOAD_UDX | PAYLOAD_SECRET_STREAM,
-	    .features = PAYLOAD_NATIVE,
+	    .features = PAYLOAD_NATIVE | PAYLOAD_REUSABLE,
 	    .udx_id = conn_udx_id(d->conn),
 	};
 	uint8_t seed[KEY_SEED_LEN], plain[PAYLOAD_LEN_MAX];
@@ -413,6 +433,7 @@ gather_known(struct dial *d, const struct dial_spec *spec)
 	struct addr known[RELAYS_KEPT], server;
 	size_t n = relays_get(&p->relays, d->key, known);
 
+	add_peer(d);
 	if (records_forward_for(p->base.records, d->target, &server))
 		add_try(d, &server);
 	for (size_t i = 0; i < spec->relays_len; i++)

@@ -87,7 +87,7 @@ struct conn {
 	struct peers *peers;
 	uint32_t number, listener;
 	enum conn_state state;
-	bool initiator;
+	bool initiator, reusable;
 	bool known;       /* to the application, which hears of the end then */
 	bool over;        /* closed on both sides, while something is unread */
 	unsigned tell;    /* bits of what is to be told */

@@ -85,8 +85,11 @@ relays_put(
     struct relays *r, const uint8_t *key, const struct addr *addrs, size_t len)
 {
 	uint32_t at = find(r, key);
-	struct cell *c = at != 0 ? touch(r, at) : add(r, key);
+	struct cell *c;
 
+	if (len == 0)
+		return;
+	c = at != 0 ? touch(r, at) : add(r, key);
 	if (c == NULL)
 		return;
 	c->len = (uint8_t)(len < RELAYS_KEPT ? len : RELAYS_KEPT);

@@ -29,7 +29,7 @@ struct relays {
 void relays_init(struct relays *r, uint32_t max, const struct hash_key *key);
 void relays_fini(struct relays *r);
 
-/* Replaces what is known of the key; short of memory it is forgotten. */
+/* Replaces what is known of the key, unless there are none to put. */
 void relays_put(
     struct relays *r, const uint8_t *key, const struct addr *addrs, size_t len);
 

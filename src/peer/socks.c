@@ -32,18 +32,49 @@ drop(struct sock_left *s)
 	free(s);
 }
 
+/* Another connection to the same peer goes by it, too (spec 03 §8.5). */
+static bool
+is_used(const struct peers *p, int sock)
+{
+	const struct conn *c = p->conns;
+
+	while (c != NULL && conn_sock(c) != sock)
+		c = c->hh.next;
+	return c != NULL;
+}
+
+static void
+stay(struct sock_left *s)
+{
+	struct peers *p = s->peers;
+
+	if (timer_arm(p->timers, &s->timer,
+		p->world->now_us + STAY_MS * UINT64_C(1000)) != 0)
+		drop(s);
+}
+
 static void
 on_time(struct timer *t)
 {
-	drop(container_of(t, struct sock_left, timer));
+	struct sock_left *s = container_of(t, struct sock_left, timer);
+
+	if (is_used(s->peers, s->sock))
+		stay(s);
+	else
+		drop(s);
 }
 
 void
 socks_leave(struct peers *p, int sock)
 {
-	struct sock_left *s = calloc(1, sizeof *s);
+	struct sock_left *s;
 
-	if (s == NULL) {
+	TAILQ_FOREACH (s, &p->socks, link)
+		if (s->sock == sock) {
+			stay(s);
+			return;
+		}
+	if ((s = calloc(1, sizeof *s)) == NULL) {
 		close_now(p, sock);
 		return;
 	}
@@ -51,9 +82,7 @@ socks_leave(struct peers *p, int sock)
 	s->sock = sock;
 	s->timer.fire = on_time;
 	TAILQ_INSERT_TAIL(&p->socks, s, link);
-	if (timer_arm(p->timers, &s->timer,
-		p->world->now_us + STAY_MS * UINT64_C(1000)) != 0)
-		drop(s);
+	stay(s);
 }
 
 void

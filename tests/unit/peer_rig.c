@@ -74,6 +74,7 @@ peer_rig_fini(struct peer_rig *r)
 	struct rig_server *s = &r->server;
 
 	node_free(r->node);
+	secret_free(s->kept);
 	secret_free(s->secret);
 	udx_free(s->udx);
 	timers_fini(&s->timers);
@@ -91,6 +92,16 @@ peer_rig_node(struct peer_rig *r, enum rig_node_kind kind)
 	n->kind = kind;
 	n->addr = addr_v4(20, 0, (uint8_t)++r->nodes_len, 1, 49737);
 	put_node(r, &n->addr);
+	return n;
+}
+
+struct rig_node *
+peer_rig_server_node(struct peer_rig *r)
+{
+	struct rig_node *n = &r->nodes[r->nodes_len++];
+
+	*n = (struct rig_node){.kind = RIG_KNOWS, .addr = r->server.alive[0]};
+	r->server.answers_itself = true;
 	return n;
 }
 
@@ -459,9 +470,13 @@ peer_rig_next_session(struct peer_rig *r)
 {
 	struct rig_server *s = &r->server;
 
-	secret_free(s->secret);
+	secret_free(s->kept);
+	s->kept = s->keeps ? s->secret : NULL;
+	if (!s->keeps) {
+		secret_free(s->secret);
+		udx_stream_free(s->stream);
+	}
 	s->secret = NULL;
-	udx_stream_free(s->stream);
 	s->stream = NULL;
 	s->at = (struct addr){.family = ADDR_NONE};
 	s->message1_len = 0;

@@ -46,6 +46,7 @@ struct rig_server {
 	/* Where its stream is: packets to other addresses are lost. */
 	struct addr alive[RIG_ALIVE_MAX];
 	unsigned alive_len;
+	bool keeps;       /* connections that it forgets stay as they are */
 	bool comes_first; /* its stream speaks before its answer does */
 
 	struct fake_world world;
@@ -54,7 +55,7 @@ struct rig_server {
 	struct limits limits;
 	struct udx *udx;
 	struct udx_stream *stream;
-	struct secret *secret;
+	struct secret *secret, *kept;
 	struct addr
 	    at; /* of alive[]: by which the client came; none: not yet */
 	uint8_t message1[NOISE_MESSAGE_MAX], message2[NOISE_MESSAGE_MAX];
@@ -98,6 +99,9 @@ void peer_rig_fini(struct peer_rig *r);
 
 /* One more node; it is in the table of the node under test. */
 struct rig_node *peer_rig_node(struct peer_rig *r, enum rig_node_kind kind);
+
+/* The server itself answers requests, and alone from now on. */
+struct rig_node *peer_rig_server_node(struct peer_rig *r);
 
 /* Dials the server's key. */
 uint32_t peer_rig_connect(struct peer_rig *r);

@@ -354,6 +354,49 @@ START_TEST(forgets_what_no_longer_works)
 }
 END_TEST
 
+/* Spec 03 §8.5: by the path of the connection that there is, asking nobody. */
+START_TEST(goes_by_a_live_connection)
+{
+	struct rig_server *s = &rig.server;
+	struct rig_node *direct;
+	uint64_t queries;
+
+	add(RIG_KNOWS, 3);
+	s->payload.features = PAYLOAD_REUSABLE;
+	s->keeps = true;
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert(s->client.features & PAYLOAD_REUSABLE);
+	for (unsigned i = 0; i < rig.nodes_len; i++)
+		rig.nodes[i].handshakes = 0;
+	direct = peer_rig_server_node(&rig);
+	queries = node_stats(rig.node)->queries;
+	peer_rig_next_session(&rig);
+	peer_rig_connect(&rig);
+	assert_open(100);
+	ck_assert_uint_eq(direct->handshakes, 1);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_eq(rig.nodes[i].handshakes, 0);
+	ck_assert_uint_eq(node_stats(rig.node)->queries, queries);
+}
+END_TEST
+
+/* A peer that has gone meanwhile holds nobody up. */
+START_TEST(a_dead_connection_costs_little)
+{
+	struct rig_server *s = &rig.server;
+
+	add(RIG_KNOWS, 3);
+	s->payload.features = PAYLOAD_REUSABLE;
+	s->keeps = true;
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	peer_rig_next_session(&rig);
+	peer_rig_connect(&rig);
+	assert_open(500);
+}
+END_TEST
+
 /* ---- ends ---- */
 
 /* 07 L1: closed at any time, and nobody calls back into what is gone. */
@@ -499,6 +542,8 @@ add_search_tests(TCase *tc)
 	tcase_add_test(tc, no_network_is_told_as_such);
 	tcase_add_test(tc, remembers_the_way);
 	tcase_add_test(tc, forgets_what_no_longer_works);
+	tcase_add_test(tc, goes_by_a_live_connection);
+	tcase_add_test(tc, a_dead_connection_costs_little);
 }
 
 static void

@@ -45,6 +45,8 @@ START_TEST(remembers_in_order)
 	/* Anew: the old ones are gone. */
 	put(&r, 1, 1);
 	ck_assert_uint_eq(relays_get(&r, key(1), out), 1);
+	put(&r, 1, 0);
+	ck_assert_uint_eq(relays_get(&r, key(1), out), 1);
 	put(&r, 1, 8);
 	ck_assert_uint_eq(relays_get(&r, key(1), out), RELAYS_KEPT);
 	relays_fini(&r);

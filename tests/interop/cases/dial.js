@@ -56,6 +56,30 @@ async function oursDials (lab, nodes, options) {
   assert.strictEqual(server.connections, 2)
 }
 
+// Spec 03 §8.5: while there is one connection, others ask nobody but the peer.
+async function oursReuses (lab, options) {
+  const net = await lab.network({ js: 8 })
+  const node = await lab.client(net.bootstrap, options)
+  const server = node.createServer({ reusableSocket: true }, socket => {
+    socket.on('error', () => {}).pipe(socket)
+  })
+  const ours = await lab.ours('auto', net.bootstrap)
+
+  lab.servers.push(server)
+  await server.listen()
+  const key = server.publicKey.toString('hex')
+  const first = await ours.connect(key)
+  for (let i = 0; i < 3; i++) await echo(await ours.connect(key), 1000)
+  const { attempts } = await ours.json('explain', key)
+  assert.strictEqual(attempts.length, 4)
+  for (const { steps } of attempts.slice(0, 3)) {
+    const asked = steps.filter(({ step }) => step === 'handshake')
+    assert.deepStrictEqual(asked.map(({ address }) => address),
+      [steps[steps.length - 1].address])
+  }
+  await echo(first, 1000)
+}
+
 // ---- ends ----
 
 // The one who accepts speaks first and ends first; the dialer answers.
@@ -138,6 +162,14 @@ for (const [name, nodes] of NETWORKS) {
       run: lab => oursDials(lab, nodes, options)
     })
   }
+}
+for (const [how, options] of [['open', { firewalled: false }],
+  ['firewalled', { quickFirewall: false }]]) {
+  cases.push({
+    name: `ours dials JavaScript, ${how}, by a path that is there`,
+    worlds: ['loopback', 'public'],
+    run: lab => oursReuses(lab, options)
+  })
 }
 for (const [name, run] of [
   ['the server of a dialed connection may end first', serverEndsFirst],
