@@ -20,13 +20,14 @@ host_of(struct world *w)
 	return (struct host *)w;
 }
 
-static bool
-port_open(const struct host *h, uint16_t port)
+/* The socket at a port, or -1; port 0: one that is closed. */
+static int
+sock_at(const struct host *h, uint16_t port)
 {
-	for (int i = 0; i < HOST_SOCKS; i++)
-		if (h->ports[i] == port)
-			return true;
-	return false;
+	for (uint32_t i = 0; i < h->socks_len; i++)
+		if (h->socks[i].port == port)
+			return (int)i;
+	return -1;
 }
 
 static int
@@ -34,17 +35,19 @@ host_open(struct world *w, const struct addr *at, struct addr *bound)
 {
 	struct host *h = host_of(w);
 	uint16_t port = at->port;
-	int i = 0;
+	int i = sock_at(h, 0);
 
-	while (i < HOST_SOCKS && h->ports[i] != 0)
-		i++;
-	if (i == HOST_SOCKS)
+	if (i < 0 && h->socks_len == HOST_SOCKS_MAX)
 		return ERR_SOCKET;
-	if (port != 0 && port_open(h, port))
+	if (port != 0 && sock_at(h, port) >= 0)
 		return ERR_ADDRESS_USED;
-	while (port == 0 || port_open(h, port))
+	while (port == 0 || sock_at(h, port) >= 0)
 		port = (uint16_t)(32768 + prng_below(&h->rand, 28000));
-	h->ports[i] = port;
+	if (i < 0) {
+		i = (int)h->socks_len++;
+		h->socks = mem_grow(h->socks, h->socks_len, sizeof *h->socks);
+	}
+	h->socks[i] = (struct host_sock){.port = port};
 	*bound = spot_addr((struct spot){h->ep.ip, port});
 	return i;
 }
@@ -52,7 +55,7 @@ host_open(struct world *w, const struct addr *at, struct addr *bound)
 static void
 host_close(struct world *w, int sock)
 {
-	host_of(w)->ports[sock] = 0;
+	host_of(w)->socks[sock].port = 0;
 }
 
 struct resolution {
@@ -106,25 +109,28 @@ static void
 room_again(struct sim *s, void *arg)
 {
 	struct host *h = arg;
-	uint32_t full = h->full_socks;
 
 	(void)s;
-	h->full_socks = 0;
+	h->has_full = false;
 	if (h->state != HOST_UP)
 		return;
 	host_clock(h);
-	for (int sock = 0; sock < HOST_SOCKS; sock++)
-		if ((full >> sock & 1) != 0 && h->ports[sock] != 0)
-			node_writable(h->node, sock);
+	for (uint32_t i = 0; i < h->socks_len; i++) {
+		bool full = h->socks[i].full;
+
+		h->socks[i].full = false;
+		if (full && h->socks[i].port != 0)
+			node_writable(h->node, (int)i);
+	}
 	host_settle(h);
 }
 
 static uint8_t *
 no_room(struct host *h, int sock)
 {
-	if (h->full_socks == 0)
+	if (!h->has_full)
 		sim_at(h->sim, MILLISECONDS(FULL_MS), room_again, h);
-	h->full_socks |= 1u << sock;
+	h->has_full = h->socks[sock].full = true;
 	return NULL;
 }
 
@@ -157,7 +163,7 @@ host_send(struct host *h, const uint8_t *p, size_t len)
 {
 	struct sim *s = h->sim;
 	struct spot to = addr_spot(&s->out_meta.to);
-	struct spot from = {h->ep.ip, h->ports[s->out_meta.sock]};
+	struct spot from = {h->ep.ip, h->socks[s->out_meta.sock].port};
 	uint8_t buf[DGRAM_MAX]; /* others may write longer ones over it */
 
 	memcpy(buf, p, len);
@@ -248,7 +254,7 @@ host_down(struct host *h)
 	calls_drop(h);
 	node_free(h->node);
 	h->node = NULL;
-	memset(h->ports, 0, sizeof h->ports);
+	h->socks_len = 0;
 	h->wake_us = WORLD_NEVER;
 	h->bootstrapped = h->leaving = false;
 	free(h->answered);
@@ -262,6 +268,7 @@ host_free(struct host *h)
 	if (h->state != HOST_DOWN)
 		host_down(h);
 	free(h->saved);
+	free(h->socks);
 	free(h);
 }
 
@@ -470,13 +477,12 @@ watch_got(struct host *h, const struct packet *p)
 void
 host_receive(struct host *h, const struct packet *p, struct spot to)
 {
-	struct dgram dg = {.buf = p->bytes, .len = p->len, .sock = 0};
+	struct dgram dg = {.buf = p->bytes, .len = p->len};
 
 	if (h->state != HOST_UP)
 		return;
-	while (dg.sock < HOST_SOCKS && h->ports[dg.sock] != to.port)
-		dg.sock++;
-	if (dg.sock == HOST_SOCKS)
+	dg.sock = sock_at(h, to.port);
+	if (to.port == 0 || dg.sock < 0)
 		return;
 	dg.from = spot_addr(p->from);
 	host_clock(h);

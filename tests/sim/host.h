@@ -23,7 +23,7 @@ struct op;
 enum host_state { HOST_DOWN, HOST_UP, HOST_ASLEEP };
 
 enum {
-	HOST_SOCKS = 4,
+	HOST_SOCKS_MAX = 1200, /* open at a time: a punch takes many */
 	HOST_PORT = 49737,
 	HOST_SAVED =
 	    64, /* good nodes kept over a restart, as the daemon does */
@@ -38,6 +38,11 @@ struct host;
 typedef size_t host_mangle(
     struct sim *s, struct host *h, struct spot to, uint8_t *buf, size_t len);
 
+struct host_sock {
+	uint16_t port; /* 0: closed */
+	bool full;     /* had no room */
+};
+
 struct host {
 	struct world world; /* first: the node's orders come with it */
 	struct sim *sim;
@@ -48,9 +53,10 @@ struct host {
 	struct node *node;
 	struct key_pair identity;
 	struct prng rand;
-	uint16_t ports[HOST_SOCKS]; /* 0: closed */
-	uint64_t wake_us;           /* of the event that counts */
-	uint64_t slept_us;          /* in all: what its clock is behind */
+	struct host_sock *socks;
+	uint32_t socks_len;
+	uint64_t wake_us;  /* of the event that counts */
+	uint64_t slept_us; /* in all: what its clock is behind */
 	uint64_t asleep_since_us;
 	uint64_t born_us;
 	struct addr *saved; /* good nodes as of the last sync */
@@ -63,8 +69,8 @@ struct host {
 	uint32_t walks;            /* ops whose way is watched */
 	uint64_t table_added;      /* as last checked */
 	uint64_t table_full_check; /* table_added at the last full check */
-	uint32_t full_socks; /* bit each: had no room, will be told of some */
-	uint32_t still;      /* wake-ups without time passing */
+	bool has_full;             /* sockets, that will be told of room */
+	uint32_t still;            /* wake-ups without time passing */
 	bool bootstrapped, leaving;
 	uint64_t bootstrapped_us;
 	host_mangle *mangle;

@@ -23,6 +23,7 @@
 	X(crowd)                                                               \
 	X(drift)                                                               \
 	X(handshakes)                                                          \
+	X(punch)                                                               \
 	X(relaydies)                                                           \
 	X(relaylies)                                                           \
 	X(restart)                                                             \
