@@ -5,7 +5,7 @@
 #include "udx/fifo.h"
 
 enum {
-	CAP_MIN = 4096, /* a first answer fits */
+	CAP_MIN = 256, /* the header of a stream, or what keeps it alive */
 	CAP_STEP = 65536,
 };
 

@@ -7,7 +7,10 @@
 enum {
 	/* One encrypted frame of ours and a little. */
 	CHUNK_BYTES = 66560,
-	CHUNK_FIRST = 4096 - sizeof(struct chunk),
+	/* The first words of a stream, and all that one ever says that only
+	 * keeps itself alive: thousands may do so at the same time. */
+	CHUNK_FIRST = 256 - sizeof(struct chunk),
+	CHUNK_SECOND = 4096 - sizeof(struct chunk),
 	STOCK_MAX = 16,
 };
 
@@ -57,11 +60,13 @@ chunk_free(struct stock *st, struct chunk *c)
 static size_t
 next_cap(const struct sendbuf *b, size_t n)
 {
-	size_t cap = b->last == NULL ? CHUNK_FIRST : CHUNK_BYTES;
+	size_t before = b->last == NULL ? 0 : b->last->cap;
 
-	if (n > cap)
-		cap = n > CHUNK_BYTES ? n : CHUNK_BYTES;
-	return cap;
+	if (before < CHUNK_FIRST && n <= CHUNK_FIRST)
+		return CHUNK_FIRST;
+	if (before < CHUNK_SECOND && n <= CHUNK_SECOND)
+		return CHUNK_SECOND;
+	return n > CHUNK_BYTES ? n : CHUNK_BYTES;
 }
 
 uint8_t *

@@ -14,12 +14,19 @@ const MTU = 1500
 
 const ways = [['ours', 'js'], ['js', 'ours']]
 
-// All that was sent has come, and nobody has anything to complain about.
-function whole ({ sent, received }, bytes) {
+// All that was sent has come.
+function arrived ({ sent, received }, bytes) {
   assert.strictEqual(received.bytes_in, bytes)
   assert.strictEqual(sent.bytes_out, bytes)
   for (const end of [sent, received]) {
     assert(end.good, `what came to ${end.who} is not what was sent`)
+  }
+}
+
+// And nobody has anything to complain about.
+function whole (result, bytes) {
+  arrived(result, bytes)
+  for (const end of [result.sent, result.received]) {
     assert.strictEqual(end.err, null)
     assert.strictEqual(end.failed, 0)
   }
@@ -123,9 +130,13 @@ function clean (settings) {
   })
 }
 
+// JavaScript forgets a stream at once: where its last word is lost, ours ends
+// with a timeout although all has come (05 §12), so how it ends is not asked.
 function lossy (settings) {
   const link = { rate: 100e6, lossPpm: 50000, delayUs: 100000 }
-  return onLink(settings, link, on => bulk(on, 5 * MB))
+  const bytes = 5 * MB
+  return onLink(settings, link, async on =>
+    arrived(await transfer({ ...on, options: { bytes } }), bytes))
 }
 
 const cases = {
