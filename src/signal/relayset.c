@@ -6,6 +6,10 @@ enum {
 	/* Per place behind the nearest: far ones are the first to drop out of
 	 * the closest set as the network changes. */
 	COST_PLACE = 2000,
+	/* Further out clients may not ask any more: who has missed a node or
+	 * two sees the edge of the twenty elsewhere. */
+	PLACES_SURE = 10,
+	COST_EDGE = 20000,
 	/* A new one must save more than half of the delay and this much. */
 	COST_CHANGE = 25000,
 	COST_SHUNNED = 10000000,
@@ -38,6 +42,8 @@ cost_of(const struct query_node *n, size_t place, bool held)
 {
 	uint64_t cost = n->rtt_us + place * COST_PLACE;
 
+	if (place >= PLACES_SURE)
+		cost += (place - PLACES_SURE + 1) * COST_EDGE;
 	if (!held)
 		return cost + 1;
 	return cost / 2 > COST_CHANGE ? cost / 2 - COST_CHANGE : 0;

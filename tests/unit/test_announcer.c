@@ -720,6 +720,25 @@ START_TEST(choice)
 }
 END_TEST
 
+/* The edge of the twenty is quick, but who knows where it is for others. */
+START_TEST(edge)
+{
+	static const int none = 0;
+	struct query_node n[RPC_K];
+	struct relay_set held = {.len = 0};
+
+	for (uint8_t i = 0; i < RPC_K; i++)
+		n[i] = (struct query_node){.addr = addr_v4(20, i, 0, 0, 1),
+		    .rtt_us = i < 15 ? 150000 : 5000,
+		    .has_token = true};
+	n[8].rtt_us = 5000;
+	relay_rank(n, RPC_K, &held, net_is_shunned, &none);
+	ck_assert_uint_eq(n[0].addr.ip[1], 8);
+	for (int i = 1; i < RELAYS_MAX; i++)
+		ck_assert_uint_lt(n[i].addr.ip[1], 10);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -745,5 +764,6 @@ t_suite(void)
 	tcase_add_loop_test(tc, del_at_any_time, 0, 20);
 	tcase_add_test(tc, alone);
 	tcase_add_loop_test(tc, choice, 0, T_ROWS(choices));
+	tcase_add_test(tc, edge);
 	return s;
 }
