@@ -4,6 +4,7 @@
 // or on loopback (see peer.h).
 
 const path = require('path')
+const { freePort } = require('../interop/util')
 const { Speaker, tool } = require('./children')
 
 const ONE_WAY_US = 25000 // a round trip of 50 ms
@@ -12,6 +13,7 @@ const ONE_WAY_US = 25000 // a round trip of 50 ms
 class Link {
   constructor ({ rate, lossPpm = 0, delayUs = ONE_WAY_US, queue, seed = 1 }) {
     this.options = { rate, lossPpm, delayUs }
+    this.nextPort = 20000
     const args = ['--rate', rate, '--loss-ppm', lossPpm,
       '--delay-us', delayUs, '--seed', seed]
     if (queue) args.push('--queue', queue)
@@ -42,8 +44,6 @@ const PROGRAMS = {
   tcp: () => [tool('tcp')]
 }
 
-let nextPort = 20000
-
 // One end of streams. side: which end of the link it is at.
 class End {
   constructor (who, role, side, link) {
@@ -53,7 +53,14 @@ class End {
     // Before others, so that what the machine does besides is not measured.
     this.enter = process.getuid() === 0 ? ['nice', '-n', '-20'] : []
     if (link) this.enter.push('nsenter', `--net=${link.namespaces[side]}`)
-    this.address = `${host(side)}:${nextPort++}`
+    this.host = host(side)
+    this.link = link
+  }
+
+  // In a namespace of its own nobody else has taken a port.
+  async place () {
+    const port = this.link ? this.link.nextPort++ : await freePort(this.host)
+    this.address = `${this.host}:${port}`
   }
 
   start (peer, options) {
@@ -84,6 +91,8 @@ class Pair {
 
   async ready () {
     const { sender, receiver } = this
+    await sender.place()
+    await receiver.place()
     const said = await Promise.all([
       receiver.start(sender, this.back), sender.start(receiver, this.options)
     ])

@@ -7,6 +7,7 @@
 
 const assert = require('assert')
 const { Link, transfer } = require('../../bench/link')
+const { freePort } = require('../util')
 
 const GB = 1e9
 const MB = 1e6
@@ -93,9 +94,10 @@ async function messages (settings) {
 // The responder of the handshake sends, and leaves its socket half way.
 async function moved (settings) {
   const bytes = 20 * MB
+  const port = await freePort('127.0.0.1')
   whole(await transfer({
     ...settings,
-    options: { bytes, swap: true, move: 5 * MB, 'move-port': 19999 },
+    options: { bytes, swap: true, move: 5 * MB, 'move-port': port },
     back: { swap: true, follow: settings.to === 'ours' }
   }), bytes)
 }
