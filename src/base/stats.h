@@ -44,6 +44,9 @@
 	X(punches,           "hole punches begun") \
 	X(probes_sent,       "punch probes sent") \
 	X(probes_received,   "punch probes received") \
+	X(dials,             "connections dialed") \
+	X(dials_failed,      "of them, those that led nowhere") \
+	X(conns_opened,      "connections opened, dialed and accepted") \
 	X(handshakes,        "handshakes with own keys answered") \
 	X(handshakes_evicted,"clients waited for given up because a limit was reached") \
 	X(announces,         "announcements stored") \

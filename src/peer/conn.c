@@ -266,6 +266,7 @@ prove(struct conn *c)
 	conn_punch_settle(c);
 	c->state = CONN_OPEN;
 	c->known = true;
+	dht_stats(c->peers->base.dht)->conns_opened++;
 	conn_note_path(c, ATTEMPT_OPEN, &c->paths[c->current]);
 	tell(c, TELL_OPEN);
 	tell(c, TELL_READY);

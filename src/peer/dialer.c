@@ -115,8 +115,9 @@ on_settled(void *owner, struct conn *c, int err)
 	struct dial *d = owner;
 
 	(void)c;
-	(void)err;
 	d->ended = true;
+	if (err != 0)
+		dht_stats(d->peers->base.dht)->dials_failed++;
 	d->peers->dials--;
 	timer_disarm(d->peers->timers, &d->next);
 	timer_disarm(d->peers->timers, &d->deadline);
@@ -495,6 +496,7 @@ dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 	}
 	d->sock = conn_punch_open(d->conn);
 	p->dials++;
+	dht_stats(p->base.dht)->dials++;
 	*number = conn_number(d->conn);
 	err = dial_begin(d, spec);
 	if (err != 0)

@@ -490,6 +490,9 @@ START_TEST(explains_itself)
 	ck_assert(seen & 1U << ATTEMPT_TRY);
 	ck_assert_int_eq(a.steps[a.steps_len - 1].kind, ATTEMPT_OPEN);
 	ck_assert(!node_attempt(rig.node, NULL, 1, &a));
+	ck_assert_uint_eq(node_stats(rig.node)->dials, 1);
+	ck_assert_uint_eq(node_stats(rig.node)->dials_failed, 0);
+	ck_assert_uint_eq(node_stats(rig.node)->conns_opened, 1);
 }
 END_TEST
 
