@@ -100,6 +100,29 @@ static const struct api_field announcements_result[] = {
     END,
 };
 
+static const struct api_field netcheck_result[] = {
+    FIELD("udp", API_BOOL, SURE, "some node has answered"),
+    FIELD("mapping", API_TEXT, SURE,
+	"open, consistent (one port for all destinations), random (another for"
+	" each) or unknown"),
+    FIELD("filtering", API_TEXT, SURE,
+	"who may answer through a mapping: none (anybody), host, port"
+	" (of those sent to) or unknown"),
+    FIELD("port_kept", API_BOOL, SURE, "outside the port is the same"),
+    FIELD("port_step", API_UINT, SURE,
+	"ports count by so much from one destination to the next; 0: no"),
+    FIELD("hairpin", API_BOOL, OR_NULL,
+	"neighbours reach each other at their outer addresses"),
+    FIELD("firewalled", API_BOOL, SURE, "not reachable from outside"),
+    FIELD("public_address", API_ADDR, OR_NULL, "as others see the node"),
+    FIELD("addresses", API_LIST, SURE,
+	"addresses at which a new socket was seen"),
+    FIELD("samples", API_UINT, SURE, "nodes that told of it"),
+    FIELD("ipv6", API_BOOL, SURE, "the machine has a public IPv6 address"),
+    FIELD("advice", API_TEXT, SURE, "what it means, in words"),
+    END,
+};
+
 static const struct api_field ping_result[] = {
     FIELD("address", API_ADDR, SURE, "who answered"),
     FIELD("id", API_HASH, OR_NULL, "its node id, if it is persistent"),
@@ -496,6 +519,8 @@ const struct api_method api_methods[] = {
 	page_params, nodes_result),
     METHOD("ping", "Asks one node for a sign of life", API_USER, address_params,
 	ping_result),
+    METHOD("netcheck", "Measures what kind of network this is", API_USER, none,
+	netcheck_result),
     METHOD("find_node", "Finds the nodes closest to a target", API_USER,
 	target_params, walk_result, .note = "find_node.node",
 	.note_fields = found_node),

@@ -280,4 +280,9 @@ int control_connections(struct control_call *k);
 int control_listeners(struct control_call *k);
 int control_explain(struct control_call *k);
 
+/* ---- control_netcheck.c ---- */
+
+json_t *control_netcheck_result(
+    const struct control_operation *o, const struct news *news);
+
 #endif

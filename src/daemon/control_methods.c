@@ -327,6 +327,7 @@ static const struct {
     {"status", method_status},
     {"nodes", method_nodes},
     {"ping", control_operation_start},
+    {"netcheck", control_operation_start},
     {"find_node", control_operation_start},
     {"find_peer", control_operation_start},
     {"lookup", control_operation_start},

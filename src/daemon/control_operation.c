@@ -20,6 +20,12 @@ start_ping(struct control_call *k, struct control_operation *o)
 	    node_of(k), &request_value(k->rq, "address")->addr, &o->op);
 }
 
+static int
+start_netcheck(struct control_call *k, struct control_operation *o)
+{
+	return node_netcheck(node_of(k), &o->op);
+}
+
 static void
 take_key(struct control_call *k, struct control_operation *o, const char *name)
 {
@@ -212,6 +218,7 @@ static const struct kind {
 	void (*cancel)(struct control_operation *o);
 } kinds[] = {
     {"ping", start_ping, result_ping, false, false, NULL},
+    {"netcheck", start_netcheck, control_netcheck_result, false, false, NULL},
     {"find_node", start_find_node, result_walk, false, false, NULL},
     {"find_peer", start_find_peer, result_walk, false, false, NULL},
     {"lookup", start_lookup, result_walk, false, false, NULL},

@@ -33,6 +33,10 @@ const struct command commands[] = {
     {"nodes", "", OPT_LIST, cmd_nodes, "Nodes of the routing table", NULL},
     {"ping", "HOST:PORT", OPT_COMMON, cmd_ping,
 	"Ask one node for a sign of life", NULL},
+    {"netcheck", "", OPT_COMMON, cmd_netcheck,
+	"Measure what kind of network this is",
+	"Takes some three seconds. The last line says in words what the rest"
+	" means for connections."},
     {"find-node", "TARGET", OPT_LIST, cmd_find_node,
 	"Find the nodes closest to a target",
 	"TARGET is 32 bytes: 64 hex digits or 52 characters of z-base-32."},

@@ -131,6 +131,7 @@ void help_command(const struct command *cmd);
 int cmd_status(struct ctl *c, char **argv);
 int cmd_nodes(struct ctl *c, char **argv);
 int cmd_ping(struct ctl *c, char **argv);
+int cmd_netcheck(struct ctl *c, char **argv);
 int cmd_listen(struct ctl *c, char **argv);
 int cmd_connect(struct ctl *c, char **argv);
 int cmd_connections(struct ctl *c, char **argv);

@@ -20,6 +20,7 @@
 #include "base/timer.h"
 #include "node/node.h"
 #include "peer/listener.h"
+#include "punch/netcheck.h"
 #include "punch/punch.h"
 #include "records/client.h"
 #include "records/records.h"
@@ -38,8 +39,9 @@ struct op {
 	UT_hash_handle hh;
 	struct node *node;
 	uint32_t number;
-	struct client_op *client; /* what it waits for, one of the two ... */
+	struct client_op *client; /* what it waits for, one of these ... */
 	struct request *request;
+	struct netcheck *netcheck;
 	struct announcement *announcement; /* ... or the first round of this */
 	struct news_item *done; /* made at the start: the end cannot fail */
 	struct news_item *own;  /* NEWS_VALUE held here, until a later one */
@@ -76,6 +78,7 @@ struct node {
 	struct punch *punch;
 	struct peers *peers;
 	struct local local;
+	struct netcheck_result netcheck; /* of the last check */
 	struct hash_key hash_key;
 	uint64_t started_us;
 

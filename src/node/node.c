@@ -234,3 +234,18 @@ node_set_limits(struct node *n, const struct limits *l)
 	dht_set_limits(n->dht, l);
 	records_limits_changed(n->records);
 }
+
+const struct netcheck_result *
+node_netcheck_result(const struct node *n)
+{
+	return &n->netcheck;
+}
+
+bool
+node_has_ipv6(const struct node *n)
+{
+	for (uint8_t i = 0; i < n->local.v6_len; i++)
+		if (addr_scope(&n->local.v6[i]) == ADDR_PUBLIC)
+			return true;
+	return false;
+}

@@ -21,6 +21,7 @@
 #include "dht/dht.h"
 
 struct node;
+struct netcheck_result; /* punch/netcheck.h */
 
 struct node_config {
 	struct dht_config dht;
@@ -85,6 +86,15 @@ int node_put_mutable(
 /* The highest sequence number found, not below seq. */
 int node_get_mutable(
     struct node *n, const uint8_t *key, uint64_t seq, uint32_t *op);
+
+/* Measures what kind of network this is; NEWS_DONE tells that it is done. */
+int node_netcheck(struct node *n, uint32_t *op);
+
+/* What the last node_netcheck() has found. */
+const struct netcheck_result *node_netcheck_result(const struct node *n);
+
+/* The machine has an IPv6 address that others may reach. */
+bool node_has_ipv6(const struct node *n);
 
 /*
  * Announces the identity under the topic, now and then every announce_ms until

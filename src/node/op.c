@@ -36,6 +36,8 @@ static void
 op_free(struct op *op)
 {
 	HASH_DELETE(hh, op->node->ops, op);
+	if (op->netcheck != NULL)
+		netcheck_cancel(op->netcheck);
 	free(op->done);
 	free(op->own);
 	free(op);
@@ -197,6 +199,30 @@ node_ping(struct node *n, const struct addr *to, uint32_t *number)
 	return started(op, err, number);
 }
 
+static void
+on_checked(void *owner, const struct netcheck_result *r)
+{
+	static const struct news done = {.err = 0};
+	struct op *op = owner;
+
+	op->netcheck = NULL;
+	op->node->netcheck = *r;
+	op_end(op, &done);
+}
+
+int
+node_netcheck(struct node *n, uint32_t *number)
+{
+	int err;
+	struct op *op = op_new(n, &err);
+	struct netcheck_done done = {.call = on_checked, .owner = op};
+
+	if (op == NULL)
+		return err;
+	op->netcheck = netcheck_start(n->punch, done, &err);
+	return started(op, err, number);
+}
+
 int
 node_find_node(struct node *n, const uint8_t *target, uint32_t *number)
 {
@@ -310,6 +336,8 @@ node_cancel(struct node *n, uint32_t number)
 		records_client_cancel(op->client);
 	} else if (op->request != NULL) {
 		dht_cancel(n->dht, op->request);
+	} else if (op->netcheck != NULL) {
+		op_end(op, &cancelled);
 	} else {
 		/* The topic stays announced; only the waiting ends. */
 		op->announcement->op = NULL;

@@ -157,8 +157,9 @@ struct puncher {
 
 /* ---- punch.c ---- */
 
-/* Opens a socket for it. 0, ERR_SOCKET, ERR_ADDRESS_USED or ERR_MEMORY. */
-int room_open_hole(struct punch *p, struct hole *h);
+/* Opens a socket for it; *port is where it is bound. 0, ERR_SOCKET,
+ * ERR_ADDRESS_USED or ERR_MEMORY. */
+int room_open_hole(struct punch *p, struct hole *h, uint16_t *port);
 void room_close_hole(struct punch *p, struct hole *h);
 
 /* An idle lookout, or a new one. NULL and *err. */

@@ -35,7 +35,7 @@ lookout_open(struct punch *p, int *err)
 	o->room = p;
 	o->hole.lookout = o;
 	o->renew.fire = on_renew;
-	if ((*err = room_open_hole(p, &o->hole)) != 0) {
+	if ((*err = room_open_hole(p, &o->hole, &o->port)) != 0) {
 		free(o);
 		return NULL;
 	}

@@ -171,8 +171,9 @@ open_fan(struct puncher *p)
 		return ERR_MEMORY;
 	while (p->fan_len < max) {
 		struct hole *h = calloc(1, sizeof *h);
+		uint16_t port;
 
-		if (h == NULL || room_open_hole(p->room, h) != 0) {
+		if (h == NULL || room_open_hole(p->room, h, &port) != 0) {
 			free(h);
 			break;
 		}

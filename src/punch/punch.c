@@ -72,13 +72,14 @@ find_hole(const struct punch *p, int sock)
 }
 
 int
-room_open_hole(struct punch *p, struct hole *h)
+room_open_hole(struct punch *p, struct hole *h, uint16_t *port)
 {
 	struct addr bound;
 
 	h->sock = dht_open_socket(p->d, &bound);
 	if (h->sock < 0)
 		return h->sock;
+	*port = bound.port;
 	HASH_ADD_BYHASHVALUE(
 	    hh, p->holes, sock, sizeof h->sock, (unsigned)h->sock, h);
 	if (h->hh.tbl != NULL)
@@ -138,8 +139,11 @@ punch_recv(struct punch *p, const struct dgram *dg)
 	if (dg->from.family != ADDR_V4 || !dht_may_send(p->d, &dg->from))
 		return stats_drop(p->stats, ERR_PRIVATE);
 	p->stats->probes_received++;
-	return h->of != NULL ? puncher_probed(h->of, dg)
-			     : stats_drop(p->stats, ERR_UNMATCHED);
+	if (h->of != NULL)
+		return puncher_probed(h->of, dg);
+	if (h->lookout != NULL)
+		h->lookout->probes++;
+	return stats_drop(p->stats, ERR_UNMATCHED);
 }
 
 /* ---- the pool ---- */

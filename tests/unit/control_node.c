@@ -29,6 +29,26 @@ node_ping(struct node *n, const struct addr *to, uint32_t *op)
 }
 
 int
+node_netcheck(struct node *n, uint32_t *op)
+{
+	(void)n;
+	return start(op);
+}
+
+const struct netcheck_result *
+node_netcheck_result(const struct node *n)
+{
+	return &n->netcheck;
+}
+
+bool
+node_has_ipv6(const struct node *n)
+{
+	(void)n;
+	return true;
+}
+
+int
 node_find_node(struct node *n, const uint8_t *target, uint32_t *op)
 {
 	(void)n;

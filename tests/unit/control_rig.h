@@ -15,6 +15,7 @@
 
 #include "daemon/control.h"
 #include "daemon/control_client.h"
+#include "punch/netcheck.h"
 
 enum { NEWS_QUEUE = 64, MADE_CONNS_MAX = 8, MADE_BYTES_MAX = 1 << 21 };
 
@@ -33,6 +34,7 @@ struct node {
 	struct news queue[NEWS_QUEUE];
 	size_t queue_len;
 	uint32_t nodes; /* in the routing table */
+	struct netcheck_result netcheck;
 	bool stopped, reload_fails;
 
 	/* What the last node_listen() and node_connect() were given. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "punch/netcheck.h"
 #include "punch_lab.h"
 #include "signal/message.h"
 
@@ -572,6 +573,85 @@ START_TEST(sockets_are_kept_ready)
 }
 END_TEST
 
+/* ---- netcheck ---- */
+
+static struct netcheck_result checked;
+static unsigned checks;
+
+static void
+on_checked(void *owner, const struct netcheck_result *r)
+{
+	(void)owner;
+	checked = *r;
+	checks++;
+}
+
+static const struct {
+	enum box box;
+	enum verdict verdict;
+	enum filter filter;
+	int step;
+} networks[] = {
+    {OPEN, VERDICT_CONSISTENT, FILTER_NONE, 0},
+    {FULL_CONE, VERDICT_CONSISTENT, FILTER_NONE, 0},
+    {RESTRICTED, VERDICT_CONSISTENT, FILTER_HOST, 0},
+    {PORT_RESTRICTED, VERDICT_CONSISTENT, FILTER_PORT, 0},
+    {SYMMETRIC, VERDICT_RANDOM, FILTER_UNKNOWN, 0},
+    {SEQUENTIAL, VERDICT_RANDOM, FILTER_UNKNOWN, 1},
+};
+
+static struct netcheck *
+check_network(void)
+{
+	struct netcheck_done done = {.call = on_checked};
+	int err;
+
+	checks = 0;
+	return netcheck_start(l.client.punch, done, &err);
+}
+
+/* Both axes of RFC 4787, from what nodes see and who gets through. */
+START_TEST(tells_networks_apart)
+{
+	init(networks[_i].box, OPEN, 5);
+	ck_assert_ptr_nonnull(check_network());
+	lab_run_ms(&l, 6000);
+	ck_assert_uint_eq(checks, 1);
+	ck_assert(checked.udp);
+	ck_assert_int_eq(checked.verdict, networks[_i].verdict);
+	ck_assert_int_eq(checked.filter, networks[_i].filter);
+	ck_assert_int_eq(checked.step, networks[_i].step);
+	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+}
+END_TEST
+
+START_TEST(tells_that_nothing_gets_through)
+{
+	init(PORT_RESTRICTED, OPEN, 5);
+	l.client.deaf = true;
+	ck_assert_ptr_nonnull(check_network());
+	lab_run_ms(&l, 6000);
+	ck_assert_uint_eq(checks, 1);
+	ck_assert(!checked.udp);
+	ck_assert_int_eq(checked.verdict, VERDICT_UNKNOWN);
+}
+END_TEST
+
+START_TEST(a_check_can_be_called_off)
+{
+	init(PORT_RESTRICTED, OPEN, 5);
+	for (uint64_t ms = 0; ms < 3000; ms += 250) {
+		struct netcheck *n = check_network();
+
+		lab_run_ms(&l, ms);
+		if (checks == 0)
+			netcheck_cancel(n);
+		lab_run_ms(&l, 3000);
+		ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+	}
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -601,5 +681,8 @@ t_suite(void)
 	tcase_add_test(tc, try_later_is_not_the_end);
 	tcase_add_test(tc, try_later_is_the_end_with_a_stranger);
 	tcase_add_test(tc, sockets_are_kept_ready);
+	tcase_add_loop_test(tc, tells_networks_apart, 0, T_ROWS(networks));
+	tcase_add_test(tc, tells_that_nothing_gets_through);
+	tcase_add_test(tc, a_check_can_be_called_off);
 	return s;
 }
