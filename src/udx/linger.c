@@ -7,8 +7,9 @@
 
 enum {
 	LINGERS_MAX = 4096, /* the oldest goes */
-	STAY_MS = 6000,     /* peers send their END again after 1, 3 and 5 s */
-	ANSWERS_MAX = 16,   /* to packets that come late */
+	/* Peers send their END again after 1, 3 ... 11 s, and then give up. */
+	STAY_MS = 14000,
+	ANSWERS_MAX = 16, /* to packets that come late */
 };
 
 /* Copies of a DESTROY, spec 05 §14: when, after the one before. */

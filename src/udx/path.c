@@ -92,8 +92,6 @@ udx_change_path(struct udx_stream *s, const struct udx_path *path)
 		return ERR_CLOSED;
 	if (path->to.port == 0)
 		return ERR_PORT;
-	if (s->moving)
-		return ERR_BUSY;
 	s->old_to = s->path.to;
 	s->moving = true;
 	s->moved_seq = s->flight.nxt;

@@ -105,7 +105,8 @@ int udx_connect(struct udx_stream *s, const struct udx_path *path);
 /*
  * Moves to another path, spec 05 §9, keeping all sequence numbers. What is in
  * flight is sent again over the new path (07 D8); packets from the old one
- * are taken until the change is done. ERR_BUSY while one is under way.
+ * are taken until the change is done. A change that is still under way ends
+ * in this one: its path may be dead already.
  */
 int udx_change_path(struct udx_stream *s, const struct udx_path *path);
 

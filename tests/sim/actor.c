@@ -5,9 +5,9 @@
 #include "sim/mem.h"
 #include "sim/sim.h"
 
-struct actor *
-actor_new(struct sim *s, uint32_t ip, uint32_t count, actor_receive *receive,
-    size_t state_size)
+static struct actor *
+actor_make(
+    struct sim *s, uint32_t ip, actor_receive *receive, size_t state_size)
 {
 	struct actor *a = mem_new(1, sizeof *a);
 
@@ -15,14 +15,37 @@ actor_new(struct sim *s, uint32_t ip, uint32_t count, actor_receive *receive,
 	a->receive = receive;
 	a->ep = (struct endpoint){.kind = ENDPOINT_ACTOR, .ip = ip};
 	a->ep.index = s->actors_len;
-	prng_init(&a->rand, s->opt.seed, PRNG_ACTOR, ip);
+	prng_init(&a->rand, s->opt.seed, PRNG_ACTOR,
+	    (uint64_t)a->ep.index << 32 | ip);
 	place_draw(&a->ep.place, &a->rand);
 	if (state_size > 0)
 		a->state = mem_new(1, state_size);
-	for (uint32_t i = 0; i < count; i++)
-		net_bind(&s->net, ip + i, &a->ep);
 	s->actors = mem_grow(s->actors, s->actors_len + 1, sizeof *s->actors);
 	s->actors[s->actors_len++] = a;
+	return a;
+}
+
+struct actor *
+actor_new(struct sim *s, uint32_t ip, uint32_t count, actor_receive *receive,
+    size_t state_size)
+{
+	struct actor *a = actor_make(s, ip, receive, state_size);
+
+	for (uint32_t i = 0; i < count; i++)
+		net_bind(&s->net, ip + i, &a->ep);
+	return a;
+}
+
+struct actor *
+actor_behind(
+    struct sim *s, struct nat *box, actor_receive *receive, size_t state_size)
+{
+	struct actor *a;
+
+	if (box == NULL)
+		return actor_new(s, sim_address(s), 1, receive, state_size);
+	a = actor_make(s, nat_next_inside(box), receive, state_size);
+	nat_add(box, &a->ep);
 	return a;
 }
 
@@ -34,11 +57,11 @@ actor_free(struct actor *a)
 }
 
 void
-actor_take(struct actor *a, const struct packet *p)
+actor_take(struct actor *a, const struct packet *p, struct spot to)
 {
 	a->got_bytes += p->len;
 	if (a->receive != NULL)
-		a->receive(a, p->from, p->to, p->bytes, p->len);
+		a->receive(a, p->from, to, p->bytes, p->len);
 }
 
 void

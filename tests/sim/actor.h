@@ -10,6 +10,7 @@
 #define SIM_ACTOR_H
 
 #include "dht/rpc.h"
+#include "sim/nat.h"
 #include "sim/net.h"
 #include "sim/prng.h"
 
@@ -33,10 +34,14 @@ struct actor {
  */
 struct actor *actor_new(struct sim *s, uint32_t ip, uint32_t count,
     actor_receive *receive, size_t state_size);
+
+/* At one address behind a box, or (NULL) at a public one like a host's. */
+struct actor *actor_behind(
+    struct sim *s, struct nat *box, actor_receive *receive, size_t state_size);
 void actor_free(struct actor *a);
 
-/* A datagram to one of its addresses. */
-void actor_take(struct actor *a, const struct packet *p);
+/* A datagram to one of its addresses, `to` as its own network has it. */
+void actor_take(struct actor *a, const struct packet *p, struct spot to);
 
 /* From any spot, its own or not. */
 void actor_send(struct actor *a, struct spot from, struct spot to,

@@ -236,9 +236,7 @@ host_new(struct sim *s, enum dht_role role, struct nat *box)
 		h->ep.ip = sim_address(s);
 		net_bind(&s->net, h->ep.ip, &h->ep);
 	} else {
-		h->ep.ip = box->config.firewall
-			       ? box->ep.ip
-			       : 0xc0a80002 + box->inside_len; /* 192.168/16 */
+		h->ep.ip = nat_next_inside(box);
 		nat_add(box, &h->ep);
 	}
 	s->hosts = mem_grow(s->hosts, s->hosts_len + 1, sizeof *s->hosts);

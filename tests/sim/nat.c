@@ -35,6 +35,12 @@ nat_add(struct nat *n, struct endpoint *ep)
 	ep->place = n->ep.place;
 }
 
+uint32_t
+nat_next_inside(const struct nat *n)
+{
+	return n->config.firewall ? n->ep.ip : 0xc0a80002 + n->inside_len;
+}
+
 struct endpoint *
 nat_inside(const struct nat *n, uint32_t ip)
 {

@@ -60,6 +60,10 @@ void nat_free(struct nat *n);
 /* Puts an endpoint behind the box, at the inner address ep->ip. */
 void nat_add(struct nat *n, struct endpoint *ep);
 
+/* The inner address of who is put behind it next: of 192.168/16, or that of a
+ * box which translates nothing. */
+uint32_t nat_next_inside(const struct nat *n);
+
 /* Who has the inner address, or NULL. */
 struct endpoint *nat_inside(const struct nat *n, uint32_t ip);
 

@@ -16,6 +16,10 @@
 	X(slow)                                                                \
 	X(natdrift)                                                            \
 	X(reach)                                                               \
+	X(streams)                                                             \
+	X(streamcut)                                                           \
+	X(streammove)                                                          \
+	X(streamsleep)                                                         \
 	X(liars)                                                               \
 	X(replay)                                                              \
 	X(connect)                                                             \

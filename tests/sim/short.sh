@@ -32,6 +32,10 @@ scenario relaydies --nodes 30 --amount 12
 scenario relaylies --nodes 60 --minutes 2 --amount 60
 scenario restart --nodes 40 --minutes 3 --amount 80
 scenario resent --nodes 30 --minutes 1 --amount 40
+scenario streams --nodes 5 --amount 100
+scenario streamcut --nodes 4
+scenario streammove --nodes 4
+scenario streamsleep --nodes 4
 scenario liars --nodes 60 --minutes 5
 scenario replay --nodes 30 --minutes 2
 scenario exhaust --nodes 25 --minutes 1

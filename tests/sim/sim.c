@@ -149,7 +149,7 @@ packet_deliver(struct sim *s, const struct packet *p)
 	if (e->kind == ENDPOINT_HOST)
 		host_receive(container_of(e, struct host, ep), p, to);
 	else
-		actor_take(container_of(e, struct actor, ep), p);
+		actor_take(container_of(e, struct actor, ep), p, to);
 }
 
 static void
@@ -224,8 +224,7 @@ sim_nat(struct sim *s, const struct nat_config *c, struct nat *outer)
 	struct nat *n;
 	struct prng r;
 
-	n = nat_new(c,
-	    outer == NULL ? sim_address(s) : 0xc0a80002 + outer->inside_len,
+	n = nat_new(c, outer == NULL ? sim_address(s) : nat_next_inside(outer),
 	    s->opt.seed);
 	prng_init(&r, s->opt.seed, PRNG_PLACE, n->ep.ip);
 	place_draw(&n->ep.place, &r);

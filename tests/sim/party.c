@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "sim/mem.h"
+#include "sim/party.h"
+#include "sim/sim.h"
+
+#define CLOCK_BASE_US SECONDS(1000)
+#define FULL_US MILLISECONDS(1)
+#define STRAGGLE_US SECONDS(1)
+
+enum { KEEPALIVE_MS = 2000 };
+
+static void wake_again(struct party *p);
+
+/* ---- the world that udx sees ---- */
+
+static struct party *
+party_of(struct world *w)
+{
+	return (struct party *)w;
+}
+
+static int
+party_open(struct world *w, const struct addr *at, struct addr *bound)
+{
+	struct party *p = party_of(w);
+
+	(void)at;
+	for (int i = 0; i < PARTY_SOCKS; i++)
+		if (!p->open[i]) {
+			p->open[i] = true;
+			*bound = spot_addr(party_spot(p, i));
+			return i;
+		}
+	return ERR_SOCKET;
+}
+
+static void
+party_close(struct world *w, int sock)
+{
+	party_of(w)->open[sock] = false;
+}
+
+static int
+party_resolve(struct world *w, const char *name, uint32_t ticket)
+{
+	(void)w;
+	(void)name;
+	(void)ticket;
+	return ERR_BUSY;
+}
+
+static void
+party_random(struct world *w, void *out, size_t len)
+{
+	prng_fill(&party_of(w)->actor->rand, out, len);
+}
+
+static uint8_t *
+party_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
+{
+	struct party *p = party_of(w);
+	struct sim *s = p->sim;
+
+	if (cap > sizeof s->out || p->full[meta->sock])
+		return NULL;
+	if (prng_chance(&p->actor->rand, s->opt.full_permille * 1000)) {
+		p->full[meta->sock] = true;
+		return NULL;
+	}
+	p->meta = *meta;
+	return s->out;
+}
+
+static int
+party_commit(struct world *w, size_t len)
+{
+	struct party *p = party_of(w);
+	struct spot from = party_spot(p, p->meta.sock);
+	struct spot to = addr_spot(&p->meta.to);
+	size_t piece = p->meta.segment != 0 ? p->meta.segment : len;
+
+	for (size_t at = 0; at < len; at += piece)
+		sim_send(p->sim, &p->actor->ep, p->box, from, to,
+		    p->sim->out + at, len - at < piece ? len - at : piece);
+	return 0;
+}
+
+static const struct world_ops ops = {
+    .open = party_open,
+    .close = party_close,
+    .resolve = party_resolve,
+    .random = party_random,
+    .reserve = party_reserve,
+    .commit = party_commit,
+};
+
+/* ---- what is said ---- */
+
+static uint64_t
+mixed(uint64_t z)
+{
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static uint8_t
+pattern(const struct talk *t, uint64_t at)
+{
+	return (uint8_t)(mixed(t->pattern + at / 8) >> at % 8 * 8);
+}
+
+static bool
+write_some(struct talk *t)
+{
+	uint64_t n = udx_room(t->udx);
+	uint8_t *out;
+
+	if (n > t->to_write - t->written)
+		n = t->to_write - t->written;
+	if (t->chunk != 0 && n > t->chunk)
+		n = t->chunk;
+	if (n == 0)
+		return false;
+	out = udx_reserve(t->udx, n);
+	if (out == NULL)
+		sim_broken(t->party->sim, "no memory for %llu bytes",
+		    (unsigned long long)n);
+	for (uint64_t i = 0; i < n; i++)
+		out[i] = pattern(t, t->written + i);
+	udx_commit(t->udx, n);
+	t->written += n;
+	return true;
+}
+
+static void
+speak(struct talk *t)
+{
+	while (write_some(t))
+		;
+	if (t->written < t->to_write || t->ended || t->open_ended)
+		return;
+	t->ended = true;
+	udx_end(t->udx);
+}
+
+static void
+listen(struct talk *t)
+{
+	struct udx_bytes in;
+
+	if (t->deaf)
+		return;
+	while ((in = udx_peek(t->udx)).len > 0) {
+		for (size_t i = 0; i < in.len; i++)
+			if (in.p[i] != pattern(t->other, t->read + i))
+				sim_broken(t->party->sim,
+				    "byte %llu of a stream is another",
+				    (unsigned long long)t->read + i);
+		t->read += in.len;
+		udx_consume(t->udx, in.len);
+	}
+	if (!udx_ended(t->udx))
+		return;
+	if (t->read != t->other->to_write)
+		sim_broken(t->party->sim, "a stream of %llu bytes ends at %llu",
+		    (unsigned long long)t->other->to_write,
+		    (unsigned long long)t->read);
+	t->complete = true;
+}
+
+/* ---- what happens to streams ---- */
+
+static bool
+goes_to(const struct udx_path *p, const struct udx_path *q)
+{
+	return p->sock == q->sock && p->id == q->id &&
+	       addr_equal(&p->to, &q->to);
+}
+
+/* Sent before the peer left there, and overtaken. */
+static bool
+is_straggler(const struct talk *t, const struct udx_path *from)
+{
+	return t->left_us != 0 && goes_to(from, &t->left) &&
+	       t->party->sim->now_us - t->left_us < STRAGGLE_US;
+}
+
+/*
+ * The peer speaks from where it was not: the first time, or after a move. While
+ * a change of path is under way it is heard all the same, and followed later.
+ */
+static void
+follow(struct talk *t)
+{
+	struct udx_path path;
+	struct udx_status st;
+	struct udx_source from;
+
+	if (t->other->udx == NULL || !udx_source(t->udx, &from))
+		return;
+	udx_status(t->udx, &st);
+	path.id = udx_id(t->other->udx);
+	path.sock = from.sock;
+	path.to = from.from;
+	if (!st.connected) {
+		udx_connect(t->udx, &path);
+	} else if (t->party->follows && !goes_to(&path, &st.path) &&
+		   !is_straggler(t, &path)) {
+		udx_allow_source(t->udx, &from.from);
+		if (udx_change_path(t->udx, &path) != 0)
+			return;
+		t->left = st.path;
+		t->left_us = t->party->sim->now_us;
+	}
+}
+
+static void
+finish(struct talk *t)
+{
+	struct udx_status st;
+
+	udx_status(t->udx, &st);
+	t->err = st.err;
+	t->resent = st.resent;
+	t->lost = st.lost;
+	t->packets = st.packets_out;
+	t->closed = true;
+	t->closed_us = t->party->sim->now_us;
+	udx_stream_free(t->udx);
+	t->udx = NULL;
+}
+
+static void
+handle(struct talk *t, unsigned events)
+{
+	if (events & (UDX_EV_SOURCE | UDX_EV_MOVED))
+		follow(t);
+	listen(t);
+	if (events & UDX_EV_CLOSED) {
+		finish(t);
+		return;
+	}
+	speak(t);
+}
+
+static void
+tell_clock(struct party *p)
+{
+	p->world.now_us = CLOCK_BASE_US + p->sim->now_us - p->slept_us;
+}
+
+static bool
+is_full(const struct party *p)
+{
+	for (int i = 0; i < PARTY_SOCKS; i++)
+		if (p->full[i])
+			return true;
+	return false;
+}
+
+static void
+drain(struct party *p)
+{
+	struct udx_stream *s;
+	unsigned events;
+
+	while ((s = udx_poll(p->udx, &events)) != NULL)
+		handle(udx_owner(s), events);
+}
+
+void
+party_settle(struct party *p)
+{
+	tell_clock(p);
+	drain(p);
+	wake_again(p);
+}
+
+static void
+turn(struct sim *s, void *arg)
+{
+	struct party *p = arg;
+
+	if (p->wake_us != s->now_us || p->asleep || p->udx == NULL)
+		return;
+	p->wake_us = WORLD_NEVER;
+	tell_clock(p);
+	for (int i = 0; i < PARTY_SOCKS; i++)
+		if (p->full[i]) {
+			p->full[i] = false;
+			udx_writable(p->udx, i);
+		}
+	timers_run(&p->timers, p->world.now_us);
+	party_settle(p);
+}
+
+static void
+wake_again(struct party *p)
+{
+	uint64_t due_us = timers_deadline(&p->timers);
+
+	if (is_full(p) && due_us > p->world.now_us + FULL_US)
+		due_us = p->world.now_us + FULL_US;
+	if (due_us == WORLD_NEVER)
+		return;
+	if (due_us < p->world.now_us)
+		due_us = p->world.now_us;
+	due_us += p->slept_us - CLOCK_BASE_US;
+	if (due_us >= p->wake_us)
+		return;
+	p->wake_us = due_us;
+	sim_at(p->sim, due_us - p->sim->now_us, turn, p);
+}
+
+static void
+receive(struct actor *a, struct spot from, struct spot to, const uint8_t *buf,
+    size_t len)
+{
+	struct party *p = a->state;
+	struct dgram dg = {
+	    .buf = buf, .len = len, .sock = to.port - PARTY_PORT};
+
+	if (p->asleep || p->udx == NULL || dg.sock < 0 ||
+	    dg.sock >= PARTY_SOCKS || !p->open[dg.sock])
+		return;
+	dg.from = spot_addr(from);
+	tell_clock(p);
+	udx_recv(p->udx, &dg);
+	party_settle(p);
+}
+
+/* ---- its life ---- */
+
+struct party *
+party_new(struct sim *s, struct nat *box)
+{
+	struct actor *a = actor_behind(s, box, receive, sizeof(struct party));
+	struct party *p = a->state;
+	struct addr bound;
+
+	p->world.ops = &ops;
+	p->sim = s;
+	p->actor = a;
+	p->box = box;
+	p->wake_us = WORLD_NEVER;
+	timers_init(&p->timers);
+	limits_init(&p->limits);
+	tell_clock(p);
+	party_random(&p->world, &p->key, sizeof p->key);
+	for (int i = 0; i < PARTY_SOCKS; i++)
+		party_open(&p->world, NULL, &bound);
+	p->udx = udx_new(&p->world, &p->timers, &p->stats, &p->limits, &p->key);
+	if (p->udx == NULL)
+		sim_broken(s, "no memory for streams");
+	return p;
+}
+
+void
+party_end(struct party *p)
+{
+	for (struct talk *t = p->talks, *next; t != NULL; t = next) {
+		next = t->next;
+		if (t->udx != NULL)
+			udx_stream_free(t->udx);
+		free(t);
+	}
+	udx_free(p->udx);
+	p->udx = NULL;
+	timers_fini(&p->timers);
+}
+
+struct spot
+party_spot(const struct party *p, int sock)
+{
+	return (struct spot){p->actor->ep.ip, (uint16_t)(PARTY_PORT + sock)};
+}
+
+void
+party_sleep(struct party *p)
+{
+	p->asleep = true;
+	p->wake_us = WORLD_NEVER;
+	p->asleep_since_us = p->sim->now_us;
+}
+
+void
+party_wake(struct party *p)
+{
+	uint64_t us = p->sim->now_us - p->asleep_since_us;
+
+	p->asleep = false;
+	p->slept_us += us;
+	tell_clock(p);
+	udx_slept(p->udx, us);
+	party_settle(p);
+}
+
+void
+party_move(struct party *p)
+{
+	struct sim *s = p->sim;
+
+	net_unbind(&s->net, p->actor->ep.ip);
+	p->actor->ep.ip = sim_address(s);
+	net_bind(&s->net, p->actor->ep.ip, &p->actor->ep);
+}
+
+/* ---- talks ---- */
+
+static struct talk *
+talk_end_new(struct party *p, uint64_t writes)
+{
+	struct talk *t = mem_new(1, sizeof *t);
+	int err;
+
+	t->party = p;
+	t->to_write = writes;
+	t->pattern = prng_next(&p->sim->rand);
+	t->udx = udx_stream_new(p->udx, t, &err);
+	if (t->udx == NULL)
+		sim_broken(p->sim, "no stream: %s", err_text(err));
+	/* As the room above does: who has moved is heard though it is idle. */
+	udx_set_keepalive(t->udx, KEEPALIVE_MS);
+	t->next = p->talks;
+	p->talks = t;
+	return t;
+}
+
+struct talk *
+talk_new(struct party *first, struct party *second, uint64_t first_writes,
+    uint64_t second_writes)
+{
+	struct talk *a, *b;
+	struct udx_path path = {.to = spot_addr(party_spot(second, 0))};
+
+	tell_clock(first);
+	tell_clock(second);
+	a = talk_end_new(first, first_writes);
+	b = talk_end_new(second, second_writes);
+	a->other = b;
+	b->other = a;
+	path.id = udx_id(b->udx);
+	if (udx_connect(a->udx, &path) != 0)
+		sim_broken(first->sim, "a stream does not connect");
+	speak(b);
+	speak(a);
+	party_settle(second);
+	party_settle(first);
+	return a;
+}
+
+void
+talk_destroy(struct talk *t)
+{
+	if (t->udx == NULL)
+		return;
+	tell_clock(t->party);
+	udx_stream_free(t->udx);
+	t->udx = NULL;
+	t->closed = true;
+	t->err = ERR_RESET;
+	t->closed_us = t->party->sim->now_us;
+	party_settle(t->party);
+}
+
+int
+talk_change_path(struct talk *t, int sock, int peer_sock)
+{
+	struct udx_path path = {.sock = sock};
+	int err;
+
+	if (t->udx == NULL || t->other->udx == NULL)
+		return ERR_CLOSED;
+	path.id = udx_id(t->other->udx);
+	path.to = spot_addr(party_spot(t->other->party, peer_sock));
+	tell_clock(t->party);
+	err = udx_change_path(t->udx, &path);
+	party_settle(t->party);
+	return err;
+}
+
+bool
+talk_is_over(const struct talk *t)
+{
+	return t->closed && t->other->closed;
+}
+
+bool
+talk_agrees(const struct talk *t)
+{
+	const struct talk *o = t->other;
+
+	if (t->err != 0 || o->err != 0)
+		return t->err != 0 && o->err != 0;
+	return t->complete && o->complete;
+}
