@@ -12,6 +12,9 @@ enum {
 	/* Knocks at the other paths are repeated, each wait twice the last. */
 	KNOCK_MS_FIRST = 100,
 	KNOCK_MS_MAX = 2000,
+	/* Within this a server's first packet is acknowledged, or it went
+	 * nowhere: less than the first timeout, which would repeat it. */
+	DOUBT_MS = 500,
 };
 
 static struct udx_path
@@ -37,7 +40,7 @@ find(const struct conn *c, int sock, const struct addr *to)
 static bool
 may_use(const struct conn *c, int sock)
 {
-	return dht_has_socket(c->peers->base.dht, sock) ||
+	return dht_has_socket(c->peers->base.dht, sock) || sock == c->sock ||
 	       (c->puncher != NULL && puncher_has(c->puncher, sock));
 }
 
@@ -144,22 +147,52 @@ conn_source(struct conn *c)
 		conn_path(c, kind_of(c, &s), s.sock, &s.from);
 }
 
-void
-conn_paths_settle(struct conn *c)
+/* Moves the stream to the path over which the peer speaks, if it is another. */
+static void
+follow(struct conn *c)
 {
 	struct udx_path up;
 	struct udx_source s;
 	uint8_t i;
 
-	timer_disarm(c->peers->timers, &c->knock);
-	/* The client follows to where the server has answered. If both did,
-	 * they might change places. */
-	if (!c->initiator || !udx_source(c->udx, &s) || !s.taken)
+	if (!udx_source(c->udx, &s) || !s.taken)
 		return;
 	i = find(c, s.sock, &s.from);
-	if (i == c->paths_len || i == c->current)
+	if (i == c->paths_len || i == c->current || !may_use(c, s.sock))
 		return;
 	up = udx_path_of(c, &c->paths[i]);
 	if (udx_change_path(c->udx, &up) == 0)
 		c->current = i;
+}
+
+static void
+on_doubt(struct timer *t)
+{
+	struct conn *c = container_of(t, struct conn, knock);
+	struct udx_status st;
+
+	if (c->state != CONN_OPEN)
+		return;
+	udx_status(c->udx, &st);
+	if (st.srtt_us == 0) /* nothing was acknowledged */
+		follow(c);
+}
+
+/*
+ * The client follows to where the server has answered. If both did, they might
+ * change places; so the server stays where it is unless nothing of it arrives
+ * there, as when a relay has lied about where its client is.
+ */
+void
+conn_paths_settle(struct conn *c)
+{
+	struct peers *p = c->peers;
+
+	timer_disarm(p->timers, &c->knock);
+	if (c->initiator) {
+		follow(c);
+		return;
+	}
+	c->knock.fire = on_doubt;
+	timer_arm(p->timers, &c->knock, p->world->now_us + DOUBT_MS * 1000);
 }
