@@ -62,7 +62,7 @@ waiting_for(const struct control_listener *l)
  * time, as telling a client may end it and all that it has under way.
  */
 static void
-disappoint(struct control_listener *l)
+disappoint(struct control_listener *l, int err)
 {
 	struct control_operation *o;
 
@@ -71,7 +71,7 @@ disappoint(struct control_listener *l)
 	l->op = NULL;
 	while ((o = waiting_for(l)) != NULL) {
 		o->listener = NULL;
-		control_operation_fail(o, ERR_CANCELLED, 0);
+		control_operation_fail(o, err, 0);
 	}
 }
 
@@ -84,7 +84,7 @@ listener_end(struct control_listener *l)
 	l->ending = true;
 	l->client = NULL;
 	node_unlisten(l->control->daemon->node, l->number);
-	disappoint(l);
+	disappoint(l, ERR_CANCELLED);
 }
 
 void
@@ -239,7 +239,7 @@ on_unlistened(struct control_listener *l)
 {
 	/* By itself, as the node is leaving, if nobody has ended it. */
 	l->ending = true;
-	disappoint(l);
+	disappoint(l, ERR_CLOSED);
 	listener_free(l);
 }
 

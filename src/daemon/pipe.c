@@ -17,9 +17,8 @@ enum {
 	CHUNK = 1 << 17,
 	/* Then the network and the other programs have their turn. */
 	TURN_BYTES = 1 << 20,
-	/* A program that is gone: how often we look, and how many looks may
-	 * see no byte move before its connection is given up. */
-	LOOK_SECONDS = 5,
+	/* A program that is gone: how many looks, one a tick of 5 s, may see
+	 * no byte move before its connection is given up. */
 	LOOKS_MAX = 6,
 };
 
@@ -235,7 +234,9 @@ static bool
 set_up(struct pipe *p)
 {
 	struct event_base *base = p->daemon->base;
-	const struct timeval look = {.tv_sec = LOOK_SECONDS};
+	uint32_t ms = p->daemon->config.tick_ms;
+	const struct timeval look = {
+	    .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
 	p->readable =
 	    event_new(base, p->fd, EV_READ | EV_PERSIST, on_socket, p);

@@ -34,7 +34,8 @@ struct udp_socket {
 	struct event *readable, *writable, *pause, *rested;
 	struct outlet out;
 	struct rest rest;
-	int fd;          /* -1: free */
+	int fd;
+	bool open;       /* else the rest has never been written, or is stale */
 	uint32_t serial; /* of its opening, as the handle may be used again */
 	bool any_host;   /* bound to all addresses */
 	bool wants_local;
@@ -61,8 +62,6 @@ sockets_new(struct event_base *base, const struct sockets_owner *owner)
 		return NULL;
 	s->base = base;
 	s->owner = *owner;
-	for (int i = 0; i < SOCKETS_MAX; i++)
-		s->sock[i] = (struct udp_socket){.all = s, .fd = -1};
 	batch_init(&s->out);
 	inbox_init(&s->in);
 	return s;
@@ -101,7 +100,7 @@ read_round(struct sockets *s, struct udp_socket *u, struct catch *c)
 		s->owner.recv(s->owner.owner, &dg);
 		/* The owner may close the socket, and open another in its
 		 * place; the rest was not meant for that one. */
-		if (u->fd < 0 || u->serial != serial)
+		if (!u->open || u->serial != serial)
 			return false;
 	}
 	return more;
@@ -140,11 +139,12 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	s->owner.wake(s->owner.owner);
-	for (int i = 0; i < ROUNDS_MAX && read_round(s, u, &c); i++)
-		;
+	s->owner.wake(s->owner.owner); /* which may close it */
+	for (int i = 0; i < ROUNDS_MAX && u->open && u->serial == serial; i++)
+		if (!read_round(s, u, &c))
+			break;
 	s->owner.settle(s->owner.owner);
-	if (u->fd >= 0 && u->serial == serial)
+	if (u->open && u->serial == serial)
 		read_next(
 		    u, rest_after(&u->rest, now_us(), c.datagrams, c.bytes));
 }
@@ -164,6 +164,16 @@ out_later(struct udp_socket *u)
 }
 
 static void
+send_kept(struct sockets *s, struct udp_socket *u)
+{
+	outlet_again(&u->out);
+	if (u->out.wait == OUTLET_READY)
+		s->owner.writable(s->owner.owner, (int)(u - s->sock));
+	else
+		out_later(u);
+}
+
+static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct udp_socket *u = arg;
@@ -171,12 +181,9 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	s->owner.wake(s->owner.owner);
-	outlet_again(&u->out);
-	if (u->out.wait == OUTLET_READY)
-		s->owner.writable(s->owner.owner, (int)(u - s->sock));
-	else
-		out_later(u);
+	s->owner.wake(s->owner.owner); /* which may close it */
+	if (u->open && u->out.wait != OUTLET_READY)
+		send_kept(s, u);
 	s->owner.settle(s->owner.owner);
 }
 
@@ -204,7 +211,7 @@ sockets_several_addresses(struct sockets *s, bool several)
 {
 	s->several_addresses = several;
 	for (int i = 0; i < SOCKETS_MAX; i++)
-		if (s->sock[i].fd >= 0)
+		if (s->sock[i].open)
 			set_wants_local(s, &s->sock[i]);
 }
 
@@ -257,7 +264,7 @@ static struct udp_socket *
 free_slot(struct sockets *s)
 {
 	for (int i = 0; i < SOCKETS_MAX; i++)
-		if (s->sock[i].fd < 0)
+		if (!s->sock[i].open)
 			return &s->sock[i];
 	return NULL;
 }
@@ -285,7 +292,7 @@ drop_socket(struct udp_socket *u)
 			event_free(events[i]);
 	outlet_fini(&u->out);
 	close(u->fd);
-	u->fd = -1;
+	u->open = false;
 }
 
 int
@@ -304,7 +311,9 @@ sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
 		close(fd);
 		return ERR_SOCKET;
 	}
+	u->all = s;
 	u->fd = fd;
+	u->open = true;
 	outlet_init(&u->out, fd, &s->counts);
 	if (!make_events(s, u)) {
 		drop_socket(u);
@@ -327,7 +336,7 @@ sockets_close(struct sockets *s, int sock)
 	struct udp_socket *u = &s->sock[sock];
 
 	assert(sock >= 0 && sock < SOCKETS_MAX);
-	if (u->fd < 0)
+	if (!u->open)
 		return;
 	sockets_flush(s); /* what was committed counts as sent */
 	drop_socket(u);
@@ -338,7 +347,7 @@ sockets_close(struct sockets *s, int sock)
 static bool
 may_send(const struct sockets *s, int sock)
 {
-	return s->sock[sock].fd >= 0 && s->sock[sock].out.wait == OUTLET_READY;
+	return s->sock[sock].open && s->sock[sock].out.wait == OUTLET_READY;
 }
 
 uint8_t *

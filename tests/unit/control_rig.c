@@ -155,6 +155,7 @@ set_up(void)
 	key_pair_from_seed(&identity, (uint8_t[KEY_SEED_LEN]){1});
 	daemon_.base = event_base_new();
 	daemon_.node = &node;
+	daemon_.config.tick_ms = 5000;
 	daemon_.identity = &identity;
 	snprintf(path, sizeof path, "%s/state", dir);
 	ck_assert_int_eq(state_open(&daemon_.state, path), 0);

@@ -320,6 +320,40 @@ START_TEST(client_that_closes_has_ended)
 }
 END_TEST
 
+/* Nobody is there any more, and the peer neither ends nor sends: given up. */
+START_TEST(gone_client_does_not_hold_its_peer)
+{
+	struct peer_end *p;
+
+	daemon_.config.tick_ms = 1;
+	p = connected("");
+	client_free(p);
+	ck_assert(made[1].ended_here);
+	for (int i = 0; i < 5000 && !made[1].closed; i++) {
+		turn_loop();
+		poll(NULL, 0, 1);
+	}
+	ck_assert(made[1].closed);
+}
+END_TEST
+
+/* One that is there may be silent for as long as it likes. */
+START_TEST(silent_client_is_left_alone)
+{
+	struct peer_end *p;
+
+	daemon_.config.tick_ms = 1;
+	p = connected("");
+	shutdown(p->fd, SHUT_WR);
+	for (int i = 0; i < 50; i++) {
+		turn_loop();
+		poll(NULL, 0, 1);
+	}
+	ck_assert(!made[1].closed);
+	client_free(p);
+}
+END_TEST
+
 /* With bytes left that it had not read: that is no regular end. */
 START_TEST(client_that_breaks_off_resets)
 {
@@ -778,6 +812,8 @@ t_suite(void)
 	tcase_add_test(tc, peer_ends_and_still_hears);
 	tcase_add_test(tc, lost_peer_is_no_end);
 	tcase_add_test(tc, client_that_closes_has_ended);
+	tcase_add_test(tc, gone_client_does_not_hold_its_peer);
+	tcase_add_test(tc, silent_client_is_left_alone);
 	tcase_add_test(tc, client_that_breaks_off_resets);
 	tcase_add_test(tc, stopping_daemon_resets);
 	tcase_add_test(tc, others_may_disconnect_it);
