@@ -5,6 +5,7 @@
 
 #include "api/text.h"
 #include "base/err.h"
+#include "base/wire.h"
 
 /* Ordered so that easier characters come more often (Zooko, z-base-32). */
 static const char z32_digits[] = "ybndrfg8ejkmcpqxot1uwisza345h769";
@@ -26,29 +27,31 @@ text_z32(char out[TEXT_Z32_MAX], const uint8_t key[TEXT_KEY_LEN])
 	return out;
 }
 
+/* Any number of bytes, up to cap; *len is how many. */
 static int
-z32_parse(uint8_t key[TEXT_KEY_LEN], const char *text)
+z32_bytes(uint8_t *out, size_t cap, size_t *len, const char *text)
 {
-	uint8_t buf[TEXT_KEY_LEN];
 	uint32_t bits = 0;
-	unsigned held = 0, at = 0;
+	unsigned held = 0;
 
-	for (unsigned i = 0; i < TEXT_Z32_LEN; i++) {
-		const char *digit = strchr(z32_digits, text[i]);
+	*len = 0;
+	for (; *text != '\0'; text++) {
+		const char *digit = strchr(z32_digits, *text);
 
 		if (digit == NULL)
 			return ERR_MALFORMED;
 		bits = bits << 5 | (uint32_t)(digit - z32_digits);
 		held += 5;
-		if (held >= 8) {
-			held -= 8;
-			buf[at++] = (uint8_t)(bits >> held);
-		}
+		if (held < 8)
+			continue;
+		if (*len == cap)
+			return ERR_MALFORMED;
+		held -= 8;
+		out[(*len)++] = (uint8_t)(bits >> held);
 	}
-	/* One key has one text: padding that is not zero is a typing error. */
-	if ((bits & ((1u << held) - 1)) != 0)
+	/* Bytes have one text: padding that is not zero is a typing error. */
+	if (held >= 5 || (bits & ((1u << held) - 1)) != 0)
 		return ERR_MALFORMED;
-	memcpy(key, buf, sizeof buf);
 	return 0;
 }
 
@@ -59,31 +62,58 @@ text_hex(char out[TEXT_HEX_MAX], const uint8_t key[TEXT_KEY_LEN])
 }
 
 static int
-hex_parse(uint8_t key[TEXT_KEY_LEN], const char *text)
+hex_bytes(uint8_t *out, size_t cap, size_t *len, const char *text)
 {
-	uint8_t buf[TEXT_KEY_LEN];
 	const char *end;
-	size_t len;
 
-	if (sodium_hex2bin(
-		buf, sizeof buf, text, TEXT_HEX_LEN, NULL, &len, &end) != 0 ||
-	    len != sizeof buf || end != text + TEXT_HEX_LEN)
+	if (sodium_hex2bin(out, cap, text, strlen(text), NULL, len, &end) !=
+		0 ||
+	    *end != '\0')
 		return ERR_MALFORMED;
-	memcpy(key, buf, sizeof buf);
 	return 0;
 }
 
 int
 text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text)
 {
-	switch (strlen(text)) {
-	case TEXT_Z32_LEN:
-		return z32_parse(key, text);
-	case TEXT_HEX_LEN:
-		return hex_parse(key, text);
-	default:
+	uint8_t buf[TEXT_KEY_LEN];
+	size_t len = 0;
+	int err = ERR_MALFORMED;
+
+	if (strlen(text) == TEXT_Z32_LEN)
+		err = z32_bytes(buf, sizeof buf, &len, text);
+	else if (strlen(text) == TEXT_HEX_LEN)
+		err = hex_bytes(buf, sizeof buf, &len, text);
+	if (err == 0)
+		memcpy(key, buf, sizeof buf);
+	return err;
+}
+
+int
+text_address_parse(struct text_address *a, const char *text)
+{
+	enum { FLAG_NODES = 1 };
+	uint8_t buf[512];
+	size_t len, n;
+	struct rd r;
+	const uint8_t *key;
+
+	*a = (struct text_address){.nodes_len = 0};
+	/* Hex digits alone are hardly ever z-base-32 of that length. */
+	if (hex_bytes(buf, sizeof buf, &len, text) != 0 &&
+	    z32_bytes(buf, sizeof buf, &len, text) != 0)
 		return ERR_MALFORMED;
-	}
+	r = rd_init(buf, len);
+	key = rd_take(&r, TEXT_KEY_LEN);
+	if (key == NULL)
+		return ERR_MALFORMED;
+	memcpy(a->key, key, TEXT_KEY_LEN);
+	if (rd_left(&r) == 0 || !(rd_uint(&r) & FLAG_NODES))
+		return rd_ok(&r) ? 0 : ERR_MALFORMED;
+	n = rd_count(&r, ADDR_WIRE4_LEN);
+	for (; n > 0 && a->nodes_len < TEXT_NODES_MAX; n--)
+		a->nodes[a->nodes_len++] = rd_addr4(&r);
+	return rd_ok(&r) ? 0 : ERR_MALFORMED;
 }
 
 int
@@ -93,7 +123,7 @@ text_topic_parse(uint8_t topic[TEXT_KEY_LEN], const char *text)
 
 	if (len == 0)
 		return ERR_MALFORMED;
-	if (len == TEXT_HEX_LEN && hex_parse(topic, text) == 0)
+	if (len == TEXT_HEX_LEN && text_key_parse(topic, text) == 0)
 		return 0;
 	crypto_generichash(
 	    topic, TEXT_KEY_LEN, (const uint8_t *)text, len, NULL, 0);

@@ -11,12 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
+
 enum {
 	TEXT_KEY_LEN = 32,
 	TEXT_Z32_LEN = 52,
 	TEXT_Z32_MAX = TEXT_Z32_LEN + 1, /* with NUL, as the others */
 	TEXT_HEX_LEN = 64,
 	TEXT_HEX_MAX = TEXT_HEX_LEN + 1,
+	TEXT_NODES_MAX = 8, /* as many as connect takes */
 };
 
 /* Each fills out and returns it. */
@@ -25,6 +28,19 @@ const char *text_hex(char out[TEXT_HEX_MAX], const uint8_t key[TEXT_KEY_LEN]);
 
 /* Reads z-base-32 or hex: 0 or ERR_MALFORMED, and then key is untouched. */
 int text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text);
+
+/*
+ * Where a peer is: its key and, if the text goes on behind it, nodes that may
+ * know the peer, spec 03 §8.1. Beyond TEXT_NODES_MAX they are left out. 0 or
+ * ERR_MALFORMED.
+ */
+struct text_address {
+	uint8_t key[TEXT_KEY_LEN];
+	struct addr nodes[TEXT_NODES_MAX];
+	size_t nodes_len;
+};
+
+int text_address_parse(struct text_address *a, const char *text);
 
 /*
  * Reads 64 hex digits; any other text is hashed with BLAKE2b-256. 0, or

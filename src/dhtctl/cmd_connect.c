@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "api/text.h"
 #include "dhtctl/dhtctl.h"
 #include "dhtctl/join.h"
 
@@ -8,11 +9,32 @@ enum {
 	TIMEOUT_S_MAX = 3600, /* what the daemon takes */
 };
 
+/* A key, or an address: a key and nodes to ask first. */
+static json_t *
+destination(const char *text)
+{
+	struct text_address a;
+	char buf[ADDR_TEXT_MAX], key[TEXT_Z32_MAX];
+	json_t *params, *relays;
+
+	/* What is neither is the daemon's to refuse, in its words. */
+	if (text_address_parse(&a, text) != 0 || a.nodes_len == 0)
+		return json_pack("{s:s}", "public_key", text);
+	relays = json_array();
+	for (size_t i = 0; i < a.nodes_len; i++)
+		if (addr_usable(&a.nodes[i]))
+			json_array_append_new(
+			    relays, json_string(addr_format(&a.nodes[i], buf)));
+	params = json_pack(
+	    "{s:s, s:o}", "public_key", text_z32(key, a.key), "relays", relays);
+	return params;
+}
+
 int
 cmd_connect(struct ctl *c, char **argv)
 {
 	struct client *cl = &c->client;
-	json_t *params = json_pack("{s:s}", "public_key", argv[0]), *result;
+	json_t *params = destination(argv[0]), *result;
 	json_int_t conn = 0;
 	int code = add_identity(c, params);
 

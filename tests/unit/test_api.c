@@ -62,6 +62,51 @@ START_TEST(bad_key_is_refused)
 }
 END_TEST
 
+/* Serialised addresses of the reference; each cut is refused or shorter. */
+START_TEST(address_row)
+{
+	const json_t *v = t_kind("handshake.json", "address", _i);
+	const json_t *in = t_get(v, "in"), *out = t_get(v, "out");
+	bool bare = json_object_get(in, "hex") != NULL;
+	const json_t *what = bare ? out : in, *nodes = t_get(what, "nodes");
+	char *hex = strdup(t_string(bare ? in : out, "hex"));
+	char buf[ADDR_TEXT_MAX];
+	struct text_address a;
+
+	ck_assert_int_eq(text_address_parse(&a, hex), 0);
+	t_assert_hex(a.key, TEXT_KEY_LEN, t_string(what, "public_key"));
+	ck_assert_uint_eq(a.nodes_len, json_array_size(nodes));
+	for (size_t i = 0; i < a.nodes_len; i++)
+		ck_assert_str_eq(addr_format(&a.nodes[i], buf),
+		    json_string_value(json_array_get(nodes, i)));
+	while (*hex != '\0') {
+		hex[strlen(hex) - 1] = '\0';
+		if (text_address_parse(&a, hex) == 0)
+			ck_assert_uint_ge(strlen(hex), TEXT_Z32_LEN);
+	}
+	free(hex);
+}
+END_TEST
+
+START_TEST(address_in_z32)
+{
+	/* address/with-nodes */
+	static const char z32[] =
+	    "orhzqdiexwmi6iidktucgud63ufa5nwtsuzdxe176a8iz"
+	    "d6jsqkynysggp1yn1qnaa3sey1jae";
+	struct text_address a;
+	char buf[ADDR_TEXT_MAX], bad[sizeof z32 + 1];
+
+	ck_assert_int_eq(text_address_parse(&a, z32), 0);
+	ck_assert_uint_eq(a.nodes_len, 2);
+	ck_assert_str_eq(addr_format(&a.nodes[1], buf), "198.51.100.2:49737");
+	snprintf(bad, sizeof bad, "%s2", z32);
+	ck_assert_int_eq(text_address_parse(&a, bad), ERR_MALFORMED);
+	ck_assert_int_eq(text_address_parse(&a, ""), ERR_MALFORMED);
+	ck_assert_int_eq(text_address_parse(&a, "hello"), ERR_MALFORMED);
+}
+END_TEST
+
 static const struct {
 	const char *text, *hex;
 } topics[] = {
@@ -336,6 +381,9 @@ t_suite(void)
 
 	tcase_add_loop_test(tc, key_is_read_as_it_is_shown, 0, T_ROWS(keys));
 	tcase_add_loop_test(tc, bad_key_is_refused, 0, T_ROWS(bad_keys));
+	tcase_add_loop_test(
+	    tc, address_row, 0, t_kinds("handshake.json", "address"));
+	tcase_add_test(tc, address_in_z32);
 	tcase_add_loop_test(tc, topic_is_hex_or_hashed, 0, T_ROWS(topics));
 	tcase_add_loop_test(tc, base64_is_bounded, 0, T_ROWS(b64));
 	tcase_add_loop_test(
