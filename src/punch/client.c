@@ -238,12 +238,14 @@ knock(struct puncher *p)
 void
 client_begin(struct puncher *p)
 {
-	struct punch_event e = {.kind = PUNCH_CANDIDATE,
-	    .addr = p->peer.addr,
-	    .sock = p->out->hole.sock};
+	struct punch_event e = {.kind = PUNCH_CANDIDATE, .addr = p->peer.addr};
 
+	/* Where ports count up, the search for the server has taken nobody
+	 * knows how many: only a new socket can tell what comes next. */
+	if (gauge_step(&p->out->gauge) != 0)
+		puncher_reopen(p);
+	e.sock = p->out->hole.sock;
 	knock(p);
-	lookout_refresh(p->out);
 	probe_round(p);
 	/* A server of ours has opened its NAT for our socket already: the
 	 * first packet of the stream may pass, spec 04 §17.2. */
