@@ -56,51 +56,64 @@ give_up(struct pipe *p, int err)
 
 /* ---- from the program to the peer ---- */
 
-/* What was sent before the connection was there. True if all of it is gone. */
-static bool
+/*
+ * Gives bytes to the connection. How many it took, or ERR_MEMORY; of one that
+ * is closed all are lost, which its news will tell.
+ */
+static ptrdiff_t
+pass_on(struct pipe *p, const void *bytes, size_t len)
+{
+	ptrdiff_t taken = node_conn_write(p->daemon->node, p->conn, bytes, len);
+
+	return taken == ERR_CLOSED ? (ptrdiff_t)len : taken;
+}
+
+/* What was read before there was room for it. 0 or ERR_MEMORY. */
+static int
 send_early(struct pipe *p)
 {
-	struct node *n = p->daemon->node;
 	struct evbuffer_iovec v;
+	ptrdiff_t taken = 1;
 
-	while (evbuffer_peek(p->early, -1, NULL, &v, 1) > 0 && v.iov_len > 0) {
-		ptrdiff_t taken =
-		    node_conn_write(n, p->conn, v.iov_base, v.iov_len);
-
-		if (taken <= 0)
-			return false;
-		evbuffer_drain(p->early, (size_t)taken);
+	while (taken > 0 && evbuffer_peek(p->early, -1, NULL, &v, 1) > 0 &&
+	       v.iov_len > 0) {
+		taken = pass_on(p, v.iov_base, v.iov_len);
+		if (taken > 0)
+			evbuffer_drain(p->early, (size_t)taken);
 	}
-	return true;
+	return taken < 0 ? (int)taken : 0;
 }
 
 /*
- * Reads what the connection has room for. Bytes read, 0 at the end, or -1 and
- * errno. The few that it would not take nevertheless are kept.
+ * Reads as much as there is room for; what is not taken nevertheless waits.
+ * False if there is no more for now; *err if there never will be.
  */
-static ssize_t
-read_some(struct pipe *p, size_t room)
+static bool
+read_some(struct pipe *p, size_t room, int *err)
 {
 	uint8_t chunk[CHUNK];
 	ssize_t n = recv(p->fd, chunk, room < CHUNK ? room : CHUNK, 0);
 	ptrdiff_t taken;
 
-	if (n <= 0)
-		return n;
-	taken = node_conn_write(p->daemon->node, p->conn, chunk, (size_t)n);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			*err = ERR_CANCELLED;
+		return errno == EINTR;
+	}
+	p->heard_all = n == 0;
+	p->moved += (size_t)n;
+	taken = pass_on(p, chunk, (size_t)n);
 	if (taken < 0)
-		taken = n; /* its end will be told */
-	if (taken < n)
-		evbuffer_add(p->early, chunk + taken, (size_t)(n - taken));
-	return n;
+		*err = (int)taken;
+	else if (taken < n && evbuffer_add(p->early, chunk + taken,
+				  (size_t)(n - taken)) != 0)
+		*err = ERR_MEMORY;
+	return n > 0 && taken == n;
 }
 
 static void
 end_ours(struct pipe *p)
 {
-	event_del(p->readable);
-	if (p->ended)
-		return;
 	p->ended = true;
 	node_conn_end(p->daemon->node, p->conn);
 }
@@ -109,34 +122,29 @@ end_ours(struct pipe *p)
 static bool
 pump_out(struct pipe *p)
 {
-	size_t turn = 0, room = 0;
-	ssize_t n;
+	uint64_t turn_end = p->moved + TURN_BYTES;
+	size_t room = 0;
+	int err;
 
-	if (p->ended || !send_early(p))
+	if (p->ended)
 		return true;
-	while (!p->heard_all && turn < TURN_BYTES) {
+	err = send_early(p);
+	while (err == 0 && evbuffer_get_length(p->early) == 0 &&
+	       !p->heard_all && p->moved < turn_end) {
 		room = node_conn_room(p->daemon->node, p->conn);
-		if (room == 0)
+		if (room == 0 || !read_some(p, room, &err))
 			break;
-		n = read_some(p, room);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN) {
-			give_up(p, ERR_CANCELLED);
-			return false;
-		}
-		if (n < 0)
-			break;
-		p->heard_all = n == 0;
-		turn += (size_t)n;
 	}
-	p->moved += turn;
-	if (p->heard_all && evbuffer_get_length(p->early) == 0)
-		end_ours(p);
-	else if (room == 0)
-		event_del(p->readable); /* until NEWS_READY */
+	if (err != 0) {
+		give_up(p, err);
+		return false;
+	}
+	if (evbuffer_get_length(p->early) > 0 || room == 0 || p->heard_all)
+		event_del(p->readable); /* until NEWS_READY, if at all */
 	else
 		event_add(p->readable, NULL);
+	if (p->heard_all && evbuffer_get_length(p->early) == 0)
+		end_ours(p);
 	return true;
 }
 

@@ -339,7 +339,7 @@ size_t
 node_conn_room(struct node *n, uint32_t conn)
 {
 	(void)n;
-	return made_find(conn) != NULL ? made[conn].room : 0;
+	return made_find(conn) != NULL ? made[conn].room + made[conn].lied : 0;
 }
 
 ptrdiff_t
@@ -351,6 +351,8 @@ node_conn_write(struct node *n, uint32_t conn, const void *p, size_t len)
 	if (c == NULL)
 		return ERR_CLOSED;
 	ck_assert(!c->ended_here);
+	if (c->fails != 0)
+		return c->fails;
 	len = len < c->room ? len : c->room;
 	ck_assert_uint_le(len, sizeof c->out - c->out_len);
 	memcpy(c->out + c->out_len, p, len);

@@ -23,6 +23,8 @@ enum { NEWS_QUEUE = 64, MADE_CONNS_MAX = 8, MADE_BYTES_MAX = 1 << 21 };
 struct made_conn {
 	bool used, ended_here, ended_there, closed;
 	size_t room;            /* bytes that writes may still take */
+	size_t lied;            /* more than that is promised */
+	int fails;              /* what writes return, if not 0 */
 	size_t in_len, in_used; /* from the peer */
 	size_t out_len;         /* to the peer */
 	uint8_t in[MADE_BYTES_MAX], out[MADE_BYTES_MAX];

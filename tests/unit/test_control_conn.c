@@ -220,6 +220,44 @@ START_TEST(no_room_stops_the_client_alone)
 }
 END_TEST
 
+/* What was read and is not taken waits, and nothing overtakes it. */
+START_TEST(less_is_taken_than_there_was_room_for)
+{
+	struct peer_end *p = connected("");
+	struct made_conn *c = &made[1];
+
+	c->room = 4;
+	c->lied = 100;
+	say(p, "0123456789", 10);
+	say(p, "abcdef", 6);
+	turn_some();
+	ck_assert_uint_eq(c->out_len, 4);
+	c->room = 3;
+	ready();
+	ck_assert_uint_eq(c->out_len, 7);
+	c->room = 100;
+	ready();
+	ck_assert_uint_eq(c->out_len, 16);
+	ck_assert_mem_eq(c->out, "0123456789abcdef", 16);
+	client_free(p);
+}
+END_TEST
+
+/* No byte may be missing in the midst of others. */
+START_TEST(write_that_fails_ends_it)
+{
+	struct peer_end *p = connected("");
+
+	made[1].fails = ERR_MEMORY;
+	say(p, "0123456789", 10);
+	turn_some();
+	ck_assert(made[1].closed);
+	ck_assert_int_eq(client_finds(p), 0);
+	ck_assert(hung_up(p));
+	client_free(p);
+}
+END_TEST
+
 START_TEST(slow_reader_holds_its_peer_alone)
 {
 	struct peer_end *p = connected("");
@@ -807,6 +845,8 @@ t_suite(void)
 	tcase_add_test(tc, early_bytes_are_the_streams);
 	tcase_add_test(tc, early_bytes_wait_for_room);
 	tcase_add_test(tc, no_room_stops_the_client_alone);
+	tcase_add_test(tc, less_is_taken_than_there_was_room_for);
+	tcase_add_test(tc, write_that_fails_ends_it);
 	tcase_add_test(tc, slow_reader_holds_its_peer_alone);
 	tcase_add_test(tc, client_ends_and_still_hears);
 	tcase_add_test(tc, peer_ends_and_still_hears);
