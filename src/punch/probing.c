@@ -10,8 +10,10 @@ enum {
 	FAN_MIN = 16,
 	/* The responder waits a second longer than the initiator. */
 	GRACE_MS = 1000,
-	/* Guessed ports come true at once or not at all. */
+	/* Guessed ports come true at once or not at all; the reference tries
+	 * them a second after it has heard of them, and each second again. */
 	GUESS_MS = 1200,
+	GUESS_STRANGER_MS = 4500,
 };
 
 /* As the dense ones of the schedule. */
@@ -209,7 +211,9 @@ end_ms(const struct puncher *p)
 
 	if (!p->initiator)
 		return ms + GRACE_MS;
-	return puncher_guesses(p) ? GUESS_MS : ms;
+	if (!puncher_guesses(p))
+		return ms;
+	return p->peer.native ? GUESS_MS : GUESS_STRANGER_MS;
 }
 
 int
