@@ -32,8 +32,10 @@ enum {
 	/* From the answer to the proof of a path; also what an open client
 	 * waits for its server, spec 03 §8.2. */
 	PATHS_MS = 10000,
-	/* Known nodes get so much of a start before the walk. */
+	/* Known nodes get so much of a start before the walk; a peer that is
+	 * connected gets two round trips, if that is more. */
 	WALK_AFTER_MS = 150,
+	WALK_AFTER_MS_MAX = 1000,
 	/* A try without an answer lets another begin, 07 H2. */
 	STAGGER_MS = 300,
 	TRIES_OPEN = 3, /* at a time, from the start ... */
@@ -64,6 +66,7 @@ struct dial {
 	struct try tries[TRIES_MAX];
 	uint8_t tries_len, tries_open, tries_allowed;
 
+	uint32_t walk_after_ms;
 	struct query *walk;
 	bool walked;  /* no more walks to come */
 	bool asking;  /* the walk asks who knows the key */
@@ -289,9 +292,15 @@ static void
 add_peer(struct dial *d)
 {
 	const struct conn *c = conn_to_reuse(d->peers, d->key);
+	struct conn_status st;
 
 	if (c == NULL)
 		return;
+	conn_status(c, &st);
+	if (st.udx.srtt_us / 500 > d->walk_after_ms)
+		d->walk_after_ms = (uint32_t)(st.udx.srtt_us / 500);
+	if (d->walk_after_ms > WALK_AFTER_MS_MAX)
+		d->walk_after_ms = WALK_AFTER_MS_MAX;
 	d->tries[d->tries_len++] = (struct try){
 	    .dial = d, .node = conn_remote(c), .sock = conn_sock(c)};
 	/* It will answer; if not, the others' turn comes soon. */
@@ -461,7 +470,7 @@ dial_begin(struct dial *d, const struct dial_spec *spec)
 	err = timer_arm(ts, &d->deadline, after(d, timeout_ms));
 	if (err == 0)
 		err = timer_arm(ts, &d->next,
-		    after(d, d->tries_len > 0 ? WALK_AFTER_MS : 0));
+		    after(d, d->tries_len > 0 ? d->walk_after_ms : 0));
 	if (err == 0)
 		begin_tries(d);
 	return err;
@@ -486,6 +495,7 @@ dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 	d->next.fire = on_next;
 	d->deadline.fire = on_deadline;
 	d->tries_allowed = TRIES_OPEN;
+	d->walk_after_ms = WALK_AFTER_MS;
 	memcpy(d->key, spec->key, KEY_LEN);
 	key_target(d->target, d->key);
 	cs.owner = d;
