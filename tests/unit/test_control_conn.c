@@ -796,6 +796,56 @@ START_TEST(identity_is_the_callers_choice)
 }
 END_TEST
 
+/* The latest client, as another user. */
+static struct peer_end *
+other_user(void)
+{
+	struct peer_end *p = client_new();
+	struct control_client *cl =
+	    TAILQ_LAST(&daemon_.control->clients, control_clients);
+
+	cl->peer.uid = 12345;
+	cl->peer.access = API_USER;
+	return p;
+}
+
+START_TEST(what_is_anothers_is_out_of_reach)
+{
+	static const char *const lines[] = {
+	    REQUEST("unlisten", "\"listener\":1"),
+	    REQUEST("disconnect", "\"conn\":2"),
+	    REQUEST("key_show", "\"name\":\"web\""),
+	    REQUEST("listen", "\"name\":\"web\""), ACCEPT("1"), /* ends it */
+	};
+	struct peer_end *l = listening(LISTEN), *p = other_user();
+
+	ask_right(l, REQUEST("key_new", "\"name\":\"web\""));
+	comes_in(2);
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		ask_wrong(p, lines[i], API_ERR_FAILED);
+	ck_assert(!made[2].closed);
+	ck_assert_uint_eq(node.unlistened, 0);
+	client_free(p);
+	client_free(l);
+}
+END_TEST
+
+/* The node's key is not for everybody: each user has one of its own. */
+START_TEST(other_users_have_keys_of_their_own)
+{
+	struct peer_end *p = other_user();
+
+	ask_wrong(p, REQUEST("key_new", ""), API_ERR_DENIED);
+	say_line(p, LISTEN);
+	turn_some();
+	ck_assert_uint_eq(node.last_op, 1);
+	ck_assert_mem_ne(node.own_key, identity.public_key, KEY_LEN);
+	client_free(p);
+	turn_some();
+	ck_assert(TAILQ_EMPTY(&daemon_.keyring.lent));
+}
+END_TEST
+
 START_TEST(longest_lists_fit_a_line)
 {
 	static const struct {
@@ -830,6 +880,8 @@ add_listeners(TCase *tc)
 	tcase_add_loop_test(tc, offer_is_answered, 0, 2);
 	tcase_add_test(tc, unannounced_listener_is_told);
 	tcase_add_test(tc, identity_is_the_callers_choice);
+	tcase_add_test(tc, what_is_anothers_is_out_of_reach);
+	tcase_add_test(tc, other_users_have_keys_of_their_own);
 	tcase_add_loop_test(tc, longest_lists_fit_a_line, 0, 3);
 }
 
