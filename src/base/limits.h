@@ -104,9 +104,9 @@
 	/* Byte streams with peers. */ \
 	X(streams, "streams", 16384, 1, 1048576, \
 	    "streams alive at a time, also those being set up or relayed") \
-	X(stream_send, "stream-send", 16777216, 65536, 1073741824, \
+	X(stream_send, "stream-send", 67108864, 65536, 1073741824, \
 	    "bytes written to one stream that wait to be acknowledged") \
-	X(stream_window, "stream-window", 16777216, 65536, 1073741824, \
+	X(stream_window, "stream-window", 67108864, 65536, 1073741824, \
 	    "bytes received by one stream that wait to be read") \
 	X(stream_memory, "stream-memory", 268435456, 1048576, 4294967295, \
 	    "bytes in the buffers of all streams") \

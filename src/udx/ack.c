@@ -22,6 +22,25 @@ arrived(struct udx_stream *s, uint32_t seq)
 	s->acked = true;
 }
 
+/*
+ * Peers repeat their ranges with every packet, and on a long path with losses
+ * these hold thousands: what is known already is stepped over as a whole.
+ */
+static void
+take_range(struct udx_stream *s, struct packet_range range)
+{
+	const struct flight *f = &s->flight;
+	uint32_t seq = range.start;
+
+	while (seq_diff(seq, range.end) < 0) {
+		if (flight_at(f, seq)->state != SENT_SACKED)
+			arrived(s, seq);
+		seq = flight_at(f, seq)->next;
+	}
+	if (seq_diff(flight_at(f, range.start)->next, seq) < 0)
+		flight_at(f, range.start)->next = seq;
+}
+
 static void
 selective(struct udx_stream *s, const struct packet *p)
 {
@@ -35,13 +54,10 @@ selective(struct udx_stream *s, const struct packet *p)
 		uint32_t start = range.start - f->una;
 		uint32_t end = range.end - f->una;
 
-		if (start >= end || end > flight_len(f)) {
+		if (start < end && end <= flight_len(f))
+			take_range(s, range);
+		else
 			s->udx->stats->sacks_refused++;
-			continue;
-		}
-		for (uint32_t seq = range.start; seq != range.end; seq++)
-			if (flight_at(f, seq)->state != SENT_SACKED)
-				arrived(s, seq);
 	}
 }
 

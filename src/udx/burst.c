@@ -80,33 +80,60 @@ burst_header(struct udx_stream *s, uint8_t *out, uint8_t type, uint8_t offset,
 	packet_encode(out, &p);
 }
 
+/* n ranges from one on, after the header. */
 static void
-put_ranges(const struct reorder *r, uint8_t *out, uint32_t n)
+put_ranges(const struct reorder *r, uint8_t *out, uint32_t from, uint32_t n)
 {
 	struct wr w = wr_init(out, (size_t)n * PACKET_RANGE);
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = from; i < from + n; i++) {
 		wr_le32(&w, r->ranges[i].start);
 		wr_le32(&w, r->ranges[i].end);
 	}
 }
 
-bool
-burst_bare(struct udx_stream *s, uint8_t type)
+static bool
+put_ack(struct udx_stream *s, uint32_t from, uint32_t n)
 {
 	struct burst b = {.stream = s};
-	uint32_t ranges = type == PACKET_ACK ? s->early.ranges_len : 0;
-	uint8_t *out;
+	uint8_t *out =
+	    burst_room(&b, PACKET_HEADER + (size_t)n * PACKET_RANGE, 1);
 
-	if (ranges > PACKET_RANGES_MAX)
-		ranges = PACKET_RANGES_MAX;
-	if (ranges > 0)
-		type = PACKET_SACK;
-	out = burst_room(&b, PACKET_HEADER + (size_t)ranges * PACKET_RANGE, 1);
 	if (out == NULL)
 		return false;
-	burst_header(s, out, type, 0, s->flight.nxt);
-	put_ranges(&s->early, out + PACKET_HEADER, ranges);
+	burst_header(
+	    s, out, n > 0 ? PACKET_SACK : PACKET_ACK, 0, s->flight.nxt);
+	put_ranges(&s->early, out + PACKET_HEADER, from, n);
+	burst_end(&b);
+	return true;
+}
+
+bool
+burst_ack(struct udx_stream *s)
+{
+	const uint32_t max = PACKET_RANGES_MAX;
+	uint32_t n = s->early.ranges_len;
+
+	if (n <= max)
+		return put_ack(s, 0, n);
+	/*
+	 * The lowest, as peers expect; and in a packet of their own the
+	 * highest, where what is new arrives: on a long path with losses the
+	 * sender would otherwise not hear of it before all gaps below are
+	 * closed, and stand still.
+	 */
+	return put_ack(s, 0, max) && put_ack(s, n - max, max);
+}
+
+bool
+burst_heartbeat(struct udx_stream *s)
+{
+	struct burst b = {.stream = s};
+	uint8_t *out = burst_room(&b, PACKET_HEADER, 1);
+
+	if (out == NULL)
+		return false;
+	burst_header(s, out, PACKET_HEARTBEAT, 0, s->flight.nxt);
 	burst_end(&b);
 	return true;
 }

@@ -130,6 +130,7 @@ flight_move(struct flight *f, uint32_t seq, enum sent_state to)
 	} else if (to == SENT_LOST) {
 		insert(f, &f->lost, seq);
 	} else {
+		p->next = seq + 1;
 		f->sacked++;
 		f->unacked -= p->len;
 	}

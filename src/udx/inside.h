@@ -47,7 +47,7 @@ enum {
 	WINDOW_FIRST = 256 << 10, /* of ours, until tuned */
 	/* What a stream may hold even if all of them hold too much. */
 	STREAM_SHARE = 16 << 10,
-	FLIGHT_MAX = 16384,   /* packets sent and not acknowledged */
+	FLIGHT_MAX = 1 << 16, /* packets sent and not acknowledged */
 	EXPIRIES_MAX = 7,     /* timeouts in a row, spec 05 §6 */
 	MESSAGES_MAX = 64,    /* waiting, in each direction */
 	EARLY_RELAYED = 8,    /* packets kept for a partner, spec 05 §14 */
@@ -65,11 +65,13 @@ enum sent_state { SENT_OUT, SENT_LOST, SENT_SACKED };
 /* A packet sent; its number is its place. */
 struct sent {
 	struct cc_packet cc;
-	struct cut from;     /* its payload in the send buffer */
-	uint32_t prev, next; /* numbers, in the list of its state */
-	uint16_t len;        /* of payload */
-	uint8_t type;        /* DATA, END or both */
-	uint8_t pad;         /* not 0: an MTU probe, while it was sent once */
+	struct cut from; /* its payload in the send buffer */
+	/* Numbers, in the list of its state; of a sacked one, next is where the
+	 * run of sacked ones that begins here ends, or goes on. */
+	uint32_t prev, next;
+	uint16_t len; /* of payload */
+	uint8_t type; /* DATA, END or both */
+	uint8_t pad;  /* not 0: an MTU probe, while it was sent once */
 	uint8_t state;
 	bool again;  /* was sent more than once */
 	bool silent; /* tells no round-trip time: the machine slept */
@@ -385,8 +387,10 @@ void burst_end(struct burst *b);
 void burst_header(struct udx_stream *s, uint8_t *out, uint8_t type,
     uint8_t offset, uint32_t seq);
 
-/* A packet without payload. False: the socket is full. */
-bool burst_bare(struct udx_stream *s, uint8_t type);
+/* What carries no payload, with the ranges if there are any. False: the
+ * socket is full. */
+bool burst_ack(struct udx_stream *s);
+bool burst_heartbeat(struct udx_stream *s);
 
 /* ---- path.c ---- */
 

@@ -17,7 +17,7 @@
 #include "udx/packet.h"
 
 enum {
-	REORDER_DISTANCE = 1 << 15, /* packets ahead of base, and beyond */
+	REORDER_DISTANCE = 1 << 16, /* packets ahead of base, and beyond */
 	REORDER_RANGES = 1024,      /* more would need as many losses */
 };
 

@@ -277,6 +277,13 @@ wanted(const struct udx_stream *s)
 	return n;
 }
 
+/* The writer is what it waits for, neither a full buffer nor the peer. */
+static bool
+lacks_data(const struct udx_stream *s)
+{
+	return s->flight.lost.len == 0 && !has_new(s) && !s->full;
+}
+
 /* True if more could leave at once. */
 static bool
 send_data(struct udx_stream *s, struct burst *b, size_t *sent)
@@ -297,7 +304,7 @@ send_data(struct udx_stream *s, struct burst *b, size_t *sent)
 		s->ack_due &= s->early.ranges_len > 0;
 	}
 	*sent += total;
-	if (waiting_size(s) == 0 && s->flight.bytes < cc_window(&s->cc))
+	if (lacks_data(s) && s->flight.bytes < cc_window(&s->cc))
 		cc_app_limited(&s->cc, s->flight.bytes);
 	return size > 0 && total > 0 && !s->blocked;
 }
@@ -307,12 +314,12 @@ static bool
 send_words(struct udx_stream *s)
 {
 	if (s->ack_due) {
-		if (!burst_bare(s, PACKET_ACK))
+		if (!burst_ack(s))
 			return false;
 		s->ack_due = false;
 	}
 	if (s->heartbeat_due) {
-		if (!burst_bare(s, PACKET_HEARTBEAT))
+		if (!burst_heartbeat(s))
 			return false;
 		s->heartbeat_due = false;
 	}

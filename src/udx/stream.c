@@ -6,7 +6,8 @@
 
 enum {
 	IDS_TRIED = 16,
-	SEND_FIRST = 256 << 10, /* until the window of congestion is larger */
+	SEND_FIRST = 256 << 10, /* unsent, beyond the window of congestion */
+	WAKE_ROOM = 64 << 10,   /* a writer wakes up for a good piece of work */
 };
 
 /* ---- life ---- */
@@ -148,31 +149,39 @@ stream_check_end(struct udx_stream *s)
 
 /* ---- bytes out ---- */
 
-/* Enough for the path, so that it never runs dry between two turns. */
+/* How much more may lie in the send buffer. */
 static uint64_t
-send_limit(const struct udx_stream *s)
+send_room(const struct udx_stream *s)
 {
-	uint64_t limit = SEND_FIRST, max = s->udx->limits->stream_send;
+	const struct udx *u = s->udx;
+	uint64_t max = u->limits->stream_send;
+	/* One window more than is under way: it never runs dry between two
+	 * turns, and no more waits here than the path takes in a round. */
+	uint64_t ahead = SEND_FIRST;
 
-	if (s->connected && limit < 2 * cc_window(&s->cc) + SEND_FIRST)
-		limit = 2 * cc_window(&s->cc) + SEND_FIRST;
-	if (udx_buffered(s->udx) >= s->udx->limits->stream_memory)
-		limit = STREAM_SHARE;
-	return limit < max ? limit : max;
+	if (s->connected)
+		ahead += cc_window(&s->cc);
+	if (udx_buffered(u) >= u->limits->stream_memory)
+		max = STREAM_SHARE;
+	if (s->out.len >= max || s->out.unsent >= ahead)
+		return 0;
+	max -= s->out.len;
+	ahead -= s->out.unsent;
+	return max < ahead ? max : ahead;
 }
 
 size_t
 udx_room(struct udx_stream *s)
 {
-	uint64_t limit = send_limit(s);
+	uint64_t room = send_room(s);
 
 	if (s->closed || s->end_wanted)
 		return 0;
 	/* The limit also falls without a write, with the window or by others'
 	 * buffers: whoever is told that there is no room is woken later. */
-	if (s->out.len + UDX_ROOM_MIN > limit)
+	if (room < UDX_ROOM_MIN)
 		s->full = true;
-	return s->full ? 0 : (size_t)(limit - s->out.len);
+	return s->full ? 0 : (size_t)room;
 }
 
 uint8_t *
@@ -197,8 +206,9 @@ udx_commit(struct udx_stream *s, size_t len)
 void
 stream_released(struct udx_stream *s)
 {
-	/* Not for each packet: a writer wakes up for a good piece of work. */
-	if (s->full && s->out.len <= send_limit(s) / 4 * 3) {
+	uint64_t room = s->full ? send_room(s) : 0;
+
+	if (room >= WAKE_ROOM || (room >= UDX_ROOM_MIN && s->out.unsent == 0)) {
 		s->full = false;
 		udx_tell(s, UDX_EV_WRITABLE);
 	}

@@ -81,15 +81,20 @@ world_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
 }
 
 static void
-put_on_way(struct lab *r, struct lab_packet *p)
+put_on_way(struct lab_end *e, struct lab_packet *p)
 {
-	struct lab_packet **at = &r->way;
+	struct lab_packet **at = &e->way;
 
-	p->order = r->order++;
+	p->order = e->lab->order++;
+	/* Mostly it is the last to arrive, and thousands are under way. */
+	if (e->way != NULL && e->way_last->at_us <= p->at_us)
+		at = &e->way_last->next;
 	while (*at != NULL && (*at)->at_us <= p->at_us)
 		at = &(*at)->next;
 	p->next = *at;
 	*at = p;
+	if (p->next == NULL)
+		e->way_last = p;
 }
 
 static struct lab_packet *
@@ -151,7 +156,7 @@ send_one(struct lab_end *e, const uint8_t *buf, size_t len)
 		q->at_us = left_us + r->link.delay_us;
 		if (r->link.jitter_us > 0)
 			q->at_us += lab_below(r, r->link.jitter_us);
-		put_on_way(r, q);
+		put_on_way(e, q);
 	}
 }
 
@@ -216,8 +221,8 @@ lab_fini(struct lab *r)
 		udx_free(r->end[i].udx);
 		timers_fini(&r->end[i].timers);
 		free_packets(r->end[i].got);
+		free_packets(r->end[i].way);
 	}
-	free_packets(r->way);
 }
 
 struct lab_stream *
@@ -317,24 +322,52 @@ deliver(struct lab *r, struct lab_packet *p)
 	free(p);
 }
 
-bool
-lab_step(struct lab *r, uint64_t until_us)
+/* Whose packet arrives next, in the order of sending if at once; or NULL. */
+static struct lab_end *
+next_sender(struct lab *r)
 {
-	uint64_t next = r->way != NULL ? r->way->at_us : WORLD_NEVER;
+	struct lab_end *next = NULL;
+
+	for (int i = 0; i < LAB_ENDS; i++) {
+		const struct lab_packet *p = r->end[i].way;
+
+		if (p != NULL && (next == NULL || p->at_us < next->way->at_us ||
+				     (p->at_us == next->way->at_us &&
+					 p->order < next->way->order)))
+			next = &r->end[i];
+	}
+	return next;
+}
+
+static uint64_t
+next_event(struct lab *r)
+{
+	const struct lab_end *sender = next_sender(r);
+	uint64_t next = sender != NULL ? sender->way->at_us : WORLD_NEVER;
 
 	for (int i = 0; i < LAB_ENDS; i++)
 		if (timers_deadline(&r->end[i].timers) < next)
 			next = timers_deadline(&r->end[i].timers);
+	return next;
+}
+
+bool
+lab_step(struct lab *r, uint64_t until_us)
+{
+	uint64_t next = next_event(r);
+	struct lab_end *sender;
+
 	if (r->tick_us != 0 && next > r->now_us && next != WORLD_NEVER)
 		next = (next + r->tick_us - 1) / r->tick_us * r->tick_us;
 	if (next > until_us)
 		return false;
 	if (next > r->now_us)
 		r->now_us = next;
-	while (r->way != NULL && r->way->at_us <= r->now_us) {
-		struct lab_packet *p = r->way;
+	while ((sender = next_sender(r)) != NULL &&
+	       sender->way->at_us <= r->now_us) {
+		struct lab_packet *p = sender->way;
 
-		r->way = p->next;
+		sender->way = p->next;
 		deliver(r, p);
 	}
 	lab_settle(r);

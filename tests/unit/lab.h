@@ -62,6 +62,7 @@ struct lab_end {
 	uint64_t sent, sent_bytes, bursts;
 	uint64_t free_at_us;               /* of its link */
 	struct lab_packet *got, **got_end; /* without a udx */
+	struct lab_packet *way, *way_last; /* what it has sent, by time */
 };
 
 struct lab {
@@ -69,7 +70,6 @@ struct lab {
 	uint64_t tick_us; /* the ends wake up at multiples of it; 0: in time */
 	struct lab_link link;
 	struct lab_end end[LAB_ENDS];
-	struct lab_packet *way; /* by time */
 	/* Sees each packet as it is sent; false: it is lost. */
 	bool (*filter)(struct lab *r, const struct lab_packet *p, void *arg);
 	void *filter_arg;

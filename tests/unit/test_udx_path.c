@@ -314,10 +314,10 @@ START_TEST(moves_in_flight)
 	ck_assert_uint_ge(flight_len(&p.a->s->flight), 10);
 	if (_i == 1) {
 		/* They are lost, and all else that goes there. */
-		while (p.lab.way != NULL) {
-			struct lab_packet *gone = p.lab.way;
+		while (p.lab.end[0].way != NULL) {
+			struct lab_packet *gone = p.lab.end[0].way;
 
-			p.lab.way = gone->next;
+			p.lab.end[0].way = gone->next;
 			free(gone);
 		}
 	}
