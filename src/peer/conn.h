@@ -70,7 +70,7 @@ int conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
 
 /*
  * Offers a path, after conn_shaken(): our socket, the peer's address. Nothing
- * if the connection is open or the address is offered already.
+ * if the connection is open; one that is offered already is knocked at again.
  */
 void conn_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to);

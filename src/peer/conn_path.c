@@ -103,11 +103,19 @@ void
 conn_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to)
 {
-	struct conn_path *path = &c->paths[c->paths_len];
+	struct conn_path *path = &c->paths[find(c, sock, to)];
 	struct udx_path up;
 
-	if (c->state != CONN_PROVING || to->port == 0 ||
-	    c->paths_len == CONN_PATHS_MAX || find(c, sock, to) != c->paths_len)
+	if (c->state != CONN_PROVING || to->port == 0)
+		return;
+	if (path < c->paths + c->paths_len) {
+		/* There is news of it: what was sent before may be lost. */
+		up = udx_path_of(c, path);
+		if (c->initiator)
+			udx_knock(c->udx, &up);
+		return;
+	}
+	if (c->paths_len == CONN_PATHS_MAX)
 		return;
 	*path = (struct conn_path){.kind = kind, .sock = sock, .to = *to};
 	conn_note_path(c, ATTEMPT_TRY, path);

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "peer/inside.h"
+#include "peer/inside.h"
 #include "peer_rig.h"
 #include "t.h"
 
@@ -273,6 +274,33 @@ START_TEST(neighbours_meet_inside)
 	ck_assert(node_conn(rig.node, 0, &c));
 	ck_assert_int_eq(c.path, CONN_PATH_LAN);
 	ck_assert(addr_equal(&c.remote, &s->alive[0]));
+}
+END_TEST
+
+/*
+ * The first packet by a path may be lost; if the path is offered again, as
+ * when the peer's probe comes, nobody waits for a timeout.
+ */
+START_TEST(a_path_offered_again_is_knocked_at)
+{
+	struct addr to;
+	struct conn *c;
+	size_t before, knocks = 0;
+
+	add(RIG_KNOWS, 3);
+	rig.server.alive_len = 0;
+	peer_rig_connect(&rig);
+	peer_rig_run_ms(&rig, 500);
+	c = peers_nth(rig.node->peers, 0);
+	ck_assert(conn_has_path(c));
+	to = conn_remote(c);
+	before = rig.world.sent_len;
+	conn_path(c, CONN_PATH_PUNCHED, conn_sock(c), &to);
+	for (size_t i = before; i < rig.world.sent_len; i++)
+		knocks += addr_equal(&rig.world.sent[i].meta.to, &to) &&
+			  rig.world.sent[i].len == UDX_HEADER_LEN;
+	ck_assert_uint_eq(knocks, 1);
+	ck_assert_ptr_null(peers_nth(rig.node->peers, 1));
 }
 END_TEST
 
@@ -560,6 +588,7 @@ add_answer_tests(TCase *tc)
 	tcase_add_test(tc, connects_when_the_server_came_first);
 	tcase_add_test(tc, direct_answer_names_the_server);
 	tcase_add_test(tc, neighbours_meet_inside);
+	tcase_add_test(tc, a_path_offered_again_is_knocked_at);
 	tcase_add_test(tc, no_path_is_told_as_such);
 	tcase_add_test(tc, says_what_it_is);
 }
