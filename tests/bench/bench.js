@@ -7,6 +7,7 @@ const path = require('path')
 
 const sections = {
   ...require('./requests'),
+  ...require('./connect'),
   ...require('./streams')
 }
 

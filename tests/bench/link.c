@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * link [--rate BIT/S] [--delay-us N] [--loss-ppm N] [--queue BYTES] [--seed N]
+ * link [--hosts N] [--rate BIT/S] [--delay-us N] [--loss-ppm N]
+ *     [--queue BYTES] [--seed N]
  *
- * A link between two network namespaces, 10.77.0.1 and 10.77.0.2, which it
- * makes and which vanish with it. Both directions have the rate, the one-way
- * delay, the loss and the queue (default: one bandwidth-delay product).
+ * A link between network namespaces, 11.1.1.1, 11.1.2.1 and so on, which it
+ * makes and which vanish with it; two if nothing is said. What each sends has
+ * the rate, the one-way delay, the loss and the queue (default: one bandwidth-
+ * delay product) to itself.
  *
- * Says {"a":PATH,"b":PATH}, for nsenter --net=PATH, when the link is there;
- * then, for each line of its input, what has passed since the line before;
- * and ends with its input.
+ * Says {"hosts":[PATH,...]}, for nsenter --net=PATH, when the link is there;
+ * then, for each line of its input, what has passed of each since the line
+ * before; and ends with its input.
  *
  * Exit: 0, or 77 if this is not allowed here.
  */
@@ -29,6 +31,7 @@
 
 enum {
 	EXIT_SKIPPED = 77,
+	HOSTS_MAX = 100,
 	/* Packets read from one end before the others have a turn. */
 	READ_MAX = 64,
 	/* Packets that come out within this leave together, as a network card
@@ -37,53 +40,68 @@ enum {
 	NS = 1000000000,
 };
 
-struct direction {
+/* A namespace, and the line that what it sends takes. */
+struct host {
+	struct tun tun;
 	struct pipe *pipe;
-	int from, to;
-	uint64_t refused; /* by the device at the far end */
+	uint64_t refused; /* by the device at the far end, or for nobody */
 	struct pipe_counts told;
 };
 
-static struct direction ways[2];
+static struct host hosts[HOSTS_MAX];
+static int hosts_len = 2;
 
 /* ---- packets ---- */
 
 /* True if there may be more. */
 static bool
-take_in(struct direction *d)
+take_in(struct host *h)
 {
-	int n;
-
-	for (n = 0; n < READ_MAX; n++) {
+	for (int n = 0; n < READ_MAX; n++) {
 		ssize_t len =
-		    read(d->from, pipe_room(d->pipe), PIPE_PACKET_MAX);
+		    read(h->tun.fd, pipe_room(h->pipe), PIPE_PACKET_MAX);
 
 		if (len <= 0)
 			return false;
-		pipe_put(d->pipe, now_ns(), (size_t)len);
+		pipe_put(h->pipe, now_ns(), (size_t)len);
 	}
 	return true;
 }
 
+/* Whose the packet is, by the third byte of where it goes; -1: nobody's. */
+static int
+owner(const uint8_t *packet, size_t len)
+{
+	enum { THIRD = 18 };
+
+	if (len <= THIRD || packet[THIRD] == 0 || packet[THIRD] > hosts_len)
+		return -1;
+	return packet[THIRD] - 1;
+}
+
 static void
-let_out(struct direction *d, uint64_t now)
+let_out(struct host *h, uint64_t now)
 {
 	const uint8_t *packet;
 	size_t len;
 
-	while ((packet = pipe_get(d->pipe, now, &len)) != NULL)
-		if (write(d->to, packet, len) < 0)
-			d->refused++;
+	while ((packet = pipe_get(h->pipe, now, &len)) != NULL) {
+		int to = owner(packet, len);
+
+		if (to < 0 || write(hosts[to].tun.fd, packet, len) < 0)
+			h->refused++;
+	}
 }
 
 /* Nanoseconds until something comes out; -1: nothing is under way. */
 static int64_t
 wait_ns(void)
 {
-	uint64_t due = pipe_due(ways[0].pipe), now = now_ns();
+	uint64_t due = PIPE_NEVER, now = now_ns();
 
-	if (pipe_due(ways[1].pipe) < due)
-		due = pipe_due(ways[1].pipe);
+	for (int i = 0; i < hosts_len; i++)
+		if (pipe_due(hosts[i].pipe) < due)
+			due = pipe_due(hosts[i].pipe);
 	if (due == PIPE_NEVER)
 		return -1;
 	return due > now + GATHER_NS ? (int64_t)(due - now) : GATHER_NS;
@@ -94,23 +112,23 @@ wait_ns(void)
 static void
 tell(void)
 {
-	for (int i = 0; i < 2; i++) {
-		struct direction *d = &ways[i];
-		struct pipe_counts c = *pipe_counts(d->pipe), *t = &d->told;
+	printf("{\"passed\":[");
+	for (int i = 0; i < hosts_len; i++) {
+		struct host *h = &hosts[i];
+		struct pipe_counts c = *pipe_counts(h->pipe), *t = &h->told;
 
 		printf("%s{\"in\":%llu,\"out\":%llu,\"lost\":%llu,"
 		       "\"full\":%llu,\"refused\":%llu,\"bytes_out\":%llu}",
-		    i == 0 ? "{\"ab\":" : ",\"ba\":",
-		    (unsigned long long)(c.in - t->in),
+		    i == 0 ? "" : ",", (unsigned long long)(c.in - t->in),
 		    (unsigned long long)(c.out - t->out),
 		    (unsigned long long)(c.lost - t->lost),
 		    (unsigned long long)(c.full - t->full),
-		    (unsigned long long)d->refused,
+		    (unsigned long long)h->refused,
 		    (unsigned long long)(c.bytes_out - t->bytes_out));
-		d->told = c;
-		d->refused = 0;
+		h->told = c;
+		h->refused = 0;
 	}
-	printf("}\n");
+	printf("]}\n");
 	fflush(stdout);
 }
 
@@ -129,26 +147,29 @@ asked(void)
 static void
 run(void)
 {
-	struct pollfd fds[] = {{.fd = ways[0].from, .events = POLLIN},
-	    {.fd = ways[1].from, .events = POLLIN},
-	    {.fd = STDIN_FILENO, .events = POLLIN}};
+	struct pollfd fds[HOSTS_MAX + 1];
+	struct pollfd *input = &fds[hosts_len];
 
+	for (int i = 0; i < hosts_len; i++)
+		fds[i] = (struct pollfd){hosts[i].tun.fd, POLLIN, 0};
+	*input = (struct pollfd){STDIN_FILENO, POLLIN, 0};
 	for (bool more = false;;) {
 		int64_t wait = more ? 0 : wait_ns();
 		struct timespec t = {.tv_sec = (time_t)(wait / NS),
 		    .tv_nsec = (long)(wait % NS)};
 
-		if (ppoll(fds, 3, wait < 0 ? NULL : &t, NULL) < 0 &&
+		if (ppoll(fds, (nfds_t)hosts_len + 1, wait < 0 ? NULL : &t,
+			NULL) < 0 &&
 		    errno != EINTR)
 			die("ppoll");
-		if (fds[2].revents != 0 && !asked())
+		if (input->revents != 0 && !asked())
 			return;
 		more = false;
-		for (int i = 0; i < 2; i++)
-			if (take_in(&ways[i]))
+		for (int i = 0; i < hosts_len; i++)
+			if (fds[i].revents != 0 && take_in(&hosts[i]))
 				more = true;
-		for (int i = 0; i < 2; i++)
-			let_out(&ways[i], now_ns());
+		for (int i = 0; i < hosts_len; i++)
+			let_out(&hosts[i], now_ns());
 	}
 }
 
@@ -172,6 +193,8 @@ parse(char **argv, struct pipe_setup *s)
 			s->delay_ns = 1000 * (uint64_t)number(value, 0, NS);
 		else if (strcmp(word, "--loss-ppm") == 0)
 			s->loss_ppm = (uint32_t)number(value, 0, 1000000);
+		else if (strcmp(word, "--hosts") == 0)
+			hosts_len = (int)number(value, 2, HOSTS_MAX);
 		else if (strcmp(word, "--queue") == 0)
 			s->queue = (uint64_t)number(value, 1500, NS);
 		else
@@ -195,32 +218,42 @@ take_precedence(void)
 	prctl(PR_SET_TIMERSLACK, 1ul);
 }
 
+static int
+open_host(struct host *h, int number, struct pipe_setup *s)
+{
+	char address[sizeof "11.1.255.1"];
+
+	snprintf(address, sizeof address, "11.1.%d.1", number);
+	if (tun_open(&h->tun, address) != 0)
+		return -1;
+	h->pipe = pipe_new(s);
+	s->seed++;
+	return h->pipe == NULL ? -1 : 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct pipe_setup s = {.rate = 100000000, .delay_ns = 25000000};
-	struct tun a, b;
 
 	(void)argc;
 	parse(argv, &s);
-	if (tun_open(&a, "10.77.0.1") != 0 || tun_open(&b, "10.77.0.2") != 0) {
+	for (int i = 0; i < hosts_len; i++) {
+		if (open_host(&hosts[i], i + 1, &s) == 0)
+			continue;
 		fprintf(
 		    stderr, "no link can be made here: %s\n", strerror(errno));
 		return EXIT_SKIPPED;
 	}
-	ways[0] =
-	    (struct direction){.pipe = pipe_new(&s), .from = a.fd, .to = b.fd};
-	s.seed++;
-	ways[1] =
-	    (struct direction){.pipe = pipe_new(&s), .from = b.fd, .to = a.fd};
-	if (ways[0].pipe == NULL || ways[1].pipe == NULL)
-		die("link");
 	take_precedence();
-	printf("{\"a\":\"/proc/%d/fd/%d\",\"b\":\"/proc/%d/fd/%d\"}\n",
-	    (int)getpid(), a.ns, (int)getpid(), b.ns);
+	printf("{\"hosts\":[");
+	for (int i = 0; i < hosts_len; i++)
+		printf("%s\"/proc/%d/fd/%d\"", i == 0 ? "" : ",", (int)getpid(),
+		    hosts[i].tun.ns);
+	printf("]}\n");
 	fflush(stdout);
 	run();
-	pipe_free(ways[0].pipe);
-	pipe_free(ways[1].pipe);
+	for (int i = 0; i < hosts_len; i++)
+		pipe_free(hosts[i].pipe);
 	return 0;
 }

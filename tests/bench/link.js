@@ -11,26 +11,36 @@ const ONE_WAY_US = 25000 // a round trip of 50 ms
 
 // Without one, both ends are on loopback.
 class Link {
-  constructor ({ rate, lossPpm = 0, delayUs = ONE_WAY_US, queue, seed = 1 }) {
+  constructor ({
+    hosts = 2, rate, lossPpm = 0, delayUs = ONE_WAY_US, queue, seed = 1
+  }) {
     this.options = { rate, lossPpm, delayUs }
     this.nextPort = 20000
-    const args = ['--rate', rate, '--loss-ppm', lossPpm,
+    const args = ['--hosts', hosts, '--rate', rate, '--loss-ppm', lossPpm,
       '--delay-us', delayUs, '--seed', seed]
     if (queue) args.push('--queue', queue)
     this.speaker = new Speaker([tool('link'), ...args.map(String)])
   }
 
   async ready () {
-    const { a, b } = await this.speaker.until('a')
-    this.namespaces = { a, b }
+    this.namespaces = (await this.speaker.until('hosts')).hosts
     return this
   }
 
-  // What has passed each way since it was asked last.
+  // What each host has sent since this was asked last.
   async passed () {
     this.speaker.lines = []
     this.speaker.tell('')
-    return this.speaker.until('ab')
+    return (await this.speaker.until('passed')).passed
+  }
+
+  // The words that take a command to a host.
+  enter (host) {
+    return ['nsenter', `--net=${this.namespaces[host]}`]
+  }
+
+  static address (host) {
+    return `11.1.${host + 1}.1`
   }
 
   end () {
@@ -44,16 +54,15 @@ const PROGRAMS = {
   tcp: () => [tool('tcp')]
 }
 
-// One end of streams. side: which end of the link it is at.
+// One end of streams, at a host of the link.
 class End {
-  constructor (who, role, side, link) {
-    const host = side => !link ? '127.0.0.1' : `10.77.0.${side === 'a' ? 1 : 2}`
+  constructor (who, role, host, link) {
     this.who = who
     this.role = role
     // Before others, so that what the machine does besides is not measured.
     this.enter = process.getuid() === 0 ? ['nice', '-n', '-20'] : []
-    if (link) this.enter.push('nsenter', `--net=${link.namespaces[side]}`)
-    this.host = host(side)
+    if (link) this.enter.push(...link.enter(host))
+    this.host = link ? Link.address(host) : '127.0.0.1'
     this.link = link
   }
 
@@ -83,8 +92,8 @@ class Pair {
   // from, to: ours, js or tcp. options: of the sender; back: of the receiver.
   constructor ({ from, to = from, link, options = {}, back = {}, roles }) {
     const [send, receive] = roles || ['send', 'receive']
-    this.sender = new End(from, send, 'a', link)
-    this.receiver = new End(to, receive, 'b', link)
+    this.sender = new End(from, send, 0, link)
+    this.receiver = new End(to, receive, 1, link)
     this.options = options
     this.back = back
   }

@@ -183,8 +183,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "linkcheck: see the head of linkcheck.c\n");
 		return 2;
 	}
-	in = open_in(argv[2], "10.77.0.2", 1);
-	out = open_in(argv[1], "10.77.0.2", 0);
+	in = open_in(argv[2], "11.1.2.1", 1);
+	out = open_in(argv[1], "11.1.2.1", 0);
 	rate = (uint64_t)number(argv[3], 1000, 10L * NS);
 	delay = measure_delay();
 	loss = measure_loss(rate);

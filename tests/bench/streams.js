@@ -104,7 +104,7 @@ async function loopback (short) {
 // The link is what it claims, or nothing that is measured on it means a thing.
 async function checkLink (settings) {
   const link = await new Link(settings).ready()
-  const { a, b } = link.namespaces
+  const [a, b] = link.namespaces
   const { stdout } = await run(tool('linkcheck'), [a, b, `${settings.rate}`])
   await link.end()
   const is = note({ section: 'check', ...link.options, ...JSON.parse(stdout) })

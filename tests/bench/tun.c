@@ -74,7 +74,7 @@ set_network(int ctl, const char *address)
 		0)
 		return -1;
 	if (ioctl(ctl, SIOCSIFTXQLEN, &ifr) != 0 ||
-	    set_address(ctl, NAME, address, "255.255.255.0") != 0)
+	    set_address(ctl, NAME, address, "255.255.0.0") != 0)
 		return -1;
 	return set_up(ctl, NAME) != 0 || set_up(ctl, "lo") != 0 ? -1 : 0;
 }

@@ -16,7 +16,7 @@ struct tun {
 };
 
 /*
- * Makes one with that address in 10.77.0.0/24. Leaves the calling process in
+ * Makes one with that address in a /16. Leaves the calling process in
  * the new namespace. 0, or -1 and errno.
  */
 int tun_open(struct tun *t, const char *address);

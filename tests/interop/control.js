@@ -7,11 +7,12 @@ const net = require('net')
 const { sleep } = require('./util')
 
 // Resolves with the result, and the socket, paused behind the line of the
-// reply; rejects with the daemon's words.
-async function call (path, method, params) {
+// reply; rejects with the daemon's words. early: bytes for the peer, behind the
+// request.
+async function call (path, method, params, early = '') {
   for (;;) {
     try {
-      return await callOnce(path, method, params)
+      return await callOnce(path, method, params, early)
     } catch (err) {
       if (err.code !== 'EAGAIN') throw err
       await sleep(10) // more knock at once than the socket lets wait
@@ -19,10 +20,11 @@ async function call (path, method, params) {
   }
 }
 
-function callOnce (path, method, params = {}) {
+function callOnce (path, method, params = {}, early) {
   const socket = net.connect({ path, allowHalfOpen: true })
   let read = Buffer.alloc(0)
-  socket.write(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) + '\n')
+  const request = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
+  socket.write(`${request}\n${early}`)
   return new Promise((resolve, reject) => {
     const gone = () => reject(new Error(`${method}: the daemon hung up`))
     function onData (data) {

@@ -125,8 +125,8 @@ function clean (settings) {
   const link = { rate: 100e6, queue: 100 * MB }
   return onLink(settings, link, async (on, made) => {
     const { sent } = await bulk(on, 20 * MB)
-    const { ab } = await made.passed()
-    assert.strictEqual(ab.lost + ab.full + ab.refused, 0)
+    const [forth] = await made.passed()
+    assert.strictEqual(forth.lost + forth.full + forth.refused, 0)
     assert.strictEqual(sent.resent, 0)
     assert.strictEqual(sent.mtu, MTU)
   })
