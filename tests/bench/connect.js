@@ -75,6 +75,7 @@ class Daemon {
     await new Promise((resolve, reject) => {
       socket.once('data', resolve).once('error', reject)
         .once('end', () => reject(new Error('the stream has ended')))
+        .resume()
     })
     const ms = Number(process.hrtime.bigint() - begin) / 1e6
     socket.end()
@@ -140,6 +141,9 @@ async function network () {
 
 // Each key once without a word about it, and once more when it is known.
 async function dialAll (ends, count) {
+  const times = {
+    ours: { cold: [], cached: [] }, js: { cold: [], cached: [] }
+  }
   const keys = {}
   for (const who of Object.keys(ends)) {
     keys[who] = await ends[who][0].serve(count)
@@ -161,14 +165,11 @@ async function dialAll (ends, count) {
       }
     }
   }
-}
-
-const times = {
-  ours: { cold: [], cached: [] }, js: { cold: [], cached: [] }
+  return times
 }
 
 async function firstByte (count) {
-  await dialAll(await network(), count)
+  const times = await dialAll(await network(), count)
   console.log('ms from connect to the first byte that comes back; round trips ' +
     `of 50 ms,\na network of ${NODES} nodes: medians of ${count} keys\n`)
   const widths = [14, 10, 10, 10, 8, 8]

@@ -74,6 +74,15 @@ function idleTable () {
       one.kib.toFixed(1), `${(one.cpu * 100).toFixed(2)} %`]))
 }
 
+function connectTable () {
+  const ms = (who, way) =>
+    figure({ section: 'connect', who, way }, one => one.ms)
+  return table(['', 'ours, ms', 'JavaScript, ms', 'ratio'],
+    ['cold', 'cached'].map(way => [way, ms('ours', way).toFixed(0),
+      ms('js', way).toFixed(0),
+      (ms('ours', way) / ms('js', way)).toFixed(2)]))
+}
+
 function draw () {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'bench-doc-'))
   const cost = PAIRS.map(name => `"${name}" ` +
@@ -140,4 +149,18 @@ ${sharingTable()}
 ## Streams that say nothing
 
 ${idleTable()}
+
+## From a key to its first byte
+
+Each node in a network namespace of its own, every way between two of them a
+round trip of 50 ms. A key is dialed, and a byte written at once; what is
+measured is when it comes back. *Cold* is a key of which the dialer knows
+nothing, *cached* one whose nodes it knows, ours from the dial before,
+JavaScript by being told.
+
+${connectTable()}
+
+A connection costs the listener's daemon 1 CPU-second for every
+${figure({ section: 'setups' }, one => one.dials / one.cpu).toFixed(0)}, its
+local client included.
 `)
