@@ -5,32 +5,40 @@
 #include "dhtctl/dhtctl.h"
 #include "dhtctl/reason.h"
 
+/* What the daemon's dialer says, see peer/dialer.h. */
 static const struct reason reasons[] = {
-    {"not-found", EXIT_NOT_FOUND,
+    {ERR_NOT_FOUND, EXIT_NOT_FOUND,
 	"no node knows this key; is it complete, and does its owner listen?"},
-    {"unreachable", EXIT_UNREACHABLE,
+    {ERR_UNREACHABLE, EXIT_UNREACHABLE,
 	"is this machine online? `dhtctl status` tells"},
-    {"version", EXIT_VERSION,
+    {ERR_PEER_VERSION, EXIT_VERSION,
 	"the two ends speak different versions; the older one needs an"
 	" update"},
-    {"refused", EXIT_REFUSED, "the owner of the key does not let you in"},
-    {"no-answer", EXIT_NO_ANSWER,
+    {ERR_PEER_REFUSED, EXIT_REFUSED,
+	"the owner of the key does not let you in"},
+    {ERR_PEER_BUSY, EXIT_FAILED, "try again in half a minute"},
+    {ERR_NO_ANSWER, EXIT_NO_ANSWER,
 	"it may have gone a moment ago, or its list does not name your key,"
 	" which `dhtctl key` shows"},
-    {"timeout", EXIT_TIMEOUT,
+    {ERR_TIMEOUT, EXIT_TIMEOUT,
 	"`dhtctl explain` tells how far it came, and --timeout gives it"
 	" longer"},
-    {"no-path", EXIT_NO_PATH,
+    {ERR_NO_PATH, EXIT_NO_PATH,
 	"firewalls on both sides let nothing through; `dhtctl explain` tells"
 	" what was tried"},
-    {"reset", EXIT_LOST, "the connection was lost"},
+    {ERR_PUNCH, EXIT_NO_PATH, "`dhtctl explain` tells what was tried"},
+    {ERR_NAT_UNKNOWN, EXIT_NO_PATH, "try again; `dhtctl explain` tells more"},
+    {ERR_NAT_RANDOM, EXIT_NO_PATH,
+	"one of the two needs a network that can be reached from outside"},
+    {ERR_ABORTED, EXIT_NO_PATH, "`dhtctl explain` tells what was tried"},
+    {ERR_RESET, EXIT_LOST, "the connection was lost"},
 };
 
 const struct reason *
 reason_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
-		if (strcmp(reasons[i].name, name) == 0)
+		if (strcmp(err_name(reasons[i].err), name) == 0)
 			return &reasons[i];
 	}
 	return NULL;

@@ -6,8 +6,8 @@
 #define DHTCTL_REASON_H
 
 struct reason {
-	const char *name; /* err_name of the control protocol */
-	int code;         /* enum exit_code */
+	int err;  /* whose name the control protocol tells */
+	int code; /* enum exit_code */
 	const char *advice;
 };
 

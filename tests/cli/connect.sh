@@ -177,14 +177,16 @@ fails_as() {
 }
 
 fails_as 1 limit 'connect: m'
-fails_as 4 refused 'does not let you in'
+fails_as 1 peer-busy 'half a minute'
+fails_as 4 peer-refused 'does not let you in'
 fails_as 5 timeout 'longer'
 fails_as 6 not-found 'is it complete'
 fails_as 7 unreachable 'online'
-fails_as 8 version 'needs an update'
+fails_as 8 peer-version 'needs an update'
 fails_as 9 no-answer 'its list'
 fails_as 10 reset 'lost'
 fails_as 11 no-path 'firewalls'
+fails_as 11 nat-random 'reached from outside'
 
 # The daemon of the peer is stopped: that is no regular end.
 listens lost
