@@ -9,35 +9,47 @@
 enum { UNPROVEN_MAX = 8 };
 
 static struct message *
-message_new(const void *p, size_t len)
+message_new(struct udx *u, const void *p, size_t len)
 {
-	struct message *m = malloc(sizeof *m + len);
+	struct message *m = NULL;
 
+	if (udx_buffered(u) < u->limits->stream_memory)
+		m = malloc(sizeof *m + len);
 	if (m == NULL)
 		return NULL;
 	*m = (struct message){.len = (uint16_t)len};
 	if (len > 0)
 		memcpy(m->bytes, p, len);
+	u->stock.held += sizeof *m + len;
 	return m;
 }
 
 static void
-drop_all(struct message_queue *q)
+message_free(struct udx *u, struct message *m)
+{
+	if (m == NULL)
+		return;
+	u->stock.held -= sizeof *m + m->len;
+	free(m);
+}
+
+static void
+drop_all(struct udx *u, struct message_queue *q)
 {
 	struct message *m;
 
 	while ((m = STAILQ_FIRST(q)) != NULL) {
 		STAILQ_REMOVE_HEAD(q, link);
-		free(m);
+		message_free(u, m);
 	}
 }
 
 void
 messages_fini(struct udx_stream *s)
 {
-	drop_all(&s->in_messages);
-	drop_all(&s->out_messages);
-	free(s->lent);
+	drop_all(s->udx, &s->in_messages);
+	drop_all(s->udx, &s->out_messages);
+	message_free(s->udx, s->lent);
 	s->lent = NULL;
 }
 
@@ -54,7 +66,7 @@ udx_send_message(struct udx_stream *s, const void *p, size_t len)
 		return ERR_TOO_BIG;
 	if (s->out_messages_len == MESSAGES_MAX)
 		return ERR_FULL;
-	m = message_new(p, len);
+	m = message_new(s->udx, p, len);
 	if (m == NULL)
 		return ERR_MEMORY;
 	STAILQ_INSERT_TAIL(&s->out_messages, m, link);
@@ -78,7 +90,7 @@ message_flush(struct udx_stream *s, struct burst *b)
 		memcpy(out + PACKET_HEADER, m->bytes, m->len);
 		STAILQ_REMOVE_HEAD(&s->out_messages, link);
 		s->out_messages_len--;
-		free(m);
+		message_free(s->udx, m);
 	}
 	return true;
 }
@@ -93,7 +105,7 @@ message_in(struct udx_stream *s, const struct packet *p, const struct dgram *dg,
 	struct message *m = NULL;
 
 	if (s->in_messages_len < max)
-		m = message_new(p->payload.p, p->payload.len);
+		m = message_new(s->udx, p->payload.p, p->payload.len);
 	if (m == NULL) {
 		s->udx->stats->messages_dropped++;
 		return;
@@ -111,7 +123,7 @@ udx_next_message(struct udx_stream *s, struct udx_message *out)
 {
 	struct message *m = STAILQ_FIRST(&s->in_messages);
 
-	free(s->lent);
+	message_free(s->udx, s->lent);
 	s->lent = m;
 	if (m == NULL)
 		return false;

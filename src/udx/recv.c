@@ -18,7 +18,7 @@ static uint32_t
 allowance(const struct udx_stream *s)
 {
 	const struct udx *u = s->udx;
-	uint64_t own = s->in.cap + s->early.cost;
+	uint64_t own = s->in.cap + reorder_held(&s->early);
 	uint64_t others = u->stock.held - own;
 	uint64_t max = u->limits->stream_memory, left = STREAM_SHARE;
 
@@ -118,19 +118,35 @@ drain_early(struct udx_stream *s)
 	s->udx->stock.held -= cost - s->early.cost;
 }
 
+/*
+ * How far ahead a packet may be: so many small ones as fit the window, and more
+ * than any number of full ones.
+ */
+static int32_t
+reach(const struct udx_stream *s)
+{
+	enum { SMALL = 64, LEAST = 1024 };
+	uint32_t packets = s->window / SMALL;
+
+	if (packets < LEAST)
+		return LEAST;
+	return packets < REORDER_DISTANCE ? (int32_t)packets : REORDER_DISTANCE;
+}
+
 static int
 keep_early(struct udx_stream *s, const struct packet *p)
 {
-	size_t cost = s->early.cost;
+	size_t held = reorder_held(&s->early);
 	uint64_t all = allowance(s);
 	int err;
 
 	/* What a packet costs beyond its bytes is not in the window. */
-	if (fifo_len(&s->in) + cost > all + all / 16)
+	if (fifo_len(&s->in) + s->early.cost > all + all / 16 ||
+	    seq_diff(p->seq, s->rcv_nxt) >= reach(s))
 		return ERR_LIMIT;
 	err = reorder_add(
 	    &s->early, s->rcv_nxt, p->seq, p->payload.p, p->payload.len);
-	s->udx->stock.held += s->early.cost - cost;
+	s->udx->stock.held += reorder_held(&s->early) - held;
 	udx_cools(s);
 	return err;
 }

@@ -17,7 +17,7 @@
 #include "udx/packet.h"
 
 enum {
-	REORDER_DISTANCE = 1 << 16, /* packets ahead of base, and beyond */
+	REORDER_DISTANCE = 1 << 16, /* packets ahead of base, at most */
 	REORDER_RANGES = 1024,      /* more would need as many losses */
 };
 
@@ -34,6 +34,13 @@ struct reorder {
 	uint32_t ranges_len, ranges_cap;
 	size_t cost; /* bytes of payloads, and what each takes beyond */
 };
+
+/* All that it takes: a payload far ahead makes the table of places grow. */
+static inline size_t
+reorder_held(const struct reorder *r)
+{
+	return r->cost + r->cap * sizeof(struct early *);
+}
 
 /*
  * Copies a payload with a number after base. 0, ERR_EXISTS if it is there

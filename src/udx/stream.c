@@ -74,8 +74,10 @@ stream_cool(struct udx_stream *s)
 		s->udx->stock.held -= s->in.cap;
 		fifo_fini(&s->in);
 	}
-	if (s->early.ranges_len == 0)
+	if (s->early.ranges_len == 0) {
+		s->udx->stock.held -= reorder_held(&s->early);
 		reorder_fini(&s->early);
+	}
 	if (flight_len(&s->flight) == 0)
 		flight_fini(&s->flight);
 }
@@ -125,7 +127,7 @@ udx_stream_free(struct udx_stream *s)
 	TAILQ_REMOVE(&u->all, s, all_link);
 	messages_fini(s);
 	relay_free(s);
-	u->stock.held -= s->in.cap + s->early.cost;
+	u->stock.held -= s->in.cap + reorder_held(&s->early);
 	fifo_fini(&s->in);
 	reorder_fini(&s->early);
 	free(s);

@@ -93,12 +93,26 @@ check_order(const struct flight *f)
 }
 
 static uint64_t
+queued(const struct message_queue *q)
+{
+	const struct message *m = STAILQ_FIRST(q);
+	uint64_t bytes = 0;
+
+	for (; m != NULL; m = STAILQ_NEXT(m, link))
+		bytes += sizeof *m + m->len;
+	return bytes;
+}
+
+static uint64_t
 held_by(const struct udx_stream *s)
 {
-	uint64_t held = s->in.cap + s->early.cost;
+	uint64_t held = s->in.cap + reorder_held(&s->early);
 
 	for (const struct chunk *c = s->out.first; c != NULL; c = c->next)
 		held += c->cap;
+	held += queued(&s->in_messages) + queued(&s->out_messages);
+	if (s->lent != NULL)
+		held += sizeof *s->lent + s->lent->len;
 	return held;
 }
 

@@ -156,8 +156,8 @@ START_TEST(keeps_to_the_window)
 	lab_pair_init(&p, 1, &near);
 	dropped = &p.lab.end[1].stats.drop[-ERR_LIMIT];
 	(void)data(&p, 1 << 20, 1000);
-	(void)data(&p, REORDER_DISTANCE, 1000);
-	ck_assert_uint_eq(p.b->s->early.cost, 0);
+	(void)data(&p, WINDOW_FIRST / 64, 1000);
+	ck_assert_uint_eq(reorder_held(&p.b->s->early), 0);
 	ck_assert_uint_eq(*dropped, 2);
 	/* Early ones: up to the window. */
 	for (uint32_t seq = 1; seq < 10000; seq++)
@@ -181,12 +181,15 @@ END_TEST
 START_TEST(tiny_packets_count)
 {
 	struct lab_pair p;
+	const struct reorder *early;
 
 	lab_pair_init(&p, 1, &near);
+	early = &p.b->s->early;
 	for (uint32_t seq = 1; seq < REORDER_DISTANCE; seq++)
 		(void)data(&p, seq, (size_t)_i);
-	ck_assert_uint_le(
-	    p.b->s->early.cost, WINDOW_FIRST + WINDOW_FIRST / 16 + UDX_MTU_MAX);
+	ck_assert_uint_gt(early->ranges_len, 0);
+	ck_assert_uint_le(reorder_held(early), WINDOW_FIRST * 5 / 4);
+	ck_assert_uint_eq(reorder_held(early), udx_buffered(p.lab.end[1].udx));
 	lab_pair_fini(&p);
 }
 END_TEST
