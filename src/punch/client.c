@@ -16,6 +16,7 @@ enum {
 	SENDS = 6,
 	WAIT_MIN_MS = 60,
 	WAIT_UNKNOWN_MS = 500,
+	WAIT_FRAGILE_MS = 1500,
 	WAIT_EXTRA_MS = 30,    /* what the server needs, and jitter */
 	OTHER_RELAY_MS = 1000, /* spec 04 §17.5 */
 	PAUSE_MS = 1000,
@@ -86,6 +87,18 @@ hop_of(const struct puncher *p, uint8_t entry, struct addr *relay,
 }
 
 /*
+ * QUIRK: a reference server takes a second copy of the message that declares a
+ * random punch for another punch, has no turn for it, and ends both (its
+ * limits, spec 04 §12). It needs some time to open its sockets, too.
+ */
+static bool
+is_fragile(const struct puncher *p)
+{
+	return p->client.state == CLIENT_DECLARES && !p->peer.native &&
+	       probing_kind(p) != SCHEDULE_STEADY;
+}
+
+/*
  * The reply takes the handshake's way, so it takes as long. A lost datagram
  * costs little then, which an answer that comes late must not: the waits
  * double.
@@ -95,6 +108,8 @@ wait_ms(const struct puncher *p)
 {
 	uint64_t ms = p->peer.rtt_us / 1000;
 
+	if (is_fragile(p))
+		return WAIT_FRAGILE_MS;
 	if (ms == 0)
 		return WAIT_UNKNOWN_MS;
 	ms += ms / 8 + WAIT_EXTRA_MS;
@@ -480,7 +495,7 @@ on_timer(struct timer *t)
 	switch (cl->state) {
 	case CLIENT_ASKS:
 	case CLIENT_DECLARES:
-		if (ask_another(p))
+		if (!is_fragile(p) && ask_another(p))
 			enter(p, cl->state, OTHER_RELAY_MS);
 		break;
 	case CLIENT_PAUSES:

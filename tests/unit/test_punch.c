@@ -573,6 +573,25 @@ START_TEST(sockets_are_kept_ready)
 }
 END_TEST
 
+/* A reference server ends at the second copy of what declares such a punch. */
+START_TEST(a_random_punch_is_declared_once)
+{
+	unsigned messages = 0;
+
+	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
+	lab_handshake(&l);
+	lab_begin(&l, false);
+	lab_run_ms(&l, 70);
+	ck_assert_int_eq(l.client.puncher->client.state, CLIENT_DECLARES);
+	l.relays[0].deaf = true; /* the answer takes its time */
+	l.sent_len = 0;
+	lab_run_ms(&l, 1200);
+	for (size_t i = 0; i < l.sent_len; i++)
+		messages += l.sent[i].client && l.sent[i].len > 90;
+	ck_assert_uint_eq(messages, 0);
+}
+END_TEST
+
 /* ---- netcheck ---- */
 
 static struct netcheck_result checked;
@@ -681,6 +700,7 @@ t_suite(void)
 	tcase_add_test(tc, try_later_is_not_the_end);
 	tcase_add_test(tc, try_later_is_the_end_with_a_stranger);
 	tcase_add_test(tc, sockets_are_kept_ready);
+	tcase_add_test(tc, a_random_punch_is_declared_once);
 	tcase_add_loop_test(tc, tells_networks_apart, 0, T_ROWS(networks));
 	tcase_add_test(tc, tells_that_nothing_gets_through);
 	tcase_add_test(tc, a_check_can_be_called_off);
