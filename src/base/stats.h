@@ -41,6 +41,7 @@
 	X(down_hints_sent,   "down hints sent") \
 	X(forwarded,         "signalling messages forwarded") \
 	X(forward_refused,   "signalling messages not forwarded, budget or destination") \
+	X(moves,             "connections that followed their peer to another address") \
 	X(punches,           "hole punches begun") \
 	X(probes_sent,       "punch probes sent") \
 	X(probes_received,   "punch probes received") \

@@ -166,6 +166,7 @@ node_slept(struct node *n, uint64_t us)
 	punch_wake(n->punch);
 	announcements_wake(n);
 	peers_renew(n->peers);
+	peers_moved(n->peers);
 }
 
 void
@@ -175,6 +176,7 @@ node_network_changed(struct node *n)
 	punch_wake(n->punch);
 	announcements_wake(n);
 	peers_renew(n->peers);
+	peers_moved(n->peers);
 }
 
 void

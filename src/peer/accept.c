@@ -191,6 +191,8 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 	if (error == SIGNAL_OK)
 		err = conn_shaken(s->conn, &secrets, false, in->theirs.udx_id);
 	if (err == 0 && error == SIGNAL_OK) {
+		if (in->theirs.features & PAYLOAD_NATIVE)
+			conn_set_native(s->conn);
 		if (in->theirs.features & PAYLOAD_REUSABLE)
 			conn_set_reusable(s->conn);
 		take_path(s, in);

@@ -265,6 +265,7 @@ prove(struct conn *c)
 	conn_paths_settle(c);
 	conn_punch_settle(c);
 	c->state = CONN_OPEN;
+	conn_moves_watch(c->peers);
 	c->known = true;
 	dht_stats(c->peers->base.dht)->conns_opened++;
 	conn_note_path(c, ATTEMPT_OPEN, &c->paths[c->current]);
@@ -303,6 +304,8 @@ conn_stirred(struct conn *c, unsigned events)
 		conn_source(c);
 	if (events & UDX_EV_READABLE && c->state == CONN_PROVING)
 		prove(c);
+	if (events & UDX_EV_MESSAGE)
+		conn_messages(c);
 	if (events & (UDX_EV_READABLE | UDX_EV_WRITABLE) &&
 	    c->state == CONN_OPEN)
 		tell(c, TELL_READY);
@@ -404,6 +407,12 @@ conn_status(const struct conn *c, struct conn_status *out)
 		out->path = c->paths[c->current].kind;
 	if (c->udx != NULL)
 		udx_status(c->udx, &out->udx);
+}
+
+void
+conn_set_native(struct conn *c)
+{
+	c->native = true;
 }
 
 void

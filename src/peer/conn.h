@@ -75,6 +75,9 @@ int conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
 void conn_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to);
 
+/* The peer is of this project, as it says. */
+void conn_set_native(struct conn *c);
+
 /*
  * Its peer lets further connections begin over the path of this one, without
  * asking anybody else, as we do; spec 03 §8.5.

@@ -204,3 +204,19 @@ conn_paths_settle(struct conn *c)
 	c->knock.fire = on_doubt;
 	timer_arm(p->timers, &c->knock, p->world->now_us + DOUBT_MS * 1000);
 }
+
+void
+conn_move(struct conn *c, int sock, const struct addr *to)
+{
+	struct conn_path *path = &c->paths[c->current];
+	struct udx_source s = {.from = *to, .sock = sock};
+	struct conn_path moved = {
+	    .kind = kind_of(c, &s), .sock = sock, .to = *to};
+	struct udx_path up = udx_path_of(c, &moved);
+
+	if ((path->sock == sock && addr_equal(&path->to, to)) ||
+	    !may_use(c, sock) || udx_change_path(c->udx, &up) != 0)
+		return;
+	*path = moved;
+	dht_stats(c->peers->base.dht)->moves++;
+}

@@ -173,6 +173,8 @@ take_paths(struct dial *d, struct answer *a)
 		err =
 		    conn_shaken(d->conn, &a->secrets, true, a->payload.udx_id);
 	if (err == 0) {
+		if (a->payload.features & PAYLOAD_NATIVE)
+			conn_set_native(d->conn);
 		if (a->payload.features & PAYLOAD_REUSABLE)
 			conn_set_reusable(d->conn);
 		relays_put(&p->relays, d->key, relays,

@@ -7,6 +7,7 @@
  *	conn.c	     one connection: its streams, its end, what is told of it
  *	conn_path.c  the ways to its peer, until one is proved
  *	conn_punch.c its hole punching, and the sockets that come of it
+ *	conn_move.c  open streams whose peer has another address
  *	dialer.c     from a key to a handshake, and the paths that follow
  *	listener.c   from a handshake to a connection
  */
@@ -46,6 +47,7 @@ struct peers {
 	struct conn *conns; /* by number, in the order in which they began */
 	struct stirred_list stirred;
 	uint32_t next_number;
+	struct timer moves;
 	struct secret_budget frames; /* of all connections together */
 	struct socks socks;
 	struct relays relays;
@@ -109,6 +111,9 @@ struct conn {
 	struct timer knock;
 	uint32_t knock_ms;
 
+	bool native;         /* the peer is of this project */
+	uint64_t packets_in; /* when it was looked at last */
+
 	struct puncher *puncher; /* until it is settled */
 	bool punching;
 	int punch_err; /* why it ended without a path */
@@ -137,6 +142,19 @@ void conn_source(struct conn *c);
 
 /* The peer is proved: the stream goes by the path that it uses. */
 void conn_paths_settle(struct conn *c);
+
+/* The peer has proved that it is there now: the stream goes there. */
+void conn_move(struct conn *c, int sock, const struct addr *to);
+
+/* ---- conn_move.c ---- */
+
+void conn_moves_init(struct peers *p);
+
+/* Looks from time to time whether open connections are heard. */
+void conn_moves_watch(struct peers *p);
+
+/* Messages beside the stream have come. */
+void conn_messages(struct conn *c);
 
 /* Where the stream goes, or family none. */
 struct addr conn_remote(const struct conn *c);

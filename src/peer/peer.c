@@ -17,6 +17,7 @@ peers_new(const struct peers_base *b)
 	p->timers = dht_timers(b->dht);
 	TAILQ_INIT(&p->stirred);
 	TAILQ_INIT(&p->socks);
+	conn_moves_init(p);
 	p->frames.max = dht_limits(b->dht)->frame_bytes;
 	relays_init(
 	    &p->relays, dht_limits(b->dht)->remembered, dht_hash_key(b->dht));
@@ -37,6 +38,7 @@ peers_free(struct peers *p)
 	while (p->conns != NULL)
 		conn_close(p->conns);
 	listeners_free(p->listeners);
+	timer_disarm(p->timers, &p->moves);
 	socks_fini(p);
 	relays_fini(&p->relays);
 	attempts_fini(&p->attempts);

@@ -47,6 +47,12 @@ void peers_free(struct peers *p);
 /* The node leaves: open connections end their side, others end now. */
 void peers_leave(struct peers *p);
 
+/*
+ * This machine may have another address than before, or has slept: the peers
+ * of open connections are told where we are.
+ */
+void peers_moved(struct peers *p);
+
 /* ---- what happens ---- */
 
 enum peer_event_kind {

@@ -425,6 +425,92 @@ START_TEST(a_dead_connection_costs_little)
 }
 END_TEST
 
+/* ---- peers that move ---- */
+
+static struct conn *
+open_to_native(void)
+{
+	add(RIG_KNOWS, 3);
+	rig.server.payload.features = PAYLOAD_NATIVE;
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	return peers_nth(rig.node->peers, 0);
+}
+
+/* From now on the server is at this address alone. */
+static void
+move_server(const struct addr *to)
+{
+	rig.server.at = rig.server.alive[0] = *to;
+	rig.server.alive_len = 1;
+}
+
+/* What is sealed by the peer, from wherever it comes, says where it is. */
+START_TEST(follows_a_peer_that_moves)
+{
+	struct rig_server *s = &rig.server;
+	struct conn *c = open_to_native();
+	struct addr moved = addr_v4(198, 51, 100, 77, 4711), now;
+	struct bytes got;
+	int err = 0;
+
+	move_server(&moved);
+	ck_assert_int_eq(secret_send_message(s->secret, "here", 4), 0);
+	peer_rig_run_ms(&rig, 500);
+	now = conn_remote(c);
+	ck_assert(addr_equal(&now, &moved));
+	ck_assert_uint_eq(node_stats(rig.node)->moves, 1);
+	ck_assert_int_eq(conn_write(c, "hello", 5), 5);
+	peer_rig_run_ms(&rig, 500);
+	got = secret_peek(s->secret, NULL, &err);
+	ck_assert_uint_eq(got.len, 5);
+}
+END_TEST
+
+/* Whoever knows no more than the stream's id moves nothing. */
+START_TEST(follows_nobody_else)
+{
+	struct rig_server *s = &rig.server;
+	struct conn *c = open_to_native();
+	struct addr before = conn_remote(c), now;
+	struct addr stranger = addr_v4(198, 51, 100, 66, 6666);
+
+	s->at = stranger;
+	ck_assert_int_eq(
+	    udx_send_message(s->stream, "a sealed message, or so it says", 31),
+	    0);
+	peer_rig_run_ms(&rig, 500);
+	now = conn_remote(c);
+	ck_assert(addr_equal(&now, &before));
+	ck_assert_uint_eq(node_stats(rig.node)->moves, 0);
+}
+END_TEST
+
+/* Not heard any more, it says where it is; to its own kind alone. */
+START_TEST(says_where_it_is)
+{
+	struct rig_server *s = &rig.server;
+	struct conn *c = open_to_native();
+	struct addr at = conn_remote(c);
+	struct udx_message m;
+
+	peer_rig_run_ms(&rig, 5000);
+	ck_assert(!udx_next_message(s->stream, &m));
+	s->alive_len = 0;
+	ck_assert_int_eq(conn_write(c, "hello", 5), 5);
+	peer_rig_run_ms(&rig, 1000);
+	move_server(&at);
+	s->at = addr_v4(198, 51, 100, 66, 6666); /* it is not heard */
+	peer_rig_run_ms(&rig, 6000);
+	ck_assert(udx_next_message(s->stream, &m));
+
+	move_server(&at);
+	peers_moved(rig.node->peers);
+	peer_rig_run_ms(&rig, 100);
+	ck_assert(udx_next_message(s->stream, &m));
+}
+END_TEST
+
 /* ---- ends ---- */
 
 /* 07 L1: closed at any time, and nobody calls back into what is gone. */
@@ -603,6 +689,9 @@ t_suite(void)
 	tcase_set_timeout(tc, 60);
 	add_search_tests(tc);
 	add_answer_tests(tc);
+	tcase_add_test(tc, follows_a_peer_that_moves);
+	tcase_add_test(tc, follows_nobody_else);
+	tcase_add_test(tc, says_where_it_is);
 	tcase_add_loop_test(tc, closes_at_any_time, 0, 120);
 	tcase_add_test(tc, the_deadline_ends_it);
 	tcase_add_test(tc, refuses_what_cannot_be);
