@@ -188,14 +188,21 @@ listen_params(const struct ctl *c)
 	return params;
 }
 
-/* Says the key first, as scripts wait for it. */
+/*
+ * Says the key first, as scripts wait for it: where standard output carries
+ * the stream's bytes and nothing else, on standard error.
+ */
 static int
 say_key(struct ctl *c, const json_t *result)
 {
-	const char *reason = "ok";
+	const char *reason = "ok", *key = "";
 
-	print_one(&c->print, result, "public_key");
-	json_unpack((json_t *)result, "{s:s}", "err_name", &reason);
+	json_unpack((json_t *)result, "{s:s, s:s}", "err_name", &reason,
+	    "public_key", &key);
+	if (c->exec == NULL)
+		fprintf(stderr, "%s\n", key);
+	else
+		print_one(&c->print, result, "public_key");
 	if (strcmp(reason, "ok") != 0)
 		complain("listen", "not reachable yet: %s; it is tried again",
 		    reason_text(reason));
