@@ -25,9 +25,16 @@ listens() {
 	children="$children $pid"
 	exec 9>"$work/$name.in"
 	rm "$work/$name.in"
-	within 20 test -s "$work/$name.err" -o -s "$work/$name" ||
-	    fail "listen $*: no key"
-	key=$(cat "$work/$name" "$work/$name.err" | head -n 1)
+	within 20 has_key || fail "listen $*: $(cat "$work/$name.err")"
+	key=$(key_said)
+}
+
+key_said() {
+	grep -hEx '[a-z0-9]{52}' "$work/$name" "$work/$name.err"
+}
+
+has_key() {
+	[ -n "$(key_said)" ]
 }
 
 # ends_well PID WHAT
@@ -141,12 +148,15 @@ ends 1 'not a line of 64 hex digits' at 2 listen --key "$work/seed"
 # ---- each failure in its own words ----
 
 nobody=$(at 1 key new nobody)
+# y = 2 lies on no point of the curve.
+no_point=0200000000000000000000000000000000000000000000000000000000000000
 ends 6 'no node knows this key' at 3 connect "$nobody"
 prints 'failed: nothing was found' at 3 explain "$nobody"
 prints 'is it complete' at 3 explain "$nobody"
 ends 1 'nothing was tried' at 3 explain "$(at 1 key show)"
 ends 2 'expected a public key' at 3 connect "${nobody}o"
-ends 1 'not acceptable' at 3 connect "$(at 3 key show)"
+ends 2 'the one that you connect with' at 3 connect "$(at 3 key show)"
+ends 2 'no public key' at 3 connect "$no_point"
 listens shut --once --allow "$nobody"
 ends 9 'does not name your key' at 3 connect --timeout 20 "$key"
 kill -INT "$pid"
