@@ -17,7 +17,8 @@
  *	message.c   unordered messages, in and out
  *	relay.c	    two streams tied together
  *	linger.c    what stays of a stream that is gone
- * Pieces that know no stream: packet, rtt, mtu, cc, sendbuf, fifo, reorder.
+ * Pieces that know no stream: packet, rtt, mtu, cc (cc_model, cubic), sendbuf,
+ * fifo, reorder.
  *
  * Timers:
  *	udx.turn      somebody wants to send; armed for at once

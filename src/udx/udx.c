@@ -4,7 +4,10 @@
 #include "base/err.h"
 #include "udx/inside.h"
 
-enum { SWEEP_MS = 1000 };
+enum {
+	SWEEP_MS = 1000,
+	SLEPT_MIN_MS = 1000, /* the least timeout: nothing is due by less */
+};
 
 /* Empty buffers that were not used since the last time go back. */
 static void
@@ -143,7 +146,8 @@ udx_slept(struct udx *u, uint64_t us)
 {
 	struct udx_stream *s, *next;
 
-	(void)us;
+	if (us < SLEPT_MIN_MS * UDX_MS)
+		return;
 	HASH_ITER (hh, u->streams, s, next)
 		loss_forgive(s);
 }

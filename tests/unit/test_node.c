@@ -432,7 +432,7 @@ START_TEST(survives_damage)
 }
 END_TEST
 
-/* R1: the order of 01 §1.1 on both sockets; no UDX stream lives here yet. */
+/* R1: the order of 01 §1.1 on both sockets, while no stream lives here. */
 START_TEST(tells_datagrams_apart)
 {
 	const json_t *row = t_row(file, "demux", _i);
@@ -460,6 +460,31 @@ START_TEST(tells_datagrams_apart)
 		fake_clear(&fw);
 	}
 	free(buf);
+	teardown();
+}
+END_TEST
+
+/* R1, P3: what has the id of a live stream is that stream's, on any socket. */
+START_TEST(streams_come_first)
+{
+	struct addr from = addr_v4(192, 0, 2, 7, 50001);
+	uint8_t buf[UDX_HEADER_LEN + 2] = {0xff, 1, 1};
+	struct udx_stream *s;
+	struct wr w = wr_init(buf + 4, 4);
+	int err;
+
+	make(DHT_BOOTSTRAP);
+	memcpy(buf + UDX_HEADER_LEN, "\x03\x13", 2);
+	ck_assert_int_eq(deliver(server, &from, buf, sizeof buf), ERR_KIND);
+	s = udx_stream_new(node->udx, NULL, &err);
+	ck_assert_ptr_nonnull(s);
+	wr_le32(&w, udx_id(s));
+	ck_assert_int_eq(deliver(server, &from, buf, sizeof buf), 0);
+	ck_assert_int_eq(deliver(client, &from, buf, sizeof buf), 0);
+	ck_assert_uint_eq(udx_peek(s).len, 2);
+	ck_assert_mem_eq(udx_peek(s).p, "\x03\x13", 2);
+	udx_stream_free(s);
+	ck_assert_int_eq(deliver(server, &from, buf, sizeof buf), ERR_KIND);
 	teardown();
 }
 END_TEST
@@ -1352,6 +1377,7 @@ t_suite(void)
 	tcase_add_test(tc, survives_damage);
 	tcase_add_loop_test(
 	    tc, tells_datagrams_apart, 0, t_rows(file, "demux"));
+	tcase_add_test(tc, streams_come_first);
 	tcase_add_test(tc, reads_2048_bytes);
 	tcase_add_test(tc, answers_without_allocating);
 
