@@ -361,6 +361,9 @@ send_probe(struct udx_stream *s)
 		burst_end(&b);
 		return;
 	}
+	/* A peer that has all, and does not say so in turn: nothing to send. */
+	if (f->out.len == 0)
+		return;
 	while (flight_at(f, seq)->state == SENT_SACKED)
 		seq--;
 	out = burst_room(&b, PACKET_HEADER + flight_at(f, seq)->len, 1);

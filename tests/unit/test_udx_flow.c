@@ -214,6 +214,62 @@ START_TEST(holes_count)
 }
 END_TEST
 
+/* Nothing passes but what a test injects. */
+static bool
+drop_all(struct lab *lab, const struct lab_packet *p, void *arg)
+{
+	(void)lab;
+	(void)p;
+	(void)arg;
+	return false;
+}
+
+/* As if end 0 had all that end 1 has sent, and yet waited for the first. */
+static int
+sack_all(struct lab_pair *p, uint32_t rwnd)
+{
+	const struct flight *f = &p->b->s->flight;
+	uint8_t buf[PACKET_HEADER + PACKET_RANGE];
+	struct addr from = lab_addr(0, 0);
+	struct packet packet = {.type = PACKET_SACK,
+	    .id = udx_id(p->b->s),
+	    .rwnd = rwnd,
+	    .seq = p->b->s->rcv_nxt,
+	    .ack = f->una};
+	struct wr w = wr_init(buf + PACKET_HEADER, PACKET_RANGE);
+
+	packet_encode(buf, &packet);
+	wr_le32(&w, f->una);
+	wr_le32(&w, f->nxt);
+	return lab_inject(&p->lab, 1, 0, &from, buf, sizeof buf);
+}
+
+/*
+ * All is acknowledged out of turn: there is no packet to probe with, neither
+ * for the tail nor when the window opens, and such a peer gets no more time
+ * than one that is silent.
+ */
+START_TEST(acknowledges_out_of_turn_alone)
+{
+	struct lab_pair p;
+
+	lab_pair_init(&p, 1, &near);
+	p.lab.filter = drop_all;
+	p.b->s->cc.window = 1000000;
+	(void)lab_write(p.b, 0, (size_t)_i * 1000);
+	lab_run(&p.lab, 2);
+	ck_assert_uint_gt(flight_len(&p.b->s->flight), 0);
+	ck_assert_int_eq(sack_all(&p, 0), 0);
+	ck_assert_uint_eq(p.b->s->flight.out.len, 0);
+	ck_assert_int_eq(sack_all(&p, 1000000), 0);
+	lab_run(&p.lab, 60 * LAB_S);
+	ck_assert_uint_eq(p.b->s->resent, 0);
+	ck_assert(p.b->s->closed);
+	ck_assert_int_eq(p.b->s->err, ERR_TIMEOUT);
+	lab_pair_fini(&p);
+}
+END_TEST
+
 /* ---- many streams ---- */
 
 enum { CROWD = 20 };
@@ -414,6 +470,7 @@ t_suite(void)
 	tcase_add_test(tc, keeps_to_the_window);
 	tcase_add_loop_test(tc, tiny_packets_count, 0, 3);
 	tcase_add_test(tc, holes_count);
+	tcase_add_loop_test(tc, acknowledges_out_of_turn_alone, 1, 34);
 	tcase_add_test(tc, memory_is_shared);
 	tcase_add_test(tc, turns_are_fair);
 	tcase_add_test(tc, socket_is_full);
