@@ -4,8 +4,8 @@
  *
  * A stream that comes over a real line brings a packet each tenth of a
  * millisecond, and to wake up for each costs several times what the packet
- * itself does. Who only receives, in bulk, loses nothing by reading once in a
- * millisecond, as a network card gathers its interrupts; the acknowledgements
+ * itself does. Who only receives, in bulk, loses nothing by reading each one
+ * and a half, as a network card gathers its interrupts; the acknowledgements
  * are then late by that much, which peers allow for (spec 05 §14). Whoever
  * answers what comes in is not made to wait: of a socket that rests, what goes
  * out is a small part of what comes in.
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REST_US = 1000 };
+enum { REST_US = 1500 };
 
 /* Zero at first. */
 struct rest {

@@ -136,7 +136,7 @@ ${table(['', ...FLOWS], onLink(of => of(both).toFixed(2)))}
 
 *tcp* is the system's own congestion control on the machine of the run, BBR.
 Packets come one by one from such a line, and the kernel's work for each is
-the same for everybody. Who receives in bulk is read once in a millisecond
+the same for everybody. Who receives in bulk is read every 1.5 ms
 (\`src/daemon/rest.h\`), as waking up for each packet would cost more than the
 packet.
 

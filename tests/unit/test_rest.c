@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: who receives in bulk is read once in a millisecond, and nobody else is
+ * Goal: who receives in bulk is read now and then, and nobody else is
  * kept waiting. Method: wake-ups of many kinds, at times of the test's choice.
  */
 #include "daemon/rest.h"
