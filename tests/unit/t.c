@@ -6,12 +6,16 @@
 
 #include "t.h"
 
+enum { HANG_S = 240 };
+
 Suite *
 t_suite_new(const char *name, TCase **tc)
 {
 	Suite *s = suite_create(name);
 
 	*tc = tcase_create(name);
+	/* For one that hangs; no test is to fail because a machine is busy. */
+	tcase_set_timeout(*tc, HANG_S);
 	suite_add_tcase(s, *tc);
 	return s;
 }

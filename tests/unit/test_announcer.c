@@ -745,7 +745,6 @@ t_suite(void)
 	TCase *tc;
 	Suite *s = t_suite_new("announcer", &tc);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, three_hold_it);
 	tcase_add_test(tc, lost_relay_is_replaced);
 	tcase_add_test(tc, left_relay_is_told);

@@ -831,7 +831,6 @@ t_suite(void)
 	Suite *s = t_suite_new("control", &tc);
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, malformed_line_is_answered, 0, T_ROWS(wrong));
 	tcase_add_test(tc, nul_byte_is_answered);
 	tcase_add_test(tc, long_line_is_passed_over);

@@ -892,7 +892,6 @@ t_suite(void)
 	Suite *s = t_suite_new("control_conn", &tc);
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, bytes_go_both_ways);
 	tcase_add_test(tc, early_bytes_are_the_streams);
 	tcase_add_test(tc, early_bytes_wait_for_room);

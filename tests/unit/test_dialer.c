@@ -686,7 +686,6 @@ t_suite(void)
 	Suite *s = t_suite_new("dialer", &tc);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
 	add_search_tests(tc);
 	add_answer_tests(tc);
 	tcase_add_test(tc, follows_a_peer_that_moves);

@@ -1012,7 +1012,6 @@ t_suite(void)
 	TCase *tc;
 	Suite *s = t_suite_new("listener", &tc);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, relayed);
 	tcase_add_test(tc, open_server);
 	tcase_add_loop_test(tc, answered_with_error, 0, T_ROWS(errors));

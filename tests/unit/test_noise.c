@@ -304,7 +304,6 @@ t_suite(void)
 	Suite *s = t_suite_new("noise", &tc);
 	int iks = t_kinds(FILE_NAME, "noise_ik");
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, scalar_row, 0, t_kinds(FILE_NAME, "keypair"));
 	tcase_add_loop_test(tc, dh_row, 0, t_kinds(FILE_NAME, "dh"));
 	tcase_add_loop_test(tc, ik_row, 0, iks);

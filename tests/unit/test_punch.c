@@ -678,7 +678,6 @@ t_suite(void)
 	Suite *s = t_suite_new("punch", &tc);
 
 	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, punches, 0, T_ROWS(pairs));
 	tcase_add_test(tc, round_0_leaves_at_once_and_opens_fast);
 	tcase_add_test(tc, no_token_through_a_strange_relay);

@@ -644,7 +644,6 @@ t_suite(void)
 	TCase *tc;
 	Suite *s = t_suite_new("records_cache", &tc);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, memory_of_full_cache);
 	tcase_add_test(tc, one_host_floods_a_topic);
 	tcase_add_test(tc, one_prefix_floods_a_topic);

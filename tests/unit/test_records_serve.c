@@ -827,7 +827,6 @@ t_suite(void)
 	Suite *s = t_suite_new("records_serve", &tc);
 	int transcripts = t_rows(VECTORS, "transcripts");
 
-	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(
 	    tc, transcript, 0, transcripts - TRANSCRIPTS_OF_ROUTER);
 	tcase_add_test(tc, five_relays);

@@ -297,7 +297,6 @@ t_suite(void)
 	TCase *tc;
 	Suite *s = t_suite_new("secret_udx", &tc);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, arrives_as_written, 0, T_ROWS(links));
 	tcase_add_loop_test(tc, little_memory_stops_nobody, 0, 3);
 	tcase_add_test(tc, a_frame_larger_than_the_window);
