@@ -91,7 +91,7 @@ int
 cmd_netcheck(struct ctl *c, char **argv)
 {
 	(void)argv;
-	return call_and_print(c, "netcheck", NULL, netcheck_lines);
+	return call_and_print(c, "netcheck", json_object(), netcheck_lines);
 }
 
 /* ---- find-node ---- */

@@ -29,7 +29,7 @@ struct netcheck {
 	struct timer timer;
 	bool ending;
 	struct netcheck_result result;
-	struct addr asked[2 * ASKED_MAX]; /* hosts */
+	struct addr asked[ASKED_MAX]; /* in this state */
 	uint32_t asked_len;
 };
 
@@ -95,7 +95,7 @@ on_answer(void *owner, const struct dht_answer *a)
 		    n->state == NETCHECK_OPENNESS ? FILTER_NONE : FILTER_HOST;
 }
 
-/* Has the socket under test, or a question before, been at this host? */
+/* Has the socket under test, or a question of this kind, been at this host? */
 static bool
 is_known(const struct netcheck *n, const struct addr *a)
 {
@@ -153,17 +153,17 @@ ask(struct netcheck *n, const struct addr *node)
 static bool
 ask_some(struct netcheck *n, enum netcheck_state state)
 {
-	uint32_t cursor = 0, before = n->asked_len;
+	uint32_t cursor = 0;
 	struct dht_node node;
 
+	n->asked_len = 0;
 	wait(n, state, ANSWER_MS);
-	for (int i = 0;
-	     n->asked_len - before < ASKED_MAX && i < LOOKED_AT_MAX &&
-	     dht_next_node(n->room->d, &cursor, &node);
+	for (int i = 0; n->asked_len < ASKED_MAX && i < LOOKED_AT_MAX &&
+			dht_next_node(n->room->d, &cursor, &node);
 	     i++)
 		if (!is_known(n, &node.addr))
 			ask(n, &node.addr);
-	return n->asked_len > before;
+	return n->asked_len > 0;
 }
 
 static void

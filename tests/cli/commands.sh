@@ -29,6 +29,7 @@ prints '"methods"' at 1 describe
 prints '^\{.*"name":"lookup"' at 1 describe lookup --json
 prints "^address$tab$host:$port\$" at 2 ping "$host:$port"
 prints "^rtt_us${tab}[0-9]+\$" at 2 ping "$host:$port"
+prints "^udp${tab}(yes|no|true|false)\$" at 2 netcheck
 prints "^$host:[0-9]+$tab$hex\$" at 2 find-node "$(printf '%064d' 0)"
 prints '^\{"nodes":\[.*"replies":' at 2 find-node "$(printf '%064d' 0)" --json
 
