@@ -51,8 +51,10 @@ enum {
 	LISTENERS_MAX = 256,
 	/* Descriptors: each connection that is handed out has one. */
 	CONNS_MAX = 512,
-	/* Of one listener, until somebody accepts. */
-	CONNS_WAITING_MAX = 256,
+	/* Until somebody accepts: of one listener, and of all, so that no
+	 * stranger takes the places of those who dial. */
+	CONNS_WAITING_MAX = 128,
+	CONNS_UNCLAIMED_MAX = 256,
 	CONNS_BUCKETS = 256, /* by number; a power of two */
 	/* Connections whose end may still be asked for. */
 	OUTCOMES_MAX = 256,
@@ -80,6 +82,7 @@ struct control {
 	struct control_listeners listeners;
 	struct control_conns conns[CONNS_BUCKETS];
 	uint32_t clients_len, listeners_len, conns_len;
+	uint32_t unclaimed_len; /* of the connections */
 	struct control_outcome outcomes[OUTCOMES_MAX];
 	uint32_t outcomes_len; /* of all so far */
 };
@@ -136,6 +139,7 @@ struct control_conn {
 	uint32_t number;
 	struct keyring_owner owner;
 	const struct key_pair *keys; /* borrowed; NULL: none of its own */
+	bool unclaimed;              /* came in, and nobody has it yet */
 	/* What it is at: one of these, or on offer to the listener's client. */
 	bool offered;
 	struct control_operation *op;      /* dialing */

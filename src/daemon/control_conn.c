@@ -65,11 +65,19 @@ stop_waiting(struct control_conn *conn)
 }
 
 static void
+claim(struct control_conn *conn)
+{
+	stop_waiting(conn);
+	conn->control->unclaimed_len -= conn->unclaimed;
+	conn->unclaimed = false;
+}
+
+static void
 forget_conn(struct control_conn *conn)
 {
 	struct control *c = conn->control;
 
-	stop_waiting(conn);
+	claim(conn);
 	TAILQ_REMOVE(bucket(c, conn->number), conn, link);
 	c->conns_len--;
 	control_return_keys(c, conn->keys);
@@ -121,7 +129,7 @@ hand_over(struct control_conn *conn, struct control_operation *o)
 	struct control_client *cl = o->client;
 	char key[TEXT_Z32_MAX], addr[ADDR_TEXT_MAX];
 
-	stop_waiting(conn);
+	claim(conn);
 	conn->op = NULL;
 	conn->client = cl;
 	o->conn = NULL;
@@ -324,6 +332,20 @@ offer(struct control_listener *l, struct control_conn *conn)
 	control_client_send(l->client, message_note("offer", params));
 }
 
+/* Somebody waits for it already, or it may wait. */
+static bool
+may_come_in(const struct control_listener *l, const struct news *n)
+{
+	const struct control *c = l->control;
+
+	if (l->ending || c->conns_len >= CONNS_MAX)
+		return false;
+	if (n->kind == NEWS_OPEN && accepting(l) != NULL)
+		return true;
+	return l->waiting_len < CONNS_WAITING_MAX &&
+	       c->unclaimed_len < CONNS_UNCLAIMED_MAX;
+}
+
 /* One that comes in, or NULL: then the node has been told that it may not. */
 static struct control_conn *
 incoming(struct control *c, const struct news *n)
@@ -331,13 +353,14 @@ incoming(struct control *c, const struct news *n)
 	struct control_listener *l = control_listener_find(c, n->listener);
 	struct control_conn *conn = NULL;
 
-	if (l != NULL && !l->ending && c->conns_len < CONNS_MAX &&
-	    l->waiting_len < CONNS_WAITING_MAX)
+	if (l != NULL && may_come_in(l, n))
 		conn = make_conn(c, n->op, &l->owner);
 	if (conn == NULL) {
 		node_conn_close(c->daemon->node, n->op);
 		return NULL;
 	}
+	conn->unclaimed = true;
+	c->unclaimed_len++;
 	memcpy(conn->key, n->key, KEY_LEN);
 	conn->addr = n->node;
 	return conn;

@@ -32,7 +32,7 @@ struct made_conn {
 
 struct node {
 	uint32_t last_op;
-	uint32_t cancelled[2 * CONNS_WAITING_MAX], cancelled_len;
+	uint32_t cancelled[CONNS_MAX], cancelled_len;
 	struct news queue[NEWS_QUEUE];
 	size_t queue_len;
 	uint32_t nodes; /* in the routing table */

@@ -638,6 +638,52 @@ START_TEST(waiting_connections_are_bounded)
 }
 END_TEST
 
+/* As many as come to listeners at which nobody accepts. */
+static void
+flood_listener(uint32_t listener, enum news_kind kind)
+{
+	for (uint32_t i = 0; i < CONNS_WAITING_MAX; i++)
+		tell(&(struct news){.kind = kind,
+		    .op = 1000 * listener + i,
+		    .listener = listener});
+}
+
+/* What strangers fill is not what local programs dial with, nor do those wait
+ * in vain who wait for a connection. */
+START_TEST(strangers_leave_room)
+{
+	struct peer_end *l[5], *p = client_new(), *q = client_new();
+	const char *ask = REQUEST("listen", "\"ask\":true");
+
+	for (uint32_t i = 0; i < 5; i++) {
+		l[i] = client_new();
+		say_line(l[i], i == 3 ? ask : LISTEN);
+		turn_some();
+		tell(&(struct news){.kind = NEWS_LISTENING, .op = i + 1});
+	}
+	flood_listener(1, NEWS_OPEN);
+	flood_listener(2, NEWS_OPEN);
+	ck_assert_uint_eq(node.cancelled_len, 0);
+	flood_listener(3, NEWS_OPEN);
+	flood_listener(4, NEWS_OFFER);
+	ck_assert_uint_eq(node.cancelled_len, 2 * CONNS_WAITING_MAX);
+	say_line(p, ACCEPT("5"));
+	turn_some();
+	tell(&(struct news){.kind = NEWS_OPEN, .op = 7, .listener = 5});
+	ck_assert_int_eq(result_int(hear(p), "conn"), 7);
+	say_line(q, ACCEPT("1"));
+	ck_assert_int_eq(result_int(hear(q), "conn"), 1000);
+	/* Its place is free again. */
+	node.cancelled_len = 0;
+	tell(&(struct news){.kind = NEWS_OPEN, .op = 8, .listener = 1});
+	ck_assert_uint_eq(node.cancelled_len, 0);
+	client_free(p);
+	client_free(q);
+	for (uint32_t i = 0; i < 5; i++)
+		client_free(l[i]);
+}
+END_TEST
+
 START_TEST(listener_ends_with_its_client)
 {
 	struct peer_end *l = listening(LISTEN), *p = client_new();
@@ -873,6 +919,7 @@ add_listeners(TCase *tc)
 	tcase_add_test(tc, accept_waits_for_a_connection);
 	tcase_add_test(tc, connections_wait_for_accept);
 	tcase_add_test(tc, waiting_connections_are_bounded);
+	tcase_add_test(tc, strangers_leave_room);
 	tcase_add_test(tc, listener_ends_with_its_client);
 	tcase_add_test(tc, kept_listener_outlives_its_client);
 	tcase_add_test(tc, listener_may_become_the_stream);
