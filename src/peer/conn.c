@@ -247,6 +247,14 @@ conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
 	return 0;
 }
 
+/* The path leads both ways: nobody need look for another. */
+static void
+confirm(struct conn *c)
+{
+	conn_punch_settle(c);
+	settle(c, 0);
+}
+
 /* Reads on until the peer's header is there, or does not hold. */
 static void
 prove(struct conn *c)
@@ -263,7 +271,6 @@ prove(struct conn *c)
 	if (!secret_opened(c->secret) || !conn_has_path(c))
 		return;
 	conn_paths_settle(c);
-	conn_punch_settle(c);
 	c->state = CONN_OPEN;
 	conn_moves_watch(c->peers);
 	c->known = true;
@@ -271,7 +278,9 @@ prove(struct conn *c)
 	conn_note_path(c, ATTEMPT_OPEN, &c->paths[c->current]);
 	tell(c, TELL_OPEN);
 	tell(c, TELL_READY);
-	settle(c, 0);
+	/* That the client reaches us does not say that we reach it. */
+	if (c->initiator || c->puncher == NULL)
+		confirm(c);
 }
 
 /* Closed on both sides; what came in before is still the reader's. */
@@ -306,6 +315,9 @@ conn_stirred(struct conn *c, unsigned events)
 		prove(c);
 	if (events & UDX_EV_MESSAGE)
 		conn_messages(c);
+	c->two_way |= (events & UDX_EV_DRAINED) != 0;
+	if (c->state == CONN_OPEN && c->puncher != NULL && conn_is_two_way(c))
+		confirm(c);
 	if (events & (UDX_EV_READABLE | UDX_EV_WRITABLE) &&
 	    c->state == CONN_OPEN)
 		tell(c, TELL_READY);

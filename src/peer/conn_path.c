@@ -99,6 +99,14 @@ conn_sock(const struct conn *c)
 	return c->paths_len > 0 ? c->paths[c->current].sock : WORLD_NO_SOCK;
 }
 
+/* There may be a better path: of a server, while it punches on. */
+static bool
+is_sought(const struct conn *c)
+{
+	return c->state == CONN_PROVING ||
+	       (c->state == CONN_OPEN && c->puncher != NULL);
+}
+
 void
 conn_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to)
@@ -106,7 +114,7 @@ conn_path(
 	struct conn_path *path = &c->paths[find(c, sock, to)];
 	struct udx_path up;
 
-	if (c->state != CONN_PROVING || to->port == 0)
+	if (!is_sought(c) || to->port == 0)
 		return;
 	if (path < c->paths + c->paths_len) {
 		/* There is news of it: what was sent before may be lost. */
@@ -150,8 +158,7 @@ conn_source(struct conn *c)
 {
 	struct udx_source s;
 
-	if (c->state == CONN_PROVING && udx_source(c->udx, &s) &&
-	    may_use(c, s.sock))
+	if (is_sought(c) && udx_source(c->udx, &s) && may_use(c, s.sock))
 		conn_path(c, kind_of(c, &s), s.sock, &s.from);
 }
 
@@ -173,23 +180,34 @@ follow(struct conn *c)
 		c->current = i;
 }
 
+bool
+conn_is_two_way(const struct conn *c)
+{
+	struct udx_status st;
+
+	udx_status(c->udx, &st);
+	return c->two_way || st.srtt_us != 0;
+}
+
 static void
 on_doubt(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, knock);
-	struct udx_status st;
+	struct peers *p = c->peers;
 
-	if (c->state != CONN_OPEN)
+	if (c->state != CONN_OPEN || conn_is_two_way(c))
 		return;
-	udx_status(c->udx, &st);
-	if (st.srtt_us == 0) /* nothing was acknowledged */
-		follow(c);
+	follow(c);
+	if (c->puncher != NULL)
+		timer_arm(
+		    p->timers, &c->knock, p->world->now_us + DOUBT_MS * 1000);
 }
 
 /*
  * The client follows to where the server has answered. If both did, they might
  * change places; so the server stays where it is unless nothing of it arrives
- * there, as when a relay has lied about where its client is.
+ * there: as when a relay has lied about where its client is, or where our NAT
+ * lets the client in and the client's not us. Until then it punches on.
  */
 void
 conn_paths_settle(struct conn *c)

@@ -90,6 +90,7 @@ struct conn {
 	uint32_t number, listener;
 	enum conn_state state;
 	bool initiator, reusable;
+	bool two_way;     /* all that we wrote was acknowledged once */
 	bool known;       /* to the application, which hears of the end then */
 	bool over;        /* closed on both sides, while something is unread */
 	unsigned tell;    /* bits of what is to be told */
@@ -142,6 +143,9 @@ void conn_source(struct conn *c);
 
 /* The peer is proved: the stream goes by the path that it uses. */
 void conn_paths_settle(struct conn *c);
+
+/* Something of ours was acknowledged. */
+bool conn_is_two_way(const struct conn *c);
 
 /* The peer has proved that it is there now: the stream goes there. */
 void conn_move(struct conn *c, int sock, const struct addr *to);

@@ -948,6 +948,29 @@ pair_fini(struct pair *p)
 	rig_fini(&p->server);
 }
 
+/* The client is heard, but hears nothing: there may be a better path. */
+START_TEST(looks_on_while_unheard)
+{
+	struct peer_event e;
+	struct pair p;
+
+	pair_init(&p, RELAY);
+	for (int i = 0; i < 30; i++) {
+		carry(&p.client, &p.server, CLIENT);
+		drain(&p.client);
+		drain(&p.server);
+		relay_pass_ms(&p.server.n, 10);
+		relay_pass_ms(&p.client.n, 10);
+	}
+	ck_assert(told(&p.server, PEER_OPEN, &e));
+	ck_assert_uint_eq(status(&p.server).accepted, 0);
+	run(&p, 3000);
+	ck_assert_uint_eq(status(&p.server).accepted, 1);
+	ck_assert_uint_eq(conns(&p.server), 1);
+	pair_fini(&p);
+}
+END_TEST
+
 /* By its first packet, from wherever: spec 03 §7.2. */
 START_TEST(opens)
 {
@@ -1031,6 +1054,7 @@ t_suite(void)
 	tcase_add_test(tc, several_keys);
 	tcase_add_test(tc, unlisten);
 	tcase_add_test(tc, limit_of_listeners);
+	tcase_add_test(tc, looks_on_while_unheard);
 	tcase_add_loop_test(tc, opens, 0, 2);
 	tcase_add_loop_test(tc, ends, 0, 32);
 	return s;
