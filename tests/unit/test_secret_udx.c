@@ -204,7 +204,7 @@ START_TEST(a_frame_larger_than_the_window)
 	for (int i = 0; i < 2000 && err == ERR_FULL; i++) {
 		err = secret_send(h[0].s, large, sizeof large);
 		if (err == ERR_FULL)
-			write_half(&h[0], h[0].written + 100000, 65536);
+			write_half(&h[0], h[0].written + 1000000, 65536);
 		read_half(&h[1]);
 		lab_run(&lab, 20 * LAB_MS);
 	}
