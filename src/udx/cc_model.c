@@ -218,9 +218,9 @@ void
 cc_model_next_round(struct cc_model *m)
 {
 	chance_sample(m);
-	/* A rate that nobody asked for says nothing, but ages nothing either.
-	 */
-	if (!m->round_app_limited) {
+	/* A round without a sample, or with one that nobody asked more of, says
+	 * nothing, but ages nothing either. */
+	if (!m->round_app_limited && m->round_bw > 0) {
 		m->bw_of[m->bw_at] = m->round_bw;
 		m->bw_at = (m->bw_at + 1) % CC_BW_ROUNDS;
 		m->bw = 0;
