@@ -20,6 +20,7 @@
 	X(streamcut)                                                           \
 	X(streammove)                                                          \
 	X(streamsleep)                                                         \
+	X(streamcrowd)                                                         \
 	X(liars)                                                               \
 	X(replay)                                                              \
 	X(connect)                                                             \

@@ -36,6 +36,7 @@ scenario streams --nodes 5 --amount 100
 scenario streamcut --nodes 4
 scenario streammove --nodes 4
 scenario streamsleep --nodes 4
+scenario streamcrowd --nodes 20
 scenario liars --nodes 60 --minutes 5
 scenario replay --nodes 30 --minutes 2
 scenario exhaust --nodes 25 --minutes 1
