@@ -8,8 +8,15 @@
  *	conn_path.c  the ways to its peer, until one is proved
  *	conn_punch.c its hole punching, and the sockets that come of it
  *	conn_move.c  open streams whose peer has another address
+ *	socks.c	     sockets of punching that outlive their connections
  *	dialer.c     from a key to a handshake, and the paths that follow
- *	listener.c   from a handshake to a connection
+ *	answer.c     what a server's answer says, and which paths follow
+ *	relays.c     nodes that knew a key, for the next dial
+ *	attempt.c    what became of the latest dials, step by step
+ *	listener.c   our keys: their life, what is told of them
+ *	session.c    handshakes with them: limits, copies, decisions
+ *	accept.c     one handshake: from the client's message to our answer
+ *	local.c	     our own addresses, and what peers are told of them
  */
 #ifndef PEER_INSIDE_H
 #define PEER_INSIDE_H
