@@ -16,6 +16,7 @@ const NODES = 24 // of the network; all of ours, for ours and JavaScript alike
 const PORT = 49737
 const WANTED = { cold: 0.75, cached: 1, setups: 1500 }
 const PAUSE_MS = 300 // between two dials, for the first to be over
+const SETTLE_MS = 2000 // of what the listeners have announced
 
 const hyperdhtd = path.join(process.env.BUILD, 'hyperdhtd')
 
@@ -139,30 +140,30 @@ async function network () {
   return ends
 }
 
-// Each key once without a word about it, and once more when it is known.
-async function dialAll (ends, count) {
-  const times = {
-    ours: { cold: [], cached: [] }, js: { cold: [], cached: [] }
+// A key once without a word about it, and once more when it is known.
+async function dialTwice ([server, dialer], who, key, times) {
+  for (const way of ['cold', 'cached']) {
+    const told = way === 'cached' && server.relays
+      ? server.relays.get(key)
+      : undefined
+    const ms = await dialer.dial(key, told)
+    note({ section: 'connect', who, way, ms })
+    times[way].push(ms)
+    await sleep(PAUSE_MS)
   }
+}
+
+async function dialAll (ends, count) {
   const keys = {}
+  const times = {}
   for (const who of Object.keys(ends)) {
     keys[who] = await ends[who][0].serve(count)
+    times[who] = { cold: [], cached: [] }
   }
-  await sleep(2000)
+  await sleep(SETTLE_MS)
   for (let i = 0; i < count; i++) {
-    const order = i & 1 ? ['js', 'ours'] : ['ours', 'js']
-    for (const who of order) {
-      const [server, dialer] = ends[who]
-      const key = keys[who][i]
-      for (const way of ['cold', 'cached']) {
-        const known = who === 'js' && way === 'cached'
-          ? server.relays.get(key)
-          : undefined
-        const ms = await dialer.dial(key, known)
-        note({ section: 'connect', who, way, ms })
-        times[who][way].push(ms)
-        await sleep(PAUSE_MS)
-      }
+    for (const who of i & 1 ? ['js', 'ours'] : ['ours', 'js']) {
+      await dialTwice(ends[who], who, keys[who][i], times[who])
     }
   }
   return times

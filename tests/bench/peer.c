@@ -44,31 +44,26 @@ parse_number(struct peer_options *o, const char *word, const char *value)
 {
 	const struct {
 		const char *word;
-		void *to;
-		size_t size;
+		uint64_t *to;
 		long most;
 	} words[] = {
-	    {"--bytes", &o->bytes, 8, 1l << 40},
-	    {"--abrupt", &o->abrupt, 8, 1l << 40},
-	    {"--move", &o->move, 8, 1l << 40},
-	    {"--seconds", &o->seconds, 4, 100000},
-	    {"--streams", &o->streams, 4, 100000},
-	    {"--write", &o->write, 4, PEER_WRITE_MAX},
-	    {"--messages", &o->messages, 4, 100000},
-	    {"--keepalive", &o->keepalive, 4, 1000000},
-	    {"--every", &o->every, 4, 100000},
-	    {"--pause", &o->pause, 4, 100000},
-	    {"--move-port", &o->move_port, 2, 65535},
+	    {"--bytes", &o->bytes, 1l << 40},
+	    {"--abrupt", &o->abrupt, 1l << 40},
+	    {"--move", &o->move, 1l << 40},
+	    {"--move-port", &o->move_port, 65535},
+	    {"--seconds", &o->seconds, 100000},
+	    {"--streams", &o->streams, 100000},
+	    {"--write", &o->write, PEER_WRITE_MAX},
+	    {"--messages", &o->messages, 100000},
+	    {"--keepalive", &o->keepalive, 1000000},
+	    {"--every", &o->every, 100000},
+	    {"--pause", &o->pause, 100000},
 	};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		long n;
-
 		if (strcmp(word, words[i].word) != 0)
 			continue;
-		n = number(value, 0, words[i].most);
-		/* little-endian, as all that this runs on */
-		memcpy(words[i].to, &n, words[i].size);
+		*words[i].to = (uint64_t)number(value, 0, words[i].most);
 		return true;
 	}
 	return false;

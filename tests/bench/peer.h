@@ -52,9 +52,8 @@ enum {
 struct peer_options {
 	enum peer_role role;
 	struct sockaddr_in here, there;
-	uint64_t bytes, abrupt, move;
-	uint32_t seconds, streams, write, messages, keepalive, every, pause;
-	uint16_t move_port;
+	uint64_t bytes, abrupt, move, move_port, seconds, streams, write;
+	uint64_t messages, keepalive, every, pause;
 	bool swap, follow;
 	const char *cc;
 };

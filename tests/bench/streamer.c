@@ -201,7 +201,7 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 static void
 on_idle(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval tv = {.tv_sec = program.options.seconds};
+	struct timeval tv = {.tv_sec = (time_t)program.options.seconds};
 	uint64_t cpu = peer_cpu_ns() - program.cpu_ns;
 
 	(void)fd;
@@ -214,7 +214,7 @@ on_idle(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	peer_tell_idle(&program.options,
-	    (double)cpu / 1e9 / program.options.seconds,
+	    (double)cpu / 1e9 / (double)program.options.seconds,
 	    program.rss_before_kib);
 }
 
@@ -301,7 +301,7 @@ open_flows(void)
 	    .timers = &program.timers,
 	    .initiator = (o->role == PEER_SEND) != o->swap,
 	    .paused = o->pause != 0,
-	    .open = o->streams,
+	    .open = (uint32_t)o->streams,
 	    .result = {.who = "ours", .good = true},
 	};
 	all->udx = udx_new(all->world, all->timers, &program.stats,
@@ -311,7 +311,7 @@ open_flows(void)
 		must(ERR_MEMORY, "udx");
 	all->sock = open_socket(ntohs(o->here.sin_port));
 	if (o->move != 0)
-		all->other_sock = open_socket(o->move_port);
+		all->other_sock = open_socket((uint16_t)o->move_port);
 	program.rss_before_kib = peer_rss_kib();
 	for (uint32_t i = 0; i < o->streams; i++)
 		must(flow_open(&program.flows[i], all, i), "a stream");
@@ -331,10 +331,10 @@ next_id(char **line)
 }
 
 static void
-repeat(struct event *e, uint32_t ms)
+repeat(struct event *e, uint64_t ms)
 {
-	struct timeval tv = {
-	    .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+	struct timeval tv = {.tv_sec = (time_t)(ms / 1000),
+	    .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
 	event_add(e, &tv);
 }
@@ -382,7 +382,7 @@ main(int argc, char **argv)
 	peer_parse(&program.options, argv);
 	open_world();
 	open_flows();
-	peer_tell_ready(id_of, program.options.streams);
+	peer_tell_ready(id_of, (uint32_t)program.options.streams);
 	go();
 	event_base_dispatch(program.base);
 	return 0;
