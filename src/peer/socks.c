@@ -43,6 +43,18 @@ is_used(const struct peers *p, int sock)
 	return c != NULL;
 }
 
+bool
+socks_last(const struct peers *p, int sock)
+{
+	const struct conn *c = p->conns;
+
+	if (dht_has_socket(p->base.dht, sock))
+		return true;
+	while (c != NULL && (c->state != CONN_OPEN || conn_sock(c) != sock))
+		c = c->hh.next;
+	return c != NULL;
+}
+
 static void
 stay(struct sock_left *s)
 {

@@ -21,6 +21,12 @@ TAILQ_HEAD(socks, sock_left);
 /* Closes the socket later, or now if memory is short. */
 void socks_leave(struct peers *p, int sock);
 
+/*
+ * A connection may begin on it without asking anybody: it is one of the node's
+ * own, or an open connection goes by it. Others close at any time.
+ */
+bool socks_last(const struct peers *p, int sock);
+
 /* Closes all that were left, at once. */
 void socks_fini(struct peers *p);
 

@@ -657,6 +657,27 @@ START_TEST(direct_client_is_connected_to)
 }
 END_TEST
 
+/* A socket that is kept ready for hole punching closes when it will, so no
+ * stranger's stream may begin on it: it would be stuck for ever. */
+START_TEST(idle_sockets_serve_nobody)
+{
+	int idle = FAKE_SOCKS_MAX;
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	relay_pass_ms(&g.n, 1000);
+	while (!g.n.fw.socks[--idle].open)
+		;
+	ck_assert(!dht_has_socket(g.n.d, idle));
+	client_new(&c, &g, 1);
+	g.n.sock = idle;
+	ck_assert_int_eq(deliver(&g, NULL, CLIENT, &c, 1), ERR_UNKNOWN);
+	ck_assert_uint_eq(conns(&g), 0);
+	rig_fini(&g);
+}
+END_TEST
+
 START_TEST(firewalled_client_is_waited_for)
 {
 	struct client c;
@@ -1046,6 +1067,7 @@ t_suite(void)
 	tcase_add_test(tc, nobody_decides);
 	tcase_add_test(tc, open_client_is_connected_to);
 	tcase_add_test(tc, direct_client_is_connected_to);
+	tcase_add_test(tc, idle_sockets_serve_nobody);
 	tcase_add_test(tc, firewalled_client_is_waited_for);
 	tcase_add_test(tc, forged);
 	tcase_add_test(tc, flood_of_one_prefix);
