@@ -18,6 +18,18 @@ enum {
 
 /* ---- the table ---- */
 
+/* Of the message and the key that it was sent to: to another it means nothing,
+ * and must not be remembered for this one. */
+static void
+digest_of(uint8_t out[HASH_LEN], const struct listener *l, struct bytes message)
+{
+	uint8_t both[HASH_LEN + KEY_LEN];
+
+	hash_blake2b(both, message.p, message.len);
+	memcpy(both + HASH_LEN, l->keys->public_key, KEY_LEN);
+	hash_blake2b(out, both, sizeof both);
+}
+
 static uint32_t
 hash_of(const struct listeners *ls, const uint8_t *digest)
 {
@@ -339,7 +351,7 @@ session_serve(struct listener *l, const struct router_call *call)
 	uint32_t hash;
 	int err;
 
-	hash_blake2b(digest, call->sealed.p, call->sealed.len);
+	digest_of(digest, l, call->sealed);
 	hash = hash_of(ls, digest);
 	if ((s = find(ls, digest, hash)) != NULL)
 		return serve_copy(s, call);

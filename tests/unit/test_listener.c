@@ -849,6 +849,15 @@ START_TEST(several_keys)
 	struct client c;
 	client_new(&c, &g, 2);
 	ck_assert_int_lt(deliver(&g, NULL, CLIENT, &c, 1), 0);
+	/* Nor does who sends it to the wrong key spoil it for the right one, or
+	 * get the answer of that. */
+	key_target(g.target, g.keys.public_key);
+	fake_clear(&g.n.fw);
+	ck_assert_int_eq(deliver(&g, NULL, CLIENT, &c, 1), 0);
+	ck_assert_uint_eq(answers(&g), 1);
+	key_target(g.target, other.public_key);
+	ck_assert_int_lt(deliver(&g, NULL, CLIENT, &c, 1), 0);
+	ck_assert_uint_eq(answers(&g), 1);
 	rig_fini(&g);
 }
 END_TEST
