@@ -41,6 +41,13 @@ turn_away(int fd, int code, const char *why)
 	close(fd);
 }
 
+static uint32_t
+max_clients(const struct control_peer *peer)
+{
+	return peer->access == API_ADMIN ? CLIENTS_MAX
+					 : CLIENTS_MAX - CLIENTS_OF_OPERATORS;
+}
+
 static void
 on_accept(struct evconnlistener *listener, evutil_socket_t fd,
     struct sockaddr *from, int from_len, void *arg)
@@ -59,7 +66,7 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 		    " hyperdhtd-admin");
 		return;
 	}
-	if (c->clients_len >= CLIENTS_MAX) {
+	if (c->clients_len >= max_clients(&peer)) {
 		turn_away(fd, API_ERR_LIMIT,
 		    "too many clients are connected: try again later");
 		return;

@@ -38,6 +38,7 @@ struct evconnlistener;
 enum {
 	/* Each dial and each accept has one of its own. */
 	CLIENTS_MAX = 256,
+	CLIENTS_OF_OPERATORS = 16, /* of these, for them alone */
 	CLIENT_OPERATIONS_MAX = 32,
 	/* What may wait for a client before it is dropped ... */
 	CLIENT_QUEUE_MAX = 1 << 20,

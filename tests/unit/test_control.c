@@ -679,13 +679,12 @@ static const struct {
     {4243, false, "admin", 0},
 };
 
-START_TEST(groups_say_who_may)
+static void
+let_groups_in(void)
 {
 	struct control_groups *g = &daemon_.control->groups;
 	char path[128];
 
-	if (geteuid() != 0)
-		return;
 	snprintf(path, sizeof path, "%s/new", dir);
 	chmod(dir, 0755);
 	chmod(path, 0755);
@@ -693,8 +692,45 @@ START_TEST(groups_say_who_may)
 	g->gid[API_READ] = 4241;
 	g->gid[API_USER] = 4242;
 	g->gid[API_ADMIN] = 4243;
+}
+
+START_TEST(groups_say_who_may)
+{
+	if (geteuid() != 0)
+		return;
+	let_groups_in();
 	as_nobody(callers[_i].gid, callers[_i].primary, callers[_i].access,
 	    callers[_i].stop_code);
+}
+END_TEST
+
+/* Users may fill the daemon with clients; operators still get in. */
+START_TEST(operators_have_room)
+{
+	enum { OTHERS = CLIENTS_MAX - CLIENTS_OF_OPERATORS };
+	struct peer_end *all[OTHERS], *p;
+	gid_t gid = 4242;
+	json_t *j;
+
+	if (geteuid() != 0)
+		return;
+	let_groups_in();
+	for (int i = 0; i < OTHERS; i++)
+		all[i] = client_new();
+	ck_assert_int_eq(setgroups(1, &gid), 0);
+	ck_assert_int_eq(seteuid(65534), 0);
+	p = calloc(1, sizeof *p);
+	p->fd = connect_to(daemon_.config.control);
+	ck_assert_int_eq(seteuid(0), 0);
+	j = hear(p);
+	ck_assert_int_eq(json_integer_value(json_object_get(
+			     json_object_get(j, "error"), "code")),
+	    API_ERR_LIMIT);
+	json_decref(j);
+	client_free(p);
+	as_nobody(4243, false, "admin", 0);
+	for (int i = 0; i < OTHERS; i++)
+		client_free(all[i]);
 }
 END_TEST
 
@@ -811,6 +847,7 @@ static void
 add_hard_cases(TCase *tc)
 {
 	tcase_add_test(tc, clients_are_bounded);
+	tcase_add_test(tc, operators_have_room);
 	tcase_add_test(tc, slow_reader_is_told_and_dropped);
 	tcase_add_test(tc, stuck_reader_is_dropped);
 	tcase_add_test(tc, requests_of_a_slow_reader_wait);
