@@ -219,7 +219,7 @@ take_precedence(void)
 }
 
 static int
-open_host(struct host *h, int number, struct pipe_setup *s)
+open_host(struct host *h, uint8_t number, struct pipe_setup *s)
 {
 	char address[sizeof "11.1.255.1"];
 
@@ -239,7 +239,7 @@ main(int argc, char **argv)
 	(void)argc;
 	parse(argv, &s);
 	for (int i = 0; i < hosts_len; i++) {
-		if (open_host(&hosts[i], i + 1, &s) == 0)
+		if (open_host(&hosts[i], (uint8_t)(i + 1), &s) == 0)
 			continue;
 		fprintf(
 		    stderr, "no link can be made here: %s\n", strerror(errno));
