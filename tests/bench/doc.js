@@ -160,7 +160,5 @@ JavaScript by being told.
 
 ${connectTable()}
 
-A connection costs the listener's daemon 1 CPU-second for every
-${figure({ section: 'setups' }, one => one.dials / one.cpu).toFixed(0)}, its
-local client included.
+Setting up ${figure({ section: 'setups' }, one => one.dials / one.cpu).toFixed(0)} connections costs the listener's daemon a CPU-second.
 `)

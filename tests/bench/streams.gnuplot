@@ -12,7 +12,7 @@ set style data histograms
 set style histogram rowstacked
 set style fill solid 0.9 border -1
 set boxwidth 0.6
-set key top left
+set key top right
 plot "cost.dat" using 2:xtic(1) lc rgb "#1f77b4" title "sender", \
     "" using 3 lc rgb "#9ecae1" title "receiver"
 
@@ -22,8 +22,8 @@ set xlabel "loss, %"
 set xtics 1
 set xrange [-0.2:5.2]
 set logscale y
-set yrange [1:1000]
-set key bottom left
+set yrange [0.5:1000]
+set key at graph 0.95, 0.6 right
 plot "link.dat" using 1:2 lc rgb "#1f77b4" lw 2 pt 7 title "ours", \
     "" using 1:3 lc rgb "#d62728" lw 2 pt 5 title "JavaScript", \
     "" using 1:4 lc rgb "#2ca02c" lw 2 pt 9 title "TCP BBR", \

@@ -153,7 +153,7 @@ async function overLink (settings, seconds, count) {
 async function link (short) {
   const seconds = short ? 8 : 20
   const count = short ? 1 : 3
-  const widths = [22, 10, 10, 10, 10, 8, 8, 16, 14]
+  const widths = [22, 13, 13, 13, 13, 8, 8, 16, 14]
 
   await check()
   console.log('\nA stream over a link with a round trip of 50 ms and a queue ' +
