@@ -25,9 +25,9 @@ function figure (fields, what) {
   return median(found.map(what))
 }
 
-const PAIRS = ['ours - ours', 'js - js', 'ours - js', 'js - ours', 'tcp']
-const FLOWS = ['ours - ours', 'js - js', 'ours - js', 'js - ours', 'tcp',
-  'cubic']
+const STREAMS = ['ours - ours', 'js - js', 'ours - js', 'js - ours']
+const PAIRS = [...STREAMS, 'tcp']
+const FLOWS = [...PAIRS, 'cubic']
 const RATES = [100e6, 1000e6]
 const LOSSES = [0, 10000, 50000]
 
@@ -48,10 +48,12 @@ function loopbackTable () {
       figure(loopback(name), both).toFixed(2)]))
 }
 
-function onLink (unit) {
-  return RATES.flatMap(rate => LOSSES.map(lossPpm =>
-    [`${rate / 1e6} Mbit/s, ${lossPpm / 10000} %`, ...FLOWS.map(name =>
-      unit(of => figure({ section: 'link', name, rate, lossPpm }, of)))]))
+// A row for each kind of line, a column for each of these flows.
+function linkTable (names, what, digits) {
+  return table(['', ...names], RATES.flatMap(rate => LOSSES.map(lossPpm =>
+    [`${rate / 1e6} Mbit/s, ${lossPpm / 10000} %`, ...names.map(name =>
+      figure({ section: 'link', name, rate, lossPpm }, what)
+        .toFixed(digits))])))
 }
 
 function sharingTable () {
@@ -81,6 +83,10 @@ function connectTable () {
     ['cold', 'cached'].map(way => [way, ms('ours', way).toFixed(0),
       ms('js', way).toFixed(0),
       (ms('ours', way) / ms('js', way)).toFixed(2)]))
+}
+
+function setups () {
+  return figure({ section: 'setups' }, one => one.dials / one.cpu).toFixed(0)
 }
 
 function draw () {
@@ -115,8 +121,8 @@ counts are the ratios within a run.
 
 ${loopbackTable()}
 
-Half of what a byte of ours costs is its cipher, at both ends. The rest stays
-small because few system calls carry it: bursts that the kernel cuts into
+A good third of what a byte of ours costs is its cipher. The rest stays small
+because few system calls carry it: bursts that the kernel cuts into
 packets and joins again, one acknowledgement for all that was read together. A
 packet of JavaScript's costs a system call at each end and another for its
 acknowledgement.
@@ -128,17 +134,18 @@ round trip of 50 ms, a queue of one bandwidth-delay product, and a share of the
 packets lost at random. Mbit/s of payload, of which the line has room for 96.8
 of 100:
 
-${table(['', ...FLOWS], onLink(of => of(one => one.mbit_s).toFixed(1)))}
+${linkTable(FLOWS, one => one.mbit_s, 1)}
 
 CPU-seconds per GB, both ends:
 
-${table(['', ...FLOWS], onLink(of => of(both).toFixed(2)))}
+${linkTable(STREAMS, both, 2)}
 
 *tcp* is the system's own congestion control on the machine of the run, BBR.
 Packets come one by one from such a line, and the kernel's work for each is
 the same for everybody. Who receives in bulk is read every 1.5 ms
 (\`src/daemon/rest.h\`), as waking up for each packet would cost more than the
-packet.
+packet. Where much is lost, acknowledgements are too long to tell a reader from
+somebody who answers, and it is read packet by packet.
 
 ## Two on one link
 
@@ -160,5 +167,6 @@ JavaScript by being told.
 
 ${connectTable()}
 
-Setting up ${figure({ section: 'setups' }, one => one.dials / one.cpu).toFixed(0)} connections costs the listener's daemon a CPU-second.
+Setting up ${setups()} connections costs the listener's daemon a CPU-second,
+with their hand-over to its local client.
 `)
