@@ -51,11 +51,11 @@ enum {
 	ACCEPT_PAUSE_SECONDS = 1,
 	LISTENERS_MAX = 256,
 	/* Descriptors: each connection that is handed out has one. */
-	CONNS_MAX = 512,
+	CONNS_MAX = 1024,
 	/* Until somebody accepts: of one listener, and of all, so that no
 	 * stranger takes the places of those who dial. */
-	CONNS_WAITING_MAX = 128,
-	CONNS_UNCLAIMED_MAX = 256,
+	CONNS_WAITING_MAX = 256,
+	CONNS_UNCLAIMED_MAX = 512,
 	CONNS_BUCKETS = 256, /* by number; a power of two */
 	/* Connections whose end may still be asked for. */
 	OUTCOMES_MAX = 256,
