@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "peer/inside.h"
+#include "dht/inside.h"
 #include "peer/inside.h"
 #include "peer_rig.h"
 #include "t.h"
@@ -338,6 +338,39 @@ START_TEST(says_what_it_is)
 	ck_assert(p->features & PAYLOAD_NATIVE);
 	ck_assert(!payload_has(p, PAYLOAD_HOLEPUNCH));
 	ck_assert(!payload_has(p, PAYLOAD_RELAY_ADDRS));
+}
+END_TEST
+
+/* 07 H5: what was open once is not while its NAT gives it another port; others
+ * would dial an address that leads nowhere. */
+static const struct {
+	uint16_t port; /* as others see the server socket */
+	bool firewalled;
+	uint64_t said;
+} seen_at[] = {
+    {49737, false, FIREWALL_OPEN},
+    {49738, false, FIREWALL_UNKNOWN},
+    {49737, true, FIREWALL_UNKNOWN},
+};
+
+START_TEST(open_is_who_keeps_its_port)
+{
+	struct addr us = rig.public;
+	struct dht *d = node_dht(rig.node);
+	const struct payload *p = &rig.server.client;
+
+	us.port = seen_at[_i].port;
+	add(RIG_KNOWS, 3);
+	sampler_init(&d->sampler);
+	for (int i = 0; i < 4; i++)
+		sampler_add(&d->sampler, &us);
+	d->firewalled = seen_at[_i].firewalled;
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert_uint_eq(p->firewall, seen_at[_i].said);
+	/* Nor is the address listed that is not ours to listen at. */
+	ck_assert_int_eq(
+	    addr_equal(&p->addrs4[0], &us), seen_at[_i].said == FIREWALL_OPEN);
 }
 END_TEST
 
@@ -677,6 +710,7 @@ add_answer_tests(TCase *tc)
 	tcase_add_test(tc, a_path_offered_again_is_knocked_at);
 	tcase_add_test(tc, no_path_is_told_as_such);
 	tcase_add_test(tc, says_what_it_is);
+	tcase_add_loop_test(tc, open_is_who_keeps_its_port, 0, T_ROWS(seen_at));
 }
 
 Suite *

@@ -13,7 +13,7 @@
 
 #include "alloc.h"
 #include "base/err.h"
-#include "peer/conn.h"
+#include "peer/inside.h"
 #include "peer/listener.h"
 #include "records/record.h"
 #include "relay_net.h"
@@ -696,6 +696,53 @@ START_TEST(firewalled_client_is_waited_for)
 }
 END_TEST
 
+/*
+ * 07 V8: the answer leaves from the puncher's socket, so that the relay shows
+ * the client where that one is; within one network from the DHT's, which
+ * neighbours find us at. A client that needs no punch is answered from the
+ * socket that it came to.
+ */
+static const struct {
+	const char *client;
+	uint64_t firewall;
+	const char *listed; /* its inner address */
+	bool by_puncher;
+} answered[] = {
+    {CLIENT, FIREWALL_UNKNOWN, "10.1.1.1:4000", true},
+    {"203.0.113.9:50001", FIREWALL_UNKNOWN, "192.168.7.3:4000", false},
+    /* Of our host, but not inside: it has to be punched as well. */
+    {"203.0.113.9:50001", FIREWALL_UNKNOWN, "203.0.115.1:4000", true},
+    {CLIENT, FIREWALL_OPEN, "10.1.1.1:4000", false},
+};
+
+START_TEST(answers_from_the_socket_that_punches)
+{
+	const struct fake_sent *s;
+	uint8_t message[DGRAM_MAX];
+	struct client c;
+	struct conn *conn;
+	struct rig g;
+
+	rig_init(&g);
+	client_init(&c, 1);
+	c.payload.firewall = answered[_i].firewall;
+	c.payload.flags |= PAYLOAD_ADDRS4;
+	c.payload.addrs4[0] = relay_addr(answered[_i].listed);
+	c.payload.addrs4_len = 1;
+	client_write(&c, &g, 1);
+	ck_assert_int_eq(deliver(&g, RELAY, answered[_i].client, &c, 1), 0);
+	take_answer(&g, message, &s);
+	conn = peers_nth(g.peers, 0);
+	ck_assert_int_eq(
+	    conn->puncher != NULL, answered[_i].firewall != FIREWALL_OPEN);
+	if (answered[_i].by_puncher)
+		ck_assert_int_eq(s->meta.sock, puncher_sock(conn->puncher));
+	else
+		ck_assert_int_eq(s->meta.sock, g.n.sock);
+	rig_fini(&g);
+}
+END_TEST
+
 /* ---- limits: 07 V4, V5 ---- */
 
 static void
@@ -918,9 +965,9 @@ struct pair {
 };
 
 static void
-carry(struct rig *from, struct rig *to, const char *as)
+carry_to(struct rig *from, struct rig *to, int sock, const char *as)
 {
-	struct dgram dg = {.sock = to->n.sock, .from = relay_addr(as)};
+	struct dgram dg = {.sock = sock, .from = relay_addr(as)};
 
 	for (size_t i = 0; i < from->n.fw.sent_len; i++) {
 		const struct fake_sent *s = &from->n.fw.sent[i];
@@ -932,6 +979,12 @@ carry(struct rig *from, struct rig *to, const char *as)
 		udx_recv(to->udx, &dg);
 	}
 	fake_clear(&from->n.fw);
+}
+
+static void
+carry(struct rig *from, struct rig *to, const char *as)
+{
+	carry_to(from, to, to->n.sock, as);
 }
 
 static void
@@ -1027,6 +1080,35 @@ START_TEST(opens)
 }
 END_TEST
 
+/* 07 P3: the first packet comes through the socket that punches, as it may
+ * through any; the stream begins there, and answers from there. */
+START_TEST(opens_on_the_socket_that_punches)
+{
+	const struct fake_sent *s;
+	struct peer_event e;
+	struct pair p;
+	int sock;
+
+	pair_init(&p, RELAY);
+	sock = puncher_sock(peers_nth(p.server.peers, 0)->puncher);
+	ck_assert_int_ne(sock, p.server.n.sock);
+	for (int i = 0; i < 30; i++) {
+		carry_to(&p.client, &p.server, sock, CLIENT);
+		drain(&p.server);
+		relay_pass_ms(&p.server.n, 10);
+		s = first_udx(&p.server);
+		ck_assert(s == NULL || s->meta.sock == sock);
+		carry(&p.server, &p.client, SELF);
+		drain(&p.client);
+		relay_pass_ms(&p.client.n, 10);
+	}
+	ck_assert(told(&p.server, PEER_OPEN, &e));
+	ck_assert_uint_eq(status(&p.server).accepted, 1);
+	ck_assert(p.server.n.fw.socks[sock].open);
+	pair_fini(&p);
+}
+END_TEST
+
 /* 07 V9: every end at every time. */
 START_TEST(ends)
 {
@@ -1078,6 +1160,8 @@ t_suite(void)
 	tcase_add_test(tc, direct_client_is_connected_to);
 	tcase_add_test(tc, idle_sockets_serve_nobody);
 	tcase_add_test(tc, firewalled_client_is_waited_for);
+	tcase_add_loop_test(
+	    tc, answers_from_the_socket_that_punches, 0, T_ROWS(answered));
 	tcase_add_test(tc, forged);
 	tcase_add_test(tc, flood_of_one_prefix);
 	tcase_add_test(tc, half_open_in_all);
@@ -1087,6 +1171,7 @@ t_suite(void)
 	tcase_add_test(tc, limit_of_listeners);
 	tcase_add_test(tc, looks_on_while_unheard);
 	tcase_add_loop_test(tc, opens, 0, 2);
+	tcase_add_test(tc, opens_on_the_socket_that_punches);
 	tcase_add_loop_test(tc, ends, 0, 32);
 	return s;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "dht/inside.h"
 #include "punch/netcheck.h"
 #include "punch_lab.h"
 #include "signal/message.h"
@@ -288,6 +289,76 @@ START_TEST(a_fan_goes_by_what_the_world_has)
 	if (budgets[_i].err == 0)
 		ck_assert_uint_eq(
 		    l.client.puncher->fan_len, budgets[_i].allowed);
+}
+END_TEST
+
+/* P11: a server that cannot start says so, and that at once; never that it
+ * punches. */
+START_TEST(the_server_starts_before_it_says_so)
+{
+	uint64_t began_us;
+
+	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
+	lab_handshake(&l);
+	for (int i = 0; i < FAKE_SOCKS_MAX; i++)
+		l.server.n.fw.socks[i].open = true; /* no more are to be had */
+	lab_begin(&l, true);
+	began_us = l.now_us;
+	while (l.client.failed == 0 && l.now_us < began_us + 2000000) {
+		ck_assert(!l.client.puncher->other.punching);
+		lab_run_ms(&l, 1);
+	}
+	ck_assert_int_eq(l.client.failed, ERR_ABORTED);
+	ck_assert_int_eq(l.server.failed, ERR_LIMIT);
+	/* Two round trips: the probing round and the one that declares. */
+	ck_assert_uint_le(l.now_us - began_us, 8 * l.delay_us + 50000);
+}
+END_TEST
+
+static bool
+asked_from(int sock, const struct addr *a)
+{
+	for (size_t i = 0; i < l.sent_len; i++)
+		if (l.sent[i].client && l.sent[i].meta.sock == sock &&
+		    addr_equal(&l.sent[i].meta.to, a))
+			return true;
+	return false;
+}
+
+/* N5: how we are seen is asked of nodes in different networks, and not of the
+ * latest: they may be the relays of the attempt, and tell us then. */
+START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
+{
+	struct dht_node n;
+	uint32_t cursor = 0, same = 0, asked = 0, i = 0;
+	struct lookout *o;
+	struct dht *d;
+	int err;
+
+	init(PORT_RESTRICTED, OPEN, 5);
+	d = l.client.n.d;
+	for (unsigned k = 0; k < 8; k++) {
+		struct addr a = addr_v4(21, 0, 0, (uint8_t)(k + 1), 4000);
+		uint8_t id[ID_LEN];
+
+		/* Three of one network, then five of their own. */
+		a.ip[1] = k < 3 ? 0 : (uint8_t)k;
+		id_of_addr(id, &a);
+		ck_assert_uint_ne(table_add(&d->table, id, &a, d->tick), 0);
+	}
+	o = lookout_open(l.client.punch, &err);
+	ck_assert_ptr_nonnull(o);
+	lab_run_ms(&l, 1);
+	for (; dht_next_node(d, &cursor, &n); i++) {
+		bool is = asked_from(o->hole.sock, &n.addr);
+
+		ck_assert(!is || i >= 5);
+		same += is && n.addr.ip[0] == 21;
+		asked += is;
+	}
+	ck_assert_uint_eq(asked, 6);
+	ck_assert_uint_eq(same, 1);
+	lookout_close(o);
 }
 END_TEST
 
@@ -687,6 +758,8 @@ t_suite(void)
 	tcase_add_test(tc, a_fan_has_as_many_sources_as_sockets);
 	tcase_add_loop_test(
 	    tc, a_fan_goes_by_what_the_world_has, 0, T_ROWS(budgets));
+	tcase_add_test(tc, the_server_starts_before_it_says_so);
+	tcase_add_test(tc, samples_are_of_far_nodes_and_not_of_the_latest);
 	tcase_add_test(tc, the_sampler_holds_our_address_alone);
 	tcase_add_loop_test(tc, one_loss_costs_little, 0, 24);
 	tcase_add_loop_test(tc, one_outcome_whatever_happens, 0, 288);
