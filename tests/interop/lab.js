@@ -49,6 +49,14 @@ class Lab {
     return this.ours(options.role, options.bootstrap, { ...options, place })
   }
 
+  // The same elsewhere, with its key and nothing else of what it had.
+  moved ({ options }, place) {
+    const stateDir = fs.mkdtempSync(path.join(this.dir, 'state-'))
+    fs.copyFileSync(path.join(options.stateDir, 'key'),
+      path.join(stateDir, 'key'))
+    return this.ours(options.role, options.bootstrap, { place, stateDir })
+  }
+
   // A persistent JavaScript node.
   async js (bootstrap, options) {
     const place = await this.world.place()

@@ -4,12 +4,16 @@
 // ours, of theirs and of both.
 
 const assert = require('assert')
-const { randomBytes, until } = require('../util')
+const { freePort, randomBytes, sleep, until } = require('../util')
 
 const MEGABYTE = 1 << 20
 
 // The reference asks a dead forwarder four times, a second apart.
 const DEAD_END_MS = 4000
+
+// A server is not offered any more after a minute of silence; its last packet
+// may have come a moment after the signal.
+const SILENT_MS = 61000
 
 // Sends `payload`, half-closes, and gives all that came back.
 function echo (client, publicKey, payload, options) {
@@ -86,6 +90,43 @@ async function killed (lab) {
     await echoes(one, publicKey, 1000)
     assert(Date.now() - began < DEAD_END_MS, 'no dead end on the way')
   }
+}
+
+// 07 A12: the same, and all it has left is its key: it knows no node of before,
+// has another port, and the nodes that forwarded to it lead to the old one.
+async function killedBare (lab) {
+  const net = await lab.network({ ours: 4, js: 4 })
+  const { daemon, publicKey } = await listener(lab, net)
+  const client = await lab.client(net.bootstrap)
+  await echoes(client, publicKey, 1000)
+  await daemon.end('SIGKILL')
+  const { host } = daemon.place
+  const again = await lab.moved(daemon, { host, port: await freePort(host) })
+  assert.strictEqual((await again.listen()).publicKey.toString('hex'),
+    publicKey.toString('hex'))
+  for (const one of [client, await lab.client(net.bootstrap)]) {
+    const began = Date.now()
+    await echoes(one, publicKey, 1000)
+    assert(Date.now() - began < DEAD_END_MS, 'no dead end on the way')
+  }
+}
+
+// 07 A12: who fell silent is not offered to anybody after a minute, and whoever
+// asks for it is told so in one round trip; who is there stays so.
+async function fallenSilent (lab) {
+  const net = await lab.network({ ours: 8 })
+  const dead = await listener(lab, net)
+  const alive = await listener(lab, net)
+  const client = await lab.client(net.bootstrap)
+  await echoes(client, dead.publicKey, 1000)
+  await dead.daemon.end('SIGKILL')
+  await sleep(SILENT_MS)
+  const fresh = await lab.client(net.bootstrap)
+  const began = Date.now()
+  await assert.rejects(echo(fresh, dead.publicKey, Buffer.alloc(1)),
+    { code: 'PEER_NOT_FOUND' })
+  assert(Date.now() - began < 1000, 'nobody forwards to where it was')
+  await echoes(fresh, alive.publicKey, 1000)
 }
 
 // 07 A12: a key that is gone for good is nowhere to be found, at once.
@@ -170,6 +211,16 @@ module.exports = [
     name: 'our key is reached again after kill -9',
     worlds: ['loopback', 'public'],
     run: killed
+  },
+  {
+    name: 'our key is reached again after kill -9 and the loss of all else',
+    worlds: ['loopback', 'public'],
+    run: killedBare
+  },
+  {
+    name: 'our key is not offered a minute after kill -9',
+    worlds: ['public'],
+    run: fallenSilent
   },
   {
     name: 'our key is gone when its daemon has left',
