@@ -93,8 +93,9 @@ size_t secret_room(const struct secret *s);
 ptrdiff_t secret_write(struct secret *s, const void *p, size_t len);
 
 /*
- * One message, one frame, whole or not at all: 0, ERR_FULL (wait for room),
- * ERR_SIZE, ERR_CLOSED, ERR_MEMORY.
+ * One message, one frame, whole or not at all: 0, ERR_FULL (there is no room,
+ * wait for UDX_EV_WRITABLE), ERR_SIZE, ERR_CLOSED, ERR_MEMORY. Any room will do
+ * for it: the limits of the send buffer are exceeded by one message at most.
  */
 int secret_send(struct secret *s, const void *p, size_t len);
 

@@ -169,9 +169,10 @@ void udx_relay(struct udx_stream *a, struct udx_stream *b);
 size_t udx_room(struct udx_stream *s);
 
 /*
- * Room for n bytes (n <= udx_room()) in the send buffer, to be filled in
- * place; NULL if memory is short or the stream closed. The first len of them go
- * with commit, which must be the next call for this stream.
+ * Room for n bytes in the send buffer, to be filled in place; NULL if memory is
+ * short or the stream closed. Who writes what must not be cut may ask for more
+ * than udx_room() while that is not 0. The first len of them go with commit,
+ * which must be the next call for this stream.
  */
 uint8_t *udx_reserve(struct udx_stream *s, size_t n);
 void udx_commit(struct udx_stream *s, size_t len);

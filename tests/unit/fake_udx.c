@@ -72,7 +72,7 @@ udx_room(struct udx_stream *s)
 uint8_t *
 udx_reserve(struct udx_stream *s, size_t n)
 {
-	if (s->reserved != 0 || n > s->room || s->ended_here)
+	if (s->reserved != 0 || udx_room(s) == 0 || s->ended_here)
 		abort(); /* what udx.h forbids */
 	if (s->no_memory)
 		return NULL;
@@ -87,7 +87,7 @@ udx_commit(struct udx_stream *s, size_t len)
 	if (len > s->reserved)
 		abort();
 	s->out_len += len;
-	s->room -= len;
+	s->room -= len < s->room ? len : s->room;
 	s->reserved = 0;
 }
 
