@@ -18,7 +18,7 @@ peers_new(const struct peers_base *b)
 	TAILQ_INIT(&p->stirred);
 	TAILQ_INIT(&p->socks);
 	conn_moves_init(p);
-	p->frames.max = dht_limits(b->dht)->frame_bytes;
+	secret_budget_init(&p->frames, dht_limits(b->dht)->frame_bytes);
 	relays_init(
 	    &p->relays, dht_limits(b->dht)->remembered, dht_hash_key(b->dht));
 	p->listeners = listeners_new(p);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * inside.h - a secret stream as its files see it: secret.c (life, out, keep-
- * alive), secret_in.c (frames in), secret_message.c (unordered messages).
+ * alive), secret_in.c (frames in), secret_budget.c (their memory),
+ * secret_message.c (unordered messages).
  */
 #ifndef STREAM_INSIDE_H
 #define STREAM_INSIDE_H
@@ -41,6 +42,8 @@ struct secret_window {
 	uint64_t seen[SECRET_WINDOW / 64];
 };
 
+TAILQ_HEAD(secret_list, secret);
+
 struct secret {
 	struct world *world;
 	struct timers *timers;
@@ -60,6 +63,9 @@ struct secret {
 	int err; /* why nothing more is read */
 	uint32_t frame_max;
 	struct secret_budget *budget;
+	struct secret_payer *payer; /* NULL: holds nothing of it */
+	uint64_t paid;              /* bytes held of it */
+	TAILQ_ENTRY(secret) pays;   /* with the others of the payer */
 	struct secret_gather gather;
 	struct secret_plain plain;
 
@@ -71,6 +77,16 @@ struct secret {
 
 /* Drops what was gathered and gives its bytes back to the budget. */
 void secret_gather_fini(struct secret *s);
+
+/* Nothing more is read of it, whatever of a frame is here is dropped. */
+void secret_break(struct secret *s, int err);
+
+/*
+ * n more bytes for what it gathers: 0, ERR_MEMORY, or ERR_LIMIT if it is the
+ * one to do without; others may be broken for it.
+ */
+int secret_budget_take(struct secret *s, uint64_t n);
+void secret_budget_give(struct secret *s, uint64_t n);
 
 /* Names of the directions, spec 06 §A.2. */
 enum secret_namespace {

@@ -112,7 +112,7 @@ secret_set_frame_max(struct secret *s, uint32_t len)
 void
 secret_set_budget(struct secret *s, struct secret_budget *b)
 {
-	assert(s->gather.buf == NULL);
+	assert(s->payer == NULL);
 	s->budget = b;
 }
 

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/wire.h"
 #include "udx/udx.h"
@@ -66,13 +67,17 @@ void secret_set_frame_max(struct secret *s, uint32_t len);
 
 /*
  * What the frames that do not fit the receive buffer may take together, over
- * all streams that share this; borrowed. Who finds it used up is broken with
- * ERR_LIMIT: to wait would be for others that may be waiting too.
+ * all streams that share this; borrowed, to outlive them. When it is used up
+ * the network (/24, /56) whose peers hold the most loses its largest frame, and
+ * that stream is broken with ERR_LIMIT, if not the one that asks: to wait would
+ * be for others that may be waiting too. `max` may change at any time.
  */
 struct secret_budget {
 	uint64_t used, max; /* bytes */
+	TAILQ_HEAD(, secret_payer) payers;
 };
 
+void secret_budget_init(struct secret_budget *b, uint64_t max);
 void secret_set_budget(struct secret *s, struct secret_budget *b);
 
 /*
@@ -108,7 +113,8 @@ void secret_end(struct secret *s);
  * The plaintext of the frame under way, what is left of it; p is NULL if no
  * whole frame is there. *err is 0 or why the stream must be destroyed
  * (ERR_MALFORMED, ERR_SIGNATURE: it does not open, ERR_SIZE, ERR_LIMIT,
- * ERR_MEMORY). Borrowed until the next call for this stream or its udx.
+ * ERR_MEMORY). Borrowed until the next call for this stream or its udx, or
+ * secret_peek() of another that shares its budget.
  *
  * *whole tells that nothing of this frame has been consumed. Who reads
  * messages also gets the empty ones, unless keep-alive is on (07 E5), and
@@ -119,7 +125,7 @@ struct bytes secret_peek(struct secret *s, bool *whole, int *err);
 /* Gives back the first n bytes; all of them, if only 0, end the frame. */
 void secret_consume(struct secret *s, size_t n);
 
-/* The peer ended and everything was read. */
+/* The peer ended and everything was read; never of a broken stream. */
 bool secret_ended(const struct secret *s);
 
 /* ---- unordered messages, spec 06 §A.7 ---- */

@@ -65,10 +65,17 @@ open_body(struct secret *s, uint8_t *body, uint32_t len)
 void
 secret_gather_fini(struct secret *s)
 {
-	if (s->budget != NULL)
-		s->budget->used -= s->gather.cap;
+	secret_budget_give(s, s->gather.cap);
 	free(s->gather.buf);
 	s->gather = (struct secret_gather){0};
+}
+
+void
+secret_break(struct secret *s, int err)
+{
+	s->err = err;
+	s->plain = (struct secret_plain){0};
+	secret_gather_fini(s);
 }
 
 /* Room for n more bytes, of which the peer has sent as many already. */
@@ -76,9 +83,9 @@ static int
 gather_grow(struct secret *s, size_t n)
 {
 	struct secret_gather *g = &s->gather;
-	struct secret_budget *b = s->budget;
 	uint64_t cap = g->cap > 0 ? g->cap : GATHER_FIRST;
 	uint8_t *buf;
+	int err;
 
 	while (cap < g->len + n)
 		cap *= 2;
@@ -86,13 +93,14 @@ gather_grow(struct secret *s, size_t n)
 		cap = g->want;
 	if (cap == g->cap)
 		return 0;
-	if (b != NULL && cap - g->cap > b->max - b->used)
-		return ERR_LIMIT;
+	err = secret_budget_take(s, cap - g->cap);
+	if (err != 0)
+		return err;
 	buf = realloc(g->buf, cap);
-	if (buf == NULL)
+	if (buf == NULL) {
+		secret_budget_give(s, cap - g->cap);
 		return ERR_MEMORY;
-	if (b != NULL)
-		b->used += cap - g->cap;
+	}
 	g->buf = buf;
 	g->cap = (uint32_t)cap;
 	return 0;
@@ -236,5 +244,6 @@ secret_opened(const struct secret *s)
 bool
 secret_ended(const struct secret *s)
 {
-	return !s->plain.here && s->gather.want == 0 && udx_ended(s->udx);
+	return s->err == 0 && !s->plain.here && s->gather.want == 0 &&
+	       udx_ended(s->udx);
 }

@@ -31,7 +31,7 @@ set_up(struct rig *g)
 	struct secret_keys keys = {.tx = {1}, .rx = {2}, .hash = {3}};
 
 	memset(g, 0, sizeof *g);
-	g->budget.max = BUDGET;
+	secret_budget_init(&g->budget, BUDGET);
 	fake_init(&g->fw, 1);
 	timers_init(&g->ts);
 	fake_udx_init(&g->from);
@@ -122,7 +122,7 @@ carry(struct rig *g, size_t len)
 	fake_udx_feed(&g->to, g->from.out, len);
 	memmove(g->from.out, g->from.out + len, g->from.out_len - len);
 	g->from.out_len -= len;
-	g->from.room += len;
+	g->from.room += (ptrdiff_t)len;
 }
 
 static void

@@ -49,7 +49,7 @@ fake_udx_feed(struct udx_stream *s, const void *p, size_t len)
 void
 fake_udx_sent(struct udx_stream *s)
 {
-	s->room += s->out_len;
+	s->room += (ptrdiff_t)s->out_len;
 	s->out_len = 0;
 }
 
@@ -66,7 +66,7 @@ fake_udx_carry(struct udx_stream *from, struct udx_stream *to)
 size_t
 udx_room(struct udx_stream *s)
 {
-	return s->room >= UDX_ROOM_MIN ? s->room : 0;
+	return s->room >= UDX_ROOM_MIN ? (size_t)s->room : 0;
 }
 
 uint8_t *
@@ -87,7 +87,7 @@ udx_commit(struct udx_stream *s, size_t len)
 	if (len > s->reserved)
 		abort();
 	s->out_len += len;
-	s->room -= len < s->room ? len : s->room;
+	s->room -= (ptrdiff_t)len;
 	s->reserved = 0;
 }
 
@@ -127,8 +127,9 @@ udx_ended(const struct udx_stream *s)
 void
 udx_status(const struct udx_stream *s, struct udx_status *out)
 {
-	*out = (struct udx_status){
-	    .ended_here = s->ended_here, .ended_there = s->ended_there};
+	*out = (struct udx_status){.ended_here = s->ended_here,
+	    .ended_there = s->ended_there,
+	    .path.to = s->to};
 }
 
 int

@@ -15,11 +15,12 @@
 struct udx_stream {
 	uint8_t *out, *in; /* written, fed and not yet consumed */
 	size_t out_len, in_len;
-	size_t room;   /* for how much more may be written */
-	size_t window; /* that the peer has while nothing lies here */
+	ptrdiff_t room; /* for how much more may be written */
+	size_t window;  /* that the peer has while nothing lies here */
 	size_t reserved;
 	uint8_t *message; /* the last one sent, or NULL */
 	size_t message_len;
+	struct addr to; /* where the peer is */
 	bool no_memory; /* for the next reserve */
 	bool ended_here, ended_there;
 };

@@ -38,7 +38,7 @@ start(const struct lab_link *link, int n)
 	lab_init(&lab, 7, 2);
 	lab.link = *link;
 	pairs_len = n;
-	budget = (struct secret_budget){0, 1 << 24};
+	secret_budget_init(&budget, 1 << 24);
 	for (size_t i = 0; i < sizeof bytes; i++)
 		bytes[i] = (uint8_t)(i % 251);
 }
