@@ -28,7 +28,7 @@ append(struct announced *t, const uint8_t *topic)
 	uint32_t cap = t->cap == 0 ? 16 : 2 * t->cap;
 	void *list;
 
-	if (t->len == t->max)
+	if (t->len >= t->max)
 		return -1;
 	if (t->len == t->cap) {
 		list = realloc(t->list, (size_t)cap * TOPIC_LEN);

@@ -31,6 +31,7 @@ apply(struct daemon *d, struct config *next)
 	d->config.limits = next->limits;
 	log_set_level(next->log_level);
 	node_set_limits(d->node, &next->limits);
+	d->keep.announced.max = next->limits.announcements;
 }
 
 int

@@ -235,6 +235,9 @@ node_set_limits(struct node *n, const struct limits *l)
 {
 	dht_set_limits(n->dht, l);
 	records_limits_changed(n->records);
+	router_limits_changed(n->router);
+	punch_limits_changed(n->punch);
+	peers_limits_changed(n->peers);
 }
 
 const struct netcheck_result *

@@ -189,6 +189,10 @@ struct node_announcement {
 bool node_announcement(
     const struct node *n, uint32_t i, struct node_announcement *out);
 
+/*
+ * All take effect at once: caches shrink, the oldest first; what is under way
+ * (operations, connections, punches) goes on and counts until it ends.
+ */
 void node_set_limits(struct node *n, const struct limits *l);
 
 #endif

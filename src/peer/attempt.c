@@ -14,6 +14,24 @@ attempts_init(struct attempts *as, uint32_t max)
 }
 
 void
+attempts_set_max(struct attempts *as, uint32_t max)
+{
+	struct attempts next = {.max = max, .count = as->count};
+
+	if (max == as->max ||
+	    (next.ring = calloc(max, sizeof *next.ring)) == NULL)
+		return;
+	for (uint32_t i = 0; i < max && i < as->max && i < as->count; i++) {
+		struct attempt **at = &as->ring[(as->count - i) % as->max];
+
+		next.ring[(as->count - i) % max] = *at;
+		*at = NULL;
+	}
+	attempts_fini(as);
+	*as = next;
+}
+
+void
 attempts_fini(struct attempts *as)
 {
 	for (uint32_t i = 0; as->ring != NULL && i < as->max; i++)
@@ -74,6 +92,8 @@ attempts_nth(const struct attempts *as, const uint8_t *key, uint32_t i)
 		const struct attempt *a =
 		    as->ring[(as->count - back) % as->max];
 
+		if (a == NULL) /* none as old as that was kept */
+			break;
 		if (key != NULL && memcmp(a->key, key, KEY_LEN) != 0)
 			continue;
 		if (i-- == 0)

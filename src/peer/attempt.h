@@ -63,6 +63,9 @@ struct attempts {
 
 /* 0 or ERR_MEMORY; keeps the last max. */
 int attempts_init(struct attempts *as, uint32_t max);
+
+/* Another number: the oldest go. Stays as it is if memory is short. */
+void attempts_set_max(struct attempts *as, uint32_t max);
 void attempts_fini(struct attempts *as);
 
 /* Begins one, with its first step. Its number; 0 if memory is short. */

@@ -46,6 +46,17 @@ peers_free(struct peers *p)
 }
 
 void
+peers_limits_changed(struct peers *p)
+{
+	const struct limits *l = dht_limits(p->base.dht);
+
+	p->frames.max = l->frame_bytes;
+	relays_set_max(&p->relays, l->remembered);
+	attempts_set_max(&p->attempts, l->attempts);
+	sessions_limits_changed(p->listeners);
+}
+
+void
 peers_leave(struct peers *p)
 {
 	peers_unlisten_all(p);

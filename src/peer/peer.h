@@ -44,6 +44,10 @@ struct peers *peers_new(const struct peers_base *b);
 /* Resets all connections; their peers are told. NULL is none. */
 void peers_free(struct peers *p);
 
+/* After dht_set_limits(): what is above its new limit goes, oldest first; but
+ * connections, dials and listeners stay until they end. */
+void peers_limits_changed(struct peers *p);
+
 /* The node leaves: open connections end their side, others end now. */
 void peers_leave(struct peers *p);
 

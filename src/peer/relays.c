@@ -50,6 +50,14 @@ drop(struct relays *r, uint32_t at)
 	pool_put(&r->pool, at);
 }
 
+void
+relays_set_max(struct relays *r, uint32_t max)
+{
+	r->pool.limit = max;
+	while (r->pool.len > max)
+		drop(r, r->used.first);
+}
+
 static struct cell *
 touch(struct relays *r, uint32_t at)
 {

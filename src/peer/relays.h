@@ -27,6 +27,9 @@ struct relays {
 
 /* Keeps at most max keys. Must not be moved afterwards. */
 void relays_init(struct relays *r, uint32_t max, const struct hash_key *key);
+
+/* Another number; what was used longest ago goes. */
+void relays_set_max(struct relays *r, uint32_t max);
 void relays_fini(struct relays *r);
 
 /* Replaces what is known of the key, unless there are none to put. */

@@ -152,6 +152,17 @@ evict(struct session *s)
 	give_up(s, ERR_LIMIT);
 }
 
+/* Down to so many: first those that are over, the oldest of each kind. */
+static void
+shrink(struct listeners *ls, uint32_t max)
+{
+	while (ls->sessions.len > max) {
+		if (TAILQ_EMPTY(&ls->done))
+			evict(TAILQ_FIRST(&ls->half_open));
+		session_free(TAILQ_FIRST(&ls->done));
+	}
+}
+
 /* One /24 may not fill the table, and a full table is no closed door. */
 static void
 make_way(struct listeners *ls, const struct addr *client)
@@ -172,10 +183,7 @@ make_way(struct listeners *ls, const struct addr *client)
 		evict(oldest);
 	else if (ls->half_open_len >= l->half_open)
 		evict(TAILQ_FIRST(&ls->half_open));
-	if (ls->sessions.len >= ls->sessions.limit && TAILQ_EMPTY(&ls->done))
-		evict(TAILQ_FIRST(&ls->half_open));
-	if (ls->sessions.len >= ls->sessions.limit)
-		session_free(TAILQ_FIRST(&ls->done));
+	shrink(ls, ls->sessions.limit - 1);
 }
 
 static bool
@@ -448,6 +456,16 @@ sessions_init(struct listeners *ls)
 	index_init(
 	    &ls->by_message, &ls->sessions, offsetof(struct session, link));
 	allowance_init(&ls->budgets, d, l->forward_hosts);
+}
+
+void
+sessions_limits_changed(struct listeners *ls)
+{
+	const struct limits *l = dht_limits(ls->peers->base.dht);
+
+	ls->sessions.limit = l->handshakes;
+	shrink(ls, l->handshakes);
+	allowance_set_max(&ls->budgets, l->forward_hosts);
 }
 
 void

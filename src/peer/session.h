@@ -121,6 +121,7 @@ int listener_drop(const struct listeners *ls, int err);
 /* ---- session.c ---- */
 
 void sessions_init(struct listeners *ls);
+void sessions_limits_changed(struct listeners *ls);
 void sessions_fini(struct listeners *ls);
 
 /* A PEER_HANDSHAKE: 0, or why it was dropped (counted). */

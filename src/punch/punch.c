@@ -29,12 +29,13 @@ punch_new(struct dht *d, struct router *rt)
 	return p;
 }
 
+/* Until so many are left. */
 static void
-drop_idle(struct punch *p)
+drop_idle(struct punch *p, uint32_t left)
 {
 	struct lookout *o;
 
-	while ((o = TAILQ_FIRST(&p->idle)) != NULL) {
+	while (p->idle_len > left && (o = TAILQ_FIRST(&p->idle)) != NULL) {
 		TAILQ_REMOVE(&p->idle, o, link);
 		p->idle_len--;
 		lookout_close(o);
@@ -50,7 +51,7 @@ punch_free(struct punch *p)
 		return;
 	while ((last = TAILQ_FIRST(&p->punchers)) != NULL)
 		puncher_free(last, WORLD_NO_SOCK);
-	drop_idle(p);
+	drop_idle(p, 0);
 	while (p->holes != NULL)
 		punch_close(p, p->holes->sock);
 	timer_disarm(p->timers, &p->fill);
@@ -185,13 +186,23 @@ punch_keep_ready(struct punch *p, bool on)
 	if (on)
 		fill(p);
 	else
-		drop_idle(p);
+		drop_idle(p, 0);
+}
+
+void
+punch_limits_changed(struct punch *p)
+{
+	const struct limits *l = dht_limits(p->d);
+
+	turns_set_max(&p->turns, l->punch_fans, l->punch_sprays);
+	drop_idle(p, l->punch_pool);
+	fill(p);
 }
 
 void
 punch_wake(struct punch *p)
 {
-	drop_idle(p);
+	drop_idle(p, 0);
 	fill(p);
 }
 

@@ -31,6 +31,9 @@ struct punch *punch_new(struct dht *d, struct router *rt);
 /* After all punchers are freed; closes all sockets. NULL is none. */
 void punch_free(struct punch *p);
 
+/* After dht_set_limits(). */
+void punch_limits_changed(struct punch *p);
+
 /* punch_recv() leaves the datagram to others. */
 enum { PUNCH_NOT_MINE = 1 };
 

@@ -54,6 +54,14 @@ turns_init(
 }
 
 void
+turns_set_max(struct turns *ts, uint32_t fans, uint32_t sprays)
+{
+	ts->max[TURN_FAN] = fans;
+	ts->max[TURN_SPRAY] = sprays;
+	timer_arm(ts->timers, &ts->next, ts->timers->now_us);
+}
+
+void
 turns_fini(struct turns *ts)
 {
 	timer_disarm(ts->timers, &ts->next);

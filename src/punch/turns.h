@@ -41,6 +41,9 @@ struct turns {
 /* At most so many fans and sprays at a time. */
 void turns_init(
     struct turns *ts, struct timers *timers, uint32_t fans, uint32_t sprays);
+
+/* Other numbers: more begin at once, what is too many ends by itself. */
+void turns_set_max(struct turns *ts, uint32_t fans, uint32_t sprays);
 void turns_fini(struct turns *ts);
 
 /*

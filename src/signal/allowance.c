@@ -26,6 +26,12 @@ allowance_init(struct allowance *a, const struct dht *d, uint32_t max)
 }
 
 void
+allowance_set_max(struct allowance *a, uint32_t max)
+{
+	a->pool.limit = max;
+}
+
+void
 allowance_fini(struct allowance *a)
 {
 	index_fini(&a->index);

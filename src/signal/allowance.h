@@ -27,8 +27,9 @@ struct allowance_rate {
 	uint32_t burst, rate; /* units at once, units a second after that */
 };
 
-/* At most so many buckets, from now on. */
+/* At most so many buckets; fewer only as they fill up again. */
 void allowance_init(struct allowance *a, const struct dht *d, uint32_t max);
+void allowance_set_max(struct allowance *a, uint32_t max);
 void allowance_fini(struct allowance *a);
 
 /*

@@ -57,6 +57,12 @@ router_new(struct dht *d, struct records *r)
 }
 
 void
+router_limits_changed(struct router *rt)
+{
+	allowance_set_max(&rt->budgets, dht_limits(rt->d)->forward_hosts);
+}
+
+void
 router_free(struct router *rt)
 {
 	if (rt == NULL)

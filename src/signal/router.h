@@ -22,6 +22,9 @@ struct router;
 struct router *router_new(struct dht *d, struct records *r);
 void router_free(struct router *rt);
 
+/* After dht_set_limits(). */
+void router_limits_changed(struct router *rt);
+
 /* All that an answer needs, copied: it may be given at any later time. */
 struct router_ticket {
 	uint64_t command, mode;

@@ -88,6 +88,33 @@ START_TEST(latest_first_and_no_more)
 }
 END_TEST
 
+START_TEST(another_limit_holds_at_once)
+{
+	struct attempts as;
+	uint32_t last = 0;
+
+	ck_assert_int_eq(attempts_init(&as, KEPT), 0);
+	for (uint32_t i = 1; i <= 10; i++)
+		last = attempts_begin(&as, one, i, 0);
+	attempts_set_max(&as, 7);
+	ck_assert_uint_eq(attempts_nth(&as, NULL, 0)->conn, 10);
+	ck_assert_uint_eq(attempts_nth(&as, NULL, 2)->conn, 8);
+	ck_assert_ptr_null(attempts_nth(&as, NULL, 3));
+	note(&as, last, ATTEMPT_FAILED, ERR_TIMEOUT, 9);
+	ck_assert(!attempts_nth(&as, NULL, 0)->under_way);
+	for (uint32_t i = 11; i <= 20; i++)
+		attempts_begin(&as, one, i, 0);
+	ck_assert_uint_eq(attempts_nth(&as, NULL, 6)->conn, 14);
+	attempts_set_max(&as, 2);
+	ck_assert_uint_eq(attempts_nth(&as, NULL, 1)->conn, 19);
+	ck_assert_ptr_null(attempts_nth(&as, NULL, 2));
+	attempts_begin(&as, one, 21, 0);
+	ck_assert_uint_eq(attempts_nth(&as, NULL, 0)->conn, 21);
+	ck_assert_uint_eq(attempts_nth(&as, NULL, 1)->conn, 20);
+	attempts_fini(&as);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -97,5 +124,6 @@ t_suite(void)
 	tcase_add_test(tc, notes_in_order);
 	tcase_add_test(tc, the_end_finds_room);
 	tcase_add_test(tc, latest_first_and_no_more);
+	tcase_add_test(tc, another_limit_holds_at_once);
 	return s;
 }

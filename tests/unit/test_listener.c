@@ -14,7 +14,7 @@
 #include "alloc.h"
 #include "base/err.h"
 #include "peer/inside.h"
-#include "peer/listener.h"
+#include "peer/session.h"
 #include "records/record.h"
 #include "relay_net.h"
 #include "signal/message.h"
@@ -855,6 +855,33 @@ START_TEST(half_open_in_all)
 }
 END_TEST
 
+/* A limit that was changed holds at once, and for what comes. */
+START_TEST(handshakes_follow_their_limit)
+{
+	struct limits l;
+	struct rig g;
+
+	rig_init(&g);
+	l = *dht_limits(g.n.d);
+	for (uint32_t i = 0; i < 120; i++) {
+		char client[ADDR_TEXT_MAX];
+
+		if (i == 60 || i == 100) {
+			l.handshakes = i == 60 ? 16 : 32;
+			dht_set_limits(g.n.d, &l);
+			peers_limits_changed(g.peers);
+			ck_assert_uint_eq(conns(&g), 16);
+		}
+		snprintf(client, sizeof client, "67.0.%u.1:5000", (unsigned)i);
+		assert_gets_in(&g, NULL, client, i);
+		ck_assert_uint_le(
+		    g.peers->listeners->sessions.len, l.handshakes);
+	}
+	ck_assert_uint_eq(conns(&g), 32);
+	rig_fini(&g);
+}
+END_TEST
+
 /* 07 V5: dead ones leave, and the next is answered. */
 START_TEST(failures_in_a_row)
 {
@@ -1165,6 +1192,7 @@ t_suite(void)
 	tcase_add_test(tc, forged);
 	tcase_add_test(tc, flood_of_one_prefix);
 	tcase_add_test(tc, half_open_in_all);
+	tcase_add_test(tc, handshakes_follow_their_limit);
 	tcase_add_test(tc, failures_in_a_row);
 	tcase_add_test(tc, several_keys);
 	tcase_add_test(tc, unlisten);

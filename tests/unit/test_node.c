@@ -13,6 +13,9 @@
 #include "fake_world.h"
 #include "node/conn.h"
 #include "node/inside.h"
+#include "peer/inside.h"
+#include "peer/session.h"
+#include "punch/inside.h"
 #include "t.h"
 
 static const char file[] = "rpc.json";
@@ -1319,6 +1322,44 @@ START_TEST(a_node_that_leaves_announces_nothing)
 }
 END_TEST
 
+/* What rooms keep of their limits changes with them. */
+START_TEST(limits_reach_every_room)
+{
+	struct limits l;
+
+	make(DHT_BOOTSTRAP);
+	punch_keep_ready(node->punch, true);
+	for (int i = 0; i < 3; i++) {
+		fake_advance_ms(&fw, 500);
+		node_tick(node);
+	}
+	ck_assert_uint_eq(node->punch->idle_len, 2);
+	limits_init(&l);
+	l.frame_bytes = 70001;
+	l.remembered = 70002;
+	l.attempts = 71;
+	l.handshakes = 70003;
+	l.forward_hosts = 70004;
+	l.punch_fans = 7;
+	l.punch_sprays = 8;
+	l.punch_pool = 1;
+	l.sources = 70005;
+	l.delayed_pings = 70;
+	node_set_limits(node, &l);
+	ck_assert_uint_eq(node->peers->frames.max, 70001);
+	ck_assert_uint_eq(node->peers->relays.pool.limit, 70002);
+	ck_assert_uint_eq(node->peers->attempts.max, 71);
+	ck_assert_uint_eq(node->peers->listeners->sessions.limit, 70003);
+	ck_assert_uint_eq(node->peers->listeners->budgets.pool.limit, 70004);
+	ck_assert_uint_eq(node->punch->turns.max[TURN_FAN], 7);
+	ck_assert_uint_eq(node->punch->turns.max[TURN_SPRAY], 8);
+	ck_assert_uint_eq(node->punch->idle_len, 1);
+	ck_assert_uint_eq(d->guard.pool.limit, 70005);
+	ck_assert_uint_eq(d->delayed_pool.limit, 70);
+	teardown();
+}
+END_TEST
+
 /* ---- speed ---- */
 
 /* Not even for a LOOKUP and a FIND_PEER that find nothing. */
@@ -1391,6 +1432,7 @@ t_suite(void)
 	tcase_add_loop_test(tc, a_busy_node_can_be_freed, 0, 16);
 	tcase_add_test(tc, operations_are_bounded);
 	tcase_add_test(tc, news_are_bounded);
+	tcase_add_test(tc, limits_reach_every_room);
 
 	tcase_add_test(tc, announcements_are_renewed);
 	tcase_add_test(tc, failed_announcements_back_off);

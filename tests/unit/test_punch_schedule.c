@@ -284,6 +284,34 @@ START_TEST(turns_go_in_order)
 }
 END_TEST
 
+/* A limit that is changed holds for those who wait already. */
+START_TEST(turns_follow_their_limit)
+{
+	timers_init(&timers);
+	turns_init(&turns, &timers, 1, 1);
+	order_len = 0;
+	for (int i = 0; i < 5; i++)
+		waiters[i] = (struct turn){.ready = on_turn};
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(
+		    turns_ask(&turns, &waiters[i], TURN_FAN), i > 0);
+	turns_set_max(&turns, 3, 1);
+	next_turns();
+	ck_assert_int_eq(order_len, 2);
+	/* Down again: the next only when all but none have ended. */
+	turns_set_max(&turns, 1, 1);
+	turns_end(&turns, &waiters[0]);
+	turns_end(&turns, &waiters[1]);
+	next_turns();
+	ck_assert_int_eq(order_len, 2);
+	turns_end(&turns, &waiters[2]);
+	next_turns();
+	ck_assert_int_eq(order_len, 3);
+	turns_fini(&turns);
+	timers_fini(&timers);
+}
+END_TEST
+
 /* ---- LAN ---- */
 
 static size_t
@@ -331,6 +359,7 @@ t_suite(void)
 	tcase_add_loop_test(
 	    tc, each_port_once_the_block_first, 0, T_ROWS(blocks));
 	tcase_add_test(tc, turns_go_in_order);
+	tcase_add_test(tc, turns_follow_their_limit);
 	tcase_add_loop_test(
 	    tc, matches_neighbours, 0, t_kinds(vectors, "match_address"));
 	return s;

@@ -91,6 +91,26 @@ START_TEST(longest_unused_goes_first)
 }
 END_TEST
 
+START_TEST(another_limit_holds_at_once)
+{
+	struct relays r;
+	struct addr out[RELAYS_KEPT];
+
+	relays_init(&r, KEYS, &hash_key);
+	for (uint8_t n = 0; n < KEYS; n++)
+		put(&r, n, 1);
+	relays_set_max(&r, 2);
+	ck_assert_uint_eq(r.pool.len, 2);
+	ck_assert_uint_eq(relays_get(&r, key(1), out), 0);
+	ck_assert_uint_eq(relays_get(&r, key(3), out), 1);
+	relays_set_max(&r, 100);
+	for (uint8_t n = 0; n < 100; n++)
+		put(&r, n, 1);
+	ck_assert_uint_eq(r.pool.len, 100);
+	relays_fini(&r);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -100,5 +120,6 @@ t_suite(void)
 	tcase_add_test(tc, remembers_in_order);
 	tcase_add_test(tc, forgets_what_fails);
 	tcase_add_test(tc, longest_unused_goes_first);
+	tcase_add_test(tc, another_limit_holds_at_once);
 	return s;
 }

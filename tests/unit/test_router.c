@@ -977,8 +977,12 @@ START_TEST(budget_table_full)
 	struct relay_net n;
 
 	relay_config(&c);
-	c.limits.forward_hosts = 16;
+	c.limits.forward_hosts = _i == 0 ? 16 : 4096;
 	relay_init(&n, &c, RELAY);
+	/* The same if it is told later. */
+	c.limits.forward_hosts = 16;
+	dht_set_limits(n.d, &c.limits);
+	router_limits_changed(n.rt);
 	relay_announce(&n, &server, SERVER_SEED, target);
 	for (int i = 0; i < 16; i++) {
 		snprintf(from, sizeof from, "11.0.%d.1:1", i);
@@ -1098,7 +1102,7 @@ t_suite(void)
 	tcase_add_test(tc, budget_of_server_lasts);
 	tcase_add_test(tc, budget_of_server_answers);
 	tcase_add_test(tc, budget_taken_whole);
-	tcase_add_test(tc, budget_table_full);
+	tcase_add_loop_test(tc, budget_table_full, 0, 2);
 	tcase_add_loop_test(tc, private_destination, 0, T_ROWS(closed));
 	tcase_add_test(tc, private_network);
 	tcase_add_test(tc, batch_full);
