@@ -283,19 +283,24 @@ size_t
 gauge_predict(
     const struct gauge *n, uint32_t order, struct addr *out, size_t max)
 {
-	const struct gauge_sample *s[GAUGE_SAMPLES_MAX], *last;
+	const struct gauge_sample *s[GAUGE_SAMPLES_MAX];
 	int step = gauge_step(n);
+	uint8_t base = 0;
 	size_t len = 0;
 	int64_t port;
 
 	if (step == 0)
 		return 0;
 	sort_by_order(n, s);
-	last = s[n->len - 1];
-	port = last->saw.port + (int64_t)step * (int64_t)(order - last->order);
+	/* From the one before it: others may have been served in between, which
+	 * the list makes up for in one direction only. */
+	while (base + 1 < n->len && s[base + 1]->order <= order)
+		base++;
+	port = s[base]->saw.port +
+	       step * ((int64_t)order - (int64_t)s[base]->order);
 	for (; len < max && port >= PORT_LOWEST && port <= UINT16_MAX;
 	     port += step) {
-		out[len] = last->saw;
+		out[len] = s[base]->saw;
 		out[len++].port = (uint16_t)port;
 	}
 	return len;

@@ -11,9 +11,10 @@ enum {
 	/* The responder waits a second longer than the initiator. */
 	GRACE_MS = 1000,
 	/* Guessed ports come true at once or not at all; the reference tries
-	 * them a second after it has heard of them, and each second again. */
+	 * them a second after it has heard of them, and a second later again:
+	 * one of the two arrives. */
 	GUESS_MS = 1200,
-	GUESS_STRANGER_MS = 4500,
+	GUESS_STRANGER_MS = 2600,
 };
 
 /* As the dense ones of the schedule. */

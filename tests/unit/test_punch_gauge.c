@@ -231,6 +231,26 @@ START_TEST(predicts_no_port_that_is_none)
 }
 END_TEST
 
+/* A destination that was sent to before the latest sample came. */
+START_TEST(predicts_ports_of_the_past)
+{
+	struct addr out[GAUGE_PREDICTED];
+	struct gauge n;
+
+	gauge_init(&n, true);
+	for (unsigned i = 0; i < 4; i++)
+		saw(&n, i, (uint16_t)(20000 + i));
+	saw(&n, 6, 20009);
+	ck_assert_uint_eq(
+	    gauge_predict(&n, 4, out, GAUGE_PREDICTED), GAUGE_PREDICTED);
+	/* Three others were served since: before or after, nobody knows. */
+	ck_assert_int_eq(out[0].port, 20004);
+	ck_assert_uint_eq(
+	    gauge_predict(&n, 7, out, GAUGE_PREDICTED), GAUGE_PREDICTED);
+	ck_assert_int_eq(out[0].port, 20010);
+}
+END_TEST
+
 START_TEST(numbers_of_the_wire)
 {
 	ck_assert_int_eq(verdict_of(0), VERDICT_UNKNOWN);
@@ -256,6 +276,7 @@ t_suite(void)
 	tcase_add_test(tc, a_node_that_sees_another_address_voids_the_rest);
 	tcase_add_loop_test(tc, sees_ports_that_count, 0, T_ROWS(allocations));
 	tcase_add_test(tc, predicts_no_port_that_is_none);
+	tcase_add_test(tc, predicts_ports_of_the_past);
 	tcase_add_test(tc, numbers_of_the_wire);
 	return s;
 }
