@@ -5,6 +5,18 @@
 #include "peer/conn_punch.h"
 #include "peer/inside.h"
 
+/*
+ * While a path is looked for, the stream may have been sent to where nobody is:
+ * a random punch takes longer than a stream waits for its first answer.
+ */
+static void
+set_punching(struct conn *c, bool on)
+{
+	c->punching = on;
+	if (c->udx != NULL)
+		udx_set_patient(c->udx, on);
+}
+
 /* ---- events ---- */
 
 static void
@@ -36,7 +48,7 @@ has_other_path(const struct conn *c)
 static void
 on_failed(struct conn *c, const struct punch_event *e)
 {
-	c->punching = false;
+	set_punching(c, false);
 	note(c, ATTEMPT_PATH_LOST, e);
 	c->punch_err = e->err;
 	if (c->state == CONN_PROVING && !has_other_path(c))
@@ -109,7 +121,7 @@ conn_punch_connect(struct conn *c, const struct noise_secrets *s,
 		return false;
 	noise_punch_key(key, s->hash);
 	with.secret = key;
-	c->punching = true;
+	set_punching(c, true);
 	err = puncher_connect(c->puncher, &with);
 	sodium_memzero(key, sizeof key);
 	return err == 0;
@@ -126,7 +138,7 @@ conn_punch_accept(struct conn *c, const struct noise_secrets *s,
 		return false;
 	noise_punch_key(key, s->hash);
 	with.secret = key;
-	c->punching = true;
+	set_punching(c, true);
 	puncher_accept(c->puncher, &with);
 	sodium_memzero(key, sizeof key);
 	return true;
@@ -172,7 +184,7 @@ conn_punch_settle(struct conn *c)
 	c->sock = conn_sock(c);
 	puncher_free(c->puncher, c->sock);
 	c->puncher = NULL;
-	c->punching = false;
+	set_punching(c, false);
 }
 
 void

@@ -219,6 +219,7 @@ struct udx_stream {
 	bool reordering, recovering, probed, timing; /* timing: for a timeout */
 	uint32_t recover_seq;
 	uint8_t expiries, unanswered;
+	bool patient;         /* timeouts do not end it */
 	bool heard;           /* anything since the last timeout */
 	bool backed_off;      /* since the last progress */
 	uint8_t reorder_mult; /* quarters of min_rtt */

@@ -168,7 +168,7 @@ timed_out(struct udx_stream *s)
 	uint64_t young = s->rack_rtt_us + reorder_window(s);
 
 	/* Who answers, but has no room for what it dropped, is alive. */
-	if (s->rwnd > 0 || !s->heard)
+	if ((s->rwnd > 0 || !s->heard) && !s->patient)
 		s->expiries++;
 	s->heard = false;
 	if (s->expiries >= EXPIRIES_MAX) {

@@ -282,6 +282,12 @@ udx_set_rtt(struct udx_stream *s, uint64_t rtt_us)
 }
 
 void
+udx_set_patient(struct udx_stream *s, bool on)
+{
+	s->patient = on;
+}
+
+void
 udx_set_keepalive(struct udx_stream *s, uint32_t ms)
 {
 	s->keep_us = ms * UDX_MS;

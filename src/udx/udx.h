@@ -138,6 +138,12 @@ bool udx_source(const struct udx_stream *s, struct udx_source *out);
 /* A round-trip time known from elsewhere, for the first RTO; before connect. */
 void udx_set_rtt(struct udx_stream *s, uint64_t rtt_us);
 
+/*
+ * While on, silence does not end the stream: its owner looks for a path to the
+ * peer, and gives up by itself.
+ */
+void udx_set_patient(struct udx_stream *s, bool on);
+
 /* HEARTBEATs while idle, spec 05 §11; 0: none (the default). */
 void udx_set_keepalive(struct udx_stream *s, uint32_t ms);
 

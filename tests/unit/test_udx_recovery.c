@@ -187,6 +187,28 @@ START_TEST(gives_up)
 }
 END_TEST
 
+/* Its owner looks for a path: silence ends it only when he has given up. */
+START_TEST(waits_while_a_path_is_sought)
+{
+	struct lab_pair p;
+	struct udx_status st;
+
+	lab_pair_init(&p, 1, &near);
+	warm_up(&p);
+	udx_set_patient(p.a->s, true);
+	p.lab.link.loss_ppm = 1000000;
+	(void)lab_write(p.a, p.written, 5000);
+	lab_run(&p.lab, 60 * LAB_S);
+	udx_status(p.a->s, &st);
+	ck_assert(!st.closed);
+	udx_set_patient(p.a->s, false);
+	lab_run(&p.lab, 300 * LAB_S);
+	udx_status(p.a->s, &st);
+	ck_assert_int_eq(st.err, ERR_TIMEOUT);
+	lab_pair_fini(&p);
+}
+END_TEST
+
 /* A machine that slept does not take the silence for loss. */
 START_TEST(sleep_is_forgiven)
 {
@@ -344,6 +366,7 @@ t_suite(void)
 	tcase_add_test(tc, slow_path_is_learnt);
 	tcase_add_test(tc, hint_saves_the_first);
 	tcase_add_test(tc, gives_up);
+	tcase_add_test(tc, waits_while_a_path_is_sought);
 	tcase_add_test(tc, sleep_is_forgiven);
 	tcase_add_loop_test(tc, finds_the_size, 0, T_ROWS(sizes));
 	tcase_add_test(tc, black_hole);
