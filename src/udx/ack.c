@@ -24,21 +24,25 @@ arrived(struct udx_stream *s, uint32_t seq)
 
 /*
  * Peers repeat their ranges with every packet, and on a long path with losses
- * these hold thousands: what is known already is stepped over as a whole.
+ * these hold thousands: what is known already is stepped over as a whole, also
+ * if a range begins within it.
  */
 static void
 take_range(struct udx_stream *s, struct packet_range range)
 {
 	const struct flight *f = &s->flight;
-	uint32_t seq = range.start;
+	uint32_t seq = range.start, end, next;
 
 	while (seq_diff(seq, range.end) < 0) {
 		if (flight_at(f, seq)->state != SENT_SACKED)
 			arrived(s, seq);
 		seq = flight_at(f, seq)->next;
 	}
-	if (seq_diff(flight_at(f, range.start)->next, seq) < 0)
-		flight_at(f, range.start)->next = seq;
+	end = seq;
+	for (seq = range.start; seq != end; seq = next) {
+		next = flight_at(f, seq)->next;
+		flight_at(f, seq)->next = end;
+	}
 }
 
 static void

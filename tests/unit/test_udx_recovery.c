@@ -354,6 +354,116 @@ START_TEST(rtt_follows_rfc_6298)
 }
 END_TEST
 
+/* ---- ranges ---- */
+
+enum { MANY = 32768 };
+
+/* So many packets are out, none of them acknowledged. */
+static void
+fill_flight(struct udx_stream *s, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct sent *p;
+
+		ck_assert_int_eq(flight_reserve(&s->flight), 0);
+		p = flight_push(&s->flight, 100, 0);
+		cc_packet_sent(&s->cc, &p->cc, udx_now(s), 0);
+	}
+}
+
+/* Packets from `first` on, counted from una, as far as `end`. */
+static void
+take_ranges(struct udx_stream *s, uint32_t first, uint32_t step, uint32_t end)
+{
+	uint8_t buf[PACKET_RANGES_MAX * PACKET_RANGE];
+	uint32_t una = s->flight.una;
+
+	while (first < end) {
+		struct wr w = wr_init(buf, sizeof buf);
+		struct packet p = {.ack = una, .sacks.p = buf};
+
+		for (int i = 0; i < PACKET_RANGES_MAX && first < end; i++) {
+			wr_le32(&w, una + first);
+			wr_le32(&w, una + end);
+			first += step;
+		}
+		p.sacks.len = wr_len(&w);
+		ck_assert(ack_packet(s, &p));
+	}
+}
+
+/* A peer may begin its ranges anywhere in what it has told already: each costs
+ * a step or two, not a walk over all that is known. */
+START_TEST(known_ranges_are_stepped_over)
+{
+	struct lab_pair p;
+	struct flight *f;
+	uint64_t steps = 0;
+
+	lab_pair_init(&p, 1, &near);
+	warm_up(&p);
+	f = &p.a->s->flight;
+	fill_flight(p.a->s, MANY);
+	take_ranges(p.a->s, 1, MANY, MANY);
+	ck_assert_uint_eq(f->sacked, MANY - 1);
+	for (uint32_t seq = f->una + 1; seq != f->nxt; seq++)
+		for (uint32_t at = seq; at != f->nxt; steps++)
+			at = flight_at(f, at)->next;
+	ck_assert_uint_le(steps, UINT64_C(2) * MANY);
+	take_ranges(p.a->s, 2, 1, MANY);
+	ck_assert_uint_eq(f->sacked, MANY - 1);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* What was told is known, nothing else is, and no jump leads over that. */
+static bool
+knows(const struct flight *f, const bool *told, uint32_t n)
+{
+	uint32_t sacked = 0, gap = n;
+
+	for (uint32_t i = n; i-- > 0;) {
+		const struct sent *p = flight_at(f, f->una + i);
+
+		if ((p->state == SENT_SACKED) != told[i])
+			return false;
+		sacked += told[i];
+		if (!told[i])
+			gap = i;
+		else if (p->next - f->una <= i || p->next - f->una > gap)
+			return false;
+	}
+	return f->sacked == sacked;
+}
+
+/* In any order. */
+START_TEST(ranges_in_any_order)
+{
+	static bool told[1000];
+	struct lab_pair p;
+	struct flight *f;
+
+	memset(told, 0, sizeof told);
+	lab_pair_init(&p, (uint64_t)_i + 1, &near);
+	warm_up(&p);
+	f = &p.a->s->flight;
+	fill_flight(p.a->s, 1000);
+	for (int n = 0; n < 300; n++) {
+		uint32_t start = lab_below(&p.lab, 1000);
+		uint32_t end = start + 1 + lab_below(&p.lab, 1000 - start);
+
+		if (end - start > 100 && n < 250)
+			end = start + 1 + lab_below(&p.lab, 20);
+		end = end < 1000 ? end : 1000;
+		take_ranges(p.a->s, start, 1000, end);
+		for (uint32_t i = start; i < end; i++)
+			told[i] = true;
+		ck_assert(knows(f, told, 1000));
+	}
+	lab_pair_fini(&p);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -372,5 +482,7 @@ t_suite(void)
 	tcase_add_test(tc, black_hole);
 	tcase_add_test(tc, skips_padding);
 	tcase_add_test(tc, rtt_follows_rfc_6298);
+	tcase_add_test(tc, known_ranges_are_stepped_over);
+	tcase_add_loop_test(tc, ranges_in_any_order, 0, 10);
 	return s;
 }
