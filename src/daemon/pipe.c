@@ -18,8 +18,10 @@ enum {
 	/* Then the network and the other programs have their turn. */
 	TURN_BYTES = 1 << 20,
 	/* A program that is gone: how many looks, one a tick of 5 s, may see
-	 * no byte move before its connection is given up. */
+	 * no byte move before its connection is given up. One that has left
+	 * bytes which the peer has not taken yet: a reader may pause. */
 	LOOKS_MAX = 6,
+	LOOKS_OWING_MAX = 120,
 };
 
 struct pipe {
@@ -34,6 +36,7 @@ struct pipe {
 	bool ended;     /* and the peer has been told */
 	bool told_end;  /* the program knows that the peer sends no more */
 	uint64_t moved; /* bytes, since the last look */
+	uint64_t owed;  /* to the peer, at the last look */
 	unsigned still; /* looks without any */
 };
 
@@ -210,10 +213,18 @@ on_socket(evutil_socket_t fd, short what, void *arg)
 	daemon_settle(d);
 }
 
+/* Bytes of the program that the peer has not got. */
+static uint64_t
+owed(const struct pipe *p)
+{
+	return evbuffer_get_length(p->early) +
+	       node_conn_waiting(p->daemon->node, p->conn);
+}
+
 /*
  * A program that has closed its socket cannot be told anything any more. What
- * it had sent is still delivered, and the peer may end in its own time, but
- * it cannot hold the connection by doing nothing.
+ * it had sent is still delivered, as fast as the peer reads, and the peer may
+ * end in its own time, but it cannot hold the connection by doing nothing.
  */
 static void
 on_look(evutil_socket_t fd, short what, void *arg)
@@ -221,15 +232,17 @@ on_look(evutil_socket_t fd, short what, void *arg)
 	struct pipe *p = arg;
 	struct daemon *d = p->daemon;
 	struct pollfd gone = {.fd = p->fd};
+	uint64_t left = owed(p);
 
 	(void)fd;
 	(void)what;
-	if (poll(&gone, 1, 0) <= 0 || p->moved > 0)
+	if (poll(&gone, 1, 0) <= 0 || p->moved > 0 || left < p->owed)
 		p->still = 0;
 	else
 		p->still++;
 	p->moved = 0;
-	if (p->still < LOOKS_MAX)
+	p->owed = left;
+	if (p->still < (left > 0 ? LOOKS_OWING_MAX : LOOKS_MAX))
 		return;
 	daemon_wake(d);
 	give_up(p, ERR_CANCELLED);

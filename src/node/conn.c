@@ -94,6 +94,14 @@ node_conn_write(struct node *n, uint32_t conn, const void *p, size_t len)
 	return c != NULL ? conn_write(c, p, len) : ERR_CLOSED;
 }
 
+uint64_t
+node_conn_waiting(struct node *n, uint32_t conn)
+{
+	const struct conn *c = peers_conn(n->peers, conn);
+
+	return c != NULL ? conn_waiting(c) : 0;
+}
+
 void
 node_conn_end(struct node *n, uint32_t conn)
 {

@@ -85,6 +85,9 @@ size_t node_conn_room(struct node *n, uint32_t conn);
 ptrdiff_t node_conn_write(
     struct node *n, uint32_t conn, const void *p, size_t len);
 
+/* Bytes that were written and that the peer has not got, for all we know. */
+uint64_t node_conn_waiting(struct node *n, uint32_t conn);
+
 /* Our side ends after what was written. */
 void node_conn_end(struct node *n, uint32_t conn);
 

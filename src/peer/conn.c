@@ -375,6 +375,15 @@ conn_write(struct conn *c, const void *p, size_t len)
 				     : ERR_CLOSED;
 }
 
+uint64_t
+conn_waiting(const struct conn *c)
+{
+	struct udx_status st;
+
+	udx_status(c->udx, &st);
+	return st.closed ? 0 : st.waiting;
+}
+
 void
 conn_end(struct conn *c)
 {

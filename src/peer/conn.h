@@ -118,6 +118,9 @@ size_t conn_room(const struct conn *c);
 /* How many were taken, or ERR_CLOSED, ERR_MEMORY. */
 ptrdiff_t conn_write(struct conn *c, const void *p, size_t len);
 
+/* Bytes that were written and that the peer has not got, for all we know. */
+uint64_t conn_waiting(const struct conn *c);
+
 /* Our side ends after what was written. */
 void conn_end(struct conn *c);
 

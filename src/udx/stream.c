@@ -313,6 +313,7 @@ udx_status(const struct udx_stream *s, struct udx_status *out)
 	    .min_rtt_us = s->rtt.min_us,
 	    .rto_us = rtt_timeout(&s->rtt),
 	    .in_flight = s->flight.bytes,
+	    .waiting = s->out.len,
 	    .bytes_out = s->bytes_out,
 	    .bytes_in = s->bytes_in,
 	    .packets_out = s->packets_out,

@@ -361,6 +361,13 @@ node_conn_write(struct node *n, uint32_t conn, const void *p, size_t len)
 	return (ptrdiff_t)len;
 }
 
+uint64_t
+node_conn_waiting(struct node *n, uint32_t conn)
+{
+	(void)n;
+	return made_find(conn) != NULL ? made[conn].waiting : 0;
+}
+
 void
 node_conn_end(struct node *n, uint32_t conn)
 {

@@ -27,6 +27,7 @@ struct made_conn {
 	int fails;              /* what writes return, if not 0 */
 	size_t in_len, in_used; /* from the peer */
 	size_t out_len;         /* to the peer */
+	uint64_t waiting;       /* of them, not acknowledged */
 	uint8_t in[MADE_BYTES_MAX], out[MADE_BYTES_MAX];
 };
 

@@ -375,6 +375,40 @@ START_TEST(gone_client_does_not_hold_its_peer)
 }
 END_TEST
 
+static void
+look(unsigned times)
+{
+	for (unsigned i = 0; i < times; i++) {
+		turn_loop();
+		poll(NULL, 0, 1);
+	}
+}
+
+/* What it has left is delivered, however slowly the peer reads; only who takes
+ * nothing of it for a long time is given up. */
+START_TEST(gone_client_has_its_bytes_delivered)
+{
+	struct peer_end *p;
+
+	daemon_.config.tick_ms = 1;
+	p = connected("");
+	made[1].waiting = 20;
+	client_free(p);
+	ck_assert(made[1].ended_here);
+	while (made[1].waiting > 1) {
+		/* At this pace it is silent for longer than the others may. */
+		look(20);
+		ck_assert(!made[1].closed);
+		made[1].waiting--;
+	}
+	look(20);
+	ck_assert(!made[1].closed);
+	for (int i = 0; i < 50 && !made[1].closed; i++)
+		look(100);
+	ck_assert(made[1].closed);
+}
+END_TEST
+
 /* One that is there may be silent for as long as it likes. */
 START_TEST(silent_client_is_left_alone)
 {
@@ -951,6 +985,7 @@ t_suite(void)
 	tcase_add_test(tc, lost_peer_is_no_end);
 	tcase_add_test(tc, client_that_closes_has_ended);
 	tcase_add_test(tc, gone_client_does_not_hold_its_peer);
+	tcase_add_test(tc, gone_client_has_its_bytes_delivered);
 	tcase_add_test(tc, silent_client_is_left_alone);
 	tcase_add_test(tc, client_that_breaks_off_resets);
 	tcase_add_test(tc, stopping_daemon_resets);
