@@ -70,7 +70,7 @@
 	    "hole punches under way at a time") \
 	X(punch_pool, "punch-pool", 2, 0, 16, \
 	    "sockets kept ready for hole punching") \
-	X(punch_sockets, "punch-sockets", 256, 16, 1024, \
+	X(punch_sockets, "punch-sockets", 512, 16, 1024, \
 	    "sockets that a punch from behind a random NAT opens") \
 	X(punch_fans, "punch-fans", 1, 1, 16, \
 	    "such punches at a time; others wait") \

@@ -140,7 +140,7 @@ struct puncher {
 	struct shot shot; /* the next */
 	struct ports ports;
 	struct hole **fan; /* further sockets */
-	uint32_t fan_len;
+	uint32_t fan_len, fan_max;
 	struct turn turn;
 	struct addr knock_to;
 	bool knock_low;

@@ -39,23 +39,43 @@ step(struct ports_walk *p)
 	return 0;
 }
 
-void
-ports_init(
-    struct ports *p, struct world *w, const struct addr *told, size_t told_len)
+/* The range of at least two of them, if it is a small one. */
+static bool
+find_span(
+    const struct addr *told, size_t told_len, uint32_t *low, uint32_t *high)
 {
-	uint32_t low = UINT32_MAX, high = 0, span, n = 0;
+	uint32_t n = 0;
 
-	*p = (struct ports){.all = walk(w, PORT_FIRST, PORT_LAST)};
+	*low = UINT32_MAX;
+	*high = 0;
 	for (size_t i = 0; i < told_len; i++) {
 		uint32_t port = told[i].port;
 
 		if (port < PORT_FIRST)
 			continue;
-		low = port < low ? port : low;
-		high = port > high ? port : high;
+		*low = port < *low ? port : *low;
+		*high = port > *high ? port : *high;
 		n++;
 	}
-	if (n < 2 || high - low > SPAN_MAX)
+	return n >= 2 && *high - *low <= SPAN_MAX;
+}
+
+bool
+ports_are_near(const struct addr *told, size_t told_len)
+{
+	uint32_t low, high;
+
+	return find_span(told, told_len, &low, &high);
+}
+
+void
+ports_init(
+    struct ports *p, struct world *w, const struct addr *told, size_t told_len)
+{
+	uint32_t low, high, span;
+
+	*p = (struct ports){.all = walk(w, PORT_FIRST, PORT_LAST)};
+	if (!find_span(told, told_len, &low, &high))
 		return;
 	span = high - low;
 	low = low - PORT_FIRST < span ? PORT_FIRST : low - span;

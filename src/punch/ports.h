@@ -30,6 +30,9 @@ struct ports {
 void ports_init(
     struct ports *p, struct world *w, const struct addr *told, size_t told_len);
 
+/* They lie so close together that they may be of one block. */
+bool ports_are_near(const struct addr *told, size_t told_len);
+
 /* The next port, or 0 when all have been tried. */
 uint16_t ports_next(struct ports *p);
 

@@ -72,6 +72,73 @@ send_to_all(struct puncher *p, bool verified, bool low)
 			    p, p->out->hole.sock, &p->other.addrs[i], low);
 }
 
+/* ---- the sockets of a fan ---- */
+
+static void
+close_fan(struct puncher *p)
+{
+	while (p->fan_len > 0) {
+		struct hole *h = p->fan[--p->fan_len];
+
+		if (h->of != p)
+			continue; /* given away */
+		room_close_hole(p->room, h);
+		free(h);
+	}
+	free(p->fan);
+	p->fan = NULL;
+}
+
+/* One more; false: the world has no more to give. */
+static bool
+grow_fan(struct puncher *p)
+{
+	struct hole *h = calloc(1, sizeof *h);
+	uint16_t port;
+
+	if (h == NULL || room_open_hole(p->room, h, &port) != 0) {
+		free(h);
+		return false;
+	}
+	h->of = p;
+	p->fan[p->fan_len++] = h;
+	return true;
+}
+
+/*
+ * How many sockets it may have in the end. A block of ports that a carrier has
+ * given us is not used up, as others of our network live on it, too; ours is
+ * small if the samples lie close together, unless they just count up.
+ */
+static uint32_t
+fan_size(const struct puncher *p)
+{
+	const struct gauge *n = &p->out->gauge;
+	uint32_t max = dht_limits(p->room->d)->punch_sockets;
+	struct addr saw[GAUGE_SAMPLES_MAX];
+
+	for (uint8_t i = 0; i < n->len; i++)
+		saw[i] = n->samples[i].saw;
+	if (max > SCHEDULE_SOCKETS && gauge_step(n) == 0 &&
+	    ports_are_near(saw, n->len))
+		return SCHEDULE_SOCKETS;
+	return max;
+}
+
+/* Those that it begins with; the world may have fewer to give. */
+static int
+open_fan(struct puncher *p)
+{
+	p->fan_max = fan_size(p);
+	p->fan = calloc(p->fan_max - 1, sizeof *p->fan);
+	if (p->fan == NULL)
+		return ERR_MEMORY;
+	while (p->fan_len + 1 < p->fan_max &&
+	       p->fan_len + 1 < SCHEDULE_SOCKETS && grow_fan(p))
+		continue;
+	return p->fan_len + 1 >= FAN_MIN ? 0 : ERR_LIMIT;
+}
+
 /* ---- the schedule ---- */
 
 enum schedule_kind
@@ -102,7 +169,8 @@ send_from_socket(struct puncher *p)
 	const struct addr *to = first_verified(p);
 	uint32_t i = p->shot.sock;
 
-	if (to == NULL)
+	if (to == NULL || (i == p->fan_len + 1 && !grow_fan(p)) ||
+	    i > p->fan_len)
 		return;
 	probing_send(p, i == 0 ? p->out->hole.sock : p->fan[i - 1]->sock, to,
 	    p->shot.low);
@@ -144,46 +212,6 @@ on_shot(struct timer *t)
 		}
 	}
 	timer_arm(p->room->timers, t, due_us);
-}
-
-/* ---- the sockets of a fan ---- */
-
-static void
-close_fan(struct puncher *p)
-{
-	while (p->fan_len > 0) {
-		struct hole *h = p->fan[--p->fan_len];
-
-		if (h->of != p)
-			continue; /* given away */
-		room_close_hole(p->room, h);
-		free(h);
-	}
-	free(p->fan);
-	p->fan = NULL;
-}
-
-/* As many as there may be; the world may have fewer to give. */
-static int
-open_fan(struct puncher *p)
-{
-	uint32_t max = dht_limits(p->room->d)->punch_sockets - 1;
-
-	p->fan = calloc(max, sizeof *p->fan);
-	if (p->fan == NULL)
-		return ERR_MEMORY;
-	while (p->fan_len < max) {
-		struct hole *h = calloc(1, sizeof *h);
-		uint16_t port;
-
-		if (h == NULL || room_open_hole(p->room, h, &port) != 0) {
-			free(h);
-			break;
-		}
-		h->of = p;
-		p->fan[p->fan_len++] = h;
-	}
-	return p->fan_len + 1 >= FAN_MIN ? 0 : ERR_LIMIT;
 }
 
 /* ---- start and stop ---- */
@@ -236,7 +264,8 @@ probing_start(struct puncher *p, uint64_t delay_us)
 		send_to_all(p, true, true);
 	p->probing = true;
 	p->start_us = w->now_us + delay_us;
-	schedule_init(&p->schedule, kind, p->fan_len + 1);
+	schedule_init(&p->schedule, kind,
+	    p->fan_len + 1 < SCHEDULE_SOCKETS ? p->fan_len + 1 : p->fan_max);
 	schedule_next(&p->schedule, &p->shot);
 	p->shots.fire = on_shot;
 	timer_arm(p->room->timers, &p->shots, p->start_us);

@@ -22,7 +22,7 @@ enum schedule_kind {
 };
 
 enum {
-	SCHEDULE_SOCKETS = 256, /* of a fan */
+	SCHEDULE_SOCKETS = 256, /* that a fan begins with */
 	SCHEDULE_PROBES = 1750, /* of a spray or a fan */
 	SCHEDULE_TTL_LOW = 5,   /* opens our own NAT, dies on the way */
 };
@@ -44,13 +44,13 @@ struct shot {
 struct schedule {
 	enum schedule_kind kind;
 	uint32_t sockets;
-	uint32_t at, early; /* shots given out so far, of each of two rows */
+	uint32_t at, early, grown; /* shots given out so far, of each row */
 };
 
 /* What fits the two verdicts; OPEN counts as CONSISTENT. */
 enum schedule_kind schedule_for(enum verdict own, enum verdict peer);
 
-/* sockets: how many there are; 1 unless it is a fan. */
+/* sockets: how many there are to be in the end; 1 unless it is a fan. */
 void schedule_init(
     struct schedule *s, enum schedule_kind kind, uint32_t sockets);
 

@@ -110,14 +110,14 @@ START_TEST(holds_every_probe_of_the_reference)
 END_TEST
 
 static uint32_t
-count_shots(
-    enum schedule_kind kind, enum shot_kind of, bool low, uint32_t *last_ms)
+count_shots_from(uint32_t sockets, enum schedule_kind kind, enum shot_kind of,
+    bool low, uint32_t *last_ms)
 {
 	struct schedule s;
 	struct shot shot;
 	uint32_t n = 0, before = 0;
 
-	schedule_init(&s, kind, SCHEDULE_SOCKETS);
+	schedule_init(&s, kind, sockets);
 	while (schedule_next(&s, &shot)) {
 		ck_assert_uint_ge(shot.at_ms, before);
 		before = shot.at_ms;
@@ -127,6 +127,13 @@ count_shots(
 	ck_assert(!schedule_next(&s, &shot));
 	ck_assert_uint_le(before, schedule_end_ms(&s));
 	return n;
+}
+
+static uint32_t
+count_shots(
+    enum schedule_kind kind, enum shot_kind of, bool low, uint32_t *last_ms)
+{
+	return count_shots_from(SCHEDULE_SOCKETS, kind, of, low, last_ms);
 }
 
 START_TEST(counts_of_probes)
@@ -140,13 +147,41 @@ START_TEST(counts_of_probes)
 	    count_shots(SCHEDULE_STEADY, SHOT_UNVERIFIED, false, &last), 2);
 	ck_assert_uint_eq(
 	    count_shots(SCHEDULE_SPRAY, SHOT_PORT, false, &last), 1750);
-	ck_assert_uint_le(last, 17500); /* 100 a second at least */
+	ck_assert_uint_le(last, 8750); /* 200 a second */
 	/* Those of the golden vector, and seven of the first socket. */
 	ck_assert_uint_eq(
 	    count_shots(SCHEDULE_FAN, SHOT_SOCKET, true, &last), 511);
 	ck_assert_uint_eq(
 	    count_shots(SCHEDULE_FAN, SHOT_SOCKET, false, &last), 1494 + 7);
 	ck_assert_uint_eq(last, 35080);
+}
+END_TEST
+
+/* A larger fan begins like a small one, and has all its sockets soon. */
+START_TEST(a_fan_grows)
+{
+	bool opened[2 * SCHEDULE_SOCKETS] = {false};
+	struct schedule s;
+	struct shot shot;
+	uint32_t last, grown_ms = 0;
+
+	ck_assert_uint_eq(count_shots_from(2 * SCHEDULE_SOCKETS, SCHEDULE_FAN,
+			      SHOT_SOCKET, true, &last),
+	    511);
+	ck_assert_uint_eq(count_shots_from(2 * SCHEDULE_SOCKETS, SCHEDULE_FAN,
+			      SHOT_SOCKET, false, &last),
+	    1494 + 7 + 256);
+	schedule_init(&s, SCHEDULE_FAN, 2 * SCHEDULE_SOCKETS);
+	while (schedule_next(&s, &shot)) {
+		/* In order: none is passed over. */
+		if (shot.sock >= SCHEDULE_SOCKETS && !opened[shot.sock]) {
+			ck_assert(opened[shot.sock - 1] && !shot.low);
+			grown_ms = shot.at_ms;
+		}
+		opened[shot.sock] = true;
+	}
+	ck_assert(opened[2 * SCHEDULE_SOCKETS - 1]);
+	ck_assert_uint_le(grown_ms, 2500);
 }
 END_TEST
 
@@ -211,6 +246,8 @@ START_TEST(each_port_once_the_block_first)
 	for (unsigned i = 0; i < blocks[_i].len; i++)
 		told[i] = addr_v4(203, 0, 113, 9, blocks[_i].told[i]);
 	ports_init(&p, &fw.w, told, blocks[_i].len);
+	ck_assert_int_eq(
+	    ports_are_near(told, blocks[_i].len), blocks[_i].low != 0);
 	block = blocks[_i].low != 0
 		    ? (uint32_t)blocks[_i].high - blocks[_i].low + 1
 		    : 0;
@@ -355,6 +392,7 @@ t_suite(void)
 	tcase_add_loop_test(tc, holds_every_probe_of_the_reference, 0,
 	    t_kinds(vectors, "punch_schedule"));
 	tcase_add_test(tc, counts_of_probes);
+	tcase_add_test(tc, a_fan_grows);
 	tcase_add_test(tc, every_socket_of_a_fan_sends);
 	tcase_add_loop_test(
 	    tc, each_port_once_the_block_first, 0, T_ROWS(blocks));
