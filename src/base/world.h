@@ -54,6 +54,12 @@ struct dgram_meta {
 	 * the last of which may be shorter (UDP_SEGMENT where there is one).
 	 */
 	uint16_t segment;
+	/*
+	 * Known to be larger than its path takes: it may be cut into fragments
+	 * on the way, which costs the world a call of its own. Else it is lost
+	 * there, so that sizes can be probed.
+	 */
+	bool fragment;
 };
 
 struct world;

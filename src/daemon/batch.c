@@ -92,6 +92,7 @@ batch_reserve(struct batch *b, const struct dgram_meta *meta, size_t cap)
 		return NULL;
 	b->sock[i] = meta->sock;
 	b->segment[i] = meta->segment;
+	b->fragment[i] = meta->fragment;
 	b->to[i] = addr_to_sockaddr(&meta->to);
 	set_control(&b->msg[i].msg_hdr, &b->control[i], meta);
 	b->reserved = cap;
@@ -126,6 +127,7 @@ batch_copy(struct batch *b, const struct batch *from, unsigned i)
 
 	b->sock[k] = from->sock[i];
 	b->segment[k] = from->segment[i];
+	b->fragment[k] = from->fragment[i];
 	b->to[k] = from->to[i];
 	b->control[k] = from->control[i];
 	b->msg[k].msg_hdr.msg_controllen = h->msg_controllen;

@@ -36,6 +36,7 @@ struct batch {
 	size_t used, reserved;       /* bytes */
 	int sock[BATCH_MAX];         /* whose it is */
 	uint16_t segment[BATCH_MAX]; /* of a burst, else 0 */
+	bool fragment[BATCH_MAX];    /* may be cut on the way */
 	struct mmsghdr msg[BATCH_MAX];
 	struct iovec iov[BATCH_MAX];
 	struct sockaddr_in to[BATCH_MAX];

@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
 
 #include "daemon/log.h"
 #include "daemon/outlet.h"
+
+/*
+ * An option of the socket, as no kernel takes it beside a datagram. Without
+ * it, too, what routers say of the MTU is not believed.
+ */
+static void
+set_fragments(struct outlet *o, bool on)
+{
+	int how = on ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE;
+
+	o->fragments = on;
+	if (setsockopt(o->fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof how) !=
+	    0)
+		log_debug("a socket does without IP_MTU_DISCOVER: %m");
+}
 
 void
 outlet_init(struct outlet *o, int fd, struct outlet_counts *counts)
@@ -14,6 +30,7 @@ outlet_init(struct outlet *o, int fd, struct outlet_counts *counts)
 
 	*o = (struct outlet){.fd = fd, .counts = counts};
 	o->cuts = getsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, &len) == 0;
+	set_fragments(o, false);
 }
 
 /* Those from at to end will not be sent. */
@@ -103,7 +120,8 @@ run_end(
 {
 	do
 		at++;
-	while (at < end && (o->cuts || b->segment[at] == 0));
+	while (at < end && (o->cuts || b->segment[at] == 0) &&
+	       b->fragment[at] == o->fragments);
 	return at;
 }
 
@@ -116,6 +134,8 @@ send_some(struct outlet *o, struct batch *b, unsigned at, unsigned end)
 		bool burst = b->segment[at] != 0;
 		int n = 0;
 
+		if (b->fragment[at] != o->fragments)
+			set_fragments(o, b->fragment[at]);
 		if (!burst || o->cuts)
 			n = sendmmsg(
 			    o->fd, b->msg + at, run_end(o, b, at, end) - at, 0);

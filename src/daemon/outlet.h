@@ -30,14 +30,16 @@ enum outlet_wait {
 
 struct outlet {
 	int fd;
-	bool cuts; /* the kernel cuts bursts, as far as is known */
+	bool cuts;      /* the kernel cuts bursts, as far as is known */
+	bool fragments; /* the socket lets routers cut datagrams, for now */
 	enum outlet_wait wait;
 	struct batch *kept;
 	unsigned kept_sent; /* of those kept, the first so many */
 	struct outlet_counts *counts;
 };
 
-/* Asks the kernel what it can do; fd and counts are borrowed. */
+/* Asks the kernel what it can do, and forbids fragments; fd and counts are
+ * borrowed. */
 void outlet_init(struct outlet *o, int fd, struct outlet_counts *counts);
 
 /* Drops what is kept, and counts it. */

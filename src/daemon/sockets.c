@@ -243,9 +243,6 @@ set_options(int fd)
 	/* The kernel gives as much of this as it may. */
 	set_option(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER, "SO_RCVBUF");
 	set_option(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER, "SO_SNDBUF");
-	/* Never fragment, and do not believe what routers say of the MTU. */
-	set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE,
-	    "IP_MTU_DISCOVER");
 	set_option(fd, SOL_UDP, UDP_GRO, 1, "UDP_GRO");
 }
 

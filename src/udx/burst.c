@@ -32,7 +32,8 @@ burst_room(struct burst *b, size_t size, size_t expected)
 
 	if (!fits(b, size)) {
 		burst_end(b);
-		expected = count(size, expected);
+		meta.fragment = b->fragment;
+		expected = b->fragment ? 1 : count(size, expected);
 		meta.segment = expected > 1 ? (uint16_t)size : 0;
 		b->cap = size * expected;
 		b->segment = (uint16_t)size;

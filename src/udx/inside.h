@@ -376,6 +376,7 @@ struct burst {
 	uint8_t *buf;
 	size_t cap, used;
 	uint16_t segment;
+	bool fragment; /* the next packet is larger than the path */
 };
 
 /*

@@ -77,17 +77,29 @@ mtu_probe_lost(struct mtu *m, uint16_t size, uint64_t now_us)
 bool
 mtu_stalled(struct mtu *m, uint16_t size, uint16_t base, uint64_t now_us)
 {
-	if (size <= base || m->size <= base || ++m->stalls < STALLS_MAX)
+	bool shrinks = m->size > base;
+
+	if (size <= base)
 		return false;
-	fail(m, m->size, now_us);
+	m->stalled = size;
+	if (++m->stalls < STALLS_MAX)
+		return false;
+	fail(m, size, now_us);
 	m->size = base;
 	m->stalls = 0;
-	return true;
+	m->shrunk = true;
+	return shrinks;
 }
 
 void
 mtu_arrived(struct mtu *m, uint16_t size)
 {
-	if (size >= m->size)
+	if (size >= m->stalled)
 		m->stalls = 0;
+}
+
+bool
+mtu_exceeded(const struct mtu *m, uint16_t size)
+{
+	return m->shrunk && size > m->size;
 }

@@ -17,8 +17,10 @@ struct mtu {
 	uint16_t size;   /* works */
 	uint16_t failed; /* the least that does not; limit + 1: none known */
 	uint16_t limit;
-	uint8_t tries;     /* of the present size */
-	uint8_t stalls;    /* timeouts in a row while large packets are out */
+	uint8_t tries;  /* of the present size */
+	uint8_t stalls; /* timeouts in a row of a packet of this size */
+	uint16_t stalled;
+	bool shrunk;       /* what was sent before may be too large now */
 	bool probing;      /* a probe is in flight */
 	uint64_t raise_us; /* when failures are forgotten */
 };
@@ -35,11 +37,18 @@ void mtu_probe_lost(struct mtu *m, uint16_t size, uint64_t now_us);
 
 /*
  * The oldest packet was not acknowledged in time; size is its own. After a few
- * of them the path is believed to take UDX_MTU_BASE only. True if so.
+ * of them the path is believed to take UDX_MTU_BASE only. True if new packets
+ * were larger till now.
  */
 bool mtu_stalled(struct mtu *m, uint16_t size, uint16_t base, uint64_t now_us);
 
 /* A packet of this size arrived. */
 void mtu_arrived(struct mtu *m, uint16_t size);
+
+/*
+ * A packet that was sent before, of this size, may not come through in one
+ * piece any more. It has its number, so it cannot be sent as two.
+ */
+bool mtu_exceeded(const struct mtu *m, uint16_t size);
 
 #endif

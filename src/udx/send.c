@@ -176,6 +176,16 @@ next_size(const struct udx_stream *s)
 	return out == 0 || out + size <= cc_window(&s->cc) ? size : 0;
 }
 
+/* The packet was sent before, and the path took more than now. */
+static bool
+is_too_large(const struct udx_stream *s, uint32_t seq)
+{
+	const struct sent *p = flight_at(&s->flight, seq);
+
+	return mtu_exceeded(
+	    &s->mtu, (uint16_t)(PACKET_HEADER + p->len + path_overhead(s)));
+}
+
 /* False: the socket is full, or memory is. */
 static bool
 send_next(struct udx_stream *s, struct burst *b, size_t size, size_t expected)
@@ -194,6 +204,7 @@ send_next(struct udx_stream *s, struct burst *b, size_t size, size_t expected)
 			return false;
 		pad = padding(s, len);
 	}
+	b->fragment = f->lost.len > 0 && is_too_large(s, f->lost.first);
 	out = burst_room(b, size + pad, pad > 0 ? 1 : expected);
 	if (out == NULL)
 		return false;
@@ -366,6 +377,7 @@ send_probe(struct udx_stream *s)
 		return;
 	while (flight_at(f, seq)->state == SENT_SACKED)
 		seq--;
+	b.fragment = is_too_large(s, seq);
 	out = burst_room(&b, PACKET_HEADER + flight_at(f, seq)->len, 1);
 	if (out == NULL)
 		return;

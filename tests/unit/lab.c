@@ -141,7 +141,8 @@ send_one(struct lab_end *e, const uint8_t *buf, size_t len)
 	e->sent++;
 	e->sent_bytes += len;
 	if ((r->filter != NULL && !r->filter(r, p, r->filter_arg)) ||
-	    (r->link.mtu > 0 && len + UDP_IP > r->link.mtu) ||
+	    (r->link.mtu > 0 && len + UDP_IP > r->link.mtu &&
+		(!e->meta.fragment || r->link.no_fragments)) ||
 	    lab_below(r, 1000000) < r->link.loss_ppm ||
 	    !queue(e, len, &left_us)) {
 		free(p);

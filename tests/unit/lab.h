@@ -40,6 +40,7 @@ struct lab_link {
 	uint32_t jitter_us; /* at most; packets overtake each other */
 	uint32_t loss_ppm, double_ppm;
 	uint32_t mtu;         /* of the IP packet; 0: any */
+	bool no_fragments;    /* not even if they are allowed to be cut */
 	uint64_t bytes_per_s; /* 0: no limit */
 	uint64_t queue_bytes; /* with it: more than this waiting is lost */
 };

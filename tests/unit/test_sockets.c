@@ -8,9 +8,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -699,6 +702,62 @@ START_TEST(ttl_ecn_and_source_travel_beside)
 }
 END_TEST
 
+/* ---- a path that takes less ---- */
+
+/* A loopback device of our own, of that size; false: we may not have one. */
+static bool
+own_loopback(int mtu)
+{
+	struct ifreq r = {.ifr_name = "lo"};
+	int fd;
+	bool ok;
+
+	if (unshare(CLONE_NEWNET) != 0)
+		return false;
+	fd = plain_socket();
+	r.ifr_mtu = mtu;
+	ok = ioctl(fd, SIOCSIFMTU, &r) == 0;
+	r.ifr_flags = IFF_UP;
+	ok = ok && ioctl(fd, SIOCSIFFLAGS, &r) == 0;
+	close(fd);
+	return ok;
+}
+
+static void
+send_large(int sock, struct addr to, bool fragment)
+{
+	struct dgram_meta meta = {.sock = sock, .to = to, .fragment = fragment};
+
+	ck_assert_ptr_nonnull(world->ops->reserve(world, &meta, 1400));
+	ck_assert_int_eq(world->ops->commit(world, 1400), 0);
+}
+
+/* What is too large for the device is lost, so that sizes can be probed, unless
+ * it may be cut; and what stands beside it in the batch goes as it should. */
+START_TEST(fragments_only_where_they_are_allowed)
+{
+	struct addr a, b;
+	int from;
+
+	if (!own_loopback(1280))
+		return;
+	from = open_any(&a);
+	open_any(&b);
+	send_one(from, b, 1200);
+	send_large(from, b, true);
+	send_large(from, b, false);
+	send_large(from, b, true);
+	send_one(from, b, 100);
+	sockets_flush(real.sockets);
+	for (int i = 0; i < 4 && seen.datagrams < 4; i++)
+		turn();
+	ck_assert_uint_eq(seen.datagrams, 4);
+	ck_assert_uint_eq(seen.bytes, 1200 + 2 * 1400 + 100);
+	ck_assert_uint_eq(seen.len, 100);
+	ck_assert_uint_eq(counts()->lost, 1);
+}
+END_TEST
+
 /* ---- a full queue ---- */
 
 START_TEST(full_socket_waits_and_holds_nobody_up)
@@ -879,6 +938,7 @@ t_suite(void)
 	tcase_add_test(tc, local_address_is_told_if_there_are_several);
 	tcase_add_loop_test(
 	    tc, ttl_ecn_and_source_travel_beside, 0, T_ROWS(beside));
+	tcase_add_test(tc, fragments_only_where_they_are_allowed);
 	tcase_add_test(tc, burst_comes_as_datagrams);
 	tcase_add_test(tc, short_burst_is_a_datagram);
 	tcase_add_test(tc, bursts_are_limited);

@@ -289,12 +289,68 @@ START_TEST(black_hole)
 		ck_assert(!mtu_stalled(&m, 1500, UDX_MTU_BASE, now));
 		mtu_arrived(&m, 1500);
 	}
+	ck_assert(!mtu_exceeded(&m, 1500));
 	ck_assert(!mtu_stalled(&m, 1500, UDX_MTU_BASE, now));
+	mtu_arrived(&m, 1499); /* says nothing of 1500 */
 	ck_assert(mtu_stalled(&m, 1500, UDX_MTU_BASE, now));
 	ck_assert_uint_eq(m.size, UDX_MTU_BASE);
+	ck_assert(mtu_exceeded(&m, 1500) && mtu_exceeded(&m, 1201));
+	ck_assert(!mtu_exceeded(&m, UDX_MTU_BASE));
 	/* Tried anew, but not at once to the size that failed. */
 	ck_assert_uint_lt(mtu_wanted(&m, now), 1500);
 	ck_assert_uint_eq(mtu_wanted(&m, now + 601 * LAB_S), 1455);
+}
+END_TEST
+
+/* What was sent before the path shrank has its number, and is cut up on its
+ * way: the stream stands still for two timeouts, no more. Where fragments do
+ * not come through it ends as one whose peer is gone. */
+static const struct {
+	const char *name;
+	uint16_t mtu;
+	bool moves, no_fragments;
+} shrinking[] = {
+    {"the same path takes less", 1280, false, false},
+    {"the least there is", 1200, false, false},
+    {"another path takes less", 1280, true, false},
+    {"and no fragments", 1280, false, true},
+};
+
+START_TEST(path_shrinks)
+{
+	struct lab_pair p;
+	struct udx_status st;
+	struct flight *f;
+	uint64_t total;
+
+	lab_pair_init(&p, 1, &near);
+	ck_assert(lab_pair_carry(&p, 8000000, 100 * LAB_S));
+	ck_assert_uint_eq(p.a->s->mtu.size, 1500);
+	p.lab.link.mtu = shrinking[_i].mtu;
+	p.lab.link.no_fragments = shrinking[_i].no_fragments;
+	p.written += lab_write(p.a, p.written, 100000);
+	lab_run(&p.lab, 30 * LAB_MS);
+	f = &p.a->s->flight;
+	ck_assert_uint_gt(flight_len(f), 20);
+	ck_assert_uint_gt(flight_at(f, f->una)->len, 1400);
+	if (shrinking[_i].moves) {
+		struct udx_path to = lab_path(1, 1, 0, p.b);
+		struct addr from = lab_addr(0, 1);
+
+		udx_allow_source(p.b->s, &from);
+		ck_assert_int_eq(udx_change_path(p.a->s, &to), 0);
+	}
+	total = p.written + 1000000;
+	if (shrinking[_i].no_fragments) {
+		ck_assert(!lab_pair_carry(&p, total, 60 * LAB_S));
+		udx_status(p.a->s, &st);
+		ck_assert_int_eq(st.err, ERR_TIMEOUT);
+	} else {
+		ck_assert(lab_pair_carry(&p, total, 6 * LAB_S));
+		/* And new packets fit. */
+		ck_assert_uint_le(p.a->s->mtu.size, shrinking[_i].mtu);
+	}
+	lab_pair_fini(&p);
 }
 END_TEST
 
@@ -480,6 +536,7 @@ t_suite(void)
 	tcase_add_test(tc, sleep_is_forgiven);
 	tcase_add_loop_test(tc, finds_the_size, 0, T_ROWS(sizes));
 	tcase_add_test(tc, black_hole);
+	tcase_add_loop_test(tc, path_shrinks, 0, T_ROWS(shrinking));
 	tcase_add_test(tc, skips_padding);
 	tcase_add_test(tc, rtt_follows_rfc_6298);
 	tcase_add_test(tc, known_ranges_are_stepped_over);
