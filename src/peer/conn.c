@@ -238,6 +238,7 @@ conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
 	if (err != 0)
 		return err;
 	c->state = CONN_PROVING;
+	c->shaken_us = c->peers->world->now_us;
 	c->initiator = initiator;
 	c->peer_udx_id = peer_udx_id;
 	/* The peer may have been faster than the answer to our handshake. What
@@ -428,6 +429,12 @@ conn_status(const struct conn *c, struct conn_status *out)
 		out->path = c->paths[c->current].kind;
 	if (c->udx != NULL)
 		udx_status(c->udx, &out->udx);
+}
+
+void
+conn_set_rtt(struct conn *c, uint64_t rtt_us)
+{
+	c->rtt_us = rtt_us;
 }
 
 void

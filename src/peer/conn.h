@@ -60,6 +60,9 @@ void conn_offer(struct conn *c, const struct addr *said);
 /* Nobody is told any more of how it ends: the owner has let go of it. */
 void conn_disown(struct conn *c);
 
+/* How long the dialer's handshake took there and back; before a path. */
+void conn_set_rtt(struct conn *c, uint64_t rtt_us);
+
 /*
  * The handshake's result: copies the secrets, starts the secret stream. From
  * now on packets for our stream connect it. 0, ERR_MEMORY, ERR_EXISTS if there

@@ -15,6 +15,8 @@ enum {
 	/* Within this a server's first packet is acknowledged, or it went
 	 * nowhere: less than the first timeout, which would repeat it. */
 	DOUBT_MS = 500,
+	/* A client that comes later than this has looked for a path. */
+	CAME_AT_ONCE_MS = 1000,
 };
 
 static struct udx_path
@@ -107,6 +109,21 @@ is_sought(const struct conn *c)
 	       (c->state == CONN_OPEN && c->puncher != NULL);
 }
 
+/*
+ * For the first packet, which may be lost: the handshake went by a relay and
+ * took longer than a packet on this path will. A server measures it by when its
+ * client comes.
+ */
+static uint64_t
+likely_rtt_us(const struct conn *c)
+{
+	uint64_t since_us = c->peers->world->now_us - c->shaken_us;
+
+	if (c->initiator)
+		return c->rtt_us;
+	return since_us < CAME_AT_ONCE_MS * UINT64_C(1000) ? since_us : 0;
+}
+
 void
 conn_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to)
@@ -130,6 +147,7 @@ conn_path(
 	up = udx_path_of(c, path);
 	c->paths_len++;
 	if (c->paths_len == 1) {
+		udx_set_rtt(c->udx, likely_rtt_us(c));
 		udx_connect(c->udx, &up);
 		peers_stir(c->peers, &c->stirred);
 		return;
@@ -186,7 +204,7 @@ conn_is_two_way(const struct conn *c)
 	struct udx_status st;
 
 	udx_status(c->udx, &st);
-	return c->two_way || st.srtt_us != 0;
+	return c->two_way || st.min_rtt_us != 0;
 }
 
 static void

@@ -175,6 +175,7 @@ take_paths(struct dial *d, struct answer *a)
 	if (err == 0) {
 		if (a->payload.features & PAYLOAD_NATIVE)
 			conn_set_native(d->conn);
+		conn_set_rtt(d->conn, a->rtt_us);
 		if (a->payload.features & PAYLOAD_REUSABLE)
 			conn_set_reusable(d->conn);
 		relays_put(&p->relays, d->key, relays,

@@ -127,6 +127,8 @@ struct conn {
 	int punch_err; /* why it ended without a path */
 	int sock;      /* that punching has left open, or WORLD_NO_SOCK */
 	uint64_t began_us;
+	uint64_t shaken_us; /* when the handshake's result was there */
+	uint64_t rtt_us;    /* of the handshake; 0: unknown */
 };
 
 /* ---- conn.c ---- */
