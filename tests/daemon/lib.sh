@@ -1,26 +1,10 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2034 # verdict is the test's exit code
 #
-# What the tests of the built daemon share. Everything lives in a directory and
-# at a loopback address of the test's own and ends with the test.
+# What the tests of the built daemon share.
 
-hyperdhtd=$PWD/hyperdhtd
-work=$(mktemp -d) || exit 99
-verdict=0
-children=
-
-# So that tests may run side by side, and use exact ports.
-host=127.$(($$ / 62500 % 250 + 1)).$(($$ / 250 % 250)).$(($$ % 250 + 1))
-
-finish() {
-	for child in $children; do
-		kill -KILL "$child" 2>/dev/null
-	done
-	wait 2>/dev/null
-	rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
 
 # fail TEXT [NAME]: the test fails; what the daemon of that name has logged.
 fail() {

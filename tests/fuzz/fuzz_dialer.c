@@ -66,20 +66,8 @@ struct lab {
 	uint32_t conns[CONNS_MAX];
 	enum told told[CONNS_MAX];
 	unsigned conns_len;
-	const uint8_t *script, *end;
+	struct fuzz_script in;
 };
-
-static uint8_t
-next(struct lab *l)
-{
-	return l->script < l->end ? *l->script++ : 0;
-}
-
-static struct addr
-node(unsigned i)
-{
-	return addr_v4(11, 1, (uint8_t)(i % NODES), 1, 49737);
-}
 
 /* Public, private and impossible ones, and one where a server may be. */
 static struct addr
@@ -197,24 +185,26 @@ pass_ms(struct lab *l, uint64_t ms)
 static void
 list_some(struct lab *l, struct addr *out, uint8_t *len, uint8_t max)
 {
-	for (uint8_t n = next(l) % (max + 1); n > 0; n--)
-		out[(*len)++] = host(next(l));
+	for (uint8_t n = fuzz_next(&l->in) % (max + 1); n > 0; n--)
+		out[(*len)++] = host(fuzz_next(&l->in));
 }
 
 static struct payload
 make_payload(struct lab *l, uint32_t udx_id)
 {
-	struct payload p = {.flags = next(l) | PAYLOAD_UDX, .udx_id = udx_id};
+	struct payload p = {
+	    .flags = fuzz_next(&l->in) | PAYLOAD_UDX, .udx_id = udx_id};
 
-	p.error = p.flags & 128 ? next(l) % 5 : 0;
-	p.flags &= 127 & ~(unsigned)(next(l) == 255 ? PAYLOAD_UDX : 0);
-	p.firewall = next(l) % 5;
+	p.error = p.flags & 128 ? fuzz_next(&l->in) % 5 : 0;
+	p.flags &=
+	    127 & ~(unsigned)(fuzz_next(&l->in) == 255 ? PAYLOAD_UDX : 0);
+	p.firewall = fuzz_next(&l->in) % 5;
 	list_some(l, p.addrs4, &p.addrs4_len, 5);
 	list_some(l, p.relay_addrs, &p.relay_addrs_len, 5);
-	p.relays_len = next(l) % 4;
+	p.relays_len = fuzz_next(&l->in) % 4;
 	for (uint8_t i = 0; i < p.relays_len; i++) {
-		p.relays[i].relay = node(next(l));
-		p.relays[i].peer = host(next(l));
+		p.relays[i].relay = fuzz_node(fuzz_next(&l->in) % NODES);
+		p.relays[i].peer = host(fuzz_next(&l->in));
 	}
 	return p;
 }
@@ -248,21 +238,21 @@ shake(struct lab *l, struct bytes m1, uint8_t *out)
 static struct bytes
 handshake_reply(struct lab *l, const struct asked *a, uint8_t *buf, size_t cap)
 {
-	uint8_t noise[NOISE_MESSAGE_MAX], how = next(l);
+	uint8_t noise[NOISE_MESSAGE_MAX], how = fuzz_next(&l->in);
 	struct handshake in, m = {.mode = MODE_REPLY};
 
 	if (how % 8 == 0 || handshake_decode(&in, a->value, a->len) != 0)
 		return (struct bytes){0};
 	m.noise = (struct bytes){noise, shake(l, in.noise, noise)};
 	if (how % 8 == 1)
-		noise[next(l) % 48] ^= 1;
+		noise[fuzz_next(&l->in) % 48] ^= 1;
 	if (how % 8 == 2)
-		m.mode = next(l) % 6;
+		m.mode = fuzz_next(&l->in) % 6;
 	if (how % 8 == 3)
-		m.noise.len = next(l);
+		m.noise.len = fuzz_next(&l->in);
 	memset(noise + m.noise.len, 0, sizeof noise - m.noise.len);
 	if (how & 8)
-		m.peer = host(next(l));
+		m.peer = host(fuzz_next(&l->in));
 	return (struct bytes){buf, handshake_encode(&m, buf, cap)};
 }
 
@@ -272,8 +262,8 @@ answer(struct lab *l)
 {
 	uint8_t buf[DGRAM_MAX], value[DGRAM_MAX],
 	    closer[ADDR_WIRE4_LEN * NODES];
-	uint8_t id[ID_LEN], back = next(l), how = next(l);
-	struct rpc_reply re = {.to = host(next(l)), .id = id};
+	uint8_t id[ID_LEN], back = fuzz_next(&l->in), how = fuzz_next(&l->in);
+	struct rpc_reply re = {.to = host(fuzz_next(&l->in)), .id = id};
 	struct wr w = wr_init(closer, sizeof closer);
 	struct peer p = {.key = l->key.public_key};
 	const struct asked *a;
@@ -285,7 +275,7 @@ answer(struct lab *l)
 	re.tid = a->tid;
 	id_of_addr(id, &a->to);
 	for (unsigned i = 0; i < how % NODES; i++) {
-		struct addr n = node(i);
+		struct addr n = fuzz_node(i % NODES);
 
 		wr_addr4(&w, &n);
 	}
@@ -303,10 +293,10 @@ answer(struct lab *l)
 static void
 speak(struct lab *l)
 {
-	struct server *s = &l->servers[next(l) % SERVERS_MAX];
+	struct server *s = &l->servers[fuzz_next(&l->in) % SERVERS_MAX];
 	struct secret_keys keys = {.initiator = false};
 	struct udx_path path = {.to = addr_v4(5, 0, 0, 1, 49737)};
-	uint8_t how = next(l), text[8] = {0};
+	uint8_t how = fuzz_next(&l->in), text[8] = {0};
 	int sock = how % 4;
 
 	if (s->stream == NULL)
@@ -346,14 +336,15 @@ dial(struct lab *l)
 {
 	struct addr relays[8];
 	struct node_connect c = {.key = l->key.public_key, .relays = relays};
-	uint8_t how = next(l);
+	uint8_t how = fuzz_next(&l->in);
 
 	if (l->conns_len == CONNS_MAX)
 		return;
 	while (c.relays_len < how % 8)
 		relays[c.relays_len++] =
-		    how & 8 ? node(next(l)) : host(next(l));
-	c.timeout_ms = how & 16 ? next(l) * 10 : 0;
+		    how & 8 ? fuzz_node(fuzz_next(&l->in) % NODES)
+			    : host(fuzz_next(&l->in));
+	c.timeout_ms = how & 16 ? fuzz_next(&l->in) * 10 : 0;
 	if (node_connect(l->n, &c, &l->conns[l->conns_len]) == 0)
 		l->conns_len++;
 	settle(l);
@@ -362,8 +353,8 @@ dial(struct lab *l)
 static void
 use(struct lab *l)
 {
-	unsigned i = next(l);
-	uint8_t how = next(l), text[64] = {0};
+	unsigned i = fuzz_next(&l->in);
+	uint8_t how = fuzz_next(&l->in), text[64] = {0};
 	uint32_t conn;
 
 	if (l->conns_len == 0)
@@ -391,7 +382,7 @@ use(struct lab *l)
 static void
 disturb(struct lab *l)
 {
-	uint8_t how = next(l);
+	uint8_t how = fuzz_next(&l->in);
 	struct addr local[2] = {host(how), addr_v4(192, 168, 1, 3, 0)};
 
 	switch (how % 5) {
@@ -419,7 +410,7 @@ disturb(struct lab *l)
 static void
 step(struct lab *l)
 {
-	switch (next(l) % 8) {
+	switch (fuzz_next(&l->in) % 8) {
 	case 0:
 		dial(l);
 		break;
@@ -432,7 +423,7 @@ step(struct lab *l)
 		speak(l);
 		break;
 	case 5:
-		pass_ms(l, 1U << next(l) % 14);
+		pass_ms(l, 1U << fuzz_next(&l->in) % 14);
 		break;
 	case 6:
 		use(l);
@@ -466,7 +457,7 @@ lab_init(struct lab *l)
 	l->n = node_new(&l->fw.w, &c);
 	MUST(l->n != NULL && node_start(l->n) == 0);
 	for (unsigned i = 0; i < NODES; i++) {
-		struct addr a = node(i);
+		struct addr a = fuzz_node(i % NODES);
 		uint8_t id[ID_LEN];
 		struct table *t = &node_dht(l->n)->table;
 
@@ -508,10 +499,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct lab *l = calloc(1, sizeof *l);
 
 	MUST(l != NULL);
-	l->script = data;
-	l->end = data + size;
+	l->in.p = data;
+	l->in.end = data + size;
 	lab_init(l);
-	for (int i = 0; i < STEPS_MAX && l->script < l->end; i++)
+	for (int i = 0; i < STEPS_MAX && l->in.p < l->in.end; i++)
 		step(l);
 	lab_fini(l);
 	free(l);

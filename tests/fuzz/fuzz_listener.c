@@ -24,7 +24,7 @@ enum {
 };
 
 struct script {
-	const uint8_t *p, *end;
+	struct fuzz_script in;
 	struct fake_world fw;
 	struct timers ts;
 	struct stats st;
@@ -44,17 +44,11 @@ static struct key_pair keys[KEYS];
 static uint8_t messages[CLIENTS][NOISE_MESSAGE_MAX];
 static size_t message_len[CLIENTS];
 
-static uint8_t
-next(struct script *s)
-{
-	return s->p < s->end ? *s->p++ : 0;
-}
-
 /* Some hosts share a /24. */
 static struct addr
 next_host(struct script *s)
 {
-	uint8_t b = next(s);
+	uint8_t b = fuzz_next(&s->in);
 
 	return addr_v4(20, 0, b & 0x1f, b >> 5, (uint16_t)(2000 + b));
 }
@@ -62,7 +56,7 @@ next_host(struct script *s)
 static int
 next_sock(struct script *s)
 {
-	int h = next(s) % FAKE_SOCKS_MAX;
+	int h = fuzz_next(&s->in) % FAKE_SOCKS_MAX;
 
 	return s->fw.socks[h].open ? h : 0;
 }
@@ -217,7 +211,7 @@ static void
 send_up(struct script *s, unsigned key, uint64_t command, struct bytes value)
 {
 	uint8_t target[HASH_LEN], buf[DGRAM_MAX];
-	struct rpc_request m = {.tid = next(s),
+	struct rpc_request m = {.tid = fuzz_next(&s->in),
 	    .command = command,
 	    .target = target,
 	    .value = value};
@@ -232,14 +226,15 @@ send_up(struct script *s, unsigned key, uint64_t command, struct bytes value)
 static void
 step_handshake(struct script *s)
 {
-	uint8_t what = next(s), damage = next(s), value[DGRAM_MAX];
+	uint8_t what = fuzz_next(&s->in), damage = fuzz_next(&s->in),
+		value[DGRAM_MAX];
 	unsigned client = what % CLIENTS;
 	struct handshake h = {.mode = damage >> 6};
 	uint8_t message[NOISE_MESSAGE_MAX];
 
 	memcpy(message, messages[client], message_len[client]);
 	if (damage & 1)
-		message[next(s) % message_len[client]] ^= damage;
+		message[fuzz_next(&s->in) % message_len[client]] ^= damage;
 	h.noise = (struct bytes){message, message_len[client]};
 	if (h.mode != MODE_FROM_CLIENT)
 		h.peer = next_host(s);
@@ -255,7 +250,7 @@ step_holepunch(struct script *s)
 	static const uint8_t sealed[64];
 	uint8_t value[DGRAM_MAX];
 	struct holepunch p = {.mode = MODE_FROM_RELAY,
-	    .id = next(s),
+	    .id = fuzz_next(&s->in),
 	    .payload = {sealed, sizeof sealed},
 	    .peer = next_host(s)};
 
@@ -266,7 +261,7 @@ step_holepunch(struct script *s)
 static struct conn *
 next_conn(struct script *s)
 {
-	return peers_nth(s->peers, next(s) % 8);
+	return peers_nth(s->peers, fuzz_next(&s->in) % 8);
 }
 
 /* A packet for a stream of ours, with a header that may make sense. */
@@ -277,18 +272,18 @@ step_packet(struct script *s)
 	struct addr from = next_host(s);
 	uint8_t buf[200] = {0xff, 1};
 	struct wr w = wr_init(buf + 2, sizeof buf - 2);
-	size_t len = next(s) % 150;
+	size_t len = fuzz_next(&s->in) % 150;
 
 	if (c == NULL || c->udx == NULL)
 		return;
-	wr_u8(&w, next(s));
+	wr_u8(&w, fuzz_next(&s->in));
 	wr_u8(&w, 0);
 	wr_le32(&w, conn_udx_id(c));
 	wr_le32(&w, 65536);
-	wr_le32(&w, next(s));
-	wr_le32(&w, next(s));
+	wr_le32(&w, fuzz_next(&s->in));
+	wr_le32(&w, fuzz_next(&s->in));
 	for (size_t i = 0; i < len; i++)
-		wr_u8(&w, next(s));
+		wr_u8(&w, fuzz_next(&s->in));
 	receive(s, &from, next_sock(s), buf, 2 + wr_len(&w));
 }
 
@@ -298,7 +293,7 @@ step_probe(struct script *s)
 	static const uint8_t probe[1] = {0};
 	struct addr from = next_host(s);
 
-	receive(s, &from, next_sock(s), probe, next(s) & 1);
+	receive(s, &from, next_sock(s), probe, fuzz_next(&s->in) & 1);
 }
 
 /* Everybody whom we ask something says yes. */
@@ -333,7 +328,7 @@ step_answers(struct script *s)
 static void
 step_listen(struct script *s)
 {
-	uint8_t how = next(s);
+	uint8_t how = fuzz_next(&s->in);
 	unsigned i = how % KEYS;
 	struct peers_listen l = {.keys = &keys[i], .ask = how & 2};
 	uint32_t number = 0;
@@ -347,7 +342,7 @@ step_listen(struct script *s)
 static void
 step_unlisten(struct script *s)
 {
-	unsigned i = next(s) % KEYS;
+	unsigned i = fuzz_next(&s->in) % KEYS;
 
 	peers_unlisten(s->peers, s->listeners[i]);
 	s->listeners[i] = 0;
@@ -358,8 +353,8 @@ step_decide(struct script *s)
 {
 	struct conn *c = next_conn(s);
 
-	peers_answer(
-	    s->peers, c != NULL ? conn_number(c) : next(s), next(s) & 1);
+	peers_answer(s->peers, c != NULL ? conn_number(c) : fuzz_next(&s->in),
+	    fuzz_next(&s->in) & 1);
 }
 
 static void
@@ -369,7 +364,7 @@ step_conn(struct script *s)
 
 	if (c == NULL)
 		return;
-	switch (next(s) % 4) {
+	switch (fuzz_next(&s->in) % 4) {
 	case 0:
 		conn_close(c);
 		break;
@@ -387,7 +382,7 @@ step_conn(struct script *s)
 static void
 step_time(struct script *s)
 {
-	uint8_t b = next(s);
+	uint8_t b = fuzz_next(&s->in);
 
 	pass_ms(s, b < 128 ? b : (b - 127u) * 200u);
 }
@@ -435,9 +430,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t how;
 
 	MUST(s != NULL);
-	s->p = data;
-	s->end = data + size;
-	how = next(s);
+	s->in = (struct fuzz_script){data, data + size};
+	how = fuzz_next(&s->in);
 	fake_init(&s->fw, 1);
 	timers_init(&s->ts);
 	if (message_len[0] == 0) {
@@ -445,8 +439,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		make_clients();
 	}
 	make_rooms(s, how);
-	for (int i = 0; i < STEPS_MAX && s->p < s->end; i++) {
-		steps[next(s) % (sizeof steps / sizeof *steps)](s);
+	for (int i = 0; i < STEPS_MAX && s->in.p < s->in.end; i++) {
+		steps[fuzz_next(&s->in) % (sizeof steps / sizeof *steps)](s);
 		check(s);
 	}
 	if (how & 8)

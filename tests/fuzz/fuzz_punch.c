@@ -30,22 +30,10 @@ struct lab {
 	struct punch *punch;
 	struct side client, server;
 	size_t looked_at; /* of what was sent */
-	const uint8_t *script, *end;
+	struct fuzz_script in;
 };
 
 static const uint8_t secret[PUNCH_KEY_LEN] = {KEY};
-
-static uint8_t
-next(struct lab *l)
-{
-	return l->script < l->end ? *l->script++ : 0;
-}
-
-static struct addr
-node(unsigned i)
-{
-	return addr_v4(11, 1, (uint8_t)(i % NODES), 1, 49737);
-}
 
 /* Some hosts have a part in this, some do not. */
 static struct addr
@@ -90,18 +78,18 @@ receive(struct lab *l, int sock, const struct addr *from, const void *buf,
 static struct claims
 make_claims(struct lab *l)
 {
-	uint8_t flags = next(l);
-	struct claims c = {.error = flags % 16 == 15 ? next(l) : 0,
-	    .firewall = next(l) % 5,
-	    .round = next(l),
+	uint8_t flags = fuzz_next(&l->in);
+	struct claims c = {.error = flags % 16 == 15 ? fuzz_next(&l->in) : 0,
+	    .firewall = fuzz_next(&l->in) % 5,
+	    .round = fuzz_next(&l->in),
 	    .punching = (flags & 16) != 0,
 	    .has_addrs = true,
-	    .addrs_len = next(l) % CLAIMS_ADDRS_MAX};
+	    .addrs_len = fuzz_next(&l->in) % CLAIMS_ADDRS_MAX};
 
 	for (uint8_t i = 0; i < c.addrs_len; i++)
 		c.addrs[i] = host((uint8_t)(flags + i));
 	if (flags & 32)
-		c.remote = host(next(l));
+		c.remote = host(fuzz_next(&l->in));
 	c.has_token = (flags & 64) != 0;
 	c.has_remote_token = (flags & 128) != 0;
 	return c;
@@ -123,7 +111,7 @@ answer(struct lab *l, const struct fake_sent *s)
 {
 	uint8_t buf[DGRAM_MAX], value[256], box[CLAIMS_BOX_MAX];
 	struct holepunch m = {.mode = MODE_REPLY, .payload.p = box};
-	struct rpc_reply re = {.to = host(next(l))};
+	struct rpc_reply re = {.to = host(fuzz_next(&l->in))};
 	struct rpc_request rq;
 	struct claims c;
 
@@ -135,7 +123,7 @@ answer(struct lab *l, const struct fake_sent *s)
 		c = make_claims(l);
 		m.payload.len =
 		    seal(l->client.p, &c, &l->client.p->peer.addr, box);
-		m.peer = host(next(l));
+		m.peer = host(fuzz_next(&l->in));
 		re.value.p = value;
 		re.value.len = holepunch_encode(&m, value, sizeof value);
 	}
@@ -146,15 +134,16 @@ answer(struct lab *l, const struct fake_sent *s)
 static void
 serve(struct lab *l)
 {
-	uint8_t box[CLAIMS_BOX_MAX], how = next(l);
-	struct router_call call = {
-	    .client = host(how), .us = host(next(l)), .sealed.p = box};
+	uint8_t box[CLAIMS_BOX_MAX], how = fuzz_next(&l->in);
+	struct router_call call = {.client = host(how),
+	    .us = host(fuzz_next(&l->in)),
+	    .sealed.p = box};
 	struct claims c = make_claims(l);
 
 	call.ticket = (struct router_ticket){.command = CMD_PEER_HOLEPUNCH,
 	    .mode = MODE_FROM_RELAY,
 	    .sock = l->server.p->out->hole.sock,
-	    .from = node(how),
+	    .from = fuzz_node(how % NODES),
 	    .peer = call.client};
 	call.sealed.len = seal(l->server.p, &c, &call.client, box);
 	puncher_serve(l->server.p, &call, how & 1);
@@ -179,7 +168,7 @@ look(struct lab *l)
 static void
 step(struct lab *l)
 {
-	uint8_t what = next(l), how = next(l);
+	uint8_t what = fuzz_next(&l->in), how = fuzz_next(&l->in);
 	struct addr from = host(how);
 	struct fake_sent sent;
 
@@ -217,13 +206,13 @@ begin(struct lab *l)
 	struct dht_config c;
 	struct punch_owner to_client = {on_event, &l->client};
 	struct punch_owner to_server = {on_event, &l->server};
-	uint8_t target[HASH_LEN] = {0}, how = next(l);
+	uint8_t target[HASH_LEN] = {0}, how = fuzz_next(&l->in);
 	struct punch_peer peer = {.secret = secret,
 	    .addr = host(how),
 	    .native = how & 1,
 	    .rtt_us = how * UINT64_C(1000),
 	    .target = target,
-	    .relay = node(0),
+	    .relay = fuzz_node(0 % NODES),
 	    .relays_len = PUNCH_RELAYS_MAX};
 	int err;
 
@@ -237,7 +226,8 @@ begin(struct lab *l)
 	l->punch = punch_new(l->d, l->rt);
 	MUST(l->punch != NULL);
 	for (unsigned i = 0; i < PUNCH_RELAYS_MAX; i++)
-		peer.relays[i].relay = peer.relays[i].peer = node(i);
+		peer.relays[i].relay = peer.relays[i].peer =
+		    fuzz_node(i % NODES);
 	l->client.p = puncher_new(l->punch, &to_client, &err);
 	l->server.p = puncher_new(l->punch, &to_server, &err);
 	MUST(l->client.p != NULL && l->server.p != NULL);
@@ -248,11 +238,11 @@ begin(struct lab *l)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct lab l = {.script = data, .end = data + size};
+	struct lab l = {.in = {data, data + size}};
 
 	l.client.sock = WORLD_NO_SOCK;
 	begin(&l);
-	for (int i = 0; i < STEPS_MAX && l.script < l.end; i++)
+	for (int i = 0; i < STEPS_MAX && l.in.p < l.in.end; i++)
 		step(&l);
 	l.fw.batch_max = 0;
 	for (int i = 0; i < 100; i++) {

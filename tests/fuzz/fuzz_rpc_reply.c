@@ -4,13 +4,6 @@
 #include "dht/rpc.h"
 #include "fuzz.h"
 
-static bool
-same(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	return (a == NULL) == (b == NULL) &&
-	       (a == NULL || memcmp(a, b, len) == 0);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -31,12 +24,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(rpc_reply_decode(&again, buf, len) == 0);
 	MUST(m.tid == again.tid && m.error == again.error);
 	MUST(addr_equal(&m.to, &again.to));
-	MUST(same(m.id, again.id, ID_LEN));
-	MUST(same(m.token, again.token, RPC_TOKEN_LEN));
+	MUST(fuzz_same(m.id, again.id, ID_LEN));
+	MUST(fuzz_same(m.token, again.token, RPC_TOKEN_LEN));
 	MUST(m.closer.len == again.closer.len);
 	MUST(m.closer.len == 0 ||
 	     memcmp(m.closer.p, again.closer.p, m.closer.len) == 0);
 	MUST(m.value.len == again.value.len);
-	MUST(same(m.value.p, again.value.p, m.value.len));
+	MUST(fuzz_same(m.value.p, again.value.p, m.value.len));
 	return 0;
 }

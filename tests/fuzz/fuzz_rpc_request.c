@@ -4,13 +4,6 @@
 #include "dht/rpc.h"
 #include "fuzz.h"
 
-static bool
-same(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	return (a == NULL) == (b == NULL) &&
-	       (a == NULL || memcmp(a, b, len) == 0);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,10 +19,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(rpc_request_decode(&again, buf, len) == 0);
 	MUST(m.tid == again.tid && m.internal == again.internal);
 	MUST(m.command == again.command && addr_equal(&m.to, &again.to));
-	MUST(same(m.id, again.id, ID_LEN));
-	MUST(same(m.token, again.token, RPC_TOKEN_LEN));
-	MUST(same(m.target, again.target, RPC_TARGET_LEN));
+	MUST(fuzz_same(m.id, again.id, ID_LEN));
+	MUST(fuzz_same(m.token, again.token, RPC_TOKEN_LEN));
+	MUST(fuzz_same(m.target, again.target, RPC_TARGET_LEN));
 	MUST(m.value.len == again.value.len);
-	MUST(same(m.value.p, again.value.p, m.value.len));
+	MUST(fuzz_same(m.value.p, again.value.p, m.value.len));
 	return 0;
 }

@@ -241,6 +241,19 @@ rig_answer_all(struct rig *r)
 		rig_answer(r, &s, &good);
 }
 
+void
+rig_fill_table(struct rig *r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct addr a = rig_host(i);
+		uint8_t id[ID_LEN];
+
+		id_of_addr(id, &a);
+		if (table_check(&r->d->table, id, &a, NULL) == 0)
+			table_add(&r->d->table, id, &a, r->d->tick);
+	}
+}
+
 bool
 rig_knows(const struct rig *r, const struct addr *a)
 {

@@ -97,6 +97,9 @@ void rig_live_ms(struct rig *r, uint64_t ms);
 /* Puts a node into the table: it speaks, is pinged and answers. */
 void rig_learn(struct rig *r, const struct addr *a);
 
+/* Puts the first n of rig_host() there; they have not been asked yet. */
+void rig_fill_table(struct rig *r, unsigned n);
+
 /* Is it in the table? */
 bool rig_knows(const struct rig *r, const struct addr *a);
 

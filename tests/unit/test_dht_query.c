@@ -119,20 +119,6 @@ teardown(void)
 	rig_fini(&r);
 }
 
-/* n nodes in the table; they have not been asked yet. */
-static void
-fill_table(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct addr a = rig_host(i);
-		uint8_t id[ID_LEN];
-
-		id_of_addr(id, &a);
-		if (table_check(&r.d->table, id, &a, NULL) == 0)
-			table_add(&r.d->table, id, &a, r.d->tick);
-	}
-}
-
 static bool
 is_walk(const struct rpc_request *m)
 {
@@ -164,7 +150,7 @@ START_TEST(asks_the_nearest_first_ten_at_a_time)
 	struct rpc_request m;
 	struct fake_sent s;
 
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	start(r.d, &spec);
 	/* Nothing is told from inside the start. */
 	ck_assert_uint_eq(r.fw.sent_len, 0);
@@ -200,7 +186,7 @@ START_TEST(a_step_is_sent_six_times)
 	unsigned sends = 0;
 
 	timer_disarm(&r.ts, &r.d->tick_timer);
-	fill_table(1);
+	rig_fill_table(&r, 1);
 	start(r.d, &spec);
 	for (int ms = 0; ms < 20000; ms++) {
 		rig_pass_ms(&r, 1);
@@ -231,7 +217,7 @@ START_TEST(ephemeral_and_failing_nodes_only_help)
 	struct fake_sent s;
 	unsigned good = 0, failed = 0;
 
-	fill_table(3);
+	rig_fill_table(&r, 3);
 	start(r.d, &spec);
 	rig_pass_ms(&r, 1);
 	for (unsigned step = 0; rig_take_request(&r, &s, &m); step++) {
@@ -265,7 +251,7 @@ START_TEST(a_wrong_id_is_not_among_the_closest)
 	uint8_t buf[DGRAM_MAX];
 	struct rpc_reply re = {.to = r.self, .id = target};
 
-	fill_table(1);
+	rig_fill_table(&r, 1);
 	start(r.d, &spec);
 	rig_pass_ms(&r, 1);
 	ck_assert(rig_take_request(&r, &s, &m));
@@ -290,7 +276,7 @@ START_TEST(made_up_nodes_are_bounded)
 	struct fake_sent s;
 	unsigned asked = 0;
 
-	fill_table(20);
+	rig_fill_table(&r, 20);
 	start(r.d, &spec);
 	rig_pass_ms(&r, 1);
 	for (int ms = 0; ms < 60000 && told.done == 0; ms += 10) {
@@ -337,7 +323,7 @@ START_TEST(impossible_nodes_are_skipped)
 	struct fake_sent s;
 	unsigned asked = 0;
 
-	fill_table(1);
+	rig_fill_table(&r, 1);
 	start(r.d, &spec);
 	rig_pass_ms(&r, 1);
 	while (rig_take_request(&r, &s, &m)) {
@@ -368,7 +354,7 @@ START_TEST(the_limit_of_candidates_is_exact)
 	limits_init(&l);
 	l.query_candidates = 100;
 	dht_set_limits(r.d, &l);
-	fill_table(20);
+	rig_fill_table(&r, 20);
 	start(r.d, &spec);
 	for (int ms = 0; ms < 60000 && told.done == 0; ms += 10) {
 		while (rig_take_request(&r, &s, &m)) {
@@ -409,7 +395,7 @@ START_TEST(one_address_holds_one_place_among_the_closest)
 	struct fake_sent s;
 	unsigned sybil = 0, steps = 0;
 
-	fill_table(20);
+	rig_fill_table(&r, 20);
 	start(r.d, &spec);
 	rig_pass_ms(&r, 1);
 	while (rig_take_request(&r, &s, &m)) {
@@ -489,7 +475,7 @@ START_TEST(begins_with_the_callers_list)
 	struct addr asked[64];
 	unsigned n;
 
-	fill_table(40);
+	rig_fill_table(&r, 40);
 	n = ask_from_list(20, true, asked);
 	ck_assert_uint_eq(n, 20);
 	for (unsigned i = 0; i < n; i++)
@@ -534,7 +520,7 @@ START_TEST(refills_from_the_table)
 	struct addr asked[64];
 	unsigned n, table = 0;
 
-	fill_table(40);
+	rig_fill_table(&r, 40);
 	n = ask_from_list(20, false, asked);
 	for (unsigned i = 0; i < n; i++)
 		table += asked[i].ip[2] < 200;
@@ -554,7 +540,7 @@ START_TEST(tells_who_listed_a_dead_node)
 	struct rpc_request m;
 	struct fake_sent s;
 
-	fill_table(2);
+	rig_fill_table(&r, 2);
 	start(r.d, &spec);
 	for (int ms = 0; ms < 30000; ms += 10) {
 		while (rig_take_request(&r, &s, &m)) {
@@ -591,7 +577,7 @@ START_TEST(down_hints_are_bounded)
 	struct rpc_request m;
 	struct fake_sent s;
 
-	fill_table(1);
+	rig_fill_table(&r, 1);
 	start(r.d, &spec);
 	tick = r.d->tick;
 	for (int ms = 0; ms < 60000; ms += 50) {
@@ -698,7 +684,7 @@ START_TEST(tells_the_truth_about_commits)
 {
 	unsigned sent, to;
 
-	fill_table(30);
+	rig_fill_table(&r, 30);
 	to = commit_by(&commits[_i].rule, commits[_i].max, &sent);
 	if (told.result.err != commits[_i].err ||
 	    told.result.commit_err != commits[_i].commit_err)
@@ -724,7 +710,7 @@ START_TEST(nobody_to_commit_to_is_an_error)
 	struct fake_sent s;
 
 	if (_i < 2)
-		fill_table(10);
+		rig_fill_table(&r, 10);
 	start(r.d, &spec);
 	rig_pass_ms(&r, 1);
 	while (rig_take_request(&r, &s, &m))
@@ -741,7 +727,7 @@ START_TEST(can_be_cancelled_at_any_time)
 {
 	struct query_spec spec = spec_of(3);
 
-	fill_table(30);
+	rig_fill_table(&r, 30);
 	start(r.d, &spec);
 	switch (_i) {
 	case 0: /* before it began */
@@ -783,7 +769,7 @@ START_TEST(can_be_cancelled_from_its_own_callbacks)
 	struct rpc_request m;
 	struct fake_sent s;
 
-	fill_table(30);
+	rig_fill_table(&r, 30);
 	cancel_in = _i == 0 ? IN_REPLY : _i == 1 ? IN_COMMITTED : IN_COMMIT;
 	start(r.d, &spec);
 	rig_pass_ms(&r, 1);
@@ -818,7 +804,7 @@ START_TEST(the_end_may_start_another)
 	struct query_spec spec = spec_of(0);
 
 	chained = 0;
-	fill_table(5);
+	rig_fill_table(&r, 5);
 	spec.done = on_done_again;
 	ck_assert_int_eq(query_start(r.d, &spec, &query), 0);
 	for (int i = 0; i < 10; i++)
@@ -836,7 +822,7 @@ START_TEST(cancelling_takes_waiting_requests_along)
 	uint16_t total;
 	struct fake_sent s;
 
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	for (unsigned i = 0; i < 80; i++) {
 		c.to = rig_host(1000 + i);
 		ck_assert_int_eq(
@@ -863,7 +849,7 @@ START_TEST(refuses_too_many_at_once)
 	limits_init(&l);
 	l.queries = 4;
 	dht_set_limits(r.d, &l);
-	fill_table(5);
+	rig_fill_table(&r, 5);
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(query_start(r.d, &spec, NULL), 0);
 	ck_assert_int_eq(query_start(r.d, &spec, NULL), ERR_BUSY);
@@ -885,7 +871,7 @@ START_TEST(ends_when_no_request_can_be_made)
 	limits_init(&l);
 	l.requests = 64;
 	dht_set_limits(r.d, &l);
-	fill_table(30);
+	rig_fill_table(&r, 30);
 	for (unsigned i = 0; i < 64; i++) {
 		c.to = rig_host(1000 + i);
 		ck_assert_int_eq(

@@ -91,19 +91,6 @@ the_reply(struct fake_sent *s)
 	return m;
 }
 
-static void
-fill_table(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct addr a = rig_host(i);
-		uint8_t id[ID_LEN];
-
-		id_of_addr(id, &a);
-		if (table_check(&r.d->table, id, &a, NULL) == 0)
-			table_add(&r.d->table, id, &a, r.d->tick);
-	}
-}
-
 /* ---- which socket, which id ---- */
 
 /* R2, R5: replies leave from the socket asked; the id only when persistent and
@@ -176,7 +163,7 @@ START_TEST(unknown_commands_get_error_1)
 		struct rpc_reply m;
 
 		rig_init_alone(&r, unknown[_i].role);
-		fill_table(5);
+		rig_fill_table(&r, 5);
 		request(r.server, &peer, unknown[_i].internal,
 		    unknown[_i].command, with_target ? target : NULL,
 		    (struct bytes){0});
@@ -200,7 +187,7 @@ START_TEST(a_bad_token_is_refused_by_every_command)
 	struct rpc_request m = {.token = bad, .id = id};
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(3);
+	rig_fill_table(&r, 3);
 	id_of_addr(id, &peer);
 	dht_token(r.d, &peer, fresh);
 	for (unsigned command = 0; command < 12; command++)
@@ -307,7 +294,7 @@ START_TEST(a_private_network_serves_its_own)
 	ck_assert_int_eq(ping(r.server, &a), 0);
 	the_reply(&s);
 	/* Without budgets: 5000 answers to one host in one instant. */
-	fill_table(40);
+	rig_fill_table(&r, 40);
 	for (int i = 0; i < 5000; i++) {
 		ck_assert_int_eq(find_node(&a), 0);
 		rig_skip(&r);
@@ -375,7 +362,7 @@ START_TEST(down_hints_are_checked_and_bounded)
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	ck_assert_uint_eq(hint_and_count_pings(&a), 0);
-	fill_table(20);
+	rig_fill_table(&r, 20);
 	/* Never hinted before: even if heard in this tick. */
 	ck_assert_uint_eq(hint_and_count_pings(&a), 1);
 	ck_assert_uint_eq(hint_and_count_pings(&a), 0);
@@ -512,7 +499,7 @@ START_TEST(an_unproven_host_draws_no_more_than_its_budget)
 	struct rpc_reply m;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(40);
+	rig_fill_table(&r, 40);
 	for (int i = 0; i < 2000; i++) {
 		int err = find_node(&peer);
 
@@ -576,7 +563,7 @@ START_TEST(no_command_escapes_the_budget)
 	struct fake_sent s;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(40);
+	rig_fill_table(&r, 40);
 	id_of_addr(id, &peer);
 	for (int i = 0; i < 3000; i++)
 		rig_request(&r, r.server, &peer, &m[i % T_ROWS(m)]);
@@ -615,7 +602,7 @@ START_TEST(a_proven_host_gets_all_it_needs)
 	struct rpc_reply m;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(40);
+	rig_fill_table(&r, 40);
 	/* Its budget may be spent: the token still opens the door. */
 	while (find_node(&peer) == 0)
 		;
@@ -650,7 +637,7 @@ START_TEST(an_answer_proves_its_host)
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_learn(&r, &a);
-	fill_table(40);
+	rig_fill_table(&r, 40);
 	for (int i = 0; i < 200; i++)
 		answered += find_node(&a) == 0;
 	ck_assert_uint_eq(answered, 200);
@@ -670,7 +657,7 @@ START_TEST(a_spoofed_flood_renews_no_budget)
 	rig_init(&r, &c);
 	rig_pass_ms(&r, 1);
 	rig_skip(&r);
-	fill_table(40);
+	rig_fill_table(&r, 40);
 	while (find_node(&peer) == 0)
 		;
 	rig_skip(&r);
@@ -706,7 +693,7 @@ START_TEST(answers_without_allocating)
 	struct addr from[100];
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	for (int i = 0; i < 3; i++) {
 		m[i].to = r.self;
 		dg[i] = (struct dgram){.buf = buf[i], .sock = r.server};

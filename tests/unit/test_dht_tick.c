@@ -18,19 +18,6 @@ teardown(void)
 	rig_fini(&r);
 }
 
-static void
-fill_table(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct addr a = rig_host(i);
-		uint8_t id[ID_LEN];
-
-		id_of_addr(id, &a);
-		if (table_check(&r.d->table, id, &a, NULL) == 0)
-			table_add(&r.d->table, id, &a, r.d->tick);
-	}
-}
-
 static struct table_node *
 node_of(unsigned i)
 {
@@ -92,7 +79,7 @@ START_TEST(doubts_everybody_after_sleep)
 	struct count c;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	ck_assert_uint_eq(count(4000, true).walks, 0);
 	r.d->health.online = false;
 	dht_slept(r.d);
@@ -111,7 +98,7 @@ END_TEST
 START_TEST(leaves_those_alone_who_are_heard)
 {
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	/* Everybody speaks once a minute. */
 	for (int minute = 0; minute < 9; minute++) {
 		for (unsigned i = 0; i < 60; i++) {
@@ -134,7 +121,7 @@ START_TEST(finds_the_dead_and_keeps_the_living)
 	struct fake_sent s;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	in = r.d->table.nodes.len;
 	/* Every fourth has gone. */
 	for (int ms = 0; ms < 60 * 60000; ms += 50) {
@@ -162,7 +149,7 @@ END_TEST
 START_TEST(pings_a_few_at_a_time)
 {
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	for (unsigned i = 0; i < 60; i++) {
 		struct addr a = rig_host(i);
 
@@ -218,7 +205,7 @@ START_TEST(refreshes_now_and_then)
 	unsigned walks = 0, quiet = 0;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	for (int minute = 0; minute < 60; minute++) {
 		unsigned n = count(60000, true).walks;
 
@@ -245,7 +232,7 @@ START_TEST(queries_put_the_refresh_off)
 	unsigned walks = 0;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	for (int minute = 0; minute < 60; minute++) {
 		ck_assert_int_eq(query_start(r.d, &spec, NULL), 0);
 		walks += count(60000, true).walks;
@@ -260,7 +247,7 @@ START_TEST(refreshes_a_small_table_more_often)
 	unsigned first, later;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(5);
+	rig_fill_table(&r, 5);
 	first = count(5 * 60000, true).walks;
 	later = count(30 * 60000, true).walks;
 	ck_assert_uint_ge(first, 4 * 5);
@@ -276,7 +263,7 @@ START_TEST(notices_that_the_network_is_gone)
 	struct dht_status st;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(60);
+	rig_fill_table(&r, 60);
 	count(60 * 60000, true);
 	dht_status(r.d, &st);
 	ck_assert(st.online && !st.degraded);
@@ -308,7 +295,7 @@ START_TEST(an_idle_node_wakes_rarely)
 	unsigned wakeups = 0;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(30);
+	rig_fill_table(&r, 30);
 	end = r.fw.w.now_us + UINT64_C(600) * 1000000;
 	for (;;) {
 		uint64_t due = timers_deadline(&r.ts);
@@ -329,7 +316,7 @@ END_TEST
 START_TEST(survives_a_jump_of_time)
 {
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	fill_table(30);
+	rig_fill_table(&r, 30);
 	for (int i = 0; i < 20; i++) {
 		r.fw.w.now_us += UINT64_C(86400) * 1000000 * (uint64_t)i;
 		timers_run(&r.ts, r.fw.w.now_us);
