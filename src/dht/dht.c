@@ -178,6 +178,7 @@ dht_network_changed(struct dht *d)
 {
 	/* What was seen of the old address says nothing of the new one. */
 	promote_forget(d);
+	mapping_void(&d->mapping);
 	if (d->bootstrapped)
 		tick_refresh(d);
 }
@@ -349,6 +350,8 @@ dht_events(struct dht *d)
 	tick_catch_up(d); /* the health may have changed with time alone */
 	events = d->events;
 	d->events = 0;
+	if (mapping_repaced(&d->mapping))
+		events |= DHT_EV_REPACED;
 	return events;
 }
 
@@ -428,6 +431,12 @@ struct stats *
 dht_stats(const struct dht *d)
 {
 	return d->stats;
+}
+
+struct mapping *
+dht_mapping(struct dht *d)
+{
+	return &d->mapping;
 }
 
 const struct limits *

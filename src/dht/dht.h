@@ -25,6 +25,7 @@
 #include "base/timer.h"
 #include "base/world.h"
 #include "dht/bootstrap.h"
+#include "dht/mapping.h"
 #include "dht/rpc.h"
 
 struct dht;
@@ -229,6 +230,8 @@ enum dht_event {
 	DHT_EV_HEALTH = 16,
 	DHT_EV_WAKEUP = 32,
 	DHT_EV_MOVED = 64, /* own requests leave from the other socket */
+	DHT_EV_REPACED =
+	    128, /* mappings are to be kept alive at another pace */
 };
 
 unsigned dht_events(struct dht *d);
@@ -263,6 +266,9 @@ const struct addr *dht_open_address(const struct dht *d);
 
 /* The socket that own requests leave from; DHT_EV_MOVED tells of another. */
 int dht_socket(const struct dht *d);
+
+/* What is known of the NAT's mappings; for all rooms to read and to add to. */
+struct mapping *dht_mapping(struct dht *d);
 
 struct world *dht_world(const struct dht *d);
 struct timers *dht_timers(const struct dht *d);

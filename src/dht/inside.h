@@ -21,6 +21,7 @@
 #include "dht/dht.h"
 #include "dht/guard.h"
 #include "dht/health.h"
+#include "dht/mapping.h"
 #include "dht/query.h"
 #include "dht/rtt.h"
 #include "dht/sampler.h"
@@ -149,6 +150,7 @@ struct dht {
 
 	struct table table;
 	struct sampler sampler;
+	struct mapping mapping;
 	struct addr last_host; /* as of the last full check */
 	struct probe probe;
 	uint32_t idless[IDLESS_MAX]; /* who has no id and was sampled, hashed */

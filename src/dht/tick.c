@@ -211,6 +211,7 @@ dht_slept(struct dht *d)
 	d->tick = tick_after_wakeup(d->tick);
 	d->last_host = (struct addr){0};
 	health_init(&d->health);
+	mapping_void(&d->mapping);
 	if (d->config.role == DHT_AUTO && !d->ephemeral) {
 		bool firewalled = d->firewalled;
 

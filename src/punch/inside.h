@@ -5,6 +5,8 @@
  * Who does what:
  *	punch.c    all sockets, the pool, probes in
  *	lookout.c   one socket and its samples
+ *	lifetime.c  how long the NAT remembers, measured
+ *	upkeep.c    when that is done, and for whom
  *	puncher.c  one side of one attempt: what both sides do
  *	probing.c  probes out, by schedule
  *	client.c   the client's rounds, spec 04 §7
@@ -21,6 +23,7 @@
 #include "punch/punch.h"
 #include "punch/schedule.h"
 #include "punch/turns.h"
+#include "punch/upkeep.h"
 
 enum {
 	REOPENS_MAX = 3, /* spec 04 §3 */
@@ -48,6 +51,7 @@ struct punch {
 	struct puncher_list punchers;
 	uint32_t punchers_len;
 	struct turns turns;
+	struct upkeep upkeep;
 };
 
 /* What one side tells of itself. */

@@ -15,9 +15,10 @@ enum {
 	 * us then (07 N5). */
 	NEWEST_SKIPPED = 5,
 	TABLE_SMALL = 8,
-	/* Idle mappings live 30 s in the stricter NATs, RFC 4787 says 120. */
+	/* While it is not known how long mappings live: 30 s in the stricter
+	 * NATs, RFC 4787 says 120. */
 	RENEW_S = 20,
-	SAMPLE_LIFE_S = 120,
+	SAMPLE_RENEWALS = 6, /* that a sample lives for */
 	REFRESH = 2,
 	LOOKED_AT_MAX = 256, /* nodes of a large table */
 };
@@ -194,16 +195,23 @@ ask_again(struct lookout *o)
 		ping(o, &oldest->by);
 }
 
+static uint64_t
+renew_us(const struct lookout *o)
+{
+	return mapping_keep_us(
+	    dht_mapping(o->room->d), RENEW_S, MAPPING_KEEP_MAX_S);
+}
+
 static void
 on_renew(struct timer *t)
 {
 	struct lookout *o = container_of(t, struct lookout, renew);
 	uint64_t now_us = o->room->world->now_us;
 
-	gauge_expire(&o->gauge, now_us - SAMPLE_LIFE_S * UINT64_C(1000000));
+	gauge_expire(&o->gauge, now_us - SAMPLE_RENEWALS * renew_us(o));
 	if (ask(o, CHOICE_NEW, 1, 0) == 0)
 		ask_again(o);
-	timer_arm(o->room->timers, t, now_us + RENEW_S * UINT64_C(1000000));
+	timer_arm(o->room->timers, t, now_us + renew_us(o));
 }
 
 void
@@ -211,8 +219,7 @@ lookout_rest(struct lookout *o)
 {
 	struct punch *p = o->room;
 
-	timer_arm(p->timers, &o->renew,
-	    p->world->now_us + RENEW_S * UINT64_C(1000000));
+	timer_arm(p->timers, &o->renew, p->world->now_us + renew_us(o));
 }
 
 void

@@ -25,6 +25,7 @@ punch_new(struct dht *d, struct router *rt)
 	p->fill.fire = on_fill;
 	TAILQ_INIT(&p->idle);
 	TAILQ_INIT(&p->punchers);
+	upkeep_init(&p->upkeep, p);
 	turns_init(&p->turns, p->timers, l->punch_fans, l->punch_sprays);
 	return p;
 }
@@ -52,6 +53,7 @@ punch_free(struct punch *p)
 	while ((last = TAILQ_FIRST(&p->punchers)) != NULL)
 		puncher_free(last, WORLD_NO_SOCK);
 	drop_idle(p, 0);
+	upkeep_fini(&p->upkeep);
 	while (p->holes != NULL)
 		punch_close(p, p->holes->sock);
 	timer_disarm(p->timers, &p->fill);
@@ -187,6 +189,27 @@ punch_keep_ready(struct punch *p, bool on)
 		fill(p);
 	else
 		drop_idle(p, 0);
+	upkeep_check(&p->upkeep);
+}
+
+void
+punch_hold(struct punch *p)
+{
+	p->upkeep.paths++;
+	upkeep_check(&p->upkeep);
+}
+
+void
+punch_let_go(struct punch *p)
+{
+	p->upkeep.paths--;
+	upkeep_check(&p->upkeep);
+}
+
+void
+punch_repaced(struct punch *p)
+{
+	upkeep_check(&p->upkeep);
 }
 
 void
@@ -204,6 +227,7 @@ punch_wake(struct punch *p)
 {
 	drop_idle(p, 0);
 	fill(p);
+	upkeep_void(&p->upkeep);
 }
 
 struct lookout *

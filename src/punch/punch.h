@@ -47,6 +47,13 @@ void punch_wake(struct punch *p);
 /* Whether sockets are kept ready: while somebody may want us. */
 void punch_keep_ready(struct punch *p, bool on);
 
+/* A connection uses a way through the NAT, or no longer: counted. */
+void punch_hold(struct punch *p);
+void punch_let_go(struct punch *p);
+
+/* After DHT_EV_REPACED: what was measured may be in doubt. */
+void punch_repaced(struct punch *p);
+
 /* Closes a socket that puncher_free() left open; any other is left alone. */
 void punch_close(struct punch *p, int sock);
 
