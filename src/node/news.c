@@ -78,6 +78,10 @@ collect_events(struct node *n)
 	 * And before there was nobody to ask. */
 	if (events & (DHT_EV_MOVED | DHT_EV_BOOTSTRAPPED))
 		peers_renew(n->peers);
+	if (events & DHT_EV_REPACED) {
+		peers_repace(n->peers);
+		punch_repaced(n->punch);
+	}
 
 	for (size_t i = 0; events != 0 && i < sizeof kinds / sizeof *kinds;
 	     i++) {

@@ -7,7 +7,8 @@
 #include "peer/inside.h"
 
 /* Of the secret stream once it is open, spec 03 §7.4. */
-enum { KEEPALIVE_MS = 5000 };
+/* While it is not known how long mappings live: the reference's, spec 06. */
+enum { KEEPALIVE_S = 5 };
 
 /* What the application has not been told yet, in the order of telling. */
 enum tell {
@@ -142,6 +143,9 @@ conn_new(struct peers *p, const struct conn_spec *spec, int *err)
 static void
 drop_streams(struct conn *c)
 {
+	if (c->holds)
+		punch_let_go(c->peers->base.punch);
+	c->holds = false;
 	conn_paths_fini(c);
 	secret_free(c->secret);
 	c->secret = NULL;
@@ -210,6 +214,23 @@ conn_offer(struct conn *c, const struct addr *said)
 
 /* ---- from the handshake to the proof ---- */
 
+static int
+set_keepalive(struct conn *c)
+{
+	uint64_t us = mapping_keep_us(
+	    dht_mapping(c->peers->base.dht), KEEPALIVE_S, MAPPING_KEEP_HEARD_S);
+
+	return secret_set_keepalive(c->secret, (uint32_t)(us / 1000));
+}
+
+void
+conns_repace(struct peers *p)
+{
+	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
+		if (c->state == CONN_OPEN)
+			(void)set_keepalive(c);
+}
+
 int
 conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
     uint32_t peer_udx_id)
@@ -233,7 +254,7 @@ conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
 		err = secret_start(c->secret);
 	}
 	if (err == 0)
-		err = secret_set_keepalive(c->secret, KEEPALIVE_MS);
+		err = set_keepalive(c);
 	sodium_memzero(&keys, sizeof keys);
 	if (err != 0)
 		return err;
@@ -273,6 +294,8 @@ prove(struct conn *c)
 		return;
 	conn_paths_settle(c);
 	c->state = CONN_OPEN;
+	c->holds = true;
+	punch_hold(c->peers->base.punch);
 	conn_moves_watch(c->peers);
 	c->known = true;
 	dht_stats(c->peers->base.dht)->conns_opened++;

@@ -120,6 +120,7 @@ struct conn {
 	uint32_t knock_ms;
 
 	bool native;         /* the peer is of this project */
+	bool holds;          /* the punch room knows that it is open */
 	uint64_t packets_in; /* when it was looked at last */
 
 	struct puncher *puncher; /* until it is settled */
@@ -135,6 +136,9 @@ struct conn {
 
 /* What udx has to tell of its stream. It may be gone afterwards. */
 void conn_stirred(struct conn *c, unsigned events);
+
+/* Keep-alives of all have the pace of DHT_EV_REPACED from now on. */
+void conns_repace(struct peers *p);
 
 /* For who asks later how it went; nothing if nobody dialed. */
 void conn_note(struct conn *c, const struct attempt_step *step);

@@ -247,6 +247,13 @@ peers_renew(struct peers *p)
 	announcer_renew(p->listeners->announcer);
 }
 
+void
+peers_repace(struct peers *p)
+{
+	announcer_repace(p->listeners->announcer);
+	conns_repace(p);
+}
+
 int
 peers_call(struct peers *p, const struct router_call *call)
 {

@@ -57,6 +57,9 @@ void peers_leave(struct peers *p);
  */
 void peers_moved(struct peers *p);
 
+/* Mappings of the NAT are to be kept alive at another pace: DHT_EV_REPACED. */
+void peers_repace(struct peers *p);
+
 /* ---- what happens ---- */
 
 enum peer_event_kind {

@@ -13,7 +13,8 @@
 #include "records/cache.h"
 #include "records/record.h"
 
-/* Several missed rounds of pings: servers send one every 3 to 5 s. */
+/* Several missed rounds of pings: servers send one every 3 to 5 s, those of
+ * this project behind a patient NAT every 25 s at the least. */
 enum { FORWARD_SILENT_S = 60 };
 
 struct forwards {

@@ -473,6 +473,12 @@ announcer_renew(struct announcer *a)
 	}
 }
 
+void
+announcer_repace(struct announcer *a)
+{
+	keepalive_repace(&a->keepalive);
+}
+
 /* ---- what is handed out ---- */
 
 const struct relay_set *

@@ -49,6 +49,9 @@ void announcer_del(struct announced *k);
  */
 void announcer_renew(struct announcer *a);
 
+/* The pace of DHT_EV_REPACED holds from now on. */
+void announcer_repace(struct announcer *a);
+
 /*
  * The nodes that forward to this key. Changes only when all ANNOUNCEs of a
  * cycle are answered (07 A7). Borrowed until the next change.

@@ -5,9 +5,10 @@
 #include "signal/keepalive.h"
 
 enum {
-	/* Mappings of UDP in NATs live 30 s and more (RFC 4787 REQ-5 wants two
-	 * minutes); this is the reference's pace, spec 02 §12. */
-	PING_US = 3 * 1000000,
+	/* While the lifetime of mappings is not known: the reference's pace,
+	 * spec 02 §12. */
+	PING_S = 3,
+	TURNS = 3, /* as many as one key is announced to */
 	/* All sends of a PING have passed when the next one is due. */
 	PING_SENDS = 3,
 	PING_WAIT_MS = 900,
@@ -22,6 +23,8 @@ struct kept {
 	struct timer timer;
 	struct request *request;
 	bool lost;
+	struct addr us; /* as it saw us last, or none ... */
+	int sock;       /* ... at this socket */
 };
 
 static void on_due(struct timer *t);
@@ -31,6 +34,7 @@ keepalive_init(struct keepalive *k, struct dht *d, struct keepalive_sink sink)
 {
 	k->dht = d;
 	k->sink = sink;
+	k->turn = 0;
 	LIST_INIT(&k->kept);
 }
 
@@ -77,14 +81,68 @@ keepalive_is_lost(const struct keepalive *k, const struct addr *relay)
 	return r != NULL && r->lost;
 }
 
+static uint64_t
+pace_us(const struct keepalive *k)
+{
+	return mapping_keep_us(
+	    dht_mapping(k->dht), PING_S, MAPPING_KEEP_HEARD_S);
+}
+
 static void
-arm(struct kept *r)
+arm(struct kept *r, uint64_t us)
 {
 	struct dht *d = r->k->dht;
 
 	/* Out of memory: the announcer's own pace finds another relay. */
-	(void)timer_arm(
-	    dht_timers(d), &r->timer, dht_world(d)->now_us + PING_US);
+	(void)timer_arm(dht_timers(d), &r->timer, dht_world(d)->now_us + us);
+}
+
+/* A slow pace is kept in turns: one of a few soon notices what has changed. */
+static void
+arm_first(struct kept *r)
+{
+	struct keepalive *k = r->k;
+	uint64_t us = pace_us(k);
+
+	if (us > PING_S * UINT64_C(1000000))
+		us = us * (1 + k->turn++ % TURNS) / TURNS;
+	arm(r, us);
+}
+
+void
+keepalive_repace(struct keepalive *k)
+{
+	struct kept *r;
+
+	LIST_FOREACH (r, &k->kept, link)
+		if (r->users > 0)
+			arm_first(r);
+}
+
+/* Whether it still sees this socket of ours where it did. */
+static void
+compare(struct kept *r, const struct dht_answer *a)
+{
+	struct dht *d = r->k->dht;
+	const struct addr *us = &a->reply->to;
+
+	if (addr_usable(us) && r->us.family != ADDR_NONE &&
+	    r->sock == a->sock && !addr_equal(&r->us, us))
+		mapping_changed(dht_mapping(d), addr_same_host(&r->us, us),
+		    dht_world(d)->now_us);
+	r->us = *us;
+	r->sock = a->sock;
+}
+
+/* One is back: so may be the others, who are asked before anybody chooses. */
+static void
+ask_lost(struct keepalive *k)
+{
+	struct kept *r;
+
+	LIST_FOREACH (r, &k->kept, link)
+		if (r->lost && r->users > 0)
+			arm(r, 0);
 }
 
 static void
@@ -97,6 +155,11 @@ on_pong(void *owner, const struct dht_answer *a)
 	if (r->users == 0) {
 		kept_free(r);
 		return;
+	}
+	if (a->err == 0) {
+		compare(r, a);
+		if (r->lost)
+			ask_lost(r->k);
 	}
 	r->lost = a->err != 0;
 	/* Last: the sink may let go of this one too. */
@@ -119,7 +182,7 @@ on_due(struct timer *t)
 	};
 	struct dht_done done = {.call = on_pong, .owner = r};
 
-	arm(r);
+	arm(r, pace_us(r->k));
 	/* Refused: the next one will do. */
 	if (r->request == NULL)
 		(void)dht_call(r->k->dht, &c, done, &r->request);
@@ -140,8 +203,7 @@ keepalive_hold(struct keepalive *k, const struct addr *relay)
 	if (r->users++ == 0) {
 		r->timer.fire = on_due;
 		r->lost = false;
-		/* Staggered by when each was chosen. */
-		arm(r);
+		arm_first(r);
 	}
 }
 

@@ -4,8 +4,9 @@
  *
  * One PING each 3 s to each node, however many of our keys it forwards for,
  * from the socket that announces: that keeps open the way through a NAT, tells
- * the node that we live, and tells us the address to which it forwards. Knows
- * no key. Uses: base, dht.
+ * the node that we live, and tells us the address to which it forwards. Where
+ * the lifetime of mappings is known (dht/mapping.h), as seldom as it allows,
+ * up to 25 s. Knows no key. Uses: base, dht.
  */
 #ifndef SIGNAL_KEEPALIVE_H
 #define SIGNAL_KEEPALIVE_H
@@ -31,6 +32,7 @@ struct keepalive {
 	struct dht *dht;
 	struct keepalive_sink sink;
 	struct kept_list kept;
+	uint32_t turn; /* within the pace, of who is chosen next */
 };
 
 /* Borrows the dht. Both calls of the sink may hold and let go. */
@@ -44,6 +46,9 @@ void keepalive_fini(struct keepalive *k);
  */
 void keepalive_hold(struct keepalive *k, const struct addr *relay);
 void keepalive_let_go(struct keepalive *k, const struct addr *relay);
+
+/* The pace of DHT_EV_REPACED holds from now on. */
+void keepalive_repace(struct keepalive *k);
 
 /* It is pinged, and the last PING was not answered. */
 bool keepalive_is_lost(const struct keepalive *k, const struct addr *relay);
