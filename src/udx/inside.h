@@ -222,6 +222,7 @@ struct udx_stream {
 	bool patient;         /* timeouts do not end it */
 	bool heard;           /* anything since the last timeout */
 	bool backed_off;      /* since the last progress */
+	bool fresh_path;      /* nothing was sent over it yet */
 	uint8_t reorder_mult; /* quarters of min_rtt */
 	/* Of the acknowledgements read in this wake-up. */
 	bool acked, progressed;
@@ -352,6 +353,10 @@ void loss_forgive(struct udx_stream *s);
 
 /* A packet of ours must be answered at once: the path is another. */
 void loss_probe(struct udx_stream *s);
+
+/* The same, as the stream goes another way: the silence of the old one says
+ * nothing of it. */
+void loss_new_path(struct udx_stream *s);
 
 /* ---- send.c ---- */
 

@@ -205,10 +205,14 @@ loss_timer(struct udx_stream *s)
 		timed_out(s);
 		return;
 	}
-	/* TLP_send_probe */
-	s->probed = true;
+	/* TLP_send_probe; on a new path the first is at once, and is not all. */
+	s->probed = !s->fresh_path;
 	send_probe(s);
-	set_timer(s, true, rtt_timeout(&s->rtt));
+	if (s->fresh_path)
+		set_timer(s, false, rtt_probe_timeout(&s->rtt));
+	else
+		set_timer(s, true, rtt_timeout(&s->rtt));
+	s->fresh_path = false;
 }
 
 void
@@ -217,6 +221,17 @@ loss_probe(struct udx_stream *s)
 	s->probed = false;
 	if (flight_len(&s->flight) > 0)
 		set_timer(s, false, 0);
+}
+
+void
+loss_new_path(struct udx_stream *s)
+{
+	s->rtt.backoff = 0;
+	s->expiries = s->unanswered = 0;
+	s->backed_off = false;
+	s->recovering = false;
+	s->fresh_path = true;
+	loss_probe(s);
 }
 
 void

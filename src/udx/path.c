@@ -100,7 +100,7 @@ udx_change_path(struct udx_stream *s, const struct udx_path *path)
 	cc_set_mss(&s->cc, max_payload(s) + (uint32_t)PACKET_HEADER);
 	/* Whether the old path still delivers nobody knows: the answer to one
 	 * packet on the new path tells what of the rest is lost. */
-	loss_probe(s);
+	loss_new_path(s);
 	path_check_moved(s);
 	return 0;
 }

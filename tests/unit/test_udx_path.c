@@ -266,6 +266,19 @@ cut_path(struct lab *lab, const struct lab_packet *p, void *arg)
 	return false;
 }
 
+/* Nothing passes but by socket 1, and there not the first of ours either. */
+static bool
+silence_then_one(struct lab *lab, const struct lab_packet *p, void *arg)
+{
+	struct scissors *c = arg;
+	struct addr ours = lab_addr(0, 1);
+
+	(void)lab;
+	if (!addr_equal(&p->from, &ours) && !addr_equal(&p->to, &ours))
+		return false;
+	return !addr_equal(&p->from, &ours) || c->passed++ > 0;
+}
+
 static void
 move_both(struct lab_pair *p, int sock)
 {
@@ -293,6 +306,28 @@ START_TEST(moves_at_rest)
 	ck_assert_int_eq(st.path.sock, 1);
 	ck_assert_uint_eq(st.mtu, UDX_MTU_BASE);
 	ck_assert(lab_pair_carry(&p, 300000, 10 * LAB_S));
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* The waits of a path that was dead for long are not those of the next. */
+START_TEST(moves_after_long_silence)
+{
+	struct lab_pair p;
+	struct scissors cut = {0};
+
+	lab_pair_init(&p, 1, &near);
+	ck_assert(lab_pair_carry(&p, 100000, 10 * LAB_S));
+	udx_set_patient(p.a->s, true);
+	p.lab.filter = silence_then_one;
+	p.lab.filter_arg = &cut;
+	p.written += lab_write(p.a, p.written, 3000);
+	lab_run(&p.lab, 25 * LAB_S);
+	ck_assert_uint_gt(p.a->s->rtt.backoff, 0);
+	move_both(&p, 1);
+	lab_run(&p.lab, 300 * LAB_MS);
+	p.read += lab_read(p.b, p.read, SIZE_MAX);
+	ck_assert_uint_eq(p.read, p.written);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -390,6 +425,7 @@ t_suite(void)
 	tcase_add_test(tc, acknowledges_at_connect);
 	tcase_add_test(tc, knocks);
 	tcase_add_test(tc, moves_at_rest);
+	tcase_add_test(tc, moves_after_long_silence);
 	tcase_add_loop_test(tc, moves_in_flight, 0, 2);
 	tcase_add_test(tc, hears_the_old_path_while_moving);
 	tcase_add_loop_test(tc, moves_under_load, 0, 5);
