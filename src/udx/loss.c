@@ -205,7 +205,8 @@ loss_timer(struct udx_stream *s)
 		timed_out(s);
 		return;
 	}
-	/* TLP_send_probe; on a new path the first is at once, and is not all. */
+	/* TLP_send_probe; on a new path the first is at once, and is not all.
+	 */
 	s->probed = !s->fresh_path;
 	send_probe(s);
 	if (s->fresh_path)
