@@ -216,13 +216,14 @@ struct udx_stream {
 	uint64_t rack_sent_us, rack_rtt_us; /* of the latest that arrived */
 	uint32_t rack_seq;
 	uint32_t highest; /* number after the highest that arrived */
-	bool reordering, recovering, probed, timing; /* timing: for a timeout */
+	bool reordering, recovering, timing; /* timing: for a timeout */
+	bool new_path;  /* nothing was acknowledged over it yet */
+	uint8_t probes; /* of the tail, unanswered */
 	uint32_t recover_seq;
 	uint8_t expiries, unanswered;
 	bool patient;         /* timeouts do not end it */
 	bool heard;           /* anything since the last timeout */
 	bool backed_off;      /* since the last progress */
-	bool fresh_path;      /* nothing was sent over it yet */
 	uint8_t reorder_mult; /* quarters of min_rtt */
 	/* Of the acknowledgements read in this wake-up. */
 	bool acked, progressed;

@@ -10,6 +10,9 @@
 enum {
 	DUP_THRESH = 3,
 	REORDER_MULT_MAX = 4, /* a whole min_rtt */
+	/* Of a tail, on a path over which nothing was acknowledged yet: it may
+	 * be a bad one, and the timeout is a second at least. */
+	PROBES_NEW_PATH = 3,
 };
 
 static uint64_t
@@ -137,20 +140,31 @@ set_timer(struct udx_stream *s, bool timing, uint64_t wait_us)
 	alarm_set(s, ALARM_LOSS, udx_now(s) + wait_us);
 }
 
+/* The next probe, each wait twice the last, or the timeout after some. */
+static void
+set_next(struct udx_stream *s)
+{
+	uint64_t rto = rtt_timeout(&s->rtt);
+	uint64_t pto = rtt_probe_timeout(&s->rtt) << s->probes;
+	uint8_t max = s->new_path ? PROBES_NEW_PATH : 1;
+	bool probe = s->probes < max && pto < rto;
+
+	set_timer(s, !probe, probe ? pto : rto);
+}
+
 /* A probe while all goes well, the timeout when not. */
 static void
 arm(struct udx_stream *s)
 {
 	const struct flight *f = &s->flight;
-	uint64_t rto = rtt_timeout(&s->rtt), pto = rtt_probe_timeout(&s->rtt);
 	bool well = !s->recovering && f->sacked == 0 && f->lost.len == 0;
 
 	if (flight_len(f) == 0)
 		s->due[ALARM_LOSS] = WORLD_NEVER;
-	else if (well && !s->probed && pto < rto)
-		set_timer(s, false, pto);
+	else if (well)
+		set_next(s);
 	else
-		set_timer(s, true, rto);
+		set_timer(s, true, rtt_timeout(&s->rtt));
 }
 
 void
@@ -205,21 +219,16 @@ loss_timer(struct udx_stream *s)
 		timed_out(s);
 		return;
 	}
-	/* TLP_send_probe; on a new path the first is at once, and is not all.
-	 */
-	s->probed = !s->fresh_path;
+	/* TLP_send_probe */
+	s->probes++;
 	send_probe(s);
-	if (s->fresh_path)
-		set_timer(s, false, rtt_probe_timeout(&s->rtt));
-	else
-		set_timer(s, true, rtt_timeout(&s->rtt));
-	s->fresh_path = false;
+	set_next(s);
 }
 
 void
 loss_probe(struct udx_stream *s)
 {
-	s->probed = false;
+	s->probes = 0;
 	if (flight_len(&s->flight) > 0)
 		set_timer(s, false, 0);
 }
@@ -231,7 +240,7 @@ loss_new_path(struct udx_stream *s)
 	s->expiries = s->unanswered = 0;
 	s->backed_off = false;
 	s->recovering = false;
-	s->fresh_path = true;
+	s->new_path = true;
 	loss_probe(s);
 }
 
@@ -244,7 +253,7 @@ loss_forgive(struct udx_stream *s)
 		flight_at(f, seq)->silent = true;
 	s->expiries = s->unanswered = 0;
 	s->due[ALARM_REORDER] = WORLD_NEVER;
-	s->probed = false;
+	s->probes = 0;
 	arm(s);
 }
 
@@ -259,9 +268,10 @@ loss_settle(struct udx_stream *s)
 	if (!s->acked)
 		return;
 	s->acked = false;
+	s->new_path = false;
 	if (sample != 0) {
 		rtt_sample(&s->rtt, sample, now);
-		s->probed = false;
+		s->probes = 0;
 		s->sample_us = 0;
 	}
 	if (s->recovering && seq_diff(f->una, s->recover_seq) >= 0)

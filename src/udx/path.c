@@ -76,6 +76,7 @@ udx_connect(struct udx_stream *s, const struct udx_path *path)
 		return ERR_CLOSED;
 	go(s, path);
 	s->connected = true;
+	s->new_path = true;
 	cc_init(&s->cc, max_payload(s) + (uint32_t)PACKET_HEADER,
 	    u->world->now_us, world_random32(u->world));
 	s->sent_us = u->world->now_us;
