@@ -176,7 +176,7 @@ struct dht_call {
 	struct bytes value;
 	uint8_t sends;       /* transmissions in all; 0: the usual four */
 	uint32_t timeout_ms; /* flat wait after each send; 0: adaptive */
-	bool doubling; /* it doubles with each send, up to a second or so */
+	bool doubling; /* it doubles with every other send, up to a second */
 };
 
 /*

@@ -127,9 +127,9 @@ wait_us(struct request *r)
 	struct dht *d = r->dht;
 	uint32_t ms = r->timeout_ms;
 
-	for (unsigned i = 1; r->doubling && i < r->sent && ms < REQUEST_WAIT_MS;
-	     i++)
-		ms *= 2;
+	for (unsigned i = 2; r->doubling && i < r->sent && ms < REQUEST_WAIT_MS;
+	     i += 2)
+		ms = ms < REQUEST_WAIT_MS / 2 ? ms * 2 : REQUEST_WAIT_MS;
 	if (ms == 0)
 		ms = rtt_wait_ms(&d->requests.rtt, d->world, &r->to, r->sent) +
 		     world_below(d->world, RTT_JITTER_MS);

@@ -204,7 +204,7 @@ ping_from(int sock, bool doubling)
 	struct dht_call c = {.to = peer,
 	    .internal = true,
 	    .command = RPC_PING,
-	    .sends = 4,
+	    .sends = doubling ? 8 : 4,
 	    .timeout_ms = doubling ? 300 : 0,
 	    .doubling = doubling};
 	struct request *out = NULL;
@@ -278,17 +278,18 @@ END_TEST
 
 START_TEST(waits_double_up_to_a_second)
 {
-	uint64_t start = r.fw.w.now_us, at[4] = {0, 300, 900, 1300 + 800};
+	const uint64_t start = r.fw.w.now_us,
+		       at[8] = {0, 300, 600, 1200, 1800, 2800, 3800, 4800};
 	struct fake_sent sent;
 
 	rig_skip(&r);
 	ping_from(r.client, true);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 8; i++) {
 		rig_pass_ms(&r, at[i] - (r.fw.w.now_us - start) / 1000);
 		ck_assert(rig_take(&r, &sent));
 		ck_assert(!rig_take(&r, &sent));
 	}
-	rig_pass_ms(&r, 1199);
+	rig_pass_ms(&r, 999);
 	ck_assert_uint_eq(timeouts, 0);
 	rig_pass_ms(&r, 1);
 	ck_assert_uint_eq(timeouts, 1);
