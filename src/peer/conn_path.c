@@ -16,7 +16,8 @@ enum {
 	 * nowhere: less than the first timeout, which would repeat it. */
 	DOUBT_MS = 500,
 	/* A client that comes later than this has looked for a path. */
-	CAME_AT_ONCE_MS = 1000,
+	RTT_LIKELY_MAX_US = 1000000,
+	RTT_USUAL_US = 150000, /* if nothing is known: of most paths */
 };
 
 static struct udx_path
@@ -112,16 +113,15 @@ is_sought(const struct conn *c)
 /*
  * For the first packet, which may be lost: the handshake went by a relay and
  * took longer than a packet on this path will. A server measures it by when its
- * client comes.
+ * client comes, unless it goes to the client.
  */
 static uint64_t
 likely_rtt_us(const struct conn *c)
 {
 	uint64_t since_us = c->peers->world->now_us - c->shaken_us;
+	uint64_t rtt_us = c->initiator ? c->rtt_us : since_us;
 
-	if (c->initiator)
-		return c->rtt_us;
-	return since_us < CAME_AT_ONCE_MS * UINT64_C(1000) ? since_us : 0;
+	return rtt_us > 0 && rtt_us < RTT_LIKELY_MAX_US ? rtt_us : RTT_USUAL_US;
 }
 
 void
