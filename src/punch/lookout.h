@@ -38,10 +38,11 @@ struct lookout {
 	/* Nodes and peers sent to, in the order in which the NAT saw them. */
 	struct addr dests[LOOKOUT_DESTS_MAX];
 	uint32_t dests_len;
-	uint32_t pending; /* PINGs in flight */
-	uint32_t probes;  /* that came while nobody punched with it */
-	uint16_t port;    /* local */
-	uint8_t passes;   /* rounds of PINGs so far */
+	uint32_t pending;   /* PINGs in flight */
+	uint32_t probes;    /* that came while nobody punched with it ... */
+	struct addr prober; /* ... the latest from here */
+	uint16_t port;      /* local */
+	uint8_t passes;     /* rounds of PINGs so far */
 	bool closing;
 	struct timer renew; /* while it is idle */
 	void (*sampled)(

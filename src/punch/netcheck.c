@@ -7,11 +7,19 @@
 #include "punch/netcheck.h"
 
 /*
- *	SAMPLES --verdict--> OPENNESS --silence--> KNOCKS --silence--> done
- *	   |                    |                    |
- *	   +-- no address ------+---- an answer -----+---------------> done
+ *	SAMPLES --verdict--> OPENNESS --silence--> KNOCKS --silence--> EXACT
+ *	   |                     |                    |                  |
+ *	   no common address     +----- an answer ----+-----------------+
+ *	   |                                                            v
+ *	   +---------------------------------------------------> AGAIN --> done
  */
-enum netcheck_state { NETCHECK_SAMPLES, NETCHECK_OPENNESS, NETCHECK_KNOCKS };
+enum netcheck_state {
+	NETCHECK_SAMPLES,
+	NETCHECK_OPENNESS,
+	NETCHECK_KNOCKS,
+	NETCHECK_EXACT,
+	NETCHECK_AGAIN,
+};
 
 enum {
 	ASKED_MAX = 2, /* nodes per question: one answer may be lost */
@@ -19,6 +27,15 @@ enum {
 	/* Longer than two passes of PINGs. */
 	SAMPLES_MS = 3000,
 	LOOKED_AT_MAX = 256,
+	HAIRPINS = 2, /* the first from each side may only open the NAT */
+	AGAIN_MAX = 2,
+};
+
+/* Somebody who saw a socket of ours, and is asked again. */
+struct again {
+	struct netcheck *of;
+	struct gauge_sample was;
+	struct request *request;
 };
 
 struct netcheck {
@@ -31,6 +48,8 @@ struct netcheck {
 	struct netcheck_result result;
 	struct addr asked[ASKED_MAX]; /* in this state */
 	uint32_t asked_len;
+	struct again again[AGAIN_MAX];
+	uint32_t again_len, again_pending;
 };
 
 static void on_sampled(void *owner);
@@ -41,6 +60,9 @@ netcheck_free(struct netcheck *n)
 {
 	n->ending = true;
 	timer_disarm(n->room->timers, &n->timer);
+	for (uint32_t i = 0; i < n->again_len; i++)
+		if (n->again[i].request != NULL)
+			dht_cancel(n->room->d, n->again[i].request);
 	/* What is in flight from them ends here. */
 	if (n->seen != NULL)
 		lookout_close(n->seen);
@@ -53,6 +75,14 @@ void
 netcheck_cancel(struct netcheck *n)
 {
 	netcheck_free(n);
+}
+
+/* Anybody may send a probe; ours comes from our own outer host. */
+static bool
+is_own_probe(const struct lookout *at, const struct lookout *from)
+{
+	return at->probes > 0 && from->gauge.addrs_len > 0 &&
+	       addr_same_host(&at->prober, &from->gauge.addrs[0]);
 }
 
 static void
@@ -68,7 +98,8 @@ finish(struct netcheck *n)
 	r.samples = g->len;
 	r.addrs_len = g->addrs_len;
 	memcpy(r.addrs, g->addrs, g->addrs_len * sizeof *g->addrs);
-	r.hairpin = n->seen->probes > 0;
+	r.hairpin = r.hairpin_tried && (is_own_probe(n->seen, n->other) ||
+					   is_own_probe(n->other, n->seen));
 	netcheck_free(n);
 	done.call(done.owner, &r);
 }
@@ -83,6 +114,14 @@ wait(struct netcheck *n, enum netcheck_state state, uint32_t ms)
 
 /* ---- questions ---- */
 
+/* What an answer to the socket under test says of who is let in. */
+static const enum filter said_by_answer[] = {
+    [NETCHECK_OPENNESS] = FILTER_NONE,
+    [NETCHECK_KNOCKS] = FILTER_HOST,
+    [NETCHECK_EXACT] = FILTER_PORT,
+    [NETCHECK_AGAIN] = FILTER_UNKNOWN,
+};
+
 static void
 on_answer(void *owner, const struct dht_answer *a)
 {
@@ -91,8 +130,7 @@ on_answer(void *owner, const struct dht_answer *a)
 	if (n->ending || a->err != 0 || a->sock != n->seen->hole.sock)
 		return;
 	if (n->result.filter == FILTER_UNKNOWN)
-		n->result.filter =
-		    n->state == NETCHECK_OPENNESS ? FILTER_NONE : FILTER_HOST;
+		n->result.filter = said_by_answer[n->state];
 }
 
 /* Has the socket under test, or a question of this kind, been at this host? */
@@ -110,21 +148,30 @@ is_known(const struct netcheck *n, const struct addr *a)
 	return false;
 }
 
-/* To the host of that node, but another port: opens nothing but the host. */
-static void
-knock_beside(struct netcheck *n, const struct addr *node)
+static bool
+send_probe(struct netcheck *n, struct lookout *from, const struct addr *to,
+    uint8_t ttl)
 {
-	static const uint8_t probe = 0;
 	struct world *w = n->room->world;
 	struct dgram_meta meta = {
-	    .sock = n->seen->hole.sock, .to = *node, .ttl = SCHEDULE_TTL_LOW};
-	uint8_t *buf;
+	    .sock = from->hole.sock, .to = *to, .ttl = ttl};
+	uint8_t *buf = w->ops->reserve(w, &meta, 1);
 
-	meta.to.port = meta.to.port == 1 ? 2 : (uint16_t)(meta.to.port - 1);
-	if ((buf = w->ops->reserve(w, &meta, 1)) == NULL)
-		return;
-	*buf = probe;
-	w->ops->commit(w, 1);
+	if (buf == NULL)
+		return false;
+	*buf = 0;
+	return w->ops->commit(w, 1) == 0;
+}
+
+/* Opens the way for that node, or for its host alone: from another port. */
+static void
+knock(struct netcheck *n, const struct addr *node)
+{
+	struct addr to = *node;
+
+	if (n->state == NETCHECK_KNOCKS)
+		to.port = to.port == 1 ? 2 : (uint16_t)(to.port - 1);
+	(void)send_probe(n, n->seen, &to, SCHEDULE_TTL_LOW);
 }
 
 static void
@@ -143,8 +190,8 @@ ask(struct netcheck *n, const struct addr *node)
 	struct dht_done done = {.call = on_answer, .owner = n};
 
 	wr_le16(&w, n->result.addrs[0].port);
-	if (n->state == NETCHECK_KNOCKS)
-		knock_beside(n, node);
+	if (n->state != NETCHECK_OPENNESS)
+		knock(n, node);
 	if (dht_call_from(n->room->d, n->other->hole.sock, &c, done, NULL) == 0)
 		n->asked[n->asked_len++] = *node;
 }
@@ -166,19 +213,82 @@ ask_some(struct netcheck *n, enum netcheck_state state)
 	return n->asked_len > 0;
 }
 
+/* Both ways: who filters lets in only whom has been sent to. */
 static void
 try_hairpin(struct netcheck *n)
 {
-	static const uint8_t probe = 0;
-	struct world *w = n->room->world;
-	struct dgram_meta meta = {
-	    .sock = n->other->hole.sock, .to = n->result.addrs[0]};
-	uint8_t *buf = w->ops->reserve(w, &meta, 1);
+	const struct gauge *g = &n->other->gauge;
 
-	if (buf == NULL)
+	if (g->addrs_len == 0)
 		return;
-	*buf = probe;
-	n->result.hairpin_tried = w->ops->commit(w, 1) == 0;
+	for (int i = 0; i < HAIRPINS; i++) {
+		bool sent = send_probe(n, n->seen, &g->addrs[0], 0);
+
+		if (send_probe(n, n->other, &n->result.addrs[0], 0) && sent)
+			n->result.hairpin_tried = true;
+	}
+}
+
+/* ---- once more ---- */
+
+static void
+on_again(void *owner, const struct dht_answer *a)
+{
+	struct again *g = owner;
+	struct netcheck *n = g->of;
+	struct netcheck_result *r = &n->result;
+	uint64_t s = (n->room->world->now_us - g->was.at_us) / 1000000;
+
+	g->request = NULL;
+	n->again_pending--;
+	if (n->ending)
+		return;
+	if (a->err == 0 && !addr_equal(&a->reply->to, &g->was.saw))
+		r->stability = STABILITY_CHANGED;
+	else if (a->err == 0 && r->stability == STABILITY_UNKNOWN)
+		r->stability = STABILITY_SAME;
+	if (a->err == 0 && s > r->stable_s)
+		r->stable_s = (uint32_t)s;
+	if (n->again_pending == 0)
+		wait(n, NETCHECK_AGAIN, 0);
+}
+
+/* Asks who has seen this socket first. */
+static void
+ask_again(struct netcheck *n, const struct lookout *o)
+{
+	struct dht_call c = {
+	    .internal = true,
+	    .command = RPC_PING,
+	    .sends = 2,
+	    .timeout_ms = ANSWER_MS / 2,
+	};
+	struct again *g = &n->again[n->again_len];
+	struct dht_done done = {.call = on_again, .owner = g};
+
+	if (o->gauge.len == 0)
+		return;
+	g->of = n;
+	g->was = o->gauge.samples[0];
+	c.to = g->was.by;
+	if (dht_call_from(n->room->d, o->hole.sock, &c, done, &g->request) != 0)
+		return;
+	n->again_len++;
+	n->again_pending++;
+}
+
+/* The socket under test, and one that has been there for longer. */
+static void
+look_again(struct netcheck *n)
+{
+	const struct lookout *older = TAILQ_FIRST(&n->room->idle);
+
+	wait(n, NETCHECK_AGAIN, 2 * ANSWER_MS);
+	ask_again(n, n->seen);
+	if (older != NULL)
+		ask_again(n, older);
+	if (n->again_pending == 0)
+		wait(n, NETCHECK_AGAIN, 0);
 }
 
 /* ---- one after the other ---- */
@@ -191,13 +301,13 @@ sampled(struct netcheck *n)
 	n->seen->sampled = NULL;
 	if (g->verdict != VERDICT_CONSISTENT) {
 		/* Nobody can be told where to answer. */
-		finish(n);
+		look_again(n);
 		return;
 	}
 	n->result.addrs[0] = g->addrs[0];
 	try_hairpin(n);
 	if (!ask_some(n, NETCHECK_OPENNESS))
-		n->state = NETCHECK_KNOCKS; /* the hairpin is still out */
+		look_again(n);
 }
 
 static void
@@ -214,17 +324,15 @@ static void
 on_timer(struct timer *t)
 {
 	struct netcheck *n = container_of(t, struct netcheck, timer);
+	enum netcheck_state next = n->state + 1;
 
-	if (n->state == NETCHECK_SAMPLES) {
+	if (n->state == NETCHECK_SAMPLES)
 		sampled(n);
-	} else if (n->result.filter != FILTER_UNKNOWN) {
+	else if (n->state == NETCHECK_AGAIN)
 		finish(n);
-	} else if (n->state != NETCHECK_OPENNESS ||
-		   !ask_some(n, NETCHECK_KNOCKS)) {
-		if (n->asked_len > 0)
-			n->result.filter = FILTER_PORT;
-		finish(n);
-	}
+	else if (n->result.filter != FILTER_UNKNOWN || next == NETCHECK_AGAIN ||
+		 !ask_some(n, next))
+		look_again(n);
 }
 
 struct netcheck *

@@ -6,8 +6,10 @@
  * (gauge.h). Who may answer through a mapping, the other axis of RFC 4787, is
  * tried out: nodes that the first socket has never sent to are asked from the
  * second to answer to the first (PING_NAT, spec 01 §7); then nodes at whose
- * host, but not whose port, the first has knocked. Hairpinning is tried from
- * one socket to the other's outer address.
+ * host, but not whose port, the first has knocked; then those that it has
+ * knocked at, which must get in, or the question was not understood.
+ * Hairpinning is tried between the outer addresses of the two. At the end who
+ * was asked first is asked again: does he see us where he did?
  */
 #ifndef PUNCH_NETCHECK_H
 #define PUNCH_NETCHECK_H
@@ -27,12 +29,20 @@ enum filter {
 	FILTER_PORT, /* only the address and port that was sent to */
 };
 
+enum stability {
+	STABILITY_UNKNOWN,
+	STABILITY_SAME,    /* whoever was asked again sees us where he did */
+	STABILITY_CHANGED, /* somebody does not */
+};
+
 struct netcheck_result {
 	bool udp; /* somebody has answered */
 	enum verdict verdict;
 	enum filter filter;
 	int step; /* ports count up by so much; 0: they do not */
 	bool hairpin_tried, hairpin;
+	enum stability stability;
+	uint32_t stable_s; /* between the first look and the last */
 	uint32_t samples;
 	uint8_t addrs_len;
 	struct addr addrs[GAUGE_SAMPLES_MAX]; /* ours, as others see them */
@@ -45,7 +55,7 @@ struct netcheck_done {
 	void *owner;
 };
 
-/* Takes some three seconds. NULL and *err: ERR_SOCKET, ERR_MEMORY. */
+/* Takes three to six seconds. NULL and *err: ERR_SOCKET, ERR_MEMORY. */
 struct netcheck *netcheck_start(
     struct punch *p, struct netcheck_done done, int *err);
 

@@ -144,8 +144,10 @@ punch_recv(struct punch *p, const struct dgram *dg)
 	p->stats->probes_received++;
 	if (h->of != NULL)
 		return puncher_probed(h->of, dg);
-	if (h->lookout != NULL)
+	if (h->lookout != NULL) {
 		h->lookout->probes++;
+		h->lookout->prober = dg->from;
+	}
 	return stats_drop(p->stats, ERR_UNMATCHED);
 }
 

@@ -709,12 +709,13 @@ START_TEST(tells_networks_apart)
 {
 	init(networks[_i].box, OPEN, 5);
 	ck_assert_ptr_nonnull(check_network());
-	lab_run_ms(&l, 6000);
+	lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(checks, 1);
 	ck_assert(checked.udp);
 	ck_assert_int_eq(checked.verdict, networks[_i].verdict);
 	ck_assert_int_eq(checked.filter, networks[_i].filter);
 	ck_assert_int_eq(checked.step, networks[_i].step);
+	ck_assert_int_eq(checked.stability, STABILITY_SAME);
 	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
 }
 END_TEST
@@ -724,17 +725,85 @@ START_TEST(tells_that_nothing_gets_through)
 	init(PORT_RESTRICTED, OPEN, 5);
 	l.client.deaf = true;
 	ck_assert_ptr_nonnull(check_network());
-	lab_run_ms(&l, 6000);
+	lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(checks, 1);
 	ck_assert(!checked.udp);
 	ck_assert_int_eq(checked.verdict, VERDICT_UNKNOWN);
 }
 END_TEST
 
+/* Nodes that are asked to answer elsewhere, and do not. */
+static bool
+lose_ping_nat(const struct lab *lab, const struct lab_sent *s)
+{
+	const struct fake_world *fw = &lab->client.n.fw;
+	struct rpc_request m;
+	const uint8_t *buf;
+
+	if (!s->client || lab->client.taken == 0)
+		return false;
+	buf = fw->sent[lab->client.taken - 1].buf;
+	return rpc_kind(buf[0]) == RPC_REQUEST &&
+	       rpc_request_decode(&m, buf, s->len) == 0 && m.internal &&
+	       m.command == RPC_PING_NAT;
+}
+
+START_TEST(silence_is_no_filter)
+{
+	init(PORT_RESTRICTED, OPEN, 5);
+	l.lose = lose_ping_nat;
+	ck_assert_ptr_nonnull(check_network());
+	lab_run_ms(&l, 9000);
+	ck_assert_uint_eq(checks, 1);
+	ck_assert_int_eq(checked.verdict, VERDICT_CONSISTENT);
+	ck_assert_int_eq(checked.filter, FILTER_UNKNOWN);
+}
+END_TEST
+
+/* An older socket remembers where it was seen. */
+START_TEST(tells_that_the_nat_was_started_anew)
+{
+	init(PORT_RESTRICTED, OPEN, 5);
+	punch_keep_ready(l.client.punch, true);
+	lab_run_ms(&l, 15000);
+	ck_assert_ptr_nonnull(check_network());
+	lab_run_ms(&l, 9000);
+	ck_assert_int_eq(checked.stability, STABILITY_SAME);
+	ck_assert_uint_ge(checked.stable_s, 15);
+	nat_flush(l.client.nat);
+	ck_assert_ptr_nonnull(check_network());
+	lab_run_ms(&l, 9000);
+	ck_assert_int_eq(checked.stability, STABILITY_CHANGED);
+}
+END_TEST
+
+/* A byte out of nowhere is no hairpin. */
+START_TEST(a_stray_probe_is_no_hairpin)
+{
+	struct addr anyone = addr_v4(11, 9, 9, 9, 999);
+	struct netcheck *n;
+
+	init(PORT_RESTRICTED, OPEN, 5);
+	n = check_network();
+	ck_assert_ptr_nonnull(n);
+	for (int i = 0; i < 60; i++) {
+		const struct hole *h = l.client.punch->holes;
+
+		for (; h != NULL; h = h->hh.next)
+			lab_inject(&l, &l.client, h->sock, &anyone, "", 1);
+		lab_run_ms(&l, 100);
+	}
+	lab_run_ms(&l, 3000);
+	ck_assert_uint_eq(checks, 1);
+	ck_assert(checked.hairpin_tried);
+	ck_assert(!checked.hairpin);
+}
+END_TEST
+
 START_TEST(a_check_can_be_called_off)
 {
 	init(PORT_RESTRICTED, OPEN, 5);
-	for (uint64_t ms = 0; ms < 3000; ms += 250) {
+	for (uint64_t ms = 0; ms < 6000; ms += 250) {
 		struct netcheck *n = check_network();
 
 		lab_run_ms(&l, ms);
@@ -779,6 +848,9 @@ t_suite(void)
 	tcase_add_test(tc, a_random_punch_is_declared_once);
 	tcase_add_loop_test(tc, tells_networks_apart, 0, T_ROWS(networks));
 	tcase_add_test(tc, tells_that_nothing_gets_through);
+	tcase_add_test(tc, silence_is_no_filter);
+	tcase_add_test(tc, tells_that_the_nat_was_started_anew);
+	tcase_add_test(tc, a_stray_probe_is_no_hairpin);
 	tcase_add_test(tc, a_check_can_be_called_off);
 	return s;
 }
