@@ -111,15 +111,46 @@ static const struct api_field netcheck_result[] = {
     FIELD("port_kept", API_BOOL, SURE, "outside the port is the same"),
     FIELD("port_step", API_UINT, SURE,
 	"ports count by so much from one destination to the next; 0: no"),
+    FIELD("translated", API_BOOL, OR_NULL,
+	"a NAT is in between: the machine does not have the address at which"
+	" others see it; null: nobody has told"),
     FIELD("hairpin", API_BOOL, OR_NULL,
-	"neighbours reach each other at their outer addresses"),
+	"neighbours reach each other at their outer addresses; null: not"
+	" tried, as there is no NAT or none that could be asked for it"),
+    FIELD("stable", API_BOOL, OR_NULL,
+	"nodes that were asked again saw the same address and port; null:"
+	" none has answered"),
+    FIELD("stable_s", API_UINT, SURE,
+	"seconds between the first time that they were asked and the last"),
+    FIELD("address_changes", API_UINT, SURE,
+	"changes of the outer address or port since the daemon was started"),
+    FIELD("address_changed_s", API_UINT, OR_NULL,
+	"seconds since the latest of them"),
+    FIELD("lifetime_min_s", API_UINT, OR_NULL,
+	"seconds without a datagram that a mapping has outlived, when it was"
+	" last measured; null: not measured in this network"),
+    FIELD("lifetime_max_s", API_UINT, OR_NULL,
+	"seconds that it has not; null: outlived all that was tried"),
+    FIELD("lifetime_age_s", API_UINT, OR_NULL, "seconds since it was measured"),
+    FIELD("keepalive_s", API_UINT, OR_NULL,
+	"seconds between keep-alives that follow from it; null: nothing does,"
+	" they leave every 3 to 5 s"),
     FIELD("firewalled", API_BOOL, SURE, "not reachable from outside"),
     FIELD("public_address", API_ADDR, OR_NULL, "as others see the node"),
     FIELD("addresses", API_LIST, SURE,
 	"addresses at which a new socket was seen"),
     FIELD("samples", API_UINT, SURE, "nodes that told of it"),
     FIELD("ipv6", API_BOOL, SURE, "the machine has a public IPv6 address"),
+    FIELD("ipv6_addresses", API_LIST, SURE, "which"),
     FIELD("advice", API_TEXT, SURE, "what it means, in words"),
+    END,
+};
+
+static const struct api_field netcheck_silence[] = {
+    FIELD("request", API_ID, SURE, "id of the request that asked for it"),
+    FIELD("outlived_s", API_UINT, SURE,
+	"seconds without a datagram that a mapping has outlived"),
+    FIELD("next_s", API_UINT, SURE, "those that are waited for"),
     END,
 };
 
@@ -408,6 +439,12 @@ static const struct api_field target_params[] = {
     END,
 };
 
+static const struct api_field netcheck_params[] = {
+    FIELD("lifetime", API_BOOL, MAY,
+	"measure how long the NAT remembers, too: up to 320 s more"),
+    END,
+};
+
 static const struct api_field key_params[] = {
     FIELD("public_key", API_KEY, NEED, "of the peer"),
     END,
@@ -519,8 +556,9 @@ const struct api_method api_methods[] = {
 	page_params, nodes_result),
     METHOD("ping", "Asks one node for a sign of life", API_USER, address_params,
 	ping_result),
-    METHOD("netcheck", "Measures what kind of network this is", API_USER, none,
-	netcheck_result),
+    METHOD("netcheck", "Measures what kind of network this is", API_USER,
+	netcheck_params, netcheck_result, .note = "netcheck.silence",
+	.note_fields = netcheck_silence),
     METHOD("find_node", "Finds the nodes closest to a target", API_USER,
 	target_params, walk_result, .note = "find_node.node",
 	.note_fields = found_node),

@@ -181,6 +181,7 @@ control_news(struct control *c, const struct news *n)
 	case NEWS_NODE:
 	case NEWS_PEER:
 	case NEWS_VALUE:
+	case NEWS_SILENCE:
 	case NEWS_DONE:
 		control_operation_news(c, n);
 		break;

@@ -23,7 +23,8 @@ start_ping(struct control_call *k, struct control_operation *o)
 static int
 start_netcheck(struct control_call *k, struct control_operation *o)
 {
-	return node_netcheck(node_of(k), &o->op);
+	return node_netcheck(
+	    node_of(k), request_value(k->rq, "lifetime")->yes, &o->op);
 }
 
 static void
@@ -433,6 +434,13 @@ on_value(struct control_operation *o, const struct news *n)
 }
 
 static void
+on_silence(struct control_operation *o, const struct news *n)
+{
+	note(o, json_pack("{s:I, s:I}", "outlived_s", (json_int_t)n->outlived_s,
+		    "next_s", (json_int_t)n->next_s));
+}
+
+static void
 on_done(struct control_operation *o, const struct news *n)
 {
 	const struct kind *k = kind_of(o->method);
@@ -467,6 +475,9 @@ control_operation_news(struct control *c, const struct news *n)
 		break;
 	case NEWS_VALUE:
 		on_value(o, n);
+		break;
+	case NEWS_SILENCE:
+		on_silence(o, n);
 		break;
 	case NEWS_DONE:
 		on_done(o, n);

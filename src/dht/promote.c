@@ -236,12 +236,17 @@ promote_undo(struct dht *d)
 void
 promote_sample(struct dht *d, const struct addr *us)
 {
-	const struct addr *now;
+	const struct addr *now = sampler_address(&d->sampler);
+	struct addr was = now != NULL ? *now : (struct addr){0};
 
 	if (!addr_usable(us) || !sampler_add(&d->sampler, us))
 		return;
 	d->events |= DHT_EV_ADDRESS;
 	now = sampler_address(&d->sampler);
+	/* Of which socket the port was, the sampler does not know. */
+	if (was.family != ADDR_NONE && now != NULL &&
+	    !addr_same_host(&was, now))
+		mapping_changed(&d->mapping, false, d->world->now_us);
 	if (d->config.role == DHT_BOOTSTRAP || now == NULL)
 		return;
 	/* Others recompute our id from the new address: the old one is void. */

@@ -70,30 +70,6 @@ cmd_ping(struct ctl *c, char **argv)
 	    json_pack("{s:s}", "address", resolve(argv[0], buf)), ping_lines);
 }
 
-/* ---- netcheck ---- */
-
-static const struct column netcheck_lines[] = {
-    {"udp", "UDP gets through", UNIT_NONE},
-    {"public_address", "public address", UNIT_NONE},
-    {"firewalled", "firewalled", UNIT_NONE},
-    {"mapping", "mapping", UNIT_NONE},
-    {"filtering", "filtering", UNIT_NONE},
-    {"port_kept", "port kept", UNIT_NONE},
-    {"port_step", "ports count by", UNIT_NONE},
-    {"hairpin", "hairpinning", UNIT_NONE},
-    {"ipv6", "IPv6", UNIT_NONE},
-    {"samples", "nodes asked", UNIT_NONE},
-    {"advice", "in words", UNIT_NONE},
-    {NULL, NULL, UNIT_NONE},
-};
-
-int
-cmd_netcheck(struct ctl *c, char **argv)
-{
-	(void)argv;
-	return call_and_print(c, "netcheck", json_object(), netcheck_lines);
-}
-
 /* ---- find-node ---- */
 
 static const struct column found_columns[] = {

@@ -15,6 +15,7 @@ const struct option_info option_table[] = {
     {OPT_ONCE, "once", NULL, "end after one connection"},
     {OPT_EXEC, "exec", "COMMAND", "run it for each connection"},
     {OPT_ALLOW, "allow", "KEY", "let this key in and no other; many times"},
+    {OPT_LIFETIME, "lifetime", NULL, "measure the NAT's memory, too"},
     {OPT_HELP, "help", NULL, "print help"},
     {OPT_VERSION, "version", NULL, "print the version"},
 };
@@ -33,10 +34,13 @@ const struct command commands[] = {
     {"nodes", "", OPT_LIST, cmd_nodes, "Nodes of the routing table", NULL},
     {"ping", "HOST:PORT", OPT_COMMON, cmd_ping,
 	"Ask one node for a sign of life", NULL},
-    {"netcheck", "", OPT_COMMON, cmd_netcheck,
+    {"netcheck", "", OPT_COMMON | OPT_LIFETIME, cmd_netcheck,
 	"Measure what kind of network this is",
-	"Takes some three seconds. The last line says in words what the rest"
-	" means for connections."},
+	"Takes some five seconds. The last line says in words what the rest"
+	" means for connections. --lifetime also measures how long the NAT"
+	" or firewall remembers who was sent to, which takes up to five"
+	" minutes more; the daemon does so by itself every hour while keys"
+	" listen or connections are open."},
     {"find-node", "TARGET", OPT_LIST, cmd_find_node,
 	"Find the nodes closest to a target",
 	"TARGET is 32 bytes: 64 hex digits or 52 characters of z-base-32."},

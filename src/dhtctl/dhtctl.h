@@ -48,6 +48,7 @@ enum {
 	OPT_ONCE = 1 << 10,
 	OPT_EXEC = 1 << 11,
 	OPT_ALLOW = 1 << 12,
+	OPT_LIFETIME = 1 << 13,
 	OPT_COMMON = OPT_CONTROL | OPT_TIMEOUT | OPT_JSON | OPT_HELP,
 };
 

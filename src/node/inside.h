@@ -22,6 +22,7 @@
 #include "peer/listener.h"
 #include "punch/netcheck.h"
 #include "punch/punch.h"
+#include "punch/upkeep.h"
 #include "records/client.h"
 #include "records/records.h"
 #include "signal/router.h"
@@ -42,6 +43,9 @@ struct op {
 	struct client_op *client; /* what it waits for, one of these ... */
 	struct request *request;
 	struct netcheck *netcheck;
+	struct upkeep_watch watch; /* ... this if `watching` ... */
+	bool measures;             /* the lifetime too, afterwards */
+	bool watching;
 	struct announcement *announcement; /* ... or the first round of this */
 	struct news_item *done; /* made at the start: the end cannot fail */
 	struct news_item *own;  /* NEWS_VALUE held here, until a later one */

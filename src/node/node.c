@@ -246,11 +246,26 @@ node_netcheck_result(const struct node *n)
 	return &n->netcheck;
 }
 
-bool
-node_has_ipv6(const struct node *n)
+const struct mapping *
+node_mapping(const struct node *n)
 {
-	for (uint8_t i = 0; i < n->local.v6_len; i++)
-		if (addr_scope(&n->local.v6[i]) == ADDR_PUBLIC)
+	return dht_mapping(n->dht);
+}
+
+const struct addr *
+node_ipv6(const struct node *n, uint32_t i)
+{
+	for (uint8_t k = 0; k < n->local.v6_len; k++)
+		if (addr_scope(&n->local.v6[k]) == ADDR_PUBLIC && i-- == 0)
+			return &n->local.v6[k];
+	return NULL;
+}
+
+bool
+node_is_local(const struct node *n, const struct addr *host)
+{
+	for (uint8_t i = 0; i < n->local.v4_len; i++)
+		if (addr_same_host(&n->local.v4[i], host))
 			return true;
-	return false;
+	return addr_scope(host) == ADDR_LOOPBACK;
 }

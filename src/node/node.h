@@ -87,14 +87,24 @@ int node_put_mutable(
 int node_get_mutable(
     struct node *n, const uint8_t *key, uint64_t seq, uint32_t *op);
 
-/* Measures what kind of network this is; NEWS_DONE tells that it is done. */
-int node_netcheck(struct node *n, uint32_t *op);
+/*
+ * Measures what kind of network this is; NEWS_DONE tells that it is done.
+ * lifetime: then also how long its NAT remembers, up to LIFETIME_SECONDS, with
+ * NEWS_SILENCE in between.
+ */
+int node_netcheck(struct node *n, bool lifetime, uint32_t *op);
 
 /* What the last node_netcheck() has found. */
 const struct netcheck_result *node_netcheck_result(const struct node *n);
 
-/* The machine has an IPv6 address that others may reach. */
-bool node_has_ipv6(const struct node *n);
+/* What is known of the NAT's mappings, see dht/mapping.h. */
+const struct mapping *node_mapping(const struct node *n);
+
+/* The i-th IPv6 address of the machine that others may reach, or NULL. */
+const struct addr *node_ipv6(const struct node *n, uint32_t i);
+
+/* That host is this machine: nothing translates its address. */
+bool node_is_local(const struct node *n, const struct addr *host);
 
 /*
  * Announces the identity under the topic, now and then every announce_ms until
@@ -135,10 +145,11 @@ enum news_kind {
 	NEWS_READY,  /* bytes to read, room to write, or the peer's end */
 	NEWS_CLOSED, /* the end: err, 0 if both sides had ended */
 	/* of an operation */
-	NEWS_NODE,  /* one of the closest nodes, nearest first: node, id */
-	NEWS_PEER,  /* found: node told of key, relays, bump */
-	NEWS_VALUE, /* found: value; mutable: seq */
-	NEWS_DONE,  /* the end: err and the counts */
+	NEWS_NODE,    /* one of the closest nodes, nearest first: node, id */
+	NEWS_PEER,    /* found: node told of key, relays, bump */
+	NEWS_VALUE,   /* found: value; mutable: seq */
+	NEWS_SILENCE, /* of a netcheck: outlived_s, next_s, see lifetime.h */
+	NEWS_DONE,    /* the end: err and the counts */
 };
 
 enum { NEWS_VALUE_MAX = DGRAM_MAX, NEWS_RELAYS_MAX = 3 };
@@ -156,6 +167,7 @@ struct news {
 	uint32_t replies, failures; /* of the walk */
 	uint32_t stored, refused;   /* of the commit */
 	uint32_t listener;          /* of a connection that was accepted */
+	uint32_t outlived_s, next_s;
 	uint32_t lost; /* news of this operation that were dropped */
 	uint16_t value_len;
 	uint8_t value[NEWS_VALUE_MAX];

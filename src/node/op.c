@@ -38,6 +38,8 @@ op_free(struct op *op)
 	HASH_DELETE(hh, op->node->ops, op);
 	if (op->netcheck != NULL)
 		netcheck_cancel(op->netcheck);
+	if (op->watching)
+		upkeep_part(op->node->punch, &op->watch);
 	free(op->done);
 	free(op->own);
 	free(op);
@@ -207,11 +209,35 @@ on_checked(void *owner, const struct netcheck_result *r)
 
 	op->netcheck = NULL;
 	op->node->netcheck = *r;
+	op->watching =
+	    op->measures && upkeep_join(op->node->punch, &op->watch) == 0;
+	if (!op->watching)
+		op_end(op, &done);
+}
+
+static void
+on_silence(void *owner, const struct lifetime_result *r)
+{
+	static const struct news done = {.err = 0};
+	struct op *op = owner;
+	struct news news = {
+	    .kind = NEWS_SILENCE,
+	    .op = op->number,
+	    .outlived_s = r->at_least_s,
+	    .next_s = r->next_s,
+	};
+
+	if (r->next_s > 0) {
+		if (!news_push(op->node, &news))
+			op->lost++;
+		return;
+	}
+	op->watching = false;
 	op_end(op, &done);
 }
 
 int
-node_netcheck(struct node *n, uint32_t *number)
+node_netcheck(struct node *n, bool lifetime, uint32_t *number)
 {
 	int err;
 	struct op *op = op_new(n, &err);
@@ -219,6 +245,8 @@ node_netcheck(struct node *n, uint32_t *number)
 
 	if (op == NULL)
 		return err;
+	op->measures = lifetime;
+	op->watch.sink = (struct lifetime_sink){on_silence, op};
 	op->netcheck = netcheck_start(n->punch, done, &err);
 	return started(op, err, number);
 }
@@ -336,7 +364,7 @@ node_cancel(struct node *n, uint32_t number)
 		records_client_cancel(op->client);
 	} else if (op->request != NULL) {
 		dht_cancel(n->dht, op->request);
-	} else if (op->netcheck != NULL) {
+	} else if (op->netcheck != NULL || op->watching) {
 		op_end(op, &cancelled);
 	} else {
 		/* The topic stays announced; only the waiting ends. */

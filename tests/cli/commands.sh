@@ -30,6 +30,21 @@ prints '^\{.*"name":"lookup"' at 1 describe lookup --json
 prints "^address$tab$host:$port\$" at 2 ping "$host:$port"
 prints "^rtt_us${tab}[0-9]+\$" at 2 ping "$host:$port"
 prints "^udp${tab}(yes|no|true|false)\$" at 2 netcheck
+prints "^hairpin${tab}-\$" at 2 netcheck
+prints '^\{.*"translated":false,.*"lifetime_min_s":null' at 2 netcheck --json
+ends 130 interrupted timeout --preserve-status -s INT 8 "$dhtctl" --control "$work/2.sock" \
+    netcheck --lifetime
+# What people are told in place of dashes.
+if [ -n "$(command -v script)" ]; then
+	script -qec "$dhtctl --control $work/2.sock netcheck" /dev/null \
+	    </dev/null >"$work/terminal"
+	for words in 'none: this machine has the address itself' \
+	    'not tried: there is no NAT' 'not known, and not needed' \
+	    'none since the daemon was started' 'every 3 to 5 s'; do
+		grep -q "$words" "$work/terminal" ||
+		    fail "a terminal does not say: $words"
+	done
+fi
 prints "^$host:[0-9]+$tab$hex\$" at 2 find-node "$(printf '%064d' 0)"
 prints '^\{"nodes":\[.*"replies":' at 2 find-node "$(printf '%064d' 0)" --json
 

@@ -29,9 +29,9 @@ node_ping(struct node *n, const struct addr *to, uint32_t *op)
 }
 
 int
-node_netcheck(struct node *n, uint32_t *op)
+node_netcheck(struct node *n, bool lifetime, uint32_t *op)
 {
-	(void)n;
+	n->lifetime = lifetime;
 	return start(op);
 }
 
@@ -41,11 +41,26 @@ node_netcheck_result(const struct node *n)
 	return &n->netcheck;
 }
 
-bool
-node_has_ipv6(const struct node *n)
+const struct mapping *
+node_mapping(const struct node *n)
 {
+	return &n->mapping;
+}
+
+const struct addr *
+node_ipv6(const struct node *n, uint32_t i)
+{
+	static const struct addr a = {
+	    .ip = {0x26, 0x06, [15] = 1}, .family = ADDR_V6};
+
 	(void)n;
-	return true;
+	return i == 0 ? &a : NULL;
+}
+
+bool
+node_is_local(const struct node *n, const struct addr *host)
+{
+	return n->local && host->family != ADDR_NONE;
 }
 
 int

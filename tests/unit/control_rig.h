@@ -38,6 +38,9 @@ struct node {
 	size_t queue_len;
 	uint32_t nodes; /* in the routing table */
 	struct netcheck_result netcheck;
+	struct mapping mapping;
+	bool lifetime; /* asked for by the last node_netcheck() */
+	bool local;    /* every address is the machine's own */
 	bool stopped, reload_fails;
 
 	/* What the last node_listen() and node_connect() were given. */

@@ -249,6 +249,11 @@ finish_operation(const char *method)
 		tell(&(struct news){.kind = NEWS_OPEN, .op = op});
 		return;
 	}
+	if (strcmp(method, "netcheck") == 0)
+		tell(&(struct news){.kind = NEWS_SILENCE,
+		    .op = op,
+		    .outlived_s = 10,
+		    .next_s = 25});
 	if (strcmp(method, "find_node") == 0)
 		tell(&(struct news){.kind = NEWS_NODE,
 		    .op = op,
@@ -291,6 +296,63 @@ make_listener(void)
 	daemon_.control->outcomes[daemon_.control->outcomes_len++].conn = 5;
 	return p;
 }
+
+/* What was not found out is null, and not a number that looks like one. */
+static json_t *
+check_network(struct peer_end *p, const char *params)
+{
+	json_t *j, *result;
+	char line[128];
+
+	snprintf(line, sizeof line,
+	    "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"netcheck\"%s}", params);
+	say_line(p, line);
+	for (int i = 0; i < 4; i++)
+		turn_loop();
+	tell(&(struct news){.kind = NEWS_DONE, .op = node.last_op});
+	j = hear(p);
+	result = json_incref(json_object_get(j, "result"));
+	json_decref(j);
+	return result;
+}
+
+START_TEST(netcheck_tells_what_it_knows)
+{
+	struct peer_end *p = client_new();
+	json_t *r = check_network(p, "");
+
+	ck_assert(!node.lifetime);
+	ck_assert(json_is_null(json_object_get(r, "stable")));
+	ck_assert(json_is_null(json_object_get(r, "hairpin")));
+	ck_assert(json_is_null(json_object_get(r, "lifetime_min_s")));
+	ck_assert(json_is_null(json_object_get(r, "keepalive_s")));
+	json_decref(r);
+	mapping_learn(&node.mapping, 115, 175, 0);
+	mapping_changed(&node.mapping, false, 0);
+	node.netcheck = (struct netcheck_result){.stability = STABILITY_SAME,
+	    .hairpin_tried = true,
+	    .addrs_len = 1,
+	    .addrs = {addr_v4(192, 0, 2, 7, 1)}};
+	r = check_network(p, ",\"params\":{\"lifetime\":true}");
+	ck_assert(node.lifetime);
+	ck_assert(json_is_true(json_object_get(r, "stable")));
+	ck_assert(json_is_false(json_object_get(r, "hairpin")));
+	ck_assert_int_eq(
+	    json_integer_value(json_object_get(r, "lifetime_max_s")), 175);
+	ck_assert_int_eq(
+	    json_integer_value(json_object_get(r, "keepalive_s")), 25);
+	ck_assert_int_eq(
+	    json_integer_value(json_object_get(r, "address_changes")), 1);
+	json_decref(r);
+	/* Without a NAT there is nothing to hairpin. */
+	node.local = true;
+	r = check_network(p, "");
+	ck_assert(json_is_false(json_object_get(r, "translated")));
+	ck_assert(json_is_null(json_object_get(r, "hairpin")));
+	json_decref(r);
+	client_free(p);
+}
+END_TEST
 
 START_TEST(method_keeps_to_the_table)
 {
@@ -870,6 +932,7 @@ t_suite(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, malformed_line_is_answered, 0, T_ROWS(wrong));
 	tcase_add_test(tc, nul_byte_is_answered);
+	tcase_add_test(tc, netcheck_tells_what_it_knows);
 	tcase_add_test(tc, long_line_is_passed_over);
 	tcase_add_test(tc, line_may_come_in_bytes);
 	tcase_add_test(tc, many_lines_are_all_answered);

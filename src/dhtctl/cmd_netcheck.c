@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <string.h>
+
+#include "dhtctl/dhtctl.h"
+
+enum {
+	TEXT_LEN = 200,
+	MEASURE_S = 360, /* longest that --lifetime may take, and some more */
+};
+
+/* For programs. */
+static const struct column lines[] = {
+    {"udp", "", UNIT_NONE},
+    {"public_address", "", UNIT_NONE},
+    {"firewalled", "", UNIT_NONE},
+    {"translated", "", UNIT_NONE},
+    {"mapping", "", UNIT_NONE},
+    {"filtering", "", UNIT_NONE},
+    {"port_kept", "", UNIT_NONE},
+    {"port_step", "", UNIT_NONE},
+    {"stable", "", UNIT_NONE},
+    {"stable_s", "", UNIT_NONE},
+    {"address_changes", "", UNIT_NONE},
+    {"address_changed_s", "", UNIT_NONE},
+    {"lifetime_min_s", "", UNIT_NONE},
+    {"lifetime_max_s", "", UNIT_NONE},
+    {"lifetime_age_s", "", UNIT_NONE},
+    {"keepalive_s", "", UNIT_NONE},
+    {"hairpin", "", UNIT_NONE},
+    {"ipv6", "", UNIT_NONE},
+    {"ipv6_addresses", "", UNIT_NONE},
+    {"addresses", "", UNIT_NONE},
+    {"samples", "", UNIT_NONE},
+    {"advice", "", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+/* For people; those that end in "_text" are made here. */
+static const struct column words[] = {
+    {"udp", "UDP gets through", UNIT_NONE},
+    {"public_address", "public address", UNIT_NONE},
+    {"ipv6_text", "IPv6", UNIT_NONE},
+    {"firewalled", "firewalled", UNIT_NONE},
+    {"translated_text", "NAT", UNIT_NONE},
+    {"mapping", "mapping", UNIT_NONE},
+    {"filtering", "filtering", UNIT_NONE},
+    {"port_kept", "port kept", UNIT_NONE},
+    {"port_step", "ports count by", UNIT_NONE},
+    {"stable_text", "stable", UNIT_NONE},
+    {"changes_text", "changes", UNIT_NONE},
+    {"lifetime_text", "lifetime", UNIT_NONE},
+    {"keepalive_text", "keep-alives", UNIT_NONE},
+    {"hairpin_text", "hairpinning", UNIT_NONE},
+    {"addresses", "seen at", UNIT_NONE},
+    {"samples", "nodes asked", UNIT_NONE},
+    {"advice", "in words", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+static long
+number(const json_t *r, const char *key)
+{
+	return (long)json_integer_value(json_object_get(r, key));
+}
+
+static bool
+is_null(const json_t *r, const char *key)
+{
+	const json_t *j = json_object_get(r, key);
+
+	return j == NULL || json_is_null(j);
+}
+
+static bool
+is_true(const json_t *r, const char *key)
+{
+	return json_is_true(json_object_get(r, key));
+}
+
+static void
+say(json_t *r, const char *key, const char *text)
+{
+	json_object_set_new(r, key, json_string(text));
+}
+
+/* How long ago, in the largest unit that it fills twice. */
+static const char *
+ago(char out[TEXT_LEN], long s)
+{
+	if (s < 120)
+		snprintf(out, TEXT_LEN, "%ld s ago", s);
+	else if (s < 7200)
+		snprintf(out, TEXT_LEN, "%ld min ago", s / 60);
+	else if (s < 172800)
+		snprintf(out, TEXT_LEN, "%ld h ago", s / 3600);
+	else
+		snprintf(out, TEXT_LEN, "%ld days ago", s / 86400);
+	return out;
+}
+
+static void
+say_addresses(json_t *r)
+{
+	const json_t *list = json_object_get(r, "ipv6_addresses");
+	const char *first = json_string_value(json_array_get(list, 0));
+	char text[TEXT_LEN];
+
+	if (!is_true(r, "ipv6"))
+		say(r, "ipv6_text", "no public address");
+	else {
+		snprintf(text, sizeof text, "yes, %u addresses, such as %s",
+		    (unsigned)json_array_size(list),
+		    first != NULL ? first : "-");
+		say(r, "ipv6_text", text);
+	}
+	if (is_null(r, "translated"))
+		say(r, "translated_text", "nobody has told");
+	else
+		say(r, "translated_text",
+		    is_true(r, "translated")
+			? "yes, it translates this machine's address"
+			: "none: this machine has the address itself");
+}
+
+static void
+say_hairpin(json_t *r)
+{
+	if (!is_null(r, "hairpin"))
+		say(r, "hairpin_text", is_true(r, "hairpin") ? "yes" : "no");
+	else if (!is_null(r, "translated") && !is_true(r, "translated"))
+		say(r, "hairpin_text", "not tried: there is no NAT");
+	else
+		say(r, "hairpin_text",
+		    "not tried: without a constant outer address");
+}
+
+static void
+say_stability(json_t *r)
+{
+	long n = number(r, "address_changes");
+	char text[TEXT_LEN], when[TEXT_LEN];
+
+	if (is_null(r, "stable"))
+		say(r, "stable_text", "nobody has answered again");
+	else {
+		snprintf(text, sizeof text,
+		    is_true(r, "stable")
+			? "yes, the same address and port for %ld s"
+			: "no, another address or port within %ld s",
+		    number(r, "stable_s"));
+		say(r, "stable_text", text);
+	}
+	if (n == 0)
+		say(r, "changes_text", "none since the daemon was started");
+	else {
+		snprintf(text, sizeof text,
+		    "%ld since the daemon was started, the latest %s", n,
+		    ago(when, number(r, "address_changed_s")));
+		say(r, "changes_text", text);
+	}
+}
+
+static void
+say_lifetime(json_t *r)
+{
+	long least = number(r, "lifetime_min_s");
+	long most = number(r, "lifetime_max_s");
+	char text[TEXT_LEN], when[TEXT_LEN], bounds[TEXT_LEN];
+
+	if (is_null(r, "lifetime_min_s")) {
+		say(r, "lifetime_text",
+		    is_true(r, "firewalled")
+			? "not known yet: dhtctl netcheck --lifetime measures"
+			  " it, in up to 5 minutes"
+			: "not known, and not needed: nothing is in between");
+		return;
+	}
+	if (least == 0)
+		snprintf(bounds, sizeof bounds, "less than %ld s", most);
+	else if (most == 0)
+		snprintf(bounds, sizeof bounds, "at least %ld s", least);
+	else
+		snprintf(bounds, sizeof bounds,
+		    "at least %ld s, less than %ld s", least, most);
+	ago(when, number(r, "lifetime_age_s"));
+	snprintf(text, sizeof text, "%.60s, measured %.60s", bounds, when);
+	say(r, "lifetime_text", text);
+}
+
+static void
+say_keepalive(json_t *r)
+{
+	char text[TEXT_LEN];
+
+	if (!is_null(r, "keepalive_s")) {
+		snprintf(text, sizeof text,
+		    "every %ld s, as often as this lifetime needs",
+		    number(r, "keepalive_s"));
+		say(r, "keepalive_text", text);
+	} else if (!is_null(r, "lifetime_min_s"))
+		say(r, "keepalive_text",
+		    "every 3 to 5 s: the NAT forgets unusually soon; a router"
+		    " may have a setting for the UDP timeout");
+	else
+		say(r, "keepalive_text",
+		    "every 3 to 5 s, until the lifetime is known");
+}
+
+static int
+on_silence(void *owner, const json_t *params)
+{
+	struct ctl *c = owner;
+
+	progress_clear(&c->client.progress);
+	remark("netcheck",
+	    "a mapping has outlived %ld s of silence; %ld s are next",
+	    number(params, "outlived_s"), number(params, "next_s"));
+	return EXIT_DONE;
+}
+
+int
+cmd_netcheck(struct ctl *c, char **argv)
+{
+	const struct client_notes notes = {.note = on_silence, .owner = c};
+	bool people = c->print.format == PRINT_TEXT && c->print.terminal;
+	json_t *params = json_object(), *result;
+	int code;
+
+	(void)argv;
+	if (c->given & OPT_LIFETIME) {
+		json_object_set_new(params, "lifetime", json_true());
+		if (!(c->given & OPT_TIMEOUT))
+			c->client.timeout_s = MEASURE_S;
+	}
+	code = client_call(&c->client, "netcheck", params, &notes, &result);
+	if (code == EXIT_DONE && people) {
+		say_addresses(result);
+		say_hairpin(result);
+		say_stability(result);
+		say_lifetime(result);
+		say_keepalive(result);
+	}
+	if (code == EXIT_DONE)
+		print_object(&c->print, result, people ? words : lines);
+	json_decref(result);
+	return code;
+}
