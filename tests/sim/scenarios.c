@@ -21,6 +21,7 @@
 	X(streammove)                                                          \
 	X(streamsleep)                                                         \
 	X(streamcrowd)                                                         \
+	X(lifetime)                                                            \
 	X(liars)                                                               \
 	X(replay)                                                              \
 	X(connect)                                                             \

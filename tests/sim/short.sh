@@ -37,6 +37,7 @@ scenario streamcut --nodes 4
 scenario streammove --nodes 4
 scenario streamsleep --nodes 4
 scenario streamcrowd --nodes 20
+scenario lifetime --nodes 40 --minutes 5
 scenario liars --nodes 60 --minutes 5
 scenario replay --nodes 30 --minutes 2
 scenario exhaust --nodes 25 --minutes 1
