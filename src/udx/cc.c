@@ -387,13 +387,16 @@ set_rate(struct cc *c)
 	uint64_t bw = c->model.bw, srtt_us = c->model.srtt_us, rate;
 	uint64_t window = 0;
 
+	/* A first packet that was sent again has told no time, and the rate at
+	 * which it alone came is none: the window sees to it. */
+	if (srtt_us == 0)
+		return;
 	/* What the window alone would make, where it goes ahead of the rate. */
 	if (c->state == CC_STARTUP)
 		window = packets(c, WINDOW_INITIAL);
 	if (c->state == CC_CONTEST)
 		window = c->window;
-	if (srtt_us > 0)
-		bw = cc_max(bw, window * 1000000 / srtt_us);
+	bw = cc_max(bw, window * 1000000 / srtt_us);
 	rate = cc_min(times(bw, pace(c)), CC_RATE_MAX);
 	if (c->state != CC_STARTUP || rate > c->rate)
 		c->rate = rate;

@@ -271,7 +271,6 @@ loss_settle(struct udx_stream *s)
 	s->new_path = false;
 	if (sample != 0) {
 		rtt_sample(&s->rtt, sample, now);
-		s->probes = 0;
 		s->sample_us = 0;
 	}
 	if (s->recovering && seq_diff(f->una, s->recover_seq) >= 0)
@@ -280,7 +279,7 @@ loss_settle(struct udx_stream *s)
 	cc_update(&s->cc, now, sample, f->bytes);
 	if (s->progressed) {
 		s->progressed = false;
-		s->expiries = 0;
+		s->expiries = s->probes = 0;
 		s->backed_off = false;
 		arm(s);
 		if (flight_len(f) == 0 && s->keep_us != 0)

@@ -160,6 +160,32 @@ START_TEST(hint_saves_the_first)
 }
 END_TEST
 
+/*
+ * What was sent twice tells no round-trip time (Karn). But it has arrived: what
+ * follows is neither paced at the rate at which a lone packet came, nor without
+ * a probe of its own.
+ */
+START_TEST(a_second_try_spoils_nothing)
+{
+	struct lab_pair p;
+	struct dropper first = {0, 0, 1, 0}, next = {1, 1, 1, 0};
+	struct udx_status st;
+
+	lab_pair_init(&p, 1, &near);
+	udx_set_rtt(p.a->s, 20000);
+	drop(&p, &first);
+	ck_assert(lab_pair_carry(&p, 100, 100 * LAB_MS));
+	lab_run(&p.lab, 20 * LAB_MS);
+	ck_assert_uint_eq(p.a->s->rtt.min_at_us, 0);
+	udx_status(p.a->s, &st);
+	ck_assert_uint_eq(st.rate, 0);
+	drop(&p, &next);
+	ck_assert(lab_pair_carry(&p, 1000, 110 * LAB_MS));
+	ck_assert_uint_eq(next.dropped, 1);
+	lab_pair_fini(&p);
+}
+END_TEST
+
 /* ---- a peer that is gone ---- */
 
 START_TEST(gives_up)
@@ -531,6 +557,7 @@ t_suite(void)
 	tcase_add_test(tc, reordering_is_not_loss);
 	tcase_add_test(tc, slow_path_is_learnt);
 	tcase_add_test(tc, hint_saves_the_first);
+	tcase_add_test(tc, a_second_try_spoils_nothing);
 	tcase_add_test(tc, gives_up);
 	tcase_add_test(tc, waits_while_a_path_is_sought);
 	tcase_add_test(tc, sleep_is_forgiven);
