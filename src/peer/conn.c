@@ -214,13 +214,26 @@ conn_offer(struct conn *c, const struct addr *said)
 
 /* ---- from the handshake to the proof ---- */
 
+/*
+ * Whoever has ended sends no keep-alives any more: his NAT, of which we know
+ * nothing, then lives on what he acknowledges.
+ */
 static int
 set_keepalive(struct conn *c)
 {
-	uint64_t us = mapping_keep_us(
-	    dht_mapping(c->peers->base.dht), KEEPALIVE_S, MAPPING_KEEP_HEARD_S);
+	uint64_t us = mapping_keep_us(dht_mapping(c->peers->base.dht),
+	    KEEPALIVE_S, c->alone ? KEEPALIVE_S : MAPPING_KEEP_HEARD_S);
 
 	return secret_set_keepalive(c->secret, (uint32_t)(us / 1000));
+}
+
+static void
+watch_end(struct conn *c)
+{
+	if (c->state != CONN_OPEN || c->alone || !secret_ended(c->secret))
+		return;
+	c->alone = true;
+	(void)set_keepalive(c);
 }
 
 void
@@ -337,6 +350,8 @@ conn_stirred(struct conn *c, unsigned events)
 		conn_source(c);
 	if (events & UDX_EV_READABLE && c->state == CONN_PROVING)
 		prove(c);
+	if (events & UDX_EV_READABLE)
+		watch_end(c);
 	if (events & UDX_EV_MESSAGE)
 		conn_messages(c);
 	c->two_way |= (events & UDX_EV_DRAINED) != 0;
@@ -377,6 +392,7 @@ conn_consume(struct conn *c, size_t len)
 	if (c->state != CONN_OPEN || len == 0)
 		return;
 	secret_consume(c->secret, len);
+	watch_end(c);
 	conclude(c);
 }
 

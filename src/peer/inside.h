@@ -97,6 +97,7 @@ struct conn {
 	uint32_t number, listener;
 	enum conn_state state;
 	bool initiator, reusable;
+	bool alone;       /* the peer has ended its side */
 	bool two_way;     /* all that we wrote was acknowledged once */
 	bool known;       /* to the application, which hears of the end then */
 	bool over;        /* closed on both sides, while something is unread */

@@ -661,6 +661,46 @@ START_TEST(readiness_is_told_once)
 }
 END_TEST
 
+static uint64_t
+packets_in_100s(void)
+{
+	struct udx_status before, after;
+
+	udx_status(rig.server.stream, &before);
+	peer_rig_run_ms(&rig, 100000);
+	udx_status(rig.server.stream, &after);
+	return after.packets_in - before.packets_in;
+}
+
+/* They have the pace that the NAT asks for, also on connections that are open
+ * already; but not when the peer's NAT depends on them, too. */
+START_TEST(keepalives_follow_the_nat)
+{
+	struct mapping *m = dht_mapping(node_dht(rig.node));
+	uint64_t n;
+
+	add(RIG_KNOWS, 3);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	peer_rig_run_ms(&rig, 5000);
+	n = packets_in_100s();
+	ck_assert_uint_ge(n, 19);
+	mapping_learn(m, 295, 0, rig.world.w.now_us);
+	n = packets_in_100s();
+	ck_assert_uint_ge(n, 3);
+	ck_assert_uint_le(n, 6);
+	mapping_learn(m, 25, 55, rig.world.w.now_us);
+	n = packets_in_100s();
+	ck_assert_uint_ge(n, 9);
+	ck_assert_uint_le(n, 12);
+	mapping_learn(m, 295, 0, rig.world.w.now_us);
+	secret_end(rig.server.secret);
+	peer_rig_run_ms(&rig, 100);
+	n = packets_in_100s();
+	ck_assert_uint_ge(n, 19);
+}
+END_TEST
+
 /* A keep-alive is the last that the peer says, and nobody consumes it. */
 START_TEST(ends_behind_an_empty_frame)
 {
@@ -732,5 +772,6 @@ t_suite(void)
 	tcase_add_test(tc, explains_itself);
 	tcase_add_test(tc, readiness_is_told_once);
 	tcase_add_test(tc, ends_behind_an_empty_frame);
+	tcase_add_test(tc, keepalives_follow_the_nat);
 	return s;
 }
