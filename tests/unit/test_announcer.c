@@ -516,6 +516,61 @@ START_TEST(drift)
 }
 END_TEST
 
+static void
+learn(struct rig *g, uint32_t at_least_s)
+{
+	mapping_learn(dht_mapping(g->n.d), at_least_s, 0, g->n.fw.w.now_us);
+	announcer_repace(g->a);
+}
+
+/* As seldom as the NAT allows, though nobody may take us for gone; and if a
+ * mapping is lost all the same, it was not often enough. */
+START_TEST(pings_follow_the_nat)
+{
+	struct rig g;
+	struct mapping *m;
+	uint32_t before;
+
+	rig_announced(&g);
+	m = dht_mapping(g.n.d);
+	learn(&g, 295);
+	run(&g, 30000);
+	for (size_t i = 0; i < NODES; i++)
+		g.nodes[i].pings = 0;
+	run(&g, 100000);
+	for (size_t i = 0; i < NODES; i++)
+		if (g.nodes[i].holds[0])
+			ck_assert_uint_eq(g.nodes[i].pings, 4);
+	/* One of three soon sees that the port has changed. */
+	before = announces(&g);
+	for (size_t i = 0; i < NODES; i++)
+		g.nodes[i].us.port ^= 1;
+	run(&g, 10000);
+	ck_assert_uint_eq(announces(&g), before + 3);
+	ck_assert_uint_eq(m->changes, 1);
+	ck_assert_uint_eq(m->keep_s, 59);
+	/* The other two see it, too: that is the same change. */
+	run(&g, 60000);
+	ck_assert_uint_eq(m->changes, 1);
+	/* Another host is another network. */
+	for (size_t i = 0; i < NODES; i++)
+		g.nodes[i].us.ip[3] ^= 1;
+	run(&g, 30000);
+	ck_assert_uint_eq(m->changes, 2);
+	ck_assert_uint_eq(m->keep_s, 59);
+	/* And back to where it began. */
+	mapping_void(m);
+	announcer_repace(g.a);
+	for (size_t i = 0; i < NODES; i++)
+		g.nodes[i].pings = 0;
+	run(&g, 30000);
+	for (size_t i = 0; i < NODES; i++)
+		if (g.nodes[i].holds[0])
+			ck_assert_uint_ge(g.nodes[i].pings, 9);
+	rig_fini(&g);
+}
+END_TEST
+
 /* 07 A11: a mapping that never rests is not announced without end. */
 START_TEST(drift_is_rationed)
 {
@@ -755,6 +810,7 @@ t_suite(void)
 	tcase_add_test(tc, watchdog);
 	tcase_add_test(tc, back_online);
 	tcase_add_test(tc, pings);
+	tcase_add_test(tc, pings_follow_the_nat);
 	tcase_add_test(tc, drift);
 	tcase_add_test(tc, drift_is_rationed);
 	tcase_add_test(tc, liar_is_left);
