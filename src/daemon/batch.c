@@ -4,7 +4,6 @@
 
 #include "base/err.h"
 #include "daemon/batch.h"
-#include "daemon/sockaddr.h"
 
 void
 batch_init(struct batch *b)
@@ -12,7 +11,6 @@ batch_init(struct batch *b)
 	for (unsigned i = 0; i < BATCH_MAX; i++)
 		b->msg[i].msg_hdr = (struct msghdr){
 		    .msg_name = &b->to[i],
-		    .msg_namelen = sizeof b->to[i],
 		    .msg_iov = &b->iov[i],
 		    .msg_iovlen = 1,
 		};
@@ -33,6 +31,38 @@ put_control(
 	h->msg_controllen += CMSG_SPACE(len);
 }
 
+static void
+put_number(struct msghdr *h, int level, int type, int value)
+{
+	put_control(h, level, type, &value, sizeof value);
+}
+
+static void
+put_ipv4(struct msghdr *h, const struct dgram_meta *meta)
+{
+	struct in_pktinfo info = {.ipi_spec_dst = addr_to_in(&meta->local)};
+
+	if (meta->local.family == ADDR_V4)
+		put_control(h, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+	if (meta->ttl != 0)
+		put_number(h, IPPROTO_IP, IP_TTL, meta->ttl);
+	if (meta->ecn != 0)
+		put_number(h, IPPROTO_IP, IP_TOS, meta->ecn & 3);
+}
+
+static void
+put_ipv6(struct msghdr *h, const struct dgram_meta *meta)
+{
+	struct in6_pktinfo info = {.ipi6_addr = addr_to_in6(&meta->local)};
+
+	if (meta->local.family == ADDR_V6)
+		put_control(h, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+	if (meta->ttl != 0)
+		put_number(h, IPPROTO_IPV6, IPV6_HOPLIMIT, meta->ttl);
+	if (meta->ecn != 0)
+		put_number(h, IPPROTO_IPV6, IPV6_TCLASS, meta->ecn & 3);
+}
+
 /*
  * What differs from the socket's defaults travels beside the datagram. The
  * segment comes last, so that drop_segment() need only shorten.
@@ -43,22 +73,10 @@ set_control(
 {
 	h->msg_control = room;
 	h->msg_controllen = 0;
-	if (meta->local.family == ADDR_V4) {
-		struct in_pktinfo info = {
-		    .ipi_spec_dst = addr_to_in(&meta->local)};
-
-		put_control(h, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
-	}
-	if (meta->ttl != 0) {
-		int ttl = meta->ttl;
-
-		put_control(h, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
-	}
-	if (meta->ecn != 0) {
-		int tos = meta->ecn & 3;
-
-		put_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
-	}
+	if (meta->to.family == ADDR_V6)
+		put_ipv6(h, meta);
+	else
+		put_ipv4(h, meta);
 	if (meta->segment != 0)
 		put_control(h, SOL_UDP, UDP_SEGMENT, &meta->segment,
 		    sizeof meta->segment);
@@ -93,7 +111,7 @@ batch_reserve(struct batch *b, const struct dgram_meta *meta, size_t cap)
 	b->sock[i] = meta->sock;
 	b->segment[i] = meta->segment;
 	b->fragment[i] = meta->fragment;
-	b->to[i] = addr_to_sockaddr(&meta->to);
+	b->msg[i].msg_hdr.msg_namelen = addr_to_sockaddr(&meta->to, &b->to[i]);
 	set_control(&b->msg[i].msg_hdr, &b->control[i], meta);
 	b->reserved = cap;
 	return b->bytes + b->used;
@@ -129,6 +147,7 @@ batch_copy(struct batch *b, const struct batch *from, unsigned i)
 	b->segment[k] = from->segment[i];
 	b->fragment[k] = from->fragment[i];
 	b->to[k] = from->to[i];
+	b->msg[k].msg_hdr.msg_namelen = h->msg_namelen;
 	b->control[k] = from->control[i];
 	b->msg[k].msg_hdr.msg_controllen = h->msg_controllen;
 	b->msg[k].msg_hdr.msg_control =

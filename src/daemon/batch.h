@@ -16,12 +16,13 @@
 #include <sys/socket.h>
 
 #include "base/world.h"
+#include "daemon/sockaddr.h"
 
 enum {
 	BATCH_MAX = 64,
 	/* As many as fit the real paths, and two bursts behind them. */
 	BATCH_BYTES = BATCH_MAX * DGRAM_SAFE + 2 * WORLD_BURST_MAX,
-	BATCH_CONTROL = CMSG_SPACE(sizeof(struct in_pktinfo)) +
+	BATCH_CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)) +
 			2 * CMSG_SPACE(sizeof(int)) +
 			CMSG_SPACE(sizeof(uint16_t)),
 };
@@ -39,7 +40,7 @@ struct batch {
 	bool fragment[BATCH_MAX];    /* may be cut on the way */
 	struct mmsghdr msg[BATCH_MAX];
 	struct iovec iov[BATCH_MAX];
-	struct sockaddr_in to[BATCH_MAX];
+	union sockaddr_any to[BATCH_MAX];
 	union batch_control control[BATCH_MAX];
 	uint8_t bytes[BATCH_BYTES];
 };

@@ -147,11 +147,20 @@ on_resolved(void *owner, uint32_t ticket, const struct addr *a)
 }
 
 static void
+look_at_addresses(struct daemon *d)
+{
+	const struct hostaddr *h = &d->netlink.host;
+
+	sockets_several_addresses(
+	    d->world.sockets, h->v4_len > 1, h->len - h->v4_len > 1);
+}
+
+static void
 on_addresses(void *owner, bool ipv4)
 {
 	struct daemon *d = owner;
 
-	sockets_several_addresses(d->world.sockets, d->netlink.host.v4_len > 1);
+	look_at_addresses(d);
 	daemon_wake(d);
 	node_set_local(d->node, d->netlink.host.addr, d->netlink.host.len);
 	/* IPv6 addresses for privacy come and go by the day. */
@@ -277,7 +286,7 @@ start_loop(struct daemon *d)
 	if (netlink_init(&d->netlink, d->base, on_addresses, d) != 0)
 		log_warning(
 		    "changes of this host's addresses go unnoticed: %m");
-	sockets_several_addresses(d->world.sockets, d->netlink.host.v4_len > 1);
+	look_at_addresses(d);
 	return DAEMON_OK;
 }
 

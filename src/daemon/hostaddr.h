@@ -12,7 +12,8 @@
 enum { HOSTADDR_MAX = 64 };
 
 struct hostaddr {
-	struct addr addr[HOSTADDR_MAX]; /* IPv4 first */
+	/* IPv4 first; of IPv6 first that which the kernel sends from. */
+	struct addr addr[HOSTADDR_MAX];
 	unsigned len, v4_len;
 };
 

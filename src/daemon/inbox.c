@@ -3,13 +3,15 @@
 #include <string.h>
 
 #include "daemon/inbox.h"
-#include "daemon/sockaddr.h"
 
+/* The kernel overwrites both lengths of those that it uses. */
 static void
-lend_control(struct inbox *in, unsigned n)
+lend(struct inbox *in, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		in->msg[i].msg_hdr.msg_namelen = sizeof in->from[i];
 		in->msg[i].msg_hdr.msg_controllen = sizeof in->control[i];
+	}
 }
 
 void
@@ -20,13 +22,12 @@ inbox_init(struct inbox *in)
 		    .iov_base = in->buf[i], .iov_len = INBOX_READ};
 		in->msg[i].msg_hdr = (struct msghdr){
 		    .msg_name = &in->from[i],
-		    .msg_namelen = sizeof in->from[i],
 		    .msg_iov = &in->iov[i],
 		    .msg_iovlen = 1,
 		    .msg_control = &in->control[i],
 		};
 	}
-	lend_control(in, INBOX_MAX);
+	lend(in, INBOX_MAX);
 }
 
 bool
@@ -35,9 +36,7 @@ inbox_read(struct inbox *in, int fd)
 	unsigned want = in->joined ? INBOX_FEW : INBOX_MAX;
 	int n;
 
-	/* The kernel has overwritten the lengths of those it used. */
-	lend_control(in, in->len);
-	/* Every sender is IPv4, so msg_namelen comes back as it went in. */
+	lend(in, in->len);
 	n = recvmmsg(fd, in->msg, want, MSG_DONTWAIT, NULL);
 	in->len = n > 0 ? (unsigned)n : 0;
 	in->at = 0;
@@ -49,12 +48,17 @@ inbox_read(struct inbox *in, int fd)
 static void
 take_control(struct inbox *in, struct cmsghdr *c, uint16_t local_port)
 {
+	struct in6_pktinfo info6;
 	struct in_pktinfo info;
 	int segment;
 
 	if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 		memcpy(&info, CMSG_DATA(c), sizeof info);
 		in->local = addr_from_in(info.ipi_addr, local_port);
+	} else if (c->cmsg_level == IPPROTO_IPV6 &&
+		   c->cmsg_type == IPV6_PKTINFO) {
+		memcpy(&info6, CMSG_DATA(c), sizeof info6);
+		in->local = addr_from_in6(info6.ipi6_addr, local_port);
 	} else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
 		memcpy(&segment, CMSG_DATA(c), sizeof segment);
 		in->segment = segment > 0 ? (size_t)segment : INBOX_READ;
@@ -67,10 +71,9 @@ static void
 open_message(struct inbox *in, uint16_t local_port)
 {
 	struct msghdr *h = &in->msg[in->at].msg_hdr;
-	const struct sockaddr_in *from = &in->from[in->at];
 	struct cmsghdr *c;
 
-	in->peer = addr_from_in(from->sin_addr, ntohs(from->sin_port));
+	in->peer = addr_from_sockaddr(&in->from[in->at]);
 	in->local = (struct addr){.family = ADDR_NONE};
 	in->segment = INBOX_READ;
 	for (c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c))

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "base/world.h"
+#include "daemon/sockaddr.h"
 
 enum {
 	INBOX_MAX = 64,
@@ -29,7 +30,7 @@ enum {
 
 union inbox_control {
 	struct cmsghdr align;
-	uint8_t bytes[CMSG_SPACE(sizeof(struct in_pktinfo)) +
+	uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
 		      CMSG_SPACE(sizeof(int))];
 };
 
@@ -43,7 +44,7 @@ struct inbox {
 	bool joined;    /* one of those read was more than one datagram */
 	struct mmsghdr msg[INBOX_MAX];
 	struct iovec iov[INBOX_MAX];
-	struct sockaddr_in from[INBOX_MAX];
+	union sockaddr_any from[INBOX_MAX];
 	union inbox_control control[INBOX_MAX];
 	uint8_t buf[INBOX_MAX][INBOX_STRIDE];
 };

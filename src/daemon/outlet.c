@@ -7,6 +7,10 @@
 #include "daemon/log.h"
 #include "daemon/outlet.h"
 
+_Static_assert(IP_PMTUDISC_DONT == IPV6_PMTUDISC_DONT &&
+		   IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE,
+    "both families name these alike");
+
 /*
  * An option of the socket, as no kernel takes it beside a datagram. Without
  * it, too, what routers say of the MTU is not believed.
@@ -14,21 +18,24 @@
 static void
 set_fragments(struct outlet *o, bool on)
 {
+	bool v6 = o->family == ADDR_V6;
+	int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	int name = v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER;
 	int how = on ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE;
 
 	o->fragments = on;
-	if (setsockopt(o->fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof how) !=
-	    0)
-		log_debug("a socket does without IP_MTU_DISCOVER: %m");
+	if (setsockopt(o->fd, level, name, &how, sizeof how) != 0)
+		log_debug("a socket does without MTU_DISCOVER: %m");
 }
 
 void
-outlet_init(struct outlet *o, int fd, struct outlet_counts *counts)
+outlet_init(
+    struct outlet *o, int fd, uint16_t family, struct outlet_counts *counts)
 {
 	int segment;
 	socklen_t len = sizeof segment;
 
-	*o = (struct outlet){.fd = fd, .counts = counts};
+	*o = (struct outlet){.fd = fd, .family = family, .counts = counts};
 	o->cuts = getsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, &len) == 0;
 	set_fragments(o, false);
 }

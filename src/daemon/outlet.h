@@ -30,8 +30,9 @@ enum outlet_wait {
 
 struct outlet {
 	int fd;
-	bool cuts;      /* the kernel cuts bursts, as far as is known */
-	bool fragments; /* the socket lets routers cut datagrams, for now */
+	uint16_t family; /* of its addresses */
+	bool cuts;       /* the kernel cuts bursts, as far as is known */
+	bool fragments;  /* the socket lets routers cut datagrams, for now */
 	enum outlet_wait wait;
 	struct batch *kept;
 	unsigned kept_sent; /* of those kept, the first so many */
@@ -40,7 +41,8 @@ struct outlet {
 
 /* Asks the kernel what it can do, and forbids fragments; fd and counts are
  * borrowed. */
-void outlet_init(struct outlet *o, int fd, struct outlet_counts *counts);
+void outlet_init(
+    struct outlet *o, int fd, uint16_t family, struct outlet_counts *counts);
 
 /* Drops what is kept, and counts it. */
 void outlet_fini(struct outlet *o);

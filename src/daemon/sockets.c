@@ -39,7 +39,7 @@ struct udp_socket {
 	uint32_t serial; /* of its opening, as the handle may be used again */
 	bool any_host;   /* bound to all addresses */
 	bool wants_local;
-	uint16_t port;
+	uint16_t family, port;
 };
 
 struct sockets {
@@ -47,7 +47,7 @@ struct sockets {
 	struct sockets_owner owner;
 	struct udp_socket sock[SOCKETS_MAX];
 	uint32_t serial;
-	bool several_addresses;
+	bool several_v4, several_v6;
 	struct outlet_counts counts;
 	struct batch out;
 	struct inbox in;
@@ -199,41 +199,65 @@ set_option(int fd, int level, int name, int value, const char *what)
 static void
 set_wants_local(struct sockets *s, struct udp_socket *u)
 {
-	bool want = u->any_host && s->several_addresses;
+	bool v6 = u->family == ADDR_V6;
+	bool want = u->any_host && (v6 ? s->several_v6 : s->several_v4);
 
-	if (want != u->wants_local)
+	if (want != u->wants_local && v6)
+		set_option(u->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, want,
+		    "IPV6_RECVPKTINFO");
+	else if (want != u->wants_local)
 		set_option(u->fd, IPPROTO_IP, IP_PKTINFO, want, "IP_PKTINFO");
 	u->wants_local = want;
 }
 
 void
-sockets_several_addresses(struct sockets *s, bool several)
+sockets_several_addresses(struct sockets *s, bool v4, bool v6)
 {
-	s->several_addresses = several;
+	s->several_v4 = v4;
+	s->several_v6 = v6;
 	for (int i = 0; i < SOCKETS_MAX; i++)
 		if (s->sock[i].open)
 			set_wants_local(s, &s->sock[i]);
 }
 
-static int
-bind_new(const struct addr *at, struct sockaddr_in *bound)
+/* The port is that of IPv6 alone; others may have it of IPv4, as we do. */
+static bool
+bind_to(int fd, const struct addr *at)
 {
-	struct sockaddr_in in = addr_to_sockaddr(at);
-	socklen_t len = sizeof *bound;
+	union sockaddr_any to;
+	socklen_t len = addr_to_sockaddr(at, &to);
+	int on = 1;
+
+	return (at->family != ADDR_V6 ||
+		   setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) ==
+		       0) &&
+	       bind(fd, &to.sa, len) == 0;
+}
+
+static int
+bind_new(const struct addr *at, struct addr *bound)
+{
+	int family = at->family == ADDR_V6 ? AF_INET6 : AF_INET;
+	union sockaddr_any is;
+	socklen_t len = sizeof is;
 	char text[ADDR_TEXT_MAX];
 	int fd, error;
 
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0 &&
-	    getsockname(fd, (struct sockaddr *)bound, &len) == 0)
+	fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && bind_to(fd, at) && getsockname(fd, &is.sa, &len) == 0) {
+		*bound = addr_from_sockaddr(&is);
 		return fd;
+	}
 	error = errno;
 	if (fd >= 0)
 		close(fd);
 	if (error == EADDRINUSE)
 		return ERR_ADDRESS_USED;
-	log_error(
-	    "no UDP socket at %s: %s", addr_format(at, text), strerror(error));
+	addr_format(at, text);
+	if (family == AF_INET6) /* nothing to worry about */
+		log_info("no UDP socket at %s: %s", text, strerror(error));
+	else
+		log_error("no UDP socket at %s: %s", text, strerror(error));
 	return ERR_SOCKET;
 }
 
@@ -296,12 +320,12 @@ int
 sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
 {
 	struct udp_socket *u = free_slot(s);
-	struct sockaddr_in in;
+	struct addr is;
 	int fd;
 
-	if (u == NULL || at->family != ADDR_V4)
+	if (u == NULL)
 		return ERR_SOCKET;
-	fd = bind_new(at, &in);
+	fd = bind_new(at, &is);
 	if (fd < 0)
 		return fd;
 	if (!may_keep(fd)) {
@@ -311,17 +335,18 @@ sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
 	u->all = s;
 	u->fd = fd;
 	u->open = true;
-	outlet_init(&u->out, fd, &s->counts);
+	outlet_init(&u->out, fd, is.family, &s->counts);
 	if (!make_events(s, u)) {
 		drop_socket(u);
 		return ERR_SOCKET;
 	}
 	set_options(fd);
-	*bound = addr_from_in(in.sin_addr, ntohs(in.sin_port));
+	*bound = is;
 	u->serial = ++s->serial;
 	u->rest = (struct rest){0};
-	u->port = bound->port;
-	u->any_host = in.sin_addr.s_addr == htonl(INADDR_ANY);
+	u->family = is.family;
+	u->port = is.port;
+	u->any_host = addr_scope(&is) == ADDR_UNUSABLE;
 	u->wants_local = false;
 	set_wants_local(s, u);
 	return (int)(u - s->sock);
@@ -353,7 +378,8 @@ sockets_reserve(struct sockets *s, const struct dgram_meta *meta, size_t cap)
 	uint8_t *room;
 
 	assert(meta->sock >= 0 && meta->sock < SOCKETS_MAX);
-	if (!may_send(s, meta->sock) || meta->to.family != ADDR_V4 ||
+	if (!may_send(s, meta->sock) ||
+	    meta->to.family != s->sock[meta->sock].family ||
 	    !batch_takes(meta, cap))
 		return NULL;
 	room = batch_reserve(&s->out, meta, cap);

@@ -45,7 +45,7 @@ struct sockets *sockets_new(
     struct event_base *base, const struct sockets_owner *owner);
 void sockets_free(struct sockets *s);
 
-/* As in world_ops; IPv4 alone. */
+/* As in world_ops; a socket of IPv6 takes that alone, too. */
 int sockets_open(struct sockets *s, const struct addr *at, struct addr *bound);
 void sockets_close(struct sockets *s, int sock);
 uint8_t *sockets_reserve(
@@ -56,10 +56,11 @@ int sockets_commit(struct sockets *s, size_t len);
 void sockets_flush(struct sockets *s);
 
 /*
- * Whether the host has several addresses: sockets bound to all of them then
- * ask to which one each datagram was sent, so that the answer leaves from it.
+ * Whether the host has several addresses of a family: sockets bound to all of
+ * them then ask to which one each datagram was sent, so that the answer leaves
+ * from it.
  */
-void sockets_several_addresses(struct sockets *s, bool several);
+void sockets_several_addresses(struct sockets *s, bool v4, bool v6);
 
 /* Datagrams that the kernel did not take, or not at once. */
 const struct outlet_counts *sockets_counts(const struct sockets *s);

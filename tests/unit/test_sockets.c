@@ -267,15 +267,15 @@ START_TEST(too_long_is_seen_as_such)
 		size_t sent, seen;
 	} rows[] = {{0, 0}, {1, 1}, {2048, 2048}, {2049, 2049}, {9000, 2049}};
 	static uint8_t bytes[9000];
-	struct sockaddr_in in;
+	union sockaddr_any to;
 	struct addr bound;
 	int fd = plain_socket();
 
 	open_any(&bound);
-	in = addr_to_sockaddr(&bound);
+	addr_to_sockaddr(&bound, &to);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		ck_assert_int_eq(sendto(fd, bytes, rows[i].sent, 0,
-				     (struct sockaddr *)&in, sizeof in),
+		ck_assert_int_eq(
+		    sendto(fd, bytes, rows[i].sent, 0, &to.sa, sizeof to.in),
 		    (ssize_t)rows[i].sent);
 		turn();
 		ck_assert_uint_eq(seen.datagrams, i + 1);
@@ -454,14 +454,14 @@ START_TEST(local_address_is_told_if_there_are_several)
 
 	ck_assert_int_ge(world->ops->open(world, &at, &bound), 0);
 	to.port = bound.port;
-	sockets_several_addresses(real.sockets, true);
+	sockets_several_addresses(real.sockets, true, false);
 	seen.echo = true;
 	send_one(from, to, 3);
 	sockets_flush(real.sockets);
 	turn();
 	ck_assert_uint_eq(seen.datagrams, 1);
 	ck_assert(addr_equal(&seen.last.local, &to));
-	sockets_several_addresses(real.sockets, false);
+	sockets_several_addresses(real.sockets, false, true);
 	send_one(from, to, 3);
 	sockets_flush(real.sockets);
 	turn(); /* also takes the echo */
@@ -754,7 +754,146 @@ START_TEST(fragments_only_where_they_are_allowed)
 	ck_assert_uint_eq(seen.datagrams, 4);
 	ck_assert_uint_eq(seen.bytes, 1200 + 2 * 1400 + 100);
 	ck_assert_uint_eq(seen.len, 100);
+}
+END_TEST
+
+/* ---- IPv6 ---- */
+
+static const struct addr loopback6 = {.ip[15] = 1, .family = ADDR_V6};
+static const struct addr any6 = {.family = ADDR_V6};
+
+/* False where the kernel has no IPv6: then opening fails, and no more. */
+static bool
+open6(const struct addr *at, struct addr *bound, int *sock)
+{
+	*sock = world->ops->open(world, at, bound);
+	if (*sock >= 0)
+		return true;
+	ck_assert_int_eq(*sock, ERR_SOCKET);
+	return false;
+}
+
+START_TEST(ipv6_goes_both_ways)
+{
+	struct addr a, b, far = loopback6;
+	int from, to;
+
+	if (!open6(&loopback6, &a, &from) || !open6(&any6, &b, &to))
+		return;
+	far.port = b.port;
+	seen.echo = true;
+	for (int i = 0; i < 3; i++)
+		send_one(from, far, 1200);
+	sockets_flush(real.sockets);
+	while (seen.datagrams < 6)
+		turn();
+	ck_assert_uint_eq(seen.bytes, 6 * 1200);
+	ck_assert(addr_equal(&seen.last.from, &far));
+	ck_assert_int_eq(seen.last.sock, from);
+	ck_assert_uint_eq(counts()->lost, 0);
+}
+END_TEST
+
+START_TEST(ipv6_shares_the_port_and_nothing_else)
+{
+	struct addr at = addr_v4(0, 0, 0, 0, 0), v4, v6 = any6, bound;
+	struct addr mapped = {
+	    .ip = {[10] = 255, [11] = 255, 127, 0, 0, 1}, .family = ADDR_V6};
+	int four = world->ops->open(world, &at, &v4), six;
+
+	v6.port = v4.port;
+	if (!open6(&v6, &bound, &six))
+		return;
+	ck_assert(addr_equal(&bound, &v6));
+	ck_assert_int_eq(
+	    world->ops->open(world, &v6, &bound), ERR_ADDRESS_USED);
+	v6 = loopback6;
+	v6.port = v4.port;
+	ck_assert_ptr_null(reserve(four, v6, 1));
+	ck_assert_ptr_null(reserve(six, addr_v4(127, 0, 0, 1, v4.port), 1));
+	/* The socket is not one for IPv4 in disguise. */
+	mapped.port = v4.port;
+	send_one(six, mapped, 1);
+	sockets_flush(real.sockets);
 	ck_assert_uint_eq(counts()->lost, 1);
+}
+END_TEST
+
+START_TEST(ipv6_burst_comes_as_datagrams)
+{
+	struct dgram_meta meta = {.segment = 1000};
+	struct addr a, b;
+	int from, to;
+
+	before.old = _i == 1;
+	if (!open6(&loopback6, &a, &from) || !open6(&loopback6, &b, &to))
+		return;
+	meta.sock = from;
+	meta.to = b;
+	ck_assert_ptr_nonnull(world->ops->reserve(world, &meta, 9500));
+	ck_assert_int_eq(world->ops->commit(world, 9500), 0);
+	sockets_flush(real.sockets);
+	while (seen.datagrams < 10)
+		turn();
+	ck_assert_uint_eq(seen.bytes, 9500);
+	ck_assert_uint_eq(seen.len, 500);
+}
+END_TEST
+
+START_TEST(ipv6_hops_and_class_travel_beside)
+{
+	struct addr at = loopback6, bound;
+	union sockaddr_any in;
+	socklen_t len = addr_to_sockaddr(&at, &in);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0), one = 1, sock;
+	struct dgram_meta meta = {.ttl = 5, .ecn = 2, .local = loopback6};
+	uint8_t byte, control[256];
+	struct iovec iov = {&byte, 1};
+	struct msghdr h = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof control};
+	int hops = 0, tclass = 0;
+
+	if (fd < 0 || bind(fd, &in.sa, len) != 0 ||
+	    !open6(&any6, &bound, &sock))
+		return;
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &one, sizeof one);
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &one, sizeof one);
+	getsockname(fd, &in.sa, &len);
+	meta.sock = sock;
+	meta.to = addr_from_sockaddr(&in);
+	ck_assert_ptr_nonnull(world->ops->reserve(world, &meta, 1));
+	ck_assert_int_eq(world->ops->commit(world, 1), 0);
+	sockets_flush(real.sockets);
+	ck_assert_int_eq(recvmsg(fd, &h, 0), 1);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c != NULL;
+	     c = CMSG_NXTHDR(&h, c)) {
+		if (c->cmsg_type == IPV6_HOPLIMIT)
+			memcpy(&hops, CMSG_DATA(c), sizeof hops);
+		else if (c->cmsg_type == IPV6_TCLASS)
+			memcpy(&tclass, CMSG_DATA(c), sizeof tclass);
+	}
+	ck_assert_int_eq(hops, 5);
+	ck_assert_int_eq(tclass, 2);
+	close(fd);
+}
+END_TEST
+
+START_TEST(ipv6_local_address_is_told_if_there_are_several)
+{
+	struct addr a, b, to = loopback6;
+	int from, sock;
+
+	if (!open6(&loopback6, &a, &from) || !open6(&any6, &b, &sock))
+		return;
+	to.port = b.port;
+	sockets_several_addresses(real.sockets, false, true);
+	send_one(from, to, 3);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 1);
+	ck_assert(addr_equal(&seen.last.local, &to));
 }
 END_TEST
 
@@ -939,6 +1078,11 @@ t_suite(void)
 	tcase_add_loop_test(
 	    tc, ttl_ecn_and_source_travel_beside, 0, T_ROWS(beside));
 	tcase_add_test(tc, fragments_only_where_they_are_allowed);
+	tcase_add_test(tc, ipv6_goes_both_ways);
+	tcase_add_test(tc, ipv6_shares_the_port_and_nothing_else);
+	tcase_add_loop_test(tc, ipv6_burst_comes_as_datagrams, 0, 2);
+	tcase_add_test(tc, ipv6_hops_and_class_travel_beside);
+	tcase_add_test(tc, ipv6_local_address_is_told_if_there_are_several);
 	tcase_add_test(tc, burst_comes_as_datagrams);
 	tcase_add_test(tc, short_burst_is_a_datagram);
 	tcase_add_test(tc, bursts_are_limited);
