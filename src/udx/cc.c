@@ -179,6 +179,7 @@ back_off(struct cc *c, uint64_t now_us)
 
 	cubic_lost(&c->tcp, cc_max(window, least), least, c->model.mss, now_us);
 	c->backed_off_us = now_us;
+	cc_model_judge_anew(&c->model);
 }
 
 static void
@@ -208,12 +209,12 @@ probe_bw_round(struct cc *c, uint64_t now_us)
 	const struct cc_model *m = &c->model;
 	bool chance = m->chance * m->round_lost > 0;
 
-	if (cc_model_lost_more(m, LOST_MORE))
-		back_off(c, now_us);
 	/* A queue that overflows once in seconds may cost us one packet. */
 	if (c->crowded >= CROWDED_CYCLES &&
 	    cc_model_lost_more(m, chance ? LOST_MORE : 0))
 		c->crowded_lost = true;
+	if (cc_model_lost_more(m, LOST_MORE))
+		back_off(c, now_us);
 }
 
 static bool
@@ -297,6 +298,9 @@ step(struct cc *c, uint64_t now_us, uint64_t in_flight)
 
 	switch (c->state) {
 	case CC_STARTUP:
+		/* After a timeout, where slow start ends: RFC 5681 §3.1. */
+		if (c->window >= c->tcp.window)
+			enter_probe_bw(c, now_us);
 		return;
 	case CC_DRAIN:
 		if (in_flight <= cc_model_bdp(m) ||
@@ -328,7 +332,8 @@ window_target(const struct cc *c)
 	switch (c->state) {
 	case CC_STARTUP:
 	case CC_DRAIN:
-		return times(bdp, STARTUP_WINDOW) + slack(c);
+		return cc_min(
+		    times(bdp, STARTUP_WINDOW) + slack(c), c->tcp.window);
 	case CC_PROBE_BW:
 		if (c->phase == 0)
 			cruise = times(cruise, PROBE_PACE);
@@ -482,10 +487,15 @@ cc_update(struct cc *c, uint64_t now_us, uint64_t rtt_us, uint64_t in_flight)
 	m->any = false;
 }
 
-/* One packet, and from there as at the start, but with a rate to pace it. */
+/*
+ * One packet, and from there as at the start, but with a rate to pace it, and
+ * where others are lost as well, no further than TCP would.
+ */
 void
 cc_timeout(struct cc *c, uint64_t now_us, uint64_t in_flight)
 {
+	if (c->tcp.window != CUBIC_NONE)
+		back_off(c, now_us);
 	enter(c, CC_STARTUP, now_us);
 	c->full_bw = 0;
 	c->full_rounds = 0;

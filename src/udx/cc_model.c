@@ -9,6 +9,10 @@ enum {
 	LUMP_PART = 4,
 	LUMP_TURN_RTTS = 10, /* as the reference's: five rounds, and five */
 
+	/* Packets by which losses are judged: of the few in flight on a slow
+	 * line no number is ever too many. */
+	JUDGED = 64,
+
 	CHANCE_LEAST = 64, /* packets: fewer say nothing */
 	CHANCE_MANY = 512, /* and two BDP: then older ones count half */
 	/*
@@ -16,8 +20,10 @@ enum {
 	 * overflows the queue even while we are calm.
 	 */
 	CHANCE_MAX = CC_UNIT * 16 / 12,
-	/* Chance has it so many beyond twice its mean once in an hour. */
+	/* Chance has it so many beyond twice its mean once in an hour; with
+	 * fewer packets than this, they would be most of what is lost. */
 	CHANCE_MORE = 8,
+	CHANCE_MORE_OF = 128,
 };
 
 uint64_t
@@ -55,6 +61,7 @@ cc_model_reset(struct cc_model *m, uint64_t now_us)
 	    .delivered_us = now_us,
 	    .first_sent_us = now_us,
 	    .round_start = was.delivered,
+	    .judged_from = was.delivered,
 	    .seen_us = now_us,
 	    .low_rtt_us = UINT64_MAX,
 	    .lump_us = now_us,
@@ -103,9 +110,12 @@ cc_model_lost(struct cc_model *m, const struct cc_packet *p, uint32_t bytes)
 void
 cc_model_found(struct cc_model *m, const struct cc_packet *p, uint32_t bytes)
 {
+	uint64_t here = cc_min(m->round_lost, bytes);
+
 	m->delivered += bytes;
 	m->acked += bytes;
-	m->round_lost -= cc_min(m->round_lost, bytes);
+	m->round_lost -= here;
+	m->judged_lost -= cc_min(m->judged_lost, bytes - here);
 	if (p->calm)
 		m->calm_lost -= cc_min(m->calm_lost, bytes);
 }
@@ -206,12 +216,29 @@ chance_sample(struct cc_model *m)
 bool
 cc_model_lost_more(const struct cc_model *m, uint32_t n)
 {
-	uint64_t acked = m->delivered - m->round_start;
+	uint64_t acked = m->delivered - m->judged_from;
 	uint64_t chance = 2 * acked * m->chance / (CC_UNIT * 16);
 
-	if (m->chance > 0)
+	if (m->chance > 0 && acked > CHANCE_MORE_OF * (uint64_t)m->mss)
 		n += CHANCE_MORE;
-	return m->round_lost > chance + n * (uint64_t)m->mss;
+	return m->judged_lost + m->round_lost > chance + n * (uint64_t)m->mss;
+}
+
+void
+cc_model_judge_anew(struct cc_model *m)
+{
+	m->judged_from = m->delivered;
+	m->judged_lost = m->round_lost = 0;
+}
+
+/* The round ends: judged by itself, or with those that follow. */
+static void
+judge_round(struct cc_model *m)
+{
+	m->judged_lost += m->round_lost;
+	if (m->delivered - m->judged_from + m->judged_lost >=
+	    JUDGED * (uint64_t)m->mss)
+		cc_model_judge_anew(m);
 }
 
 void
@@ -227,6 +254,7 @@ cc_model_next_round(struct cc_model *m)
 		for (int i = 0; i < CC_BW_ROUNDS; i++)
 			m->bw = cc_max(m->bw, m->bw_of[i]);
 	}
+	judge_round(m);
 	m->round_bw = m->round_lost = 0;
 	m->round_start = m->delivered;
 	m->round_app_limited = m->app_limited != 0;

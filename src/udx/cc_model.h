@@ -47,6 +47,10 @@ struct cc_model {
 	uint64_t round_start, round_lost, round_bw;
 	bool round_app_limited;
 
+	/* rounds of a few packets are judged together: since when, and what was
+	 * lost in those before this one */
+	uint64_t judged_from, judged_lost;
+
 	/* the most delivered a second, of this round and those before */
 	uint64_t bw, bw_of[CC_BW_ROUNDS];
 	uint32_t bw_at;
@@ -83,8 +87,14 @@ bool cc_model_update(struct cc_model *m, uint64_t now_us, uint64_t rtt_us);
 /* Counts the losses of the round that has ended, and begins another. */
 void cc_model_next_round(struct cc_model *m);
 
-/* More was lost in this round than chance explains, and n packets. */
+/*
+ * More was lost in this round than chance explains, and n packets; or in the
+ * rounds before it, too, if they were short.
+ */
 bool cc_model_lost_more(const struct cc_model *m, uint32_t n);
+
+/* What was lost till now has had its consequences. */
+void cc_model_judge_anew(struct cc_model *m);
 
 /* What a rate delivers in a time, and how long bytes take at the path's rate;
  * the path's bandwidth-delay product. */

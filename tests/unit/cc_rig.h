@@ -16,7 +16,7 @@
 
 #include "udx/cc.h"
 
-enum { RIG_FLOWS = 8, RIG_PACKET = 1472 };
+enum { RIG_FLOWS = 20, RIG_PACKET = 1472 };
 
 struct rig_line {
 	uint64_t rate;     /* bytes a second */

@@ -8,7 +8,10 @@
 #include "cc_rig.h"
 #include "t.h"
 
-enum { ALL = 10000 }; /* what rig_use() says of a line that is never idle */
+enum {
+	ALL = 10000, /* what rig_use() says of a line that is never idle */
+	EIGHT = 8,
+};
 
 /* 50 ms, and a queue of one bandwidth-delay product. */
 static struct rig_line
@@ -167,19 +170,44 @@ END_TEST
 START_TEST(eight_share)
 {
 	struct rig *r = rig_new(line(100, 0), 1);
-	uint64_t all = 0, use[RIG_FLOWS];
+	uint64_t all = 0, use[EIGHT];
 
-	for (int i = 0; i < RIG_FLOWS; i++)
+	for (int i = 0; i < EIGHT; i++)
 		rig_flow(r, RIG_CC, i * 0.3);
 	rig_run(r, 10);
-	for (int i = 0; i < RIG_FLOWS; i++)
+	for (int i = 0; i < EIGHT; i++)
 		rig_use(r, i);
 	rig_run(r, 30);
-	for (int i = 0; i < RIG_FLOWS; i++)
+	for (int i = 0; i < EIGHT; i++)
 		all += use[i] = rig_use(r, i);
 	ck_assert_uint_ge(all, ALL * 97 / 100);
+	for (int i = 0; i < EIGHT; i++)
+		ck_assert_uint_ge(use[i] * 3, all / EIGHT);
+	rig_free(r);
+}
+END_TEST
+
+/* So many that each has a few packets in flight: what it loses of them counts,
+ * though it is never much at a time. */
+START_TEST(a_crowd_loses_less_than_a_fifth)
+{
+	struct rig_line slow = {
+	    .rate = 2000000, .rtt_us = 40000, .queue = 200000};
+	struct rig *r = rig_new(slow, (uint64_t)_i + 1);
+	uint64_t all = 0, lost = 0, least = UINT64_MAX;
+
 	for (int i = 0; i < RIG_FLOWS; i++)
-		ck_assert_uint_ge(use[i] * 3, all / RIG_FLOWS);
+		rig_flow(r, RIG_CC, i * 0.001);
+	rig_run(r, 60);
+	for (int i = 0; i < RIG_FLOWS; i++) {
+		uint64_t got = rig_delivered(r, i);
+
+		all += got;
+		lost += rig_lost(r, i);
+		least = got < least ? got : least;
+	}
+	ck_assert_uint_ge(least * RIG_FLOWS * 2, all);
+	ck_assert_uint_le(lost * 100, (all + lost) * 20);
 	rig_free(r);
 }
 END_TEST
@@ -282,6 +310,28 @@ START_TEST(survives_a_blackout)
 }
 END_TEST
 
+/* The same, and the line is shared with TCP, which begins again where it was:
+ * so do we, and take no more of it for long. */
+START_TEST(leaves_tcp_its_share_after_a_blackout)
+{
+	struct rig_line dead = line(100, 0);
+	struct rig *r = rig_new(line(100, 0), (uint64_t)_i + 1);
+	int ours = rig_flow(r, RIG_CC, 0);
+
+	rig_flow(r, RIG_TCP, 0);
+	dead.loss_ppm = 1000000;
+	rig_run(r, 20);
+	rig_line(r, dead);
+	rig_run(r, 8);
+	rig_line(r, line(100, 0));
+	rig_run(r, 2);
+	rig_use(r, ours);
+	rig_run(r, 3);
+	ck_assert_uint_le(rig_use(r, ours), ALL * 65 / 100);
+	rig_free(r);
+}
+END_TEST
+
 /* ---- with little to send ---- */
 
 START_TEST(does_not_forget_the_rate_while_it_has_little_to_send)
@@ -362,10 +412,12 @@ t_suite(void)
 	    tc, neither_starves_nor_overflows, 0, T_ROWS(extremes));
 	tcase_add_loop_test(tc, two_share, 0, T_ROWS(pairs));
 	tcase_add_test(tc, eight_share);
+	tcase_add_loop_test(tc, a_crowd_loses_less_than_a_fifth, 0, 3);
 	tcase_add_loop_test(tc, shares_with_tcp, 0, T_ROWS(contests));
 	tcase_add_test(tc, is_calm_again_after_tcp);
 	tcase_add_loop_test(tc, follows_the_line, 0, T_ROWS(changes));
 	tcase_add_test(tc, survives_a_blackout);
+	tcase_add_loop_test(tc, leaves_tcp_its_share_after_a_blackout, 0, 3);
 	tcase_add_test(
 	    tc, does_not_forget_the_rate_while_it_has_little_to_send);
 	tcase_add_test(tc, starts_on_what_it_learns_from_little);
