@@ -19,9 +19,10 @@ static void
 pace_refill(struct udx_stream *s, uint64_t rate, uint64_t most)
 {
 	uint64_t now = udx_now(s), elapsed = now - s->pace_us, gain;
+	uint64_t enough = most * 1000000 / rate + 1;
 
-	if (elapsed > 1000000)
-		elapsed = 1000000;
+	if (elapsed > enough)
+		elapsed = enough;
 	gain = elapsed * rate / 1000000;
 	if (s->pace_left + gain >= most) {
 		s->pace_left = most;
