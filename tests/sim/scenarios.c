@@ -30,6 +30,7 @@
 	X(drift)                                                               \
 	X(handshakes)                                                          \
 	X(punch)                                                               \
+	X(punchgrid)                                                           \
 	X(relaydies)                                                           \
 	X(relaylies)                                                           \
 	X(restart)                                                             \

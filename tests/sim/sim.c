@@ -15,7 +15,7 @@ enum { EVENT_WAKE, EVENT_PACKET, EVENT_TASK };
 #define EVENT(kind, number) ((uint32_t)(kind) << EVENT_BITS | (number))
 
 /* Longer than any operation may take. */
-enum { QUIESCE_SECONDS = 180 };
+enum { QUIESCE_SECONDS = 300 };
 
 /* 20.0.0.0 and up: public, and room for a /24 each. */
 #define FIRST_ADDRESS 0x14000000u

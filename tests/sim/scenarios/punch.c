@@ -5,27 +5,19 @@
  * Where the addresses that a box gives out can be known or foretold, or where
  * it lets in whom its host has spoken to, the call is answered.
  */
+#include "sim/boxes.h"
 #include "sim/dials.h"
 #include "sim/scenario.h"
 
-enum { KINDS = 3 * 3 * 3, ROUND_SECONDS = 40 };
+enum { ROUND_SECONDS = 40 };
 
-/* What a pair of boxes may hope for. */
-enum hope {
-	KNOWN,    /* both use one address for everybody */
-	LET_IN,   /* one does, and lets in any port of a host it knows */
-	FORETOLD, /* addresses that change, but in steps */
-	GUESSED,  /* one does, the other draws ports: by many guesses */
-	LITTLE,   /* both draw, or keep to rules of their own */
-	HOPES,
-};
-
-static const char *const hope_names[HOPES][3] = {
-    [KNOWN] = {"known", "known_answered", "known_ms_median"},
-    [LET_IN] = {"let_in", "let_in_answered", "let_in_ms_median"},
-    [FORETOLD] = {"foretold", "foretold_answered", "foretold_ms_median"},
-    [GUESSED] = {"guessed", "guessed_answered", "guessed_ms_median"},
-    [LITTLE] = {"little", "little_answered", "little_ms_median"},
+static const char *const report_names[HOPES][3] = {
+    [HOPE_KNOWN] = {"known", "known_answered", "known_ms_median"},
+    [HOPE_LET_IN] = {"let_in", "let_in_answered", "let_in_ms_median"},
+    [HOPE_FORETOLD] = {"foretold", "foretold_answered", "foretold_ms_median"},
+    [HOPE_GUESSED] = {"guessed", "guessed_answered", "guessed_ms_median"},
+    [HOPE_MIXED] = {"mixed", "mixed_answered", "mixed_ms_median"},
+    [HOPE_NONE] = {"none", "none_answered", "none_ms_median"},
 };
 
 struct group {
@@ -34,47 +26,15 @@ struct group {
 };
 
 struct punches {
-	struct host *callers[KINDS], *callees[KINDS];
+	struct host *callers[BOXES], *callees[BOXES];
 	struct group groups[HOPES];
 };
-
-static struct nat_config
-box_config(uint32_t i)
-{
-	return (struct nat_config){
-	    .mapping = (enum nat_rule)(i % 3),
-	    .filtering = (enum nat_rule)(i / 3 % 3),
-	    .ports = (enum nat_ports)(i / 9 % 3),
-	    .timeout_s = 60,
-	    .refresh_inbound = true,
-	};
-}
-
-static enum hope
-hope_of(const struct nat_config *a, const struct nat_config *b)
-{
-	const struct nat_config *still = a, *other = b;
-
-	if (a->mapping != NAT_ENDPOINT_INDEPENDENT) {
-		still = b;
-		other = a;
-	}
-	if (still->mapping != NAT_ENDPOINT_INDEPENDENT)
-		return a->ports == NAT_SEQUENTIAL && b->ports == NAT_SEQUENTIAL
-			   ? FORETOLD
-			   : LITTLE;
-	if (other->mapping == NAT_ENDPOINT_INDEPENDENT)
-		return KNOWN;
-	if (still->filtering != NAT_ADDRESS_AND_PORT)
-		return LET_IN;
-	return other->ports == NAT_SEQUENTIAL ? FORETOLD : GUESSED;
-}
 
 static void
 over(struct sim *s, struct call *c)
 {
 	struct punches *p = c->spec.arg;
-	struct group *g = &p->groups[hope_of(
+	struct group *g = &p->groups[box_hope(
 	    &c->host->nat->config, &c->spec.to->nat->config)];
 
 	(void)s;
@@ -98,8 +58,8 @@ call(struct sim *s, struct punches *p, uint32_t from, uint32_t to)
 static void
 settle_in(struct sim *s, struct punches *p, struct dials *d)
 {
-	for (uint32_t i = 0; i < KINDS; i++) {
-		struct nat_config c = box_config(i);
+	for (uint32_t i = 0; i < BOXES; i++) {
+		struct nat_config c = box_kind(i);
 
 		p->callers[i] = sim_join(s, DHT_AUTO, sim_nat(s, &c, NULL));
 		p->callees[i] = sim_join(s, DHT_AUTO, sim_nat(s, &c, NULL));
@@ -115,16 +75,17 @@ judge(struct sim *s, struct punches *p)
 	for (int i = 0; i < HOPES; i++) {
 		struct group *g = &p->groups[i];
 
-		report_add(&s->report, hope_names[i][0], g->asked);
-		report_add(&s->report, hope_names[i][1], g->answered);
-		report_add(
-		    &s->report, hope_names[i][2], samples_at(&g->open_ms, 500));
-		if (i <= LET_IN)
+		report_add(&s->report, report_names[i][0], g->asked);
+		report_add(&s->report, report_names[i][1], g->answered);
+		report_add(&s->report, report_names[i][2],
+		    samples_at(&g->open_ms, 500));
+		if (i <= HOPE_LET_IN)
 			sim_expect(s, g->answered == g->asked,
 			    "%u of %u calls that need no luck failed: %s",
-			    g->asked - g->answered, g->asked, hope_names[i][0]);
+			    g->asked - g->answered, g->asked,
+			    report_names[i][0]);
 		/* 1750 ports against 256 miss once in a thousand times. */
-		if (i == GUESSED)
+		if (i == HOPE_GUESSED)
 			sim_expect(s,
 			    g->asked - g->answered <= 1 + g->asked / 30,
 			    "%u of %u guesses failed", g->asked - g->answered,
@@ -145,8 +106,8 @@ run(struct sim *s)
 	dials_init(&d, s, 0);
 	settle_in(s, &p, &d);
 	for (uint32_t round = 0; round < s->opt.amount; round++) {
-		for (uint32_t i = 0; i < KINDS; i++)
-			call(s, &p, i, (i + round * 5) % KINDS);
+		for (uint32_t i = 0; i < BOXES; i++)
+			call(s, &p, i, (i + round * 5) % BOXES);
 		sim_run(s, SECONDS(ROUND_SECONDS));
 	}
 	dials_fini(&d);
@@ -159,7 +120,7 @@ const struct scenario scenario_punch = {
     .text = "every kind of NAT calls every other: who can be met is met",
     .nodes = 60,
     .minutes = 0,
-    .amount = KINDS,
+    .amount = BOXES,
     .nodes_min = 40,
     .run = run,
 };
