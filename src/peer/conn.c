@@ -240,7 +240,7 @@ void
 conns_repace(struct peers *p)
 {
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
-		if (c->state == CONN_OPEN)
+		if (c->secret != NULL)
 			(void)set_keepalive(c);
 }
 
