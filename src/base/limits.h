@@ -76,6 +76,8 @@
 	    "such punches at a time; others wait") \
 	X(punch_sprays, "punch-sprays", 4, 1, 64, \
 	    "punches towards a random NAT at a time; others wait") \
+	X(lifetime_minutes, "lifetime-minutes", 60, 0, 10080, \
+	    "minutes between measurements of what the NAT remembers; 0: none") \
 	/* What is held for others. */ \
 	X(records, "records", 65536, 16, 4194304, \
 	    "announcements held for others") \

@@ -4,8 +4,7 @@
 #include "punch/upkeep.h"
 
 enum {
-	FIRST_S = 60, /* the table is full by then, a short call over */
-	EVERY_S = 3600,
+	FIRST_S = 60,  /* the table is full by then, a short call over */
 	AGAIN_S = 600, /* after one that told nothing, or was wrong */
 };
 
@@ -27,6 +26,12 @@ arm(struct upkeep *u, uint64_t s)
 	timer_arm(u->room->timers, &u->timer, now_us(u) + us);
 }
 
+static uint32_t
+every_s(const struct upkeep *u)
+{
+	return dht_limits(u->room->d)->lifetime_minutes * 60;
+}
+
 /* An open node has no mapping to lose. */
 static bool
 is_of_use(const struct upkeep *u)
@@ -34,7 +39,7 @@ is_of_use(const struct upkeep *u)
 	struct dht_status st;
 
 	dht_status(u->room->d, &st);
-	return u->wanted && st.bootstrapped && st.firewalled;
+	return u->wanted && every_s(u) > 0 && st.bootstrapped && st.firewalled;
 }
 
 static int
@@ -43,11 +48,14 @@ begin(struct upkeep *u)
 	struct lifetime_sink sink = {.event = on_event, .owner = u};
 	int err = 0;
 
-	if (u->measuring == NULL)
-		u->measuring = lifetime_start(u->room, sink, &err);
 	if (u->measuring != NULL)
-		u->began_us = now_us(u);
-	return err;
+		return 0;
+	u->measuring = lifetime_start(u->room, sink, &err);
+	if (u->measuring == NULL)
+		return err;
+	u->room->stats->lifetimes++;
+	u->began_us = now_us(u);
+	return 0;
 }
 
 static void
@@ -93,7 +101,8 @@ on_event(void *owner, const struct lifetime_result *r)
 			mapping_learn(dht_mapping(u->room->d), r->at_least_s,
 			    r->at_most_s, now_us(u));
 		if (u->wanted)
-			arm(u, r->known ? EVERY_S : AGAIN_S);
+			arm(u,
+			    r->known && every_s(u) > 0 ? every_s(u) : AGAIN_S);
 	}
 	tell(u, r);
 }
@@ -120,7 +129,7 @@ first_s(const struct upkeep *u)
 {
 	uint64_t age_s = (now_us(u) - u->began_us) / 1000000;
 	bool known = dht_mapping(u->room->d)->known;
-	uint64_t wait_s = known ? EVERY_S : AGAIN_S;
+	uint64_t wait_s = known ? every_s(u) : AGAIN_S;
 
 	return u->began_us > 0 && age_s + FIRST_S < wait_s ? wait_s - age_s
 							   : FIRST_S;

@@ -4,9 +4,10 @@
  *
  * One measurement (lifetime.h) at a time: in the background while keys listen
  * or connections are open and a NAT or firewall is in front of us, a minute
- * after that has begun and every hour, sooner if it came to nothing or a
- * mapping was lost all the same; and at once for whoever asks. What comes of
- * it goes to dht/mapping.h. Another network or a long sleep ends it.
+ * after that has begun and every lifetime-minutes, sooner if it came to
+ * nothing or a mapping was lost all the same; and at once for whoever asks.
+ * What comes of it goes to dht/mapping.h. Another network or a long sleep ends
+ * it.
  */
 #ifndef PUNCH_UPKEEP_H
 #define PUNCH_UPKEEP_H

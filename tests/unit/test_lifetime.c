@@ -327,6 +327,26 @@ START_TEST(is_measured_while_somebody_needs_it)
 }
 END_TEST
 
+/* Who does not want it can ask for it all the same. */
+START_TEST(can_be_turned_off)
+{
+	struct upkeep_watch w = {.sink = sink};
+	struct limits off;
+
+	init(&boxes[1], 30);
+	off = *dht_limits(l.client.n.d);
+	off.lifetime_minutes = 0;
+	dht_set_limits(l.client.n.d, &off);
+	punch_keep_ready(l.client.punch, true);
+	run_s(2000);
+	ck_assert(!mapping()->known);
+	ck_assert_int_eq(upkeep_join(l.client.punch, &w), 0);
+	run_s(100);
+	ck_assert_uint_eq(ends, 1);
+	ck_assert_uint_eq(mapping()->keep_s, 10);
+}
+END_TEST
+
 START_TEST(another_network_makes_it_void)
 {
 	init(&boxes[1], 30);
@@ -446,6 +466,7 @@ t_suite(void)
 	tcase_add_test(tc, can_be_called_off);
 	tcase_add_test(tc, without_sockets_there_is_none);
 	tcase_add_test(tc, is_measured_while_somebody_needs_it);
+	tcase_add_test(tc, can_be_turned_off);
 	tcase_add_test(tc, another_network_makes_it_void);
 	tcase_add_test(tc, who_asks_joins);
 	tcase_add_test(tc, doubt_is_followed_by_a_measurement);
