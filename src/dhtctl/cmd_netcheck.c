@@ -106,12 +106,13 @@ say_addresses(json_t *r)
 	const char *first = json_string_value(json_array_get(list, 0));
 	char text[TEXT_LEN];
 
-	if (!is_true(r, "ipv6"))
+	if (first == NULL)
 		say(r, "ipv6_text", "no public address");
+	else if (json_array_size(list) == 1)
+		say(r, "ipv6_text", first);
 	else {
-		snprintf(text, sizeof text, "yes, %u addresses, such as %s",
-		    (unsigned)json_array_size(list),
-		    first != NULL ? first : "-");
+		snprintf(text, sizeof text, "%.60s and %u more", first,
+		    (unsigned)json_array_size(list) - 1);
 		say(r, "ipv6_text", text);
 	}
 	if (is_null(r, "translated"))
@@ -132,7 +133,7 @@ say_hairpin(json_t *r)
 		say(r, "hairpin_text", "not tried: there is no NAT");
 	else
 		say(r, "hairpin_text",
-		    "not tried: without a constant outer address");
+		    "not tried: no constant outer address was found");
 }
 
 static void

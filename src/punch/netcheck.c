@@ -298,7 +298,7 @@ sampled(struct netcheck *n)
 {
 	const struct gauge *g = &n->seen->gauge;
 
-	n->seen->sampled = NULL;
+	n->seen->sampled = n->other->sampled = NULL;
 	if (g->verdict != VERDICT_CONSISTENT) {
 		/* Nobody can be told where to answer. */
 		look_again(n);
@@ -310,13 +310,19 @@ sampled(struct netcheck *n)
 		look_again(n);
 }
 
+/* All six, where time allows: the more the surer. */
+static bool
+has_sampled(const struct lookout *o)
+{
+	return o->pending == 0 && o->gauge.finished;
+}
+
 static void
 on_sampled(void *owner)
 {
 	struct netcheck *n = owner;
 
-	/* All six, where time allows: the more the surer. */
-	if (n->seen->pending == 0 && n->seen->gauge.finished)
+	if (has_sampled(n->seen) && has_sampled(n->other))
 		wait(n, NETCHECK_SAMPLES, 0);
 }
 
@@ -355,8 +361,8 @@ netcheck_start(struct punch *p, struct netcheck_done done, int *err)
 	}
 	*err = 0;
 	n->result.inner_port = n->seen->port;
-	n->seen->sampled = on_sampled;
-	n->seen->owner = n;
+	n->seen->sampled = n->other->sampled = on_sampled;
+	n->seen->owner = n->other->owner = n;
 	wait(n, NETCHECK_SAMPLES, SAMPLES_MS);
 	return n;
 }

@@ -716,6 +716,10 @@ START_TEST(tells_networks_apart)
 	ck_assert_int_eq(checked.filter, networks[_i].filter);
 	ck_assert_int_eq(checked.step, networks[_i].step);
 	ck_assert_int_eq(checked.stability, STABILITY_SAME);
+	/* All boxes here send back what is for themselves; who filters by
+	 * address must have sent there, too. */
+	ck_assert_int_eq(
+	    checked.hairpin, networks[_i].verdict == VERDICT_CONSISTENT);
 	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
 }
 END_TEST
