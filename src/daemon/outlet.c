@@ -12,8 +12,9 @@ _Static_assert(IP_PMTUDISC_DONT == IPV6_PMTUDISC_DONT &&
     "both families name these alike");
 
 /*
- * An option of the socket, as no kernel takes it beside a datagram. Without
- * it, too, what routers say of the MTU is not believed.
+ * An option of the socket, as no kernel takes it beside a datagram. While it is
+ * off, what routers say of the MTU is not believed. Those of IPv6 cut nothing:
+ * the kernel does, by what they have said of this path before.
  */
 static void
 set_fragments(struct outlet *o, bool on)
