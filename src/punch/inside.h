@@ -116,6 +116,7 @@ struct server {
 	struct claims claims;
 	bool own_relay;
 	uint64_t answered_us; /* when our last answer left; 0: never */
+	uint8_t guesses;      /* how often the client has begun again */
 	struct timer turn_wait;
 };
 

@@ -228,12 +228,16 @@ on_turn_wait(struct timer *t)
 		answer(p, CLAIMS_TRY_LATER);
 }
 
-/* Our guess, or the client's, has not come true, and it begins again. */
+/*
+ * Our guess, or the client's, has not come true, and it begins again: as often
+ * as it has sockets for, or it would keep us here, and sending, for ever.
+ */
 static void
 guess_again(struct puncher *p)
 {
 	struct self self;
 
+	p->server.guesses++;
 	probing_stop(p);
 	puncher_self(p, &self);
 	timer_arm(p->room->timers, &p->end,
@@ -252,7 +256,8 @@ hear(struct puncher *p, const struct claims *c)
 	bool proven =
 	    s->own_relay && claims_echo(c, p->token_secret, &s->client);
 
-	if (p->probing && !c->punching && puncher_guesses(p))
+	if (p->probing && !c->punching && puncher_guesses(p) &&
+	    s->guesses < REOPENS_MAX)
 		guess_again(p);
 	puncher_hear(p, c, proven ? &s->client : NULL);
 	p->peer.addr = s->client;

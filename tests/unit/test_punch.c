@@ -546,6 +546,34 @@ START_TEST(the_server_waits_for_a_client_that_punches)
 }
 END_TEST
 
+/* One that guesses may begin again, but does not keep the server for ever. */
+START_TEST(a_client_that_begins_again_and_again_is_left)
+{
+	struct claims c = {
+	    .firewall = VERDICT_CONSISTENT, .has_addrs = true, .addrs_len = 3};
+	struct punch_peer peer;
+	unsigned begun = 0;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	lab_handshake(&l);
+	peer = lab_peer_of_client(&l, false);
+	puncher_accept(l.server.puncher, &peer);
+	for (uint8_t i = 0; i < 3; i++) {
+		c.addrs[i] = l.client.seen;
+		c.addrs[i].port = (uint16_t)(5000 + i);
+	}
+	for (c.round = 0; c.round < 40 && l.server.failures == 0; c.round++) {
+		c.punching = !c.punching;
+		say(&c);
+		lab_run_ms(&l, 4000);
+	}
+	for (unsigned i = 0; i < l.server.events_len; i++)
+		begun += l.server.events[i].kind == PUNCH_PROBING;
+	ck_assert_uint_eq(begun, 1 + REOPENS_MAX);
+	ck_assert_int_eq(l.server.failed, ERR_TIMEOUT);
+}
+END_TEST
+
 /* P16, P10: a bad verdict is worth another socket, three times at most. */
 START_TEST(a_bad_verdict_is_worth_another_socket)
 {
@@ -844,6 +872,7 @@ t_suite(void)
 	tcase_add_test(tc, forged_messages_change_nothing);
 	tcase_add_test(tc, nobody_is_sprayed_who_has_not_proved_himself);
 	tcase_add_test(tc, the_server_waits_for_a_client_that_punches);
+	tcase_add_test(tc, a_client_that_begins_again_and_again_is_left);
 	tcase_add_test(tc, a_bad_verdict_is_worth_another_socket);
 	tcase_add_test(tc, a_told_verdict_stays);
 	tcase_add_test(tc, try_later_is_not_the_end);
