@@ -165,7 +165,7 @@ shrink(struct listeners *ls, uint32_t max)
 
 /* One /24 may not fill the table, and a full table is no closed door. */
 static void
-make_way(struct listeners *ls, const struct addr *client)
+make_way(struct listeners *ls, const struct addr *payer)
 {
 	struct dht *d = ls->peers->base.dht;
 	const struct limits *l = dht_limits(d);
@@ -174,7 +174,7 @@ make_way(struct listeners *ls, const struct addr *client)
 
 	if (!dht_is_private(d))
 		TAILQ_FOREACH (s, &ls->half_open, age) {
-			if (!addr_same_prefix(&s->client, client))
+			if (!addr_same_prefix(&s->payer, payer))
 				continue;
 			if (prefix++ == 0)
 				oldest = s;
@@ -186,32 +186,52 @@ make_way(struct listeners *ls, const struct addr *client)
 	shrink(ls, ls->sessions.limit - 1);
 }
 
-static bool
-take(struct listeners *ls, const struct addr *from, uint32_t cost)
+static struct bucket *
+budget_of(struct listeners *ls, const struct addr *from)
 {
 	const struct limits *l = dht_limits(ls->peers->base.dht);
 	struct allowance_rate rate = {l->handshake_burst * STRANGER_COST,
 	    l->handshake_rate * STRANGER_COST};
-	struct bucket *b = allowance_of(&ls->budgets, from, &rate);
+
+	return allowance_of(&ls->budgets, from, &rate);
+}
+
+static bool
+take(struct listeners *ls, const struct addr *from, uint32_t cost)
+{
+	struct bucket *b = budget_of(ls, from);
 
 	return b != NULL && bucket_take(b, cost);
 }
 
 /*
- * Whose budget pays for the computing. What our own relays say of a client is
- * believed so far; who is not one of them pays himself, or he could empty the
- * budgets of others by naming them.
+ * In whose name it is computed and kept. What our own relays say of a client
+ * is believed so far; who is not one of them stands for it himself, or he
+ * could empty the budgets of others, and end their handshakes, by naming them.
  */
+static const struct addr *
+payer_of(const struct listener *l, const struct router_call *call)
+{
+	return announced_through(l->announced, &call->ticket.from)
+		   ? &call->client
+		   : &call->ticket.from;
+}
+
+/* A relay that has spent its own budget spends nobody else's. */
 static bool
 may_compute(const struct listener *l, const struct router_call *call)
 {
 	struct listeners *ls = l->ls;
+	const struct addr *payer = payer_of(l, call);
+	struct bucket *relay;
 
 	if (dht_is_private(ls->peers->base.dht))
 		return true;
-	if (!announced_through(l->announced, &call->ticket.from))
-		return take(ls, &call->ticket.from, STRANGER_COST);
-	return take(ls, &call->client, STRANGER_COST) &&
+	if (payer == &call->ticket.from)
+		return take(ls, payer, STRANGER_COST);
+	relay = budget_of(ls, &call->ticket.from);
+	return relay != NULL && relay->left > 0 &&
+	       take(ls, payer, STRANGER_COST) &&
 	       take(ls, &call->ticket.from, 1);
 }
 
@@ -225,7 +245,7 @@ session_new(struct listener *l, const struct incoming *in,
 	struct session *s;
 	uint32_t at;
 
-	make_way(ls, &in->call.client);
+	make_way(ls, payer_of(l, &in->call));
 	if ((at = pool_get(&ls->sessions)) == 0)
 		return NULL;
 	if (index_add(&ls->by_message, at, hash) != 0) {
@@ -239,7 +259,7 @@ session_new(struct listener *l, const struct incoming *in,
 	s->listener = l->number;
 	s->state = SESSION_ANSWERED;
 	s->timer.fire = on_due;
-	s->client = in->call.client;
+	s->payer = *payer_of(l, &in->call);
 	s->answer_sock = WORLD_NO_SOCK;
 	TAILQ_INSERT_TAIL(&ls->half_open, s, age);
 	ls->half_open_len++;

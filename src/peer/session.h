@@ -60,7 +60,7 @@ struct session {
 	uint32_t listener;
 	enum session_state state;
 	struct timer timer;
-	struct addr client;  /* as its relay saw it */
+	struct addr payer;   /* of whom only so many may wait */
 	struct conn *conn;   /* until it has settled */
 	struct asked *asked; /* while ASKED */
 	uint8_t *answer;     /* from ANSWERED on; NULL: silence */

@@ -831,6 +831,27 @@ START_TEST(flood_of_one_prefix)
 }
 END_TEST
 
+/* Whoever brings them, and is no relay of ours, has no more in other names. */
+START_TEST(nobody_ends_the_handshakes_of_others)
+{
+	struct rig g;
+	uint32_t max;
+
+	rig_init(&g);
+	max = dht_limits(g.n.d)->half_open_prefix;
+	assert_gets_in(&g, NULL, "67.0.0.1:5000", 1);
+	for (uint32_t i = 0; i < 2 * max; i++) {
+		char named[ADDR_TEXT_MAX];
+
+		snprintf(named, sizeof named, "67.0.0.%u:5000", (unsigned)i);
+		assert_gets_in(&g, "66.0.0.1:6000", named, 2 + i);
+		ck_assert_uint_le(conns(&g), 1 + max);
+	}
+	ck_assert_uint_eq(conns(&g), 1 + max);
+	rig_fini(&g);
+}
+END_TEST
+
 /* From many prefixes: the oldest give way, the table stays as it is. */
 START_TEST(half_open_in_all)
 {
@@ -1191,6 +1212,7 @@ t_suite(void)
 	    tc, answers_from_the_socket_that_punches, 0, T_ROWS(answered));
 	tcase_add_test(tc, forged);
 	tcase_add_test(tc, flood_of_one_prefix);
+	tcase_add_test(tc, nobody_ends_the_handshakes_of_others);
 	tcase_add_test(tc, half_open_in_all);
 	tcase_add_test(tc, handshakes_follow_their_limit);
 	tcase_add_test(tc, failures_in_a_row);
