@@ -69,6 +69,7 @@ TAILQ_HEAD(control_conns, control_conn);
 /* How a connection ended that had been handed out. */
 struct control_outcome {
 	uint32_t conn;
+	struct keyring_owner owner; /* the client's, who may ask */
 	int err;
 };
 

@@ -107,10 +107,13 @@ control_conns_free(struct control *c)
 /* ---- the stream of a client ---- */
 
 static void
-remember(struct control *c, uint32_t number, int err)
+remember(const struct control_conn *conn, int err)
 {
+	struct control *c = conn->control;
+
 	c->outcomes[c->outcomes_len++ % OUTCOMES_MAX] =
-	    (struct control_outcome){.conn = number, .err = err};
+	    (struct control_outcome){
+		.conn = conn->number, .owner = conn->owner, .err = err};
 }
 
 static void
@@ -118,7 +121,7 @@ on_pipe_over(void *owner, int err)
 {
 	struct control_conn *conn = owner;
 
-	remember(conn->control, conn->number, err);
+	remember(conn, err);
 	control_conn_drop(conn);
 }
 
@@ -159,7 +162,7 @@ control_conn_pipe(struct control_client *cl)
 	cl->joins = NULL;
 	conn->client = NULL;
 	if (conn->closed) {
-		remember(conn->control, conn->number, conn->err);
+		remember(conn, conn->err);
 		forget_conn(conn);
 		return;
 	}
@@ -292,7 +295,7 @@ control_disconnect(struct control_call *k)
 	if (conn == NULL || conn->op != NULL ||
 	    !control_may_use(k->client, &conn->owner))
 		return fault_failed(&k->fault, ERR_UNKNOWN, "disconnect");
-	remember(c, number, ERR_CANCELLED);
+	remember(conn, ERR_CANCELLED);
 	control_conn_drop(conn);
 	k->result = json_object();
 	return CALL_DONE;
@@ -307,7 +310,7 @@ control_outcome(struct control_call *k)
 	for (unsigned i = 0; i < OUTCOMES_MAX && i < c->outcomes_len; i++) {
 		const struct control_outcome *o = &c->outcomes[i];
 
-		if (o->conn != number)
+		if (o->conn != number || !control_may_use(k->client, &o->owner))
 			continue;
 		k->result = json_pack("{s:s, s:s}", "err_name",
 		    err_name(o->err), "err_text", err_text(o->err));

@@ -910,6 +910,21 @@ START_TEST(what_is_anothers_is_out_of_reach)
 }
 END_TEST
 
+START_TEST(how_anothers_ended_is_not_told)
+{
+	struct peer_end *p = connected("");
+
+	tell(&(struct news){.kind = NEWS_CLOSED, .op = 1, .err = ERR_RESET});
+	client_free(p);
+	p = other_user();
+	ask_wrong(p, REQUEST("outcome", "\"conn\":1"), API_ERR_FAILED);
+	client_free(p);
+	p = client_new();
+	ask_right(p, REQUEST("outcome", "\"conn\":1"));
+	client_free(p);
+}
+END_TEST
+
 /* The node's key is not for everybody: each user has one of its own. */
 START_TEST(other_users_have_keys_of_their_own)
 {
@@ -962,6 +977,7 @@ add_listeners(TCase *tc)
 	tcase_add_test(tc, unannounced_listener_is_told);
 	tcase_add_test(tc, identity_is_the_callers_choice);
 	tcase_add_test(tc, what_is_anothers_is_out_of_reach);
+	tcase_add_test(tc, how_anothers_ended_is_not_told);
 	tcase_add_test(tc, other_users_have_keys_of_their_own);
 	tcase_add_loop_test(tc, longest_lists_fit_a_line, 0, 3);
 }
