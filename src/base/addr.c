@@ -88,6 +88,18 @@ addr_scope(const struct addr *a)
 	}
 }
 
+/* All but global unicast, and in that what is set aside: RFC 6890, 9637; and
+ * 6to4, which leads to any IPv4 address that somebody writes into it. */
+static bool
+reserved6(const uint8_t *ip)
+{
+	return (ip[0] & 0xe0) != 0x20 || (ip[0] == 0x20 && ip[1] == 0x02) ||
+	       (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] < 2) ||
+	       (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] == 0x0d &&
+		   ip[3] == 0xb8) ||
+	       (ip[0] == 0x3f && ip[1] == 0xff && ip[2] < 0x10);
+}
+
 bool
 addr_reserved(const struct addr *a)
 {
@@ -104,10 +116,12 @@ addr_reserved(const struct addr *a)
 
 	if (addr_scope(a) == ADDR_UNUSABLE)
 		return true;
+	if (a->family == ADDR_V6)
+		return reserved6(a->ip);
 	for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
 		uint32_t differs = ip4(a->ip) ^ ip4(nets[i].ip);
 
-		if (a->family == ADDR_V4 && differs >> (32 - nets[i].bits) == 0)
+		if (differs >> (32 - nets[i].bits) == 0)
 			return true;
 	}
 	return false;

@@ -171,6 +171,17 @@ set_host(struct config *c, const char *v, char *err)
 }
 
 static int
+set_ipv6(struct config *c, const char *v, char *err)
+{
+	int yes = cfg_parse_boolean(v);
+
+	if (yes < 0)
+		return fail(err, "'%s' is neither yes nor no", v);
+	c->ipv6 = yes;
+	return 0;
+}
+
+static int
 set_log_level(struct config *c, const char *v, char *err)
 {
 	if (log_level_parse(v, &c->log_level) != 0)
@@ -253,6 +264,7 @@ static const struct {
     [CONF_BOOTSTRAP] = {"bootstrap", set_bootstrap},
     [CONF_CONTROL] = {"control", set_control},
     [CONF_HOST] = {"host", set_host},
+    [CONF_IPV6] = {"ipv6", set_ipv6},
     [CONF_LOG_LEVEL] = {"log-level", set_log_level},
     [CONF_PORT] = {"port", set_port},
     [CONF_PRIVATE_NETWORK] = {"private-network", set_private_network},
@@ -273,6 +285,7 @@ config_init(struct config *c)
 	    .port_last = PORT_AUTO_LAST,
 	    .port_any = true,
 	    .announce_ms = ANNOUNCE_SECONDS * 1000,
+	    .ipv6 = true,
 	    .tick_ms = TICK_MS,
 	};
 	limits_init(&c->limits);

@@ -31,6 +31,7 @@ enum config_key {
 	CONF_BOOTSTRAP,
 	CONF_CONTROL,
 	CONF_HOST,
+	CONF_IPV6,
 	CONF_LOG_LEVEL,
 	CONF_PORT,
 	CONF_PRIVATE_NETWORK,
@@ -55,6 +56,7 @@ struct config {
 	struct bootstrap_entry *bootstrap; /* owned */
 	size_t bootstrap_len;
 	bool private_network;
+	bool ipv6;
 	uint32_t announce_ms, tick_ms;
 	struct limits limits;
 	char state_dir[STATE_DIR_MAX];

@@ -323,6 +323,9 @@ make_node(struct daemon *d)
 	c.dht.known_len = nodes_load(&d->state, known);
 	c.identity = d->identity;
 	c.announce_ms = d->config.announce_ms;
+	/* Who binds to one address means that one alone. */
+	if (d->config.ipv6 && addr_scope(&d->config.host) == ADDR_UNUSABLE)
+		c.host6 = (struct addr){.family = ADDR_V6};
 	d->node = node_new(&d->world.world, &c);
 	if (d->node == NULL)
 		return ERR_MEMORY;

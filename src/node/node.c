@@ -49,6 +49,7 @@ make_rooms(struct node *n)
 	    .udx = n->udx,
 	    .punch = n->punch,
 	    .local = &n->local,
+	    .host6 = n->config.host6,
 	});
 	return n->peers != NULL;
 }
@@ -99,7 +100,11 @@ node_free(struct node *n)
 int
 node_start(struct node *n)
 {
-	return dht_start(n->dht);
+	int err = dht_start(n->dht);
+
+	if (err == 0)
+		peers_local_changed(n->peers);
+	return err;
 }
 
 /* ---- what the world tells ---- */
@@ -182,7 +187,12 @@ node_network_changed(struct node *n)
 void
 node_set_local(struct node *n, const struct addr *local, size_t len)
 {
+	struct local before = n->local;
+
 	local_set(&n->local, local, len);
+	if (before.v6_len != n->local.v6_len ||
+	    memcmp(before.v6, n->local.v6, sizeof before.v6) != 0)
+		peers_local_changed(n->peers);
 }
 
 void

@@ -28,6 +28,7 @@ struct node_config {
 	/* The node's own identity, lent for its life by whoever locks it. */
 	const struct key_pair *identity;
 	uint32_t announce_ms; /* between two announcements of a topic */
+	struct addr host6;    /* to bind to for IPv6; family none: without */
 };
 
 void node_config_init(struct node_config *c);

@@ -86,7 +86,7 @@ describe(const struct session *s, struct payload *out)
 	const struct listener *l = listener_of(s->ls, s->listener);
 
 	out->udx_id = conn_udx_id(s->conn);
-	local_describe(b->local, b->dht, out);
+	peers_describe(s->ls->peers, out);
 	if (dht_open_address(b->dht) == NULL)
 		offer_punch(s, announced_relays(l->announced), out);
 	out->relay_addrs_len =
@@ -196,6 +196,7 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 		if (in->theirs.features & PAYLOAD_REUSABLE)
 			conn_set_reusable(s->conn);
 		take_path(s, in);
+		conn6_begin(s->conn, &in->theirs);
 		accept_punch(s, in, &secrets);
 	}
 	noise_secrets_wipe(&secrets);

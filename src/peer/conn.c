@@ -147,6 +147,7 @@ drop_streams(struct conn *c)
 		punch_let_go(c->peers->base.punch);
 	c->holds = false;
 	conn_paths_fini(c);
+	conn6_fini(c);
 	secret_free(c->secret);
 	c->secret = NULL;
 	if (c->udx != NULL)
@@ -313,6 +314,8 @@ prove(struct conn *c)
 	c->known = true;
 	dht_stats(c->peers->base.dht)->conns_opened++;
 	conn_note_path(c, ATTEMPT_OPEN, &c->paths[c->current]);
+	conn6_settle(c);
+	conn_messages(c); /* they may have come before the header */
 	tell(c, TELL_OPEN);
 	tell(c, TELL_READY);
 	/* That the client reaches us does not say that we reach it. */
@@ -346,8 +349,10 @@ on_closed(struct conn *c)
 void
 conn_stirred(struct conn *c, unsigned events)
 {
-	if (events & UDX_EV_SOURCE)
+	if (events & UDX_EV_SOURCE) {
 		conn_source(c);
+		conn6_source(c);
+	}
 	if (events & UDX_EV_READABLE && c->state == CONN_PROVING)
 		prove(c);
 	if (events & UDX_EV_READABLE)
@@ -493,8 +498,9 @@ conn_to_reuse(const struct peers *p, const uint8_t *key)
 {
 	struct conn *c = p->conns;
 
-	while (c != NULL && (c->state != CONN_OPEN || !c->reusable ||
-				memcmp(c->key, key, KEY_LEN) != 0))
+	while (c != NULL &&
+	       (c->state != CONN_OPEN || !c->reusable || conn6_is_current(c) ||
+		   memcmp(c->key, key, KEY_LEN) != 0))
 		c = c->hh.next;
 	return c;
 }

@@ -14,8 +14,8 @@ enum { CHECK_MS = 2000 };
 
 static const uint8_t here = 0;
 
-static void
-say_here(struct conn *c)
+void
+conn_say_here(struct conn *c)
 {
 	(void)secret_send_message(c->secret, &here, sizeof here);
 }
@@ -44,7 +44,7 @@ on_check(struct timer *t)
 			continue;
 		any = true;
 		if (is_stuck(c))
-			say_here(c);
+			conn_say_here(c);
 	}
 	if (any)
 		timer_arm(
@@ -70,7 +70,7 @@ peers_moved(struct peers *p)
 {
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
 		if (c->state == CONN_OPEN && c->native)
-			say_here(c);
+			conn_say_here(c);
 }
 
 void

@@ -43,7 +43,7 @@ find(const struct conn *c, int sock, const struct addr *to)
 static bool
 may_use(const struct conn *c, int sock)
 {
-	return dht_has_socket(c->peers->base.dht, sock) || sock == c->sock ||
+	return peers_has_socket(c->peers, sock) || sock == c->sock ||
 	       (c->puncher != NULL && puncher_has(c->puncher, sock));
 }
 
@@ -167,8 +167,8 @@ kind_of(const struct conn *c, const struct udx_source *s)
 
 	if (addr_scope(&s->from) != ADDR_PUBLIC && !dht_is_private(d))
 		return CONN_PATH_LAN;
-	return dht_has_socket(d, s->sock) ? CONN_PATH_DIRECT
-					  : CONN_PATH_PUNCHED;
+	return peers_has_socket(c->peers, s->sock) ? CONN_PATH_DIRECT
+						   : CONN_PATH_PUNCHED;
 }
 
 void
@@ -249,10 +249,15 @@ conn_move(struct conn *c, int sock, const struct addr *to)
 	struct conn_path moved = {
 	    .kind = kind_of(c, &s), .sock = sock, .to = *to};
 	struct udx_path up = udx_path_of(c, &moved);
+	uint8_t known = find(c, sock, to);
 
 	if ((path->sock == sock && addr_equal(&path->to, to)) ||
 	    !may_use(c, sock) || udx_change_path(c->udx, &up) != 0)
 		return;
-	*path = moved;
-	dht_stats(c->peers->base.dht)->moves++;
+	if (known < c->paths_len)
+		c->current = known;
+	else
+		*path = moved;
+	if (c->state == CONN_OPEN)
+		dht_stats(c->peers->base.dht)->moves++;
 }

@@ -45,14 +45,22 @@ has_other_path(const struct conn *c)
  * Other ways may still lead there; if there is none, that was it: what
  * punching found would have proved itself by now.
  */
+void
+conn_punch_hopeless(struct conn *c)
+{
+	if (c->state == CONN_PROVING && c->punch_err != 0 && !c->punching &&
+	    !has_other_path(c))
+		conn_fail(c, conn_punch_failure(c));
+}
+
 static void
 on_failed(struct conn *c, const struct punch_event *e)
 {
 	set_punching(c, false);
 	note(c, ATTEMPT_PATH_LOST, e);
 	c->punch_err = e->err;
-	if (c->state == CONN_PROVING && !has_other_path(c))
-		conn_fail(c, conn_punch_failure(c));
+	if (!conn6_hopes(c))
+		conn_punch_hopeless(c);
 }
 
 static void
@@ -191,8 +199,7 @@ void
 conn_punch_fini(struct conn *c)
 {
 	conn_punch_settle(c);
-	if (c->sock != WORLD_NO_SOCK &&
-	    !dht_has_socket(c->peers->base.dht, c->sock))
+	if (c->sock != WORLD_NO_SOCK && !peers_has_socket(c->peers, c->sock))
 		socks_leave(c->peers, c->sock);
 	c->sock = WORLD_NO_SOCK;
 }

@@ -45,6 +45,9 @@ bool conn_is_punching(const struct conn *c);
 /* Why it ended without a path; ERR_NO_PATH if it did not. */
 int conn_punch_failure(const struct conn *c);
 
+/* If it has failed, and no path is left, the connection has. */
+void conn_punch_hopeless(struct conn *c);
+
 /* ---- for conn.c ---- */
 
 /* Open, or over: only the stream's socket stays. */

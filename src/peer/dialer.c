@@ -181,8 +181,10 @@ take_paths(struct dial *d, struct answer *a)
 		relays_put(&p->relays, d->key, relays,
 		    answer_relays(a, relays, RELAYS_KEPT));
 		found = answer_paths(a, &p->base, d->conn);
+		conn6_begin(d->conn, &a->payload);
 		answer_punch(a, d->target, d->conn);
-		if (!found && !conn_is_punching(d->conn))
+		if (!found && !conn_is_punching(d->conn) &&
+		    !conn6_hopes(d->conn))
 			err = ERR_NO_PATH;
 	}
 	if (err != 0)
@@ -427,7 +429,7 @@ make_message(struct dial *d, const struct key_pair *own)
 	size_t len;
 	int err;
 
-	local_describe(p->base.local, p->base.dht, &payload);
+	peers_describe(p, &payload);
 	len = payload_encode(&payload, plain, sizeof plain);
 	p->world->ops->random(p->world, seed, sizeof seed);
 	err = noise_write1(

@@ -6,6 +6,7 @@
  *	peer.c	     life, numbers, and the order in which things are told
  *	conn.c	     one connection: its streams, its end, what is told of it
  *	conn_path.c  the ways to its peer, until one is proved
+ *	conn_ipv6.c  the socket of IPv6, and the ways by it
  *	conn_punch.c its hole punching, and the sockets that come of it
  *	conn_move.c  open streams whose peer has another address
  *	socks.c	     sockets of punching that outlive their connections
@@ -54,6 +55,8 @@ struct peers {
 	struct conn *conns; /* by number, in the order in which they began */
 	struct stirred_list stirred;
 	uint32_t next_number;
+	int sock6; /* of IPv6, or WORLD_NO_SOCK */
+	uint16_t port6;
 	struct timer moves;
 	struct secret_budget frames; /* of all connections together */
 	struct socks socks;
@@ -76,6 +79,9 @@ void peers_unstir(struct peers *p, struct stirred *s);
 
 /* As many as a peer may list, and where its packets come from beside. */
 enum { CONN_PATHS_MAX = 8 };
+
+/* Addresses of IPv6 that are tried of those which a peer lists. */
+enum { CONN_V6_MAX = 4 };
 
 struct conn_path {
 	enum conn_path_kind kind;
@@ -124,6 +130,13 @@ struct conn {
 	bool holds;          /* the punch room knows that it is open */
 	uint64_t packets_in; /* when it was looked at last */
 
+	struct addr v6[CONN_V6_MAX]; /* that the peer lists */
+	uint8_t v6_len, v6_beats, v6_answers;
+	bool v6_heard;         /* one of them has spoken for the stream ... */
+	struct addr v6_from;   /* ... this one */
+	struct timer v6_timer; /* armed while there is hope */
+	uint64_t v6_until_us;  /* end of the head start */
+
 	struct puncher *puncher; /* until it is settled */
 	bool punching;
 	int punch_err; /* why it ended without a path */
@@ -164,7 +177,34 @@ bool conn_is_two_way(const struct conn *c);
 /* The peer has proved that it is there now: the stream goes there. */
 void conn_move(struct conn *c, int sock, const struct addr *to);
 
+/* ---- conn_ipv6.c ---- */
+
+/* A socket of the node's own, that ends with it. */
+bool peers_has_socket(const struct peers *p, int sock);
+void peers_close6(struct peers *p);
+
+/* What both sides say of where they are. */
+void peers_describe(const struct peers *p, struct payload *out);
+
+/* The handshake is done: tries what the peer lists, if both have IPv6. */
+void conn6_begin(struct conn *c, const struct payload *theirs);
+void conn6_fini(struct conn *c);
+
+/* It may still come to something. */
+bool conn6_hopes(const struct conn *c);
+
+bool conn6_is_current(const struct conn *c);
+
+/* Somebody spoke from elsewhere than the path; after conn_source(). */
+void conn6_source(struct conn *c);
+
+/* The peer is proved; after conn_paths_settle(). */
+void conn6_settle(struct conn *c);
+
 /* ---- conn_move.c ---- */
+
+/* Tells the peer where we are, so that it sends there. */
+void conn_say_here(struct conn *c);
 
 void conn_moves_init(struct peers *p);
 

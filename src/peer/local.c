@@ -66,6 +66,22 @@ local_describe(const struct local *l, const struct dht *d, struct payload *out)
 	out->flags |= PAYLOAD_ADDRS4;
 }
 
+void
+local_describe6(const struct local *l, uint16_t port, struct payload *out)
+{
+	out->addrs6_len = 0;
+	for (uint8_t i = 0; i < l->v6_len && out->addrs6_len < LOCAL_TOLD6;
+	     i++) {
+		struct addr a = l->v6[i];
+
+		a.port = port;
+		if (addr_global(&a))
+			out->addrs6[out->addrs6_len++] = a;
+	}
+	if (out->addrs6_len > 0)
+		out->flags |= PAYLOAD_ADDRS6;
+}
+
 /* How many leading octets an address shares with any of ours. */
 static unsigned
 alike(const struct payload *ours, const struct addr *a)

@@ -17,7 +17,10 @@
 #include "signal/payload.h"
 
 /* Of each family; a machine with more has virtual ones, spec 03 §12. */
-enum { LOCAL_MAX = 8 };
+enum {
+	LOCAL_MAX = 8,
+	LOCAL_TOLD6 = 4, /* a machine that hides has as many, or more */
+};
 
 struct local {
 	struct addr v4[LOCAL_MAX], v6[LOCAL_MAX]; /* the port is 0 */
@@ -33,6 +36,9 @@ void local_set(struct local *l, const struct addr *a, size_t len);
  */
 void local_describe(
     const struct local *l, const struct dht *d, struct payload *out);
+
+/* Fills in addrs6 and its flag: the first global ones, with that port. */
+void local_describe6(const struct local *l, uint16_t port, struct payload *out);
 
 /*
  * Which addresses of a peer are worth trying from inside the same network,

@@ -13,6 +13,7 @@ peers_new(const struct peers_base *b)
 	if (p == NULL)
 		return NULL;
 	p->base = *b;
+	p->sock6 = WORLD_NO_SOCK;
 	p->world = dht_world(b->dht);
 	p->timers = dht_timers(b->dht);
 	TAILQ_INIT(&p->stirred);
@@ -40,6 +41,7 @@ peers_free(struct peers *p)
 	listeners_free(p->listeners);
 	timer_disarm(p->timers, &p->moves);
 	socks_fini(p);
+	peers_close6(p);
 	relays_fini(&p->relays);
 	attempts_fini(&p->attempts);
 	free(p);

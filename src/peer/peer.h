@@ -35,7 +35,8 @@ struct peers_base {
 	struct router *router;
 	struct udx *udx;
 	struct punch *punch;
-	const struct local *local; /* changes without a word */
+	const struct local *local; /* see peers_local_changed() */
+	struct addr host6; /* where streams of IPv6 are bound; none: nowhere */
 };
 
 /* NULL if memory is short. */
@@ -59,6 +60,12 @@ void peers_moved(struct peers *p);
 
 /* Mappings of the NAT are to be kept alive at another pace: DHT_EV_REPACED. */
 void peers_repace(struct peers *p);
+
+/*
+ * The node has started, or *local has changed: there is a socket for streams
+ * by IPv6 from when the machine has an address of it that others may reach.
+ */
+void peers_local_changed(struct peers *p);
 
 /* ---- what happens ---- */
 

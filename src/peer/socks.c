@@ -48,7 +48,7 @@ socks_last(const struct peers *p, int sock)
 {
 	const struct conn *c = p->conns;
 
-	if (dht_has_socket(p->base.dht, sock))
+	if (peers_has_socket(p, sock))
 		return true;
 	while (c != NULL && (c->state != CONN_OPEN || conn_sock(c) != sock))
 		c = c->hh.next;

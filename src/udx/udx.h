@@ -34,7 +34,8 @@ enum {
 	UDX_HEADER_LEN = 20,
 	UDX_MTU_BASE = 1200, /* of the IP packet, spec 05 §1 */
 	UDX_MTU_MAX = 1500,
-	UDX_SOURCES_MAX = 8, /* further addresses that may speak for a stream */
+	UDX_SOURCES_MAX =
+	    12,              /* further addresses that may speak for a stream */
 	UDX_ROOM_MIN = 1024, /* less free room than this counts as none */
 };
 
