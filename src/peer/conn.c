@@ -109,6 +109,7 @@ set_up(struct conn *c, const struct conn_spec *spec, int *err)
 	c->began_us = p->world->now_us;
 	c->sock = WORLD_NO_SOCK;
 	conn_paths_init(c);
+	conn_moves_init(c);
 	HASH_ADD_BYHASHVALUE(
 	    hh, p->conns, number, sizeof c->number, c->number, c);
 	*err = c->hh.tbl != NULL ? 0 : ERR_MEMORY;
@@ -148,6 +149,7 @@ drop_streams(struct conn *c)
 	c->holds = false;
 	conn_paths_fini(c);
 	conn6_fini(c);
+	conn_moves_fini(c);
 	secret_free(c->secret);
 	c->secret = NULL;
 	if (c->udx != NULL)
@@ -310,7 +312,6 @@ prove(struct conn *c)
 	c->state = CONN_OPEN;
 	c->holds = true;
 	punch_hold(c->peers->base.punch);
-	conn_moves_watch(c->peers);
 	c->known = true;
 	dht_stats(c->peers->base.dht)->conns_opened++;
 	conn_note_path(c, ATTEMPT_OPEN, &c->paths[c->current]);
@@ -359,6 +360,8 @@ conn_stirred(struct conn *c, unsigned events)
 		watch_end(c);
 	if (events & UDX_EV_MESSAGE)
 		conn_messages(c);
+	if (events & UDX_EV_STUCK)
+		conn_stuck(c);
 	c->two_way |= (events & UDX_EV_DRAINED) != 0;
 	if (c->state == CONN_OPEN && c->puncher != NULL && conn_is_two_way(c))
 		confirm(c);

@@ -2,67 +2,136 @@
 /*
  * Open streams whose address changes: a NAT has forgotten them or was started
  * anew, a machine is in another network. Packets from a strange address prove
- * nothing, so they are not taken. Whoever is not heard any more therefore says
- * so in a message that only he can seal (spec 06 §A.7); who opens one that came
- * by another way than the stream's sends that way from then on. Only nodes of
- * this project do: others would hand the message to their application.
+ * nothing, so they are not taken. Whoever finds no answer any more says so in
+ * a message that only he can seal (spec 06 §A.7):
+ *
+ *	who moved		who stayed
+ *	here -----------------> from another address than the stream's
+ *	     <----------------- challenge, to there, with a nonce
+ *	echo -----------------> whoever reads there has the keys: the stream moves
+ *	     <----------------- here: go on at once
+ *
+ * As in RFC 9000 §8.2, an address is not believed before it has answered: else
+ * a peer could have its stream sent to anybody. All are of one length, and each
+ * is answered by one at most, so nobody is sent more than was spent. Only nodes
+ * of this project talk so: others would hand it to their application.
  */
+#include <sodium.h>
+#include <string.h>
+
 #include "base/err.h"
 #include "peer/inside.h"
 
-enum { CHECK_MS = 2000 };
+enum word { HERE, CHALLENGE, ECHO };
 
-static const uint8_t here = 0;
+enum {
+	NONCE_LEN = 8,
+	WORD_LEN = 1 + NONCE_LEN,
+	AGAIN_MS = 1000,
+	/* A nonce holds for one to two of these, and no more state is kept. */
+	EPOCH_US = 10 * 1000000,
+};
+
+static void
+nonce_of(const struct conn *c, int sock, const struct addr *a, uint64_t epoch,
+    uint8_t out[NONCE_LEN])
+{
+	struct {
+		uint8_t secret[MOVE_SECRET_LEN];
+		uint64_t epoch, number, sock;
+		struct addr a;
+	} in;
+	uint8_t hash[HASH_LEN];
+
+	memset(&in, 0, sizeof in);
+	memcpy(in.secret, c->peers->move_secret, sizeof in.secret);
+	in.epoch = epoch;
+	in.number = c->number;
+	in.sock = (uint64_t)sock;
+	in.a = *a;
+	hash_blake2b(hash, &in, sizeof in);
+	memcpy(out, hash, NONCE_LEN);
+	sodium_memzero(&in, sizeof in);
+}
+
+static uint64_t
+epoch_now(const struct conn *c)
+{
+	return c->peers->world->now_us / EPOCH_US;
+}
+
+static void
+say(struct conn *c, enum word word, const uint8_t *nonce, int sock,
+    const struct addr *to)
+{
+	struct udx_path path = {
+	    .sock = sock, .to = *to, .id = c->peer_udx_id};
+	uint8_t m[WORD_LEN] = {(uint8_t)word};
+
+	if (nonce != NULL)
+		memcpy(m + 1, nonce, NONCE_LEN);
+	(void)secret_send_message_by(c->secret, &path, m, sizeof m);
+}
 
 void
 conn_say_here(struct conn *c)
 {
-	(void)secret_send_message(c->secret, &here, sizeof here);
-}
-
-/* Something is under way, and nothing has come since the last look. */
-static bool
-is_stuck(struct conn *c)
-{
 	struct udx_status st;
-	bool silent;
 
 	udx_status(c->udx, &st);
-	silent = st.packets_in == c->packets_in;
-	c->packets_in = st.packets_in;
-	return silent && st.in_flight > 0;
+	say(c, HERE, NULL, st.path.sock, &st.path.to);
 }
+
+/* ---- who is not heard ---- */
 
 static void
-on_check(struct timer *t)
+wait_on(struct conn *c)
 {
-	struct peers *p = container_of(t, struct peers, moves);
-	bool any = false;
+	struct peers *p = c->peers;
 
-	for (struct conn *c = p->conns; c != NULL; c = c->hh.next) {
-		if (c->state != CONN_OPEN || !c->native)
-			continue;
-		any = true;
-		if (is_stuck(c))
-			conn_say_here(c);
-	}
-	if (any)
-		timer_arm(
-		    p->timers, t, p->world->now_us + CHECK_MS * UINT64_C(1000));
+	timer_arm(p->timers, &c->stuck,
+	    p->world->now_us + AGAIN_MS * UINT64_C(1000));
+}
+
+/* Until anything comes, or nothing is under way. */
+static void
+on_stuck(struct timer *t)
+{
+	struct conn *c = container_of(t, struct conn, stuck);
+	struct udx_status st;
+
+	if (c->state != CONN_OPEN)
+		return;
+	udx_status(c->udx, &st);
+	if (st.packets_in != c->packets_in || st.in_flight == 0)
+		return;
+	conn_say_here(c);
+	wait_on(c);
 }
 
 void
-conn_moves_init(struct peers *p)
+conn_moves_init(struct conn *c)
 {
-	p->moves.fire = on_check;
+	c->stuck.fire = on_stuck;
 }
 
 void
-conn_moves_watch(struct peers *p)
+conn_moves_fini(struct conn *c)
 {
-	if (!timer_armed(&p->moves))
-		timer_arm(p->timers, &p->moves,
-		    p->world->now_us + CHECK_MS * UINT64_C(1000));
+	timer_disarm(c->peers->timers, &c->stuck);
+}
+
+void
+conn_stuck(struct conn *c)
+{
+	struct udx_status st;
+
+	if (c->state != CONN_OPEN || !c->native || timer_armed(&c->stuck))
+		return;
+	udx_status(c->udx, &st);
+	c->packets_in = st.packets_in;
+	conn_say_here(c);
+	wait_on(c);
 }
 
 void
@@ -73,6 +142,57 @@ peers_moved(struct peers *p)
 			conn_say_here(c);
 }
 
+/* ---- what is said ---- */
+
+static void
+on_here(struct conn *c, const struct udx_message *m)
+{
+	uint8_t nonce[NONCE_LEN];
+
+	if (conn_goes_by(c, m->sock, &m->from)) {
+		udx_resume(c->udx);
+	} else {
+		nonce_of(c, m->sock, &m->from, epoch_now(c), nonce);
+		say(c, CHALLENGE, nonce, m->sock, &m->from);
+	}
+}
+
+static bool
+is_echo(const struct conn *c, const struct udx_message *m, const uint8_t *got)
+{
+	uint8_t nonce[NONCE_LEN];
+	uint64_t now = epoch_now(c);
+	bool ok = false;
+
+	for (uint64_t ago = 0; ago < 2 && ago <= now; ago++) {
+		nonce_of(c, m->sock, &m->from, now - ago, nonce);
+		ok |= sodium_memcmp(nonce, got, NONCE_LEN) == 0;
+	}
+	return ok;
+}
+
+static void
+on_word(struct conn *c, const struct udx_message *m, const uint8_t *word)
+{
+	if (!conn_may_use(c, m->sock))
+		return;
+	switch (word[0]) {
+	case HERE:
+		on_here(c, m);
+		break;
+	case CHALLENGE:
+		say(c, ECHO, word + 1, m->sock, &m->from);
+		break;
+	case ECHO:
+		if (is_echo(c, m, word + 1) &&
+		    conn_move(c, m->sock, &m->from))
+			conn_say_here(c);
+		break;
+	default: /* of a later version */
+		break;
+	}
+}
+
 void
 conn_messages(struct conn *c)
 {
@@ -80,7 +200,7 @@ conn_messages(struct conn *c)
 	struct udx_message m;
 
 	while (c->state == CONN_OPEN && udx_next_message(c->udx, &m))
-		if (m.payload.len <= sizeof plain &&
-		    secret_open_message(c->secret, &m, plain) >= 0)
-			conn_move(c, m.sock, &m.from);
+		if (c->native && m.payload.len <= sizeof plain &&
+		    secret_open_message(c->secret, &m, plain) >= WORD_LEN)
+			on_word(c, &m, plain);
 }

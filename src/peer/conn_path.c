@@ -39,9 +39,8 @@ find(const struct conn *c, int sock, const struct addr *to)
 	return i;
 }
 
-/* Sockets of other attempts end with those. */
-static bool
-may_use(const struct conn *c, int sock)
+bool
+conn_may_use(const struct conn *c, int sock)
 {
 	return peers_has_socket(c->peers, sock) || sock == c->sock ||
 	       (c->puncher != NULL && puncher_has(c->puncher, sock));
@@ -55,7 +54,7 @@ knock(struct conn *c)
 	for (uint8_t i = 0; i < c->paths_len; i++) {
 		struct udx_path path = udx_path_of(c, &c->paths[i]);
 
-		if (i != c->current && may_use(c, c->paths[i].sock))
+		if (i != c->current && conn_may_use(c, c->paths[i].sock))
 			udx_knock(c->udx, &path);
 	}
 	timer_arm(p->timers, &c->knock, p->world->now_us + c->knock_ms * 1000);
@@ -176,7 +175,7 @@ conn_source(struct conn *c)
 {
 	struct udx_source s;
 
-	if (is_sought(c) && udx_source(c->udx, &s) && may_use(c, s.sock))
+	if (is_sought(c) && udx_source(c->udx, &s) && conn_may_use(c, s.sock))
 		conn_path(c, kind_of(c, &s), s.sock, &s.from);
 }
 
@@ -191,7 +190,7 @@ follow(struct conn *c)
 	if (!udx_source(c->udx, &s) || !s.taken)
 		return;
 	i = find(c, s.sock, &s.from);
-	if (i == c->paths_len || i == c->current || !may_use(c, s.sock))
+	if (i == c->paths_len || i == c->current || !conn_may_use(c, s.sock))
 		return;
 	up = udx_path_of(c, &c->paths[i]);
 	if (udx_change_path(c->udx, &up) == 0)
@@ -241,23 +240,31 @@ conn_paths_settle(struct conn *c)
 	timer_arm(p->timers, &c->knock, p->world->now_us + DOUBT_MS * 1000);
 }
 
-void
+bool
+conn_goes_by(const struct conn *c, int sock, const struct addr *to)
+{
+	const struct conn_path *path = &c->paths[c->current];
+
+	return path->sock == sock && addr_equal(&path->to, to);
+}
+
+bool
 conn_move(struct conn *c, int sock, const struct addr *to)
 {
-	struct conn_path *path = &c->paths[c->current];
 	struct udx_source s = {.from = *to, .sock = sock};
 	struct conn_path moved = {
 	    .kind = kind_of(c, &s), .sock = sock, .to = *to};
 	struct udx_path up = udx_path_of(c, &moved);
 	uint8_t known = find(c, sock, to);
 
-	if ((path->sock == sock && addr_equal(&path->to, to)) ||
-	    !may_use(c, sock) || udx_change_path(c->udx, &up) != 0)
-		return;
+	if (conn_goes_by(c, sock, to) || !conn_may_use(c, sock) ||
+	    udx_change_path(c->udx, &up) != 0)
+		return false;
 	if (known < c->paths_len)
 		c->current = known;
 	else
-		*path = moved;
+		c->paths[c->current] = moved;
 	if (c->state == CONN_OPEN)
 		dht_stats(c->peers->base.dht)->moves++;
+	return true;
 }

@@ -48,6 +48,8 @@ TAILQ_HEAD(stirred_list, stirred);
 
 struct listeners;
 
+enum { MOVE_SECRET_LEN = 32 };
+
 struct peers {
 	struct peers_base base;
 	struct world *world;
@@ -57,7 +59,7 @@ struct peers {
 	uint32_t next_number;
 	int sock6; /* of IPv6, or WORLD_NO_SOCK */
 	uint16_t port6;
-	struct timer moves;
+	uint8_t move_secret[MOVE_SECRET_LEN]; /* of the nonces of moves */
 	struct secret_budget frames; /* of all connections together */
 	struct socks socks;
 	struct relays relays;
@@ -128,7 +130,8 @@ struct conn {
 
 	bool native;         /* the peer is of this project */
 	bool holds;          /* the punch room knows that it is open */
-	uint64_t packets_in; /* when it was looked at last */
+	struct timer stuck;  /* while it is not heard */
+	uint64_t packets_in; /* when that began */
 
 	struct addr v6[CONN_V6_MAX]; /* that the peer lists */
 	uint8_t v6_len, v6_beats, v6_answers;
@@ -174,8 +177,17 @@ void conn_paths_settle(struct conn *c);
 /* Something of ours was acknowledged. */
 bool conn_is_two_way(const struct conn *c);
 
-/* The peer has proved that it is there now: the stream goes there. */
-void conn_move(struct conn *c, int sock, const struct addr *to);
+/* Sockets of other attempts end with those. */
+bool conn_may_use(const struct conn *c, int sock);
+
+/* The open stream goes there. */
+bool conn_goes_by(const struct conn *c, int sock, const struct addr *to);
+
+/*
+ * The peer has proved that it is there now, and the socket may be used: the
+ * stream goes there. False if it did already, or cannot.
+ */
+bool conn_move(struct conn *c, int sock, const struct addr *to);
 
 /* ---- conn_ipv6.c ---- */
 
@@ -206,10 +218,11 @@ void conn6_settle(struct conn *c);
 /* Tells the peer where we are, so that it sends there. */
 void conn_say_here(struct conn *c);
 
-void conn_moves_init(struct peers *p);
+void conn_moves_init(struct conn *c);
+void conn_moves_fini(struct conn *c);
 
-/* Looks from time to time whether open connections are heard. */
-void conn_moves_watch(struct peers *p);
+/* A timeout: what is under way finds no answer. */
+void conn_stuck(struct conn *c);
 
 /* Messages beside the stream have come. */
 void conn_messages(struct conn *c);

@@ -18,7 +18,8 @@ peers_new(const struct peers_base *b)
 	p->timers = dht_timers(b->dht);
 	TAILQ_INIT(&p->stirred);
 	TAILQ_INIT(&p->socks);
-	conn_moves_init(p);
+	p->world->ops->random(
+	    p->world, p->move_secret, sizeof p->move_secret);
 	secret_budget_init(&p->frames, dht_limits(b->dht)->frame_bytes);
 	relays_init(
 	    &p->relays, dht_limits(b->dht)->remembered, dht_hash_key(b->dht));
@@ -39,7 +40,6 @@ peers_free(struct peers *p)
 	while (p->conns != NULL)
 		conn_close(p->conns);
 	listeners_free(p->listeners);
-	timer_disarm(p->timers, &p->moves);
 	socks_fini(p);
 	peers_close6(p);
 	relays_fini(&p->relays);

@@ -134,6 +134,13 @@ bool secret_ended(const struct secret *s);
 int secret_send_message(struct secret *s, const void *p, size_t len);
 
 /*
+ * The same over another path, at once or not at all; also after our side has
+ * ended, while the stream is still to arrive.
+ */
+int secret_send_message_by(struct secret *s, const struct udx_path *path,
+    const void *p, size_t len);
+
+/*
  * Opens a message of the peer into out (at least m->payload.len bytes): its
  * length, or ERR_SIGNATURE, ERR_SIZE, ERR_EXISTS (a replay, or
  * too late to tell). That it opens is proof that the peer sent it, from

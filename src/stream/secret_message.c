@@ -90,22 +90,43 @@ get_counter(const uint8_t *p)
 	return v;
 }
 
+static void
+seal(struct secret *s, const void *p, size_t len, uint8_t *out)
+{
+	uint8_t nonce[crypto_secretbox_NONCEBYTES] = {0};
+
+	/* A counter that was not sent is not used again: nothing counts them.
+	 */
+	put_counter(out, ++s->counter);
+	memcpy(nonce, out, COUNTER_LEN);
+	crypto_secretbox_easy(
+	    out + COUNTER_LEN, p, len, nonce, s->message_tx_key);
+}
+
 int
 secret_send_message(struct secret *s, const void *p, size_t len)
 {
-	uint8_t buf[UDX_MTU_MAX], nonce[crypto_secretbox_NONCEBYTES] = {0};
+	uint8_t buf[UDX_MTU_MAX];
 
 	if (s->ended)
 		return ERR_CLOSED;
 	if (len > sizeof buf - SECRET_MESSAGE_OVERHEAD)
 		return ERR_TOO_BIG;
-	/* A counter that was not sent is not used again: nothing counts them.
-	 */
-	put_counter(buf, ++s->counter);
-	memcpy(nonce, buf, COUNTER_LEN);
-	crypto_secretbox_easy(
-	    buf + COUNTER_LEN, p, len, nonce, s->message_tx_key);
+	seal(s, p, len, buf);
 	return udx_send_message(s->udx, buf, len + SECRET_MESSAGE_OVERHEAD);
+}
+
+int
+secret_send_message_by(struct secret *s, const struct udx_path *path,
+    const void *p, size_t len)
+{
+	uint8_t buf[UDX_MTU_MAX];
+
+	if (len > sizeof buf - SECRET_MESSAGE_OVERHEAD)
+		return ERR_TOO_BIG;
+	seal(s, p, len, buf);
+	return udx_send_message_by(
+	    s->udx, path, buf, len + SECRET_MESSAGE_OVERHEAD);
 }
 
 ptrdiff_t

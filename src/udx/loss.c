@@ -190,6 +190,7 @@ timed_out(struct udx_stream *s)
 		stream_close(s, ERR_TIMEOUT);
 		return;
 	}
+	udx_tell(s, UDX_EV_STUCK);
 	/* Spec 05 §6: RTO, then twice that each time, also where samples of
 	 * later packets came between. */
 	if (!s->backed_off || s->rtt.backoff == 0)

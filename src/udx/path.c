@@ -106,30 +106,58 @@ udx_change_path(struct udx_stream *s, const struct udx_path *path)
 	return 0;
 }
 
-void
-udx_knock(struct udx_stream *s, const struct udx_path *path)
+/* One packet over another path than the stream's. */
+static int
+send_aside(struct udx_stream *s, const struct udx_path *path, uint8_t type,
+    struct bytes payload)
 {
 	struct udx *u = s->udx;
 	struct dgram_meta meta = {.sock = path->sock, .to = path->to};
 	struct packet p = {
-	    .type = PACKET_HEARTBEAT,
+	    .type = type,
 	    .id = path->id,
 	    .rwnd = recv_window(s),
 	    .seq = s->flight.nxt,
 	    .ack = s->rcv_nxt,
 	};
+	size_t len = PACKET_HEADER + payload.len;
 	uint8_t *out;
 
 	if (s->closed)
-		return;
-	out = u->world->ops->reserve(u->world, &meta, PACKET_HEADER);
+		return ERR_CLOSED;
+	out = u->world->ops->reserve(u->world, &meta, len);
 	if (out == NULL)
-		return;
+		return ERR_FULL;
 	packet_encode(out, &p);
-	if (u->world->ops->commit(u->world, PACKET_HEADER) != 0)
-		return;
+	if (payload.len > 0)
+		memcpy(out + PACKET_HEADER, payload.p, payload.len);
+	if (u->world->ops->commit(u->world, len) != 0)
+		return ERR_FULL;
 	u->stats->tx_datagrams++;
-	u->stats->tx_bytes += PACKET_HEADER;
+	u->stats->tx_bytes += len;
+	return 0;
+}
+
+void
+udx_knock(struct udx_stream *s, const struct udx_path *path)
+{
+	(void)send_aside(s, path, PACKET_HEARTBEAT, (struct bytes){0});
+}
+
+int
+udx_send_message_by(struct udx_stream *s, const struct udx_path *path,
+    const void *p, size_t len)
+{
+	if (len > UDX_MTU_BASE - 48 - PACKET_HEADER)
+		return ERR_TOO_BIG;
+	return send_aside(s, path, PACKET_MESSAGE, (struct bytes){p, len});
+}
+
+void
+udx_resume(struct udx_stream *s)
+{
+	if (!s->closed && s->connected)
+		loss_probe(s);
 }
 
 void

@@ -76,6 +76,7 @@ enum udx_event {
 	UDX_EV_SOURCE = 16,  /* somebody new spoke, see udx_source() */
 	UDX_EV_MOVED = 32,   /* a change of path is done, spec 05 §9 */
 	UDX_EV_CLOSED = 64,  /* over: udx_status() says why; to be freed */
+	UDX_EV_STUCK = 128,  /* a timeout: what is under way finds no answer */
 };
 
 /* The next stream to which something happened, and what; NULL: nothing. */
@@ -110,6 +111,12 @@ int udx_connect(struct udx_stream *s, const struct udx_path *path);
  * in this one: its path may be dead already.
  */
 int udx_change_path(struct udx_stream *s, const struct udx_path *path);
+
+/*
+ * The peer is heard again, or hears: what is under way is tried at once, not
+ * when the doubled timeout comes.
+ */
+void udx_resume(struct udx_stream *s);
 
 /*
  * From now on packets from this address, on any socket, are taken as well:
@@ -211,6 +218,13 @@ bool udx_ended(const struct udx_stream *s);
 
 /* 0; ERR_TOO_BIG for the path; ERR_FULL; ERR_CLOSED. */
 int udx_send_message(struct udx_stream *s, const void *p, size_t len);
+
+/*
+ * One message over another path, connected or not; at once, or not at all.
+ * 0; ERR_TOO_BIG for any path; ERR_FULL; ERR_CLOSED.
+ */
+int udx_send_message_by(struct udx_stream *s, const struct udx_path *path,
+    const void *p, size_t len);
 
 /* A message and who sent it, borrowed until the next call; false: none. */
 struct udx_message {

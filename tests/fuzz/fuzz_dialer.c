@@ -198,7 +198,8 @@ make_payload(struct lab *l, uint32_t udx_id)
 	p.error = p.flags & 128 ? fuzz_next(&l->in) % 5 : 0;
 	p.flags &=
 	    127 & ~(unsigned)(fuzz_next(&l->in) == 255 ? PAYLOAD_UDX : 0);
-	p.firewall = fuzz_next(&l->in) % 5;
+	p.features = fuzz_next(&l->in);
+	p.firewall = p.features % 5;
 	list_some(l, p.addrs4, &p.addrs4_len, 5);
 	list_some(l, p.relay_addrs, &p.relay_addrs_len, 5);
 	p.relays_len = fuzz_next(&l->in) % 4;
@@ -296,7 +297,7 @@ speak(struct lab *l)
 	struct server *s = &l->servers[fuzz_next(&l->in) % SERVERS_MAX];
 	struct secret_keys keys = {.initiator = false};
 	struct udx_path path = {.to = addr_v4(5, 0, 0, 1, 49737)};
-	uint8_t how = fuzz_next(&l->in), text[8] = {0};
+	uint8_t how = fuzz_next(&l->in), text[9] = {0};
 	int sock = how % 4;
 
 	if (s->stream == NULL)
@@ -318,6 +319,11 @@ speak(struct lab *l)
 	}
 	if (how & 64)
 		secret_write(s->secret, text, sizeof text);
+	if (how & 32) { /* a word about where it is, peer/conn_move.c */
+		text[0] = fuzz_next(&l->in) % 4;
+		secret_send_message(s->secret, text, sizeof text);
+		s->at = host(how / 4);
+	}
 	if (how & 128)
 		secret_end(s->secret);
 	l->sw.w.now_us = l->fw.w.now_us;

@@ -139,3 +139,11 @@ udx_send_message(struct udx_stream *s, const void *p, size_t len)
 	s->message_len = len;
 	return 0;
 }
+
+int
+udx_send_message_by(struct udx_stream *s, const struct udx_path *path,
+    const void *p, size_t len)
+{
+	(void)path;
+	return udx_send_message(s, p, len);
+}

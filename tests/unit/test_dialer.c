@@ -478,25 +478,147 @@ move_server(const struct addr *to)
 	rig.server.alive_len = 1;
 }
 
-/* What is sealed by the peer, from wherever it comes, says where it is. */
+/* The words of conn_move.c. */
+enum { HERE, CHALLENGE, ECHO, WORD_LEN = 9 };
+
+static void
+server_says(uint8_t word, const uint8_t *nonce)
+{
+	uint8_t m[WORD_LEN] = {word};
+
+	if (nonce != NULL)
+		memcpy(m + 1, nonce, WORD_LEN - 1);
+	ck_assert_int_eq(
+	    secret_send_message(rig.server.secret, m, sizeof m), 0);
+	peer_rig_run_ms(&rig, 200);
+}
+
+/* The next word that has come to the server, which must be this one. */
+static void
+server_hears(uint8_t word, uint8_t nonce[WORD_LEN - 1])
+{
+	uint8_t plain[UDX_MTU_MAX];
+	struct udx_message m;
+
+	ck_assert(udx_next_message(rig.server.stream, &m));
+	ck_assert_int_eq(
+	    secret_open_message(rig.server.secret, &m, plain), WORD_LEN);
+	ck_assert_uint_eq(plain[0], word);
+	memcpy(nonce, plain + 1, WORD_LEN - 1);
+}
+
+static bool
+goes_to(const struct conn *c, const struct addr *a)
+{
+	struct addr now = conn_remote(c);
+
+	return addr_equal(&now, a);
+}
+
+/* What is sealed by the peer says where it is; what it reads there proves it.
+ */
 START_TEST(follows_a_peer_that_moves)
 {
 	struct rig_server *s = &rig.server;
 	struct conn *c = open_to_native();
-	struct addr moved = addr_v4(198, 51, 100, 77, 4711), now;
+	struct addr moved = addr_v4(198, 51, 100, 77, 4711);
+	struct addr before = conn_remote(c);
+	uint8_t nonce[WORD_LEN - 1];
 	struct bytes got;
 	int err = 0;
 
 	move_server(&moved);
-	ck_assert_int_eq(secret_send_message(s->secret, "here", 4), 0);
-	peer_rig_run_ms(&rig, 500);
-	now = conn_remote(c);
-	ck_assert(addr_equal(&now, &moved));
+	server_says(HERE, NULL);
+	ck_assert(goes_to(c, &before));
+	server_hears(CHALLENGE, nonce);
+	server_says(ECHO, nonce);
+	ck_assert(goes_to(c, &moved));
 	ck_assert_uint_eq(node_stats(rig.node)->moves, 1);
+	server_hears(HERE, nonce);
 	ck_assert_int_eq(conn_write(c, "hello", 5), 5);
 	peer_rig_run_ms(&rig, 500);
 	got = secret_peek(s->secret, NULL, &err);
 	ck_assert_uint_eq(got.len, 5);
+}
+END_TEST
+
+/* A peer that forges its address has nothing sent there but as much as it has
+ * spent, and no byte of the stream. */
+START_TEST(sends_nothing_to_a_forged_address)
+{
+	struct conn *c = open_to_native();
+	struct addr victim = addr_v4(198, 51, 100, 66, 6666);
+	struct addr before = conn_remote(c);
+	static const uint8_t much[20000];
+	size_t from = rig.world.sent_len, packets = 0;
+	uint8_t guess[WORD_LEN - 1] = {0};
+
+	rig.server.at = victim;
+	for (unsigned i = 0; i < 10; i++)
+		server_says(i % 2 == 0 ? HERE : ECHO, guess);
+	ck_assert_int_gt(conn_write(c, much, sizeof much), 0);
+	peer_rig_run_ms(&rig, 3000);
+	ck_assert(goes_to(c, &before));
+	for (size_t i = from; i < rig.world.sent_len; i++) {
+		const struct fake_sent *d = &rig.world.sent[i];
+
+		if (!addr_equal(&d->meta.to, &victim))
+			continue;
+		packets++;
+		ck_assert_uint_le(d->len,
+		    UDX_HEADER_LEN + SECRET_MESSAGE_OVERHEAD + WORD_LEN);
+	}
+	ck_assert_uint_ge(packets, 1);
+	ck_assert_uint_le(packets, 5);
+}
+END_TEST
+
+/* A nonce is for one address, and for a while. */
+START_TEST(believes_an_echo_where_it_was_asked)
+{
+	static const struct {
+		uint16_t port;
+		uint32_t after_ms;
+		uint8_t change;
+		bool moves;
+	} rows[] = {
+	    {4711, 0, 0, true},
+	    {4711, 9000, 0, true},
+	    {4711, 20001, 0, false},
+	    {4712, 0, 0, false},
+	    {4711, 0, 1, false},
+	};
+	struct conn *c = open_to_native();
+	struct addr asked = addr_v4(198, 51, 100, 77, 4711), from = asked;
+	uint8_t nonce[WORD_LEN - 1];
+
+	move_server(&asked);
+	server_says(HERE, NULL);
+	server_hears(CHALLENGE, nonce);
+	peer_rig_run_ms(&rig, rows[_i].after_ms);
+	from.port = rows[_i].port;
+	move_server(&from);
+	nonce[7] ^= rows[_i].change;
+	server_says(ECHO, nonce);
+	ck_assert(goes_to(c, &from) == rows[_i].moves);
+}
+END_TEST
+
+/* Words of a later version, and empty ones, mean nothing. */
+START_TEST(ignores_unknown_words)
+{
+	struct conn *c = open_to_native();
+	struct addr moved = addr_v4(198, 51, 100, 77, 4711);
+	struct udx_message m;
+
+	move_server(&moved);
+	for (unsigned word = ECHO + 1; word < 256; word += 7)
+		server_says((uint8_t)word, NULL);
+	ck_assert_int_eq(secret_send_message(rig.server.secret, NULL, 0), 0);
+	ck_assert_int_eq(secret_send_message(rig.server.secret, "\0", 1), 0);
+	peer_rig_run_ms(&rig, 200);
+	ck_assert(!udx_next_message(rig.server.stream, &m));
+	ck_assert(!goes_to(c, &moved));
 }
 END_TEST
 
@@ -763,6 +885,9 @@ t_suite(void)
 	add_search_tests(tc);
 	add_answer_tests(tc);
 	tcase_add_test(tc, follows_a_peer_that_moves);
+	tcase_add_test(tc, sends_nothing_to_a_forged_address);
+	tcase_add_loop_test(tc, believes_an_echo_where_it_was_asked, 0, 5);
+	tcase_add_test(tc, ignores_unknown_words);
 	tcase_add_test(tc, follows_nobody_else);
 	tcase_add_test(tc, says_where_it_is);
 	tcase_add_loop_test(tc, closes_at_any_time, 0, 120);
