@@ -43,6 +43,7 @@
 	X(forward_refused,   "signalling messages not forwarded, budget or destination") \
 	X(moves,             "connections that followed their peer to another address") \
 	X(lifetimes,         "measurements of how long the NAT remembers") \
+	X(mends,             "dials for a new path of open connections") \
 	X(punches,           "hole punches begun") \
 	X(probes_sent,       "punch probes sent") \
 	X(probes_received,   "punch probes received") \

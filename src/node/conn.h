@@ -53,7 +53,8 @@ void node_answer(struct node *n, uint32_t conn, bool accept);
 
 struct node_connect {
 	const uint8_t *key;          /* of the peer; copied */
-	const struct key_pair *keys; /* ours, for the length of the call;
+	const struct key_pair *keys; /* ours, borrowed until NEWS_CLOSED or
+					node_conn_close(), for new paths;
 					NULL: the node's identity */
 	const struct addr *relays;   /* nodes that may know the peer; copied */
 	size_t relays_len;

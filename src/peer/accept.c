@@ -173,7 +173,8 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 	    .version = PAYLOAD_VERSION,
 	    .flags = PAYLOAD_UDX | PAYLOAD_SECRET_STREAM,
 	    .error = error,
-	    .features = PAYLOAD_NATIVE | PAYLOAD_REUSABLE,
+	    .features = PAYLOAD_NATIVE | PAYLOAD_REUSABLE |
+			(in->theirs.features & PAYLOAD_MENDS),
 	};
 	uint8_t plain[PAYLOAD_LEN_MAX];
 	struct noise_secrets secrets;

@@ -23,7 +23,8 @@ enum tell {
 static void
 tell(struct conn *c, enum tell what)
 {
-	c->tell |= what;
+	if (!c->mends)
+		c->tell |= what;
 	peers_stir(c->peers, &c->stirred);
 }
 
@@ -101,7 +102,9 @@ set_up(struct conn *c, const struct conn_spec *spec, int *err)
 	c->stirred.next = next;
 	c->number = peers_number(p);
 	c->listener = spec->listener;
-	c->known = spec->listener == 0;
+	c->known = spec->listener == 0 && !spec->mends;
+	c->mends = spec->mends;
+	c->own = spec->own;
 	memcpy(c->key, spec->key, KEY_LEN);
 	memcpy(c->own_key, spec->own_key, KEY_LEN);
 	c->settled = spec->settled;
@@ -192,6 +195,8 @@ conn_fail(struct conn *c, int err)
 {
 	if (c->state == CONN_CLOSED)
 		return;
+	if (c->mends && c->state != CONN_OPEN)
+		conn_mend_failed(c, err);
 	settle(c, err);
 	c->state = CONN_CLOSED;
 	c->err = err;
@@ -312,8 +317,8 @@ prove(struct conn *c)
 	c->state = CONN_OPEN;
 	c->holds = true;
 	punch_hold(c->peers->base.punch);
-	c->known = true;
-	dht_stats(c->peers->base.dht)->conns_opened++;
+	c->known = !c->mends;
+	dht_stats(c->peers->base.dht)->conns_opened += !c->mends;
 	conn_note_path(c, ATTEMPT_OPEN, &c->paths[c->current]);
 	conn6_settle(c);
 	conn_messages(c); /* they may have come before the header */
@@ -322,6 +327,8 @@ prove(struct conn *c)
 	/* That the client reaches us does not say that we reach it. */
 	if (c->initiator || c->puncher == NULL)
 		confirm(c);
+	if (c->mends)
+		conn_mend_opened(c);
 }
 
 /* Closed on both sides; what came in before is still the reader's. */
@@ -484,6 +491,12 @@ conn_set_rtt(struct conn *c, uint64_t rtt_us)
 	c->rtt_us = rtt_us;
 }
 
+bool
+conn_mends(const struct conn *c)
+{
+	return c->mends;
+}
+
 void
 conn_set_native(struct conn *c)
 {
@@ -502,8 +515,8 @@ conn_to_reuse(const struct peers *p, const uint8_t *key)
 	struct conn *c = p->conns;
 
 	while (c != NULL &&
-	       (c->state != CONN_OPEN || !c->reusable || conn6_is_current(c) ||
-		   memcmp(c->key, key, KEY_LEN) != 0))
+	       (c->state != CONN_OPEN || !c->reusable || c->mends ||
+		   conn6_is_current(c) || memcmp(c->key, key, KEY_LEN) != 0))
 		c = c->hh.next;
 	return c;
 }
@@ -522,7 +535,7 @@ peers_nth(const struct peers *p, uint32_t i)
 {
 	struct conn *c = p->conns;
 
-	while (c != NULL && i-- > 0)
+	while (c != NULL && (c->mends || i-- > 0))
 		c = c->hh.next;
 	return c;
 }

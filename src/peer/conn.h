@@ -34,9 +34,11 @@ enum conn_path_kind {
 };
 
 struct conn_spec {
-	const uint8_t *key;     /* of the peer; copied */
-	const uint8_t *own_key; /* copied */
-	uint32_t listener;      /* through which it comes; 0: dialed */
+	const uint8_t *key;         /* of the peer; copied */
+	const uint8_t *own_key;     /* copied */
+	const struct key_pair *own; /* of one that is dialed; borrowed */
+	uint32_t listener;          /* through which it comes; 0: dialed */
+	bool mends; /* only finds a path for others: nobody hears of it */
 	/*
 	 * Called once, when it opens (err 0) or ends before that, to whoever
 	 * works on it: dialer, listener, puncher. It is still there then, and
@@ -53,6 +55,8 @@ uint32_t conn_number(const struct conn *c);
 
 /* Our stream's id, for the payload of the handshake. */
 uint32_t conn_udx_id(const struct conn *c);
+
+bool conn_mends(const struct conn *c);
 
 /* Tells PEER_OFFER: the application decides. The peer is said to be there. */
 void conn_offer(struct conn *c, const struct addr *said);

@@ -8,7 +8,8 @@
  *	who moved		who stayed
  *	here -----------------> from another address than the stream's
  *	     <----------------- challenge, to there, with a nonce
- *	echo -----------------> whoever reads there has the keys: the stream moves
+ *	echo -----------------> whoever reads there has the keys: the stream
+ *moves
  *	     <----------------- here: go on at once
  *
  * As in RFC 9000 §8.2, an address is not believed before it has answered: else
@@ -28,6 +29,11 @@ enum {
 	NONCE_LEN = 8,
 	WORD_LEN = 1 + NONCE_LEN,
 	AGAIN_MS = 1000,
+	/* So often in vain, and neither NAT lets the other end in. */
+	MEND_AFTER = 2,
+	/* And nobody looks on. Longer than UDX waits by itself, which would end
+	 * the stream while a path is looked for. RFC 7675 §5.1. */
+	SILENT_MAX = 30,
 	/* A nonce holds for one to two of these, and no more state is kept. */
 	EPOCH_US = 10 * 1000000,
 };
@@ -64,8 +70,7 @@ static void
 say(struct conn *c, enum word word, const uint8_t *nonce, int sock,
     const struct addr *to)
 {
-	struct udx_path path = {
-	    .sock = sock, .to = *to, .id = c->peer_udx_id};
+	struct udx_path path = {.sock = sock, .to = *to, .id = c->peer_udx_id};
 	uint8_t m[WORD_LEN] = {(uint8_t)word};
 
 	if (nonce != NULL)
@@ -74,12 +79,18 @@ say(struct conn *c, enum word word, const uint8_t *nonce, int sock,
 }
 
 void
+conn_here(struct conn *c, int sock, const struct addr *to)
+{
+	say(c, HERE, NULL, sock, to);
+}
+
+void
 conn_say_here(struct conn *c)
 {
 	struct udx_status st;
 
 	udx_status(c->udx, &st);
-	say(c, HERE, NULL, st.path.sock, &st.path.to);
+	conn_here(c, st.path.sock, &st.path.to);
 }
 
 /* ---- who is not heard ---- */
@@ -89,8 +100,18 @@ wait_on(struct conn *c)
 {
 	struct peers *p = c->peers;
 
-	timer_arm(p->timers, &c->stuck,
-	    p->world->now_us + AGAIN_MS * UINT64_C(1000));
+	timer_arm(
+	    p->timers, &c->stuck, p->world->now_us + AGAIN_MS * UINT64_C(1000));
+}
+
+static void
+stop(struct conn *c)
+{
+	udx_set_patient(c->udx, false);
+	c->moved = false;
+	c->silent = 0;
+	c->mend_us = 0;
+	c->mend_wait_ms = 0;
 }
 
 /* Until anything comes, or nothing is under way. */
@@ -103,10 +124,19 @@ on_stuck(struct timer *t)
 	if (c->state != CONN_OPEN)
 		return;
 	udx_status(c->udx, &st);
-	if (st.packets_in != c->packets_in || st.in_flight == 0)
+	if (st.packets_in != c->packets_in ||
+	    (st.in_flight == 0 && st.waiting == 0 && !c->moved)) {
+		stop(c);
 		return;
+	}
+	if (++c->silent > SILENT_MAX) {
+		conn_fail(c, ERR_TIMEOUT);
+		return;
+	}
 	conn_say_here(c);
 	wait_on(c);
+	if (c->silent > MEND_AFTER)
+		conn_mend(c);
 }
 
 void
@@ -121,25 +151,40 @@ conn_moves_fini(struct conn *c)
 	timer_disarm(c->peers->timers, &c->stuck);
 }
 
-void
-conn_stuck(struct conn *c)
+static void
+begin(struct conn *c)
 {
 	struct udx_status st;
 
-	if (c->state != CONN_OPEN || !c->native || timer_armed(&c->stuck))
-		return;
 	udx_status(c->udx, &st);
 	c->packets_in = st.packets_in;
+	udx_set_patient(c->udx, true);
 	conn_say_here(c);
 	wait_on(c);
+}
+
+/* Those that mend others have no time to be mended. */
+static bool
+may_move(const struct conn *c)
+{
+	return c->state == CONN_OPEN && c->native && !c->mends;
+}
+
+void
+conn_stuck(struct conn *c)
+{
+	if (may_move(c) && !timer_armed(&c->stuck))
+		begin(c);
 }
 
 void
 peers_moved(struct peers *p)
 {
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
-		if (c->state == CONN_OPEN && c->native)
-			conn_say_here(c);
+		if (may_move(c)) {
+			c->moved = true;
+			begin(c);
+		}
 }
 
 /* ---- what is said ---- */
@@ -174,7 +219,7 @@ is_echo(const struct conn *c, const struct udx_message *m, const uint8_t *got)
 static void
 on_word(struct conn *c, const struct udx_message *m, const uint8_t *word)
 {
-	if (!conn_may_use(c, m->sock))
+	if (!conn_may_stay(c, m->sock))
 		return;
 	switch (word[0]) {
 	case HERE:
@@ -184,8 +229,7 @@ on_word(struct conn *c, const struct udx_message *m, const uint8_t *word)
 		say(c, ECHO, word + 1, m->sock, &m->from);
 		break;
 	case ECHO:
-		if (is_echo(c, m, word + 1) &&
-		    conn_move(c, m->sock, &m->from))
+		if (is_echo(c, m, word + 1) && conn_move(c, m->sock, &m->from))
 			conn_say_here(c);
 		break;
 	default: /* of a later version */

@@ -241,11 +241,29 @@ conn_paths_settle(struct conn *c)
 }
 
 bool
+conn_may_stay(const struct conn *c, int sock)
+{
+	return conn_may_use(c, sock) || socks_last(c->peers, sock) ||
+	       socks_has(c->peers, sock);
+}
+
+bool
 conn_goes_by(const struct conn *c, int sock, const struct addr *to)
 {
 	const struct conn_path *path = &c->paths[c->current];
 
 	return path->sock == sock && addr_equal(&path->to, to);
+}
+
+/* The socket that it goes by stays open for it; the one before may go. */
+static void
+keep_sock(struct conn *c, int sock)
+{
+	int before = c->sock;
+
+	c->sock = peers_has_socket(c->peers, sock) ? WORLD_NO_SOCK : sock;
+	if (before != WORLD_NO_SOCK && before != c->sock)
+		socks_leave(c->peers, before);
 }
 
 bool
@@ -257,14 +275,17 @@ conn_move(struct conn *c, int sock, const struct addr *to)
 	struct udx_path up = udx_path_of(c, &moved);
 	uint8_t known = find(c, sock, to);
 
-	if (conn_goes_by(c, sock, to) || !conn_may_use(c, sock) ||
+	if (conn_goes_by(c, sock, to) || !conn_may_stay(c, sock) ||
 	    udx_change_path(c->udx, &up) != 0)
 		return false;
 	if (known < c->paths_len)
 		c->current = known;
 	else
 		c->paths[c->current] = moved;
-	if (c->state == CONN_OPEN)
-		dht_stats(c->peers->base.dht)->moves++;
+	if (c->state != CONN_OPEN)
+		return true;
+	if (c->puncher == NULL)
+		keep_sock(c, sock);
+	dht_stats(c->peers->base.dht)->moves++;
 	return true;
 }

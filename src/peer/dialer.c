@@ -169,6 +169,9 @@ take_paths(struct dial *d, struct answer *a)
 	int err = answer_verdict(a);
 	bool found;
 
+	/* To anybody else it would be one more connection. */
+	if (conn_mends(d->conn) && !(a->payload.features & PAYLOAD_MENDS))
+		err = ERR_NOT_FOUND;
 	if (err == 0)
 		err =
 		    conn_shaken(d->conn, &a->secrets, true, a->payload.udx_id);
@@ -429,6 +432,8 @@ make_message(struct dial *d, const struct key_pair *own)
 	size_t len;
 	int err;
 
+	if (conn_mends(d->conn))
+		payload.features |= PAYLOAD_MENDS;
 	peers_describe(p, &payload);
 	len = payload_encode(&payload, plain, sizeof plain);
 	p->world->ops->random(p->world, seed, sizeof seed);
@@ -448,7 +453,9 @@ gather_known(struct dial *d, const struct dial_spec *spec)
 	struct addr known[RELAYS_KEPT], server;
 	size_t n = relays_get(&p->relays, d->key, known);
 
-	add_peer(d);
+	/* What is to be mended leads nowhere. */
+	if (!spec->mends)
+		add_peer(d);
 	if (records_forward_for(p->base.records, d->target, &server))
 		add_try(d, &server);
 	for (size_t i = 0; i < spec->relays_len; i++)
@@ -486,6 +493,8 @@ dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 {
 	struct conn_spec cs = {.key = spec->key,
 	    .own_key = spec->own->public_key,
+	    .own = spec->own,
+	    .mends = spec->mends,
 	    .settled = on_settled};
 	struct dial *d;
 	int err;

@@ -16,10 +16,11 @@
 
 struct dial_spec {
 	const uint8_t *key;         /* of the peer; copied */
-	const struct key_pair *own; /* for the length of the call */
+	const struct key_pair *own; /* borrowed for the connection's life */
 	const struct addr *relays;  /* nodes that may know it; copied */
 	size_t relays_len;
 	uint32_t timeout_ms; /* overall; 0: 30 s */
+	bool mends;          /* for conn_mend(): PAYLOAD_MENDS */
 };
 
 /*

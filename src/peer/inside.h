@@ -9,6 +9,7 @@
  *	conn_ipv6.c  the socket of IPv6, and the ways by it
  *	conn_punch.c its hole punching, and the sockets that come of it
  *	conn_move.c  open streams whose peer has another address
+ *	conn_mend.c  a new path for open streams, by another connection
  *	socks.c	     sockets of punching that outlive their connections
  *	dialer.c     from a key to a handshake, and the paths that follow
  *	answer.c     what a server's answer says, and which paths follow
@@ -60,7 +61,7 @@ struct peers {
 	int sock6; /* of IPv6, or WORLD_NO_SOCK */
 	uint16_t port6;
 	uint8_t move_secret[MOVE_SECRET_LEN]; /* of the nonces of moves */
-	struct secret_budget frames; /* of all connections together */
+	struct secret_budget frames;          /* of all connections together */
 	struct socks socks;
 	struct relays relays;
 	struct attempts attempts;
@@ -128,10 +129,17 @@ struct conn {
 	struct timer knock;
 	uint32_t knock_ms;
 
-	bool native;         /* the peer is of this project */
-	bool holds;          /* the punch room knows that it is open */
-	struct timer stuck;  /* while it is not heard */
-	uint64_t packets_in; /* when that began */
+	const struct key_pair *own; /* of one that was dialed; borrowed */
+	bool native;                /* the peer is of this project */
+	bool holds;                 /* the punch room knows that it is open */
+	struct timer stuck;         /* while it is not heard */
+	uint64_t packets_in;        /* when that began */
+	bool moved;     /* we may be elsewhere, and should be heard */
+	uint8_t silent; /* seconds since */
+	bool mends;     /* carries nothing: finds a path for others */
+	uint64_t opened_us;
+	uint64_t mend_us; /* when such a one may be dialed again */
+	uint32_t mend_wait_ms;
 
 	struct addr v6[CONN_V6_MAX]; /* that the peer lists */
 	uint8_t v6_len, v6_beats, v6_answers;
@@ -180,6 +188,9 @@ bool conn_is_two_way(const struct conn *c);
 /* Sockets of other attempts end with those. */
 bool conn_may_use(const struct conn *c, int sock);
 
+/* Ours, and open as long as a stream goes by it. */
+bool conn_may_stay(const struct conn *c, int sock);
+
 /* The open stream goes there. */
 bool conn_goes_by(const struct conn *c, int sock, const struct addr *to);
 
@@ -226,6 +237,26 @@ void conn_stuck(struct conn *c);
 
 /* Messages beside the stream have come. */
 void conn_messages(struct conn *c);
+
+/* As if we had moved there: the peer is asked to come, and we follow. */
+void conn_here(struct conn *c, int sock, const struct addr *to);
+
+/* ---- conn_mend.c ---- */
+
+/* Nothing is heard of its peer: looks for a new path to it, if we dialed. */
+void conn_mend(struct conn *c);
+
+/* Of one that was made for that: it is open. */
+void conn_mend_opened(struct conn *m);
+
+/* It did not open: where the peer knows of no such stream, as after a restart,
+ * those that wait for it end. */
+void conn_mend_failed(struct conn *m, int err);
+
+/* We have accepted an open stream between these keys. Another connection that
+ * was to mend it ends. */
+bool conn_mend_accept(
+    struct peers *p, const uint8_t *own_key, const uint8_t *key);
 
 /* Where the stream goes, or family none. */
 struct addr conn_remote(const struct conn *c);

@@ -18,8 +18,7 @@ peers_new(const struct peers_base *b)
 	p->timers = dht_timers(b->dht);
 	TAILQ_INIT(&p->stirred);
 	TAILQ_INIT(&p->socks);
-	p->world->ops->random(
-	    p->world, p->move_secret, sizeof p->move_secret);
+	p->world->ops->random(p->world, p->move_secret, sizeof p->move_secret);
 	secret_budget_init(&p->frames, dht_limits(b->dht)->frame_bytes);
 	relays_init(
 	    &p->relays, dht_limits(b->dht)->remembered, dht_hash_key(b->dht));

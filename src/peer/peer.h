@@ -102,7 +102,8 @@ bool peers_poll(struct peers *p, struct peer_event *out);
 /* The connection of that number, or NULL if it has ended. */
 struct conn *peers_conn(const struct peers *p, uint32_t number);
 
-/* The i-th in the order in which they began, or NULL. */
+/* The i-th in the order in which they began, of those that an application
+ * knows or will; or NULL. */
 struct conn *peers_nth(const struct peers *p, uint32_t i);
 
 /* The i-th attempt for the key (NULL: any), latest first; NULL at the end. */

@@ -112,10 +112,9 @@ session_settled(void *owner, struct conn *c, int err)
 	struct session *s = owner;
 	struct listener *l = listener_of(s->ls, s->listener);
 
-	(void)c;
 	s->conn = NULL;
 	s->answer_sock = WORLD_NO_SOCK; /* the stream's, or closed */
-	if (l != NULL)
+	if (l != NULL && !conn_mends(c))
 		l->accepted += err == 0;
 	finish(s);
 }
@@ -268,12 +267,14 @@ session_new(struct listener *l, const struct incoming *in,
 }
 
 static int
-make_conn(struct session *s, const struct listener *l, const uint8_t *key)
+make_conn(
+    struct session *s, const struct listener *l, const struct incoming *in)
 {
 	struct conn_spec spec = {
-	    .key = key,
+	    .key = in->noise.rs,
 	    .own_key = l->keys->public_key,
 	    .listener = l->number,
+	    .mends = (in->theirs.features & PAYLOAD_MENDS) != 0,
 	    .settled = session_settled,
 	    .owner = s,
 	};
@@ -325,14 +326,18 @@ answer(struct session *s, const struct incoming *in, uint64_t error)
 static int
 begin(struct session *s, struct listener *l, const struct incoming *in)
 {
+	bool mends = (in->theirs.features & PAYLOAD_MENDS) != 0;
 	uint64_t error = accept_verdict(&in->theirs);
 	int err;
 
+	if (error == SIGNAL_OK && mends &&
+	    !conn_mend_accept(s->ls->peers, l->keys->public_key, in->noise.rs))
+		error = SIGNAL_ABORTED;
 	if (error != SIGNAL_OK)
 		return answer(s, in, error);
-	if ((err = make_conn(s, l, in->noise.rs)) != 0)
+	if ((err = make_conn(s, l, in)) != 0)
 		return err;
-	return l->ask ? ask(s, in) : answer(s, in, SIGNAL_OK);
+	return l->ask && !mends ? ask(s, in) : answer(s, in, SIGNAL_OK);
 }
 
 /* Undone as if it had never come: a copy may fare better. */

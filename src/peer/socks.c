@@ -76,16 +76,32 @@ on_time(struct timer *t)
 		drop(s);
 }
 
-void
-socks_leave(struct peers *p, int sock)
+static struct sock_left *
+find(const struct peers *p, int sock)
 {
 	struct sock_left *s;
 
 	TAILQ_FOREACH (s, &p->socks, link)
-		if (s->sock == sock) {
-			stay(s);
-			return;
-		}
+		if (s->sock == sock)
+			return s;
+	return NULL;
+}
+
+bool
+socks_has(const struct peers *p, int sock)
+{
+	return find(p, sock) != NULL;
+}
+
+void
+socks_leave(struct peers *p, int sock)
+{
+	struct sock_left *s = find(p, sock);
+
+	if (s != NULL) {
+		stay(s);
+		return;
+	}
 	if ((s = calloc(1, sizeof *s)) == NULL) {
 		close_now(p, sock);
 		return;

@@ -4,8 +4,7 @@
  *
  * The one that won lives as long as the stream (07 D5, P13), or any other that
  * goes by it, and some seconds more, for a peer that has not heard yet that it
- * is over. Uses: base, punch,
- * udx.
+ * is over. Uses: base, punch, udx.
  */
 #ifndef PEER_SOCKS_H
 #define PEER_SOCKS_H
@@ -26,6 +25,9 @@ void socks_leave(struct peers *p, int sock);
  * own, or an open connection goes by it. Others close at any time.
  */
 bool socks_last(const struct peers *p, int sock);
+
+/* It was left, and is still open. */
+bool socks_has(const struct peers *p, int sock);
 
 /* Closes all that were left, at once. */
 void socks_fini(struct peers *p);

@@ -40,7 +40,10 @@ enum payload_flag {
 /* Bits of `features`. */
 enum payload_feature {
 	PAYLOAD_REUSABLE = 1, /* the socket serves further connections */
-	PAYLOAD_NATIVE = 64,  /* a node of this project, and what it can do */
+	/* A path is sought for open streams between the same keys, and nothing
+	 * else is wanted; only to PAYLOAD_NATIVE, which says it back. */
+	PAYLOAD_MENDS = 32,
+	PAYLOAD_NATIVE = 64, /* a node of this project, and what it can do */
 };
 
 /* Why a side refuses; any other number does too. Spec 03 §10. */

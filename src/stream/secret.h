@@ -137,8 +137,8 @@ int secret_send_message(struct secret *s, const void *p, size_t len);
  * The same over another path, at once or not at all; also after our side has
  * ended, while the stream is still to arrive.
  */
-int secret_send_message_by(struct secret *s, const struct udx_path *path,
-    const void *p, size_t len);
+int secret_send_message_by(
+    struct secret *s, const struct udx_path *path, const void *p, size_t len);
 
 /*
  * Opens a message of the peer into out (at least m->payload.len bytes): its

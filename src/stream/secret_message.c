@@ -117,8 +117,8 @@ secret_send_message(struct secret *s, const void *p, size_t len)
 }
 
 int
-secret_send_message_by(struct secret *s, const struct udx_path *path,
-    const void *p, size_t len)
+secret_send_message_by(
+    struct secret *s, const struct udx_path *path, const void *p, size_t len)
 {
 	uint8_t buf[UDX_MTU_MAX];
 

@@ -85,7 +85,7 @@ pattern(uint64_t number, uint64_t at)
 static void
 say(struct call *c)
 {
-	uint64_t total = HEAD + c->spec.bytes;
+	uint64_t total = HEAD + c->spec.bytes - (c->held ? c->spec.late : 0);
 	uint8_t buf[PIECE];
 	ptrdiff_t n = 1;
 

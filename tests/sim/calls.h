@@ -30,6 +30,7 @@ struct call_spec {
 	uint32_t relays_len;
 	uint32_t bytes;   /* of the pattern */
 	uint64_t hold_us; /* the caller does not end before so long after */
+	uint32_t late;    /* of the bytes, said after that */
 	call_done *done;  /* when it has ended, or NULL */
 	void *arg;
 };

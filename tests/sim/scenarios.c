@@ -14,6 +14,7 @@
 	X(sleep)                                                               \
 	X(bootgone)                                                            \
 	X(slow)                                                                \
+	X(mend)                                                                \
 	X(natdrift)                                                            \
 	X(reach)                                                               \
 	X(streams)                                                             \

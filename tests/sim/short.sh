@@ -26,6 +26,7 @@ scenario connect --nodes 40 --minutes 2 --amount 60 --loss 3 --full 10
 scenario cross --nodes 30 --amount 40
 scenario crowd --nodes 30 --amount 100
 scenario drift --nodes 30 --amount 5
+scenario mend --nodes 30 --minutes 60
 scenario handshakes --nodes 30 --amount 12000
 scenario punch --nodes 40 --amount 4
 scenario punchgrid --nodes 40 --amount 2

@@ -583,7 +583,7 @@ START_TEST(believes_an_echo_where_it_was_asked)
 		bool moves;
 	} rows[] = {
 	    {4711, 0, 0, true},
-	    {4711, 9000, 0, true},
+	    {4711, 5000, 0, true},
 	    {4711, 20001, 0, false},
 	    {4712, 0, 0, false},
 	    {4711, 0, 1, false},
@@ -656,13 +656,58 @@ START_TEST(says_where_it_is)
 	peer_rig_run_ms(&rig, 1000);
 	move_server(&at);
 	s->at = addr_v4(198, 51, 100, 66, 6666); /* it is not heard */
-	peer_rig_run_ms(&rig, 6000);
+	peer_rig_run_ms(&rig, 2500);
 	ck_assert(udx_next_message(s->stream, &m));
 
 	move_server(&at);
 	peers_moved(rig.node->peers);
 	peer_rig_run_ms(&rig, 100);
 	ck_assert(udx_next_message(s->stream, &m));
+}
+END_TEST
+
+/* ---- a new path for what is open ---- */
+
+/* What the server's second answer says, and what becomes of the stream. */
+static const struct {
+	uint64_t first, second; /* features */
+	uint64_t error;
+	unsigned dials;
+	int err; /* of the stream; 0: it is still there */
+} mendings[] = {
+    {PAYLOAD_NATIVE, PAYLOAD_NATIVE | PAYLOAD_MENDS, SIGNAL_ABORTED, 1,
+	ERR_RESET},
+    /* Another node with the same key that knows of no such thing. */
+    {PAYLOAD_NATIVE, PAYLOAD_NATIVE, SIGNAL_OK, 3, 0},
+    {PAYLOAD_NATIVE, 0, SIGNAL_ABORTED, 3, 0},
+    /* The reference would take it for one more connection. */
+    {0, 0, SIGNAL_OK, 0, ERR_TIMEOUT},
+};
+
+START_TEST(looks_for_a_new_path)
+{
+	struct rig_server *s = &rig.server;
+	unsigned before;
+
+	add(RIG_KNOWS, 3);
+	s->payload.features = mendings[_i].first;
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	before = s->sessions;
+	s->keeps = true;
+	s->payload.features = mendings[_i].second;
+	s->payload.error = mendings[_i].error;
+	s->alive_len = 0;
+	ck_assert_int_eq(
+	    conn_write(peers_nth(rig.node->peers, 0), "hello", 5), 5);
+	peer_rig_run_ms(&rig, 20000);
+	ck_assert_uint_eq(s->sessions - before, mendings[_i].dials);
+	ck_assert_uint_eq(node_stats(rig.node)->mends, mendings[_i].dials);
+	if (mendings[_i].dials > 0)
+		ck_assert_uint_ne(s->client.features & PAYLOAD_MENDS, 0);
+	ck_assert_uint_eq(rig.opened, 1);
+	ck_assert_uint_eq(rig.closed, mendings[_i].err != 0);
+	ck_assert_int_eq(rig.err, mendings[_i].err);
 }
 END_TEST
 
@@ -890,6 +935,7 @@ t_suite(void)
 	tcase_add_test(tc, ignores_unknown_words);
 	tcase_add_test(tc, follows_nobody_else);
 	tcase_add_test(tc, says_where_it_is);
+	tcase_add_loop_test(tc, looks_for_a_new_path, 0, T_ROWS(mendings));
 	tcase_add_loop_test(tc, closes_at_any_time, 0, 120);
 	tcase_add_test(tc, the_deadline_ends_it);
 	tcase_add_test(tc, refuses_what_cannot_be);

@@ -405,6 +405,29 @@ START_TEST(answered_with_error)
 }
 END_TEST
 
+/* A path for streams that there are none of; nobody is asked about that. */
+START_TEST(mends_nothing_that_is_not_there)
+{
+	struct peers_listen l = {.ask = true};
+	struct peer_event e;
+	struct client c;
+	struct rig g;
+
+	rig_init_as(&g, DHT_AUTO, SELF);
+	rig_listen(&g, &l);
+	client_init(&c, 1);
+	c.payload.features = PAYLOAD_NATIVE | PAYLOAD_MENDS;
+	client_write(&c, &g, 1);
+	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &c, 1), 0);
+	client_read(&c, &g);
+	ck_assert_uint_eq(c.answer.error, SIGNAL_ABORTED);
+	ck_assert_uint_ne(c.answer.features & PAYLOAD_MENDS, 0);
+	ck_assert(!told(&g, PEER_OFFER, &e));
+	ck_assert_uint_eq(conns(&g), 0);
+	rig_fini(&g);
+}
+END_TEST
+
 /* Every cut and every flipped bit: silence, and no state. */
 static void
 take_damaged(const uint8_t *buf, size_t len, void *arg)
@@ -1198,6 +1221,7 @@ t_suite(void)
 	tcase_add_test(tc, relayed);
 	tcase_add_test(tc, open_server);
 	tcase_add_loop_test(tc, answered_with_error, 0, T_ROWS(errors));
+	tcase_add_test(tc, mends_nothing_that_is_not_there);
 	tcase_add_test(tc, damaged);
 	tcase_add_test(tc, copies_wait_for_one_decision);
 	tcase_add_test(tc, copies_after_the_end);
