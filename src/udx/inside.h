@@ -219,6 +219,7 @@ struct udx_stream {
 	bool reordering, recovering, timing; /* timing: for a timeout */
 	bool new_path;  /* nothing was acknowledged over it yet */
 	uint8_t probes; /* of the tail, unanswered */
+	bool unsure;    /* the last answer was to something sent twice */
 	uint32_t recover_seq;
 	uint8_t expiries, unanswered;
 	bool patient;         /* timeouts do not end it */

@@ -13,6 +13,8 @@ enum {
 	/* Of a tail, on a path over which nothing was acknowledged yet: it may
 	 * be a bad one, and the timeout is a second at least. */
 	PROBES_NEW_PATH = 3,
+	/* So few packets bring no answers that tell of what was sent again. */
+	FEW = 8,
 };
 
 static uint64_t
@@ -140,24 +142,39 @@ set_timer(struct udx_stream *s, bool timing, uint64_t wait_us)
 	alarm_set(s, ALARM_LOSS, udx_now(s) + wait_us);
 }
 
-/* The next probe, each wait twice the last, or the timeout after some. */
+/*
+ * The next probe, each wait twice the last, or the timeout after some. Of few
+ * packets the first counts from the last one's sending, whatever was
+ * acknowledged since.
+ */
 static void
 set_next(struct udx_stream *s)
 {
+	const struct flight *f = &s->flight;
+	uint64_t now = udx_now(s);
 	uint64_t rto = rtt_timeout(&s->rtt);
 	uint64_t pto = rtt_probe_timeout(&s->rtt) << s->probes;
 	uint8_t max = s->new_path ? PROBES_NEW_PATH : 1;
 	bool probe = s->probes < max && pto < rto;
 
+	if (probe && s->probes == 0 && f->out.len > 0 && flight_len(f) <= FEW) {
+		uint64_t due = flight_at(f, f->out.last)->cc.sent_us + pto;
+
+		pto = due > now ? due - now : pto;
+	}
 	set_timer(s, !probe, probe ? pto : rto);
 }
 
-/* A probe while all goes well, the timeout when not. */
+/*
+ * A probe while all goes well, the timeout when not. Of few packets the one
+ * that is sent again is the tail, which may be lost like any other.
+ */
 static void
 arm(struct udx_stream *s)
 {
 	const struct flight *f = &s->flight;
-	bool well = !s->recovering && f->sacked == 0 && f->lost.len == 0;
+	bool calm = !s->recovering && f->sacked == 0;
+	bool well = f->lost.len == 0 && (calm || flight_len(f) <= FEW);
 
 	if (flight_len(f) == 0)
 		s->due[ALARM_LOSS] = WORLD_NEVER;
@@ -273,6 +290,13 @@ loss_settle(struct udx_stream *s)
 	if (sample != 0) {
 		rtt_sample(&s->rtt, sample, now);
 		s->sample_us = 0;
+		s->unsure = false;
+	} else if (s->probes > 0) {
+		/* One may have been lost. Of two in a row the path is longer
+		 * than believed, or each would be sent twice for ever. */
+		if (s->unsure)
+			rtt_hint(&s->rtt, rtt_probe_timeout(&s->rtt));
+		s->unsure = true;
 	}
 	if (s->recovering && seq_diff(f->una, s->recover_seq) >= 0)
 		s->recovering = false;

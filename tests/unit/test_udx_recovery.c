@@ -186,6 +186,43 @@ START_TEST(a_second_try_spoils_nothing)
 }
 END_TEST
 
+/* What is sent again may be lost again, and nothing else tells of it. */
+START_TEST(a_second_loss_is_probed)
+{
+	struct lab_pair p;
+	struct dropper d = {0, 0, 2, 0};
+
+	lab_pair_init(&p, 1, &near);
+	udx_set_rtt(p.a->s, 20000);
+	drop(&p, &d);
+	p.written += lab_write(p.a, p.written, 100);
+	lab_run(&p.lab, LAB_MS);
+	ck_assert(lab_pair_carry(&p, 200, 200 * LAB_MS));
+	ck_assert_uint_eq(d.dropped, 2);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* A time that was said to be short does not have all sent twice for ever. */
+START_TEST(a_wrong_hint_is_unlearnt)
+{
+	struct lab_pair p;
+	struct lab_link link = {.delay_us = 150000};
+	uint64_t resent;
+
+	lab_pair_init(&p, 1, &link);
+	udx_set_rtt(p.a->s, 50000);
+	for (uint64_t i = 1; i <= 8; i++)
+		ck_assert(lab_pair_carry(&p, 100 * i, 60 * LAB_S));
+	ck_assert_uint_gt(p.a->s->rtt.min_at_us, 0);
+	resent = p.a->s->resent;
+	for (uint64_t i = 9; i <= 20; i++)
+		ck_assert(lab_pair_carry(&p, 100 * i, 60 * LAB_S));
+	ck_assert_uint_eq(p.a->s->resent, resent);
+	lab_pair_fini(&p);
+}
+END_TEST
+
 /* ---- a peer that is gone ---- */
 
 START_TEST(gives_up)
@@ -558,6 +595,8 @@ t_suite(void)
 	tcase_add_test(tc, slow_path_is_learnt);
 	tcase_add_test(tc, hint_saves_the_first);
 	tcase_add_test(tc, a_second_try_spoils_nothing);
+	tcase_add_test(tc, a_second_loss_is_probed);
+	tcase_add_test(tc, a_wrong_hint_is_unlearnt);
 	tcase_add_test(tc, gives_up);
 	tcase_add_test(tc, waits_while_a_path_is_sought);
 	tcase_add_test(tc, sleep_is_forgiven);
