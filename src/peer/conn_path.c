@@ -15,9 +15,7 @@ enum {
 	/* Within this a server's first packet is acknowledged, or it went
 	 * nowhere: less than the first timeout, which would repeat it. */
 	DOUBT_MS = 500,
-	/* A client that comes later than this has looked for a path. */
-	RTT_LIKELY_MAX_US = 1000000,
-	RTT_USUAL_US = 150000, /* if nothing is known: of most paths */
+	RTT_USUAL_US = 120000, /* of most paths */
 };
 
 static struct udx_path
@@ -112,7 +110,9 @@ is_sought(const struct conn *c)
 /*
  * For the first packet, which may be lost: the handshake went by a relay and
  * took longer than a packet on this path will. A server measures it by when its
- * client comes, unless it goes to the client.
+ * client comes, unless it goes to the client. If the client has looked for a
+ * path meanwhile, or something was lost, it says nothing: and a packet sent
+ * again too early costs less than one too late.
  */
 static uint64_t
 likely_rtt_us(const struct conn *c)
@@ -120,7 +120,7 @@ likely_rtt_us(const struct conn *c)
 	uint64_t since_us = c->peers->world->now_us - c->shaken_us;
 	uint64_t rtt_us = c->initiator ? c->rtt_us : since_us;
 
-	return rtt_us > 0 && rtt_us < RTT_LIKELY_MAX_US ? rtt_us : RTT_USUAL_US;
+	return rtt_us > 0 && rtt_us < RTT_USUAL_US ? rtt_us : RTT_USUAL_US;
 }
 
 void
@@ -234,6 +234,10 @@ conn_paths_settle(struct conn *c)
 	timer_disarm(p->timers, &c->knock);
 	if (c->initiator) {
 		follow(c);
+		/* The peer would have said that it has our header: it left
+		 * before the peer's NAT let it in. */
+		if (!conn_is_two_way(c))
+			udx_send_again(c->udx);
 		return;
 	}
 	c->knock.fire = on_doubt;

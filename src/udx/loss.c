@@ -263,6 +263,17 @@ loss_new_path(struct udx_stream *s)
 }
 
 void
+udx_send_again(struct udx_stream *s)
+{
+	if (s->closed || !s->connected || s->flight.out.len == 0)
+		return;
+	while (s->flight.out.len > 0)
+		(void)mark_lost(s, s->flight.out.first);
+	begin_recovery(s);
+	turn_want(s);
+}
+
+void
 loss_forgive(struct udx_stream *s)
 {
 	struct flight *f = &s->flight;

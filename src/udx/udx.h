@@ -152,6 +152,12 @@ void udx_set_rtt(struct udx_stream *s, uint64_t rtt_us);
  */
 void udx_set_patient(struct udx_stream *s, bool on);
 
+/*
+ * What is in flight went nowhere, for all its owner knows: the path to the peer
+ * has opened since. All of it is sent again now.
+ */
+void udx_send_again(struct udx_stream *s);
+
 /* HEARTBEATs while idle, spec 05 §11; 0: none (the default). */
 void udx_set_keepalive(struct udx_stream *s, uint32_t ms);
 
