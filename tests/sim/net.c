@@ -266,7 +266,8 @@ net_send(struct net *n, uint64_t now_us, struct endpoint *src, struct spot from,
 		n->counts.full++;
 	else if (n->split && src->group != dst->group)
 		n->counts.cut++;
-	else if (lost(n, src, dst))
+	else if (lost(n, src, dst) ||
+		 (n->lose != NULL && n->lose(n->lose_arg, src, dst, buf, len)))
 		n->counts.lost++;
 	else
 		put_on_way(n, left_us, src, dst, from, to, buf, len);

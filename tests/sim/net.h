@@ -82,6 +82,10 @@ struct net_counts {
 struct net {
 	struct faults faults;
 	bool split; /* groups do not reach each other */
+	/* Of each datagram that is sent: whether it is lost; or NULL. */
+	bool (*lose)(void *arg, const struct endpoint *src,
+	    const struct endpoint *dst, const uint8_t *buf, size_t len);
+	void *lose_arg;
 	struct prng rand;
 	struct queue *queue;
 	uint32_t event;          /* or'ed to the packet's number in the queue */
