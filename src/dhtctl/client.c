@@ -453,6 +453,20 @@ take_note(
 	return notes->note(notes->owner, params);
 }
 
+static int
+take_result(struct client *cl, const json_t *message, json_t **result)
+{
+	*result = json_incref(json_object_get(message, "result"));
+	if (json_is_object(*result))
+		return EXIT_DONE;
+	json_decref(*result);
+	*result = NULL;
+	return say(cl, EXIT_FAILED,
+	    "what answers at %s is not hyperdhtd: it sent an answer without a"
+	    " result",
+	    cl->path);
+}
+
 /*
  * Takes messages until the answer to the latest request is there, or for ever
  * if there is no answer to come (result NULL).
@@ -478,8 +492,7 @@ take_messages(
 		else if (id == NULL)
 			code = take_note(cl, notes, message);
 		else if (result != NULL && json_integer_value(id) == cl->id)
-			*result =
-			    json_incref(json_object_get(message, "result"));
+			code = take_result(cl, message, result);
 		json_decref(message);
 		if (code != EXIT_DONE || (result != NULL && *result != NULL))
 			return code;

@@ -130,7 +130,7 @@ print_step(const struct step *s)
 {
 	printf("  %8.1f ms  ", (double)s->at_us / 1000);
 	for (const char *p = sentence(s->kind); *p != '\0'; p++) {
-		if (*p != '%')
+		if (*p != '%' || p[1] == '\0')
 			putchar(*p);
 		else if (*++p == 'a')
 			fputs(s->address, stdout);

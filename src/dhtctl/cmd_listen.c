@@ -110,9 +110,13 @@ accept_one(struct client *cl, json_int_t listener, struct accepted *a)
 	cl->patient = true;
 	code = client_call(cl, "accept",
 	    json_pack("{s:I}", "listener", listener), NULL, &result);
+	if (code == EXIT_DONE && json_unpack(result, "{s:I, s:s}", "conn",
+				     &a->conn, "public_key", &peer) != 0) {
+		complain("listen", "the daemon accepted a connection without a"
+				   " number or a key");
+		code = EXIT_FAILED;
+	}
 	if (code == EXIT_DONE) {
-		json_unpack(result, "{s:I, s:s}", "conn", &a->conn,
-		    "public_key", &peer);
 		snprintf(a->peer, sizeof a->peer, "%s", peer);
 		a->sock = client_detach(cl);
 	}

@@ -32,6 +32,8 @@ pretended 1 'is not hyperdhtd: it sent a line of more than 65536' \
 pretended 1 'is not hyperdhtd: it does not greet' '' hang-up
 pretended 1 'speaks protocol 2 and this dhtctl 1' \
     '{"method":"hello","params":{"protocol":2}}'"$line"
+pretended 1 'it sent an answer without a result' \
+    '{"method":"hello","params":{"protocol":1}}'"$line"'{"id":1,"result":null}'"$line"
 pretended 4 'you may not' '{"id":null,"error":{"code":-32001,"message":"you may not"}}'"$line"
 pretended 5 'no answer within 1 s' ''
 pretended 5 'no answer within 1 s' "$hello$line"
