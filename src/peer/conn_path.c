@@ -12,9 +12,10 @@ enum {
 	/* Knocks at the other paths are repeated, each wait twice the last. */
 	KNOCK_MS_FIRST = 100,
 	KNOCK_MS_MAX = 2000,
-	/* Within this a server's first packet is acknowledged, or it went
-	 * nowhere: less than the first timeout, which would repeat it. */
-	DOUBT_MS = 500,
+	/* Within this a server's first packet is acknowledged, also if it had
+	 * to be repeated once, or it went nowhere. Who moves too early may
+	 * leave by a mapping that the client does not know. */
+	DOUBT_MS = 900,
 	RTT_USUAL_US = 120000, /* of most paths */
 };
 
