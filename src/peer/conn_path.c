@@ -278,11 +278,14 @@ conn_move(struct conn *c, int sock, const struct addr *to)
 	struct conn_path moved = {
 	    .kind = kind_of(c, &s), .sock = sock, .to = *to};
 	struct udx_path up = udx_path_of(c, &moved);
+	struct addr before = conn_remote(c);
 	uint8_t known = find(c, sock, to);
 
 	if (conn_goes_by(c, sock, to) || !conn_may_stay(c, sock) ||
 	    udx_change_path(c->udx, &up) != 0)
 		return false;
+	/* The peer goes on there until it has asked us, too. */
+	udx_allow_source(c->udx, &before);
 	if (known < c->paths_len)
 		c->current = known;
 	else
