@@ -471,7 +471,7 @@ line_up(struct puncher *p)
 	puncher_freeze(p);
 	if (kind == SCHEDULE_FAN || kind == SCHEDULE_SPRAY)
 		err = turns_ask(&p->room->turns, &p->turn,
-		    kind == SCHEDULE_FAN ? TURN_FAN : TURN_SPRAY);
+		    kind == SCHEDULE_FAN ? TURN_FAN : TURN_SPRAY, NULL);
 	if (err < 0)
 		give_up(p, err);
 	else if (err == 1)

@@ -148,6 +148,7 @@ static int
 start(struct puncher *p)
 {
 	enum schedule_kind kind = probing_kind(p);
+	const struct addr *who = &p->peer.addr;
 	int err = 0;
 
 	if (p->probing)
@@ -155,10 +156,13 @@ start(struct puncher *p)
 	if (p->turn.state == TURN_WAITS)
 		return 1;
 	puncher_freeze(p);
+	/* In a network of one's own all may be of one /24. */
+	if (dht_is_private(p->room->d))
+		who = NULL;
 	if ((kind == SCHEDULE_FAN || kind == SCHEDULE_SPRAY) &&
 	    p->turn.state == TURN_NONE)
 		err = turns_ask(&p->room->turns, &p->turn,
-		    kind == SCHEDULE_FAN ? TURN_FAN : TURN_SPRAY);
+		    kind == SCHEDULE_FAN ? TURN_FAN : TURN_SPRAY, who);
 	return err != 0 ? err : probing_start(p, start_delay(p));
 }
 

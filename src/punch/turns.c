@@ -21,6 +21,36 @@ take(struct turns *ts, struct turn *t)
 {
 	t->state = TURN_HAS;
 	ts->running[t->kind]++;
+	ts->last[t->kind] = t->who;
+}
+
+static bool
+is_of(const struct turn *t, const struct addr *who)
+{
+	return t->who.family != ADDR_NONE && addr_same_prefix(&t->who, who);
+}
+
+/* The first of another network than the last, or the first. */
+static struct turn *
+first(const struct turns *ts, enum turn_kind kind)
+{
+	struct turn *t;
+
+	TAILQ_FOREACH (t, &ts->waiting[kind], link)
+		if (!is_of(t, &ts->last[kind]))
+			return t;
+	return TAILQ_FIRST(&ts->waiting[kind]);
+}
+
+static uint32_t
+share(const struct turns *ts, const struct turn *mine)
+{
+	const struct turn *t;
+	uint32_t n = 0;
+
+	TAILQ_FOREACH (t, &ts->waiting[mine->kind], link)
+		n += is_of(t, &mine->who);
+	return n;
 }
 
 static void
@@ -31,8 +61,7 @@ on_next(struct timer *timer)
 	for (int kind = 0; kind < TURN_KINDS; kind++) {
 		struct turn *t;
 
-		while (is_free(ts, kind) &&
-		       (t = TAILQ_FIRST(&ts->waiting[kind])) != NULL) {
+		while (is_free(ts, kind) && (t = first(ts, kind)) != NULL) {
 			leave(ts, t);
 			take(ts, t);
 			t->ready(t);
@@ -68,14 +97,17 @@ turns_fini(struct turns *ts)
 }
 
 int
-turns_ask(struct turns *ts, struct turn *t, enum turn_kind kind)
+turns_ask(struct turns *ts, struct turn *t, enum turn_kind kind,
+    const struct addr *who)
 {
 	t->kind = kind;
+	t->who = who != NULL ? *who : (struct addr){.family = ADDR_NONE};
 	if (is_free(ts, kind) && TAILQ_EMPTY(&ts->waiting[kind])) {
 		take(ts, t);
 		return 0;
 	}
-	if (ts->waiting_len[kind] >= TURNS_WAITING_MAX)
+	if (ts->waiting_len[kind] >= TURNS_WAITING_MAX ||
+	    share(ts, t) >= TURNS_SHARE_MAX)
 		return ERR_BUSY;
 	t->state = TURN_WAITS;
 	TAILQ_INSERT_TAIL(&ts->waiting[kind], t, link);

@@ -620,7 +620,7 @@ START_TEST(try_later_is_not_the_end)
 
 	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
 	ck_assert_int_eq(
-	    turns_ask(&l.server.punch->turns, &other, TURN_FAN), 0);
+	    turns_ask(&l.server.punch->turns, &other, TURN_FAN, NULL), 0);
 	lab_handshake(&l);
 	lab_begin(&l, true);
 	lab_run_ms(&l, 3500);
@@ -638,7 +638,7 @@ START_TEST(try_later_is_the_end_with_a_stranger)
 
 	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
 	ck_assert_int_eq(
-	    turns_ask(&l.server.punch->turns, &other, TURN_FAN), 0);
+	    turns_ask(&l.server.punch->turns, &other, TURN_FAN, NULL), 0);
 	ck_assert(!lab_punch(&l, false, 6000));
 	ck_assert_int_eq(l.client.failed, ERR_PEER_BUSY);
 	turns_end(&l.server.punch->turns, &other);

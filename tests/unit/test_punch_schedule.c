@@ -291,14 +291,16 @@ START_TEST(turns_go_in_order)
 	order_len = 0;
 	for (int i = 0; i < 32; i++)
 		waiters[i] = (struct turn){.ready = on_turn};
-	ck_assert_int_eq(turns_ask(&turns, &waiters[0], TURN_FAN), 0);
+	ck_assert_int_eq(turns_ask(&turns, &waiters[0], TURN_FAN, NULL), 0);
 	for (int i = 1; i <= TURNS_WAITING_MAX; i++)
-		ck_assert_int_eq(turns_ask(&turns, &waiters[i], TURN_FAN), 1);
-	ck_assert_int_eq(turns_ask(&turns, &waiters[20], TURN_FAN), ERR_BUSY);
+		ck_assert_int_eq(
+		    turns_ask(&turns, &waiters[i], TURN_FAN, NULL), 1);
+	ck_assert_int_eq(
+	    turns_ask(&turns, &waiters[20], TURN_FAN, NULL), ERR_BUSY);
 	/* Another kind, another line. */
-	ck_assert_int_eq(turns_ask(&turns, &waiters[21], TURN_SPRAY), 0);
-	ck_assert_int_eq(turns_ask(&turns, &waiters[22], TURN_SPRAY), 0);
-	ck_assert_int_eq(turns_ask(&turns, &waiters[23], TURN_SPRAY), 1);
+	ck_assert_int_eq(turns_ask(&turns, &waiters[21], TURN_SPRAY, NULL), 0);
+	ck_assert_int_eq(turns_ask(&turns, &waiters[22], TURN_SPRAY, NULL), 0);
+	ck_assert_int_eq(turns_ask(&turns, &waiters[23], TURN_SPRAY, NULL), 1);
 
 	turns_end(&turns, &waiters[2]); /* tired of waiting */
 	turns_end(&turns, &waiters[2]);
@@ -309,13 +311,49 @@ START_TEST(turns_go_in_order)
 	ck_assert_int_eq(order_len, 1);
 	ck_assert_int_eq(order[0], 1);
 	/* Who comes now stands behind those in line. */
-	ck_assert_int_eq(turns_ask(&turns, &waiters[0], TURN_FAN), 1);
+	ck_assert_int_eq(turns_ask(&turns, &waiters[0], TURN_FAN, NULL), 1);
 	turns_end(&turns, &waiters[1]);
 	next_turns();
 	ck_assert_int_eq(order[1], 3);
 	turns_end(&turns, &waiters[21]);
 	next_turns();
 	ck_assert_int_eq(order[2], 23);
+	turns_fini(&turns);
+	timers_fini(&timers);
+}
+END_TEST
+
+/* One network may not keep others from their turn, nor fill the line. */
+START_TEST(turns_are_shared)
+{
+	struct addr crowd = addr_v4(198, 51, 100, 1, 5000);
+	struct addr other = addr_v4(203, 0, 113, 1, 5000);
+
+	timers_init(&timers);
+	turns_init(&turns, &timers, 1, 1);
+	order_len = 0;
+	for (int i = 0; i < 8; i++) {
+		waiters[i] = (struct turn){.ready = on_turn};
+		crowd.ip[3] = (uint8_t)(i + 1);
+		ck_assert_int_eq(
+		    turns_ask(&turns, &waiters[i], TURN_FAN, &crowd),
+		    i == 0                 ? 0
+		    : i <= TURNS_SHARE_MAX ? 1
+					   : ERR_BUSY);
+	}
+	waiters[8] = waiters[9] = (struct turn){.ready = on_turn};
+	ck_assert_int_eq(turns_ask(&turns, &waiters[8], TURN_FAN, &other), 1);
+	ck_assert_int_eq(turns_ask(&turns, &waiters[9], TURN_FAN, NULL), 1);
+	for (int i = 0; i < 6; i++) {
+		turns_end(
+		    &turns, i == 0 ? &waiters[0] : &waiters[order[i - 1]]);
+		next_turns();
+	}
+	ck_assert_int_eq(order_len, 6);
+	ck_assert_int_eq(order[0], 8);
+	ck_assert_int_eq(order[1], 1);
+	ck_assert_int_eq(order[2], 9);
+	ck_assert_int_eq(order[3], 2);
 	turns_fini(&turns);
 	timers_fini(&timers);
 }
@@ -331,7 +369,7 @@ START_TEST(turns_follow_their_limit)
 		waiters[i] = (struct turn){.ready = on_turn};
 	for (int i = 0; i < 5; i++)
 		ck_assert_int_eq(
-		    turns_ask(&turns, &waiters[i], TURN_FAN), i > 0);
+		    turns_ask(&turns, &waiters[i], TURN_FAN, NULL), i > 0);
 	turns_set_max(&turns, 3, 1);
 	next_turns();
 	ck_assert_int_eq(order_len, 2);
@@ -397,6 +435,7 @@ t_suite(void)
 	tcase_add_loop_test(
 	    tc, each_port_once_the_block_first, 0, T_ROWS(blocks));
 	tcase_add_test(tc, turns_go_in_order);
+	tcase_add_test(tc, turns_are_shared);
 	tcase_add_test(tc, turns_follow_their_limit);
 	tcase_add_loop_test(
 	    tc, matches_neighbours, 0, t_kinds(vectors, "match_address"));
