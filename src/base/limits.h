@@ -120,7 +120,8 @@
 	X(handshakes, "handshakes", 4096, 16, 1048576, \
 	    "handshakes with own keys remembered, so that copies are known") \
 	X(half_open, "half-open", 1024, 1, 65536, \
-	    "handshakes answered whose client has not come yet") \
+	    "handshakes answered whose client has not come yet; behind a NAT " \
+	    "three quarters of punchers at most") \
 	X(half_open_prefix, "half-open-prefix", 16, 1, 65536, \
 	    "the same from one /24") \
 	X(handshake_burst, "handshake-burst", 64, 1, 65536, \

@@ -162,6 +162,22 @@ shrink(struct listeners *ls, uint32_t max)
 	}
 }
 
+/*
+ * Each punches, unless we are open. So that neither our own dials nor the next
+ * handshake finds all punchers taken, a quarter of them is left to the former.
+ */
+static uint32_t
+half_open_max(const struct listeners *ls)
+{
+	const struct dht *d = ls->peers->base.dht;
+	const struct limits *l = dht_limits(d);
+	uint32_t punching = l->punchers - l->punchers / 4;
+
+	return dht_open_address(d) == NULL && punching < l->half_open
+		   ? punching
+		   : l->half_open;
+}
+
 /* One /24 may not fill the table, and a full table is no closed door. */
 static void
 make_way(struct listeners *ls, const struct addr *payer)
@@ -180,7 +196,7 @@ make_way(struct listeners *ls, const struct addr *payer)
 		}
 	if (prefix >= l->half_open_prefix)
 		evict(oldest);
-	else if (ls->half_open_len >= l->half_open)
+	else if (ls->half_open_len >= half_open_max(ls))
 		evict(TAILQ_FIRST(&ls->half_open));
 	shrink(ls, ls->sessions.limit - 1);
 }
