@@ -10,7 +10,7 @@ static void
 list(void)
 {
 	for (uint32_t i = 0; i < scenarios_len; i++)
-		printf("%-10s nodes %4u, at least %3u; minutes %3u: %s\n",
+		printf("%-11s nodes %4u, at least %3u; minutes %3u: %s\n",
 		    scenarios[i]->name, scenarios[i]->nodes,
 		    scenarios[i]->nodes_min, scenarios[i]->minutes,
 		    scenarios[i]->text);

@@ -32,6 +32,7 @@
 	X(handshakes)                                                          \
 	X(punch)                                                               \
 	X(punchgrid)                                                           \
+	X(punchstates)                                                         \
 	X(onelost)                                                             \
 	X(relaydies)                                                           \
 	X(relaylies)                                                           \

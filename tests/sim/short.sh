@@ -30,6 +30,7 @@ scenario mend --nodes 30 --minutes 60
 scenario handshakes --nodes 30 --amount 12000
 scenario punch --nodes 40 --amount 4
 scenario punchgrid --nodes 40 --amount 2
+scenario punchstates --nodes 30 --amount 2
 scenario onelost --amount 7
 scenario relaydies --nodes 30 --amount 12
 scenario relaylies --nodes 60 --minutes 2 --amount 60
