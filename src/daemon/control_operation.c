@@ -337,8 +337,8 @@ control_operation_fail(struct control_operation *o, int err, uint32_t replies)
 	struct fault f;
 
 	if (replies > 0)
-		fault_failed(&f, err, "%s, %u nodes answered", o->method->name,
-		    (unsigned)replies);
+		fault_failed(&f, err, "%s, %u node%s answered", o->method->name,
+		    (unsigned)replies, replies == 1 ? "" : "s");
 	else
 		fault_failed(&f, err, "%s", o->method->name);
 	operation_end(o, message_fault(o->id, &f));
