@@ -442,8 +442,10 @@ conn_waiting(const struct conn *c)
 void
 conn_end(struct conn *c)
 {
-	if (c->state == CONN_OPEN)
-		secret_end(c->secret);
+	if (c->state != CONN_OPEN)
+		return;
+	secret_end(c->secret);
+	conn_listens_on(c);
 }
 
 /* ---- what may be asked ---- */

@@ -34,6 +34,10 @@ enum {
 	/* And nobody looks on. Longer than UDX waits by itself, which would end
 	 * the stream while a path is looked for. RFC 7675 §5.1. */
 	SILENT_MAX = 30,
+	/* Of one whose own side has ended: it is asked for a sign of life, and
+	 * so often that six of those are not lost by chance. */
+	BEAT_MS = 10000,
+	LIFE_MS = 60000,
 	/* A nonce holds for one to two of these, and no more state is kept. */
 	EPOCH_US = 10 * 1000000,
 };
@@ -139,16 +143,20 @@ on_stuck(struct timer *t)
 		conn_mend(c);
 }
 
+static void on_quiet(struct timer *t);
+
 void
 conn_moves_init(struct conn *c)
 {
 	c->stuck.fire = on_stuck;
+	c->quiet.fire = on_quiet;
 }
 
 void
 conn_moves_fini(struct conn *c)
 {
 	timer_disarm(c->peers->timers, &c->stuck);
+	timer_disarm(c->peers->timers, &c->quiet);
 }
 
 static void
@@ -175,6 +183,46 @@ conn_stuck(struct conn *c)
 {
 	if (may_move(c) && !timer_armed(&c->stuck))
 		begin(c);
+}
+
+static void
+look_again(struct conn *c)
+{
+	struct udx_status st;
+
+	udx_status(c->udx, &st);
+	c->life_in = st.packets_in;
+	timer_arm(c->peers->timers, &c->quiet,
+	    c->peers->world->now_us + LIFE_MS * UINT64_C(1000));
+}
+
+static void
+on_quiet(struct timer *t)
+{
+	struct conn *c = container_of(t, struct conn, quiet);
+	struct udx_status st;
+
+	if (c->state != CONN_OPEN)
+		return;
+	udx_status(c->udx, &st);
+	if (st.packets_in == c->life_in && !may_move(c)) {
+		conn_fail(c, ERR_TIMEOUT);
+		return;
+	}
+	if (st.packets_in == c->life_in && !timer_armed(&c->stuck)) {
+		c->moved = true;
+		begin(c);
+	}
+	look_again(c);
+}
+
+void
+conn_listens_on(struct conn *c)
+{
+	if (c->state != CONN_OPEN || timer_armed(&c->quiet))
+		return;
+	udx_set_keepalive(c->udx, BEAT_MS);
+	look_again(c);
 }
 
 void

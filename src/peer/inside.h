@@ -134,6 +134,8 @@ struct conn {
 	bool holds;                 /* the punch room knows that it is open */
 	struct timer stuck;         /* while it is not heard */
 	uint64_t packets_in;        /* when that began */
+	struct timer quiet;         /* once our side has ended */
+	uint64_t life_in;           /* packets, when it was armed */
 	bool moved;     /* we may be elsewhere, and should be heard */
 	uint8_t silent; /* seconds since */
 	bool mends;     /* carries nothing: finds a path for others */
@@ -234,6 +236,10 @@ void conn_moves_fini(struct conn *c);
 
 /* A timeout: what is under way finds no answer. */
 void conn_stuck(struct conn *c);
+
+/* Our side has ended: nothing of ours finds out any more whether the peer is
+ * there, so it is asked, and given up if it is not. */
+void conn_listens_on(struct conn *c);
 
 /* Messages beside the stream have come. */
 void conn_messages(struct conn *c);

@@ -713,6 +713,27 @@ END_TEST
 
 /* ---- ends ---- */
 
+/* Whoever has said all that he had to say still learns that nobody is there. */
+START_TEST(does_not_listen_for_ever)
+{
+	struct rig_server *s = &rig.server;
+	bool native = _i & 1, there = _i & 2;
+
+	add(RIG_KNOWS, 3);
+	s->payload.features = native ? PAYLOAD_NATIVE : 0;
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	conn_end(peers_nth(rig.node->peers, 0));
+	peer_rig_run_ms(&rig, 1000);
+	s->keeps = true;
+	if (!there)
+		s->alive_len = 0;
+	peer_rig_run_ms(&rig, 130000);
+	ck_assert_uint_eq(rig.closed, !there);
+	ck_assert_int_eq(rig.err, there ? 0 : ERR_TIMEOUT);
+}
+END_TEST
+
 /* 07 L1: closed at any time, and nobody calls back into what is gone. */
 START_TEST(closes_at_any_time)
 {
@@ -936,6 +957,7 @@ t_suite(void)
 	tcase_add_test(tc, follows_nobody_else);
 	tcase_add_test(tc, says_where_it_is);
 	tcase_add_loop_test(tc, looks_for_a_new_path, 0, T_ROWS(mendings));
+	tcase_add_loop_test(tc, does_not_listen_for_ever, 0, 4);
 	tcase_add_loop_test(tc, closes_at_any_time, 0, 120);
 	tcase_add_test(tc, the_deadline_ends_it);
 	tcase_add_test(tc, refuses_what_cannot_be);
