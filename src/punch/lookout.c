@@ -57,17 +57,35 @@ lookout_close(struct lookout *o)
 
 /* ---- destinations ---- */
 
+/* How far back we still know. */
+static uint32_t
+kept(const struct lookout *o)
+{
+	return o->dests_len < LOOKOUT_DESTS_MAX ? o->dests_len
+						: LOOKOUT_DESTS_MAX;
+}
+
+static const struct addr *
+dest(const struct lookout *o, uint32_t order)
+{
+	return &o->dests[order % LOOKOUT_DESTS_MAX];
+}
+
 uint32_t
 lookout_order(const struct lookout *o, const struct addr *to)
 {
-	uint32_t kept =
-	    o->dests_len < LOOKOUT_DESTS_MAX ? o->dests_len : LOOKOUT_DESTS_MAX;
+	for (uint32_t i = 1; i <= kept(o); i++)
+		if (addr_equal(dest(o, o->dests_len - i), to))
+			return o->dests_len - i;
+	return o->dests_len;
+}
 
-	for (uint32_t i = 0; i < kept; i++)
-		if (addr_equal(
-			&o->dests[(o->dests_len - 1 - i) % LOOKOUT_DESTS_MAX],
-			to))
-			return o->dests_len - 1 - i;
+uint32_t
+lookout_order_host(const struct lookout *o, const struct addr *host)
+{
+	for (uint32_t i = o->dests_len - kept(o); i < o->dests_len; i++)
+		if (addr_same_host(dest(o, i), host))
+			return i;
 	return o->dests_len;
 }
 

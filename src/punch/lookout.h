@@ -69,6 +69,9 @@ void lookout_saw(
 uint32_t lookout_order(const struct lookout *o, const struct addr *to);
 void lookout_sent(struct lookout *o, const struct addr *to);
 
+/* The same of the first that was sent to on that host, whatever its port. */
+uint32_t lookout_order_host(const struct lookout *o, const struct addr *host);
+
 /* Where ports count up, asks again: the latest sample says which are next. */
 void lookout_refresh(struct lookout *o);
 

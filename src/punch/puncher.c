@@ -242,6 +242,28 @@ other_guesses(const struct puncher *p)
 }
 
 /*
+ * Where the NAT has one mapping for all ports of a host, what we have sent to
+ * the peer's host before goes on to be it, and nothing new is made. It takes a
+ * place in the middle: the others keep theirs, see predict(). Of such NATs
+ * there are few, and with others an answer to what comes by it costs a mapping
+ * that was told: so only every other time.
+ */
+static void
+tell_old_mapping(const struct puncher *p, struct self *s)
+{
+	uint32_t order = lookout_order_host(p->out, &p->peer.addr);
+	struct addr *place = &s->addrs[s->addrs_len / 2], old;
+
+	if (p->reopened % 2 == 1 || order == p->out->dests_len ||
+	    gauge_predict(&p->out->gauge, order, &old, 1) == 0)
+		return;
+	for (uint8_t i = 0; i < s->addrs_len; i++)
+		if (addr_equal(&s->addrs[i], &old))
+			return;
+	*place = old;
+}
+
+/*
  * Ports that count up can be told ahead, spec 04 §17.7. If the peer guesses
  * too, both go through their lists in order, so ours must begin with the next
  * new mapping; else with the one that leads to the peer, if there is one.
@@ -259,6 +281,7 @@ predict(const struct puncher *p, struct self *s)
 	    &p->out->gauge, order, s->addrs, GAUGE_PREDICTED);
 	if (s->addrs_len == 0)
 		return false;
+	tell_old_mapping(p, s);
 	s->verdict = VERDICT_CONSISTENT;
 	return s->predicted = true;
 }
@@ -423,6 +446,10 @@ puncher_probed(struct puncher *p, const struct dgram *dg)
 
 	if (!p->begun || p->err != 0)
 		return stats_drop(p->room->stats, ERR_UNMATCHED);
+	/* An answer would take the mapping that was told for our own probes;
+	 * the peer will probe again. */
+	if (p->out->gauge.frozen && p->told.predicted && !p->probing)
+		return 0;
 	/* From the handshake to the end (07 P4), but no reflector (P19). */
 	if (!p->initiator) {
 		if (!may_echo(p, &dg->from))
