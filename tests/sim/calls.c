@@ -323,6 +323,17 @@ call_reachable(const struct host *h)
 	return h->state == HOST_UP && h->relays > 0;
 }
 
+struct host *
+call_caller(struct sim *s)
+{
+	struct host *h;
+
+	do
+		h = sim_any(s);
+	while (h->nat != NULL || h->role != DHT_PERSISTENT);
+	return h;
+}
+
 static uint64_t
 record(struct sim *s, const struct host *from, const struct host *to)
 {

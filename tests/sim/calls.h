@@ -76,6 +76,9 @@ void call_listen(struct host *h);
 /* Nodes forward to it, as far as it knows. */
 bool call_reachable(const struct host *h);
 
+/* A host that others can connect to: without hole punching one side must be. */
+struct host *call_caller(struct sim *s);
+
 /* 0, or why not; then done is not called. */
 int call_start(struct host *h, const struct call_spec *spec);
 

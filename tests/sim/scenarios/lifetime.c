@@ -85,18 +85,6 @@ start(struct sim *s, struct lifetime_run *r)
 	sim_run(s, SECONDS(10));
 }
 
-/* A host that can be connected to. */
-static struct host *
-caller(struct sim *s)
-{
-	struct host *h;
-
-	do
-		h = sim_any(s);
-	while (h->nat != NULL || h->role != DHT_PERSISTENT);
-	return h;
-}
-
 static void
 on_called(struct sim *s, struct call *c)
 {
@@ -119,7 +107,7 @@ watch(struct sim *s, struct lifetime_run *r, uint32_t seconds,
 		    .arg = r};
 
 		r->asked++;
-		if (call_start(caller(s), &spec) != 0)
+		if (call_start(call_caller(s), &spec) != 0)
 			sim_fail(s, "a call that cannot begin");
 		sim_run(s, SECONDS(1));
 	}
@@ -175,7 +163,7 @@ boxes_forget(struct sim *s, struct lifetime_run *r)
 		    .arg = &r->back_us[n % LISTENERS]};
 
 		if (r->back_us[n % LISTENERS] == 0)
-			(void)call_start(caller(s), &spec);
+			(void)call_start(call_caller(s), &spec);
 		sim_run(s, SECONDS(1) / LISTENERS);
 	}
 	sim_run(s, SECONDS(35));

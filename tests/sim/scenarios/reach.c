@@ -36,18 +36,6 @@ on_called(struct sim *s, struct call *c)
 		    &r->ms, (uint32_t)((c->opened_us - c->started_us) / 1000));
 }
 
-/* A host that can be connected to: without hole punching somebody must. */
-static struct host *
-caller(struct sim *s)
-{
-	struct host *h;
-
-	do
-		h = sim_any(s);
-	while (h->nat != NULL || h->role != DHT_PERSISTENT);
-	return h;
-}
-
 static void
 dial(struct sim *s, struct reach *r, struct host *from, uint32_t i)
 {
@@ -95,7 +83,7 @@ in_peace(struct sim *s, struct reach *r)
 
 	for (uint32_t n = 0; n < rounds; n++)
 		for (uint32_t i = 0; i < LISTENERS; i++) {
-			dial(s, r, caller(s), i);
+			dial(s, r, call_caller(s), i);
 			sim_run(s, MILLISECONDS(PACE_MS));
 		}
 	sim_run(s, SECONDS(35));
@@ -129,7 +117,7 @@ call_back(struct sim *s, struct reach *r, uint32_t i)
 	struct call_spec spec = {
 	    .to = r->callee[i], .done = on_back, .arg = &r->back_us[i]};
 
-	(void)call_start(caller(s), &spec);
+	(void)call_start(call_caller(s), &spec);
 }
 
 /* They are called every second until they are there again. */
@@ -167,7 +155,7 @@ forwarders_die(struct sim *s, struct reach *r)
 	for (uint32_t i = 0; i < LISTENERS; i++) {
 		key_target(target, r->callee[i]->identity.public_key);
 		work_nearest(s, target, near);
-		dial(s, r, caller(s), i);
+		dial(s, r, call_caller(s), i);
 		sim_run(s, MILLISECONDS(60));
 		for (uint32_t n = 0; n < KILLED; n++) {
 			struct endpoint *e = net_owner(&s->net, near[n].ip);
