@@ -240,10 +240,14 @@ peers_moved(struct peers *p)
 static void
 on_here(struct conn *c, const struct udx_message *m)
 {
+	struct udx_path path = {
+	    .sock = m->sock, .to = m->from, .id = c->peer_udx_id};
 	uint8_t nonce[NONCE_LEN];
 
 	if (conn_goes_by(c, m->sock, &m->from)) {
 		udx_resume(c->udx);
+		/* Also where we have nothing to say: it is heard. */
+		udx_knock(c->udx, &path);
 	} else {
 		nonce_of(c, m->sock, &m->from, epoch_now(c), nonce);
 		say(c, CHALLENGE, nonce, m->sock, &m->from);

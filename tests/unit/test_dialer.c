@@ -604,6 +604,21 @@ START_TEST(believes_an_echo_where_it_was_asked)
 }
 END_TEST
 
+/* A peer that thinks it has moved, and has not, need not go on looking. */
+START_TEST(tells_a_peer_that_it_is_heard)
+{
+	struct udx_status before, after;
+
+	open_to_native();
+	peer_rig_run_ms(&rig, 500);
+	udx_status(rig.server.stream, &before);
+	server_says(HERE, NULL);
+	udx_status(rig.server.stream, &after);
+	ck_assert_uint_eq(after.packets_in, before.packets_in + 1);
+	ck_assert_uint_eq(node_stats(rig.node)->moves, 0);
+}
+END_TEST
+
 /* Words of a later version, and empty ones, mean nothing. */
 START_TEST(ignores_unknown_words)
 {
@@ -953,6 +968,7 @@ t_suite(void)
 	tcase_add_test(tc, follows_a_peer_that_moves);
 	tcase_add_test(tc, sends_nothing_to_a_forged_address);
 	tcase_add_loop_test(tc, believes_an_echo_where_it_was_asked, 0, 5);
+	tcase_add_test(tc, tells_a_peer_that_it_is_heard);
 	tcase_add_test(tc, ignores_unknown_words);
 	tcase_add_test(tc, follows_nobody_else);
 	tcase_add_test(tc, says_where_it_is);
