@@ -54,11 +54,13 @@ peer_rig_init(struct peer_rig *r)
 	struct node_config c;
 
 	*r = (struct peer_rig){.public = addr_v4(5, 0, 0, 1, 0)};
+	ck_assert_int_eq(addr_parse(&r->public6, "[2a01:5::1]", 0), 0);
 	fake_init(&r->world, 4711);
 	key_pair_from_seed(&r->identity, seed);
 	node_config_init(&c);
 	c.identity = &r->identity;
 	c.dht.port_first = c.dht.port_last = 49737;
+	c.host6 = (struct addr){.family = ADDR_V6};
 	r->node = node_new(&r->world.w, &c);
 	ck_assert_ptr_nonnull(r->node);
 	ck_assert_int_eq(node_start(r->node), 0);
@@ -137,9 +139,10 @@ answer(struct peer_rig *r, const struct fake_sent *to, const struct addr *from,
 static struct addr
 outside(const struct peer_rig *r, int sock)
 {
-	struct addr a = r->public;
+	const struct addr *bound = &r->world.socks[sock].bound;
+	struct addr a = bound->family == ADDR_V6 ? r->public6 : r->public;
 
-	a.port = r->world.socks[sock].bound.port;
+	a.port = bound->port;
 	return a;
 }
 

@@ -80,7 +80,8 @@ struct peer_rig {
 	struct fake_world world;
 	struct node *node;
 	struct key_pair identity;
-	struct addr public; /* host of the node as others see it */
+	struct addr public;  /* host of the node as others see it */
+	struct addr public6; /* the same of IPv6, once it is told of one */
 	struct rig_node nodes[RIG_NODES_MAX];
 	unsigned nodes_len;
 	struct rig_server server;

@@ -458,6 +458,149 @@ START_TEST(a_dead_connection_costs_little)
 }
 END_TEST
 
+/* ---- IPv6 ---- */
+
+static struct addr
+addr6(const char *text)
+{
+	struct addr a;
+
+	ck_assert_int_eq(addr_parse(&a, text, 0), 0);
+	return a;
+}
+
+static bool
+goes_to(const struct conn *c, const struct addr *a)
+{
+	struct addr now = conn_remote(c);
+
+	return addr_equal(&now, a);
+}
+
+/* The node has a global address; the server says that it is at these. */
+static void
+init6(uint64_t features, const struct addr *theirs, uint8_t len)
+{
+	struct payload *p = &rig.server.payload;
+
+	node_set_local(rig.node, &rig.public6, 1);
+	add(RIG_KNOWS, 3);
+	p->features = features;
+	p->flags |= PAYLOAD_ADDRS6;
+	memcpy(p->addrs6, theirs, len * sizeof *theirs);
+	p->addrs6_len = len;
+}
+
+static unsigned
+sent_to(const struct addr *a)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < rig.world.sent_len; i++)
+		n += addr_equal(&rig.world.sent[i].meta.to, a);
+	return n;
+}
+
+/* Only what others can reach, and no more than four. */
+START_TEST(tells_where_it_is_by_ipv6)
+{
+	static const char *const local[] = {"[fe80::1]", "[fd00::1]", "[::1]",
+	    "[::ffff:5.0.0.1]", "[2a01::1]", "[2a01::2]", "[2a01::3]",
+	    "[2a01::4]", "[2a01::5]", "[2a01::6]"};
+	struct payload *said = &rig.server.client;
+	struct addr all[T_ROWS(local)];
+
+	for (int i = 0; i < T_ROWS(local); i++)
+		all[i] = addr6(local[i]);
+	add(RIG_KNOWS, 3);
+	node_set_local(rig.node, all, (size_t)_i);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert_uint_eq(said->addrs6_len, _i <= 4 ? 0 : _i < 8 ? _i - 4 : 4);
+	for (int i = 0; i < said->addrs6_len; i++) {
+		ck_assert(addr_same_host(&said->addrs6[i], &all[4 + i]));
+		ck_assert_uint_ne(said->addrs6[i].port, 0);
+	}
+}
+END_TEST
+
+/* A list may name anybody: few and small datagrams, to its own kind alone. */
+START_TEST(knocks_at_listed_addresses)
+{
+	static const struct {
+		const char *text;
+		unsigned most;
+	} rows[] = {
+	    {"[2a02::1]:5000", 8},
+	    {"[2a02::1]:5001", 0}, /* one for each host */
+	    {"[2a02::2]", 0}, {"[fe80::1]:5000", 0}, {"[fd00::1]:5000", 0},
+	    {"[ff02::1]:5000", 0}, {"[::ffff:9.9.9.9]:5000", 0},
+	    {"[2a02::3]:5000", 8}, {"[2a02::4]:5000", 8}, {"[2a02::5]:5000", 8},
+	    {"[2a02::6]:5000", 0}, /* more than four */
+	};
+	struct addr listed[T_ROWS(rows)];
+	bool native = _i;
+
+	for (int i = 0; i < T_ROWS(rows); i++)
+		listed[i] = addr6(rows[i].text);
+	init6(native ? PAYLOAD_NATIVE : 0, listed, T_ROWS(rows));
+	rig.server.alive_len = 0;
+	peer_rig_connect(&rig);
+	peer_rig_run_ms(&rig, 20000);
+	for (int i = 0; i < T_ROWS(rows); i++)
+		ck_assert_uint_eq(
+		    sent_to(&listed[i]), native ? rows[i].most : 0);
+	for (size_t i = 0; i < rig.world.sent_len; i++)
+		if (rig.world.sent[i].meta.to.family == ADDR_V6)
+			ck_assert_uint_le(
+			    rig.world.sent[i].len, UDX_HEADER_LEN);
+}
+END_TEST
+
+/* Whichever works opens, and neither waits for the other. */
+START_TEST(either_family_will_do)
+{
+	struct addr v6 = addr6("[2a02::1]:5000");
+	struct addr v4 = rig.server.seen;
+
+	init6(PAYLOAD_NATIVE, &v6, 1);
+	rig.server.alive[0] = _i ? v6 : v4;
+	peer_rig_connect(&rig);
+	assert_open(150);
+	ck_assert_int_eq(conn_remote(peers_nth(rig.node->peers, 0)).family,
+	    _i ? ADDR_V6 : ADDR_V4);
+}
+END_TEST
+
+/* Heard a moment after IPv4 it is preferred, later it is not. */
+START_TEST(ipv6_has_a_head_start)
+{
+	static const struct {
+		uint32_t after_ms;
+		bool moves;
+	} rows[] = {{100, true}, {240, true}, {400, false}};
+	struct rig_server *s = &rig.server;
+	struct addr v6 = addr6("[2a02::1]:5000"), v4 = s->seen;
+	struct udx_path back = {.sock = 0, .to = rig.public6};
+	struct addr now;
+
+	init6(PAYLOAD_NATIVE, &v6, 1);
+	peer_rig_connect(&rig);
+	assert_open(150);
+	ck_assert(goes_to(peers_nth(rig.node->peers, 0), &v4));
+	peer_rig_run_ms(&rig, rows[_i].after_ms - 15);
+	back.to.port = s->client.addrs6[0].port;
+	back.id = s->client.udx_id;
+	s->at = v6;
+	udx_knock(s->stream, &back);
+	peer_rig_run_ms(&rig, 1);
+	s->at = v4;
+	peer_rig_run_ms(&rig, 20);
+	now = conn_remote(peers_nth(rig.node->peers, 0));
+	ck_assert_int_eq(now.family, rows[_i].moves ? ADDR_V6 : ADDR_V4);
+}
+END_TEST
+
 /* ---- peers that move ---- */
 
 static struct conn *
@@ -505,14 +648,6 @@ server_hears(uint8_t word, uint8_t nonce[WORD_LEN - 1])
 	    secret_open_message(rig.server.secret, &m, plain), WORD_LEN);
 	ck_assert_uint_eq(plain[0], word);
 	memcpy(nonce, plain + 1, WORD_LEN - 1);
-}
-
-static bool
-goes_to(const struct conn *c, const struct addr *a)
-{
-	struct addr now = conn_remote(c);
-
-	return addr_equal(&now, a);
 }
 
 /* What is sealed by the peer says where it is; what it reads there proves it.
@@ -965,6 +1100,10 @@ t_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	add_search_tests(tc);
 	add_answer_tests(tc);
+	tcase_add_loop_test(tc, tells_where_it_is_by_ipv6, 0, 11);
+	tcase_add_loop_test(tc, knocks_at_listed_addresses, 0, 2);
+	tcase_add_loop_test(tc, either_family_will_do, 0, 2);
+	tcase_add_loop_test(tc, ipv6_has_a_head_start, 0, 3);
 	tcase_add_test(tc, follows_a_peer_that_moves);
 	tcase_add_test(tc, sends_nothing_to_a_forged_address);
 	tcase_add_loop_test(tc, believes_an_echo_where_it_was_asked, 0, 5);
