@@ -76,6 +76,7 @@ peers_init(struct rig *g)
 	    .udx = g->udx,
 	    .punch = g->punch,
 	    .local = &g->local,
+	    .host6 = {.family = ADDR_V6},
 	};
 	g->peers = peers_new(&b);
 	ck_assert_ptr_nonnull(g->peers);
@@ -252,6 +253,18 @@ take_answer(struct rig *g, uint8_t *out, const struct fake_sent **sent)
 			*sent = &g->n.fw.sent[i];
 	}
 	return len;
+}
+
+/* Datagrams of one byte. */
+static unsigned
+probes_to(const struct rig *g, const struct addr *to)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < g->n.fw.sent_len; i++)
+		n += g->n.fw.sent[i].len == 1 &&
+		     addr_equal(&g->n.fw.sent[i].meta.to, to);
+	return n;
 }
 
 static void
@@ -697,6 +710,40 @@ START_TEST(idle_sockets_serve_nobody)
 	g.n.sock = idle;
 	ck_assert_int_eq(deliver(&g, NULL, CLIENT, &c, 1), ERR_UNKNOWN);
 	ck_assert_uint_eq(conns(&g), 0);
+	rig_fini(&g);
+}
+END_TEST
+
+/* Its firewall opens for what the client lists, and says little to anybody. */
+START_TEST(probes_a_client_by_ipv6)
+{
+	static const char *const listed[] = {
+	    "[2a02::1]:5000", "[fd00::1]:5000", "[2a02::2]:5000"};
+	struct addr own;
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	ck_assert_int_eq(addr_parse(&own, "[2a01::1]", 0), 0);
+	local_set(&g.local, &own, 1);
+	peers_local_changed(g.peers);
+	client_init(&c, 1);
+	c.payload.features = _i ? PAYLOAD_NATIVE : 0;
+	c.payload.flags |= PAYLOAD_ADDRS6;
+	for (int i = 0; i < T_ROWS(listed); i++)
+		ck_assert_int_eq(
+		    addr_parse(&c.payload.addrs6[i], listed[i], 0), 0);
+	c.payload.addrs6_len = T_ROWS(listed);
+	client_write(&c, &g, 1);
+	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &c, 1), 0);
+	for (int i = 0; i < 900; i++)
+		relay_pass_ms(&g.n, 10);
+	for (int i = 0; i < T_ROWS(listed); i++)
+		ck_assert_uint_eq(probes_to(&g, &c.payload.addrs6[i]),
+		    _i == 0 || i == 1 ? 0 : 8);
+	client_read(&c, &g);
+	ck_assert_uint_eq(c.answer.addrs6_len, 1);
+	ck_assert(addr_same_host(&c.answer.addrs6[0], &own));
 	rig_fini(&g);
 }
 END_TEST
@@ -1237,6 +1284,7 @@ t_suite(void)
 	tcase_add_test(tc, open_client_is_connected_to);
 	tcase_add_test(tc, direct_client_is_connected_to);
 	tcase_add_test(tc, idle_sockets_serve_nobody);
+	tcase_add_loop_test(tc, probes_a_client_by_ipv6, 0, 2);
 	tcase_add_test(tc, firewalled_client_is_waited_for);
 	tcase_add_loop_test(
 	    tc, answers_from_the_socket_that_punches, 0, T_ROWS(answered));
