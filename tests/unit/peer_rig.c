@@ -166,6 +166,7 @@ server_open(struct rig_server *s, const struct noise_secrets *n)
 	memcpy(keys.tx, n->tx, sizeof keys.tx);
 	memcpy(keys.rx, n->rx, sizeof keys.rx);
 	memcpy(keys.hash, n->hash, sizeof keys.hash);
+	secret_free(s->secret); /* of a call before, which it forgets */
 	s->secret = secret_new(&s->world.w, &s->timers, s->stream, &keys);
 	ck_assert_ptr_nonnull(s->secret);
 	ck_assert_int_eq(secret_start(s->secret), 0);
