@@ -102,23 +102,6 @@ is_listed(const struct conn *c, const struct addr *host)
 }
 
 static void
-probe(struct peers *p, const struct addr *to)
-{
-	struct dgram_meta meta = {.sock = p->sock6, .to = *to};
-	struct stats *st = dht_stats(p->base.dht);
-	uint8_t *room = p->world->ops->reserve(p->world, &meta, 1);
-
-	if (room == NULL)
-		return;
-	*room = 0;
-	if (p->world->ops->commit(p->world, 1) != 0)
-		return;
-	st->probes_sent++;
-	st->tx_datagrams++;
-	st->tx_bytes++;
-}
-
-static void
 knock_at(struct conn *c, const struct addr *to)
 {
 	struct udx_path path = {
@@ -137,7 +120,8 @@ beat(struct conn *c)
 		if (c->initiator)
 			knock_at(c, &c->v6[i]);
 		else
-			probe(p, &c->v6[i]);
+			(void)punch_probe(
+			    p->base.punch, p->sock6, &c->v6[i], 0);
 	if (c->v6_beats + 1 < BEATS)
 		next_ms = beats_ms[c->v6_beats + 1];
 	next_ms -= beats_ms[c->v6_beats++];

@@ -148,21 +148,6 @@ is_known(const struct netcheck *n, const struct addr *a)
 	return false;
 }
 
-static bool
-send_probe(struct netcheck *n, struct lookout *from, const struct addr *to,
-    uint8_t ttl)
-{
-	struct world *w = n->room->world;
-	struct dgram_meta meta = {
-	    .sock = from->hole.sock, .to = *to, .ttl = ttl};
-	uint8_t *buf = w->ops->reserve(w, &meta, 1);
-
-	if (buf == NULL)
-		return false;
-	*buf = 0;
-	return w->ops->commit(w, 1) == 0;
-}
-
 /* Opens the way for that node, or for its host alone: from another port. */
 static void
 knock(struct netcheck *n, const struct addr *node)
@@ -171,7 +156,7 @@ knock(struct netcheck *n, const struct addr *node)
 
 	if (n->state == NETCHECK_KNOCKS)
 		to.port = to.port == 1 ? 2 : (uint16_t)(to.port - 1);
-	(void)send_probe(n, n->seen, &to, SCHEDULE_TTL_LOW);
+	(void)punch_probe(n->room, n->seen->hole.sock, &to, SCHEDULE_TTL_LOW);
 }
 
 static void
@@ -222,9 +207,12 @@ try_hairpin(struct netcheck *n)
 	if (g->addrs_len == 0)
 		return;
 	for (int i = 0; i < HAIRPINS; i++) {
-		bool sent = send_probe(n, n->seen, &g->addrs[0], 0);
+		bool sent =
+		    punch_probe(n->room, n->seen->hole.sock, &g->addrs[0], 0);
 
-		if (send_probe(n, n->other, &n->result.addrs[0], 0) && sent)
+		if (punch_probe(
+			n->room, n->other->hole.sock, &n->result.addrs[0], 0) &&
+		    sent)
 			n->result.hairpin_tried = true;
 	}
 }

@@ -23,27 +23,12 @@ static const uint16_t knock_ms[KNOCKS_MAX] = {0, 25, 50, 100, 200, 400, 800};
 void
 probing_send(struct puncher *p, int sock, const struct addr *to, bool low)
 {
-	static const uint8_t probe = 0;
-	struct punch *room = p->room;
-	struct dgram_meta meta = {
-	    .sock = sock, .to = *to, .ttl = low ? SCHEDULE_TTL_LOW : 0};
-	uint8_t *buf;
-
-	if (!dht_may_send(room->d, to))
+	if (!dht_may_send(p->room->d, to))
 		return;
 	p->used = true;
 	if (sock == p->out->hole.sock)
 		lookout_sent(p->out, to);
-	buf = room->world->ops->reserve(room->world, &meta, 1);
-	if (buf == NULL)
-		return;
-	*buf = probe;
-	if (room->world->ops->commit(room->world, 1) != 0)
-		return;
-	room->stats->probes_sent++;
-	room->stats->tx_datagrams++;
-	room->stats->tx_bytes++;
-	p->probes++;
+	p->probes += punch_probe(p->room, sock, to, low ? SCHEDULE_TTL_LOW : 0);
 }
 
 /* ---- who is probed ---- */

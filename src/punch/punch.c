@@ -224,6 +224,23 @@ punch_limits_changed(struct punch *p)
 	fill(p);
 }
 
+bool
+punch_probe(struct punch *p, int sock, const struct addr *to, uint8_t ttl)
+{
+	struct dgram_meta meta = {.sock = sock, .to = *to, .ttl = ttl};
+	uint8_t *room = p->world->ops->reserve(p->world, &meta, 1);
+
+	if (room == NULL)
+		return false;
+	*room = 0;
+	if (p->world->ops->commit(p->world, 1) != 0)
+		return false;
+	p->stats->probes_sent++;
+	p->stats->tx_datagrams++;
+	p->stats->tx_bytes++;
+	return true;
+}
+
 void
 punch_wake(struct punch *p)
 {

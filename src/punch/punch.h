@@ -41,6 +41,12 @@ enum { PUNCH_NOT_MINE = 1 };
  * why it was dropped (counted). */
 int punch_recv(struct punch *p, const struct dgram *dg);
 
+/*
+ * One probe, from any socket; ttl 0: the usual. False: there was no room. Whom
+ * one may send to is the caller's to know.
+ */
+bool punch_probe(struct punch *p, int sock, const struct addr *to, uint8_t ttl);
+
 /* What was learnt of the NAT is void: another network, or a long sleep. */
 void punch_wake(struct punch *p);
 
