@@ -266,9 +266,15 @@ udx_now(const struct udx_stream *s)
 
 /* What IP and UDP add to a packet, spec 05 §1. */
 static inline uint16_t
+addr_overhead(const struct addr *to)
+{
+	return to->family == ADDR_V6 ? 48 : 28;
+}
+
+static inline uint16_t
 path_overhead(const struct udx_stream *s)
 {
-	return s->path.to.family == ADDR_V6 ? 48 : 28;
+	return addr_overhead(&s->path.to);
 }
 
 /* The most payload that a packet takes now. */

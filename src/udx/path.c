@@ -148,7 +148,8 @@ int
 udx_send_message_by(struct udx_stream *s, const struct udx_path *path,
     const void *p, size_t len)
 {
-	if (len > UDX_MTU_BASE - 48 - PACKET_HEADER)
+	if (len >
+	    UDX_MTU_BASE - addr_overhead(&path->to) - (size_t)PACKET_HEADER)
 		return ERR_TOO_BIG;
 	return send_aside(s, path, PACKET_MESSAGE, (struct bytes){p, len});
 }
