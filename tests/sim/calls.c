@@ -323,6 +323,16 @@ call_reachable(const struct host *h)
 	return h->state == HOST_UP && h->relays > 0;
 }
 
+void
+call_first_open(struct sim *s, struct call *c)
+{
+	uint64_t *first_us = c->spec.arg;
+
+	(void)s;
+	if (c->open && (*first_us == 0 || *first_us > c->opened_us))
+		*first_us = c->opened_us;
+}
+
 struct host *
 call_caller(struct sim *s)
 {

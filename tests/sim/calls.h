@@ -76,6 +76,9 @@ void call_listen(struct host *h);
 /* Nodes forward to it, as far as it knows. */
 bool call_reachable(const struct host *h);
 
+/* For `done`: the uint64_t at `arg` is when the first of them opened, or 0. */
+call_done call_first_open;
+
 /* A host that others can connect to: without hole punching one side must be. */
 struct host *call_caller(struct sim *s);
 

@@ -140,16 +140,6 @@ check_learnt(struct sim *s, struct lifetime_run *r)
 }
 
 static void
-on_back(struct sim *s, struct call *c)
-{
-	uint64_t *back_us = c->spec.arg;
-
-	(void)s;
-	if (c->open && (*back_us == 0 || *back_us > c->opened_us))
-		*back_us = c->opened_us;
-}
-
-static void
 boxes_forget(struct sim *s, struct lifetime_run *r)
 {
 	uint32_t worst = 0;
@@ -159,7 +149,7 @@ boxes_forget(struct sim *s, struct lifetime_run *r)
 	r->forgot_us = s->now_us;
 	for (uint32_t n = 0; n < AWAY_MAX_S * LISTENERS; n++) {
 		struct call_spec spec = {.to = r->listeners[n % LISTENERS],
-		    .done = on_back,
+		    .done = call_first_open,
 		    .arg = &r->back_us[n % LISTENERS]};
 
 		if (r->back_us[n % LISTENERS] == 0)

@@ -102,20 +102,10 @@ all_at_once(struct sim *s, struct reach *r)
 }
 
 static void
-on_back(struct sim *s, struct call *c)
-{
-	uint64_t *back_us = c->spec.arg;
-
-	(void)s;
-	if (c->open && (*back_us == 0 || *back_us > c->opened_us))
-		*back_us = c->opened_us;
-}
-
-static void
 call_back(struct sim *s, struct reach *r, uint32_t i)
 {
 	struct call_spec spec = {
-	    .to = r->callee[i], .done = on_back, .arg = &r->back_us[i]};
+	    .to = r->callee[i], .done = call_first_open, .arg = &r->back_us[i]};
 
 	(void)call_start(call_caller(s), &spec);
 }
