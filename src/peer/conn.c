@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "peer/inside.h"
 
-/* Of the secret stream once it is open, spec 03 §7.4. */
-/* While it is not known how long mappings live: the reference's, spec 06. */
+/* Of the secret stream, while it is not known how long mappings live: as the
+ * reference has it, spec 03 §7.4. */
 enum { KEEPALIVE_S = 5 };
 
 /* What the application has not been told yet, in the order of telling. */

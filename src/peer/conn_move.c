@@ -171,6 +171,14 @@ begin(struct conn *c)
 	wait_on(c);
 }
 
+/* Something has happened to the path, also if nothing is under way. */
+static void
+suspect(struct conn *c)
+{
+	c->moved = true;
+	begin(c);
+}
+
 /* Those that mend others have no time to be mended. */
 static bool
 may_move(const struct conn *c)
@@ -201,18 +209,18 @@ on_quiet(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, quiet);
 	struct udx_status st;
+	bool quiet;
 
 	if (c->state != CONN_OPEN)
 		return;
 	udx_status(c->udx, &st);
-	if (st.packets_in == c->life_in && !may_move(c)) {
+	quiet = st.packets_in == c->life_in;
+	if (quiet && !may_move(c)) {
 		conn_fail(c, ERR_TIMEOUT);
 		return;
 	}
-	if (st.packets_in == c->life_in && !timer_armed(&c->stuck)) {
-		c->moved = true;
-		begin(c);
-	}
+	if (quiet && !timer_armed(&c->stuck))
+		suspect(c);
 	look_again(c);
 }
 
@@ -229,10 +237,8 @@ void
 peers_moved(struct peers *p)
 {
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
-		if (may_move(c)) {
-			c->moved = true;
-			begin(c);
-		}
+		if (may_move(c))
+			suspect(c);
 }
 
 /* ---- what is said ---- */

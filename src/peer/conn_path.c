@@ -38,8 +38,9 @@ find(const struct conn *c, int sock, const struct addr *to)
 	return i;
 }
 
-bool
-conn_may_use(const struct conn *c, int sock)
+/* Sockets of other attempts end with those. */
+static bool
+may_use(const struct conn *c, int sock)
 {
 	return peers_has_socket(c->peers, sock) || sock == c->sock ||
 	       (c->puncher != NULL && puncher_has(c->puncher, sock));
@@ -53,7 +54,7 @@ knock(struct conn *c)
 	for (uint8_t i = 0; i < c->paths_len; i++) {
 		struct udx_path path = udx_path_of(c, &c->paths[i]);
 
-		if (i != c->current && conn_may_use(c, c->paths[i].sock))
+		if (i != c->current && may_use(c, c->paths[i].sock))
 			udx_knock(c->udx, &path);
 	}
 	timer_arm(p->timers, &c->knock, p->world->now_us + c->knock_ms * 1000);
@@ -176,7 +177,7 @@ conn_source(struct conn *c)
 {
 	struct udx_source s;
 
-	if (is_sought(c) && udx_source(c->udx, &s) && conn_may_use(c, s.sock))
+	if (is_sought(c) && udx_source(c->udx, &s) && may_use(c, s.sock))
 		conn_path(c, kind_of(c, &s), s.sock, &s.from);
 }
 
@@ -191,7 +192,7 @@ follow(struct conn *c)
 	if (!udx_source(c->udx, &s) || !s.taken)
 		return;
 	i = find(c, s.sock, &s.from);
-	if (i == c->paths_len || i == c->current || !conn_may_use(c, s.sock))
+	if (i == c->paths_len || i == c->current || !may_use(c, s.sock))
 		return;
 	up = udx_path_of(c, &c->paths[i]);
 	if (udx_change_path(c->udx, &up) == 0)
@@ -248,7 +249,7 @@ conn_paths_settle(struct conn *c)
 bool
 conn_may_stay(const struct conn *c, int sock)
 {
-	return conn_may_use(c, sock) || socks_last(c->peers, sock) ||
+	return may_use(c, sock) || socks_last(c->peers, sock) ||
 	       socks_has(c->peers, sock);
 }
 

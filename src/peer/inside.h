@@ -187,9 +187,6 @@ void conn_paths_settle(struct conn *c);
 /* Something of ours was acknowledged. */
 bool conn_is_two_way(const struct conn *c);
 
-/* Sockets of other attempts end with those. */
-bool conn_may_use(const struct conn *c, int sock);
-
 /* Ours, and open as long as a stream goes by it. */
 bool conn_may_stay(const struct conn *c, int sock);
 

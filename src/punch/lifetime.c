@@ -7,19 +7,20 @@
 #include "punch/lifetime.h"
 
 /*
- * A silence and who keeps it:
+ * A silence, and what each question comes to:
  *
- *	MEETS --pong--> TRIES --answer--> SILENT --time--> ASKS --answer-->
- *LIVED ^  \            |                                  | nothing
- *	  +---+- nothing -+                                  v
- *	another node, at last UNKNOWN            SEEN --pong--> WORD --answer-->
- *DIED
- *	                                           +-- nothing --+------->
- *UNKNOWN
+ *	state	asks		answered		nothing comes
+ *	MEETS	the node	PAUSES			another node
+ *	PAUSES	nobody, then TRIES
+ *	TRIES	for our socket	SILENT			another node
+ *	SILENT	nobody, then ASKS
+ *	ASKS	for our socket	LIVED			SEEN
+ *	SEEN	the node	WORD			UNKNOWN
+ *	WORD	for the asking	DIED			UNKNOWN
  *
- * MEETS and TRIES leave from its own socket, ASKS, SEEN and WORD from that of
- * the node's other requests. One timer, armed in SILENT and between MEETS and
- * TRIES; all other states end with their request.
+ * Without another node it is UNKNOWN as well. MEETS and TRIES leave from its
+ * own socket, ASKS, SEEN and WORD from that of the node's other requests. One
+ * timer, armed in PAUSES and SILENT; all other states end with their request.
  */
 enum silence_state {
 	SILENCE_MEETS,
