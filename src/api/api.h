@@ -21,8 +21,9 @@ enum {
 	API_DEPTH_MAX = 16,    /* arrays and objects within each other */
 	API_PARAMS_MAX = 6,    /* parameters of one method */
 	API_ID_TEXT_MAX = 128, /* bytes of a request id that is a string */
-	API_VALUE_MAX = 1000,  /* bytes of a value that can be put, spec 02 */
-	API_PAGE_MAX = 128,    /* elements of a list in one reply */
+	API_VALUE_MAX =
+	    1000,           /* bytes of a value that can be put, protocol 02 */
+	API_PAGE_MAX = 128, /* elements of a list in one reply */
 	API_ATTEMPTS_MAX = 4, /* the same of explain, whose elements are long */
 	API_KEYS_MAX = 64,    /* keys of a parameter */
 	API_ADDRS_MAX = 8,    /* addresses of a parameter */

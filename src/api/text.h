@@ -31,8 +31,8 @@ int text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text);
 
 /*
  * Where a peer is: its key and, if the text goes on behind it, nodes that may
- * know the peer, spec 03 §8.1. Beyond TEXT_NODES_MAX they are left out. 0 or
- * ERR_MALFORMED.
+ * know the peer, protocol 03 §8.1. Beyond TEXT_NODES_MAX they are left out. 0
+ * or ERR_MALFORMED.
  */
 struct text_address {
 	uint8_t key[TEXT_KEY_LEN];

@@ -18,8 +18,8 @@ enum {
 	ADDR_NONE = 0,
 	ADDR_V4 = 4,
 	ADDR_V6 = 6,
-	ADDR_WIRE4_LEN = 6,  /* spec 01 §2, ipv4 */
-	ADDR_WIRE6_LEN = 18, /* spec 03 §5 */
+	ADDR_WIRE4_LEN = 6,  /* protocol 01 §2, ipv4 */
+	ADDR_WIRE6_LEN = 18, /* protocol 03 §5 */
 	ADDR_TEXT_MAX = 56,  /* "[v6]:65535" and NUL */
 };
 

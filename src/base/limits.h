@@ -58,14 +58,14 @@
 	    "nodes remembered by one query") \
 	X(operations, "operations", 256, 4, 4096, \
 	    "operations of control clients at a time") \
-	/* Forwarded signalling, spec 03 §3.5. */ \
+	/* Forwarded signalling, protocol 03 §3.5. */ \
 	X(forward_burst, "forward-burst", 40000, 2048, 16777216, \
 	    "bytes forwarded at once for one /24") \
 	X(forward_rate, "forward-rate", 4000, 1, 16777216, \
 	    "bytes a second forwarded after that") \
 	X(forward_hosts, "forward-hosts", 4096, 16, 1048576, \
 	    "/24s whose forwarding, and whose handshakes, are counted") \
-	/* Hole punching, spec 04. */ \
+	/* Hole punching, protocol 04. */ \
 	X(punchers, "punchers", 256, 1, 65536, \
 	    "hole punches under way at a time") \
 	X(punch_pool, "punch-pool", 2, 0, 16, \

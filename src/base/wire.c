@@ -3,7 +3,7 @@
 
 #include "base/wire.h"
 
-/* First byte of the longer varint forms, spec 01 §2. */
+/* First byte of the longer varint forms, protocol 01 §2. */
 enum { UINT_16 = 0xfd, UINT_32 = 0xfe, UINT_64 = 0xff };
 
 const uint8_t *

@@ -2,7 +2,7 @@
 /*
  * wire.h - bounded cursors over datagrams.
  *
- * Reads and writes the compact encoding (spec 01 §2; little-endian
+ * Reads and writes the compact encoding (protocol 01 §2; little-endian
  * throughout); knows no message and no socket. A cursor borrows its buffer and
  * never allocates. The first access past the end sets `bad`, which sticks:
  * reads then yield zero, writes do nothing. So a codec runs straight through

@@ -20,9 +20,10 @@
 
 enum {
 	WORLD_NO_SOCK = -1,
-	/* The reference reads no more than this of a datagram, spec 01 §1. */
+	/* The reference reads no more than this of a datagram, protocol 01 §1.
+	 */
 	DGRAM_MAX = 2048,
-	/* What crosses real paths with DF set, spec 01 §1. */
+	/* What crosses real paths with DF set, protocol 01 §1. */
 	DGRAM_SAFE = 1200,
 	/* The most that one reserve with a segment size may ask for. */
 	WORLD_BURST_MAX = 64000,

@@ -28,7 +28,7 @@ struct key_pair {
 
 void key_pair_from_seed(struct key_pair *k, const uint8_t seed[KEY_SEED_LEN]);
 
-/* BLAKE2b-256 of one run of bytes: the H of the spec. */
+/* BLAKE2b-256 of one run of bytes: the H of protocol 01. */
 void hash_blake2b(uint8_t out[HASH_LEN], const void *p, size_t len);
 
 /* The target under which a peer is found: H(public key). */
@@ -38,7 +38,7 @@ key_target(uint8_t out[HASH_LEN], const uint8_t key[KEY_LEN])
 	hash_blake2b(out, key, KEY_LEN);
 }
 
-/* Namespaces of signatures, spec 02 §4; the number is the command's. */
+/* Namespaces of signatures, protocol 02 §4; the number is the command's. */
 enum key_namespace {
 	NS_PEER_HANDSHAKE = 0,
 	NS_PEER_HOLEPUNCH = 1,

@@ -21,7 +21,7 @@ struct symmetric {
 
 static const uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
 
-/* ---- Diffie-Hellman, spec 03 §4.2 ---- */
+/* ---- Diffie-Hellman, protocol 03 §4.2 ---- */
 
 void
 noise_scalar(uint8_t out[KEY_LEN], const struct key_pair *k)
@@ -44,7 +44,7 @@ noise_dh(uint8_t out[KEY_LEN], const uint8_t scalar[KEY_LEN],
 		   : ERR_VALUE;
 }
 
-/* ---- the symmetric state, spec 03 §4.3 ---- */
+/* ---- the symmetric state, protocol 03 §4.3 ---- */
 
 static void
 hash2(uint8_t out[NOISE_HASH_LEN], const void *a, size_t a_len, const void *b,

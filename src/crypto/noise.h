@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * noise.h - the Noise IK handshake over Ed25519 keys, spec 03 §4.
+ * noise.h - the Noise IK handshake over Ed25519 keys, protocol 03 §4.
  *
  * One struct serves one handshake: the initiator writes message 1 and reads
  * message 2, the responder the reverse. A message that is refused changes
- * nothing, so that any number of bogus answers is survived (07 S6). Ephemeral
- * keys come from the caller's random bytes. Knows no payload and no network;
- * keeps no memory. Uses: base, libsodium.
+ * nothing, so that any number of bogus answers is survived (pitfall S6).
+ * Ephemeral keys come from the caller's random bytes. Knows no payload and no
+ * network; keeps no memory. Uses: base, libsodium.
  */
 #ifndef CRYPTO_NOISE_H
 #define CRYPTO_NOISE_H
@@ -21,7 +21,7 @@ enum {
 	NOISE_HASH_LEN = 64,
 	NOISE_1_OVERHEAD = 96, /* what message 1 adds to its payload */
 	NOISE_2_OVERHEAD = 48,
-	/* Nobody sends more; forwarding nodes drop it, spec 03 §3.5. */
+	/* Nobody sends more; forwarding nodes drop it, protocol 03 §3.5. */
 	NOISE_MESSAGE_MAX = 1100,
 };
 
@@ -74,7 +74,7 @@ int noise_read2(const struct noise *n, struct bytes m, uint8_t *out,
 void noise_wipe(struct noise *n);
 void noise_secrets_wipe(struct noise_secrets *s);
 
-/* The key that seals hole-punch messages, spec 03 §6. */
+/* The key that seals hole-punch messages, protocol 03 §6. */
 void noise_punch_key(uint8_t out[KEY_LEN], const uint8_t hash[NOISE_HASH_LEN]);
 
 /*

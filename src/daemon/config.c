@@ -12,7 +12,7 @@
 #include "daemon/config.h"
 
 enum {
-	PORT_AUTO_FIRST = 49737, /* spec 01 §1 */
+	PORT_AUTO_FIRST = 49737, /* protocol 01 §1 */
 	PORT_AUTO_LAST = 49741,
 	ANNOUNCE_SECONDS = 600,
 	ANNOUNCE_SECONDS_MIN = 10,

@@ -6,7 +6,7 @@
  * millisecond, and to wake up for each costs several times what the packet
  * itself does. Who only receives, in bulk, loses nothing by reading each one
  * and a half, as a network card gathers its interrupts; the acknowledgements
- * are then late by that much, which peers allow for (spec 05 §14). Whoever
+ * are then late by that much, which peers allow for (protocol 05 §14). Whoever
  * answers what comes in is not made to wait: of a socket that rests, what goes
  * out is a small part of what comes in.
  */

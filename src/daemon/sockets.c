@@ -23,7 +23,7 @@
 enum {
 	/* Reads of one wake-up: timers and control clients want a turn, too. */
 	ROUNDS_MAX = 4,
-	RECEIVE_BUFFER = 1 << 20, /* spec 01 §1, as the next */
+	RECEIVE_BUFFER = 1 << 20, /* protocol 01 §1, as the next */
 	SEND_BUFFER = 212992,
 	/* When the kernel had no memory: nothing tells when it has some. */
 	STARVED_US = 2000,

@@ -21,7 +21,7 @@
 enum {
 	/* Several hole punches behind random NATs, of 256 sockets each. */
 	SOCKETS_MAX = 1024,
-	/* Descriptors left to control clients, files and logs (07 P20). */
+	/* Descriptors left to control clients, files and logs (pitfall P20). */
 	SOCKETS_SPARE = 64,
 };
 

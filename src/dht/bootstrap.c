@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "dht/bootstrap.h"
 
-/* As the public network's operators publish them; spec 01 §13. */
+/* As the public network's operators publish them; protocol 01 §13. */
 const char *const bootstrap_public[3] = {
     "88.99.3.86@node1.hyperdht.org:49737",
     "142.93.90.113@node2.hyperdht.org:49737",

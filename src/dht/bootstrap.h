@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bootstrap.h - entries of the bootstrap list, spec 01 §13.
+ * bootstrap.h - entries of the bootstrap list, protocol 01 §13.
  *
  * "192.0.2.1:49737", "name:49737", "192.0.2.1@name:49737" or a bare port on
  * 127.0.0.1. Text to value only; dht.c asks the network. Uses: base.

@@ -131,7 +131,8 @@ candidate_check(struct dht *d, uint32_t node, bool hinted)
 		start(d, c);
 }
 
-/* The node that a newcomer may challenge for its place, spec 01 §8.3; or 0. */
+/* The node that a newcomer may challenge for its place, protocol 01 §8.3; or 0.
+ */
 static uint32_t
 swap_victim(const struct dht *d, const uint8_t *id)
 {

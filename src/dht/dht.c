@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "dht/inside.h"
 
-enum { PORT_FIRST = 49737, PORT_LAST = 49741 /* spec 01 §1 */ };
+enum { PORT_FIRST = 49737, PORT_LAST = 49741 /* protocol 01 §1 */ };
 
 void
 dht_config_init(struct dht_config *c)

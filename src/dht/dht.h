@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * dht.h - the RPC layer and the Kademlia network of one node, spec 01.
+ * dht.h - the RPC layer and the Kademlia network of one node, protocol 01.
  *
  * Owns two sockets, and those that others open through it, the routing table,
  * the requests in flight, the NAT sampler, tokens, budgets, bootstrap and the
@@ -100,7 +100,7 @@ int dht_recv(struct dht *d, const struct dgram *dg, struct dht_request *rq);
 /* The id that others know us by, or NULL while ephemeral. */
 const uint8_t *dht_id(const struct dht *d);
 
-/* This node may store records and answer for them (spec 01 §12). */
+/* This node may store records and answer for them (protocol 01 §12). */
 bool dht_is_persistent(const struct dht *d);
 
 struct dht_reply {
@@ -120,7 +120,7 @@ int dht_reply(
 
 /*
  * Turns rq into a request to another address: same tid, command and target, a
- * new value, sent once (spec 01 §7.1). The caller has checked the budget.
+ * new value, sent once (protocol 01 §7.1). The caller has checked the budget.
  */
 int dht_forward(struct dht *d, const struct dht_request *rq,
     const struct addr *to, struct bytes value);
@@ -199,7 +199,7 @@ void dht_cancel(struct dht *d, struct request *r);
 /*
  * Opens a socket on any port. Requests may leave from it and be answered on
  * it; what comes in on it goes through dht_recv() as on any other, for there
- * is one table of requests for all (07 R3). A handle, ERR_ADDRESS_USED or
+ * is one table of requests for all (pitfall R3). A handle, ERR_ADDRESS_USED or
  * ERR_SOCKET.
  */
 int dht_open_socket(struct dht *d, struct addr *bound);
@@ -215,7 +215,7 @@ void dht_close_socket(struct dht *d, int sock);
 
 /* ---- what the world tells ---- */
 
-void dht_slept(struct dht *d); /* longer than 15 s, spec 01 §15 */
+void dht_slept(struct dht *d); /* longer than 15 s, protocol 01 §15 */
 void dht_network_changed(struct dht *d);
 void dht_resolved(struct dht *d, uint32_t ticket, const struct addr *a);
 
@@ -261,7 +261,7 @@ bool dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out);
 /* Own address as this node would tell it, or NULL while it is not known. */
 const struct addr *dht_public_address(const struct dht *d);
 
-/* The same if anybody may send to it: OPEN, spec 03 §5; else NULL. */
+/* The same if anybody may send to it: OPEN, protocol 03 §5; else NULL. */
 const struct addr *dht_open_address(const struct dht *d);
 
 /* The socket that own requests leave from; DHT_EV_MOVED tells of another. */

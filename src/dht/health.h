@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * health.h - is the network there, and does it answer well? Spec 01 §16.
+ * health.h - is the network there, and does it answer well? Protocol 01 §16.
  *
  * Fed once per tick with the replies and final timeouts since the last one.
  */

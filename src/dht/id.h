@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * id.h - node ids and their XOR metric (Kademlia; spec 01 §5).
+ * id.h - node ids and their XOR metric (Kademlia; protocol 01 §5).
  *
  * An id is BLAKE2b-256 of the six wire bytes of an IPv4 address, so it proves
  * as much as the address does and no more. Uses: base, libsodium.

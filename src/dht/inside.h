@@ -30,7 +30,7 @@
 #include "dht/token.h"
 #include "dht/window.h"
 
-/* Ticks (5 s), spec 01 §17. */
+/* Ticks (5 s), protocol 01 §17. */
 enum {
 	TICK_MS = 5000,
 	TICKS_RECENT = 12,       /* 1 min */
@@ -46,7 +46,7 @@ enum {
 
 enum {
 	REQUEST_WAIT_MS = 1000, /* where no adaptive wait will do */
-	REQUEST_SENDS = 4,      /* 3 retries, spec 01 §9.2 */
+	REQUEST_SENDS = 4,      /* 3 retries, protocol 01 §9.2 */
 	QUERY_SENDS = 6,        /* 5 retries */
 	SWAPS_MAX = 3,          /* full rows being checked at a time */
 	HINT_CHECKS_MAX = 10,   /* down hints being checked at a time */
@@ -100,10 +100,10 @@ struct join {
 	uint8_t walks;
 	bool walking;
 	bool asked_all_names;
-	bool quick_asked, quick_pending, quick_ok; /* spec 01 §12.4 */
+	bool quick_asked, quick_pending, quick_ok; /* protocol 01 §12.4 */
 };
 
-/* The firewall probe, spec 01 §12.3. */
+/* The firewall probe, protocol 01 §12.3. */
 struct probe {
 	bool running;
 	bool firewall_only;
@@ -311,7 +311,7 @@ void promote_forget(struct dht *d);
 int promote_ping_nat(
     struct dht *d, const struct addr *to, uint8_t sends, struct dht_done done);
 
-/* The state check, spec 01 §12.2; join_checked() is told of its end. */
+/* The state check, protocol 01 §12.2; join_checked() is told of its end. */
 void promote_check(struct dht *d, bool firewall_only);
 
 /* Falls back to ephemeral and starts to learn the own address anew. */

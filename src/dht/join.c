@@ -146,7 +146,8 @@ on_quick(void *owner, const struct dht_answer *a)
 		check(d);
 }
 
-/* Asks the first who answers to answer on the other socket, spec 01 §12.4. */
+/* Asks the first who answers to answer on the other socket, protocol 01 §12.4.
+ */
 static void
 on_reply(void *owner, const struct dht_answer *a)
 {

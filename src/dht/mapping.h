@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mapping.h - how long a mapping of our NAT may be left alone, spec 04 §17.11.
+ * mapping.h - how long a mapping of our NAT may be left alone, protocol 04
+ * §17.11.
  *
  * The one place that says how often something must leave so that others still
  * get in through the NAT or firewall in front of us. What it is worked out from
@@ -15,14 +16,15 @@
 #include <stdint.h>
 
 enum {
-	/* Spec 04 §17.11. */
+	/* Protocol 04 §17.11. */
 	MAPPING_KEEP_PERCENT = 40,
 	MAPPING_KEEP_MIN_S = 5,
 	MAPPING_KEEP_MAX_S = 120,
 	/*
 	 * Where somebody listens for us: nodes of this project take a listener
-	 * for gone that is silent for 60 s (07 A12), and a peer of a stream is
-	 * noticed to be gone by what is sent to it. Two must fit, or be missed.
+	 * for gone that is silent for 60 s (pitfall A12), and a peer of a
+	 * stream is noticed to be gone by what is sent to it. Two must fit, or
+	 * be missed.
 	 */
 	MAPPING_KEEP_HEARD_S = 25,
 };

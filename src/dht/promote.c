@@ -58,7 +58,7 @@ set_own(struct dht *d, const struct addr *a)
 		tick_refresh(d);
 }
 
-/* ---- the state check, spec 01 §12.2 ---- */
+/* ---- the state check, protocol 01 §12.2 ---- */
 
 /* Steps 5 to 10; s is the probe's sampler, or NULL if none ran. */
 static void

@@ -144,7 +144,7 @@ step_of(struct query *q, const struct addr *a)
 	return s;
 }
 
-/* ---- down hints, spec 01 §10.4 ---- */
+/* ---- down hints, protocol 01 §10.4 ---- */
 
 static void
 hint(struct query *q, const struct step *dead, const struct step *to)

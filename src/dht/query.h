@@ -2,8 +2,8 @@
 /*
  * query.h - an iterative walk towards a target, and the commit at its end.
  *
- * Spec 01 §10. Asks ever closer nodes until the 20 closest have answered, then
- * sends, if wanted, one request with a token to each of them. Uses: base.
+ * Protocol 01 §10. Asks ever closer nodes until the 20 closest have answered,
+ * then sends, if wanted, one request with a token to each of them. Uses: base.
  */
 #ifndef DHT_QUERY_H
 #define DHT_QUERY_H

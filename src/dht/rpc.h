@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * rpc.h - the request and the reply datagram, spec 01 §3 and §4.
+ * rpc.h - the request and the reply datagram, protocol 01 §3 and §4.
  *
  * Pure codec: borrows the datagram, checks the format, judges nothing. A
  * pointer that is NULL means that the field is absent. Uses: base.
@@ -25,7 +25,7 @@ enum {
 /* First byte: type in the high half, version 3 in the low one. */
 enum { RPC_REQUEST = 0x03, RPC_REPLY = 0x13 };
 
-/* Internal commands, spec 01 §7. */
+/* Internal commands, protocol 01 §7. */
 enum rpc_internal {
 	RPC_PING,
 	RPC_PING_NAT,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * rtt.h - how long to wait for whom: adaptive timeouts, spec 01 §9.2.
+ * rtt.h - how long to wait for whom: adaptive timeouts, protocol 01 §9.2.
  *
  * One smoothed round trip per destination, kept for ten minutes, in a bounded
  * table that overwrites at random when it is full.

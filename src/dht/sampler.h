@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sampler.h - what others see as our address, spec 01 §11.2.
+ * sampler.h - what others see as our address, protocol 01 §11.2.
  *
  * The last 16 samples vote. Enough equal ones make host and port known
  * ("consistent"); enough of one host with different ports make the port 0

@@ -118,7 +118,7 @@ dht_forward(struct dht *d, const struct dht_request *rq, const struct addr *to,
 	return dht_send(d, &meta, buf, rpc_request_encode(&m, buf, sizeof buf));
 }
 
-/* ---- internal commands, spec 01 §7 ---- */
+/* ---- internal commands, protocol 01 §7 ---- */
 
 static const struct dht_reply plain = {0};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * table.h - the Kademlia routing table, spec 01 §8.
+ * table.h - the Kademlia routing table, protocol 01 §8.
  *
  * 256 rows of up to 20 nodes by the number of leading bits that a node's id
  * shares with ours, and one list of all nodes by when they were last heard.

@@ -98,7 +98,7 @@ tick_refresh(struct dht *d)
 }
 
 /*
- * Looks after those who were silent longest, spec 01 §14.4. Walks, ours and
+ * Looks after those who were silent longest, protocol 01 §14.4. Walks, ours and
  * others', keep most of the table heard; only the rest needs to be asked.
  */
 static void

@@ -2,9 +2,10 @@
 /*
  * token.h - round-trip tokens: proof that a host receives what we send to it.
  *
- * Spec 01 §6. A token is a SipHash of the host under a secret that turns every
- * 30 s; the one before still verifies, so a token lives 30 to 60 s. The port is
- * not bound. Secrets are fresh random bytes, never derived from each other.
+ * Protocol 01 §6. A token is a SipHash of the host under a secret that turns
+ * every 30 s; the one before still verifies, so a token lives 30 to 60 s. The
+ * port is not bound. Secrets are fresh random bytes, never derived from each
+ * other.
  */
 #ifndef DHT_TOKEN_H
 #define DHT_TOKEN_H

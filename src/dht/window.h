@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * window.h - how many requests may leave at once, spec 01 §9.3.
+ * window.h - how many requests may leave at once, protocol 01 §9.3.
  *
  * Four slots of 750 ms, 80 sends in one and 160 in all of them. The slots move
  * with the time that is passed in, so an idle window needs no timer.

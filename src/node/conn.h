@@ -58,7 +58,7 @@ struct node_connect {
 					NULL: the node's identity */
 	const struct addr *relays;   /* nodes that may know the peer; copied */
 	size_t relays_len;
-	uint32_t timeout_ms; /* overall; 0: 30 s (spec 03 §8.1) */
+	uint32_t timeout_ms; /* overall; 0: 30 s (protocol 03 §8.1) */
 };
 
 /*

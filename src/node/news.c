@@ -74,8 +74,8 @@ collect_events(struct node *n)
 	};
 	unsigned events = dht_events(n->dht);
 
-	/* Whom we announced ourselves to forwards to the other socket: 07 T5.
-	 * And before there was nobody to ask. */
+	/* Whom we announced ourselves to forwards to the other socket: pitfall
+	 * T5. And before there was nobody to ask. */
 	if (events & (DHT_EV_MOVED | DHT_EV_BOOTSTRAPPED))
 		peers_renew(n->peers);
 	if (events & DHT_EV_REPACED) {

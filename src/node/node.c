@@ -7,10 +7,11 @@
 
 enum {
 	ANNOUNCE_MS = 10 * 60 * 1000, /* records live 20 min at the least */
-	SLEEP_MIN_US = 15 * 1000000,  /* spec 01 §15 */
+	SLEEP_MIN_US = 15 * 1000000,  /* protocol 01 §15 */
 };
 
-/* Command numbers of the router; all others are the records'. Spec 02 §1. */
+/* Command numbers of the router; all others are the records'. Protocol 02 §1.
+ */
 enum { CMD_ROUTER_LAST = 1 };
 
 void
@@ -130,7 +131,7 @@ node_recv(struct node *n, const struct dgram *dg)
 	n->stats.rx_bytes += dg->len;
 	if (dg->len > DGRAM_MAX)
 		return stats_drop(&n->stats, ERR_SIZE);
-	/* Spec 01 §1.1: first what belongs to a stream, then the rest. */
+	/* Protocol 01 §1.1: first what belongs to a stream, then the rest. */
 	verdict = udx_recv(n->udx, dg);
 	if (verdict != UDX_NOT_MINE)
 		return verdict;

@@ -38,8 +38,8 @@ accept_open(
 {
 	int err = open_message(l, call, in);
 
-	/* As if nobody were there: 07 V3. By key alone, as an address is what
-	 * a relay says: 07 V10. */
+	/* As if nobody were there: pitfall V3. By key alone, as an address is
+	 * what a relay says: pitfall V10. */
 	if (err == 0 && !listener_allows(l, in->noise.rs)) {
 		l->refused++;
 		err = ERR_REFUSED;
@@ -121,8 +121,8 @@ seal(struct session *s, const struct incoming *in, struct bytes plain,
 
 /*
  * It is told where our puncher is by the relay that passes the answer on: so
- * the answer leaves from there (07 V8). Within one network it is told of the
- * socket that neighbours find us at.
+ * the answer leaves from there (pitfall V8). Within one network it is told of
+ * the socket that neighbours find us at.
  */
 static void
 open_puncher(struct session *s, const struct incoming *in)
@@ -151,8 +151,8 @@ accept_punch(struct session *s, const struct incoming *in,
 
 /*
  * The client waits to be connected to if it is open or has asked us itself; at
- * the address that was seen, not at one of its list: 07 V7. All others come to
- * us.
+ * the address that was seen, not at one of its list: pitfall V7. All others
+ * come to us.
  */
 static void
 take_path(struct session *s, const struct incoming *in)

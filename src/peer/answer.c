@@ -65,7 +65,7 @@ answer_verdict(const struct answer *a)
 	return payload_has(p, PAYLOAD_UDX) ? 0 : ERR_PEER_REFUSED;
 }
 
-/* The first that it lists that may be dialed at its word, 07 H6. */
+/* The first that it lists that may be dialed at its word, pitfall H6. */
 static const struct addr *
 listed_open(const struct payload *p)
 {

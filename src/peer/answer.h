@@ -2,9 +2,9 @@
 /*
  * answer.h - what a server's answer to our handshake says, and what follows.
  *
- * Reads the reply that came through a node (spec 03 §3.3): all within the
+ * Reads the reply that came through a node (protocol 03 §3.3): all within the
  * Noise message is the server's word, the rest the node's. Decides which paths
- * are tried (spec 03 §8.2). Uses: base, crypto, dht, signal.
+ * are tried (protocol 03 §8.2). Uses: base, crypto, dht, signal.
  */
 #ifndef PEER_ANSWER_H
 #define PEER_ANSWER_H
@@ -29,12 +29,12 @@ struct answer {
 /*
  * 0: a genuine answer, whatever it says. Else the reply is none: ERR_TIMEOUT
  * and others of the request, ERR_UNKNOWN (the node knows no such server),
- * ERR_MALFORMED, ERR_SIZE, ERR_SIGNATURE. *n does not change (07 S5, S6).
+ * ERR_MALFORMED, ERR_SIZE, ERR_SIGNATURE. *n does not change (pitfalls S5, S6).
  */
 int answer_read(
     struct answer *out, const struct noise *n, const struct dht_answer *a);
 
-/* 0, or why the server does not want this connection; terminal (07 H3). */
+/* 0, or why the server does not want this connection; terminal (pitfall H3). */
 int answer_verdict(const struct answer *a);
 
 /*
@@ -44,7 +44,7 @@ int answer_verdict(const struct answer *a);
 bool answer_paths(
     const struct answer *a, const struct peers_base *b, struct conn *c);
 
-/* Begins to punch, if that is the server's offer, spec 04. */
+/* Begins to punch, if that is the server's offer, protocol 04. */
 void answer_punch(
     const struct answer *a, const uint8_t *target, struct conn *c);
 

@@ -7,7 +7,7 @@
 #include "peer/inside.h"
 
 /* Of the secret stream, while it is not known how long mappings live: as the
- * reference has it, spec 03 §7.4. */
+ * reference has it, protocol 03 §7.4. */
 enum { KEEPALIVE_S = 5 };
 
 /* What the application has not been told yet, in the order of telling. */

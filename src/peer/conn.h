@@ -11,7 +11,7 @@
  * (each packet carries the peer's stream id, so only the peer can make sense
  * of it); a packet for our stream from an address that nobody offered is
  * an offer too, as long as nothing is proved. The path over which the peer's
- * header comes, and opens, wins; only then the connection is open (07 H6).
+ * header comes, and opens, wins; only then the connection is open (pitfall H6).
  *
  * The table of struct peers owns every connection, from conn_new() to the end;
  * others hold its number. Uses: base, crypto, udx, stream.
@@ -87,7 +87,7 @@ void conn_set_native(struct conn *c);
 
 /*
  * Its peer lets further connections begin over the path of this one, without
- * asking anybody else, as we do; spec 03 §8.5.
+ * asking anybody else, as we do; protocol 03 §8.5.
  */
 void conn_set_reusable(struct conn *c);
 

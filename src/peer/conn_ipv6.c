@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Paths by IPv6, spec 04 §17.12: no translation in between, but firewalls that
- * let in only what was asked for. Both sides name their addresses in the
+ * Paths by IPv6, protocol 04 §17.12: no translation in between, but firewalls
+ *that let in only what was asked for. Both sides name their addresses in the
  * handshake; then
  *
  *	server	probes those of its client by one byte: its firewall opens

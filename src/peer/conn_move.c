@@ -3,7 +3,7 @@
  * Open streams whose address changes: a NAT has forgotten them or was started
  * anew, a machine is in another network. Packets from a strange address prove
  * nothing, so they are not taken. Whoever finds no answer any more says so in
- * a message that only he can seal (spec 06 §A.7):
+ * a message that only he can seal (protocol 06 §A.7):
  *
  *	who moved		who stayed
  *	here -----------------> from another address than the stream's

@@ -39,7 +39,7 @@ bool conn_punch_accept(struct conn *c, const struct noise_secrets *s,
 int conn_punch_serve(
     struct conn *c, const struct router_call *call, bool own_relay);
 
-/* It goes on: not to be cut off by a deadline of the handshake (07 V6). */
+/* It goes on: not to be cut off by a deadline of the handshake (pitfall V6). */
 bool conn_is_punching(const struct conn *c);
 
 /* Why it ended without a path; ERR_NO_PATH if it did not. */

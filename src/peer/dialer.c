@@ -28,15 +28,15 @@
 #include "signal/message.h"
 
 enum {
-	TIMEOUT_MS = 30000, /* spec 03 §8.1 */
+	TIMEOUT_MS = 30000, /* protocol 03 §8.1 */
 	/* From the answer to the proof of a path; also what an open client
-	 * waits for its server, spec 03 §8.2. */
+	 * waits for its server, protocol 03 §8.2. */
 	PATHS_MS = 10000,
 	/* Known nodes get so much of a start before the walk; a peer that is
 	 * connected gets two round trips, if that is more. */
 	WALK_AFTER_MS = 150,
 	WALK_AFTER_MS_MAX = 1000,
-	/* A try without an answer lets another begin, 07 H2. */
+	/* A try without an answer lets another begin, pitfall H2. */
 	STAGGER_MS = 300,
 	TRIES_OPEN = 3, /* at a time, from the start ... */
 	TRIES_OPEN_MAX = 6,
@@ -416,7 +416,7 @@ on_next(struct timer *t)
 
 /* ---- the beginning ---- */
 
-/* One message for all ways, 07 H1, H4. */
+/* One message for all ways, pitfalls H1, H4. */
 static int
 make_message(struct dial *d, const struct key_pair *own)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * dialer.h - from a key to an open connection, spec 03 §8.
+ * dialer.h - from a key to an open connection, protocol 03 §8.
  *
  * One Noise message 1 and one UDX id for each connection, the same bytes to
- * everybody (07 H1). They go to nodes that were told of or remembered, and
+ * everybody (pitfall H1). They go to nodes that were told of or remembered, and
  * with a walk towards the key: who does not know the key answers with closer
  * nodes, who does passes the message on, and the first valid answer ends the
  * search. If the walk brings none, a second one asks who knows the key at all,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * listener.h - our keys, and who connects to them; spec 03 §7.
+ * listener.h - our keys, and who connects to them; protocol 03 §7.
  *
  * Each listener keeps one key announced. A handshake that comes for it is
  * answered once: copies of it, through other relays or sent again, get the
- * same bytes (07 V1, V2). Before anything is computed its length is looked at
- * and its sender's budget; what fails leaves no state. Answered ones wait for
- * the client within limits, oldest out first (07 V4). Connections belong to
- * struct peers as soon as they exist (07 V9). Uses: base, crypto, dht, signal.
+ * same bytes (pitfalls V1, V2). Before anything is computed its length is
+ * looked at and its sender's budget; what fails leaves no state. Answered ones
+ * wait for the client within limits, oldest out first (pitfall V4). Connections
+ * belong to struct peers as soon as they exist (pitfall V9). Uses: base,
+ * crypto, dht, signal.
  */
 #ifndef PEER_LISTENER_H
 #define PEER_LISTENER_H

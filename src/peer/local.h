@@ -3,8 +3,8 @@
  * local.h - the addresses of this machine, and what peers are told of them.
  *
  * The world says which there are; both sides of a handshake put them into
- * their payload in the same way (spec 03 §5, 07 H4, H5). Uses: base, dht,
- * signal.
+ * their payload in the same way (protocol 03 §5, pitfalls H4, H5). Uses: base,
+ * dht, signal.
  */
 #ifndef PEER_LOCAL_H
 #define PEER_LOCAL_H
@@ -16,7 +16,7 @@
 #include "dht/dht.h"
 #include "signal/payload.h"
 
-/* Of each family; a machine with more has virtual ones, spec 03 §12. */
+/* Of each family; a machine with more has virtual ones, protocol 03 §12. */
 enum {
 	LOCAL_MAX = 8,
 	LOCAL_TOLD6 = 4, /* a machine that hides has as many, or more */
@@ -42,8 +42,8 @@ void local_describe6(const struct local *l, uint16_t port, struct payload *out);
 
 /*
  * Which addresses of a peer are worth trying from inside the same network,
- * most alike to ours first (spec 04 §11): at most max, written to out. Returns
- * how many.
+ * most alike to ours first (protocol 04 §11): at most max, written to out.
+ * Returns how many.
  */
 size_t local_neighbours(const struct local *l, const struct dht *d,
     const struct payload *theirs, struct addr *out, size_t max);

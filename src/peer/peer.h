@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * peer.h - from a public key to an encrypted stream, and back; spec 03 §7, §8.
+ * peer.h - from a public key to an encrypted stream, and back; protocol 03 §7,
+ * §8.
  *
  * Owns the connections of a node, dialed and accepted, and its listeners.
  * Handshakes travel through dht and signal, bytes through udx and stream.
  * What happens is kept as bits of whom it happens to until peers_poll() hands
  * it out, so that nothing can be lost and nothing piles up. Connections and
  * listeners go by numbers, never 0, from one count: who holds one that has
- * ended finds nothing (07 L1). Uses: base, crypto, dht, records, udx, stream,
- * signal, punch.
+ * ended finds nothing (pitfall L1). Uses: base, crypto, dht, records, udx,
+ * stream, signal, punch.
  */
 #ifndef PEER_PEER_H
 #define PEER_PEER_H

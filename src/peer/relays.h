@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * relays.h - the nodes through which a key was reached, spec 03 §8.1.
+ * relays.h - the nodes through which a key was reached, protocol 03 §8.1.
  *
  * A bounded cache by key: the server's own list, else the nodes that answered
  * for it, best first. The key used longest ago makes room; a node that fails
- * is forgotten (07 H8). Uses: base, crypto.
+ * is forgotten (pitfall H8). Uses: base, crypto.
  */
 #ifndef PEER_RELAYS_H
 #define PEER_RELAYS_H

@@ -7,9 +7,10 @@
 #include "peer/session.h"
 
 enum {
-	/* For a decision; for the client to come: spec 03 §7.1. */
+	/* For a decision; for the client to come: protocol 03 §7.1. */
 	WAIT_US = 10 * 1000000,
-	/* Copies come after success too, above all from open clients: 07 V2. */
+	/* Copies come after success too, above all from open clients: pitfall
+	   V2. */
 	KEEP_US = 10 * 1000000,
 	/* A handshake for a stranger costs as much as so many that come
 	 * through one of our relays, which sees many clients. */
@@ -137,12 +138,12 @@ on_due(struct timer *t)
 	if (s->state == SESSION_DONE)
 		session_free(s);
 	else if (s->conn != NULL && conn_is_punching(s->conn))
-		arm(s, WAIT_US); /* it has deadlines of its own: 07 V6 */
+		arm(s, WAIT_US); /* it has deadlines of its own: pitfall V6 */
 	else
 		give_up(s, ERR_TIMEOUT);
 }
 
-/* ---- limits: 07 V4 ---- */
+/* ---- limits: pitfall V4 ---- */
 
 static void
 evict(struct session *s)

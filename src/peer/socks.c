@@ -32,7 +32,7 @@ drop(struct sock_left *s)
 	free(s);
 }
 
-/* Another connection to the same peer goes by it, too (spec 03 §8.5). */
+/* Another connection to the same peer goes by it, too (protocol 03 §8.5). */
 static bool
 is_used(const struct peers *p, int sock)
 {

@@ -2,9 +2,9 @@
 /*
  * socks.h - sockets of hole punching that a stream went through.
  *
- * The one that won lives as long as the stream (07 D5, P13), or any other that
- * goes by it, and some seconds more, for a peer that has not heard yet that it
- * is over. Uses: base, punch, udx.
+ * The one that won lives as long as the stream (pitfalls D5, P13), or any other
+ * that goes by it, and some seconds more, for a peer that has not heard yet
+ * that it is over. Uses: base, punch, udx.
  */
 #ifndef PEER_SOCKS_H
 #define PEER_SOCKS_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * claims.h - what the two sides of a hole punch tell each other, spec 04 §5.
+ * claims.h - what the two sides of a hole punch tell each other, protocol 04
+ * §5.
  *
  * The plaintext of a PEER_HOLEPUNCH payload, the box around it, and the tokens
- * by which a side proves that it gets what is sent to its host (§6). Pure
- * codec: takes the nonce from the caller, judges nothing.
+ * by which a side proves that it gets what is sent to its host (protocol 04
+ * §6). Pure codec: takes the nonce from the caller, judges nothing.
  */
 #ifndef PUNCH_CLAIMS_H
 #define PUNCH_CLAIMS_H

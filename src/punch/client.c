@@ -18,7 +18,7 @@ enum {
 	WAIT_UNKNOWN_MS = 500,
 	WAIT_FRAGILE_MS = 1500,
 	WAIT_EXTRA_MS = 30,    /* what the server needs, and jitter */
-	OTHER_RELAY_MS = 1000, /* spec 04 §17.5 */
+	OTHER_RELAY_MS = 1000, /* protocol 04 §17.5 */
 	PAUSE_MS = 1000,
 	PUT_OFF_MS = 2000, /* and up to as much again */
 	PROBE_ROUNDS = 2,
@@ -81,7 +81,8 @@ hop_of(const struct puncher *p, uint8_t entry, struct addr *relay,
 	}
 	*relay = p->peer.relays[entry].relay;
 	*server = p->peer.relays[entry].peer;
-	/* It has seen the puncher's own address, which is fresher (P6). */
+	/* It has seen the puncher's own address, which is fresher (pitfall P6).
+	 */
 	if (addr_equal(relay, &p->peer.relay))
 		*server = p->peer.addr;
 }
@@ -89,7 +90,7 @@ hop_of(const struct puncher *p, uint8_t entry, struct addr *relay,
 /*
  * QUIRK: a reference server takes a second copy of the message that declares a
  * random punch for another punch, has no turn for it, and ends both (its
- * limits, spec 04 §12). It needs some time to open its sockets, too.
+ * limits, protocol 04 §12). It needs some time to open its sockets, too.
  */
 static bool
 is_fragile(const struct puncher *p)
@@ -172,7 +173,7 @@ ask(struct puncher *p, uint8_t entry)
 		return ERR_LIMIT;
 	puncher_claim(p, &c);
 	/* The address that the relay saw a moment ago, not one of the
-	 * announced list: the server compares it exactly (P6, P7). */
+	 * announced list: the server compares it exactly (pitfalls P6, P7). */
 	c.remote = p->peer.addr;
 	if (cl->state == CLIENT_DECLARES) {
 		c.punching = true;
@@ -191,7 +192,8 @@ ask(struct puncher *p, uint8_t entry)
 	return 0;
 }
 
-/* The server's relay: the one of the handshake if it is listed, §7. */
+/* The server's relay: the one of the handshake if it is listed, protocol 04 §7.
+ */
 static uint8_t
 server_relay(const struct puncher *p)
 {
@@ -263,7 +265,7 @@ client_begin(struct puncher *p)
 	knock(p);
 	probe_round(p);
 	/* A server of ours has opened its NAT for our socket already: the
-	 * first packet of the stream may pass, spec 04 §17.2. */
+	 * first packet of the stream may pass, protocol 04 §17.2. */
 	if (p->peer.native && p->err == 0) {
 		lookout_sent(p->out, &p->peer.addr);
 		puncher_tell(p, &e);
@@ -274,7 +276,7 @@ client_begin(struct puncher *p)
 
 /*
  * Takes what the server says. Another address than the handshake showed, from
- * the same relay: it has opened another socket (§7, step 9).
+ * the same relay: it has opened another socket (protocol 04 §7, step 9).
  */
 static void
 hear(struct puncher *p, const struct dht_answer *a, const struct holepunch *m,
@@ -423,7 +425,7 @@ client_sampled(struct puncher *p)
 		decide(p);
 }
 
-/* Steps 6 to 8 of spec 04 §7. */
+/* Steps 6 to 8 of protocol 04 §7. */
 static void
 decide(struct puncher *p)
 {

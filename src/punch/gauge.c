@@ -84,7 +84,7 @@ lone_tail(const struct gauge *n, const struct tally *full)
 /*
  * Three equal samples settle it in the reference, whatever comes after. NATs
  * that change the port after a while would fail for ever: so a sample that
- * disagrees reopens the verdict, and a second one overturns it (07 N2).
+ * disagrees reopens the verdict, and a second one overturns it (pitfall N2).
  */
 static enum verdict
 judge_agreement(struct gauge *n, const struct tally *full)
@@ -97,7 +97,7 @@ judge_agreement(struct gauge *n, const struct tally *full)
 			   : VERDICT_RANDOM;
 }
 
-/* The table of spec 04 §2. */
+/* The table of protocol 04 §2. */
 static enum verdict
 judge(struct gauge *n, const struct tally *full, const struct tally *hosts)
 {
@@ -117,7 +117,7 @@ judge(struct gauge *n, const struct tally *full, const struct tally *hosts)
 	return n->len > 4 ? VERDICT_RANDOM : VERDICT_UNKNOWN;
 }
 
-/* What the verdict allows to tell of where we are, spec 04 §2. */
+/* What the verdict allows to tell of where we are, protocol 04 §2. */
 static void
 list_addresses(
     struct gauge *n, const struct tally *full, const struct tally *hosts)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * gauge.h - what the NAT in front of one socket does, spec 04 §2 and §17.7.
+ * gauge.h - what the NAT in front of one socket does, protocol 04 §2 and §17.7.
  *
  * A sample is our address as another node saw it. Enough of them give the
  * verdict that peers exchange (how ports are mapped) and, if ports are handed
@@ -26,9 +26,9 @@ enum verdict {
 
 enum {
 	GAUGE_SAMPLES_MAX = 16, /* the oldest gives way */
-	GAUGE_SAMPLES_MIN = 3,  /* for a verdict, spec 04 §15 */
+	GAUGE_SAMPLES_MIN = 3,  /* for a verdict, protocol 04 §15 */
 	GAUGE_SAMPLES_WANTED = 4,
-	/* Predicted ports told to a peer, spec 04 §17.7: 8 to 16. */
+	/* Predicted ports told to a peer, protocol 04 §17.7: 8 to 16. */
 	GAUGE_PREDICTED = 12,
 };
 

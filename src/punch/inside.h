@@ -9,8 +9,8 @@
  *	upkeep.c    when that is done, and for whom
  *	puncher.c  one side of one attempt: what both sides do
  *	probing.c  probes out, by schedule
- *	client.c   the client's rounds, spec 04 §7
- *	server.c   the server's answers, spec 04 §8
+ *	client.c   the client's rounds, protocol 04 §7
+ *	server.c   the server's answers, protocol 04 §8
  */
 #ifndef PUNCH_INSIDE_H
 #define PUNCH_INSIDE_H
@@ -26,12 +26,12 @@
 #include "punch/upkeep.h"
 
 enum {
-	REOPENS_MAX = 3, /* spec 04 §3 */
+	REOPENS_MAX = 3, /* protocol 04 §3 */
 	ECHO_HOSTS = 8,  /* sources of probes that have a budget each */
-	ECHO_RATE = 20,  /* answers a second and source, 07 P19 */
+	ECHO_RATE = 20,  /* answers a second and source, pitfall P19 */
 	ECHO_RATE_ALL = 100,
 	KNOCKS_MAX = 7,         /* probes ahead of the schedule */
-	SERVER_WAIT_MS = 10000, /* for a client that punches, spec 04 §15 */
+	SERVER_WAIT_MS = 10000, /* for a client that punches, protocol 04 §15 */
 	ASKS_MAX = PUNCH_RELAYS_MAX + 1, /* messages in flight */
 };
 

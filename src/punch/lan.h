@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lan.h - which of a peer's addresses may be in our own network, spec 04 §11.
+ * lan.h - which of a peer's addresses may be in our own network, protocol 04
+ * §11.
  */
 #ifndef PUNCH_LAN_H
 #define PUNCH_LAN_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lifetime.h - how long an idle mapping lives, measured; spec 04 §17.11.
+ * lifetime.h - how long an idle mapping lives, measured; protocol 04 §17.11.
  *
  * As RFC 5780 §4.6 does it, with a node of the DHT in place of a server: a
  * socket talks with the node, is silent, and then the node is asked from

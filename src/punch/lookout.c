@@ -7,12 +7,12 @@
 
 enum {
 	/* More than the reference's four: six show whether ports count up,
-	 * spec 04 §17.7. */
+	 * protocol 04 §17.7. */
 	SAMPLES = 6,
-	PASSES = 2, /* spec 04 §2 */
+	PASSES = 2, /* protocol 04 §2 */
 	PING_MS = 1000,
 	/* Latest of the table are left out: they may serve as relays, and tell
-	 * us then (07 N5). */
+	 * us then (pitfall N5). */
 	NEWEST_SKIPPED = 5,
 	TABLE_SMALL = 8,
 	/* While it is not known how long mappings live: 30 s in the stricter

@@ -2,9 +2,9 @@
 /*
  * lookout.h - a socket, and what is known of the NAT in front of it.
  *
- * Samples come from PINGs to nodes of the routing table, spec 04 §2, and from
- * whoever else tells. A lookout that is kept ready renews them as they age,
- * which also keeps its mapping alive.
+ * Samples come from PINGs to nodes of the routing table, protocol 04 §2, and
+ * from whoever else tells. A lookout that is kept ready renews them as they
+ * age, which also keeps its mapping alive.
  */
 #ifndef PUNCH_LOOKOUT_H
 #define PUNCH_LOOKOUT_H

@@ -5,7 +5,7 @@
  * Opens two sockets of its own. How ports are mapped is said by samples
  * (gauge.h). Who may answer through a mapping, the other axis of RFC 4787, is
  * tried out: nodes that the first socket has never sent to are asked from the
- * second to answer to the first (PING_NAT, spec 01 §7); then nodes at whose
+ * second to answer to the first (PING_NAT, protocol 01 §7); then nodes at whose
  * host, but not whose port, the first has knocked; then those that it has
  * knocked at, which must get in, or the question was not understood.
  * Hairpinning is tried between the outer addresses of the two. At the end who

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ports.h - ports of a random NAT to try, each once, spec 04 §17.8.
+ * ports.h - ports of a random NAT to try, each once, protocol 04 §17.8.
  *
  * A NAT that gives a subscriber a block of ports shows it by sampled ports that
  * lie close together: those around them come first, then all others. In random

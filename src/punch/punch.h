@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * punch.h - direct paths through NATs, spec 04.
+ * punch.h - direct paths through NATs, protocol 04.
  *
  * One struct punch holds the sockets of a node that are not its two ordinary
  * ones: a few kept open and classified ahead of need, and those of the
@@ -37,8 +37,8 @@ void punch_limits_changed(struct punch *p);
 /* punch_recv() leaves the datagram to others. */
 enum { PUNCH_NOT_MINE = 1 };
 
-/* A probe, spec 04 §3: 0 or 1 byte on a socket of ours. 0, PUNCH_NOT_MINE, or
- * why it was dropped (counted). */
+/* A probe, protocol 04 §3: 0 or 1 byte on a socket of ours. 0, PUNCH_NOT_MINE,
+ * or why it was dropped (counted). */
 int punch_recv(struct punch *p, const struct dgram *dg);
 
 /*
@@ -128,11 +128,11 @@ struct punch_peer {
 	uint8_t relays_len;
 };
 
-/* The client's side begins, spec 04 §7. 0 or ERR_VALUE: no relays. */
+/* The client's side begins, protocol 04 §7. 0 or ERR_VALUE: no relays. */
 int puncher_connect(struct puncher *p, const struct punch_peer *peer);
 
 /* The server's side begins: it echoes probes and waits 10 s for the client to
- * declare that it punches, spec 04 §8. */
+ * declare that it punches, protocol 04 §8. */
 void puncher_accept(struct puncher *p, const struct punch_peer *peer);
 
 /*

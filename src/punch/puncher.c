@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "punch/inside.h"
 
-/* Addresses that the reference lists of a predictable NAT, spec 04 §2; one
+/* Addresses that the reference lists of a predictable NAT, protocol 04 §2; one
  * that lists more is guessing. */
 enum { LISTED_MAX = 2 };
 
@@ -264,7 +264,7 @@ tell_old_mapping(const struct puncher *p, struct self *s)
 }
 
 /*
- * Ports that count up can be told ahead, spec 04 §17.7. If the peer guesses
+ * Ports that count up can be told ahead, protocol 04 §17.7. If the peer guesses
  * too, both go through their lists in order, so ours must begin with the next
  * new mapping; else with the one that leads to the peer, if there is one.
  */
@@ -286,7 +286,8 @@ predict(const struct puncher *p, struct self *s)
 	return s->predicted = true;
 }
 
-/* Ports as sampled: they may show the block that we are in, §17.8. */
+/* Ports as sampled: they may show the block that we are in, protocol 04 §17.8.
+ */
 static void
 show_range(const struct gauge *n, struct self *s)
 {
@@ -450,7 +451,8 @@ puncher_probed(struct puncher *p, const struct dgram *dg)
 	 * the peer will probe again. */
 	if (p->out->gauge.frozen && p->told.predicted && !p->probing)
 		return 0;
-	/* From the handshake to the end (07 P4), but no reflector (P19). */
+	/* From the handshake to the end (pitfall P4), but no reflector (pitfall
+	 * P19). */
 	if (!p->initiator) {
 		if (!may_echo(p, &dg->from))
 			return stats_drop(p->room->stats, ERR_BUDGET);

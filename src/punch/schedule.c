@@ -170,7 +170,7 @@ schedule_end_ms(const struct schedule *s)
 	case SCHEDULE_STEADY:
 		return STEADY_END_MS;
 	case SCHEDULE_SPRAY:
-		/* The peer's fan may need as long as this, spec 04 §10. */
+		/* The peer's fan may need as long as this, protocol 04 §10. */
 		return FAN_GAP_MS * SCHEDULE_PROBES;
 	case SCHEDULE_FAN:
 		return FAN_PAUSE_MS + FAN_GAP_MS * SCHEDULE_PROBES;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * schedule.h - when which probes leave, spec 04 §10 and §17.4, §17.8.
+ * schedule.h - when which probes leave, protocol 04 §10 and §17.4, §17.8.
  *
  * A list of shots, generated one after the other; knows no address, no socket
  * and no clock. Every probe of the reference's schedules is in ours, at the

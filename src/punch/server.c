@@ -5,7 +5,7 @@
 #include "punch/inside.h"
 
 enum {
-	/* The client asks four times, a second apart, spec 04 §15: what we
+	/* The client asks four times, a second apart, protocol 04 §15: what we
 	 * say within three reaches it. */
 	TURN_WAIT_MS = 3000,
 	/* Half of an unknown round trip through the relay. */
@@ -36,8 +36,8 @@ server_begin(struct puncher *p)
 	p->server.client = p->peer.addr;
 	lookout_refresh(p->out);
 	/* A client of ours sends its handshake from the socket that it punches
-	 * with: our NAT opens for it now, spec 04 §17.2. If our port is not to
-	 * be known, the client's NAT may still let us in. */
+	 * with: our NAT opens for it now, protocol 04 §17.2. If our port is not
+	 * to be known, the client's NAT may still let us in. */
 	if (p->peer.native)
 		probing_knock(p, &p->peer.addr, n->verdict != VERDICT_RANDOM);
 }
@@ -142,7 +142,7 @@ start_delay(const struct puncher *p)
 
 /*
  * 0: probing, 1: waits for its turn, or why not. Starts before it is said that
- * we do (07 P11).
+ * we do (pitfall P11).
  */
 static int
 start(struct puncher *p)
@@ -289,7 +289,7 @@ puncher_serve(struct puncher *p, const struct router_call *call, bool own_relay)
 		refuse(p, ERR_ABORTED);
 		return 0;
 	}
-	/* How the relay sees us; who asks is not who saw (07 P9). */
+	/* How the relay sees us; who asks is not who saw (pitfall P9). */
 	if (call->ticket.sock == p->out->hole.sock)
 		lookout_saw(p->out, &call->us, &call->ticket.from);
 	if (!p->other.heard || c.round >= p->other.round)

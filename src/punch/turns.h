@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * turns.h - who may punch at random, and when, spec 04 §12 and §17.8.
+ * turns.h - who may punch at random, and when, protocol 04 §12 and §17.8.
  *
  * A fan takes hundreds of sockets and mappings, a spray a few hundred datagrams
  * a second: so only some of each kind run at a time. Who comes too late waits

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * client.h - finding, announcing and storing at other nodes, spec 02 §11.
+ * client.h - finding, announcing and storing at other nodes, protocol 02 §11.
  *
  * Each operation is a query and, if it writes, a commit to the closest nodes.
  * It tells what it finds through a sink and ends with exactly one CLIENT_DONE,

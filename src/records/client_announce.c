@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "records/client_op.h"
 
-/* A reply with so many peers may hide ours, spec 02 §11. */
+/* A reply with so many peers may hide ours, protocol 02 §11. */
 enum { HIDING_MIN = LOOKUP_PEERS_MAX };
 
 /* Signs for one node and its token; the bytes are the operation's. */

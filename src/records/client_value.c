@@ -25,7 +25,7 @@ emit_value(struct client_op *op, const struct addr *node, const uint8_t *id,
 
 /* ---- put ---- */
 
-/* Nodes on older encoders do not see an empty value, spec 02 §5. */
+/* Nodes on older encoders do not see an empty value, protocol 02 §5. */
 static int
 check_value(struct bytes value)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * forward.h - who announced itself under the hash of its own key, spec 02 §6.
+ * forward.h - who announced itself under the hash of its own key, protocol 02
+ * §6.
  *
  * One entry per target: its record, and the address from which it announced,
  * to which the router forwards. Servers speak to the nodes that they announced

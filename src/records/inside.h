@@ -58,7 +58,8 @@ int records_refuse(struct records *r, int err);
 int records_reply(
     struct records *r, const struct dht_request *rq, struct bytes value);
 
-/* ---- serve_peer.c; target, token and value are there as spec 02 §1 says */
+/* ---- serve_peer.c; target, token and value are there as protocol 02 §1 says
+ */
 
 int serve_find_peer(struct records *r, const struct dht_request *rq);
 int serve_lookup(struct records *r, const struct dht_request *rq);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pinned.h - the keys that listen on this node itself, spec 02 §7.
+ * pinned.h - the keys that listen on this node itself, protocol 02 §7.
  *
  * They stand above the forward table: no ANNOUNCE replaces and no UNANNOUNCE
- * removes them (07 A4), and they do not age. As few as this node's operator
- * wants. Uses: base, crypto.
+ * removes them (pitfall A4), and they do not age. As few as this node's
+ * operator wants. Uses: base, crypto.
  */
 #ifndef RECORDS_PINNED_H
 #define RECORDS_PINNED_H

@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "records/record.h"
 
-/* Flags of an announce, spec 02 §3; others are ignored. */
+/* Flags of an announce, protocol 02 §3; others are ignored. */
 enum { HAS_PEER = 1, HAS_REFRESH = 2, HAS_SIGNATURE = 4, HAS_BUMP = 8 };
 
 enum { UINT_LEN_MAX = 9, PEER_LEN_MIN = KEY_LEN + 1 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * record.h - what record commands carry: peers, announces, values; spec 02 §3.
+ * record.h - what record commands carry: peers, announces, values; protocol 02
+ * §3.
  *
  * Pure codec: borrows the bytes it decodes, checks the format and judges
  * nothing. Surplus bytes at the end pass, as in the reference. Encoders return
@@ -22,11 +23,12 @@ enum {
 	PEER_LEN_MAX = KEY_LEN + 1 + PEER_RELAYS_MAX * ADDR_WIRE4_LEN,
 	LOOKUP_PEERS_MAX = 20, /* in one reply */
 	LOOKUP_LEN_MAX = 1 + LOOKUP_PEERS_MAX * PEER_LEN_MAX + 9,
-	VALUE_PUT_MAX = 1000, /* that we put; what fits is stored, spec 02 §5 */
+	VALUE_PUT_MAX =
+	    1000, /* that we put; what fits is stored, protocol 02 §5 */
 	MUTABLE_OVERHEAD = KEY_LEN + 9 + 3 + SIGNATURE_LEN,
 };
 
-/* Commands of requests, spec 02 §1. */
+/* Commands of requests, protocol 02 §1. */
 enum records_command {
 	CMD_PEER_HANDSHAKE,
 	CMD_PEER_HOLEPUNCH,

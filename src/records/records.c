@@ -3,7 +3,7 @@
 
 #include "records/inside.h"
 
-/* What a request must bring, and who serves it then; spec 02 §1. */
+/* What a request must bring, and who serves it then; protocol 02 §1. */
 struct service {
 	int (*serve)(struct records *r, const struct dht_request *rq);
 	bool target, token, value;

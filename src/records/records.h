@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * records.h - what one node holds for others, and its answers: spec 02 §1-§7.
+ * records.h - what one node holds for others, and its answers: protocol 02 §1
+ * to §7.
  *
  * Topics, the forward table, refresh tokens, mutable and immutable values, all
  * in bounded caches with shares per address and /24. Serves commands 2 to 10

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * refresh.h - refresh tokens and what they renew, spec 02 §6.1.
+ * refresh.h - refresh tokens and what they renew, protocol 02 §6.1.
  *
  * A token is good once: whoever shows what hashes to it has its record
  * renewed, and what was shown takes the token's place. Uses: base, crypto.

@@ -66,7 +66,7 @@ store(struct records *r, const struct writer *w, const uint8_t *target,
 	int err;
 
 	if (is_self(target, p->key)) {
-		/* Ours stays as it is: 07 A4. */
+		/* Ours stays as it is: pitfall A4. */
 		if (records_pinned(r, target) != NULL)
 			return 0;
 		err = forwards_set(&r->forwards, w, target, p);

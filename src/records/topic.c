@@ -5,7 +5,7 @@
 #include "records/stored.h"
 #include "records/topic.h"
 
-/* How far a bump may be ahead of our clock, spec 02 §6.2. */
+/* How far a bump may be ahead of our clock, protocol 02 §6.2. */
 enum { BUMP_AHEAD_MS = 60000 };
 
 enum { MANY_MIN = 4 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * topic.h - the record cache: who announced under which topic, spec 02 §6.
+ * topic.h - the record cache: who announced under which topic, protocol 02 §6.
  *
  * One record per key and topic, on the account of the address that announced
  * it. A full topic takes from the source that holds most of it; a reply draws
@@ -37,7 +37,7 @@ int topics_add(struct topics *t, const struct writer *w, const uint8_t *target,
 void topics_del(
     struct topics *t, const uint8_t *target, const uint8_t key[KEY_LEN]);
 
-/* Takes the bump if it is newer and not of the future; spec 02 §6.2. */
+/* Takes the bump if it is newer and not of the future; protocol 02 §6.2. */
 void topics_bump(
     struct topics *t, const uint8_t *target, uint64_t bump, uint64_t unix_ms);
 

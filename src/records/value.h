@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * value.h - mutable or immutable values, spec 02 §5.
+ * value.h - mutable or immutable values, protocol 02 §5.
  *
  * Bytes by target with a sequence number; what the bytes mean, and whether
  * they may be stored, is decided above. A budget of bytes and a number of

@@ -20,16 +20,16 @@
  *began
  */
 enum {
-	FULL_US = 300 * 1000000, /* 100 rounds of pings, spec 02 §12 */
-	AGAIN_US = 10 * 1000000, /* between two begun for cause, 07 A11 */
+	FULL_US = 300 * 1000000, /* 100 rounds of pings, protocol 02 §12 */
+	AGAIN_US = 10 * 1000000, /* between two begun for cause, pitfall A11 */
 	/* After the first failure, then doubled. */
 	RETRY_US = 2 * 1000000,
 	RETRY_MAX_US = 60 * 1000000,
-	WATCHDOG_US = 60 * 1000000, /* 07 A9 */
+	WATCHDOG_US = 60 * 1000000, /* pitfall A9 */
 	/* How long who has refused, or told us nonsense, is asked last. */
 	SHUN_US = 600 * 1000000,
 	SHUNNED_MAX = 4,
-	SETS = 3, /* the current set and the two before it, spec 02 §12 */
+	SETS = 3, /* the current set and the two before it, protocol 02 §12 */
 };
 
 struct announced {
@@ -47,7 +47,7 @@ struct announced {
 	int told;                /* the latest reason told */
 	struct relay_set sets[SETS];
 	struct relay_set next;      /* of those that have confirmed so far */
-	struct addr holders[RPC_K]; /* nearest in the last cycle (07 Q7) */
+	struct addr holders[RPC_K]; /* nearest in the last cycle (pitfall Q7) */
 	uint32_t holders_len;
 	struct {
 		struct addr node;
@@ -225,11 +225,12 @@ tell(struct announced *k, int err, bool changed)
 	k->sink.changed(k->sink.owner, err);
 }
 
-/* The one end of a cycle, whatever became of it: 07 A9. */
+/* The one end of a cycle, whatever became of it: pitfall A9. */
 static void
 cycle_ended(struct announced *k, int err)
 {
-	/* Of a cycle that was cut short, the list is half a list: 07 A7. */
+	/* Of a cycle that was cut short, the list is half a list: pitfall A7.
+	 */
 	bool won = err == 0 && k->next.len > 0;
 	bool changed = won && !relay_set_same(&k->sets[0], &k->next);
 

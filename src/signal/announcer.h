@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * announcer.h - keeps our keys reachable, spec 02 §12.
+ * announcer.h - keeps our keys reachable, protocol 02 §12.
  *
  * For each key: a walk towards H(key), an ANNOUNCE to three of the nodes
  * nearest to it, pings to those, and all over again every five minutes, or at
@@ -44,8 +44,8 @@ int announcer_add(struct announcer *a, const struct key_pair *keys,
 void announcer_del(struct announced *k);
 
 /*
- * What we have told is void: another socket sends (07 T5), another network,
- * or the machine has slept. Every key begins anew at once.
+ * What we have told is void: another socket sends (pitfall T5), another
+ * network, or the machine has slept. Every key begins anew at once.
  */
 void announcer_renew(struct announcer *a);
 
@@ -54,17 +54,17 @@ void announcer_repace(struct announcer *a);
 
 /*
  * The nodes that forward to this key. Changes only when all ANNOUNCEs of a
- * cycle are answered (07 A7). Borrowed until the next change.
+ * cycle are answered (pitfall A7). Borrowed until the next change.
  */
 const struct relay_set *announced_relays(const struct announced *k);
 
-/* What clients should remember of us, spec 03 §5, relayAddresses. */
+/* What clients should remember of us, protocol 03 §5, relayAddresses. */
 size_t announced_addresses(
     const struct announced *k, struct addr out[RELAYS_MAX]);
 
 /*
  * A datagram from this UDP source came through a relay of ours: one of the
- * current set, of the two before it, or of the one being won (07 P8).
+ * current set, of the two before it, or of the one being won (pitfall P8).
  */
 bool announced_through(const struct announced *k, const struct addr *from);
 

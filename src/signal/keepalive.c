@@ -6,7 +6,7 @@
 
 enum {
 	/* While the lifetime of mappings is not known: the reference's pace,
-	 * spec 02 §12. */
+	 * protocol 02 §12. */
 	PING_S = 3,
 	TURNS = 3, /* as many as one key is announced to */
 	/* All sends of a PING have passed when the next one is due. */

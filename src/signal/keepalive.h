@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * keepalive.h - pings to the nodes that forward to us, 07 A10 and A11.
+ * keepalive.h - pings to the nodes that forward to us, pitfalls A10 and A11.
  *
  * One PING each 3 s to each node, however many of our keys it forwards for,
  * from the socket that announces: that keeps open the way through a NAT, tells

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * message.h - the outer messages of connection signalling, spec 02 §8.
+ * message.h - the outer messages of connection signalling, protocol 02 §8.
  *
  * The values of PEER_HANDSHAKE and PEER_HOLEPUNCH. Pure codec: borrows the
  * bytes it decodes, checks the format and judges nothing; what is sealed

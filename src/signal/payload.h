@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * payload.h - what the two Noise messages carry, spec 03 §5.
+ * payload.h - what the two Noise messages carry, protocol 03 §5.
  *
  * Pure codec, judges nothing. Which fields are present is said by `flags`,
  * the same bits as on the wire; of a list longer than its place here the rest
@@ -46,7 +46,7 @@ enum payload_feature {
 	PAYLOAD_NATIVE = 64, /* a node of this project, and what it can do */
 };
 
-/* Why a side refuses; any other number does too. Spec 03 §10. */
+/* Why a side refuses; any other number does too. Protocol 03 §10. */
 enum signal_error {
 	SIGNAL_OK,
 	SIGNAL_ABORTED,
@@ -86,7 +86,7 @@ struct payload {
 
 /*
  * 0 or ERR_MALFORMED. Of another version than ours nothing else is read, which
- * is no error (07 C7). The secrets within are the caller's to wipe.
+ * is no error (pitfall C7). The secrets within are the caller's to wipe.
  */
 int payload_decode(struct payload *p, const uint8_t *buf, size_t len);
 

@@ -17,7 +17,7 @@
 #include "base/addr.h"
 #include "dht/query.h"
 
-/* Each one more is a dead end for clients after a crash: 07 A6. */
+/* Each one more is a dead end for clients after a crash: pitfall A6. */
 enum { RELAYS_MAX = 3 };
 
 struct relay_seat {

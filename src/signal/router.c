@@ -8,7 +8,8 @@
 #include "signal/message.h"
 #include "signal/router.h"
 
-/* What a sealed message can measure at all: spec 03 §3.5, 04 §5. */
+/* What a sealed message can measure at all: protocol 03 §3.5, protocol 04 §5.
+ */
 enum {
 	NOISE_1_MIN = 96, /* towards the server: two keys and two tags */
 	NOISE_2_MIN = 48, /* towards the client: a key and a tag */
@@ -422,7 +423,7 @@ serve_holepunch(
 		return holepunch_from_client(rt, rq, &m);
 	case MODE_FROM_SERVER:
 		return holepunch_from_server(rt, rq, &m);
-	case MODE_FROM_RELAY: /* its way ends here (07 S4) */
+	case MODE_FROM_RELAY: /* its way ends here (pitfall S4) */
 		if (server != NULL)
 			return holepunch_local(rt, rq, server, &m, call);
 		return drop(rt, ERR_UNKNOWN);

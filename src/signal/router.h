@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * router.h - the way of other nodes' handshakes through this one, spec 02 §9.
+ * router.h - the way of other nodes' handshakes through this one, protocol 02
+ * §9.
  *
  * Passes PEER_HANDSHAKE and PEER_HOLEPUNCH from hop to hop between a client
  * and the server that announced itself here. Remembers no message: whatever

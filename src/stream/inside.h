@@ -18,7 +18,7 @@ enum {
 	SECRET_LENGTH_LEN = 3,
 	SECRET_HEADER_LEN = SECRET_ID_LEN + SECRET_INIT_LEN,
 
-	/* Messages may overtake each other by so many, spec 06 §A.7. */
+	/* Messages may overtake each other by so many, protocol 06 §A.7. */
 	SECRET_WINDOW = 256,
 };
 
@@ -88,7 +88,7 @@ void secret_break(struct secret *s, int err);
 int secret_budget_take(struct secret *s, uint64_t n);
 void secret_budget_give(struct secret *s, uint64_t n);
 
-/* Names of the directions, spec 06 §A.2. */
+/* Names of the directions, protocol 06 §A.2. */
 enum secret_namespace {
 	SECRET_NS_INITIATOR,
 	SECRET_NS_RESPONDER,

@@ -314,7 +314,7 @@ mux_send(
 	if (room == NULL)
 		return ERR_MEMORY;
 	w = wr_init(room, HEAD_MAX + len);
-	/* Our own id, by which the peer finds its channel (07 M1). */
+	/* Our own id, by which the peer finds its channel (pitfall M1). */
 	wr_uint(&w, c->local);
 	wr_uint(&w, type);
 	wr_raw(&w, p, len);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mux.h - channels over a stream of messages: protomux, spec 06 part B.
+ * mux.h - channels over a stream of messages: protomux, protocol 06 §B.
  *
  * Does no I/O: reads step by step in a message that its caller holds, and
  * keeps what is to be sent until the caller has taken it. Knows no stream, no

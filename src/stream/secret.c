@@ -14,7 +14,7 @@ enum {
 	KEEPALIVE_STEPS = 16,
 };
 
-/* ---- what follows from the handshake, spec 06 §A.2 and §A.7 ---- */
+/* ---- what follows from the handshake, protocol 06 §A.2 and §A.7 ---- */
 
 /* H( H("hyperswarm/secret-stream") || number ); a test derives them anew. */
 static const uint8_t namespaces[][SECRET_ID_LEN] = {

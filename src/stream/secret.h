@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * secret.h - the encrypted stream between two keys, spec 06 part A.
+ * secret.h - the encrypted stream between two keys, protocol 06 §A.
  *
  * Sits on one UDX stream, which it borrows: seals what is written into its
  * send buffer and opens what arrives in its receive buffer, in place where a
  * frame lies there whole. Handshakes happen elsewhere; here come their results.
  * Knows no socket and calls nobody back: after UDX_EV_READABLE, read until
  * there is nothing; the owner of the stream hears of room to write from udx.
- * Ending is not authenticated, spec 06 §A.6: who must be certain that all has
- * come says so in the bytes. Uses: base, udx, libsodium.
+ * Ending is not authenticated, protocol 06 §A.6: who must be certain that all
+ * has come says so in the bytes. Uses: base, udx, libsodium.
  */
 #ifndef STREAM_SECRET_H
 #define STREAM_SECRET_H
@@ -54,8 +54,8 @@ int secret_start(struct secret *s);
 
 /*
  * Empty frames after so long without a write, give or take a sixteenth, until
- * our side ends, spec 06 §A.5; 0: none, and those of the peer are handed out.
- * 0 or ERR_MEMORY.
+ * our side ends, protocol 06 §A.5; 0: none, and those of the peer are handed
+ * out. 0 or ERR_MEMORY.
  */
 int secret_set_keepalive(struct secret *s, uint32_t ms);
 
@@ -82,7 +82,7 @@ void secret_set_budget(struct secret *s, struct secret_budget *b);
 
 /*
  * The peer's header was read (by secret_peek()) and proves that it knows the
- * handshake. Nobody need wait for that before writing (07 E2).
+ * handshake. Nobody need wait for that before writing (pitfall E2).
  */
 bool secret_opened(const struct secret *s);
 
@@ -117,7 +117,7 @@ void secret_end(struct secret *s);
  * secret_peek() of another that shares its budget.
  *
  * *whole tells that nothing of this frame has been consumed. Who reads
- * messages also gets the empty ones, unless keep-alive is on (07 E5), and
+ * messages also gets the empty ones, unless keep-alive is on (pitfall E5), and
  * consumes them like any other; who reads bytes gives NULL and never sees them.
  */
 struct bytes secret_peek(struct secret *s, bool *whole, int *err);
@@ -128,7 +128,7 @@ void secret_consume(struct secret *s, size_t n);
 /* The peer ended and everything was read; never of a broken stream. */
 bool secret_ended(const struct secret *s);
 
-/* ---- unordered messages, spec 06 §A.7 ---- */
+/* ---- unordered messages, protocol 06 §A.7 ---- */
 
 /* 0; ERR_TOO_BIG for the path; ERR_FULL; ERR_CLOSED. */
 int secret_send_message(struct secret *s, const void *p, size_t len);

@@ -29,7 +29,8 @@ get_length(const uint8_t *p)
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
 }
 
-/* The peer's header, spec 06 §A.1: its id proves that it is no reflection. */
+/* The peer's header, protocol 06 §A.1: its id proves that it is no reflection.
+ */
 static int
 read_header(struct secret *s, struct udx_bytes in)
 {
@@ -49,7 +50,7 @@ read_header(struct secret *s, struct udx_bytes in)
 	return AGAIN;
 }
 
-/* Opens a body in place; its tag is not looked at, spec 06 §A.3. */
+/* Opens a body in place; its tag is not looked at, protocol 06 §A.3. */
 static int
 open_body(struct secret *s, uint8_t *body, uint32_t len)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Unordered messages, spec 06 §A.7: counter (8) | MAC (16) | ciphertext. The
- * reference hands out replays; here the latest SECRET_WINDOW counters are
+ * Unordered messages, protocol 06 §A.7: counter (8) | MAC (16) | ciphertext.
+ * The reference hands out replays; here the latest SECRET_WINDOW counters are
  * remembered as in RFC 6479, and what is older is refused.
  */
 #include <string.h>
@@ -32,7 +32,7 @@ bit_of(uint64_t counter)
 	return UINT64_C(1) << counter % WORD;
 }
 
-/* How far the counter is ahead of all others; they wrap, spec 06 §A.7. */
+/* How far the counter is ahead of all others; they wrap, protocol 06 §A.7. */
 static int64_t
 ahead(const struct secret_window *w, uint64_t counter)
 {

@@ -78,7 +78,7 @@ pop(struct udx_stream *s, size_t *bytes)
 	if (p->type & PACKET_END) {
 		s->ended_here = true;
 		/* QUIRK: whose END is acknowledged answers once more while the
-		 * peer goes on (spec 05 §12). */
+		 * peer goes on (protocol 05 §12). */
 		s->ack_due |= !s->ended_there;
 	}
 	flight_pop(f);

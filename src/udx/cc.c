@@ -2,8 +2,8 @@
 #include "udx/cc.h"
 
 /*
- * Numbers without a word are those of the reference (spec 05 §10), which are
- * Linux's tcp_bbr.c; "measured" are those that tests/unit/test_cc.c holds.
+ * Numbers without a word are those of the reference (protocol 05 §10), which
+ * are Linux's tcp_bbr.c; "measured" are those that tests/unit/test_cc.c holds.
  * Gains and parts are in CC_UNITs.
  */
 enum {

@@ -12,7 +12,7 @@
  *
  * The model is BBR's: the most that was delivered a second in ten rounds, the
  * least round-trip time, and a window and a pace made from both. It differs
- * from the reference's version (spec 05 §10) in this:
+ * from the reference's version (protocol 05 §10) in this:
  *
  * - What is lost by chance is told from what a full queue drops, by the losses
  *   of packets sent while calm. The former is made up for, to the latter the

@@ -44,7 +44,8 @@ cubic_lost(struct cubic *q, uint64_t window, uint64_t least, uint32_t mss,
 
 	if (left < least)
 		left = least < window ? least : window;
-	/* §4.7: whoever lost before it was back leaves room for others. */
+	/* RFC 9438 §4.7: whoever lost before it was back leaves room for
+	 * others. */
 	q->top = window < q->top ? window / 20 * 17 : window;
 	if (q->top < left)
 		q->top = left;

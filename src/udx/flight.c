@@ -60,7 +60,7 @@ place_of(const struct flight *f, const struct sent_list *l, uint32_t seq)
 
 /*
  * By number, from the end that is nearer: the peer tells of the 50 lowest
- * ranges alone (spec 05 §4), so what is sent beyond them goes unheard until
+ * ranges alone (protocol 05 §4), so what is sent beyond them goes unheard until
  * the lowest gaps are closed.
  */
 static void

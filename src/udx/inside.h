@@ -43,15 +43,15 @@
 #define UDX_MS UINT64_C(1000)
 
 enum {
-	/* A peer's window before its first packet, spec 05 §7. */
+	/* A peer's window before its first packet, protocol 05 §7. */
 	PEER_WINDOW_FIRST = 4 << 20,
 	WINDOW_FIRST = 256 << 10, /* of ours, until tuned */
 	/* What a stream may hold even if all of them hold too much. */
 	STREAM_SHARE = 16 << 10,
 	FLIGHT_MAX = 1 << 16, /* packets sent and not acknowledged */
-	EXPIRIES_MAX = 7,     /* timeouts in a row, spec 05 §6 */
+	EXPIRIES_MAX = 7,     /* timeouts in a row, protocol 05 §6 */
 	MESSAGES_MAX = 64,    /* waiting, in each direction */
-	EARLY_RELAYED = 8,    /* packets kept for a partner, spec 05 §14 */
+	EARLY_RELAYED = 8,    /* packets kept for a partner, protocol 05 §14 */
 	QUANTUM = 64 << 10,   /* bytes in one turn of a stream */
 	TURN_BYTES = 1 << 20, /* in one run of turns; then others read */
 };
@@ -264,7 +264,7 @@ udx_now(const struct udx_stream *s)
 	return s->udx->world->now_us;
 }
 
-/* What IP and UDP add to a packet, spec 05 §1. */
+/* What IP and UDP add to a packet, protocol 05 §1. */
 static inline uint16_t
 addr_overhead(const struct addr *to)
 {

@@ -12,7 +12,7 @@ enum {
 	ANSWERS_MAX = 16, /* to packets that come late */
 };
 
-/* Copies of a DESTROY, spec 05 §14: when, after the one before. */
+/* Copies of a DESTROY, protocol 05 §14: when, after the one before. */
 static const uint16_t copies_ms[] = {300, 700};
 
 enum { COPIES = sizeof copies_ms / sizeof *copies_ms };

@@ -4,7 +4,7 @@
 
 /*
  * Which packets are lost: RACK-TLP, RFC 8985, and the timeout of RFC 6298 in
- * the words of spec 05 §6. Names follow the RFC.
+ * the words of protocol 05 §6. Names follow the RFC.
  */
 
 enum {
@@ -208,7 +208,7 @@ timed_out(struct udx_stream *s)
 		return;
 	}
 	udx_tell(s, UDX_EV_STUCK);
-	/* Spec 05 §6: RTO, then twice that each time, also where samples of
+	/* Protocol 05 §6: RTO, then twice that each time, also where samples of
 	 * later packets came between. */
 	if (!s->backed_off || s->rtt.backoff == 0)
 		rtt_back_off(&s->rtt);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mtu.h - how large a packet the path takes, RFC 8899 and spec 05 §8.
+ * mtu.h - how large a packet the path takes, RFC 8899 and protocol 05 §8.
  *
  * Sizes are those of IP packets. A probe is an ordinary packet made longer by
  * padding, so it can be tried only PAD_MAX above what is known to work; that is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * packet.h - the UDX packet on the wire, spec 05 §1.
+ * packet.h - the UDX packet on the wire, protocol 05 §1.
  *
  * Knows no stream. A decoded packet borrows the datagram. Sequence numbers
  * wrap at 2^32: they are compared by the sign of their difference. Uses: base.
@@ -19,7 +19,7 @@ enum {
 	PACKET_VERSION = 1,
 	PACKET_HEADER = 20,
 	PACKET_RANGE = 8,
-	PACKET_RANGES_MAX = 50, /* what peers expect, spec 05 §14 */
+	PACKET_RANGES_MAX = 50, /* what peers expect, protocol 05 §14 */
 };
 
 /* What a packet is; other bits are ignored. */

@@ -159,7 +159,7 @@ take(struct udx_stream *s, const struct packet *p)
 		return ERR_MALFORMED;
 	if (p->seq != s->rcv_nxt)
 		return keep_early(s, p);
-	/* One packet may go beyond the window, spec 05 §7. */
+	/* One packet may go beyond the window, protocol 05 §7. */
 	if (fifo_len(&s->in) > allowance(s))
 		return ERR_LIMIT;
 	if (!append(s, p->payload.p, p->payload.len))
@@ -176,7 +176,7 @@ note_end(struct udx_stream *s)
 		return;
 	s->ended_there = true;
 	udx_tell(s, UDX_EV_READABLE);
-	/* Spec 05 §12: the peer hears of it before it is gone. */
+	/* Protocol 05 §12: the peer hears of it before it is gone. */
 	s->ack_due = true;
 }
 

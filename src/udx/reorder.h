@@ -3,8 +3,8 @@
  * reorder.h - packets that came before their turn.
  *
  * Holds a copy of each payload by sequence number, and the ranges of them that
- * acknowledgements tell (spec 05 §4). Numbers count from `base`, the next one
- * expected, which is never in here. How many bytes may lie here is the
+ * acknowledgements tell (protocol 05 §4). Numbers count from `base`, the next
+ * one expected, which is never in here. How many bytes may lie here is the
  * owner's affair; the distance and the number of ranges are bounded.
  */
 #ifndef UDX_REORDER_H

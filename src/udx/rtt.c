@@ -10,7 +10,7 @@ enum {
 	/* A longer sample is suspect: the peer may have slept. */
 	SAMPLE_LONG_MS = 5000,
 	MIN_WINDOW_MS = 300 * 1000,
-	/* Peers acknowledge within 2 ms, spec 05 §14. */
+	/* Peers acknowledge within 2 ms, protocol 05 §14. */
 	ACK_DELAY_MS = 2,
 	BACKOFF_MAX = 5, /* 1 s becomes 32 s, which RTO_MAX_MS cuts */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * rtt.h - round-trip time and the retransmission timeout it asks for,
- * RFC 6298 with the bounds of spec 05 §5.
+ * RFC 6298 with the bounds of protocol 05 §5.
  *
  * Pure arithmetic in microseconds. The backoff persists: it is forgotten with
  * the next sample, not with the next acknowledgement, because by Karn's rule a

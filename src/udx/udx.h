@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * udx.h - reliable streams over UDP, spec 05.
+ * udx.h - reliable streams over UDP, protocol 05.
  *
  * One struct udx holds all streams of a node, on all its sockets. A stream is
  * found by its own 32-bit id alone; who may speak for it is checked by source
@@ -32,7 +32,7 @@ struct udx_stream;
 
 enum {
 	UDX_HEADER_LEN = 20,
-	UDX_MTU_BASE = 1200, /* of the IP packet, spec 05 §1 */
+	UDX_MTU_BASE = 1200, /* of the IP packet, protocol 05 §1 */
 	UDX_MTU_MAX = 1500,
 	UDX_SOURCES_MAX =
 	    12,              /* further addresses that may speak for a stream */
@@ -48,7 +48,7 @@ void udx_free(struct udx *u);
 
 /* ---- what the world tells ---- */
 
-/* udx_recv() leaves the datagram to others, spec 05 §2. */
+/* udx_recv() leaves the datagram to others, protocol 05 §2. */
 enum { UDX_NOT_MINE = 1 };
 
 /*
@@ -74,7 +74,7 @@ enum udx_event {
 	UDX_EV_DRAINED = 4,  /* all that was written is acknowledged */
 	UDX_EV_MESSAGE = 8,  /* udx_next_message() has something */
 	UDX_EV_SOURCE = 16,  /* somebody new spoke, see udx_source() */
-	UDX_EV_MOVED = 32,   /* a change of path is done, spec 05 §9 */
+	UDX_EV_MOVED = 32,   /* a change of path is done, protocol 05 §9 */
 	UDX_EV_CLOSED = 64,  /* over: udx_status() says why; to be freed */
 	UDX_EV_STUCK = 128,  /* a timeout: what is under way finds no answer */
 };
@@ -94,7 +94,7 @@ struct udx_path {
 /*
  * A stream with an id drawn at random, not connected: packets for it are
  * taken from anybody and told as UDX_EV_SOURCE, acknowledged from connect on
- * (spec 05 §3). ERR_LIMIT or ERR_MEMORY in *err where there is none.
+ * (protocol 05 §3). ERR_LIMIT or ERR_MEMORY in *err where there is none.
  */
 struct udx_stream *udx_stream_new(struct udx *u, void *owner, int *err);
 void *udx_owner(const struct udx_stream *s);
@@ -105,9 +105,9 @@ uint32_t udx_id(const struct udx_stream *s);
 int udx_connect(struct udx_stream *s, const struct udx_path *path);
 
 /*
- * Moves to another path, spec 05 §9, keeping all sequence numbers. What is in
- * flight is sent again over the new path (07 D8); packets from the old one
- * are taken until the change is done. A change that is still under way ends
+ * Moves to another path, protocol 05 §9, keeping all sequence numbers. What is
+ * in flight is sent again over the new path (pitfall D8); packets from the old
+ * one are taken until the change is done. A change that is still under way ends
  * in this one: its path may be dead already.
  */
 int udx_change_path(struct udx_stream *s, const struct udx_path *path);
@@ -158,7 +158,7 @@ void udx_set_patient(struct udx_stream *s, bool on);
  */
 void udx_send_again(struct udx_stream *s);
 
-/* HEARTBEATs while idle, spec 05 §11; 0: none (the default). */
+/* HEARTBEATs while idle, protocol 05 §11; 0: none (the default). */
 void udx_set_keepalive(struct udx_stream *s, uint32_t ms);
 
 /*
@@ -174,8 +174,8 @@ void udx_end(struct udx_stream *s);
 void udx_stream_free(struct udx_stream *s);
 
 /*
- * Ties two streams of a relay together, spec 05 §13: from now on packets for
- * one leave through the other, only the id rewritten. Both may be connected
+ * Ties two streams of a relay together, protocol 05 §13: from now on packets
+ * for one leave through the other, only the id rewritten. Both may be connected
  * later; a few packets are kept until then. To untie, free both.
  */
 void udx_relay(struct udx_stream *a, struct udx_stream *b);
@@ -220,7 +220,7 @@ size_t udx_window(const struct udx_stream *s);
 /* The peer has ended and everything was consumed. */
 bool udx_ended(const struct udx_stream *s);
 
-/* ---- unordered messages, spec 05 §1 ---- */
+/* ---- unordered messages, protocol 05 §1 ---- */
 
 /* 0; ERR_TOO_BIG for the path; ERR_FULL; ERR_CLOSED. */
 int udx_send_message(struct udx_stream *s, const void *p, size_t len);

@@ -15,7 +15,8 @@
 
 enum {
 	CROWD = 60,
-	ROW_MAX = 20, /* nodes of one row of a routing table, spec: k */
+	ROW_MAX =
+	    20, /* nodes of one row of a routing table, protocol 01 §8.1 */
 	ROWS = 256,
 	FIND_NODE = 2,
 	EVERY_MS = 100,

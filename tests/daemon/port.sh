@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# An exact port is taken or the daemon fails loudly; auto finds another (07
-# L4).
+# An exact port is taken or the daemon fails loudly; auto finds another
+# (pitfall L4).
 
 # shellcheck source=tests/daemon/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # One signal ends the daemon within two seconds, two at once; the service
-# manager hears of it (07 L2).
+# manager hears of it (pitfall L2).
 
 # shellcheck source=tests/daemon/lib.sh
 . "$(dirname "$0")/lib.sh"

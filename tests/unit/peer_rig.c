@@ -212,7 +212,7 @@ server_connect(
 	ck_assert_int_eq(udx_connect(s->stream, &path), 0);
 }
 
-/* The same bytes are the same connection, 07 H1. */
+/* The same bytes are the same connection, pitfall H1. */
 static void
 server_called(struct peer_rig *r, const struct fake_sent *sent, struct bytes m)
 {

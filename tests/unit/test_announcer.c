@@ -273,7 +273,7 @@ rig_announced(struct rig *g)
 
 /* ---- the tests ---- */
 
-/* 07 A6, A13: the three nearest of equals, and none but them. */
+/* Pitfalls A6, A13: the three nearest of equals, and none but them. */
 START_TEST(three_hold_it)
 {
 	struct rig g;
@@ -305,7 +305,7 @@ START_TEST(three_hold_it)
 }
 END_TEST
 
-/* 07 A6: who is left is told. 07 A8: nobody is left without need. */
+/* Pitfall A6: who is left is told. Pitfall A8: nobody is left without need. */
 START_TEST(lost_relay_is_replaced)
 {
 	struct rig g;
@@ -342,7 +342,7 @@ START_TEST(left_relay_is_told)
 }
 END_TEST
 
-/* 07 A8: ten cycles in a network that stays as it is. */
+/* Pitfall A8: ten cycles in a network that stays as it is. */
 START_TEST(same_relays_in_later_cycles)
 {
 	struct rig g;
@@ -358,7 +358,7 @@ START_TEST(same_relays_in_later_cycles)
 }
 END_TEST
 
-/* 07 A7: the old list, or the new one, never a half. */
+/* Pitfall A7: the old list, or the new one, never a half. */
 START_TEST(list_changes_as_a_whole)
 {
 	struct rig g;
@@ -392,7 +392,7 @@ START_TEST(list_changes_as_a_whole)
 }
 END_TEST
 
-/* 07 A9: whichever answer is lost, the key is announced and renewed. */
+/* Pitfall A9: whichever answer is lost, the key is announced and renewed. */
 START_TEST(any_answer_may_be_lost)
 {
 	struct rig g;
@@ -408,7 +408,7 @@ START_TEST(any_answer_may_be_lost)
 }
 END_TEST
 
-/* 07 A9: requests that are refused here are no end either. */
+/* Pitfall A9: requests that are refused here are no end either. */
 START_TEST(refused_requests)
 {
 	struct rig g;
@@ -431,7 +431,7 @@ START_TEST(refused_requests)
 }
 END_TEST
 
-/* 07 A9: a cycle that does not end by itself is ended. */
+/* Pitfall A9: a cycle that does not end by itself is ended. */
 START_TEST(watchdog)
 {
 	struct rig g;
@@ -473,7 +473,7 @@ START_TEST(back_online)
 }
 END_TEST
 
-/* 07 A10: every 3 s, from the socket that announced; keys share them. */
+/* Pitfall A10: every 3 s, from the socket that announced; keys share them. */
 START_TEST(pings)
 {
 	struct rig g;
@@ -496,7 +496,7 @@ START_TEST(pings)
 }
 END_TEST
 
-/* 07 A11: a new mapping is noticed by the pongs and announced at once. */
+/* Pitfall A11: a new mapping is noticed by the pongs and announced at once. */
 START_TEST(drift)
 {
 	struct rig g;
@@ -571,7 +571,7 @@ START_TEST(pings_follow_the_nat)
 }
 END_TEST
 
-/* 07 A11: a mapping that never rests is not announced without end. */
+/* Pitfall A11: a mapping that never rests is not announced without end. */
 START_TEST(drift_is_rationed)
 {
 	struct rig g;
@@ -612,8 +612,8 @@ START_TEST(liar_is_left)
 END_TEST
 
 /*
- * 07 T5: a cycle under way counts for nothing when the socket changes, nor do
- * those that have confirmed in it (07 A7).
+ * Pitfall T5: a cycle under way counts for nothing when the socket changes, nor
+ * do those that have confirmed in it (pitfall A7).
  */
 START_TEST(renew_in_the_middle)
 {

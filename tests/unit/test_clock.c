@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Sleep is told from a step of the wall clock (07 T9). The system's clocks are
- * replaced by ones that the test sets.
+ * Sleep is told from a step of the wall clock (pitfall T9). The system's clocks
+ * are replaced by ones that the test sets.
  */
 #include <time.h>
 

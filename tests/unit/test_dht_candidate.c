@@ -55,7 +55,8 @@ node_of(const struct addr *a)
 
 /* ---- who gets in ---- */
 
-/* 01 §8.2, threat model: one PING, no retry, and an answer with the id. */
+/* Protocol 01 §8.2, threat model: one PING, no retry, and an answer with the
+ * id. */
 static const struct {
 	const char *name;
 	bool answer, id, in;
@@ -141,7 +142,7 @@ START_TEST(unsolicited_ids_never_get_in)
 }
 END_TEST
 
-/* R6: a wrong id makes no candidate; the request is served. */
+/* Pitfall R6: a wrong id makes no candidate; the request is served. */
 START_TEST(a_wrong_id_is_no_candidate)
 {
 	struct addr a = rig_host(1), b = rig_host(2);
@@ -279,7 +280,7 @@ START_TEST(one_address_gets_its_share_of_the_table)
 }
 END_TEST
 
-/* ---- full rows (01 §8.3, T2, T3) ---- */
+/* ---- full rows (protocol 01 §8.3, pitfalls T2, T3) ---- */
 
 static struct addr members[TABLE_ROW_MAX], newcomer;
 
@@ -308,7 +309,7 @@ fill_row(void)
 	}
 }
 
-/* T2: a known node is renewed in place: no swap, no ping. */
+/* Pitfall T2: a known node is renewed in place: no swap, no ping. */
 START_TEST(a_known_node_is_renewed)
 {
 	fill_row();
@@ -350,7 +351,7 @@ START_TEST(a_full_row_keeps_who_answers)
 			rig_answer(&r, &ping, &answer);
 	}
 	rig_pass_ms(&r, 1100);
-	/* T3: one lost packet costs nobody its place: four sends. */
+	/* Pitfall T3: one lost packet costs nobody its place: four sends. */
 	if (swaps[_i].newcomer_answers && !swaps[_i].victim_answers)
 		ck_assert(rig_knows(&r, &victim));
 	rig_pass_ms(&r, 20000);
@@ -405,7 +406,7 @@ START_TEST(three_swaps_at_a_time)
 }
 END_TEST
 
-/* ---- checks of known nodes (01 §8.5) ---- */
+/* ---- checks of known nodes (protocol 01 §8.5) ---- */
 
 START_TEST(a_checked_node_goes_only_after_four_sends)
 {
@@ -471,7 +472,7 @@ END_TEST
 
 /* ---- in a network ---- */
 
-/* T3: of a network's nodes none is forgotten at 30 % loss. */
+/* Pitfall T3: of a network's nodes none is forgotten at 30 % loss. */
 START_TEST(loss_empties_no_table)
 {
 	struct mesh net;

@@ -116,7 +116,7 @@ START_TEST(binds_in_the_order_of_the_reference)
 	tried_len = 0;
 	r.d = dht_new(&r.fw.w, &r.ts, &r.st, &config);
 	ck_assert_int_eq(dht_start(r.d), failed ? ERR_ADDRESS_USED : 0);
-	/* L4: an exact port is bound or nothing is. */
+	/* Pitfall L4: an exact port is bound or nothing is. */
 	ck_assert_uint_eq(tried_len, json_array_size(ports));
 	json_array_foreach(ports, i, port)
 	    ck_assert_int_eq(tried[i], (int)json_integer_value(port));
@@ -140,7 +140,7 @@ END_TEST
 
 /* ---- the walk into the network ---- */
 
-/* T6: nobody to ask is an end as well. */
+/* Pitfall T6: nobody to ask is an end as well. */
 START_TEST(a_lone_node_is_bootstrapped)
 {
 	rig_init(&r, &config);
@@ -169,7 +169,7 @@ START_TEST(a_silent_list_is_an_end_too)
 }
 END_TEST
 
-/* Q1: never any address outside the list and what it tells. */
+/* Pitfall Q1: never any address outside the list and what it tells. */
 static void
 forbid_query_reply(void *owner, const struct dht_answer *a)
 {
@@ -239,7 +239,7 @@ START_TEST(a_held_query_ends_with_the_node)
 }
 END_TEST
 
-/* Q1: the first nodes a node speaks to are those of its list. */
+/* Pitfall Q1: the first nodes a node speaks to are those of its list. */
 START_TEST(nothing_but_the_list_is_asked)
 {
 	struct rpc_request m;
@@ -421,7 +421,7 @@ START_TEST(good_nodes_of_an_earlier_run_are_taken_in)
 }
 END_TEST
 
-/* ---- two rounds (01 §13, §12.4) ---- */
+/* ---- two rounds (protocol 01 §13, §12.4) ---- */
 
 /* The quick check may take a round trip longer than the walk. */
 START_TEST(waits_for_the_quick_check)

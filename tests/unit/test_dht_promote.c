@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: a node is persistent exactly while others can reach it at the address
- * behind its id, spec 01 §11 and §12. Method: small networks in virtual time,
- * with boxes that block, shift ports and change hosts; scripted probes.
+ * behind its id, protocol 01 §11 and §12. Method: small networks in virtual
+ * time, with boxes that block, shift ports and change hosts; scripted probes.
  */
 #include <string.h>
 
@@ -76,10 +76,10 @@ assert_address(void)
 	ck_assert_mem_eq(st.id, id, ID_LEN);
 }
 
-/* ---- adaptive (01 §12.1, §12.5) ---- */
+/* ---- adaptive (protocol 01 §12.1, §12.5) ---- */
 
-/* R5, T4: nobody lists us before the 20 minutes, everybody after; the id is
- * that of the server socket, though requests left from the client's. */
+/* Pitfalls R5, T4: nobody lists us before the 20 minutes, everybody after; the
+ * id is that of the server socket, though requests left from the client's. */
 START_TEST(auto_is_promoted_when_it_was_stable)
 {
 	start_as(DHT_AUTO);
@@ -116,7 +116,8 @@ START_TEST(a_firewalled_node_stays_ephemeral)
 }
 END_TEST
 
-/* 01 §12.3: public and local port differ, so the id would be a guess. */
+/* Protocol 01 §12.3: public and local port differ, so the id would be a guess.
+ */
 START_TEST(behind_shifted_ports_it_stays_ephemeral)
 {
 	net.nodes[NODES].port_shift = 5;
@@ -127,7 +128,7 @@ START_TEST(behind_shifted_ports_it_stays_ephemeral)
 }
 END_TEST
 
-/* ---- explicit (T7) ---- */
+/* ---- explicit (pitfall T7) ---- */
 
 START_TEST(persistent_is_so_within_seconds)
 {
@@ -160,7 +161,7 @@ START_TEST(persistent_is_tried_until_it_works)
 }
 END_TEST
 
-/* T6: with nobody in the world; its address is its configuration's. */
+/* Pitfall T6: with nobody in the world; its address is its configuration's. */
 START_TEST(a_bootstrap_node_is_persistent_at_once)
 {
 	struct rig r;
@@ -188,7 +189,7 @@ START_TEST(a_bootstrap_node_is_persistent_at_once)
 }
 END_TEST
 
-/* ---- sleep (01 §15, T9) ---- */
+/* ---- sleep (protocol 01 §15, pitfall T9) ---- */
 
 static const struct {
 	enum dht_role role;
@@ -215,7 +216,7 @@ START_TEST(sleep_demotes_only_an_adaptive_node)
 }
 END_TEST
 
-/* ---- another address (T8, 01 §12.5) ---- */
+/* ---- another address (pitfall T8, protocol 01 §12.5) ---- */
 
 /* Told by the system, or found out from what the others see. */
 START_TEST(a_new_address_is_noticed)
@@ -258,7 +259,7 @@ START_TEST(an_adaptive_node_follows_its_address_too)
 }
 END_TEST
 
-/* T8: forged requests and unsolicited replies do not move it. */
+/* Pitfall T8: forged requests and unsolicited replies do not move it. */
 START_TEST(a_forged_request_moves_no_address)
 {
 	struct mesh_node *node = &net.nodes[NODES];
@@ -283,7 +284,7 @@ START_TEST(a_forged_request_moves_no_address)
 }
 END_TEST
 
-/* ---- the probe (01 §12.3) ---- */
+/* ---- the probe (protocol 01 §12.3) ---- */
 
 static struct rig r;
 
@@ -369,8 +370,8 @@ START_TEST(the_probe_is_strict)
 }
 END_TEST
 
-/* T4: the address seen of the client socket never becomes the id, also when it
- * moved while the probe was out and the next check needs no probe. */
+/* Pitfall T4: the address seen of the client socket never becomes the id, also
+ * when it moved while the probe was out and the next check needs no probe. */
 START_TEST(the_client_sockets_port_is_never_the_id)
 {
 	struct addr us, other;
@@ -432,7 +433,7 @@ START_TEST(a_new_id_keeps_the_nodes)
 }
 END_TEST
 
-/* ---- what is sampled (01 §11.1) ---- */
+/* ---- what is sampled (protocol 01 §11.1) ---- */
 
 /* Repliers without id count once each, and only the first few. */
 START_TEST(few_samples_without_id)
@@ -478,7 +479,7 @@ START_TEST(a_private_address_is_not_believed)
 }
 END_TEST
 
-/* T8: known nodes are asked again, but only every half hour. */
+/* Pitfall T8: known nodes are asked again, but only every half hour. */
 START_TEST(known_nodes_are_sampled_again)
 {
 	struct addr a = rig_host(1);

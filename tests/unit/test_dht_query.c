@@ -176,7 +176,8 @@ START_TEST(asks_the_nearest_first_ten_at_a_time)
 }
 END_TEST
 
-/* R12: six sends in a walk, the same bytes; a node that misses all is gone. */
+/* Pitfall R12: six sends in a walk, the same bytes; a node that misses all is
+ * gone. */
 START_TEST(a_step_is_sent_six_times)
 {
 	struct query_spec spec = spec_of(0);
@@ -203,13 +204,13 @@ START_TEST(a_step_is_sent_six_times)
 	ck_assert_uint_eq(told.done, 1);
 	ck_assert_int_eq(told.result.err, ERR_UNREACHABLE);
 	ck_assert_uint_eq(told.result.failures, 1);
-	/* 01 §8.4 */
+	/* protocol 01 §8.4 */
 	ck_assert_uint_eq(r.d->table.nodes.len, 0);
 }
 END_TEST
 
-/* Q4: nodes without id help, but are never among the closest; the same for
- * errors, which are not delivered. */
+/* Pitfall Q4: nodes without id help, but are never among the closest; the same
+ * for errors, which are not delivered. */
 START_TEST(ephemeral_and_failing_nodes_only_help)
 {
 	struct query_spec spec = spec_of(0);
@@ -242,7 +243,7 @@ START_TEST(ephemeral_and_failing_nodes_only_help)
 }
 END_TEST
 
-/* Q4: a wrong id is no id. */
+/* Pitfall Q4: a wrong id is no id. */
 START_TEST(a_wrong_id_is_not_among_the_closest)
 {
 	struct query_spec spec = spec_of(0);
@@ -264,7 +265,7 @@ START_TEST(a_wrong_id_is_not_among_the_closest)
 }
 END_TEST
 
-/* ---- hostile lists (Q6) ---- */
+/* ---- hostile lists (pitfall Q6) ---- */
 
 /* Each answer lists 200 addresses that nobody asked for. */
 START_TEST(made_up_nodes_are_bounded)
@@ -422,7 +423,7 @@ START_TEST(one_address_holds_one_place_among_the_closest)
 }
 END_TEST
 
-/* ---- the caller's list (Q7) ---- */
+/* ---- the caller's list (pitfall Q7) ---- */
 
 /* Remembers it if it is new; how many there are now. */
 static unsigned
@@ -469,7 +470,7 @@ ask_from_list(unsigned n, bool answer, struct addr *asked)
 	return len;
 }
 
-/* Q7: a second announce asks the same nodes first, and nobody else. */
+/* Pitfall Q7: a second announce asks the same nodes first, and nobody else. */
 START_TEST(begins_with_the_callers_list)
 {
 	struct addr asked[64];
@@ -484,7 +485,7 @@ START_TEST(begins_with_the_callers_list)
 }
 END_TEST
 
-/* Q7: three at a time after the first ten, until ten have answered. */
+/* Pitfall Q7: three at a time after the first ten, until ten have answered. */
 START_TEST(reuses_a_list_with_care)
 {
 	struct addr list[RPC_K];
@@ -514,7 +515,7 @@ START_TEST(reuses_a_list_with_care)
 }
 END_TEST
 
-/* Q7: fewer than five good ones: the table helps. */
+/* Pitfall Q7: fewer than five good ones: the table helps. */
 START_TEST(refills_from_the_table)
 {
 	struct addr asked[64];
@@ -530,7 +531,7 @@ START_TEST(refills_from_the_table)
 }
 END_TEST
 
-/* ---- down hints (Q8) ---- */
+/* ---- down hints (pitfall Q8) ---- */
 
 START_TEST(tells_who_listed_a_dead_node)
 {
@@ -567,7 +568,8 @@ START_TEST(tells_who_listed_a_dead_node)
 }
 END_TEST
 
-/* Q8: 50 in a tick, though every answer lists 19 that turn out to be dead. */
+/* Pitfall Q8: 50 in a tick, though every answer lists 19 that turn out to be
+ * dead. */
 START_TEST(down_hints_are_bounded)
 {
 	struct query_spec spec = spec_of(0);
@@ -611,7 +613,7 @@ START_TEST(down_hints_are_bounded)
 }
 END_TEST
 
-/* ---- the commit (Q3, R9) ---- */
+/* ---- the commit (pitfalls Q3, R9) ---- */
 
 /* Plays the walk, then answers commits by the rule given. */
 struct commit_rule {
@@ -701,7 +703,7 @@ START_TEST(tells_the_truth_about_commits)
 }
 END_TEST
 
-/* Q3: no node that could be committed to is an error for the caller. */
+/* Pitfall Q3: no node that could be committed to is an error for the caller. */
 START_TEST(nobody_to_commit_to_is_an_error)
 {
 	struct query_spec spec = spec_of(3);
@@ -721,7 +723,7 @@ START_TEST(nobody_to_commit_to_is_an_error)
 }
 END_TEST
 
-/* ---- exactly one end (R13, R14) ---- */
+/* ---- exactly one end (pitfalls R13, R14) ---- */
 
 START_TEST(can_be_cancelled_at_any_time)
 {
@@ -814,7 +816,7 @@ START_TEST(the_end_may_start_another)
 }
 END_TEST
 
-/* R14: a query destroyed while its requests wait for the window. */
+/* Pitfall R14: a query destroyed while its requests wait for the window. */
 START_TEST(cancelling_takes_waiting_requests_along)
 {
 	struct query_spec spec = spec_of(0);
@@ -944,7 +946,7 @@ START_TEST(finds_the_true_closest)
 }
 END_TEST
 
-/* Q5: of 60 nodes 18 are dead, and nobody knows it yet. */
+/* Pitfall Q5: of 60 nodes 18 are dead, and nobody knows it yet. */
 START_TEST(dead_nodes_do_not_hold_it_up)
 {
 	struct query_spec spec = spec_of(3);
@@ -964,7 +966,8 @@ START_TEST(dead_nodes_do_not_hold_it_up)
 }
 END_TEST
 
-/* 01 §10.5: with fewer than 20 nodes one dead node costs the reference 6 s. */
+/* Protocol 01 §10.5: with fewer than 20 nodes one dead node costs the reference
+ * 6 s. */
 START_TEST(one_dead_node_in_a_small_network_costs_little)
 {
 	struct query_spec spec = spec_of(0);

@@ -66,7 +66,7 @@ ping_host(unsigned i, unsigned *mine)
 	return ping(&a, mine);
 }
 
-/* ---- the golden replies (R4, R18) ---- */
+/* ---- the golden replies (pitfalls R4, R18) ---- */
 
 /* The row's datagram as if our request had the tid that the row expects. */
 static int
@@ -153,8 +153,8 @@ START_TEST(survives_damaged_replies)
 }
 END_TEST
 
-/* R4: a spoofer who answers first, from another port or host, has no effect
- * but the counter. */
+/* Pitfall R4: a spoofer who answers first, from another port or host, has no
+ * effect but the counter. */
 START_TEST(believes_only_who_was_asked)
 {
 	struct addr liar = peer, stranger = peer;
@@ -181,7 +181,8 @@ START_TEST(believes_only_who_was_asked)
 }
 END_TEST
 
-/* R3: one table for all sockets: the reply may come in on the other one. */
+/* Pitfall R3: one table for all sockets: the reply may come in on the other
+ * one. */
 START_TEST(takes_a_reply_on_either_socket)
 {
 	struct rig_answer a = {.sock = r.client + 1};
@@ -197,7 +198,8 @@ START_TEST(takes_a_reply_on_either_socket)
 }
 END_TEST
 
-/* R18: unsolicited replies teach nothing: no node, no address, no proof. */
+/* Pitfall R18: unsolicited replies teach nothing: no node, no address, no
+ * proof. */
 static struct request *
 ping_from(int sock, bool doubling)
 {
@@ -215,7 +217,7 @@ ping_from(int sock, bool doubling)
 	return out;
 }
 
-/* R3: one table of requests, however many sockets there are. */
+/* Pitfall R3: one table of requests, however many sockets there are. */
 START_TEST(a_further_socket_asks_and_is_asked)
 {
 	struct addr bound;
@@ -339,7 +341,7 @@ START_TEST(a_request_not_sent_yet_has_no_reply)
 }
 END_TEST
 
-/* ---- ids in requests (R5) ---- */
+/* ---- ids in requests (pitfall R5) ---- */
 
 START_TEST(requests_carry_the_id_only_where_it_is_true)
 {
@@ -377,7 +379,7 @@ START_TEST(requests_carry_the_id_only_where_it_is_true)
 }
 END_TEST
 
-/* ---- sending again (R12) ---- */
+/* ---- sending again (pitfall R12) ---- */
 
 static const struct {
 	const char *name;
@@ -485,7 +487,7 @@ START_TEST(learns_round_trips)
 }
 END_TEST
 
-/* ---- tids (R4, R17) ---- */
+/* ---- tids (pitfalls R4, R17) ---- */
 
 static uint32_t next_random[8];
 static unsigned randoms_len, randoms_at;
@@ -514,7 +516,7 @@ script(const uint32_t *numbers, unsigned n)
 	randoms_at = 0;
 }
 
-/* R17: 0 is an ordinary tid. */
+/* Pitfall R17: 0 is an ordinary tid. */
 START_TEST(tid_0_is_an_ordinary_tid)
 {
 	static const uint32_t zero[] = {0};
@@ -561,7 +563,7 @@ START_TEST(tids_cannot_be_guessed)
 }
 END_TEST
 
-/* ---- the congestion window (01 §9.3, R14) ---- */
+/* ---- the congestion window (protocol 01 §9.3, pitfall R14) ---- */
 
 START_TEST(the_window_paces_a_burst)
 {
@@ -595,8 +597,8 @@ START_TEST(the_window_paces_a_burst)
 }
 END_TEST
 
-/* R14: what waits is cancelled too, and gives nothing back that it never
- * took. */
+/* Pitfall R14: what waits is cancelled too, and gives nothing back that it
+ * never took. */
 START_TEST(cancelled_waiters_give_no_credit)
 {
 	struct request *q[200];
@@ -652,7 +654,7 @@ START_TEST(freed_places_are_used)
 }
 END_TEST
 
-/* ---- exactly one end (R13) ---- */
+/* ---- exactly one end (pitfall R13) ---- */
 
 START_TEST(refuses_at_once_or_ends_once)
 {
@@ -672,7 +674,7 @@ START_TEST(refuses_at_once_or_ends_once)
 	ck_assert_int_eq(dht_call(r.d, &c, done, NULL), ERR_VALUE);
 	c.value = (struct bytes){0};
 
-	/* 01 §9.3 and the limit: full is said at once. */
+	/* Protocol 01 §9.3 and the limit: full is said at once. */
 	limits_init(&l);
 	l.requests = 64;
 	dht_set_limits(r.d, &l);

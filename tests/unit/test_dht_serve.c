@@ -93,8 +93,8 @@ the_reply(struct fake_sent *s)
 
 /* ---- which socket, which id ---- */
 
-/* R2, R5: replies leave from the socket asked; the id only when persistent and
- * from the server socket. All four cases. */
+/* Pitfalls R2, R5: replies leave from the socket asked; the id only when
+ * persistent and from the server socket. All four cases. */
 static const struct {
 	enum dht_role role;
 	bool server, id;
@@ -143,7 +143,8 @@ START_TEST(replies_from_the_address_that_was_asked)
 }
 END_TEST
 
-/* R10: error 1 with closer nodes, never silence, also while ephemeral. */
+/* Pitfall R10: error 1 with closer nodes, never silence, also while ephemeral.
+ */
 static const struct {
 	enum dht_role role;
 	bool internal;
@@ -178,7 +179,7 @@ START_TEST(unknown_commands_get_error_1)
 }
 END_TEST
 
-/* R8: before anything else, for any command, with a fresh token. */
+/* Pitfall R8: before anything else, for any command, with a fresh token. */
 START_TEST(a_bad_token_is_refused_by_every_command)
 {
 	static const uint8_t bad[RPC_TOKEN_LEN];
@@ -221,7 +222,7 @@ START_TEST(a_bad_token_is_refused_by_every_command)
 }
 END_TEST
 
-/* C2: what the reference accepts. */
+/* Pitfall C2: what the reference accepts. */
 static const char *const tolerated[] = {
     "0324341200000000000000",           /* an unknown flag bit */
     "03043412000000000000001122334455", /* five bytes more */
@@ -354,7 +355,7 @@ hint_and_count_pings(const struct addr *down)
 	return pings;
 }
 
-/* T3: a hint makes us look, never forget; at most ten at a time. */
+/* Pitfall T3: a hint makes us look, never forget; at most ten at a time. */
 START_TEST(down_hints_are_checked_and_bounded)
 {
 	struct addr a = rig_host(0);
@@ -376,7 +377,8 @@ START_TEST(down_hints_are_checked_and_bounded)
 }
 END_TEST
 
-/* 01 §8.5: an answer with an id keeps a node, though it was just heard. */
+/* Protocol 01 §8.5: an answer with an id keeps a node, though it was just
+ * heard. */
 START_TEST(a_hinted_node_that_answers_stays)
 {
 	struct addr a = rig_host(1);
@@ -393,7 +395,7 @@ START_TEST(a_hinted_node_that_answers_stays)
 }
 END_TEST
 
-/* ---- DELAYED_PING (R16) ---- */
+/* ---- DELAYED_PING (pitfall R16) ---- */
 
 START_TEST(a_delayed_ping_is_answered_when_it_said)
 {
@@ -417,7 +419,8 @@ START_TEST(a_delayed_ping_is_answered_when_it_said)
 }
 END_TEST
 
-/* R16: 100,000 of them: flat memory, bounded timers, and all are gone after. */
+/* Pitfall R16: 100,000 of them: flat memory, bounded timers, and all are gone
+ * after. */
 START_TEST(delayed_pings_are_bounded)
 {
 	static uint8_t buf[64];
@@ -594,7 +597,8 @@ prove(const struct addr *from)
 	rig_skip(&r);
 }
 
-/* R15: a whole network behind one address may bootstrap: 200, then 100/s. */
+/* Pitfall R15: a whole network behind one address may bootstrap: 200, then
+ * 100/s. */
 START_TEST(a_proven_host_gets_all_it_needs)
 {
 	unsigned answered = 0;

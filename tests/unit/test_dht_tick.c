@@ -56,7 +56,7 @@ count(uint64_t ms, bool answer)
 	return c;
 }
 
-/* ---- sleep (01 §15, T9) ---- */
+/* ---- sleep (protocol 01 §15, pitfall T9) ---- */
 
 START_TEST(wakes_as_the_vectors)
 {
@@ -93,7 +93,7 @@ START_TEST(doubts_everybody_after_sleep)
 }
 END_TEST
 
-/* ---- pinging some (01 §14.4) ---- */
+/* ---- pinging some (protocol 01 §14.4) ---- */
 
 START_TEST(leaves_those_alone_who_are_heard)
 {
@@ -165,9 +165,9 @@ START_TEST(pings_a_few_at_a_time)
 }
 END_TEST
 
-/* ---- refresh (01 §14.5, T10) ---- */
+/* ---- refresh (protocol 01 §14.5, pitfall T10) ---- */
 
-/* T10: nodes started together do not act together. */
+/* Pitfall T10: nodes started together do not act together. */
 START_TEST(starts_at_a_random_offset)
 {
 	unsigned ticks[50] = {0}, refresh[TICKS_REFRESH + 1] = {0};
@@ -256,7 +256,7 @@ START_TEST(refreshes_a_small_table_more_often)
 }
 END_TEST
 
-/* ---- health (01 §16) ---- */
+/* ---- health (protocol 01 §16) ---- */
 
 START_TEST(notices_that_the_network_is_gone)
 {

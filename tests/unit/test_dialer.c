@@ -2,8 +2,8 @@
 /*
  * Goal: a dialer reaches its peer whatever single nodes do, says once how it
  * ended and why, and takes nobody's word for an open connection. Method: one
- * test for each pitfall of the client's side of a handshake (07 S5, S6, H1 to
- * H8), among scripted nodes, in virtual time.
+ * test for each pitfall of the client's side of a handshake (pitfalls S5, S6,
+ * H1 to H8), among scripted nodes, in virtual time.
  */
 #include <string.h>
 
@@ -73,7 +73,7 @@ END_TEST
 
 /* ---- the search ---- */
 
-/* 07 H1: to the server it is one connection, whoever passes it on. */
+/* Pitfall H1: to the server it is one connection, whoever passes it on. */
 START_TEST(one_message_for_all)
 {
 	add(RIG_IGNORANT, 5);
@@ -86,7 +86,7 @@ START_TEST(one_message_for_all)
 }
 END_TEST
 
-/* 07 S6: any number of bogus answers before the good one. */
+/* Pitfall S6: any number of bogus answers before the good one. */
 START_TEST(survives_liars)
 {
 	add(RIG_LIAR, 30);
@@ -100,7 +100,7 @@ END_TEST
 static const enum rig_node_kind broken[] = {
     RIG_LIAR, RIG_WRONG_MODE, RIG_NO_NOISE, RIG_ELSEWHERE};
 
-/* 07 S5: each way in which an answer can be none. */
+/* Pitfall S5: each way in which an answer can be none. */
 START_TEST(half_checked_answers_are_none)
 {
 	add(broken[_i], 3);
@@ -109,7 +109,7 @@ START_TEST(half_checked_answers_are_none)
 }
 END_TEST
 
-/* 07 H2: dead nodes, remembered or named, do not hold up living ones. */
+/* Pitfall H2: dead nodes, remembered or named, do not hold up living ones. */
 START_TEST(dead_nodes_cost_little)
 {
 	struct addr dead[18];
@@ -171,7 +171,7 @@ static const struct {
     {SIGNAL_OK, 0, ERR_PEER_REFUSED},
 };
 
-/* 07 H3: the server's word is the end of it, whichever node brings it. */
+/* Pitfall H3: the server's word is the end of it, whichever node brings it. */
 START_TEST(terminal_answers_end_it)
 {
 	add(RIG_KNOWS, 6);
@@ -183,7 +183,7 @@ START_TEST(terminal_answers_end_it)
 }
 END_TEST
 
-/* 07 H6: what the server lists is tried, but its list may be wrong ... */
+/* Pitfall H6: what the server lists is tried, but its list may be wrong ... */
 START_TEST(wrong_list_does_not_matter)
 {
 	struct payload *p = &rig.server.payload;
@@ -249,7 +249,7 @@ START_TEST(direct_answer_names_the_server)
 }
 END_TEST
 
-/* 07 H7: same public host: the inner address, beside all else. */
+/* Pitfall H7: same public host: the inner address, beside all else. */
 START_TEST(neighbours_meet_inside)
 {
 	struct rig_server *s = &rig.server;
@@ -320,7 +320,7 @@ START_TEST(no_path_is_told_as_such)
 }
 END_TEST
 
-/* 07 H5: OPEN is not claimed by a node behind a NAT. */
+/* Pitfall H5: OPEN is not claimed by a node behind a NAT. */
 START_TEST(says_what_it_is)
 {
 	struct addr ours = addr_v4(192, 168, 1, 2, 0);
@@ -341,8 +341,8 @@ START_TEST(says_what_it_is)
 }
 END_TEST
 
-/* 07 H5: what was open once is not while its NAT gives it another port; others
- * would dial an address that leads nowhere. */
+/* Pitfall H5: what was open once is not while its NAT gives it another port;
+ * others would dial an address that leads nowhere. */
 static const struct {
 	uint16_t port; /* as others see the server socket */
 	bool firewalled;
@@ -376,7 +376,7 @@ END_TEST
 
 /* ---- the second time ---- */
 
-/* 07 H8: the server's own list, in one round trip, without a walk. */
+/* Pitfall H8: the server's own list, in one round trip, without a walk. */
 START_TEST(remembers_the_way)
 {
 	struct payload *p = &rig.server.payload;
@@ -415,7 +415,8 @@ START_TEST(forgets_what_no_longer_works)
 }
 END_TEST
 
-/* Spec 03 §8.5: by the path of the connection that there is, asking nobody. */
+/* Protocol 03 §8.5: by the path of the connection that there is, asking nobody.
+ */
 START_TEST(goes_by_a_live_connection)
 {
 	struct rig_server *s = &rig.server;
@@ -884,7 +885,7 @@ START_TEST(does_not_listen_for_ever)
 }
 END_TEST
 
-/* 07 L1: closed at any time, and nobody calls back into what is gone. */
+/* Pitfall L1: closed at any time, and nobody calls back into what is gone. */
 START_TEST(closes_at_any_time)
 {
 	uint32_t conn;

@@ -117,7 +117,8 @@ START_TEST(all_ports_of_a_host_share_one_budget)
 }
 END_TEST
 
-/* R15: 200 at once, so that a network behind one address can bootstrap. */
+/* Pitfall R15: 200 at once, so that a network behind one address can bootstrap.
+ */
 START_TEST(a_proven_host_gets_requests)
 {
 	uint64_t n;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: online and degraded follow what happened, spec 01 §16. Method: the
+ * Goal: online and degraded follow what happened, protocol 01 §16. Method: the
  * golden vectors. Where the reference never recovers (js_bug) the right end is
  * asserted instead.
  */

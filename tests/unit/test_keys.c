@@ -40,7 +40,7 @@ START_TEST(namespace_of_command)
 	uint8_t *preimage = t_bytes(row, "preimage", &len);
 
 	t_assert_hex(key_namespace(ns), NAMESPACE_LEN, t_string(row, "hex"));
-	/* The constant is what the spec derives. */
+	/* The constant is what protocol 02 §4 derives. */
 	hash_blake2b(hash, preimage, len);
 	t_assert_hex(hash, sizeof hash, t_string(row, "hex"));
 	free(preimage);

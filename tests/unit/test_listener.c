@@ -344,7 +344,7 @@ START_TEST(relayed)
 	client_new(&c, &g, 1);
 	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &c, 77), 0);
 	take_answer(&g, message, &s);
-	ck_assert_int_eq(s->buf[0], RPC_REQUEST); /* 07 S1 */
+	ck_assert_int_eq(s->buf[0], RPC_REQUEST); /* pitfall S1 */
 	is_answer(s, &h, &tid);
 	ck_assert_uint_eq(tid, 77);
 	ck_assert_uint_eq(h.mode, MODE_FROM_SERVER);
@@ -386,7 +386,7 @@ START_TEST(open_server)
 }
 END_TEST
 
-/* 07 C7, and what else is answered with an error and no stream. */
+/* Pitfall C7, and what else is answered with an error and no stream. */
 static const struct {
 	uint64_t version;
 	bool udx;
@@ -469,7 +469,7 @@ END_TEST
 
 /* ---- copies ---- */
 
-/* 07 V1, S8: fifty copies while the application thinks. */
+/* Pitfalls V1, S8: fifty copies while the application thinks. */
 START_TEST(copies_wait_for_one_decision)
 {
 	uint8_t first[DGRAM_MAX];
@@ -518,7 +518,8 @@ START_TEST(copies_wait_for_one_decision)
 }
 END_TEST
 
-/* 07 V2: the same bytes for ten seconds after the end, whatever the end. */
+/* Pitfall V2: the same bytes for ten seconds after the end, whatever the end.
+ */
 START_TEST(copies_after_the_end)
 {
 	uint8_t first[DGRAM_MAX], again[DGRAM_MAX];
@@ -550,7 +551,7 @@ END_TEST
 
 /* ---- who may ---- */
 
-/* 07 V3, V10: by key; silence for the others, wherever they come from. */
+/* Pitfalls V3, V10: by key; silence for the others, wherever they come from. */
 START_TEST(allow_list)
 {
 	struct client good, bad;
@@ -638,7 +639,7 @@ START_TEST(nobody_decides)
 }
 END_TEST
 
-/* ---- where the client is: 07 V7 ---- */
+/* ---- where the client is: pitfall V7 ---- */
 
 static const struct fake_sent *
 first_udx(const struct rig *g)
@@ -767,8 +768,8 @@ START_TEST(firewalled_client_is_waited_for)
 END_TEST
 
 /*
- * 07 V8: the answer leaves from the puncher's socket, so that the relay shows
- * the client where that one is; within one network from the DHT's, which
+ * Pitfall V8: the answer leaves from the puncher's socket, so that the relay
+ * shows the client where that one is; within one network from the DHT's, which
  * neighbours find us at. A client that needs no punch is answered from the
  * socket that it came to.
  */
@@ -813,7 +814,7 @@ START_TEST(answers_from_the_socket_that_punches)
 }
 END_TEST
 
-/* ---- limits: 07 V4, V5 ---- */
+/* ---- limits: pitfalls V4, V5 ---- */
 
 static void
 assert_gets_in(
@@ -979,7 +980,7 @@ START_TEST(handshakes_follow_their_limit)
 }
 END_TEST
 
-/* 07 V5: dead ones leave, and the next is answered. */
+/* Pitfall V5: dead ones leave, and the next is answered. */
 START_TEST(failures_in_a_row)
 {
 	struct rig g;
@@ -1178,7 +1179,7 @@ START_TEST(looks_on_while_unheard)
 }
 END_TEST
 
-/* By its first packet, from wherever: spec 03 §7.2. */
+/* By its first packet, from wherever: protocol 03 §7.2. */
 START_TEST(opens)
 {
 	struct peer_event e;
@@ -1191,7 +1192,7 @@ START_TEST(opens)
 	ck_assert(addr_equal(&e.addr, &a));
 	ck_assert_uint_eq(e.listener, p.server.listener);
 	ck_assert_uint_eq(status(&p.server).accepted, 1);
-	/* No timer of the handshake touches it any more: 07 V6. */
+	/* No timer of the handshake touches it any more: pitfall V6. */
 	run(&p, 25000);
 	ck_assert_uint_eq(conns(&p.server), 1);
 	ck_assert(!told(&p.server, PEER_CLOSED, NULL));
@@ -1204,7 +1205,7 @@ START_TEST(opens)
 }
 END_TEST
 
-/* 07 P3: the first packet comes through the socket that punches, as it may
+/* Pitfall P3: the first packet comes through the socket that punches, as it may
  * through any; the stream begins there, and answers from there. */
 START_TEST(opens_on_the_socket_that_punches)
 {
@@ -1233,7 +1234,7 @@ START_TEST(opens_on_the_socket_that_punches)
 }
 END_TEST
 
-/* 07 V9: every end at every time. */
+/* Pitfall V9: every end at every time. */
 START_TEST(ends)
 {
 	struct pair p;

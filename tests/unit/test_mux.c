@@ -2,7 +2,7 @@
 /*
  * Protomux against the messages of the reference, whole, cut, flipped, in one
  * batch, and through a secret stream byte by byte; then two muxes of ours for
- * what spec 07 §14 warns of (M1 to M4), and every limit.
+ * what protocol 07 §14 warns of (pitfalls M1 to M4), and every limit.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -306,7 +306,7 @@ is_codec_matter(const json_t *row)
 	       strcmp(t_string(row, "name"), "pair-missing-seq") == 0;
 }
 
-START_TEST(malformed_is_judged) /* M3, M4 */
+START_TEST(malformed_is_judged) /* pitfalls M3, M4 */
 {
 	const json_t *row = t_row(FILE_NAME, "malformed", _i);
 	const json_t *inputs = t_get(row, "input_hex");
@@ -366,7 +366,7 @@ START_TEST(damage_does_no_harm)
 }
 END_TEST
 
-START_TEST(damaged_batches_do_no_harm) /* M4 */
+START_TEST(damaged_batches_do_no_harm) /* pitfall M4 */
 {
 	const json_t *rows = t_get(t_vectors(FILE_NAME), "protomux");
 	json_t *none = json_array();
@@ -472,7 +472,7 @@ END_TEST
 
 /* ---- two ends ---- */
 
-START_TEST(ids_are_the_senders) /* M1 */
+START_TEST(ids_are_the_senders) /* pitfall M1 */
 {
 	uint32_t na = open_channel(near, "a"), nb = open_channel(near, "b");
 	uint32_t fb = open_channel(far, "b"), fa = open_channel(far, "a");
@@ -493,7 +493,7 @@ START_TEST(ids_are_the_senders) /* M1 */
 }
 END_TEST
 
-START_TEST(early_messages_wait) /* M2 */
+START_TEST(early_messages_wait) /* pitfall M2 */
 {
 	uint32_t n = open_channel(near, "late"), f;
 	char text[2] = "0";
@@ -515,7 +515,7 @@ START_TEST(early_messages_wait) /* M2 */
 }
 END_TEST
 
-START_TEST(the_reader_waits_above_a_limit) /* M2 */
+START_TEST(the_reader_waits_above_a_limit) /* pitfall M2 */
 {
 	static const uint8_t some[1000];
 	uint32_t n = open_channel(near, "late");
@@ -672,7 +672,7 @@ START_TEST(handshakes_are_carried)
 }
 END_TEST
 
-START_TEST(a_reject_of_what_is_open_destroys) /* M3 */
+START_TEST(a_reject_of_what_is_open_destroys) /* pitfall M3 */
 {
 	pair("a");
 	expect_result(near, hex("000201"), ERR_MALFORMED);
@@ -682,7 +682,7 @@ END_TEST
 
 /* ---- batches ---- */
 
-START_TEST(batches_nest_and_switch) /* M4 */
+START_TEST(batches_nest_and_switch) /* pitfall M4 */
 {
 	uint32_t a = pair("a"), b = pair("b");
 	/* Channel 1: "x"; switch to 2: "y"; switch to 0: a batch for 1 of "z"
@@ -706,7 +706,7 @@ START_TEST(batches_nest_and_switch) /* M4 */
 }
 END_TEST
 
-START_TEST(a_last_part_is_cut) /* M4 */
+START_TEST(a_last_part_is_cut) /* pitfall M4 */
 {
 	uint32_t a = pair("a");
 	struct bytes m = hex("000001 fdffff 0078797a");

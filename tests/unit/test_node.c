@@ -328,7 +328,7 @@ knows(const struct addr *a)
 	return table_find(&d->table, id) != 0;
 }
 
-/* R2, R5, R6, R7, R8, R10: the bytes, the socket, the table. */
+/* Pitfalls R2, R5, R6, R7, R8, R10: the bytes, the socket, the table. */
 START_TEST(answers_the_exchanges)
 {
 	const json_t *row = t_row(file, "exchanges", _i);
@@ -365,7 +365,7 @@ START_TEST(answers_the_exchanges)
 }
 END_TEST
 
-/* R11: silence, and the reason is counted. */
+/* Pitfall R11: silence, and the reason is counted. */
 START_TEST(is_silent_to_malformed_requests)
 {
 	const json_t *row = t_row(file, "malformed_requests", _i);
@@ -435,7 +435,8 @@ START_TEST(survives_damage)
 }
 END_TEST
 
-/* R1: the order of 01 §1.1 on both sockets, while no stream lives here. */
+/* Pitfall R1: the order of protocol 01 §1.1 on both sockets, while no stream
+ * lives here. */
 START_TEST(tells_datagrams_apart)
 {
 	const json_t *row = t_row(file, "demux", _i);
@@ -467,7 +468,8 @@ START_TEST(tells_datagrams_apart)
 }
 END_TEST
 
-/* R1, P3: what has the id of a live stream is that stream's, on any socket. */
+/* Pitfalls R1, P3: what has the id of a live stream is that stream's, on any
+ * socket. */
 START_TEST(streams_come_first)
 {
 	struct addr from = addr_v4(192, 0, 2, 7, 50001);
@@ -492,7 +494,7 @@ START_TEST(streams_come_first)
 }
 END_TEST
 
-/* R19: 2048 bytes are read, one more is dropped and counted. */
+/* Pitfall R19: 2048 bytes are read, one more is dropped and counted. */
 START_TEST(reads_2048_bytes)
 {
 	struct addr from = addr_v4(192, 0, 2, 7, 50001);
@@ -631,7 +633,7 @@ poll_op(uint32_t op)
 	}
 }
 
-/* ---- operations (R13) ---- */
+/* ---- operations (pitfall R13) ---- */
 
 static const uint8_t topic[32] = {7, 7, 7};
 
@@ -1096,7 +1098,7 @@ START_TEST(waking_up_announces_again)
 }
 END_TEST
 
-/* ---- leaving (L2) ---- */
+/* ---- leaving (pitfall L2) ---- */
 
 static void
 announce_many(unsigned n)
@@ -1252,7 +1254,7 @@ START_TEST(a_listener_is_announced_until_the_node_leaves)
 }
 END_TEST
 
-/* 07 T5, L3: at once, as what was announced leads nowhere now. */
+/* Pitfalls T5, L3: at once, as what was announced leads nowhere now. */
 START_TEST(a_listener_is_announced_anew)
 {
 	uint64_t before;

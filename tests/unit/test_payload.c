@@ -170,7 +170,7 @@ START_TEST(decode_row)
 }
 END_TEST
 
-/* 07 C8: fields stand in the order of their flags, whichever are there. */
+/* Pitfall C8: fields stand in the order of their flags, whichever are there. */
 START_TEST(flags_round_trip)
 {
 	struct payload p = {
@@ -242,7 +242,7 @@ START_TEST(long_lists_are_cut)
 }
 END_TEST
 
-/* 07 C1: a count is held against the bytes that are left. */
+/* Pitfall C1: a count is held against the bytes that are left. */
 START_TEST(counts_are_bounded)
 {
 	static const char *const rows[] = {

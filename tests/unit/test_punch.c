@@ -132,8 +132,8 @@ is_punch(const struct lab_sent *s)
 	return addr_equal(&s->meta.to, &relay) && s->len > 90;
 }
 
-/* P5, P6, P7: round 0 leaves at once, with the verdict that is ready; the
- * server reaches the client before it has answered. */
+/* Pitfalls P5, P6, P7: round 0 leaves at once, with the verdict that is ready;
+ * the server reaches the client before it has answered. */
 START_TEST(round_0_leaves_at_once_and_opens_fast)
 {
 	uint64_t began_us;
@@ -152,14 +152,15 @@ START_TEST(round_0_leaves_at_once_and_opens_fast)
 	ck_assert_uint_eq(l.client.events[1].kind, PUNCH_CANDIDATE);
 	ck_assert(addr_equal(&l.client.events[1].addr, &l.server.seen));
 	ck_assert_int_eq(l.server.puncher->other.verdict, VERDICT_CONSISTENT);
-	/* P8: and a token for the next round, if there were to be one. */
+	/* Pitfall P8: and a token for the next round, if there were to be one.
+	 */
 	lab_run_ms(&l, 50);
 	ck_assert(l.client.puncher->other.has_token);
 }
 END_TEST
 
-/* P8: who does not come through a relay of ours gets no token, and is not
- * probed as if he had proved anything. */
+/* Pitfall P8: who does not come through a relay of ours gets no token, and is
+ * not probed as if he had proved anything. */
 START_TEST(no_token_through_a_strange_relay)
 {
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
@@ -172,8 +173,8 @@ START_TEST(no_token_through_a_strange_relay)
 }
 END_TEST
 
-/* P4: from the handshake on, every probe is echoed to its source, from the
- * socket it came to; P19: but not without end. */
+/* Pitfall P4: from the handshake on, every probe is echoed to its source, from
+ * the socket it came to; pitfall P19: but not without end. */
 START_TEST(the_server_echoes_but_is_no_reflector)
 {
 	struct addr anyone = addr_v4(11, 9, 9, 9, 999);
@@ -232,7 +233,7 @@ START_TEST(a_stray_probe_decides_nothing)
 }
 END_TEST
 
-/* P14: the TTL is the probe's alone. */
+/* Pitfall P14: the TTL is the probe's alone. */
 START_TEST(only_probes_have_a_ttl)
 {
 	init_ready(SYMMETRIC, PORT_RESTRICTED, 5);
@@ -245,7 +246,7 @@ START_TEST(only_probes_have_a_ttl)
 }
 END_TEST
 
-/* P13: from many sockets, each of its own. */
+/* Pitfall P13: from many sockets, each of its own. */
 START_TEST(a_fan_has_as_many_sources_as_sockets)
 {
 	static bool port[65536];
@@ -269,7 +270,7 @@ START_TEST(a_fan_has_as_many_sources_as_sockets)
 }
 END_TEST
 
-/* P20: fewer sockets than wanted are used, too few are a reason. */
+/* Pitfall P20: fewer sockets than wanted are used, too few are a reason. */
 static const struct {
 	uint32_t allowed;
 	int err;
@@ -296,8 +297,8 @@ START_TEST(a_fan_goes_by_what_the_world_has)
 }
 END_TEST
 
-/* P11: a server that cannot start says so, and that at once; never that it
- * punches. */
+/* Pitfall P11: a server that cannot start says so, and that at once; never that
+ * it punches. */
 START_TEST(the_server_starts_before_it_says_so)
 {
 	uint64_t began_us;
@@ -329,8 +330,8 @@ asked_from(int sock, const struct addr *a)
 	return false;
 }
 
-/* N5: how we are seen is asked of nodes in different networks, and not of the
- * latest: they may be the relays of the attempt, and tell us then. */
+/* Pitfall N5: how we are seen is asked of nodes in different networks, and not
+ * of the latest: they may be the relays of the attempt, and tell us then. */
 START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
 {
 	struct dht_node n;
@@ -366,7 +367,7 @@ START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
 }
 END_TEST
 
-/* P9: whoever asks, our address is ours. */
+/* Pitfall P9: whoever asks, our address is ours. */
 START_TEST(the_sampler_holds_our_address_alone)
 {
 	struct gauge *g;
@@ -417,7 +418,7 @@ START_TEST(one_loss_costs_little)
 }
 END_TEST
 
-/* P18: exactly one outcome, whatever is lost and whoever is killed. */
+/* Pitfall P18: exactly one outcome, whatever is lost and whoever is killed. */
 START_TEST(one_outcome_whatever_happens)
 {
 	static const uint32_t kill_ms[] = {0, 13, 26, 38, 51, 64, 76, 101};
@@ -441,7 +442,7 @@ START_TEST(one_outcome_whatever_happens)
 }
 END_TEST
 
-/* 04 §17.5: the relay dies, another carries the round. */
+/* Protocol 04 §17.5: the relay dies, another carries the round. */
 START_TEST(another_relay_carries_on)
 {
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
@@ -521,7 +522,7 @@ START_TEST(nobody_is_sprayed_who_has_not_proved_himself)
 }
 END_TEST
 
-/* V6: a client that declares late is not cut off. */
+/* Pitfall V6: a client that declares late is not cut off. */
 START_TEST(the_server_waits_for_a_client_that_punches)
 {
 	struct claims c = {.firewall = VERDICT_CONSISTENT,
@@ -574,7 +575,8 @@ START_TEST(a_client_that_begins_again_and_again_is_left)
 }
 END_TEST
 
-/* P16, P10: a bad verdict is worth another socket, three times at most. */
+/* Pitfalls P16, P10: a bad verdict is worth another socket, three times at
+ * most. */
 START_TEST(a_bad_verdict_is_worth_another_socket)
 {
 	unsigned rounds = 0;
@@ -590,7 +592,7 @@ START_TEST(a_bad_verdict_is_worth_another_socket)
 }
 END_TEST
 
-/* P17: what was told stays, whatever samples say later. */
+/* Pitfall P17: what was told stays, whatever samples say later. */
 START_TEST(a_told_verdict_stays)
 {
 	struct claims c = {.firewall = VERDICT_CONSISTENT};
@@ -613,7 +615,8 @@ START_TEST(a_told_verdict_stays)
 }
 END_TEST
 
-/* P15: a server without a turn says so; a client of ours waits for it. */
+/* Pitfall P15: a server without a turn says so; a client of ours waits for it.
+ */
 START_TEST(try_later_is_not_the_end)
 {
 	struct turn other = {0};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: what two sides tell each other is read, written, sealed and opened as
- * the reference does (07 P1). Method: every golden vector of payloads, boxes
- * and tokens; what decodes is encoded again; each row is cut at every byte and
- * has every bit flipped.
+ * the reference does (pitfall P1). Method: every golden vector of payloads,
+ * boxes and tokens; what decodes is encoded again; each row is cut at every
+ * byte and has every bit flipped.
  */
 #include <stdio.h>
 #include <stdlib.h>

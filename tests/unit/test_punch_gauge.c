@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: the verdict on a NAT is the reference's where that is right, is taken
- * back where the NAT changes, and counts on (07 N1 to N5). Method: every step
- * of the golden vectors; hand-made sequences of what nodes saw.
+ * back where the NAT changes, and counts on (pitfalls N1 to N5). Method: every
+ * step of the golden vectors; hand-made sequences of what nodes saw.
  */
 #include <string.h>
 
@@ -82,7 +82,7 @@ saw(struct gauge *n, unsigned i, uint16_t port)
 		   .at_us = i * 1000});
 }
 
-/* Each letter is a port; what is the verdict after the last? (N2) */
+/* Each letter is a port; what is the verdict after the last? (pitfall N2) */
 static const struct {
 	const char *ports;
 	enum verdict verdict;
@@ -157,7 +157,7 @@ START_TEST(samples_age)
 }
 END_TEST
 
-/* The mapping went, the node comes back with another: N4. */
+/* The mapping went, the node comes back with another: pitfall N4. */
 START_TEST(a_node_that_sees_another_address_voids_the_rest)
 {
 	struct gauge n;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: probes leave when the reference's leave, and more besides (07 P10,
- * P12, P13); ports are tried once each, the likely ones first; random punches
- * take turns; a neighbour's address is recognized. Method: the schedules of
- * the golden vectors, run through; the whole range of ports; a line of waiters.
+ * Goal: probes leave when the reference's leave, and more besides (pitfalls
+ * P10, P12, P13); ports are tried once each, the likely ones first; random
+ * punches take turns; a neighbour's address is recognized. Method: the
+ * schedules of the golden vectors, run through; the whole range of ports; a
+ * line of waiters.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 
 static const char vectors[] = "holepunch.json";
 
-/* Rows of 04 §1: own verdict; columns: the peer's. */
+/* Rows of protocol 04 §1: own verdict; columns: the peer's. */
 static const enum schedule_kind strategies[4][4] = {
     {0, 0, 0, 0},
     {0, SCHEDULE_STEADY, SCHEDULE_STEADY, SCHEDULE_SPRAY},
@@ -185,7 +186,7 @@ START_TEST(a_fan_grows)
 }
 END_TEST
 
-/* P13: every socket opens its own hole at once, and takes its turn. */
+/* Pitfall P13: every socket opens its own hole at once, and takes its turn. */
 START_TEST(every_socket_of_a_fan_sends)
 {
 	bool opened[SCHEDULE_SOCKETS] = {false}, full[SCHEDULE_SOCKETS] = {0};

@@ -382,7 +382,8 @@ rig_nodes(struct rig *g, int n)
 	}
 }
 
-/* Q2: signed for each node, with its id and its token, at the commit. */
+/* Pitfall Q2: signed for each node, with its id and its token, at the commit.
+ */
 START_TEST(signed_per_node)
 {
 	struct rig g;
@@ -403,7 +404,7 @@ START_TEST(signed_per_node)
 		struct fake_node *f = &g.nodes[i];
 		struct announce_scope s = {topic, f->id, f->token};
 
-		/* Q3: a token that was too old is renewed once. */
+		/* Pitfall Q3: a token that was too old is renewed once. */
 		ck_assert_uint_eq(f->committed, i == 2 ? 2 : 1);
 		ck_assert_int_eq(
 		    announce_decode(&an, f->last.value.p, f->last.value.len),
@@ -438,7 +439,7 @@ START_TEST(commit_to_some)
 }
 END_TEST
 
-/* Q3: what no node stored is an error, and it says which. */
+/* Pitfall Q3: what no node stored is an error, and it says which. */
 START_TEST(commit_failures)
 {
 	static const struct {
@@ -498,7 +499,7 @@ START_TEST(seq_error_is_reported)
 }
 END_TEST
 
-/* C6 and the sizes: refused at once, and nothing is told. */
+/* Pitfall C6 and the sizes: refused at once, and nothing is told. */
 START_TEST(refused_locally)
 {
 	static const uint8_t bytes[VALUE_PUT_MAX + 1];
@@ -636,7 +637,8 @@ peers_reply(uint8_t *out, size_t cap, int first, int n)
 	    out, lookup_encode(peers, (size_t)n, 7, out, cap)};
 }
 
-/* C3: peers stand back to back; each is told with the node that had it. */
+/* Pitfall C3: peers stand back to back; each is told with the node that had it.
+ */
 START_TEST(lookup_tells_each)
 {
 	struct rig g;

@@ -363,7 +363,8 @@ status(const struct relay_net *n)
 	return st;
 }
 
-/* A1: the signature covers all relay addresses, three of them are kept. */
+/* Pitfall A1: the signature covers all relay addresses, three of them are kept.
+ */
 START_TEST(five_relays)
 {
 	struct relay_net n;
@@ -380,7 +381,7 @@ START_TEST(five_relays)
 	ck_assert_mem_eq(p.key, c.keys.public_key, KEY_LEN);
 	ck_assert_uint_eq(peer_relays_len(&p), PEER_RELAYS_MAX);
 	ck_assert_uint_eq(peer_relay(&p, 2).port, 3);
-	/* A2: what is under a topic is no forward entry. */
+	/* Pitfall A2: what is under a topic is no forward entry. */
 	ck_assert_int_eq(get(&n, CMD_FIND_PEER, topic), 0);
 	ck_assert_ptr_null(reply.value.p);
 	relay_fini(&n);
@@ -433,8 +434,9 @@ START_TEST(refresh_moves_the_forward_address)
 END_TEST
 
 /*
- * A12: a server that is silent for 60 s is not offered; a packet from another
- * port of its host brings it back. Its age counts from the announce alone.
+ * Pitfall A12: a server that is silent for 60 s is not offered; a packet from
+ * another port of its host brings it back. Its age counts from the announce
+ * alone.
  */
 START_TEST(silent_server)
 {
@@ -502,8 +504,8 @@ START_TEST(unannounce_self)
 END_TEST
 
 /*
- * 07 A4: who holds our key elsewhere announces and withdraws it as he likes;
- * here it listens, and is found.
+ * Pitfall A4: who holds our key elsewhere announces and withdraws it as he
+ * likes; here it listens, and is found.
  */
 START_TEST(pinned)
 {
@@ -693,7 +695,7 @@ START_TEST(plugin_rows)
 }
 END_TEST
 
-/* R10: no store, no silence: error 1 with closer nodes. */
+/* Pitfall R10: no store, no silence: error 1 with closer nodes. */
 START_TEST(not_served)
 {
 	struct relay_net n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: the nodes behind a key are remembered, bounded, and forgotten when
- * they fail (07 H8). Method: a small cache, filled beyond its limit.
+ * they fail (pitfall H8). Method: a small cache, filled beyond its limit.
  */
 #include <string.h>
 

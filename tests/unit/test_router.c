@@ -191,7 +191,7 @@ START_TEST(damaged_flow)
 }
 END_TEST
 
-/* ---- for a key that listens here: spec 03 §3.2 ---- */
+/* ---- for a key that listens here: protocol 03 §3.2 ---- */
 
 static void
 seed_keys(struct key_pair *k, uint8_t seed)
@@ -217,7 +217,7 @@ local_init(struct relay_net *n, const char *self, void *owner)
 	ck_assert_int_eq(records_pin(n->r, keys.public_key, owner), ERR_EXISTS);
 }
 
-/* The server's hop of each flow: 07 S1, S3. */
+/* The server's hop of each flow: pitfalls S1, S3. */
 static const struct {
 	const char *name, *self, *from, *in, *client, *answer, *to, *out;
 	bool direct;
@@ -246,8 +246,9 @@ static const struct {
 };
 
 /*
- * 07 S1: the answer to a relay is a request with the client's tid. 07 S8: it
- * can be given after other datagrams have come. 07 V8: from another socket.
+ * Pitfall S1: the answer to a relay is a request with the client's tid. Pitfall
+ * S8: it can be given after other datagrams have come. Pitfall V8: from another
+ * socket.
  */
 START_TEST(local_flow)
 {
@@ -340,7 +341,7 @@ compare_reply(uint64_t command, const struct fake_sent *s, const json_t *out)
 	if (m.value.p != NULL)
 		m.value = longer_value(command, m.value, room);
 	ck_assert_int_eq(rpc_reply_decode(&got, s->buf, s->len), 0);
-	/* Closer nodes are a set, spec 01 §18: here of two. */
+	/* Closer nodes are a set, protocol 01 §18: here of two. */
 	ck_assert_uint_eq(got.closer.len, m.closer.len);
 	if (m.closer.len == 2 * ADDR_WIRE4_LEN &&
 	    memcmp(m.closer.p, got.closer.p, ADDR_WIRE4_LEN) != 0) {
@@ -643,7 +644,7 @@ START_TEST(mode)
 }
 END_TEST
 
-/* 07 S4: what is for a listener here, and what is not. */
+/* Pitfall S4: what is for a listener here, and what is not. */
 static const struct {
 	unsigned command, mode, given;
 	int verdict;
@@ -699,7 +700,7 @@ START_TEST(local_mode)
 }
 END_TEST
 
-/* ---- lengths of what is sealed, spec 03 §3.5 ---- */
+/* ---- lengths of what is sealed, protocol 03 §3.5 ---- */
 
 static const struct {
 	unsigned command, mode;
@@ -764,7 +765,7 @@ START_TEST(stale_entry)
 }
 END_TEST
 
-/* S2: also a node that nobody has in a table passes everything on. */
+/* Pitfall S2: also a node that nobody has in a table passes everything on. */
 START_TEST(ephemeral_node)
 {
 	uint8_t target[HASH_LEN] = {1};
@@ -788,7 +789,7 @@ START_TEST(ephemeral_node)
 }
 END_TEST
 
-/* ---- budgets (S7) ---- */
+/* ---- budgets (pitfall S7) ---- */
 
 /* Sends until refused; the bytes that left. */
 static size_t

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: waits adapt as the reference's do, spec 01 §9.2, in bounded memory.
+ * Goal: waits adapt as the reference's do, protocol 01 §9.2, in bounded memory.
  * Method: the golden vectors; virtual time for the ten minutes.
  */
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the node learns its own address as the reference does, spec 01 §11.2.
- * Method: every step of the golden vectors; then long random runs against the
- * rule written down a second time, without sharing counters.
+ * Goal: the node learns its own address as the reference does, protocol 01
+ * §11.2. Method: every step of the golden vectors; then long random runs
+ * against the rule written down a second time, without sharing counters.
  */
 #include "dht/sampler.h"
 #include "t.h"

@@ -2,7 +2,8 @@
 /*
  * The secret stream against the golden bytes of the reference, whole, cut at
  * every byte and with every bit flipped; then two ends of ours, over a stream
- * without packets (fake_udx.h), for what spec 07 §13 warns of (E1 to E7).
+ * without packets (fake_udx.h), for what protocol 07 §13 warns of (pitfalls E1
+ * to E7).
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -249,7 +250,7 @@ START_TEST(keys_are_golden)
 }
 END_TEST
 
-START_TEST(headers_are_golden) /* E1 */
+START_TEST(headers_are_golden) /* pitfall E1 */
 {
 	const json_t *frames = t_get(t_vectors(FILE_NAME), "header_frames");
 
@@ -337,7 +338,7 @@ next_size(void *arg)
 	return (size_t)json_integer_value(json_array_get(s->list, s->i++));
 }
 
-START_TEST(splits_are_golden) /* E3 */
+START_TEST(splits_are_golden) /* pitfall E3 */
 {
 	const json_t *row = json_array_get(
 	    t_get(t_get(t_vectors(FILE_NAME), "reassembly"), "splits"),
@@ -354,7 +355,7 @@ next_random(void *arg)
 	return t_below(arg, 40);
 }
 
-START_TEST(any_split_will_do) /* E3 */
+START_TEST(any_split_will_do) /* pitfall E3 */
 {
 	const json_t *row = json_array_get(
 	    t_get(t_get(t_vectors(FILE_NAME), "reassembly"), "splits"), 0);
@@ -471,7 +472,7 @@ START_TEST(damage_never_gets_through)
 }
 END_TEST
 
-START_TEST(reflection_is_refused) /* E1 */
+START_TEST(reflection_is_refused) /* pitfall E1 */
 {
 	ck_assert_int_eq(secret_start(responder.s), 0);
 	fake_udx_carry(&responder.udx, &responder.udx);
@@ -479,7 +480,7 @@ START_TEST(reflection_is_refused) /* E1 */
 }
 END_TEST
 
-START_TEST(ten_frames_at_once) /* E3 */
+START_TEST(ten_frames_at_once) /* pitfall E3 */
 {
 	open_both();
 	for (uint8_t i = 0; i < 10; i++)
@@ -493,7 +494,7 @@ END_TEST
 
 /* ---- two ends ---- */
 
-START_TEST(early_writes_arrive) /* E2 */
+START_TEST(early_writes_arrive) /* pitfall E2 */
 {
 	ck_assert_int_eq(secret_start(initiator.s), 0);
 	ck_assert_int_eq(secret_write(initiator.s, "first", 5), 5);
@@ -652,7 +653,7 @@ START_TEST(a_large_frame_is_gathered)
 }
 END_TEST
 
-START_TEST(a_length_costs_nothing) /* E4 */
+START_TEST(a_length_costs_nothing) /* pitfall E4 */
 {
 	struct bytes b;
 	bool whole;
@@ -681,7 +682,7 @@ START_TEST(a_length_costs_nothing) /* E4 */
 }
 END_TEST
 
-START_TEST(a_cap_on_frames_holds) /* E4 */
+START_TEST(a_cap_on_frames_holds) /* pitfall E4 */
 {
 	open_both();
 	secret_set_frame_max(responder.s, 1000);
@@ -871,7 +872,7 @@ START_TEST(a_gathered_frame_that_ends_early_is_an_error)
 }
 END_TEST
 
-START_TEST(a_slow_frame_is_waited_for) /* E6: nothing cuts it short */
+START_TEST(a_slow_frame_is_waited_for) /* pitfall E6 */
 {
 	uint8_t *plain;
 
@@ -885,7 +886,7 @@ END_TEST
 
 /* ---- keep-alive ---- */
 
-START_TEST(keepalive_follows_writes_alone) /* E5 */
+START_TEST(keepalive_follows_writes_alone) /* pitfall E5 */
 {
 	size_t sent = 0;
 
@@ -916,7 +917,7 @@ START_TEST(keepalive_follows_writes_alone) /* E5 */
 }
 END_TEST
 
-START_TEST(keepalive_swallows_the_peers) /* E5 */
+START_TEST(keepalive_swallows_the_peers) /* pitfall E5 */
 {
 	open_both();
 	ck_assert_int_eq(secret_set_keepalive(responder.s, 5000), 0);
@@ -942,7 +943,7 @@ START_TEST(a_byte_reader_sees_no_empty_frames)
 }
 END_TEST
 
-START_TEST(keepalive_stops_at_the_end) /* E5 */
+START_TEST(keepalive_stops_at_the_end) /* pitfall E5 */
 {
 	open_both();
 	ck_assert_int_eq(secret_set_keepalive(initiator.s, 5000), 0);
@@ -1023,7 +1024,7 @@ open_message(struct end *e, const uint8_t *p, size_t len, uint8_t *out)
 	return secret_open_message(e->s, &m, out);
 }
 
-START_TEST(messages_are_golden) /* E7 */
+START_TEST(messages_are_golden) /* pitfall E7 */
 {
 	int rows = t_rows(FILE_NAME, "unordered");
 
@@ -1095,7 +1096,7 @@ END_TEST
 
 /* Many messages in random order with repetitions: each opens at most once,
  * and at least once if it is not older than what the window must hold. */
-START_TEST(replays_are_refused) /* E7 */
+START_TEST(replays_are_refused) /* pitfall E7 */
 {
 	enum { MANY = 2000, LATE = 64 };
 	static uint8_t sent[MANY][SECRET_MESSAGE_OVERHEAD];

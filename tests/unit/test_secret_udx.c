@@ -160,7 +160,7 @@ static const struct {
 		      .queue_bytes = 60000}},
 };
 
-START_TEST(arrives_as_written) /* E3 */
+START_TEST(arrives_as_written) /* pitfall E3 */
 {
 	static const size_t steps[] = {1, 100, 16384, 1000000};
 
@@ -234,7 +234,7 @@ START_TEST(messages_cross)
 	ck_assert_int_eq(secret_open_message(h[1].s, &m, out), 5);
 	ck_assert_mem_eq(out, "aside", 5);
 	ck_assert_int_eq(secret_open_message(h[1].s, &m, out), ERR_EXISTS);
-	/* As much as the path takes, spec 06 §A.7, and no more. */
+	/* As much as the path takes, protocol 06 §A.7, and no more. */
 	ck_assert_int_eq(
 	    secret_send_message(h[0].s, bytes, UDX_MTU_BASE - 48 - 24), 0);
 	ck_assert_int_eq(
@@ -260,7 +260,7 @@ note_packet(struct lab *r, const struct lab_packet *p, void *arg)
 	return true;
 }
 
-START_TEST(keepalive_keeps_nats_open) /* E5 */
+START_TEST(keepalive_keeps_nats_open) /* pitfall E5 */
 {
 	struct half *h;
 

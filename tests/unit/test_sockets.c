@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The real world on loopback: what goes in comes out, in batches and bursts,
- * and nothing that is too long passes for something shorter (07 R19). Between
- * the sockets and the kernel stand two functions of the same name, which
- * refuse what a test wants to see refused.
+ * and nothing that is too long passes for something shorter (pitfall R19).
+ * Between the sockets and the kernel stand two functions of the same name,
+ * which refuse what a test wants to see refused.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -411,7 +411,7 @@ START_TEST(sockets_are_limited)
 }
 END_TEST
 
-/* P20: the last descriptors are for others. */
+/* Pitfall P20: the last descriptors are for others. */
 START_TEST(descriptors_are_left_to_others)
 {
 	struct rlimit few;

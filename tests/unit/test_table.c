@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: the routing table keeps whom it should, hands out the true closest and
- * gives no address more than its share, spec 01 §8. Method: the golden fleet;
- * random tables against brute force.
+ * gives no address more than its share, protocol 01 §8. Method: the golden
+ * fleet; random tables against brute force.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +122,7 @@ START_TEST(routes_as_the_vectors)
 }
 END_TEST
 
-/* ---- the closest, by brute force (T1) ---- */
+/* ---- the closest, by brute force (pitfall T1) ---- */
 
 static const uint8_t *sort_target;
 
@@ -160,7 +160,8 @@ assert_closest(const uint8_t *target, unsigned max)
 	ck_assert_mem_eq(got, all, got_n * sizeof *got);
 }
 
-/* T1: exact XOR order, nearest first, whatever the shape of the table. */
+/* Pitfall T1: exact XOR order, nearest first, whatever the shape of the table.
+ */
 START_TEST(closest_are_the_true_closest)
 {
 	struct t_random r = {.state = (uint64_t)_i};

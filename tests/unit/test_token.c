@@ -37,7 +37,7 @@ good(const struct addr *a, const uint8_t *token)
 	return token_check(&tokens, &fw.w, a, token);
 }
 
-/* R9: the writer may come from another port of the same host. */
+/* Pitfall R9: the writer may come from another port of the same host. */
 START_TEST(binds_the_host_and_not_the_port)
 {
 	uint8_t token[RPC_TOKEN_LEN];
@@ -66,7 +66,8 @@ START_TEST(holds_in_every_bit)
 }
 END_TEST
 
-/* R9, 01 §6: the current and the one before verify, the third turn refuses. */
+/* Pitfall R9, protocol 01 §6: the current and the one before verify, the third
+ * turn refuses. */
 START_TEST(verifies_under_two_secrets)
 {
 	uint8_t first[RPC_TOKEN_LEN], second[RPC_TOKEN_LEN];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: however a stream ends, both sides learn how, soon, and nothing stays
- * behind (spec 05 §12, §14; 07 U7, U11). Method: two ends in virtual time;
- * each way to end, with the packets lost that matter.
+ * behind (protocol 05 §12, §14; pitfalls U7, U11). Method: two ends in virtual
+ * time; each way to end, with the packets lost that matter.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static const struct {
     {"at once, an ACK is lost", 0, 0, {0, 1, PACKET_ACK}, 3200},
 };
 
-/* 07 U7: no side waits for 13 s, and none sees an error. */
+/* Pitfall U7: no side waits for 13 s, and none sees an error. */
 START_TEST(ends_well)
 {
 	struct lab_pair p;
@@ -271,7 +271,7 @@ END_TEST
 
 /* ---- from within ---- */
 
-/* 07 U11: whatever is told, the stream may be freed in answer. */
+/* Pitfall U11: whatever is told, the stream may be freed in answer. */
 START_TEST(freed_at_every_event)
 {
 	struct lab_pair p;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: no end holds more than it said it would, nobody waits for ever, and no
- * stream keeps the others waiting (spec 05 §7, §14; 07 U4, U12). Method: two
- * ends in virtual time; readers and sockets that stop; what lies in buffers is
- * counted.
+ * stream keeps the others waiting (protocol 05 §7, §14; pitfalls U4, U12).
+ * Method: two ends in virtual time; readers and sockets that stop; what lies in
+ * buffers is counted.
  */
 #include <malloc.h>
 #include <string.h>
@@ -147,7 +147,7 @@ data(struct lab_pair *p, uint32_t seq, size_t len)
 	return lab_inject(&p->lab, 1, 0, &from, buf, PACKET_HEADER + len);
 }
 
-/* 07 U12: what lies far ahead, or is too much, is not kept. */
+/* Pitfall U12: what lies far ahead, or is too much, is not kept. */
 START_TEST(keeps_to_the_window)
 {
 	struct lab_pair p;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: only who may speak for a stream is heard, and a stream moves from path
- * to path without losing a byte (spec 05 §9; 07 U1, U6, U9, D8). Method: two
- * ends, of which the network lets through what each test says; forged packets
- * have the right id and plausible numbers, only their source is wrong.
+ * to path without losing a byte (protocol 05 §9; pitfalls U1, U6, U9, D8).
+ * Method: two ends, of which the network lets through what each test says;
+ * forged packets have the right id and plausible numbers, only their source is
+ * wrong.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,7 @@ static const struct {
     {"another host and port", 2, 1, 666},
 };
 
-/* 07 U1: with the right id, but from elsewhere, nothing changes. */
+/* Pitfall U1: with the right id, but from elsewhere, nothing changes. */
 START_TEST(off_path_is_not_heard)
 {
 	struct lab_pair p;
@@ -182,7 +183,7 @@ END_TEST
 
 /* ---- before connect ---- */
 
-/* 07 U6: what came before is acknowledged at connect, at once. */
+/* Pitfall U6: what came before is acknowledged at connect, at once. */
 START_TEST(acknowledges_at_connect)
 {
 	struct lab lab;
@@ -289,7 +290,7 @@ move_both(struct lab_pair *p, int sock)
 	ck_assert_int_eq(udx_change_path(p->b->s, &to_a), 0);
 }
 
-/* 07 U9: with nothing in flight the change is done at once. */
+/* Pitfall U9: with nothing in flight the change is done at once. */
 START_TEST(moves_at_rest)
 {
 	struct lab_pair p;
@@ -333,8 +334,8 @@ START_TEST(moves_after_long_silence)
 END_TEST
 
 /*
- * 07 U9, D8: with twenty packets out, and the old path dead from that moment:
- * what was in flight comes over the new one, with the new id.
+ * Pitfalls U9, D8: with twenty packets out, and the old path dead from that
+ * moment: what was in flight comes over the new one, with the new id.
  */
 START_TEST(moves_in_flight)
 {

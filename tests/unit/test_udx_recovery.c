@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: what is lost comes soon, what is not lost is not sent twice, and the
- * path's size is found (spec 05 §5, §6, §8; 07 U2, U5, U8, U10, U13). Method:
- * two ends in virtual time; the network drops what the test names.
+ * path's size is found (protocol 05 §5, §6, §8; pitfalls U2, U5, U8, U10, U13).
+ * Method: two ends in virtual time; the network drops what the test names.
  */
 #include <string.h>
 
@@ -100,7 +100,7 @@ START_TEST(lost_comes_soon)
 }
 END_TEST
 
-/* 07 U5: a clean path sees every packet once, and one ACK a batch. */
+/* Pitfall U5: a clean path sees every packet once, and one ACK a batch. */
 START_TEST(clean_path_is_clean)
 {
 	struct lab_pair p;
@@ -312,7 +312,7 @@ static const struct {
     {1200, 1200, 1200},
 };
 
-/* 07 U10: what is too large is found out without slowing down. */
+/* Pitfall U10: what is too large is found out without slowing down. */
 START_TEST(finds_the_size)
 {
 	struct lab_pair p;
@@ -420,7 +420,7 @@ START_TEST(path_shrinks)
 }
 END_TEST
 
-/* 07 U2: padding is skipped, whatever else the packet is. */
+/* Pitfall U2: padding is skipped, whatever else the packet is. */
 START_TEST(skips_padding)
 {
 	struct lab_pair p;

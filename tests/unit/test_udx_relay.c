@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: two streams tied together carry what two ends say to each other, and
- * nothing of their own (spec 05 §13, §14; 07 U14). Method: three ends, the
- * middle of which relays; what it forwards is compared by the byte in
+ * nothing of their own (protocol 05 §13, §14; pitfall U14). Method: three ends,
+ * the middle of which relays; what it forwards is compared by the byte in
  * test_udx_vectors, here whole streams pass.
  */
 #include <stdlib.h>
@@ -107,7 +107,7 @@ error_of(const struct lab_stream *s)
 	return st.closed ? st.err : 1;
 }
 
-/* 07 U14: what is said first arrives first, without a timeout's pause. */
+/* Pitfall U14: what is said first arrives first, without a timeout's pause. */
 START_TEST(first_byte_passes)
 {
 	struct relayed t;

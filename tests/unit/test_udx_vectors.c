@@ -299,7 +299,8 @@ answer_to(struct script *t, const json_t *step)
 	return ack;
 }
 
-/* TIME-WAIT: an END that comes again is acknowledged again (05 §14, 07 U7). */
+/* TIME-WAIT: an END that comes again is acknowledged again (protocol 05 §14,
+ * pitfall U7). */
 static void
 acknowledges_again(struct script *t, const json_t *step)
 {
@@ -309,7 +310,7 @@ acknowledges_again(struct script *t, const json_t *step)
 	ck_assert_uint_eq(ack.ack, 1);
 }
 
-/* What lies beyond the window is not kept (05 §4, 07 U12). */
+/* What lies beyond the window is not kept (protocol 05 §4, pitfall U12). */
 static void
 keeps_nothing_far(struct script *t, const json_t *step)
 {
@@ -492,7 +493,8 @@ expect_forwarded(struct relay_script *t, const json_t *step, bool early)
 		free(p);
 	}
 	if (early) {
-		/* What A said first was kept until B was there (05 §14). */
+		/* What A said first was kept until B was there (protocol 05
+		 * §14). */
 		struct lab_packet *got = lab_got(&t->lab, OTHER);
 
 		ck_assert_ptr_nonnull(got);

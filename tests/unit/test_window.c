@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: no more than 80 sends leave in 750 ms, nor 160 in three seconds, spec
- * 01 §9.3. Method: the golden vectors, where a drain is 750 ms of time; then
- * what the vectors leave out, because our slots move with the clock.
+ * Goal: no more than 80 sends leave in 750 ms, nor 160 in three seconds,
+ * protocol 01 §9.3. Method: the golden vectors, where a drain is 750 ms of
+ * time; then what the vectors leave out, because our slots move with the clock.
  */
 #include <string.h>
 
@@ -94,7 +94,8 @@ START_TEST(is_empty_after_a_pause)
 }
 END_TEST
 
-/* R14: an end in a later slot gives nothing back that this slot never took. */
+/* Pitfall R14: an end in a later slot gives nothing back that this slot never
+ * took. */
 START_TEST(gives_back_only_what_this_slot_took)
 {
 	struct window w;

@@ -56,7 +56,8 @@ async function oursDials (lab, nodes, options) {
   assert.strictEqual(server.connections, 2)
 }
 
-// Spec 03 §8.5: while there is one connection, others ask nobody but the peer.
+// Protocol 03 §8.5: while there is one connection, others ask nobody but the
+// peer.
 async function oursReuses (lab, options) {
   const net = await lab.network({ js: 8 })
   const node = await lab.client(net.bootstrap, options)

@@ -55,8 +55,8 @@ async function onNetwork (lab, nodes) {
   }
 }
 
-// 07 V2: the copy of the handshake through a second relay comes after we have
-// connected to a client that everybody reaches.
+// Pitfall V2: the copy of the handshake through a second relay comes after we
+// have connected to a client that everybody reaches.
 async function open (lab) {
   const net = await lab.network({ ours: 4, js: 4 })
   const { daemon, publicKey } = await listener(lab, net)
@@ -92,8 +92,9 @@ async function killed (lab) {
   }
 }
 
-// 07 A12: the same, and all it has left is its key: it knows no node of before,
-// has another port, and the nodes that forwarded to it lead to the old one.
+// Pitfall A12: the same, and all it has left is its key: it knows no node of
+// before, has another port, and the nodes that forwarded to it lead to the old
+// one.
 async function killedBare (lab) {
   const net = await lab.network({ ours: 4, js: 4 })
   const { daemon, publicKey } = await listener(lab, net)
@@ -111,8 +112,8 @@ async function killedBare (lab) {
   }
 }
 
-// 07 A12: who fell silent is not offered to anybody after a minute, and whoever
-// asks for it is told so in one round trip; who is there stays so.
+// Pitfall A12: who fell silent is not offered to anybody after a minute, and
+// whoever asks for it is told so in one round trip; who is there stays so.
 async function fallenSilent (lab) {
   const net = await lab.network({ ours: 8 })
   const dead = await listener(lab, net)
@@ -129,7 +130,7 @@ async function fallenSilent (lab) {
   await echoes(fresh, alive.publicKey, 1000)
 }
 
-// 07 A12: a key that is gone for good is nowhere to be found, at once.
+// Pitfall A12: a key that is gone for good is nowhere to be found, at once.
 async function gone (lab) {
   const net = await lab.network({ ours: 8 })
   const { daemon, publicKey } = await listener(lab, net)

@@ -120,7 +120,7 @@ async function onLink (settings, link, run) {
   }
 }
 
-// 07 U5, and the search for the path's size.
+// Pitfall U5, and the search for the path's size.
 function clean (settings) {
   const link = { rate: 100e6, queue: 100 * MB }
   return onLink(settings, link, async (on, made) => {
@@ -133,7 +133,8 @@ function clean (settings) {
 }
 
 // JavaScript forgets a stream at once: where its last word is lost, ours ends
-// with a timeout although all has come (05 §12), so how it ends is not asked.
+// with a timeout although all has come (protocol 05 §12), so how it ends is
+// not asked.
 function lossy (settings) {
   const link = { rate: 100e6, lossPpm: 50000, delayUs: 100000 }
   const bytes = 5 * MB

@@ -75,7 +75,7 @@ report_calls(
 	r->ms = (struct samples){0};
 }
 
-/* 07 A10: boxes forget what is idle for 30 s, and nothing ever is. */
+/* Pitfall A10: boxes forget what is idle for 30 s, and nothing ever is. */
 static void
 in_peace(struct sim *s, struct reach *r)
 {

@@ -65,7 +65,7 @@ crowd_fini(struct crowd *c)
 static size_t
 forge(struct prng *r, const struct talk *victim, uint8_t *p)
 {
-	/* END, DESTROY, an acknowledgement of all; spec 05 §1 */
+	/* END, DESTROY, an acknowledgement of all; protocol 05 §1 */
 	static const uint8_t types[] = {0x00, 0x01, 0x02, 0x04, 0x10, 0x20};
 	size_t len = UDX_HEADER_LEN + prng_below(r, 40);
 	uint32_t id = (uint32_t)prng_next(r);
