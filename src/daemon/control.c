@@ -20,12 +20,12 @@
 static void
 turn_away(int fd, int code, const char *why)
 {
-	struct fault f;
+	struct api_error f;
 	json_t *message;
 	char *text;
 
-	fault_set(&f, code, NULL, "%s", why);
-	message = message_fault(NULL, &f);
+	api_error_set(&f, code, NULL, "%s", why);
+	message = jsonrpc_error(NULL, &f);
 	text = json_dumps(message, JSON_COMPACT);
 	if (text != NULL) {
 		struct iovec parts[] = {
@@ -167,7 +167,7 @@ tell_event(struct control *c, enum api_event ev, json_t *details)
 		params = json_pack("{s:O, s:s}", "request", cl->watch_id,
 		    "event", api_events[ev].name);
 		json_object_update(params, details);
-		control_client_send(cl, message_note("event", params));
+		control_client_send(cl, jsonrpc_notification("event", params));
 	}
 	json_decref(details);
 }

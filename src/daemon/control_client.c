@@ -80,7 +80,7 @@ control_client_send(struct control_client *cl, json_t *message)
 		return;
 	log_notice("control: client %ld dropped: it does not read",
 	    (long)cl->peer.pid);
-	note = message_note("dropped",
+	note = jsonrpc_notification("dropped",
 	    json_pack("{s:s}", "reason", "too much was waiting to be read"));
 	queue_message(cl, note);
 	json_decref(note);
@@ -97,7 +97,7 @@ check_access(struct control_call *k)
 
 	if (have >= need)
 		return 0;
-	return fault_set(&k->fault, API_ERR_DENIED,
+	return api_error_set(&k->fault, API_ERR_DENIED,
 	    json_pack("{s:s, s:s}", "need", api_access_name(need), "have",
 		api_access_name(have)),
 	    "%s needs %s access, and you have %s; members of the group"
@@ -109,9 +109,9 @@ check_access(struct control_call *k)
 static void
 answer_line(struct control_client *cl, const char *line, size_t len)
 {
-	struct request rq;
+	struct api_request rq;
 	struct control_call k = {.client = cl, .rq = &rq};
-	int done = request_parse(&rq, &k.fault, line, len);
+	int done = api_request_parse(&rq, &k.fault, line, len);
 	bool upgrades = rq.method != NULL && rq.method->upgrades;
 
 	cl->upgrading = upgrades;
@@ -120,23 +120,23 @@ answer_line(struct control_client *cl, const char *line, size_t len)
 	if (done == 0)
 		done = control_method(rq.method)(&k);
 	if (done == CALL_DONE)
-		control_client_send(cl, message_result(rq.id, k.result));
+		control_client_send(cl, jsonrpc_result(rq.id, k.result));
 	else if (done != CALL_LATER)
-		control_client_send(cl, message_fault(rq.id, &k.fault));
+		control_client_send(cl, jsonrpc_error(rq.id, &k.fault));
 	if (upgrades && done != CALL_LATER)
 		control_client_close(cl);
-	request_fini(&rq);
+	api_request_fini(&rq);
 }
 
 static void
 answer_long_line(struct control_client *cl)
 {
-	struct fault f;
+	struct api_error f;
 
-	fault_set(&f, API_ERR_PARSE, NULL,
+	api_error_set(&f, API_ERR_PARSE, NULL,
 	    "the line is longer than %d bytes; it was passed over",
 	    API_LINE_MAX);
-	control_client_send(cl, message_fault(NULL, &f));
+	control_client_send(cl, jsonrpc_error(NULL, &f));
 }
 
 /* What comes after the last newline, when no more will come. */
@@ -144,14 +144,14 @@ static void
 answer_rest(struct control_client *cl)
 {
 	struct evbuffer *in = bufferevent_get_input(cl->bev);
-	struct fault f;
+	struct api_error f;
 
 	if (evbuffer_get_length(in) == 0)
 		return;
 	evbuffer_drain(in, evbuffer_get_length(in));
-	fault_set(&f, API_ERR_PARSE, NULL,
+	api_error_set(&f, API_ERR_PARSE, NULL,
 	    "the last line has no newline; it was not acted on");
-	control_client_send(cl, message_fault(NULL, &f));
+	control_client_send(cl, jsonrpc_error(NULL, &f));
 }
 
 /* Acts on one line, if there is one. */
@@ -284,7 +284,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 static json_t *
 greeting(const struct control_client *cl)
 {
-	return message_note(
+	return jsonrpc_notification(
 	    "hello", json_pack("{s:i, s:s, s:s, s:I, s:s}", "protocol",
 			 API_PROTOCOL, "name", PACKAGE_NAME, "version",
 			 PACKAGE_VERSION, "pid", (json_int_t)getpid(), "access",

@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 
 #include "api/line.h"
-#include "api/request.h"
+#include "api/api_request.h"
 #include "daemon/control_peer.h"
 #include "daemon/control_socket.h"
 #include "daemon/daemon.h"
@@ -157,8 +157,8 @@ struct control_conn {
 /* One request on its way through a method. */
 struct control_call {
 	struct control_client *client;
-	const struct request *rq;
-	struct fault fault;
+	const struct api_request *rq;
+	struct api_error fault;
 	json_t *result;
 };
 

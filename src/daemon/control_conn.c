@@ -180,16 +180,18 @@ control_conn_pipe(struct control_client *cl)
 static int
 node_dials(struct control_call *k, const struct key_pair *keys, uint32_t *conn)
 {
-	const struct api_value *relays = request_value(k->rq, "relays");
+	const struct api_value *relays = api_request_value(k->rq, "relays");
 	struct addr addrs[API_ADDRS_MAX];
 	struct node_connect spec = {
-	    .key = request_value(k->rq, "public_key")->key,
+	    .key = api_request_value(k->rq, "public_key")->key,
 	    .keys = keys,
 	    .relays = addrs,
-	    .timeout_ms = (uint32_t)request_value(k->rq, "timeout_ms")->uint,
+	    .timeout_ms =
+		(uint32_t)api_request_value(k->rq, "timeout_ms")->uint,
 	};
 
-	while (request_addr(relays, spec.relays_len, &addrs[spec.relays_len]))
+	while (
+	    api_request_addr(relays, spec.relays_len, &addrs[spec.relays_len]))
 		spec.relays_len++;
 	return node_connect(k->client->control->daemon->node, &spec, conn);
 }
@@ -267,9 +269,9 @@ int
 control_answer(struct control_call *k)
 {
 	struct control *c = k->client->control;
-	uint32_t number = (uint32_t)request_value(k->rq, "conn")->uint;
+	uint32_t number = (uint32_t)api_request_value(k->rq, "conn")->uint;
 	struct control_conn *conn = find_conn(c, number);
-	bool yes = request_value(k->rq, "accept")->yes;
+	bool yes = api_request_value(k->rq, "accept")->yes;
 	bool known = conn != NULL && conn->offered &&
 		     control_may_use(k->client, &conn->owner);
 
@@ -289,12 +291,12 @@ int
 control_disconnect(struct control_call *k)
 {
 	struct control *c = k->client->control;
-	uint32_t number = (uint32_t)request_value(k->rq, "conn")->uint;
+	uint32_t number = (uint32_t)api_request_value(k->rq, "conn")->uint;
 	struct control_conn *conn = find_conn(c, number);
 
 	if (conn == NULL || conn->op != NULL ||
 	    !control_may_use(k->client, &conn->owner))
-		return fault_failed(&k->fault, ERR_UNKNOWN, "disconnect");
+		return api_error_failed(&k->fault, ERR_UNKNOWN, "disconnect");
 	remember(conn, ERR_CANCELLED);
 	control_conn_drop(conn);
 	k->result = json_object();
@@ -305,7 +307,7 @@ int
 control_outcome(struct control_call *k)
 {
 	struct control *c = k->client->control;
-	uint32_t number = (uint32_t)request_value(k->rq, "conn")->uint;
+	uint32_t number = (uint32_t)api_request_value(k->rq, "conn")->uint;
 
 	for (unsigned i = 0; i < OUTCOMES_MAX && i < c->outcomes_len; i++) {
 		const struct control_outcome *o = &c->outcomes[i];
@@ -316,7 +318,7 @@ control_outcome(struct control_call *k)
 		    err_name(o->err), "err_text", err_text(o->err));
 		return CALL_DONE;
 	}
-	return fault_failed(&k->fault, ERR_UNKNOWN, "outcome");
+	return api_error_failed(&k->fault, ERR_UNKNOWN, "outcome");
 }
 
 /* ---- news ---- */
@@ -332,7 +334,7 @@ offer(struct control_listener *l, struct control_conn *conn)
 		conn->addr.family != ADDR_NONE ? addr_format(&conn->addr, addr)
 					       : NULL);
 
-	control_client_send(l->client, message_note("offer", params));
+	control_client_send(l->client, jsonrpc_notification("offer", params));
 }
 
 /* Somebody waits for it already, or it may wait. */

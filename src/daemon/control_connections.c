@@ -49,7 +49,7 @@ int
 control_connections(struct control_call *k)
 {
 	const struct node *node = k->client->control->daemon->node;
-	uint32_t cursor = (uint32_t)request_value(k->rq, "cursor")->uint;
+	uint32_t cursor = (uint32_t)api_request_value(k->rq, "cursor")->uint;
 	json_t *list = json_array();
 	struct node_conn c;
 	bool more = true;
@@ -82,7 +82,7 @@ int
 control_listeners(struct control_call *k)
 {
 	const struct node *node = k->client->control->daemon->node;
-	uint32_t cursor = (uint32_t)request_value(k->rq, "cursor")->uint;
+	uint32_t cursor = (uint32_t)api_request_value(k->rq, "cursor")->uint;
 	json_t *list = json_array();
 	struct node_listener l;
 	bool more = true;
@@ -159,8 +159,8 @@ int
 control_explain(struct control_call *k)
 {
 	const struct node *node = k->client->control->daemon->node;
-	const struct api_value *key = request_value(k->rq, "public_key");
-	uint32_t cursor = (uint32_t)request_value(k->rq, "cursor")->uint;
+	const struct api_value *key = api_request_value(k->rq, "public_key");
+	uint32_t cursor = (uint32_t)api_request_value(k->rq, "cursor")->uint;
 	json_t *list = json_array();
 	struct node_attempt a;
 	bool more = true;

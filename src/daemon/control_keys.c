@@ -32,11 +32,11 @@ seed_keys(struct control_call *k, const struct api_value *seed,
 	char err[CONFIG_ERROR_MAX];
 
 	if (seed->bytes_len != KEY_SEED_LEN)
-		return fault_param(
+		return api_error_param(
 		    &k->fault, "seed_b64", "is not valid", "32 bytes");
 	*keys = keyring_seed(&d->keyring, k->rq->bytes, err);
 	if (*keys == NULL)
-		return fault_set(&k->fault, API_ERR_FAILED, NULL, "%s: %s",
+		return api_error_set(&k->fault, API_ERR_FAILED, NULL, "%s: %s",
 		    k->rq->method->name, err);
 	return 0;
 }
@@ -45,14 +45,14 @@ int
 control_borrow_keys(struct control_call *k, const struct key_pair **keys)
 {
 	struct daemon *d = k->client->control->daemon;
-	const struct api_value *name = request_value(k->rq, "name");
-	const struct api_value *seed = request_value(k->rq, "seed_b64");
+	const struct api_value *name = api_request_value(k->rq, "name");
+	const struct api_value *seed = api_request_value(k->rq, "seed_b64");
 	struct keyring_owner o = control_owner(k->client);
 	char err[CONFIG_ERROR_MAX];
 
 	*keys = NULL;
 	if (name->set && seed->set)
-		return fault_param(&k->fault, "seed_b64",
+		return api_error_param(&k->fault, "seed_b64",
 		    "is given beside a name", "one of the two");
 	if (seed->set)
 		return seed_keys(k, seed, keys);
@@ -62,7 +62,7 @@ control_borrow_keys(struct control_call *k, const struct key_pair **keys)
 	*keys = keyring_named(
 	    &d->keyring, &o, name->set ? name->text : KEYRING_DEFAULT, err);
 	if (*keys == NULL)
-		return fault_set(&k->fault, API_ERR_FAILED, NULL, "%s: %s",
+		return api_error_set(&k->fault, API_ERR_FAILED, NULL, "%s: %s",
 		    k->rq->method->name, err);
 	return 0;
 }
@@ -79,7 +79,7 @@ control_return_keys(struct control *c, const struct key_pair *keys)
 static int
 failed(struct control_call *k, const char *err)
 {
-	return fault_set(&k->fault, API_ERR_FAILED, NULL, "%s: %s",
+	return api_error_set(&k->fault, API_ERR_FAILED, NULL, "%s: %s",
 	    k->rq->method->name, err);
 }
 
@@ -112,7 +112,7 @@ control_key_show(struct control_call *k)
 {
 	struct daemon *d = k->client->control->daemon;
 	struct keyring_owner o = control_owner(k->client);
-	const struct api_value *name = request_value(k->rq, "name");
+	const struct api_value *name = api_request_value(k->rq, "name");
 	const uint8_t *shown = d->identity->public_key;
 	char err[CONFIG_ERROR_MAX], text[TEXT_Z32_MAX];
 	uint8_t key[KEY_LEN];
@@ -132,13 +132,13 @@ control_key_new(struct control_call *k)
 {
 	struct daemon *d = k->client->control->daemon;
 	struct keyring_owner o = control_owner(k->client);
-	const struct api_value *name = request_value(k->rq, "name");
+	const struct api_value *name = api_request_value(k->rq, "name");
 	char err[CONFIG_ERROR_MAX], text[TEXT_Z32_MAX];
 	uint8_t key[KEY_LEN];
 	int rc;
 
 	if (!name->set && k->client->peer.access < API_ADMIN)
-		return fault_set(&k->fault, API_ERR_DENIED,
+		return api_error_set(&k->fault, API_ERR_DENIED,
 		    json_pack("{s:s, s:s}", "need", "admin", "have",
 			api_access_name(k->client->peer.access)),
 		    "key_new without a name replaces the node's own key and"

@@ -22,11 +22,11 @@ struct control_listener *
 control_listener_of(struct control_call *k)
 {
 	struct control_listener *l = control_listener_find(k->client->control,
-	    (uint32_t)request_value(k->rq, "listener")->uint);
+	    (uint32_t)api_request_value(k->rq, "listener")->uint);
 
 	if (l != NULL && !l->ending && control_may_use(k->client, &l->owner))
 		return l;
-	fault_failed(&k->fault, ERR_UNKNOWN, "%s", k->rq->method->name);
+	api_error_failed(&k->fault, ERR_UNKNOWN, "%s", k->rq->method->name);
 	return NULL;
 }
 
@@ -121,34 +121,34 @@ control_listeners_free(struct control *c)
 static int
 node_listens(struct control_call *k, struct control_listener *l)
 {
-	const struct api_value *allow = request_value(k->rq, "allow");
+	const struct api_value *allow = api_request_value(k->rq, "allow");
 	uint8_t keys[API_KEYS_MAX][KEY_LEN];
 	struct node_listen spec = {.keys = l->keys, .allow = keys};
 	struct daemon *d = l->control->daemon;
 
 	if (spec.keys == NULL)
 		spec.keys = d->identity;
-	while (request_key(allow, spec.allow_len, keys[spec.allow_len]))
+	while (api_request_key(allow, spec.allow_len, keys[spec.allow_len]))
 		spec.allow_len++;
-	spec.ask = request_value(k->rq, "ask")->yes;
+	spec.ask = api_request_value(k->rq, "ask")->yes;
 	return node_listen(d->node, &spec, &l->number);
 }
 
 static int
 check_listen(struct control_call *k)
 {
-	const struct api_value *allow = request_value(k->rq, "allow");
+	const struct api_value *allow = api_request_value(k->rq, "allow");
 
-	if (request_value(k->rq, "ask")->yes &&
-	    request_value(k->rq, "keep")->yes)
-		return fault_param(&k->fault, "keep", "is given beside ask",
+	if (api_request_value(k->rq, "ask")->yes &&
+	    api_request_value(k->rq, "keep")->yes)
+		return api_error_param(&k->fault, "keep", "is given beside ask",
 		    "one of the two, as somebody must be there to be asked");
 	/* A list that came out empty by mistake must not let everybody in. */
 	if (allow->set && json_array_size(allow->list) == 0)
-		return fault_param(&k->fault, "allow", "is empty",
+		return api_error_param(&k->fault, "allow", "is empty",
 		    "a key, or no list at all, which lets everybody in");
 	if (k->client->control->listeners_len >= LISTENERS_MAX)
-		return fault_failed(&k->fault, ERR_LIMIT, "listen");
+		return api_error_failed(&k->fault, ERR_LIMIT, "listen");
 	return 0;
 }
 
@@ -173,7 +173,7 @@ control_listen_start(struct control_call *k, struct control_operation *o)
 	l->keys = keys;
 	l->id = json_incref(o->id);
 	l->op = o;
-	l->keep = request_value(k->rq, "keep")->yes;
+	l->keep = api_request_value(k->rq, "keep")->yes;
 	TAILQ_INIT(&l->waiting);
 	TAILQ_INSERT_TAIL(&c->listeners, l, link);
 	c->listeners_len++;

@@ -141,7 +141,7 @@ static int
 method_nodes(struct control_call *k)
 {
 	const struct dht *dht = node_dht(daemon_of(k)->node);
-	uint32_t cursor = (uint32_t)request_value(k->rq, "cursor")->uint;
+	uint32_t cursor = (uint32_t)api_request_value(k->rq, "cursor")->uint;
 	json_t *list = json_array();
 	struct dht_node node;
 	bool more = true;
@@ -169,7 +169,7 @@ announcement_of(const struct node_announcement *a)
 static int
 method_announcements(struct control_call *k)
 {
-	uint32_t cursor = (uint32_t)request_value(k->rq, "cursor")->uint;
+	uint32_t cursor = (uint32_t)api_request_value(k->rq, "cursor")->uint;
 	json_t *list = json_array();
 	struct node_announcement a;
 	bool more = true;
@@ -241,7 +241,7 @@ method_limits(struct control_call *k)
 static int
 method_watch(struct control_call *k)
 {
-	const struct api_value *only = request_value(k->rq, "event");
+	const struct api_value *only = api_request_value(k->rq, "event");
 	json_t *names = json_array();
 	int event = -1;
 
@@ -249,8 +249,8 @@ method_watch(struct control_call *k)
 		event = api_event_find(only->text);
 		if (event < 0) {
 			json_decref(names);
-			return fault_param(&k->fault, "event", "names no event",
-			    "one that describe lists");
+			return api_error_param(&k->fault, "event",
+			    "names no event", "one that describe lists");
 		}
 	}
 	for (int i = 0; i < API_EVENTS; i++) {
@@ -276,7 +276,7 @@ static int
 method_cancel(struct control_call *k)
 {
 	struct control_operation *o = control_operation_find(
-	    k->client, request_value(k->rq, "request")->id);
+	    k->client, api_request_value(k->rq, "request")->id);
 
 	if (o != NULL)
 		control_operation_cancel(o);
@@ -292,7 +292,7 @@ method_reload(struct control_call *k)
 	char err[CONFIG_ERROR_MAX];
 
 	if (daemon_reload(daemon_of(k), err) != 0)
-		return fault_set(
+		return api_error_set(
 		    &k->fault, API_ERR_FAILED, NULL, "reload: %s", err);
 	return done(k);
 }
@@ -307,13 +307,13 @@ method_stop(struct control_call *k)
 static int
 method_describe(struct control_call *k)
 {
-	const struct api_value *name = request_value(k->rq, "method");
+	const struct api_value *name = api_request_value(k->rq, "method");
 	const struct api_method *only = NULL;
 
 	if (name->set) {
 		only = api_method_find(name->text);
 		if (only == NULL)
-			return fault_param(&k->fault, "method",
+			return api_error_param(&k->fault, "method",
 			    "names no method", "one that describe lists");
 	}
 	k->result = api_describe(only, PACKAGE_VERSION);

@@ -17,20 +17,20 @@ static int
 start_ping(struct control_call *k, struct control_operation *o)
 {
 	return node_ping(
-	    node_of(k), &request_value(k->rq, "address")->addr, &o->op);
+	    node_of(k), &api_request_value(k->rq, "address")->addr, &o->op);
 }
 
 static int
 start_netcheck(struct control_call *k, struct control_operation *o)
 {
 	return node_netcheck(
-	    node_of(k), request_value(k->rq, "lifetime")->yes, &o->op);
+	    node_of(k), api_request_value(k->rq, "lifetime")->yes, &o->op);
 }
 
 static void
 take_key(struct control_call *k, struct control_operation *o, const char *name)
 {
-	memcpy(o->key, request_value(k->rq, name)->key, sizeof o->key);
+	memcpy(o->key, api_request_value(k->rq, name)->key, sizeof o->key);
 }
 
 static int
@@ -71,7 +71,7 @@ start_unannounce(struct control_call *k, struct control_operation *o)
 static int
 start_put_immutable(struct control_call *k, struct control_operation *o)
 {
-	size_t len = request_value(k->rq, "value_b64")->bytes_len;
+	size_t len = api_request_value(k->rq, "value_b64")->bytes_len;
 
 	hash_blake2b(o->key, k->rq->bytes, len);
 	return node_put_immutable(node_of(k), k->rq->bytes, len, &o->op);
@@ -83,9 +83,9 @@ start_put_mutable(struct control_call *k, struct control_operation *o)
 	const struct daemon *d = k->client->control->daemon;
 
 	memcpy(o->key, d->identity->public_key, sizeof o->key);
-	o->seq = request_value(k->rq, "seq")->uint;
+	o->seq = api_request_value(k->rq, "seq")->uint;
 	return node_put_mutable(d->node, o->seq, k->rq->bytes,
-	    request_value(k->rq, "value_b64")->bytes_len, &o->op);
+	    api_request_value(k->rq, "value_b64")->bytes_len, &o->op);
 }
 
 static int
@@ -100,7 +100,7 @@ start_get_mutable(struct control_call *k, struct control_operation *o)
 {
 	take_key(k, o, "public_key");
 	return node_get_mutable(
-	    node_of(k), o->key, request_value(k->rq, "seq")->uint, &o->op);
+	    node_of(k), o->key, api_request_value(k->rq, "seq")->uint, &o->op);
 }
 
 /* ---- results: what ends an operation well ---- */
@@ -274,12 +274,12 @@ static int
 check_room(struct control_call *k)
 {
 	if (k->client->operations_len >= CLIENT_OPERATIONS_MAX)
-		return fault_set(&k->fault, API_ERR_LIMIT, NULL,
+		return api_error_set(&k->fault, API_ERR_LIMIT, NULL,
 		    "%d requests of this connection are under way: wait for"
 		    " one to end",
 		    CLIENT_OPERATIONS_MAX);
 	if (control_operation_find(k->client, k->rq->id) != NULL)
-		return fault_set(&k->fault, API_ERR_REQUEST, NULL,
+		return api_error_set(&k->fault, API_ERR_REQUEST, NULL,
 		    "a request with this id is under way");
 	return 0;
 }
@@ -294,7 +294,7 @@ control_operation_start(struct control_call *k)
 		return -1;
 	o = calloc(1, sizeof *o);
 	if (o == NULL)
-		return fault_failed(
+		return api_error_failed(
 		    &k->fault, ERR_MEMORY, "%s", k->rq->method->name);
 	o->client = k->client;
 	o->method = k->rq->method;
@@ -306,7 +306,7 @@ control_operation_start(struct control_call *k)
 		return CALL_LATER; /* and o may be gone by now */
 	operation_free(o);
 	if (k->fault.code == 0)
-		fault_failed(&k->fault, err, "%s", k->rq->method->name);
+		api_error_failed(&k->fault, err, "%s", k->rq->method->name);
 	return -1;
 }
 
@@ -326,7 +326,7 @@ operation_end(struct control_operation *o, json_t *message)
 void
 control_operation_done(struct control_operation *o, json_t *result)
 {
-	operation_end(o, message_result(o->id, result));
+	operation_end(o, jsonrpc_result(o->id, result));
 }
 
 void
@@ -334,14 +334,15 @@ control_operation_fail(struct control_operation *o, int err, uint32_t replies)
 {
 	struct control_client *cl = o->client;
 	bool last = o->method->upgrades;
-	struct fault f;
+	struct api_error f;
 
 	if (replies > 0)
-		fault_failed(&f, err, "%s, %u node%s answered", o->method->name,
-		    (unsigned)replies, replies == 1 ? "" : "s");
+		api_error_failed(&f, err, "%s, %u node%s answered",
+		    o->method->name, (unsigned)replies,
+		    replies == 1 ? "" : "s");
 	else
-		fault_failed(&f, err, "%s", o->method->name);
-	operation_end(o, message_fault(o->id, &f));
+		api_error_failed(&f, err, "%s", o->method->name);
+	operation_end(o, jsonrpc_error(o->id, &f));
 	if (last)
 		control_client_close(cl);
 }
@@ -396,7 +397,8 @@ note(struct control_operation *o, json_t *params)
 {
 	if (params != NULL)
 		json_object_set(params, "request", o->id);
-	control_client_send(o->client, message_note(o->method->note, params));
+	control_client_send(
+	    o->client, jsonrpc_notification(o->method->note, params));
 }
 
 static void

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/request.h"
+#include "api/api_request.h"
 #include "dhtctl/dhtctl.h"
 #include "dhtctl/reason.h"
 
@@ -393,15 +393,15 @@ say_error(struct client *cl, const json_t *error)
 static int
 check_request(struct client *cl, const char *line)
 {
-	struct request rq;
-	struct fault f;
+	struct api_request rq;
+	struct api_error f;
 	int code = EXIT_DONE;
 
-	if (request_parse(&rq, &f, line, strlen(line)) != 0) {
+	if (api_request_parse(&rq, &f, line, strlen(line)) != 0) {
 		json_decref(f.data);
 		code = say(cl, EXIT_USAGE, "%s", f.text);
 	}
-	request_fini(&rq);
+	api_request_fini(&rq);
 	return code;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The stream of a control client: cut into lines, each line a request. */
 #include "api/api.h"
-#include "api/request.h"
+#include "api/api_request.h"
 #include "api/line.h"
 #include "fuzz.h"
 
@@ -11,17 +11,17 @@ enum { MAX = 1024 /* so that lines that are too long are within reach */ };
 static void
 try_request(const char *text, size_t len)
 {
-	struct request rq;
-	struct fault f = {0};
+	struct api_request rq;
+	struct api_error f = {0};
 	char *exact = malloc(len > 0 ? len : 1);
 
 	MUST(exact != NULL);
 	memcpy(exact, text, len);
-	if (request_parse(&rq, &f, exact, len) == 0)
+	if (api_request_parse(&rq, &f, exact, len) == 0)
 		MUST(rq.method != NULL);
 	else
 		MUST(f.code != 0);
-	request_fini(&rq);
+	api_request_fini(&rq);
 	json_decref(f.data);
 	free(exact);
 }

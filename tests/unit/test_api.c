@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "api/line.h"
-#include "api/request.h"
+#include "api/api_request.h"
 #include "api/text.h"
 #include "base/err.h"
 #include "t.h"
@@ -257,17 +257,17 @@ START_TEST(request_is_checked)
 {
 	const char *text = requests[_i].line;
 	char *line = (char *)t_copy(text, strlen(text));
-	struct request rq;
-	struct fault f = {0};
-	int ret = request_parse(&rq, &f, line, strlen(text));
+	struct api_request rq;
+	struct api_error f = {0};
+	int ret = api_request_parse(&rq, &f, line, strlen(text));
 
 	ck_assert_int_eq(ret, requests[_i].code == 0 ? 0 : -1);
 	ck_assert_int_eq(f.code, requests[_i].code);
 	if (requests[_i].param != NULL)
 		ck_assert_str_eq(t_string(f.data, "param"), requests[_i].param);
 	if (ret != 0)
-		json_decref(message_fault(rq.id, &f));
-	request_fini(&rq);
+		json_decref(jsonrpc_error(rq.id, &f));
+	api_request_fini(&rq);
 	free(line);
 }
 END_TEST
@@ -276,21 +276,21 @@ END_TEST
 static void
 take_line(const uint8_t *line, size_t len, void *arg)
 {
-	struct request rq;
-	struct fault f = {0};
+	struct api_request rq;
+	struct api_error f = {0};
 	json_t *message;
 	char *text;
 
 	(void)arg;
-	if (request_parse(&rq, &f, (const char *)line, len) != 0) {
-		message = message_fault(rq.id, &f);
+	if (api_request_parse(&rq, &f, (const char *)line, len) != 0) {
+		message = jsonrpc_error(rq.id, &f);
 		text = json_dumps(message, JSON_COMPACT);
 		ck_assert_ptr_nonnull(text);
 		ck_assert_uint_lt(strlen(text), API_LINE_MAX);
 		free(text);
 		json_decref(message);
 	}
-	request_fini(&rq);
+	api_request_fini(&rq);
 }
 
 START_TEST(damaged_request_does_no_harm)
@@ -305,20 +305,20 @@ START_TEST(values_are_read)
 {
 	static const char line[] =
 	    LINE("1", "put_mutable", "{\"seq\":9,\"value_b64\":\"aGVsbG8=\"}");
-	struct request rq;
-	struct fault f;
+	struct api_request rq;
+	struct api_error f;
 
-	ck_assert_int_eq(request_parse(&rq, &f, line, strlen(line)), 0);
-	ck_assert_uint_eq(request_value(&rq, "seq")->uint, 9);
-	ck_assert_uint_eq(request_value(&rq, "value_b64")->bytes_len, 5);
+	ck_assert_int_eq(api_request_parse(&rq, &f, line, strlen(line)), 0);
+	ck_assert_uint_eq(api_request_value(&rq, "seq")->uint, 9);
+	ck_assert_uint_eq(api_request_value(&rq, "value_b64")->bytes_len, 5);
 	ck_assert_mem_eq(rq.bytes, "hello", 5);
-	request_fini(&rq);
+	api_request_fini(&rq);
 }
 END_TEST
 
 START_TEST(text_of_any_bytes_becomes_json)
 {
-	json_t *j = message_text("a\xff\xc3");
+	json_t *j = jsonrpc_text("a\xff\xc3");
 
 	ck_assert_str_eq(json_string_value(j), "a??");
 	json_decref(j);

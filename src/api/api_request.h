@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * request.h - one line of the control socket, read and checked.
+ * api_request.h - one line of the control socket, read and checked.
  *
  * A pure function of the line: whatever a program may send, it gives a checked
  * request or a fault that says what was wrong. Uses: base, jansson.
  */
-#ifndef API_REQUEST_H
-#define API_REQUEST_H
+#ifndef API_API_REQUEST_H
+#define API_API_REQUEST_H
 
 #include "api/api.h"
-#include "api/message.h"
+#include "api/jsonrpc.h"
 #include "base/addr.h"
 
 /* An argument, by the type of its parameter; all zero if it was not given. */
@@ -25,7 +25,7 @@ struct api_value {
 	const json_t *list; /* API_KEYS, API_ADDRS: of texts that are good */
 };
 
-struct request {
+struct api_request {
 	json_t *line; /* what was sent; the rest borrows from it */
 	json_t *id;   /* string or integer; NULL if it was not readable */
 	const struct api_method *method;
@@ -34,19 +34,19 @@ struct request {
 };
 
 /*
- * 0, or -1 and *f. Either way the caller must request_fini(), which leaves
+ * 0, or -1 and *f. Either way the caller must api_request_fini(), which leaves
  * *f alone and wipes the bytes, which may be a secret.
  */
-int request_parse(
-    struct request *rq, struct fault *f, const char *line, size_t len);
-void request_fini(struct request *rq);
+int api_request_parse(
+    struct api_request *rq, struct api_error *f, const char *line, size_t len);
+void api_request_fini(struct api_request *rq);
 
 /* The i-th of a list of keys or addresses; false at its end. */
-bool request_key(const struct api_value *v, size_t i, uint8_t key[32]);
-bool request_addr(const struct api_value *v, size_t i, struct addr *a);
+bool api_request_key(const struct api_value *v, size_t i, uint8_t key[32]);
+bool api_request_addr(const struct api_value *v, size_t i, struct addr *a);
 
 /* The argument of that name, which the method must have. */
-const struct api_value *request_value(
-    const struct request *rq, const char *name);
+const struct api_value *api_request_value(
+    const struct api_request *rq, const char *name);
 
 #endif

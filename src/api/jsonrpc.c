@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/message.h"
+#include "api/jsonrpc.h"
 #include "base/err.h"
 
 int
-fault_set(struct fault *f, int code, json_t *data, const char *fmt, ...)
+api_error_set(struct api_error *f, int code, json_t *data, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -20,7 +20,7 @@ fault_set(struct fault *f, int code, json_t *data, const char *fmt, ...)
 }
 
 int
-fault_failed(struct fault *f, int err, const char *fmt, ...)
+api_error_failed(struct api_error *f, int err, const char *fmt, ...)
 {
 	char what[160];
 	va_list ap;
@@ -28,26 +28,26 @@ fault_failed(struct fault *f, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
-	return fault_set(f, API_ERR_FAILED,
+	return api_error_set(f, API_ERR_FAILED,
 	    json_pack("{s:s, s:s}", "err_name", err_name(err), "err_text",
 		err_text(err)),
 	    "%s: %s", what, err_text(err));
 }
 
 int
-fault_param(struct fault *f, const char *param, const char *problem,
+api_error_param(struct api_error *f, const char *param, const char *problem,
     const char *expected)
 {
-	return fault_set(f, API_ERR_PARAMS,
-	    json_pack("{s:o*, s:s, s:s}", "param", message_text(param),
+	return api_error_set(f, API_ERR_PARAMS,
+	    json_pack("{s:o*, s:s, s:s}", "param", jsonrpc_text(param),
 		"problem", problem, "expected", expected),
 	    "parameter \"%s\" %s; expected %s", param, problem, expected);
 }
 
 json_t *
-message_text(const char *text)
+jsonrpc_text(const char *text)
 {
-	char plain[FAULT_TEXT_MAX];
+	char plain[API_ERROR_TEXT_MAX];
 	json_t *j = json_string(text);
 	size_t len = 0;
 
@@ -60,7 +60,7 @@ message_text(const char *text)
 }
 
 json_t *
-message_result(json_t *id, json_t *result)
+jsonrpc_result(json_t *id, json_t *result)
 {
 	if (result == NULL)
 		return NULL;
@@ -69,10 +69,10 @@ message_result(json_t *id, json_t *result)
 }
 
 json_t *
-message_fault(json_t *id, struct fault *f)
+jsonrpc_error(json_t *id, struct api_error *f)
 {
 	json_t *e = json_pack(
-	    "{s:i, s:o}", "code", f->code, "message", message_text(f->text));
+	    "{s:i, s:o}", "code", f->code, "message", jsonrpc_text(f->text));
 
 	if (e != NULL && f->data != NULL)
 		json_object_set(e, "data", f->data);
@@ -85,7 +85,7 @@ message_fault(json_t *id, struct fault *f)
 }
 
 json_t *
-message_note(const char *method, json_t *params)
+jsonrpc_notification(const char *method, json_t *params)
 {
 	if (params == NULL)
 		return NULL;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/request.h"
+#include "api/api_request.h"
 #include "api/text.h"
 #include "base/err.h"
 #include "base/wire.h"
@@ -20,7 +20,8 @@ read_addr(struct addr *a, const char *text)
 
 /* 0, or one of err.h: the JSON type or the text is wrong. */
 static int
-value_text(struct request *rq, struct api_value *v, const struct api_field *p)
+value_text(
+    struct api_request *rq, struct api_value *v, const struct api_field *p)
 {
 	switch (p->type) {
 	case API_TEXT:
@@ -83,8 +84,8 @@ id_is_good(const json_t *j)
 }
 
 static int
-value_read(struct request *rq, struct api_value *v, const struct api_field *p,
-    const json_t *j)
+value_read(struct api_request *rq, struct api_value *v,
+    const struct api_field *p, const json_t *j)
 {
 	v->set = true;
 	switch (p->type) {
@@ -108,7 +109,7 @@ value_read(struct request *rq, struct api_value *v, const struct api_field *p,
 /* ---- parameters ---- */
 
 static int
-fault_unknown(struct fault *f, const struct api_method *m, const char *name)
+fault_unknown(struct api_error *f, const struct api_method *m, const char *name)
 {
 	char expected[240] = "no parameter at all", shown[41];
 	size_t len = 0;
@@ -117,7 +118,7 @@ fault_unknown(struct fault *f, const struct api_method *m, const char *name)
 	for (const struct api_field *p = m->params; p->name != NULL; p++)
 		len += (size_t)snprintf(expected + len, sizeof expected - len,
 		    "%s%s", len > 0 ? " or " : "", p->name);
-	return fault_param(f, shown, "is not known", expected);
+	return api_error_param(f, shown, "is not known", expected);
 }
 
 static bool
@@ -131,19 +132,21 @@ has_param(const struct api_method *m, const char *name)
 }
 
 static int
-fault_value(struct fault *f, const struct api_field *p, const char *problem)
+fault_value(struct api_error *f, const struct api_field *p, const char *problem)
 {
 	char range[64];
 
 	if (p->max == 0)
-		return fault_param(f, p->name, problem, api_type_text(p->type));
+		return api_error_param(
+		    f, p->name, problem, api_type_text(p->type));
 	snprintf(
 	    range, sizeof range, "an integer from 0 to %ju", (uintmax_t)p->max);
-	return fault_param(f, p->name, problem, range);
+	return api_error_param(f, p->name, problem, range);
 }
 
 static int
-check_param(struct request *rq, struct fault *f, unsigned i, const json_t *j)
+check_param(
+    struct api_request *rq, struct api_error *f, unsigned i, const json_t *j)
 {
 	const struct api_field *p = &rq->method->params[i];
 
@@ -160,13 +163,13 @@ check_param(struct request *rq, struct fault *f, unsigned i, const json_t *j)
 }
 
 static int
-check_params(struct request *rq, struct fault *f)
+check_params(struct api_request *rq, struct api_error *f)
 {
 	json_t *params = json_object_get(rq->line, "params"), *j;
 	const char *name;
 
 	if (params != NULL && !json_is_object(params))
-		return fault_param(f, "params", "is not valid",
+		return api_error_param(f, "params", "is not valid",
 		    "an object, as parameters go by name");
 	json_object_foreach(params, name, j)
 	{
@@ -211,28 +214,29 @@ depth_is_good(const char *line, size_t len)
 }
 
 static int
-fault_json(struct fault *f, json_error_t *e)
+fault_json(struct api_error *f, json_error_t *e)
 {
 	/* What follows quotes the line, of which a part may not be UTF-8. */
 	char *near = strstr(e->text, " near ");
 
 	if (near != NULL)
 		*near = '\0';
-	return fault_set(f, API_ERR_PARSE,
+	return api_error_set(f, API_ERR_PARSE,
 	    json_pack("{s:i}", "column", e->column),
 	    "this is not JSON: %s (column %d)", e->text, e->column);
 }
 
 static int
-parse_json(struct request *rq, struct fault *f, const char *line, size_t len)
+parse_json(
+    struct api_request *rq, struct api_error *f, const char *line, size_t len)
 {
 	json_error_t e;
 
 	if (memchr(line, '\0', len) != NULL)
-		return fault_set(f, API_ERR_PARSE, NULL,
+		return api_error_set(f, API_ERR_PARSE, NULL,
 		    "this is not JSON: the line contains a NUL byte");
 	if (!depth_is_good(line, len))
-		return fault_set(f, API_ERR_PARSE, NULL,
+		return api_error_set(f, API_ERR_PARSE, NULL,
 		    "arrays and objects are nested more than %d deep",
 		    API_DEPTH_MAX);
 	rq->line =
@@ -241,49 +245,50 @@ parse_json(struct request *rq, struct fault *f, const char *line, size_t len)
 }
 
 static int
-parse_envelope(struct request *rq, struct fault *f)
+parse_envelope(struct api_request *rq, struct api_error *f)
 {
 	json_t *id;
 	const char *version;
 
 	if (json_is_array(rq->line))
-		return fault_set(f, API_ERR_REQUEST, NULL,
+		return api_error_set(f, API_ERR_REQUEST, NULL,
 		    "batches are not served: send one request a line");
 	if (!json_is_object(rq->line))
-		return fault_set(
+		return api_error_set(
 		    f, API_ERR_REQUEST, NULL, "a request is a JSON object");
 	id = json_object_get(rq->line, "id");
 	if (id_is_good(id))
 		rq->id = id;
 	version = json_string_value(json_object_get(rq->line, "jsonrpc"));
 	if (version == NULL || strcmp(version, "2.0") != 0)
-		return fault_set(
+		return api_error_set(
 		    f, API_ERR_REQUEST, NULL, "\"jsonrpc\" must be \"2.0\"");
 	if (rq->id == NULL)
-		return fault_set(f, API_ERR_REQUEST, NULL,
+		return api_error_set(f, API_ERR_REQUEST, NULL,
 		    "\"id\" must be an integer or a string of at most %d bytes",
 		    API_ID_TEXT_MAX);
 	return 0;
 }
 
 static int
-parse_method(struct request *rq, struct fault *f)
+parse_method(struct api_request *rq, struct api_error *f)
 {
 	const char *name =
 	    json_string_value(json_object_get(rq->line, "method"));
 
 	if (name == NULL)
-		return fault_set(
+		return api_error_set(
 		    f, API_ERR_REQUEST, NULL, "\"method\" must be a string");
 	rq->method = api_method_find(name);
 	if (rq->method == NULL)
-		return fault_set(f, API_ERR_METHOD, NULL,
+		return api_error_set(f, API_ERR_METHOD, NULL,
 		    "there is no method \"%.40s\"; describe lists them", name);
 	return 0;
 }
 
 int
-request_parse(struct request *rq, struct fault *f, const char *line, size_t len)
+api_request_parse(
+    struct api_request *rq, struct api_error *f, const char *line, size_t len)
 {
 	memset(rq, 0, sizeof *rq);
 	if (parse_json(rq, f, line, len) != 0 || parse_envelope(rq, f) != 0 ||
@@ -293,7 +298,7 @@ request_parse(struct request *rq, struct fault *f, const char *line, size_t len)
 }
 
 void
-request_fini(struct request *rq)
+api_request_fini(struct api_request *rq)
 {
 	json_decref(rq->line);
 	sodium_memzero(rq->bytes, sizeof rq->bytes);
@@ -306,21 +311,21 @@ list_text(const struct api_value *v, size_t i)
 }
 
 bool
-request_key(const struct api_value *v, size_t i, uint8_t key[TEXT_KEY_LEN])
+api_request_key(const struct api_value *v, size_t i, uint8_t key[TEXT_KEY_LEN])
 {
 	return i < json_array_size(v->list) &&
 	       text_key_parse(key, list_text(v, i)) == 0;
 }
 
 bool
-request_addr(const struct api_value *v, size_t i, struct addr *a)
+api_request_addr(const struct api_value *v, size_t i, struct addr *a)
 {
 	return i < json_array_size(v->list) &&
 	       read_addr(a, list_text(v, i)) == 0;
 }
 
 const struct api_value *
-request_value(const struct request *rq, const char *name)
+api_request_value(const struct api_request *rq, const char *name)
 {
 	const struct api_field *p = rq->method->params;
 
