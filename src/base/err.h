@@ -9,6 +9,9 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+/* Bytes of a reason in words, which functions write to their "err". */
+enum { ERR_REASON_MAX = 512 };
+
 /* clang-format off */
 /*    code              name           what is said of it */
 #define ERR_LIST(X)                                                            \

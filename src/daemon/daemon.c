@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "daemon/control.h"
+#include "control/control.h"
 #include "daemon/daemon.h"
-#include "daemon/identity.h"
-#include "daemon/keep.h"
-#include "daemon/log.h"
-#include "daemon/nodes.h"
 #include "daemon/report.h"
+#include "log/log.h"
+#include "store/identity.h"
+#include "store/node_cache.h"
+#include "store/persistent.h"
 
 /*
  * Timers of the loop:
@@ -29,7 +29,7 @@ enum {
 void
 daemon_wake(struct daemon *d)
 {
-	uint64_t slept = world_update(&d->world);
+	uint64_t slept = real_world_update(&d->world);
 
 	if (slept > 0)
 		node_slept(d->node, slept);
@@ -71,7 +71,7 @@ hand_out_news(struct daemon *d)
 static void
 count_sent(struct daemon *d)
 {
-	const struct outlet_counts *c = sockets_counts(d->world.sockets);
+	const struct tx_queue_counts *c = sockets_counts(d->world.sockets);
 	struct stats *st = dht_stats(node_dht(d->node));
 
 	st->tx_lost = c->lost;
@@ -171,12 +171,6 @@ on_addresses(void *owner, bool ipv4)
 	daemon_settle(d);
 }
 
-int
-daemon_key_new(struct daemon *d, uint8_t public_key[KEY_LEN], char *err)
-{
-	return identity_replace(&d->state, public_key, err);
-}
-
 /* ---- stopping ---- */
 
 void
@@ -191,7 +185,7 @@ daemon_stop(struct daemon *d)
 	d->stopping = true;
 	log_notice("leaving");
 	notify_send(&d->notify, "STOPPING=1\nSTATUS=leaving the network");
-	keep_stop(d);
+	persistent_stop(&d->persistent);
 	evtimer_add(d->leave, &leave_time);
 	node_leave(d->node);
 }
@@ -210,7 +204,7 @@ static void
 on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct daemon *d = arg;
-	char err[CONFIG_ERROR_MAX];
+	char err[ERR_REASON_MAX];
 
 	(void)what;
 	daemon_wake(d);
@@ -254,12 +248,14 @@ static int
 make_events(struct daemon *d)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+	const struct persistent_owner owner = {on_wake, on_settle, d};
 
 	d->timer = evtimer_new(d->base, on_timer, d);
 	d->leave = evtimer_new(d->base, on_leave_timeout, d);
 	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
-	if (d->timer == NULL || d->leave == NULL || keep_init(d) != 0 ||
-	    d->watchdog == NULL)
+	if (d->timer == NULL || d->leave == NULL || d->watchdog == NULL ||
+	    persistent_init(&d->persistent, d->base, &d->state,
+		d->config.limits.announcements, &owner) != 0)
 		return DAEMON_FAILED;
 	for (int i = 0; i < DAEMON_SIGNALS; i++) {
 		d->signals[i] = evsignal_new(d->base, numbers[i], on_signal, d);
@@ -278,7 +274,7 @@ start_loop(struct daemon *d)
 
 	d->base = make_base();
 	if (d->base == NULL ||
-	    world_init(&d->world, d->base, &owner, on_resolved) != 0 ||
+	    real_world_init(&d->world, d->base, &owner, on_resolved) != 0 ||
 	    make_events(d) != DAEMON_OK) {
 		log_error("the event loop cannot be set up");
 		return DAEMON_FAILED;
@@ -293,7 +289,7 @@ start_loop(struct daemon *d)
 static int
 start_state(struct daemon *d)
 {
-	char err[CONFIG_ERROR_MAX];
+	char err[ERR_REASON_MAX];
 
 	if (state_open(&d->state, d->config.state_dir) == STATE_IN_USE) {
 		log_error("state directory %s: another hyperdhtd uses it",
@@ -314,13 +310,13 @@ start_state(struct daemon *d)
 static int
 make_node(struct daemon *d)
 {
-	struct addr known[NODES_MAX];
+	struct addr known[NODE_CACHE_MAX];
 	struct node_config c;
 
 	node_config_init(&c);
 	config_dht(&d->config, &c.dht);
 	c.dht.known = known;
-	c.dht.known_len = nodes_load(&d->state, known);
+	c.dht.known_len = node_cache_load(&d->state, known);
 	c.identity = d->identity;
 	c.announce_ms = d->config.announce_ms;
 	/* Who binds to one address means that one alone. */
@@ -351,12 +347,73 @@ start_node(struct daemon *d)
 	return DAEMON_OK;
 }
 
+/* ---- what the control socket may ask of the daemon ---- */
+
+static void
+on_control_stop(void *owner)
+{
+	daemon_stop(owner);
+}
+
+static int
+on_control_reload(void *owner, char *err)
+{
+	return daemon_reload(owner, err);
+}
+
+static int
+on_control_announce(void *owner, const uint8_t *topic, uint32_t *op)
+{
+	struct daemon *d = owner;
+
+	return persistent_announce(&d->persistent, topic, op);
+}
+
+static int
+on_control_unannounce(void *owner, const uint8_t *topic, uint32_t *op)
+{
+	struct daemon *d = owner;
+
+	return persistent_unannounce(&d->persistent, topic, op);
+}
+
+static int
+on_control_key_new(void *owner, uint8_t public_key[KEY_LEN], char *err)
+{
+	struct daemon *d = owner;
+
+	return identity_replace(&d->state, public_key, err);
+}
+
+static const struct control_ops control_ops = {
+    .wake = on_wake,
+    .settle = on_settle,
+    .stop = on_control_stop,
+    .reload = on_control_reload,
+    .announce = on_control_announce,
+    .unannounce = on_control_unannounce,
+    .key_new = on_control_key_new,
+};
+
 static int
 start_control(struct daemon *d)
 {
-	char err[CONFIG_ERROR_MAX];
+	const struct control_setup setup = {
+	    .base = d->base,
+	    .node = d->node,
+	    .world = &d->world.world,
+	    .keyring = &d->keyring,
+	    .identity = d->identity,
+	    .identity_saved = d->identity_saved,
+	    .path = d->config.control,
+	    .role = d->config.role,
+	    .tick_ms = d->config.tick_ms,
+	    .ops = &control_ops,
+	    .owner = d,
+	};
+	char err[ERR_REASON_MAX];
 
-	d->control = control_new(d, err);
+	d->control = control_new(&setup, err);
 	if (d->control == NULL) {
 		log_error("%s", err);
 		return DAEMON_FAILED;
@@ -374,7 +431,7 @@ start(struct daemon *d)
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
 		if ((rc = steps[i](d)) != DAEMON_OK)
 			return rc;
-	keep_start(d);
+	persistent_start(&d->persistent, d->node);
 	if (d->notify.watchdog_us > 0) {
 		uint64_t us = d->notify.watchdog_us / 2;
 		struct timeval tv = {.tv_sec = (time_t)(us / 1000000),
@@ -398,9 +455,9 @@ finish(struct daemon *d)
 	if (d->node != NULL)
 		node_free(d->node);
 	if (d->base != NULL) {
-		keep_fini(d);
+		persistent_fini(&d->persistent);
 		netlink_fini(&d->netlink);
-		world_fini(&d->world);
+		real_world_fini(&d->world);
 		for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 			if (events[i] != NULL)
 				event_free(events[i]);

@@ -5,8 +5,8 @@
  *
  * Every callback of the loop that touches the node begins with daemon_wake(),
  * which sets the clock, and ends with daemon_settle(), which hands out the
- * news, sends the batch and arms the timer. Uses: api, base, crypto, dht,
- * node, libevent.
+ * news, sends the batch and arms the timer. Uses: api, base, config, control,
+ * crypto, dht, log, net, node, store, libevent.
  */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
@@ -15,15 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "crypto/keys.h"
-#include "daemon/config.h"
-#include "daemon/keep.h"
-#include "daemon/keyring.h"
-#include "daemon/netlink.h"
 #include "daemon/notify.h"
-#include "daemon/state.h"
-#include "daemon/world.h"
+#include "net/netlink.h"
+#include "net/real_world.h"
 #include "node/node.h"
+#include "store/keyring.h"
+#include "store/persistent.h"
+#include "store/state.h"
 
 struct control;
 struct event;
@@ -42,12 +42,11 @@ struct daemon {
 	bool identity_saved;             /* false: it ends with this process */
 	struct keyring keyring;          /* identities of local users */
 
-	/* The rest is for daemon/ files other than the control socket's. */
 	const struct options *options;
 	struct real_world world;
 	struct state state;
 	struct identity *key;
-	struct keep keep;
+	struct persistent_state persistent;
 	struct notify notify;
 	struct netlink netlink;
 	struct event *timer, *leave, *watchdog;
@@ -80,22 +79,8 @@ void daemon_stop(struct daemon *d);
 
 /*
  * Reads the configuration again. 0, or -1 with the reason in err
- * (CONFIG_ERROR_MAX bytes); then all stays as it was.
+ * (ERR_REASON_MAX bytes); then all stays as it was.
  */
 int daemon_reload(struct daemon *d, char *err);
-
-/*
- * node_announce() and node_unannounce(), kept across restarts: the list of
- * topics is on disk when these return (or the log says why it is not).
- */
-int daemon_announce(struct daemon *d, const uint8_t *topic, uint32_t *op);
-int daemon_unannounce(struct daemon *d, const uint8_t *topic, uint32_t *op);
-
-/*
- * Makes a new identity for the next start and stores its public key; the old
- * key file is kept beside it. 0, or -1 with the reason in err
- * (CONFIG_ERROR_MAX bytes).
- */
-int daemon_key_new(struct daemon *d, uint8_t public_key[KEY_LEN], char *err);
 
 #endif

@@ -7,15 +7,15 @@
 #include <sys/resource.h>
 
 #include "api/api.h"
+#include "config/options.h"
 #include "daemon/daemon.h"
-#include "daemon/log.h"
-#include "daemon/options.h"
+#include "log/log.h"
 
 /* The configuration, or the exit code that its absence calls for. */
 static int
 load(const struct options *o, struct config *c)
 {
-	char err[CONFIG_ERROR_MAX];
+	char err[ERR_REASON_MAX];
 	int rc = options_load(o, c, err);
 
 	if (rc == 0)
@@ -74,7 +74,7 @@ int
 main(int argc, char **argv)
 {
 	struct options o;
-	char err[CONFIG_ERROR_MAX];
+	char err[ERR_REASON_MAX];
 
 	log_init();
 	if (options_parse(&o, argc, argv, err) != 0) {

@@ -8,8 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/log.h"
 #include "daemon/notify.h"
+#include "log/log.h"
 
 enum { NOTIFY_MAX = 256 };
 

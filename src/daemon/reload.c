@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
+#include "config/options.h"
 #include "daemon/daemon.h"
-#include "daemon/log.h"
-#include "daemon/options.h"
+#include "log/log.h"
 
 static bool
 same_text(const char *a, const char *b)
@@ -31,7 +31,7 @@ apply(struct daemon *d, struct config *next)
 	d->config.limits = next->limits;
 	log_set_level(next->log_level);
 	node_set_limits(d->node, &next->limits);
-	d->keep.announced.max = next->limits.announcements;
+	d->persistent.announcements.max = next->limits.announcements;
 }
 
 int

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/err.h"
 #include "daemon/daemon.h"
-#include "daemon/log.h"
 #include "daemon/report.h"
+#include "log/log.h"
 
 static const char *
 role_name(enum dht_role role)

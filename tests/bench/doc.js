@@ -143,7 +143,7 @@ ${linkTable(STREAMS, both, 2)}
 *tcp* is the system's own congestion control on the machine of the run, BBR.
 Packets come one by one from such a line, and the kernel's work for each is
 the same for everybody. Who receives in bulk is read every 1.5 ms
-(\`src/daemon/rest.h\`), as waking up for each packet would cost more than the
+(\`src/net/rx_coalesce.h\`), as waking up for each packet would cost more than the
 packet. Where much is lost, acknowledgements are too long to tell a reader from
 somebody who answers, and it is read packet by packet.
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "daemon/sockaddr.h"
 #include "flow.h"
+#include "net/sockaddr.h"
 #include "tool.h"
 
 enum { MESSAGE_MAX = 1500 };

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "daemon/sockaddr.h"
-#include "daemon/world.h"
 #include "flow.h"
+#include "net/real_world.h"
+#include "net/sockaddr.h"
 #include "tool.h"
 
 enum {
@@ -43,7 +43,7 @@ static struct {
 static void
 wake(void *owner)
 {
-	uint64_t slept = world_update(&program.world);
+	uint64_t slept = real_world_update(&program.world);
 
 	(void)owner;
 	if (slept > 0)
@@ -274,7 +274,7 @@ open_world(void)
 	};
 
 	open_base();
-	must(world_init(&program.world, program.base, &owner, on_resolved),
+	must(real_world_init(&program.world, program.base, &owner, on_resolved),
 	    "the world");
 	timers_init(&program.timers);
 	limits_init(&program.limits);

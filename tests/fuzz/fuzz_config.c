@@ -3,17 +3,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/config.h"
+#include "config/config.h"
 #include "fuzz.h"
 
 /* Either it is good, or there are words that say why not. */
 static void
 judge(struct config *c, int rc, const char *err)
 {
-	char reason[CONFIG_ERROR_MAX] = "";
+	char reason[ERR_REASON_MAX] = "";
 
 	MUST(rc == 0 || rc == -1);
-	MUST(memchr(err, '\0', CONFIG_ERROR_MAX) != NULL);
+	MUST(memchr(err, '\0', ERR_REASON_MAX) != NULL);
 	MUST(rc == 0 || err[0] != '\0');
 	if (rc == 0 && config_finish(c, reason) != 0)
 		MUST(reason[0] != '\0');
@@ -23,7 +23,7 @@ static void
 try_file(struct config *c, const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("config", 0);
-	char path[64], err[CONFIG_ERROR_MAX] = "";
+	char path[64], err[ERR_REASON_MAX] = "";
 	int rc;
 
 	MUST(fd >= 0 && write(fd, data, size) == (ssize_t)size);
@@ -36,7 +36,7 @@ try_file(struct config *c, const uint8_t *data, size_t size)
 static void
 try_option(struct config *c, unsigned key, const uint8_t *data, size_t size)
 {
-	char *value = malloc(size + 1), err[CONFIG_ERROR_MAX] = "";
+	char *value = malloc(size + 1), err[ERR_REASON_MAX] = "";
 
 	MUST(value != NULL);
 	memcpy(value, data, size);

@@ -7,11 +7,12 @@
 #include "t.h"
 
 struct node node;
-struct daemon daemon_;
+struct made_daemon daemon_;
 struct key_pair identity;
 static struct stats stats;
 static struct limits limits;
-char dir[64], err[CONFIG_ERROR_MAX];
+static const struct world made_world;
+char dir[64], err[ERR_REASON_MAX];
 struct made_conn made[MADE_CONNS_MAX];
 
 static int
@@ -124,18 +125,18 @@ node_get_mutable(struct node *n, const uint8_t *key, uint64_t seq, uint32_t *op)
 	return start(op);
 }
 
-int
-daemon_announce(struct daemon *d, const uint8_t *topic, uint32_t *op)
+static int
+made_announce(void *owner, const uint8_t *topic, uint32_t *op)
 {
-	(void)d;
+	(void)owner;
 	(void)topic;
 	return start(op);
 }
 
-int
-daemon_unannounce(struct daemon *d, const uint8_t *topic, uint32_t *op)
+static int
+made_unannounce(void *owner, const uint8_t *topic, uint32_t *op)
 {
-	(void)d;
+	(void)owner;
 	(void)topic;
 	return start(op);
 }
@@ -217,40 +218,42 @@ dht_limits(const struct dht *d)
 	return &limits;
 }
 
-void
-daemon_wake(struct daemon *d)
+static void
+made_wake(void *owner)
 {
-	(void)d;
+	(void)owner;
 }
 
 /* In batches, as control_news() may end clients and so add news. */
-void
-daemon_settle(struct daemon *d)
+static void
+made_settle(void *owner)
 {
+	const struct made_daemon *d = owner;
+
 	for (size_t i = 0; i < node.queue_len; i++)
 		control_news(d->control, &node.queue[i]);
 	node.queue_len = 0;
 }
 
-void
-daemon_stop(struct daemon *d)
+static void
+made_stop(void *owner)
 {
-	(void)d;
+	(void)owner;
 	node.stopped = true;
 }
 
-int
-daemon_reload(struct daemon *d, char *why)
+static int
+made_reload(void *owner, char *why)
 {
-	(void)d;
-	snprintf(why, CONFIG_ERROR_MAX, "x.conf:3: \xff is not a port");
+	(void)owner;
+	snprintf(why, ERR_REASON_MAX, "x.conf:3: \xff is not a port");
 	return node.reload_fails ? -1 : 0;
 }
 
-int
-daemon_key_new(struct daemon *d, uint8_t public_key[KEY_LEN], char *why)
+static int
+made_key_new(void *owner, uint8_t public_key[KEY_LEN], char *why)
 {
-	(void)d;
+	(void)owner;
 	(void)why;
 	memset(public_key, 7, KEY_LEN);
 	return 0;
@@ -260,7 +263,26 @@ void
 tell(const struct news *n)
 {
 	push(n);
-	daemon_settle(&daemon_);
+	made_settle(&daemon_);
+}
+
+struct control *
+made_control(struct made_daemon *d)
+{
+	static const struct control_ops ops = {made_wake, made_settle,
+	    made_stop, made_reload, made_announce, made_unannounce,
+	    made_key_new};
+	const struct control_setup setup = {.base = d->base,
+	    .node = &node,
+	    .world = &made_world,
+	    .keyring = &d->keyring,
+	    .identity = &identity,
+	    .path = d->path,
+	    .tick_ms = 5000,
+	    .ops = &ops,
+	    .owner = d};
+
+	return control_new(&setup, err);
 }
 
 /* ---- connections ---- */

@@ -93,7 +93,7 @@ client_new(void)
 	struct peer_end *p = calloc(1, sizeof *p);
 	json_t *hello;
 
-	p->fd = connect_to(daemon_.config.control);
+	p->fd = connect_to(daemon_.path);
 	ck_assert_int_ge(p->fd, 0);
 	hello = hear(p);
 	ck_assert_str_eq(t_string(hello, "method"), "hello");
@@ -154,16 +154,12 @@ set_up(void)
 	memset(&daemon_, 0, sizeof daemon_);
 	key_pair_from_seed(&identity, (uint8_t[KEY_SEED_LEN]){1});
 	daemon_.base = event_base_new();
-	daemon_.node = &node;
-	daemon_.config.tick_ms = 5000;
-	daemon_.identity = &identity;
 	snprintf(path, sizeof path, "%s/state", dir);
 	ck_assert_int_eq(state_open(&daemon_.state, path), 0);
 	keyring_init(&daemon_.keyring, &daemon_.state);
-	snprintf(daemon_.config.control, sizeof daemon_.config.control,
-	    "%s/new/control.sock", dir);
+	snprintf(daemon_.path, sizeof daemon_.path, "%s/new/control.sock", dir);
 	signal(SIGPIPE, SIG_IGN);
-	daemon_.control = control_new(&daemon_, err);
+	daemon_.control = made_control(&daemon_);
 	ck_assert_msg(daemon_.control != NULL, "%s", err);
 }
 
@@ -192,7 +188,7 @@ tear_down(void)
 	char path[128];
 
 	control_free(daemon_.control);
-	ck_assert_int_ne(access(daemon_.config.control, F_OK), 0);
+	ck_assert_int_ne(access(daemon_.path, F_OK), 0);
 	keyring_fini(&daemon_.keyring);
 	remove_state();
 	event_base_free(daemon_.base);

@@ -13,9 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/control.h"
-#include "daemon/control_client.h"
+#include "control/control.h"
+#include "control/control_client.h"
 #include "punch/netcheck.h"
+#include "store/keyring.h"
+#include "store/state.h"
 
 enum { NEWS_QUEUE = 64, MADE_CONNS_MAX = 8, MADE_BYTES_MAX = 1 << 21 };
 
@@ -55,11 +57,23 @@ struct node {
 	uint32_t listed; /* connections, listeners and attempts to show */
 };
 
+/* What the daemon has besides the node. */
+struct made_daemon {
+	struct event_base *base;
+	struct control *control;
+	struct state state;
+	struct keyring keyring;
+	char path[108]; /* of the control socket */
+};
+
 extern struct node node;
 extern struct made_conn made[MADE_CONNS_MAX]; /* by number */
-extern struct daemon daemon_;
+extern struct made_daemon daemon_;
 extern struct key_pair identity;
-extern char dir[64], err[CONFIG_ERROR_MAX];
+extern char dir[64], err[ERR_REASON_MAX];
+
+/* Opens a control socket for d at d->path; NULL with the reason in err. */
+struct control *made_control(struct made_daemon *d);
 
 /* Queues news of the node, and hands out all that is queued. */
 void push(const struct news *n);

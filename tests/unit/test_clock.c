@@ -5,7 +5,7 @@
  */
 #include <time.h>
 
-#include "daemon/clock.h"
+#include "net/clock.h"
 #include "t.h"
 
 static uint64_t mono_us, boot_us, wall_us;

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/config.h"
-#include "daemon/options.h"
+#include "config/config.h"
+#include "config/options.h"
 #include "t.h"
 
 /* Writes text to a file of the test's own; its name. */
@@ -76,7 +76,7 @@ static const struct {
 START_TEST(refuses_file)
 {
 	struct config c;
-	char err[CONFIG_ERROR_MAX];
+	char err[ERR_REASON_MAX];
 
 	ck_assert_int_eq(
 	    read_text(&c, bad_files[_i].text, strlen(bad_files[_i].text), err),
@@ -101,7 +101,7 @@ START_TEST(takes_file)
 				   "announce-interval = 60\nrecords = 1000\n";
 	struct dht_config dc;
 	struct config c;
-	char err[CONFIG_ERROR_MAX];
+	char err[ERR_REASON_MAX];
 
 	ck_assert_msg(
 	    read_text(&c, text, strlen(text), err) == 0, "refused: %s", err);
@@ -128,7 +128,7 @@ END_TEST
 START_TEST(joins_nothing_by_default)
 {
 	struct config c;
-	char err[CONFIG_ERROR_MAX];
+	char err[ERR_REASON_MAX];
 
 	ck_assert_int_eq(read_text(&c, "", 0, err), 0);
 	ck_assert_uint_eq(c.bootstrap_len, 0);
@@ -147,7 +147,7 @@ START_TEST(refuses_what_is_no_text)
 {
 	static const char nul[] = "port = 1\n\0port = x\n";
 	struct config c;
-	char err[CONFIG_ERROR_MAX], *big;
+	char err[ERR_REASON_MAX], *big;
 
 	ck_assert_int_eq(read_text(&c, nul, sizeof nul - 1, err), -1);
 	ck_assert(strstr(err, "not a text") != NULL);
@@ -170,7 +170,7 @@ START_TEST(survives_ruins)
 	static const char text[] = "# c\nport = 5 host = \"127.0.0.1\"\n"
 				   "bootstrap = {\"a:1\", 'b:2'} # x\n";
 	struct t_random r = {.state = 1};
-	char ruin[sizeof text], err[CONFIG_ERROR_MAX];
+	char ruin[sizeof text], err[ERR_REASON_MAX];
 	struct config c;
 
 	for (int i = 0; i < 2000; i++) {
@@ -199,7 +199,7 @@ static const struct {
 START_TEST(checks_keys_together)
 {
 	struct config c;
-	char err[CONFIG_ERROR_MAX] = "";
+	char err[ERR_REASON_MAX] = "";
 
 	config_init(&c);
 	ck_assert_int_eq(
@@ -241,7 +241,7 @@ START_TEST(command_line_wins)
 	const char *argv[] = {"hyperdhtd", "--bootstrap=a:1,b:2", "--records",
 	    "200", "--config", path, "--port=2", "--port=3", "--bootstrap=c:3"};
 	struct config c;
-	char err[CONFIG_ERROR_MAX] = "";
+	char err[ERR_REASON_MAX] = "";
 	int rc = load(9, argv, &c, err);
 
 	unlink(path);
@@ -273,7 +273,7 @@ START_TEST(refuses_word)
 {
 	const char *argv[] = {"hyperdhtd", bad_words[_i].word};
 	struct config c;
-	char err[CONFIG_ERROR_MAX] = "";
+	char err[ERR_REASON_MAX] = "";
 
 	ck_assert_int_eq(load(2, argv, &c, err), FAULT_COMMAND);
 	ck_assert_msg(strstr(err, bad_words[_i].err) != NULL, "%s says: %s",
@@ -284,7 +284,7 @@ END_TEST
 /* Every key can be set from both places, and is in the manual. */
 START_TEST(every_key_is_known)
 {
-	char err[CONFIG_ERROR_MAX], item[80];
+	char err[ERR_REASON_MAX], item[80];
 	const char *name;
 	char *page = calloc(1, 1 << 20);
 	FILE *f = fopen(T_MANUAL, "r");
@@ -314,7 +314,7 @@ END_TEST
 /* On the command line a path may begin where the user stands. */
 START_TEST(relative_path)
 {
-	char err[CONFIG_ERROR_MAX], want[STATE_DIR_MAX * 2];
+	char err[ERR_REASON_MAX], want[STATE_DIR_MAX * 2];
 	char here[STATE_DIR_MAX];
 	struct config c;
 

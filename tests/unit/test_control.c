@@ -592,7 +592,7 @@ START_TEST(clients_are_bounded)
 
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		all[i] = client_new();
-	p->fd = connect_to(daemon_.config.control);
+	p->fd = connect_to(daemon_.path);
 	j = hear(p);
 	ck_assert_int_eq(json_integer_value(json_object_get(
 			     json_object_get(j, "error"), "code")),
@@ -700,7 +700,7 @@ as_nobody(gid_t gid, bool primary, const char *access, int stop_code)
 	ck_assert_int_eq(setgid(primary ? gid : 65534), 0);
 	ck_assert_int_eq(seteuid(65534), 0);
 	p = calloc(1, sizeof *p);
-	p->fd = connect_to(daemon_.config.control);
+	p->fd = connect_to(daemon_.path);
 	ck_assert_int_ge(p->fd, 0);
 	/* The daemon's own user is whoever it runs as: root. */
 	ck_assert_int_eq(seteuid(0), 0);
@@ -750,7 +750,7 @@ let_groups_in(void)
 	snprintf(path, sizeof path, "%s/new", dir);
 	chmod(dir, 0755);
 	chmod(path, 0755);
-	chmod(daemon_.config.control, 0666);
+	chmod(daemon_.path, 0666);
 	g->gid[API_READ] = 4241;
 	g->gid[API_USER] = 4242;
 	g->gid[API_ADMIN] = 4243;
@@ -782,7 +782,7 @@ START_TEST(operators_have_room)
 	ck_assert_int_eq(setgroups(1, &gid), 0);
 	ck_assert_int_eq(seteuid(65534), 0);
 	p = calloc(1, sizeof *p);
-	p->fd = connect_to(daemon_.config.control);
+	p->fd = connect_to(daemon_.path);
 	ck_assert_int_eq(seteuid(0), 0);
 	j = hear(p);
 	ck_assert_int_eq(json_integer_value(json_object_get(
@@ -800,9 +800,9 @@ END_TEST
 
 START_TEST(live_socket_is_left_alone)
 {
-	struct daemon second = daemon_;
+	struct made_daemon second = daemon_;
 
-	ck_assert_ptr_null(control_new(&second, err));
+	ck_assert_ptr_null(made_control(&second));
 	ck_assert_ptr_nonnull(strstr(err, "already running"));
 	client_free(client_new());
 }
@@ -810,16 +810,15 @@ END_TEST
 
 START_TEST(dead_socket_is_replaced)
 {
-	struct daemon second = daemon_;
+	struct made_daemon second = daemon_;
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	snprintf(at.sun_path, sizeof at.sun_path, "%.63s/dead", dir);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
 	close(fd);
-	snprintf(second.config.control, sizeof second.config.control, "%s",
-	    at.sun_path);
-	second.control = control_new(&second, err);
+	snprintf(second.path, sizeof second.path, "%s", at.sun_path);
+	second.control = made_control(&second);
 	ck_assert_msg(second.control != NULL, "%s", err);
 	control_free(second.control);
 	ck_assert_int_ne(access(at.sun_path, F_OK), 0);
@@ -828,14 +827,13 @@ END_TEST
 
 START_TEST(other_file_is_left_alone)
 {
-	struct daemon second = daemon_;
-	char path[sizeof second.config.control];
+	struct made_daemon second = daemon_;
+	char path[sizeof second.path];
 
 	snprintf(path, sizeof path, "%s/file", dir);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	snprintf(
-	    second.config.control, sizeof second.config.control, "%s", path);
-	ck_assert_ptr_null(control_new(&second, err));
+	snprintf(second.path, sizeof second.path, "%s", path);
+	ck_assert_ptr_null(made_control(&second));
 	ck_assert_ptr_nonnull(strstr(err, "not a socket"));
 	ck_assert_int_eq(unlink(path), 0);
 }
@@ -844,15 +842,14 @@ END_TEST
 /* Of another kind, so that it cannot be asked whether it lives. */
 START_TEST(other_socket_is_left_alone)
 {
-	struct daemon second = daemon_;
+	struct made_daemon second = daemon_;
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	snprintf(at.sun_path, sizeof at.sun_path, "%.63s/other", dir);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-	snprintf(second.config.control, sizeof second.config.control, "%s",
-	    at.sun_path);
-	ck_assert_ptr_null(control_new(&second, err));
+	snprintf(second.path, sizeof second.path, "%s", at.sun_path);
+	ck_assert_ptr_null(made_control(&second));
 	ck_assert_int_eq(unlink(at.sun_path), 0);
 	close(fd);
 }
@@ -872,12 +869,12 @@ END_TEST
 
 START_TEST(successor_keeps_its_socket)
 {
-	struct daemon second = daemon_;
-	char *path = daemon_.config.control;
+	struct made_daemon second = daemon_;
+	char *path = daemon_.path;
 
 	/* As if an operator had removed the file of a running daemon. */
 	ck_assert_int_eq(unlink(path), 0);
-	second.control = control_new(&second, err);
+	second.control = made_control(&second);
 	ck_assert_msg(second.control != NULL, "%s", err);
 	control_free(daemon_.control);
 	ck_assert_int_eq(access(path, F_OK), 0);
@@ -888,11 +885,10 @@ END_TEST
 START_TEST(end_is_told)
 {
 	struct peer_end *p = client_new();
-	struct daemon second = daemon_;
+	struct made_daemon second = daemon_;
 	json_t *j;
 
-	snprintf(second.config.control, sizeof second.config.control,
-	    "%s/other", dir);
+	snprintf(second.path, sizeof second.path, "%s/other", dir);
 	ask_right(p, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"watch\"}");
 	control_free(daemon_.control);
 	j = hear(p);
@@ -901,7 +897,7 @@ START_TEST(end_is_told)
 	json_decref(j);
 	ck_assert_ptr_null(hear(p));
 	client_free(p);
-	daemon_.control = control_new(&daemon_, err);
+	daemon_.control = made_control(&daemon_);
 }
 END_TEST
 

@@ -363,7 +363,7 @@ START_TEST(gone_client_does_not_hold_its_peer)
 {
 	struct peer_end *p;
 
-	daemon_.config.tick_ms = 1;
+	daemon_.control->setup.tick_ms = 1;
 	p = connected("");
 	client_free(p);
 	ck_assert(made[1].ended_here);
@@ -390,7 +390,7 @@ START_TEST(gone_client_has_its_bytes_delivered)
 {
 	struct peer_end *p;
 
-	daemon_.config.tick_ms = 1;
+	daemon_.control->setup.tick_ms = 1;
 	p = connected("");
 	made[1].waiting = 20;
 	client_free(p);
@@ -414,7 +414,7 @@ START_TEST(silent_client_is_left_alone)
 {
 	struct peer_end *p;
 
-	daemon_.config.tick_ms = 1;
+	daemon_.control->setup.tick_ms = 1;
 	p = connected("");
 	shutdown(p->fd, SHUT_WR);
 	for (int i = 0; i < 50; i++) {
@@ -447,7 +447,7 @@ START_TEST(stopping_daemon_resets)
 	ck_assert(made[1].closed);
 	ck_assert(hung_up(p));
 	client_free(p);
-	daemon_.control = control_new(&daemon_, err);
+	daemon_.control = made_control(&daemon_);
 	ck_assert_ptr_nonnull(daemon_.control);
 }
 END_TEST

@@ -11,15 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/config.h"
-#include "daemon/keyring.h"
+#include "config/config.h"
+#include "store/keyring.h"
 #include "t.h"
 
 static const struct keyring_owner daemon_owner = {.daemon = true};
 static const struct keyring_owner alice = {.uid = 1000};
 static const struct keyring_owner bob = {.uid = 100}; /* a prefix of hers */
 
-static char dir[64], err[CONFIG_ERROR_MAX];
+static char dir[64], err[ERR_REASON_MAX];
 static char names[KEYRING_NAMES_MAX][KEYRING_NAME_MAX + 1];
 static struct state state;
 static struct keyring ring;

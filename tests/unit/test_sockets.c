@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "daemon/random.h"
-#include "daemon/sockaddr.h"
-#include "daemon/world.h"
+#include "net/random.h"
+#include "net/real_world.h"
+#include "net/sockaddr.h"
 #include "t.h"
 
 static struct event_base *base;
@@ -163,14 +163,14 @@ setup(void)
 	memset(&before, 0, sizeof before);
 	base = event_base_new();
 	ck_assert_ptr_nonnull(base);
-	ck_assert_int_eq(world_init(&real, base, &owner, on_answer), 0);
+	ck_assert_int_eq(real_world_init(&real, base, &owner, on_answer), 0);
 	world = &real.world;
 }
 
 static void
 teardown(void)
 {
-	world_fini(&real);
+	real_world_fini(&real);
 	event_base_free(base);
 }
 
@@ -204,7 +204,7 @@ send_one(int sock, struct addr to, size_t len)
 	ck_assert_int_eq(world->ops->commit(world, len), 0);
 }
 
-static const struct outlet_counts *
+static const struct tx_queue_counts *
 counts(void)
 {
 	return sockets_counts(real.sockets);

@@ -16,11 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/announced.h"
-#include "daemon/config.h"
-#include "daemon/identity.h"
-#include "daemon/nodes.h"
-#include "daemon/state.h"
+#include "config/config.h"
+#include "store/identity.h"
+#include "store/node_cache.h"
+#include "store/state.h"
+#include "store/stored_announcements.h"
 #include "t.h"
 
 static char dir[64];
@@ -79,7 +79,7 @@ START_TEST(unusable_directory_holds_nothing)
 {
 	struct state s;
 	bool saved = true;
-	char err[CONFIG_ERROR_MAX], byte;
+	char err[ERR_REASON_MAX], byte;
 	struct identity *id;
 
 	ck_assert_int_eq(state_open(&s, "/dev/null/x"), 0);
@@ -154,7 +154,7 @@ END_TEST
 
 START_TEST(key_is_made_once)
 {
-	char err[CONFIG_ERROR_MAX];
+	char err[ERR_REASON_MAX];
 	uint8_t public_key[KEY_LEN];
 	bool saved = false;
 	struct stat st;
@@ -177,7 +177,7 @@ END_TEST
 
 START_TEST(new_key_keeps_the_old)
 {
-	char err[CONFIG_ERROR_MAX], name[32], digits[17];
+	char err[ERR_REASON_MAX], name[32], digits[17];
 	uint8_t old_key[KEY_LEN], new_key[KEY_LEN];
 	bool saved;
 	struct identity *id = identity_open(&state, IDENTITY_FILE, &saved, err);
@@ -220,7 +220,7 @@ static const struct {
 
 START_TEST(key_file)
 {
-	char err[CONFIG_ERROR_MAX];
+	char err[ERR_REASON_MAX];
 	const char *text = key_files[_i].text;
 	struct identity *id;
 	char after[128];
@@ -251,16 +251,16 @@ START_TEST(nodes_are_read_tolerantly)
 	static const char text[] = "192.0.2.1:49737\n\nrubbish\n192.0.2.2\n"
 				   "192.0.2.3:0\n192.0.2.4:5\n"
 				   "224.0.0.1:5\n192.0.2.5:6";
-	struct addr nodes[NODES_MAX];
+	struct addr nodes[NODE_CACHE_MAX];
 	struct addr first = addr_v4(192, 0, 2, 1, 49737);
 	struct addr last = addr_v4(192, 0, 2, 5, 6);
-	char many[NODES_MAX * 2 * 16];
+	char many[NODE_CACHE_MAX * 2 * 16];
 	size_t len = 0;
 
-	ck_assert_uint_eq(nodes_load(&state, nodes), 0);
+	ck_assert_uint_eq(node_cache_load(&state, nodes), 0);
 	ck_assert_int_eq(
 	    state_write(&state, "nodes", text, sizeof text - 1), 0);
-	ck_assert_uint_eq(nodes_load(&state, nodes), 3);
+	ck_assert_uint_eq(node_cache_load(&state, nodes), 3);
 	ck_assert(addr_equal(&nodes[0], &first));
 	ck_assert(addr_equal(&nodes[2], &last));
 	while (len + 16 <= sizeof many) {
@@ -268,43 +268,43 @@ START_TEST(nodes_are_read_tolerantly)
 		len += 16;
 	}
 	ck_assert_int_eq(state_write(&state, "nodes", many, len), 0);
-	ck_assert_uint_eq(nodes_load(&state, nodes), NODES_MAX);
+	ck_assert_uint_eq(node_cache_load(&state, nodes), NODE_CACHE_MAX);
 }
 END_TEST
 
 START_TEST(announcements_survive)
 {
 	uint8_t topic[3][TOPIC_LEN] = {{1}, {2}, {3}};
-	struct announced a;
+	struct stored_announcements a;
 	char text[4 * (2 * TOPIC_LEN + 1)];
 	ssize_t len;
 
-	announced_load(&a, &state, 2);
+	stored_announcements_load(&a, &state, 2);
 	ck_assert_uint_eq(a.len, 0);
 	for (int i = 0; i < 3; i++)
-		announced_add(&a, &state, topic[i]);
-	announced_add(&a, &state, topic[0]);
+		stored_announcements_add(&a, &state, topic[i]);
+	stored_announcements_add(&a, &state, topic[0]);
 	ck_assert_uint_eq(a.len, 2); /* its limit */
-	announced_fini(&a);
-	announced_load(&a, &state, 10);
+	stored_announcements_fini(&a);
+	stored_announcements_load(&a, &state, 10);
 	ck_assert_uint_eq(a.len, 2);
 	ck_assert_mem_eq(a.list[1], topic[1], TOPIC_LEN);
-	announced_del(&a, &state, topic[2]);
-	announced_del(&a, &state, topic[0]);
-	announced_fini(&a);
-	announced_load(&a, &state, 10);
+	stored_announcements_del(&a, &state, topic[2]);
+	stored_announcements_del(&a, &state, topic[0]);
+	stored_announcements_fini(&a);
+	stored_announcements_load(&a, &state, 10);
 	ck_assert_uint_eq(a.len, 1);
 	ck_assert_mem_eq(a.list[0], topic[1], TOPIC_LEN);
-	announced_fini(&a);
+	stored_announcements_fini(&a);
 	/* A line of rubbish costs itself alone. */
 	len = state_read(&state, "announcements", text, sizeof text, NULL);
 	ck_assert_int_eq(len, 65);
 	memcpy(text + 65, text, 65);
 	text[3] = 'x';
 	ck_assert_int_eq(state_write(&state, "announcements", text, 130), 0);
-	announced_load(&a, &state, 10);
+	stored_announcements_load(&a, &state, 10);
 	ck_assert_uint_eq(a.len, 1);
-	announced_fini(&a);
+	stored_announcements_fini(&a);
 }
 END_TEST
 

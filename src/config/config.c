@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: ISC */
+#include <arpa/inet.h>
+#include <confuse.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "config/config.h"
+
+enum {
+	PORT_AUTO_FIRST = 49737, /* protocol 01 §1 */
+	PORT_AUTO_LAST = 49741,
+	ANNOUNCE_SECONDS = 600,
+	ANNOUNCE_SECONDS_MIN = 10,
+	ANNOUNCE_SECONDS_MAX = 1200, /* records are forgotten at that age */
+	TICK_MS = 5000,
+};
+
+__attribute__((format(printf, 2, 3))) static int
+fail(char *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, ERR_REASON_MAX, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* A decimal number without sign, space or tail. */
+static int
+parse_number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
+{
+	unsigned long long v;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno != 0 || *end != '\0' || v < low || v > high)
+		return -1;
+	*out = (uint32_t)v;
+	return 0;
+}
+
+static int
+set_number(const char *v, uint32_t low, uint32_t high, uint32_t *out, char *err)
+{
+	if (parse_number(v, low, high, out) != 0)
+		return fail(
+		    err, "'%s' is not a number from %u to %u", v, low, high);
+	return 0;
+}
+
+static int
+set_announce_interval(struct config *c, const char *v, char *err)
+{
+	uint32_t s;
+
+	if (set_number(
+		v, ANNOUNCE_SECONDS_MIN, ANNOUNCE_SECONDS_MAX, &s, err) != 0)
+		return -1;
+	c->announce_ms = s * 1000;
+	return 0;
+}
+
+static int
+add_bootstrap(struct config *c, const char *text, char *err)
+{
+	if (c->bootstrap_len == BOOTSTRAP_MAX)
+		return fail(err, "more than %d nodes", BOOTSTRAP_MAX);
+	if (c->bootstrap == NULL) {
+		c->bootstrap = calloc(BOOTSTRAP_MAX, sizeof *c->bootstrap);
+		if (c->bootstrap == NULL)
+			return fail(err, "out of memory");
+	}
+	if (bootstrap_parse(&c->bootstrap[c->bootstrap_len], text) != 0)
+		return fail(err,
+		    "'%s' is not a node (public, none, HOST:PORT or "
+		    "ADDRESS@HOST:PORT)",
+		    text);
+	c->bootstrap_len++;
+	return 0;
+}
+
+static int
+add_public(struct config *c, char *err)
+{
+	for (size_t i = 0;
+	     i < sizeof bootstrap_public / sizeof *bootstrap_public; i++)
+		if (add_bootstrap(c, bootstrap_public[i], err) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+set_bootstrap(struct config *c, const char *v, char *err)
+{
+	char *list = strdup(v), *rest = list, *item;
+	int rc = list == NULL ? fail(err, "out of memory") : 0;
+
+	while (rc == 0 && (item = strsep(&rest, ",")) != NULL) {
+		item += strspn(item, " \t");
+		item[strcspn(item, " \t")] = '\0';
+		if (strcmp(item, "public") == 0)
+			rc = add_public(c, err);
+		else if (strcmp(item, "none") != 0)
+			rc = add_bootstrap(c, item, err);
+		else if (strcmp(v, "none") != 0)
+			rc = fail(err, "'none' cannot stand beside nodes");
+	}
+	free(list);
+	return rc;
+}
+
+/* A relative path is meant from where the command was given; a file has no
+ * such place. */
+static int
+set_path(
+    char *out, const char *v, size_t max, enum config_source source, char *err)
+{
+	char here[STATE_DIR_MAX] = "";
+	size_t len;
+
+	if (*v == '\0')
+		return fail(err, "a path is missing");
+	if (*v != '/' && source != FROM_COMMAND)
+		return fail(err, "'%s' is not an absolute path", v);
+	if (*v != '/' && getcwd(here, sizeof here - 1) == NULL)
+		return fail(err, "the working directory is not known");
+	len = strlen(here);
+	if (len > 0 && here[len - 1] != '/')
+		here[len++] = '/';
+	if (len + strlen(v) >= max)
+		return fail(
+		    err, "a path of at most %zu bytes is needed", max - 1);
+	memcpy(out, here, len);
+	memcpy(out + len, v, strlen(v) + 1);
+	return 0;
+}
+
+static int
+set_control(struct config *c, const char *v, char *err)
+{
+	return set_path(
+	    c->control, v, sizeof c->control, c->source[CONF_CONTROL], err);
+}
+
+static int
+set_state_dir(struct config *c, const char *v, char *err)
+{
+	return set_path(c->state_dir, v, sizeof c->state_dir,
+	    c->source[CONF_STATE_DIR], err);
+}
+
+static int
+set_host(struct config *c, const char *v, char *err)
+{
+	struct addr a = {.family = ADDR_V4};
+
+	if (inet_pton(AF_INET, v, a.ip) != 1)
+		return fail(err,
+		    "'%s' is not an IPv4 address to bind to (0.0.0.0: all)", v);
+	c->host = a;
+	return 0;
+}
+
+static int
+set_ipv6(struct config *c, const char *v, char *err)
+{
+	int yes = cfg_parse_boolean(v);
+
+	if (yes < 0)
+		return fail(err, "'%s' is neither yes nor no", v);
+	c->ipv6 = yes;
+	return 0;
+}
+
+static int
+set_log_level(struct config *c, const char *v, char *err)
+{
+	if (log_level_parse(v, &c->log_level) != 0)
+		return fail(err,
+		    "'%s' is none of error, warning, notice, info, debug", v);
+	return 0;
+}
+
+static int
+set_port(struct config *c, const char *v, char *err)
+{
+	uint32_t port;
+
+	c->port_any = strcmp(v, "auto") == 0;
+	if (c->port_any) {
+		c->port_first = PORT_AUTO_FIRST;
+		c->port_last = PORT_AUTO_LAST;
+		return 0;
+	}
+	if (parse_number(v, 1, UINT16_MAX, &port) != 0)
+		return fail(
+		    err, "'%s' is neither auto nor a port from 1 to 65535", v);
+	c->port_first = c->port_last = (uint16_t)port;
+	return 0;
+}
+
+static int
+set_private_network(struct config *c, const char *v, char *err)
+{
+	int yes = cfg_parse_boolean(v);
+
+	if (yes < 0)
+		return fail(err, "'%s' is neither yes nor no", v);
+	c->private_network = yes;
+	return 0;
+}
+
+static int
+set_public_address(struct config *c, const char *v, char *err)
+{
+	struct addr a;
+
+	/* Port 0 stands for the one bound to until config_finish(). */
+	if (addr_parse(&a, v, 0) != 0 || a.family != ADDR_V4 ||
+	    addr_scope(&a) == ADDR_UNUSABLE)
+		return fail(err,
+		    "'%s' is not an IPv4 address that others could send to "
+		    "(ADDRESS or ADDRESS:PORT)",
+		    v);
+	c->public_address = a;
+	return 0;
+}
+
+static int
+set_role(struct config *c, const char *v, char *err)
+{
+	if (strcmp(v, "auto") == 0)
+		c->role = DHT_AUTO;
+	else if (strcmp(v, "persistent") == 0)
+		c->role = DHT_PERSISTENT;
+	else if (strcmp(v, "bootstrap") == 0)
+		c->role = DHT_BOOTSTRAP;
+	else
+		return fail(
+		    err, "'%s' is none of auto, persistent, bootstrap", v);
+	return 0;
+}
+
+static int
+set_test_tick_ms(struct config *c, const char *v, char *err)
+{
+	return set_number(v, 1, TICK_MS, &c->tick_ms, err);
+}
+
+static const struct {
+	const char *name;
+	int (*set)(struct config *c, const char *v, char *err);
+} keys[CONF_KEYS] = {
+    [CONF_ANNOUNCE_INTERVAL] = {"announce-interval", set_announce_interval},
+    [CONF_BOOTSTRAP] = {"bootstrap", set_bootstrap},
+    [CONF_CONTROL] = {"control", set_control},
+    [CONF_HOST] = {"host", set_host},
+    [CONF_IPV6] = {"ipv6", set_ipv6},
+    [CONF_LOG_LEVEL] = {"log-level", set_log_level},
+    [CONF_PORT] = {"port", set_port},
+    [CONF_PRIVATE_NETWORK] = {"private-network", set_private_network},
+    [CONF_PUBLIC_ADDRESS] = {"public-address", set_public_address},
+    [CONF_ROLE] = {"role", set_role},
+    [CONF_STATE_DIR] = {"state-dir", set_state_dir},
+    [CONF_TEST_TICK_MS] = {"test-tick-ms", set_test_tick_ms},
+};
+
+void
+config_init(struct config *c)
+{
+	*c = (struct config){
+	    .log_level = LOG_NOTICE,
+	    .role = DHT_AUTO,
+	    .host = addr_v4(0, 0, 0, 0, 0),
+	    .port_first = PORT_AUTO_FIRST,
+	    .port_last = PORT_AUTO_LAST,
+	    .port_any = true,
+	    .announce_ms = ANNOUNCE_SECONDS * 1000,
+	    .ipv6 = true,
+	    .tick_ms = TICK_MS,
+	};
+	limits_init(&c->limits);
+}
+
+void
+config_fini(struct config *c)
+{
+	free(c->bootstrap);
+	for (unsigned i = 0; i < CONF_KEYS; i++)
+		free(c->text[i]);
+}
+
+const char *
+config_name(unsigned i)
+{
+	if (i < CONF_KEYS)
+		return keys[i].name;
+	i -= CONF_KEYS;
+	return i < limit_table_len ? limit_table[i].name : NULL;
+}
+
+static int
+set_limit(struct config *c, const struct limit_info *info, const char *value,
+    char *err)
+{
+	uint32_t v;
+
+	if (set_number(value, info->low, info->high, &v, err) != 0)
+		return -1;
+	memcpy((char *)&c->limits + info->offset, &v, sizeof v);
+	return 0;
+}
+
+/* Remembers the text behind what is there. */
+static int
+keep_text(struct config *c, unsigned key, const char *value, char *err)
+{
+	char *old = c->text[key], *text;
+	size_t len = strlen(value) + 1;
+
+	if (old != NULL)
+		len += strlen(old) + 1;
+	text = malloc(len);
+	if (text == NULL)
+		return fail(err, "out of memory");
+	snprintf(text, len, "%s%s%s", old != NULL ? old : "",
+	    old != NULL ? "," : "", value);
+	free(old);
+	c->text[key] = text;
+	return 0;
+}
+
+static void
+forget(struct config *c, unsigned key)
+{
+	free(c->text[key]);
+	c->text[key] = NULL;
+	if (key == CONF_BOOTSTRAP)
+		c->bootstrap_len = 0;
+}
+
+static int
+set_key(struct config *c, unsigned key, const char *value,
+    enum config_source source, char *err)
+{
+	bool add = key == CONF_BOOTSTRAP && source == FROM_COMMAND &&
+		   c->source[key] == FROM_COMMAND;
+
+	if (!add)
+		forget(c, key);
+	c->source[key] = source;
+	if (keys[key].set(c, value, err) != 0)
+		return -1;
+	return keep_text(c, key, value, err);
+}
+
+int
+config_set(struct config *c, const char *name, const char *value,
+    enum config_source source, char *err)
+{
+	for (unsigned i = 0; i < CONF_KEYS; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return set_key(c, i, value, source, err);
+	for (unsigned i = 0; i < limit_table_len; i++)
+		if (strcmp(limit_table[i].name, name) == 0)
+			return set_limit(c, &limit_table[i], value, err);
+	return fail(err, "there is no such key");
+}
+
+/* Joins the parts into a path, or leaves it empty if they do not fit. */
+__attribute__((format(printf, 3, 4))) static void
+make_path(char *out, size_t max, const char *fmt, ...)
+{
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(out, max, fmt, ap);
+	va_end(ap);
+	if (len < 0 || (size_t)len >= max)
+		*out = '\0';
+}
+
+static void
+default_state_dir(char *out, size_t max)
+{
+	const char *service = getenv("STATE_DIRECTORY");
+	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	*out = '\0';
+	if (service != NULL)
+		make_path(out, max, "%s", service);
+	else if (geteuid() == 0)
+		make_path(out, max, "/var/lib/hyperdhtd");
+	else if (xdg != NULL)
+		make_path(out, max, "%s/hyperdhtd", xdg);
+	else if (home != NULL)
+		make_path(out, max, "%s/.local/state/hyperdhtd", home);
+}
+
+static void
+default_control(char *out, size_t max)
+{
+	const char *service = getenv("RUNTIME_DIRECTORY");
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+
+	*out = '\0';
+	if (service != NULL)
+		make_path(out, max, "%s/control.sock", service);
+	else if (geteuid() == 0)
+		make_path(out, max, "/run/hyperdhtd/control.sock");
+	else if (xdg != NULL)
+		make_path(out, max, "%s/hyperdhtd/control.sock", xdg);
+}
+
+static int
+finish_paths(struct config *c, char *err)
+{
+	if (*c->state_dir == '\0')
+		default_state_dir(c->state_dir, sizeof c->state_dir);
+	if (*c->control == '\0')
+		default_control(c->control, sizeof c->control);
+	if (*c->state_dir == '\0')
+		return fail(err, "there is no default for the state directory "
+				 "here: set 'state-dir'");
+	if (*c->control == '\0')
+		return fail(err, "there is no default for the control socket "
+				 "here: set 'control'");
+	return 0;
+}
+
+int
+config_finish(struct config *c, char *err)
+{
+	bool exact = c->port_first == c->port_last;
+
+	if (c->role == DHT_BOOTSTRAP) {
+		if (c->public_address.family == ADDR_NONE)
+			return fail(err, "role 'bootstrap' needs "
+					 "'public-address': the address under "
+					 "which others reach this node");
+		if (!exact)
+			return fail(err,
+			    "role 'bootstrap' needs a 'port' of "
+			    "its own, such as %d, instead of "
+			    "'auto'",
+			    PORT_AUTO_FIRST);
+		if (c->public_address.port == 0)
+			c->public_address.port = c->port_first;
+	} else if (c->public_address.family != ADDR_NONE) {
+		return fail(err, "'public-address' is of use to role "
+				 "'bootstrap' alone: other nodes find out "
+				 "theirs by asking");
+	}
+	return finish_paths(c, err);
+}
+
+void
+config_dht(const struct config *c, struct dht_config *out)
+{
+	dht_config_init(out);
+	out->role = c->role;
+	out->host = c->host;
+	out->port_first = c->port_first;
+	out->port_last = c->port_last;
+	out->port_any = c->port_any;
+	out->public_address = c->public_address;
+	out->bootstrap = c->bootstrap;
+	out->bootstrap_len = c->bootstrap_len;
+	out->private_network = c->private_network;
+	out->tick_ms = c->tick_ms;
+	out->limits = c->limits;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control/control_peer.h"
+
+/* As many as a Linux process can be in. */
+enum { PEER_GROUPS_MAX = 65536 };
+
+static const char *const group_names[] = {
+    [API_READ] = "hyperdhtd-read",
+    [API_USER] = "hyperdhtd-user",
+    [API_ADMIN] = "hyperdhtd-admin",
+};
+
+void
+control_groups_init(struct control_groups *g)
+{
+	g->gid[API_NOBODY] = (gid_t)-1;
+	for (int a = API_READ; a <= API_ADMIN; a++) {
+		const struct group *gr = getgrnam(group_names[a]);
+
+		g->gid[a] = gr != NULL ? gr->gr_gid : (gid_t)-1;
+	}
+}
+
+bool
+control_groups_any(const struct control_groups *g)
+{
+	for (int a = API_READ; a <= API_ADMIN; a++) {
+		if (g->gid[a] != (gid_t)-1)
+			return true;
+	}
+	return false;
+}
+
+static enum api_access
+access_of_group(const struct control_groups *g, gid_t gid)
+{
+	for (int a = API_ADMIN; a >= API_READ; a--) {
+		if (g->gid[a] != (gid_t)-1 && g->gid[a] == gid)
+			return (enum api_access)a;
+	}
+	return API_NOBODY;
+}
+
+/* The most that any of the caller's supplementary groups allows. */
+static enum api_access
+access_of_groups(const struct control_groups *g, int fd)
+{
+	enum api_access best = API_NOBODY;
+	socklen_t len = 0;
+	gid_t *gids;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 ||
+	    errno != ERANGE || len > PEER_GROUPS_MAX * sizeof *gids)
+		return API_NOBODY;
+	gids = malloc(len);
+	if (gids == NULL)
+		return API_NOBODY;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, gids, &len) != 0)
+		len = 0;
+	for (size_t i = 0; i < len / sizeof *gids; i++) {
+		enum api_access a = access_of_group(g, gids[i]);
+
+		best = a > best ? a : best;
+	}
+	free(gids);
+	return best;
+}
+
+int
+control_peer_read(
+    const struct control_groups *g, int fd, struct control_peer *out)
+{
+	struct ucred cred;
+	socklen_t len = sizeof cred;
+	enum api_access own;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
+		return -1;
+	*out = (struct control_peer){.pid = cred.pid, .uid = cred.uid};
+	if (cred.uid == 0 || cred.uid == geteuid()) {
+		out->access = API_ADMIN;
+		return 0;
+	}
+	own = access_of_group(g, cred.gid);
+	out->access = access_of_groups(g, fd);
+	if (own > out->access)
+		out->access = own;
+	return 0;
+}

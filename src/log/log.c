@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log/log.h"
+
+enum { LOG_LINE_MAX = 1024 };
+
+static const struct {
+	const char *name;
+	enum log_level level;
+} names[] = {
+    {"error", LOG_ERROR},
+    {"warning", LOG_WARNING},
+    {"notice", LOG_NOTICE},
+    {"info", LOG_INFO},
+    {"debug", LOG_DEBUG},
+};
+
+static enum log_level threshold = LOG_NOTICE;
+static bool for_journal;
+
+void
+log_init(void)
+{
+	/* Set by the service manager for whatever it starts. */
+	for_journal =
+	    getenv("JOURNAL_STREAM") != NULL || getenv("INVOCATION_ID") != NULL;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	threshold = level;
+}
+
+int
+log_level_parse(const char *name, enum log_level *out)
+{
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(names[i].name, name) == 0) {
+			*out = names[i].level;
+			return 0;
+		}
+	return -1;
+}
+
+static const char *
+level_name(enum log_level level)
+{
+	return names[level - LOG_ERROR].name;
+}
+
+/* One line is one write, so that lines of several daemons do not mix. */
+__attribute__((format(printf, 2, 0))) static void
+say(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[LOG_LINE_MAX];
+	size_t start, len;
+
+	if (level > threshold)
+		return;
+	start =
+	    (size_t)(for_journal ? snprintf(line, sizeof line, "<%d>", level)
+				 : snprintf(line, sizeof line,
+				       "hyperdhtd: %s: ", level_name(level)));
+	vsnprintf(line + start, sizeof line - start - 1, fmt, ap);
+	len = strlen(line);
+	/* A file name must not be able to forge a line or move the cursor. */
+	for (size_t i = start; i < len; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) < 0)
+		return; /* there is nobody left to tell */
+}
+
+#define LOG_FUNCTION(name, level)                                              \
+	void name(const char *fmt, ...)                                        \
+	{                                                                      \
+		va_list ap;                                                    \
+                                                                               \
+		va_start(ap, fmt);                                             \
+		say(level, fmt, ap);                                           \
+		va_end(ap);                                                    \
+	}
+
+LOG_FUNCTION(log_error, LOG_ERROR)
+LOG_FUNCTION(log_warning, LOG_WARNING)
+LOG_FUNCTION(log_notice, LOG_NOTICE)
+LOG_FUNCTION(log_info, LOG_INFO)
+LOG_FUNCTION(log_debug, LOG_DEBUG)

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+#include <ifaddrs.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/hostaddr.h"
+#include "net/sockaddr.h"
+
+static void
+add(struct hostaddr *h, const struct addr *a)
+{
+	if (h->len < HOSTADDR_MAX)
+		h->addr[h->len++] = *a;
+}
+
+static void
+add_v4(struct hostaddr *h, const struct sockaddr *sa)
+{
+	struct sockaddr_in in;
+	struct addr a;
+
+	memcpy(&in, sa, sizeof in);
+	a = addr_from_in(in.sin_addr, 0);
+	if (addr_scope(&a) != ADDR_LOOPBACK)
+		add(h, &a);
+}
+
+static void
+add_v6(struct hostaddr *h, const struct sockaddr *sa)
+{
+	struct sockaddr_in6 in;
+	struct addr a;
+
+	memcpy(&in, sa, sizeof in);
+	a = addr_from_in6(in.sin6_addr, 0);
+	if (addr_scope(&a) == ADDR_PUBLIC)
+		add(h, &a);
+}
+
+static void
+add_family(struct hostaddr *h, const struct ifaddrs *all, int family,
+    void (*add_one)(struct hostaddr *h, const struct sockaddr *sa))
+{
+	for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next)
+		if (i->ifa_addr != NULL && i->ifa_addr->sa_family == family)
+			add_one(h, i->ifa_addr);
+}
+
+/* Where the kernel would send from; nothing is sent to ask. */
+static bool
+source_v6(struct addr *out)
+{
+	struct addr far = {.ip = {0x20}, .port = 1, .family = ADDR_V6};
+	union sockaddr_any to, from;
+	socklen_t len = addr_to_sockaddr(&far, &to), from_len = sizeof from;
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool known = fd >= 0 && connect(fd, &to.sa, len) == 0 &&
+		     getsockname(fd, &from.sa, &from_len) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (known)
+		*out = addr_from_sockaddr(&from);
+	return known;
+}
+
+/* Peers are told of a few; answers come from this one. */
+static void
+source_first(struct hostaddr *h)
+{
+	struct addr source;
+
+	if (h->len - h->v4_len < 2 || !source_v6(&source))
+		return;
+	for (unsigned i = h->v4_len; i < h->len; i++)
+		if (addr_same_host(&h->addr[i], &source)) {
+			struct addr first = h->addr[h->v4_len];
+
+			h->addr[h->v4_len] = h->addr[i];
+			h->addr[i] = first;
+		}
+}
+
+void
+hostaddr_read(struct hostaddr *h)
+{
+	struct ifaddrs *all;
+
+	h->len = h->v4_len = 0;
+	if (getifaddrs(&all) != 0)
+		return;
+	add_family(h, all, AF_INET, add_v4);
+	h->v4_len = h->len;
+	add_family(h, all, AF_INET6, add_v6);
+	freeifaddrs(all);
+	source_first(h);
+}
+
+bool
+hostaddr_equal(const struct hostaddr *a, const struct hostaddr *b)
+{
+	return a->len == b->len && hostaddr_equal_v4(a, b) &&
+	       memcmp(a->addr, b->addr, a->len * sizeof *a->addr) == 0;
+}
+
+bool
+hostaddr_equal_v4(const struct hostaddr *a, const struct hostaddr *b)
+{
+	return a->v4_len == b->v4_len &&
+	       memcmp(a->addr, b->addr, a->v4_len * sizeof *a->addr) == 0;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <event2/event.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/netlink.h"
+
+/* An address rarely comes alone: one old goes, one new comes. */
+static const struct timeval settle_time = {.tv_sec = 1};
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink *n = arg;
+	char buf[4096];
+
+	(void)what;
+	/* What they say is not needed, as all addresses are read afresh. */
+	while (recv(fd, buf, sizeof buf, MSG_DONTWAIT) > 0 || errno == EINTR)
+		;
+	evtimer_add(n->settled, &settle_time);
+}
+
+static void
+on_settled(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink *n = arg;
+	struct hostaddr now;
+	bool ipv4;
+
+	(void)fd;
+	(void)what;
+	hostaddr_read(&now);
+	if (hostaddr_equal(&now, &n->host))
+		return;
+	ipv4 = !hostaddr_equal_v4(&now, &n->host);
+	n->host = now;
+	n->changed(n->owner, ipv4);
+}
+
+static int
+listen_for_addresses(void)
+{
+	struct sockaddr_nl at = {.nl_family = AF_NETLINK,
+	    .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+	int fd = socket(
+	    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+netlink_init(struct netlink *n, struct event_base *base,
+    void (*changed)(void *owner, bool ipv4), void *owner)
+{
+	*n = (struct netlink){.changed = changed, .owner = owner};
+	n->fd = listen_for_addresses();
+	hostaddr_read(&n->host);
+	if (n->fd < 0)
+		return -1;
+	n->settled = evtimer_new(base, on_settled, n);
+	n->readable =
+	    event_new(base, n->fd, EV_READ | EV_PERSIST, on_readable, n);
+	if (n->settled == NULL || n->readable == NULL)
+		return -1;
+	return event_add(n->readable, NULL);
+}
+
+void
+netlink_fini(struct netlink *n)
+{
+	if (n->readable != NULL)
+		event_free(n->readable);
+	if (n->settled != NULL)
+		event_free(n->settled);
+	if (n->fd >= 0)
+		close(n->fd);
+}

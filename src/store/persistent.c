@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "log/log.h"
+#include "node/node.h"
+#include "store/node_cache.h"
+#include "store/persistent.h"
+
+enum {
+	/* The known nodes: soon after the start, ever more seldom then. */
+	SAVE_FIRST_S = 5,
+	SAVE_MAX_S = 600,
+	/* Announcements taken up at once: clients want queries, too. */
+	RESUME_STEP = 16,
+	RESUME_MS = 500,
+};
+
+static void
+save_later(struct persistent_state *p)
+{
+	struct timeval tv = {.tv_sec = p->save_s};
+
+	evtimer_add(p->save, &tv);
+	p->save_s = 2 * p->save_s < SAVE_MAX_S ? 2 * p->save_s : SAVE_MAX_S;
+}
+
+static void
+on_save(evutil_socket_t fd, short what, void *arg)
+{
+	struct persistent_state *p = arg;
+
+	(void)fd;
+	(void)what;
+	node_cache_store(p->state, node_dht(p->node));
+	save_later(p);
+}
+
+/* The next few topics; those for which there is no room now come later. */
+static void
+resume(struct persistent_state *p)
+{
+	static const struct timeval pause = {.tv_usec = RESUME_MS * 1000};
+	uint32_t op;
+	int err = 0;
+
+	for (int i = 0; i < RESUME_STEP && p->resumed < p->announcements.len;
+	     i++) {
+		err = node_announce(
+		    p->node, p->announcements.list[p->resumed], &op);
+		if (err == ERR_BUSY)
+			break;
+		if (err != 0)
+			log_error("a kept announcement is not taken up: %s",
+			    err_text(err));
+		p->resumed++;
+	}
+	if (p->resumed < p->announcements.len)
+		evtimer_add(p->resume, &pause);
+	else if (p->resumed > 0)
+		log_info("%u announcements taken up", p->resumed);
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct persistent_state *p = arg;
+
+	(void)fd;
+	(void)what;
+	p->owner.wake(p->owner.owner);
+	resume(p);
+	p->owner.settle(p->owner.owner);
+}
+
+int
+persistent_init(struct persistent_state *p, struct event_base *base,
+    const struct state *s, uint32_t max, const struct persistent_owner *owner)
+{
+	*p = (struct persistent_state){
+	    .state = s, .owner = *owner, .save_s = SAVE_FIRST_S};
+	stored_announcements_load(&p->announcements, s, max);
+	p->save = evtimer_new(base, on_save, p);
+	p->resume = evtimer_new(base, on_resume, p);
+	return p->save != NULL && p->resume != NULL ? 0 : -1;
+}
+
+void
+persistent_fini(struct persistent_state *p)
+{
+	if (p->save != NULL)
+		event_free(p->save);
+	if (p->resume != NULL)
+		event_free(p->resume);
+	stored_announcements_fini(&p->announcements);
+}
+
+void
+persistent_start(struct persistent_state *p, struct node *node)
+{
+	p->node = node;
+	resume(p);
+	save_later(p);
+}
+
+void
+persistent_stop(struct persistent_state *p)
+{
+	node_cache_store(p->state, node_dht(p->node));
+	evtimer_del(p->save);
+	evtimer_del(p->resume);
+}
+
+int
+persistent_announce(
+    struct persistent_state *p, const uint8_t *topic, uint32_t *op)
+{
+	int err = node_announce(p->node, topic, op);
+
+	if (err == 0)
+		stored_announcements_add(&p->announcements, p->state, topic);
+	return err;
+}
+
+int
+persistent_unannounce(
+    struct persistent_state *p, const uint8_t *topic, uint32_t *op)
+{
+	int err = node_unannounce(p->node, topic, op);
+
+	if (err == 0 && stored_announcements_del(
+			    &p->announcements, p->state, topic) < p->resumed)
+		p->resumed--;
+	return err;
+}
