@@ -367,7 +367,7 @@ conn_stirred(struct conn *c, unsigned events)
 		watch_end(c);
 	if (events & UDX_EV_MESSAGE)
 		conn_messages(c);
-	if (events & UDX_EV_STUCK)
+	if (events & UDX_EV_STALLED)
 		conn_stuck(c);
 	c->two_way |= (events & UDX_EV_DRAINED) != 0;
 	if (c->state == CONN_OPEN && c->puncher != NULL && conn_is_two_way(c))

@@ -107,7 +107,7 @@ knock_at(struct conn *c, const struct addr *to)
 	struct udx_path path = {
 	    .sock = c->peers->sock6, .to = *to, .id = c->peer_udx_id};
 
-	udx_knock(c->udx, &path);
+	udx_probe_path(c->udx, &path);
 }
 
 static void

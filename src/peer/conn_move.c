@@ -111,7 +111,7 @@ wait_on(struct conn *c)
 static void
 stop(struct conn *c)
 {
-	udx_set_patient(c->udx, false);
+	udx_ignore_timeouts(c->udx, false);
 	c->moved = false;
 	c->silent = 0;
 	c->mend_us = 0;
@@ -166,7 +166,7 @@ begin(struct conn *c)
 
 	udx_status(c->udx, &st);
 	c->packets_in = st.packets_in;
-	udx_set_patient(c->udx, true);
+	udx_ignore_timeouts(c->udx, true);
 	conn_say_here(c);
 	wait_on(c);
 }
@@ -251,9 +251,9 @@ on_here(struct conn *c, const struct udx_message *m)
 	uint8_t nonce[NONCE_LEN];
 
 	if (conn_goes_by(c, m->sock, &m->from)) {
-		udx_resume(c->udx);
+		udx_probe_now(c->udx);
 		/* Also where we have nothing to say: it is heard. */
-		udx_knock(c->udx, &path);
+		udx_probe_path(c->udx, &path);
 	} else {
 		nonce_of(c, m->sock, &m->from, epoch_now(c), nonce);
 		say(c, CHALLENGE, nonce, m->sock, &m->from);

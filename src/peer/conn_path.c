@@ -55,7 +55,7 @@ knock(struct conn *c)
 		struct udx_path path = udx_path_of(c, &c->paths[i]);
 
 		if (i != c->current && may_use(c, c->paths[i].sock))
-			udx_knock(c->udx, &path);
+			udx_probe_path(c->udx, &path);
 	}
 	timer_arm(p->timers, &c->knock, p->world->now_us + c->knock_ms * 1000);
 	c->knock_ms *= 2;
@@ -138,7 +138,7 @@ conn_path(
 		/* There is news of it: what was sent before may be lost. */
 		up = udx_path_of(c, path);
 		if (c->initiator)
-			udx_knock(c->udx, &up);
+			udx_probe_path(c->udx, &up);
 		return;
 	}
 	if (c->paths_len == CONN_PATHS_MAX)
@@ -189,13 +189,13 @@ follow(struct conn *c)
 	struct udx_source s;
 	uint8_t i;
 
-	if (!udx_source(c->udx, &s) || !s.taken)
+	if (!udx_source(c->udx, &s) || !s.accepted)
 		return;
 	i = find(c, s.sock, &s.from);
 	if (i == c->paths_len || i == c->current || !may_use(c, s.sock))
 		return;
 	up = udx_path_of(c, &c->paths[i]);
-	if (udx_change_path(c->udx, &up) == 0)
+	if (udx_migrate(c->udx, &up) == 0)
 		c->current = i;
 }
 
@@ -239,7 +239,7 @@ conn_paths_settle(struct conn *c)
 		/* The peer would have said that it has our header: it left
 		 * before the peer's NAT let it in. */
 		if (!conn_is_two_way(c))
-			udx_send_again(c->udx);
+			udx_retransmit(c->udx);
 		return;
 	}
 	c->knock.fire = on_doubt;
@@ -283,7 +283,7 @@ conn_move(struct conn *c, int sock, const struct addr *to)
 	uint8_t known = find(c, sock, to);
 
 	if (conn_goes_by(c, sock, to) || !conn_may_stay(c, sock) ||
-	    udx_change_path(c->udx, &up) != 0)
+	    udx_migrate(c->udx, &up) != 0)
 		return false;
 	/* The peer goes on there until it has asked us, too. */
 	udx_allow_source(c->udx, &before);

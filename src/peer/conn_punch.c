@@ -14,7 +14,7 @@ set_punching(struct conn *c, bool on)
 {
 	c->punching = on;
 	if (c->udx != NULL)
-		udx_set_patient(c->udx, on);
+		udx_ignore_timeouts(c->udx, on);
 }
 
 /* ---- events ---- */

@@ -164,7 +164,7 @@ seal(struct secret *s, const void *p, size_t len)
 size_t
 secret_room(const struct secret *s)
 {
-	size_t room = s->ended ? 0 : udx_room(s->udx);
+	size_t room = s->ended ? 0 : udx_space(s->udx);
 
 	if (room <= SECRET_OVERHEAD)
 		return 0;
@@ -197,7 +197,7 @@ secret_send(struct secret *s, const void *p, size_t len)
 		return ERR_SIZE;
 	/* However large: a room that is too small for it may never grow, and
 	 * nobody is told of what was there all the time. */
-	if (udx_room(s->udx) == 0)
+	if (udx_space(s->udx) == 0)
 		return ERR_FULL;
 	return seal(s, p, len);
 }
@@ -229,7 +229,7 @@ keepalive_fire(struct timer *t)
 
 	if (keepalive_due(s) <= now) {
 		/* Without room there is data on its way, which does as well. */
-		if (s->started && udx_room(s->udx) >= SECRET_OVERHEAD)
+		if (s->started && udx_space(s->udx) >= SECRET_OVERHEAD)
 			(void)seal(s, NULL, 0);
 		s->wrote_us = now;
 	}

@@ -125,7 +125,7 @@ secret_send_message_by(
 	if (len > sizeof buf - SECRET_MESSAGE_OVERHEAD)
 		return ERR_TOO_BIG;
 	seal(s, p, len, buf);
-	return udx_send_message_by(
+	return udx_send_message_via(
 	    s->udx, path, buf, len + SECRET_MESSAGE_OVERHEAD);
 }
 

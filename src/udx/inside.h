@@ -140,7 +140,7 @@ struct message {
 	STAILQ_ENTRY(message) link;
 	struct addr from;
 	int sock;
-	bool proven;
+	bool validated;
 	uint16_t len;
 	uint8_t bytes[];
 };

@@ -207,8 +207,8 @@ timed_out(struct udx_stream *s)
 		stream_close(s, ERR_TIMEOUT);
 		return;
 	}
-	udx_tell(s, UDX_EV_STUCK);
-	/* Protocol 05 §6: RTO, then twice that each time, also where samples of
+	udx_tell(s, UDX_EV_STALLED);
+	/* Spec 05 §6: RTO, then twice that each time, also where samples of
 	 * later packets came between. */
 	if (!s->backed_off || s->rtt.backoff == 0)
 		rtt_back_off(&s->rtt);
@@ -263,7 +263,7 @@ loss_new_path(struct udx_stream *s)
 }
 
 void
-udx_send_again(struct udx_stream *s)
+udx_retransmit(struct udx_stream *s)
 {
 	if (s->closed || !s->connected || s->flight.out.len == 0)
 		return;

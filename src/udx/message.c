@@ -112,7 +112,7 @@ message_in(struct udx_stream *s, const struct packet *p, const struct dgram *dg,
 	}
 	m->from = dg->from;
 	m->sock = dg->sock;
-	m->proven = proven;
+	m->validated = proven;
 	STAILQ_INSERT_TAIL(&s->in_messages, m, link);
 	s->in_messages_len++;
 	udx_tell(s, UDX_EV_MESSAGE);
@@ -133,7 +133,7 @@ udx_next_message(struct udx_stream *s, struct udx_message *out)
 	    .payload = {m->bytes, m->len},
 	    .from = m->from,
 	    .sock = m->sock,
-	    .proven = m->proven,
+	    .validated = m->validated,
 	};
 	return true;
 }

@@ -87,7 +87,7 @@ udx_connect(struct udx_stream *s, const struct udx_path *path)
 }
 
 int
-udx_change_path(struct udx_stream *s, const struct udx_path *path)
+udx_migrate(struct udx_stream *s, const struct udx_path *path)
 {
 	if (s->closed || !s->connected)
 		return ERR_CLOSED;
@@ -139,13 +139,13 @@ send_aside(struct udx_stream *s, const struct udx_path *path, uint8_t type,
 }
 
 void
-udx_knock(struct udx_stream *s, const struct udx_path *path)
+udx_probe_path(struct udx_stream *s, const struct udx_path *path)
 {
 	(void)send_aside(s, path, PACKET_HEARTBEAT, (struct bytes){0});
 }
 
 int
-udx_send_message_by(struct udx_stream *s, const struct udx_path *path,
+udx_send_message_via(struct udx_stream *s, const struct udx_path *path,
     const void *p, size_t len)
 {
 	if (len >
@@ -155,7 +155,7 @@ udx_send_message_by(struct udx_stream *s, const struct udx_path *path,
 }
 
 void
-udx_resume(struct udx_stream *s)
+udx_probe_now(struct udx_stream *s)
 {
 	if (!s->closed && s->connected)
 		loss_probe(s);
@@ -167,5 +167,5 @@ path_check_moved(struct udx_stream *s)
 	if (!s->moving || seq_diff(s->flight.una, s->moved_seq) < 0)
 		return;
 	s->moving = false;
-	udx_tell(s, UDX_EV_MOVED);
+	udx_tell(s, UDX_EV_MIGRATED);
 }

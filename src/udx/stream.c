@@ -173,7 +173,7 @@ send_room(const struct udx_stream *s)
 }
 
 size_t
-udx_room(struct udx_stream *s)
+udx_space(struct udx_stream *s)
 {
 	uint64_t room = send_room(s);
 
@@ -181,7 +181,7 @@ udx_room(struct udx_stream *s)
 		return 0;
 	/* The limit also falls without a write, with the window or by others'
 	 * buffers: whoever is told that there is no room is woken later. */
-	if (room < UDX_ROOM_MIN)
+	if (room < UDX_SPACE_MIN)
 		s->full = true;
 	return s->full ? 0 : (size_t)room;
 }
@@ -200,7 +200,7 @@ udx_commit(struct udx_stream *s, size_t len)
 	sendbuf_commit(&s->out, len);
 	s->bytes_out += len;
 	s->undrained = true;
-	(void)udx_room(s); /* the last of it may be used up */
+	(void)udx_space(s); /* the last of it may be used up */
 	if (s->connected)
 		turn_want(s);
 }
@@ -210,7 +210,7 @@ stream_released(struct udx_stream *s)
 {
 	uint64_t room = s->full ? send_room(s) : 0;
 
-	if (room >= WAKE_ROOM || (room >= UDX_ROOM_MIN && s->out.unsent == 0)) {
+	if (room >= WAKE_ROOM || (room >= UDX_SPACE_MIN && s->out.unsent == 0)) {
 		s->full = false;
 		udx_tell(s, UDX_EV_WRITABLE);
 	}
@@ -282,7 +282,7 @@ udx_set_rtt(struct udx_stream *s, uint64_t rtt_us)
 }
 
 void
-udx_set_patient(struct udx_stream *s, bool on)
+udx_ignore_timeouts(struct udx_stream *s, bool on)
 {
 	s->patient = on;
 }

@@ -36,7 +36,7 @@ enum {
 	UDX_MTU_MAX = 1500,
 	UDX_SOURCES_MAX =
 	    12,              /* further addresses that may speak for a stream */
-	UDX_ROOM_MIN = 1024, /* less free room than this counts as none */
+	UDX_SPACE_MIN = 1024, /* less free room than this counts as none */
 };
 
 /* All are borrowed for its life. NULL if memory is short. */
@@ -74,9 +74,9 @@ enum udx_event {
 	UDX_EV_DRAINED = 4,  /* all that was written is acknowledged */
 	UDX_EV_MESSAGE = 8,  /* udx_next_message() has something */
 	UDX_EV_SOURCE = 16,  /* somebody new spoke, see udx_source() */
-	UDX_EV_MOVED = 32,   /* a change of path is done, protocol 05 §9 */
+	UDX_EV_MIGRATED = 32,   /* a change of path is done, protocol 05 §9 */
 	UDX_EV_CLOSED = 64,  /* over: udx_status() says why; to be freed */
-	UDX_EV_STUCK = 128,  /* a timeout: what is under way finds no answer */
+	UDX_EV_STALLED = 128,  /* a timeout: what is under way finds no answer */
 };
 
 /* The next stream to which something happened, and what; NULL: nothing. */
@@ -105,18 +105,18 @@ uint32_t udx_id(const struct udx_stream *s);
 int udx_connect(struct udx_stream *s, const struct udx_path *path);
 
 /*
- * Moves to another path, protocol 05 §9, keeping all sequence numbers. What is
- * in flight is sent again over the new path (pitfall D8); packets from the old
- * one are taken until the change is done. A change that is still under way ends
+ * Moves to another path, protocol 05 §9, keeping all sequence numbers. What is in
+ * flight is sent again over the new path (pitfall D8); packets from the old one
+ * are taken until the change is done. A change that is still under way ends
  * in this one: its path may be dead already.
  */
-int udx_change_path(struct udx_stream *s, const struct udx_path *path);
+int udx_migrate(struct udx_stream *s, const struct udx_path *path);
 
 /*
  * The peer is heard again, or hears: what is under way is tried at once, not
  * when the doubled timeout comes.
  */
-void udx_resume(struct udx_stream *s);
+void udx_probe_now(struct udx_stream *s);
 
 /*
  * From now on packets from this address, on any socket, are taken as well:
@@ -129,16 +129,16 @@ void udx_allow_source(struct udx_stream *s, const struct addr *a);
  * there connects to where it comes from, or acknowledges. Nothing is expected
  * of it; how candidate paths are tried beside the one in use.
  */
-void udx_knock(struct udx_stream *s, const struct udx_path *path);
+void udx_probe_path(struct udx_stream *s, const struct udx_path *path);
 
 /*
  * The last address from which a packet came that is not the path's, and the
- * socket it came in on; taken says whether it was processed. False: none.
+ * socket it came in on; accepted says whether it was processed. False: none.
  */
 struct udx_source {
 	struct addr from;
 	int sock;
-	bool taken;
+	bool accepted;
 };
 
 bool udx_source(const struct udx_stream *s, struct udx_source *out);
@@ -150,13 +150,13 @@ void udx_set_rtt(struct udx_stream *s, uint64_t rtt_us);
  * While on, silence does not end the stream: its owner looks for a path to the
  * peer, and gives up by itself.
  */
-void udx_set_patient(struct udx_stream *s, bool on);
+void udx_ignore_timeouts(struct udx_stream *s, bool on);
 
 /*
  * What is in flight went nowhere, for all its owner knows: the path to the peer
  * has opened since. All of it is sent again now.
  */
-void udx_send_again(struct udx_stream *s);
+void udx_retransmit(struct udx_stream *s);
 
 /* HEARTBEATs while idle, protocol 05 §11; 0: none (the default). */
 void udx_set_keepalive(struct udx_stream *s, uint32_t ms);
@@ -174,8 +174,8 @@ void udx_end(struct udx_stream *s);
 void udx_stream_free(struct udx_stream *s);
 
 /*
- * Ties two streams of a relay together, protocol 05 §13: from now on packets
- * for one leave through the other, only the id rewritten. Both may be connected
+ * Ties two streams of a relay together, protocol 05 §13: from now on packets for
+ * one leave through the other, only the id rewritten. Both may be connected
  * later; a few packets are kept until then. To untie, free both.
  */
 void udx_relay(struct udx_stream *a, struct udx_stream *b);
@@ -183,15 +183,15 @@ void udx_relay(struct udx_stream *a, struct udx_stream *b);
 /* ---- bytes out ---- */
 
 /*
- * How many bytes may be written now: at least UDX_ROOM_MIN, so that a frame
+ * How many bytes may be written now: at least UDX_SPACE_MIN, so that a frame
  * of the room above fits, or 0: wait for UDX_EV_WRITABLE.
  */
-size_t udx_room(struct udx_stream *s);
+size_t udx_space(struct udx_stream *s);
 
 /*
  * Room for n bytes in the send buffer, to be filled in place; NULL if memory is
  * short or the stream closed. Who writes what must not be cut may ask for more
- * than udx_room() while that is not 0. The first len of them go with commit,
+ * than udx_space() while that is not 0. The first len of them go with commit,
  * which must be the next call for this stream.
  */
 uint8_t *udx_reserve(struct udx_stream *s, size_t n);
@@ -229,7 +229,7 @@ int udx_send_message(struct udx_stream *s, const void *p, size_t len);
  * One message over another path, connected or not; at once, or not at all.
  * 0; ERR_TOO_BIG for any path; ERR_FULL; ERR_CLOSED.
  */
-int udx_send_message_by(struct udx_stream *s, const struct udx_path *path,
+int udx_send_message_via(struct udx_stream *s, const struct udx_path *path,
     const void *p, size_t len);
 
 /* A message and who sent it, borrowed until the next call; false: none. */
@@ -237,7 +237,7 @@ struct udx_message {
 	struct bytes payload;
 	struct addr from;
 	int sock;
-	bool proven; /* from the path or an allowed source */
+	bool validated; /* from the path or an allowed source */
 };
 
 bool udx_next_message(struct udx_stream *s, struct udx_message *out);

@@ -117,7 +117,7 @@ move(struct flow *f)
 	struct udx_path path = path_through(f, f->all->other_sock);
 
 	f->all->moved = true;
-	if (udx_change_path(f->raw, &path) != 0)
+	if (udx_migrate(f->raw, &path) != 0)
 		f->all->result.good = false;
 }
 
@@ -282,11 +282,11 @@ follow(struct flow *f)
 	struct udx_path path = path_through(f, f->all->sock);
 
 	if (!f->all->options->follow || !udx_source(f->raw, &from) ||
-	    from.taken)
+	    from.accepted)
 		return;
 	path.to = from.from;
 	udx_allow_source(f->raw, &from.from);
-	(void)udx_change_path(f->raw, &path);
+	(void)udx_migrate(f->raw, &path);
 }
 
 void

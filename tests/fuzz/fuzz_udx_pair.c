@@ -219,7 +219,7 @@ move(struct pair *t, int i)
 		return;
 	path = lab_path(
 	    socks % LAB_SOCKS, !i, socks / LAB_SOCKS % LAB_SOCKS, b->s);
-	(void)udx_change_path(a->s->s, &path);
+	(void)udx_migrate(a->s->s, &path);
 }
 
 static void
@@ -336,7 +336,7 @@ step(struct pair *t)
 		struct udx_path path = {.to = addr_v4(6, 6, 6, 6, 666)};
 
 		if (a->s != NULL)
-			udx_knock(a->s->s, &path);
+			udx_probe_path(a->s->s, &path);
 		return;
 	}
 	}

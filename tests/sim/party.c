@@ -117,7 +117,7 @@ pattern(const struct talk *t, uint64_t at)
 static bool
 write_some(struct talk *t)
 {
-	uint64_t n = udx_room(t->udx);
+	uint64_t n = udx_space(t->udx);
 	uint8_t *out;
 
 	if (n > t->to_write - t->written)
@@ -212,7 +212,7 @@ follow(struct talk *t)
 	} else if (t->party->follows && !goes_to(&path, &st.path) &&
 		   !is_straggler(t, &path)) {
 		udx_allow_source(t->udx, &from.from);
-		if (udx_change_path(t->udx, &path) != 0)
+		if (udx_migrate(t->udx, &path) != 0)
 			return;
 		t->left = st.path;
 		t->left_us = t->party->sim->now_us;
@@ -238,7 +238,7 @@ finish(struct talk *t)
 static void
 handle(struct talk *t, unsigned events)
 {
-	if (events & (UDX_EV_SOURCE | UDX_EV_MOVED))
+	if (events & (UDX_EV_SOURCE | UDX_EV_MIGRATED))
 		follow(t);
 	listen(t);
 	if (events & UDX_EV_CLOSED) {
@@ -479,7 +479,7 @@ talk_change_path(struct talk *t, int sock, int peer_sock)
 	path.id = udx_id(t->other->udx);
 	path.to = spot_addr(party_spot(t->other->party, peer_sock));
 	tell_clock(t->party);
-	err = udx_change_path(t->udx, &path);
+	err = udx_migrate(t->udx, &path);
 	party_settle(t->party);
 	return err;
 }

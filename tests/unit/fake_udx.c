@@ -64,15 +64,15 @@ fake_udx_carry(struct udx_stream *from, struct udx_stream *to)
 /* ---- in the place of udx.h ---- */
 
 size_t
-udx_room(struct udx_stream *s)
+udx_space(struct udx_stream *s)
 {
-	return s->room >= UDX_ROOM_MIN ? (size_t)s->room : 0;
+	return s->room >= UDX_SPACE_MIN ? (size_t)s->room : 0;
 }
 
 uint8_t *
 udx_reserve(struct udx_stream *s, size_t n)
 {
-	if (s->reserved != 0 || udx_room(s) == 0 || s->ended_here)
+	if (s->reserved != 0 || udx_space(s) == 0 || s->ended_here)
 		abort(); /* what udx.h forbids */
 	if (s->no_memory)
 		return NULL;
@@ -141,7 +141,7 @@ udx_send_message(struct udx_stream *s, const void *p, size_t len)
 }
 
 int
-udx_send_message_by(struct udx_stream *s, const struct udx_path *path,
+udx_send_message_via(struct udx_stream *s, const struct udx_path *path,
     const void *p, size_t len)
 {
 	(void)path;

@@ -440,7 +440,7 @@ pattern(uint64_t at)
 size_t
 lab_write(struct lab_stream *s, uint64_t at, size_t n)
 {
-	size_t room = udx_room(s->s);
+	size_t room = udx_space(s->s);
 	uint8_t *p;
 
 	if (n > room)

@@ -593,7 +593,7 @@ START_TEST(ipv6_has_a_head_start)
 	back.to.port = s->client.addrs6[0].port;
 	back.id = s->client.udx_id;
 	s->at = v6;
-	udx_knock(s->stream, &back);
+	udx_probe_path(s->stream, &back);
 	peer_rig_run_ms(&rig, 1);
 	s->at = v4;
 	peer_rig_run_ms(&rig, 20);

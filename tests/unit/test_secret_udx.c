@@ -201,9 +201,9 @@ START_TEST(a_frame_larger_than_the_window)
 	open_pairs();
 	h = pairs[0].half;
 	/* Nor does it fit the send buffer of a stream that has just begun. */
-	ck_assert_uint_lt(udx_room(h[0].stream->s), sizeof large);
+	ck_assert_uint_lt(udx_space(h[0].stream->s), sizeof large);
 	ck_assert_int_eq(secret_send(h[0].s, large, sizeof large), 0);
-	ck_assert_uint_eq(udx_room(h[0].stream->s), 0);
+	ck_assert_uint_eq(udx_space(h[0].stream->s), 0);
 	for (int i = 0; i < 2000 && b.len != sizeof large; i++) {
 		lab_run(&lab, 20 * LAB_MS);
 		b = secret_peek(h[1].s, &whole, &err);
@@ -213,7 +213,7 @@ START_TEST(a_frame_larger_than_the_window)
 	}
 	ck_assert_uint_eq(b.len, sizeof large);
 	ck_assert(whole && memcmp(b.p, large, sizeof large) == 0);
-	ck_assert_uint_ne(udx_room(h[0].stream->s), 0);
+	ck_assert_uint_ne(udx_space(h[0].stream->s), 0);
 	secret_consume(h[1].s, b.len);
 	close_all();
 }

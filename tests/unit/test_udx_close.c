@@ -79,7 +79,7 @@ START_TEST(ends_well)
 	p.lab.filter_arg = &l;
 	first = ends[_i].first == 0 ? p.a : p.b;
 	udx_end(first->s);
-	ck_assert_uint_eq(udx_room(first->s), 0);
+	ck_assert_uint_eq(udx_space(first->s), 0);
 	lab_run(&p.lab, ends[_i].later_ms * LAB_MS);
 	ck_assert(!(first->events & UDX_EV_CLOSED));
 	udx_end(first == p.a ? p.b->s : p.a->s);
@@ -292,7 +292,7 @@ START_TEST(freed_at_every_event)
 			if (i < 50) /* many, as some of them are lost */
 				(void)udx_send_message(p.a->s, "m", 1);
 			if (i == 5)
-				(void)udx_change_path(p.a->s, &move);
+				(void)udx_migrate(p.a->s, &move);
 			if (i == 50) {
 				udx_end(p.a->s);
 				udx_end(p.b->s);

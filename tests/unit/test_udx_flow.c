@@ -41,7 +41,7 @@ START_TEST(reader_stops)
 	ck_assert_uint_ge(udx_peek(p.b->s).len, WINDOW_FIRST - 2 * UDX_MTU_MAX);
 	ck_assert_uint_eq(p.a->s->rwnd, 0);
 	ck_assert_uint_eq(flight_len(&p.a->s->flight), 0);
-	ck_assert_uint_eq(udx_room(p.a->s), 0);
+	ck_assert_uint_eq(udx_space(p.a->s), 0);
 	/* Nothing is sent but what asks for the window, for as long as it
 	 * takes. */
 	sent = p.lab.end[0].sent;

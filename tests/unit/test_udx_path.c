@@ -97,7 +97,7 @@ START_TEST(off_path_is_not_heard)
 	ck_assert(p.b->events & UDX_EV_SOURCE);
 	ck_assert(udx_source(p.b->s, &source));
 	ck_assert(addr_equal(&source.from, &from));
-	ck_assert(!source.taken);
+	ck_assert(!source.accepted);
 	/* And all goes on. */
 	ck_assert(lab_pair_carry(&p, 100000, 10 * LAB_S));
 	lab_run(&p.lab, LAB_S);
@@ -117,18 +117,18 @@ START_TEST(off_path_messages_are_not_proven)
 	    forge(&p, &from, PACKET_MESSAGE, 0, 0, "who"), ERR_SPOOFED);
 	ck_assert_int_eq(forge(&p, &good, PACKET_MESSAGE, 0, 1000, "me"), 0);
 	ck_assert(udx_next_message(p.b->s, &m));
-	ck_assert(!m.proven);
+	ck_assert(!m.validated);
 	ck_assert(addr_equal(&m.from, &from));
 	ck_assert_uint_eq(m.payload.len, 3);
 	ck_assert(udx_next_message(p.b->s, &m));
-	ck_assert(m.proven);
+	ck_assert(m.validated);
 	ck_assert(!udx_next_message(p.b->s, &m));
 	/* A flood of them leaves room for what the peer says. */
 	for (int i = 0; i < 1000; i++)
 		(void)forge(&p, &from, PACKET_MESSAGE, 0, 0, "who");
 	ck_assert_int_eq(forge(&p, &good, PACKET_MESSAGE, 0, 1000, "me"), 0);
-	m.proven = false;
-	while (!m.proven)
+	m.validated = false;
+	while (!m.validated)
 		ck_assert(udx_next_message(p.b->s, &m));
 	lab_pair_fini(&p);
 }
@@ -145,7 +145,7 @@ START_TEST(allowed_sources_are_heard)
 	ck_assert_int_eq(forge(&p, &from, PACKET_DATA, 0, 1000, "x"), 0);
 	ck_assert_uint_eq(udx_peek(p.b->s).len, 1);
 	ck_assert(udx_source(p.b->s, &source));
-	ck_assert(source.taken);
+	ck_assert(source.accepted);
 	/* The oldest is forgotten. */
 	for (uint16_t i = 0; i < UDX_SOURCES_MAX; i++) {
 		more = addr_v4(9, 9, 9, 9, (uint16_t)(i + 1));
@@ -228,7 +228,7 @@ START_TEST(knocks)
 
 	lab_init(&lab, 1, 1);
 	a = lab_stream_new(&lab, 0);
-	udx_knock(a->s, &path);
+	udx_probe_path(a->s, &path);
 	lab_run(&lab, LAB_S);
 	got = lab_got(&lab, 1);
 	ck_assert_ptr_nonnull(got);
@@ -286,8 +286,8 @@ move_both(struct lab_pair *p, int sock)
 	struct udx_path to_b = lab_path(sock, 1, sock, p->b);
 	struct udx_path to_a = lab_path(sock, 0, sock, p->a);
 
-	ck_assert_int_eq(udx_change_path(p->a->s, &to_b), 0);
-	ck_assert_int_eq(udx_change_path(p->b->s, &to_a), 0);
+	ck_assert_int_eq(udx_migrate(p->a->s, &to_b), 0);
+	ck_assert_int_eq(udx_migrate(p->b->s, &to_a), 0);
 }
 
 /* Pitfall U9: with nothing in flight the change is done at once. */
@@ -301,8 +301,8 @@ START_TEST(moves_at_rest)
 	lab_run(&p.lab, LAB_S);
 	move_both(&p, 1);
 	lab_settle(&p.lab);
-	ck_assert(p.a->events & UDX_EV_MOVED);
-	ck_assert(p.b->events & UDX_EV_MOVED);
+	ck_assert(p.a->events & UDX_EV_MIGRATED);
+	ck_assert(p.b->events & UDX_EV_MIGRATED);
 	udx_status(p.a->s, &st);
 	ck_assert_int_eq(st.path.sock, 1);
 	ck_assert_uint_eq(st.mtu, UDX_MTU_BASE);
@@ -319,7 +319,7 @@ START_TEST(moves_after_long_silence)
 
 	lab_pair_init(&p, 1, &near);
 	ck_assert(lab_pair_carry(&p, 100000, 10 * LAB_S));
-	udx_set_patient(p.a->s, true);
+	udx_ignore_timeouts(p.a->s, true);
 	p.lab.filter = silence_then_one;
 	p.lab.filter_arg = &cut;
 	p.written += lab_write(p.a, p.written, 3000);
@@ -364,7 +364,7 @@ START_TEST(moves_in_flight)
 	p.read += lab_read(p.b, p.read, SIZE_MAX);
 	ck_assert_uint_eq(p.read, p.written);
 	ck_assert_uint_eq(cut.lost, 0);
-	ck_assert(p.a->events & UDX_EV_MOVED);
+	ck_assert(p.a->events & UDX_EV_MIGRATED);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -381,7 +381,7 @@ START_TEST(hears_the_old_path_while_moving)
 	move_both(&p, 1);
 	ck_assert_int_eq(forge(&p, &old, PACKET_HEARTBEAT, 0, 1000, ""), 0);
 	lab_run(&p.lab, LAB_S);
-	ck_assert(p.b->events & UDX_EV_MOVED);
+	ck_assert(p.b->events & UDX_EV_MIGRATED);
 	ck_assert_int_eq(
 	    forge(&p, &old, PACKET_HEARTBEAT, 0, 1000, ""), ERR_SPOOFED);
 	lab_pair_fini(&p);
@@ -404,7 +404,7 @@ START_TEST(moves_under_load)
 			udx_allow_source(p.b->s, &a);
 			udx_allow_source(p.a->s, &b);
 		}
-		(void)udx_change_path(p.a->s, &to_b);
+		(void)udx_migrate(p.a->s, &to_b);
 		ck_assert(
 		    lab_pair_carry(&p, (uint64_t)(i + 1) * 100000, 60 * LAB_S));
 	}

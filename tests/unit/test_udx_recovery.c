@@ -247,7 +247,7 @@ START_TEST(gives_up)
 	ck_assert(st.closed);
 	ck_assert_int_eq(st.err, ERR_TIMEOUT);
 	ck_assert_uint_eq(p.lab.end[0].stats.streams_timed_out, 1);
-	ck_assert_uint_eq(udx_room(p.a->s), 0);
+	ck_assert_uint_eq(udx_space(p.a->s), 0);
 	ck_assert_uint_ge(p.lab.now_us, start);
 	lab_pair_fini(&p);
 }
@@ -261,13 +261,13 @@ START_TEST(waits_while_a_path_is_sought)
 
 	lab_pair_init(&p, 1, &near);
 	warm_up(&p);
-	udx_set_patient(p.a->s, true);
+	udx_ignore_timeouts(p.a->s, true);
 	p.lab.link.loss_ppm = 1000000;
 	(void)lab_write(p.a, p.written, 5000);
 	lab_run(&p.lab, 60 * LAB_S);
 	udx_status(p.a->s, &st);
 	ck_assert(!st.closed);
-	udx_set_patient(p.a->s, false);
+	udx_ignore_timeouts(p.a->s, false);
 	lab_run(&p.lab, 300 * LAB_S);
 	udx_status(p.a->s, &st);
 	ck_assert_int_eq(st.err, ERR_TIMEOUT);
@@ -404,7 +404,7 @@ START_TEST(path_shrinks)
 		struct addr from = lab_addr(0, 1);
 
 		udx_allow_source(p.b->s, &from);
-		ck_assert_int_eq(udx_change_path(p.a->s, &to), 0);
+		ck_assert_int_eq(udx_migrate(p.a->s, &to), 0);
 	}
 	total = p.written + 1000000;
 	if (shrinking[_i].no_fragments) {

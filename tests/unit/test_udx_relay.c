@@ -248,15 +248,15 @@ START_TEST(moves_to_a_direct_path)
 			udx_allow_source(t.a->s, &relay);
 			udx_allow_source(t.b->s, &relay);
 			direct = path_to(B, 0, t.b);
-			ck_assert_int_eq(udx_change_path(t.a->s, &direct), 0);
+			ck_assert_int_eq(udx_migrate(t.a->s, &direct), 0);
 			direct = path_to(A, 0, t.a);
-			ck_assert_int_eq(udx_change_path(t.b->s, &direct), 0);
+			ck_assert_int_eq(udx_migrate(t.b->s, &direct), 0);
 		}
 		pass(&t, 5 * LAB_MS);
 		t.read += lab_read(t.b, t.read, SIZE_MAX);
 	}
 	ck_assert_uint_eq(t.read, 2000000);
-	ck_assert(t.a->events & UDX_EV_MOVED);
+	ck_assert(t.a->events & UDX_EV_MIGRATED);
 	ck_assert_uint_eq(t.a->s->expiries, 0);
 	relayed_fini(&t);
 }

@@ -79,21 +79,21 @@ START_TEST(wakes_the_writer_after_a_move)
 
 	lab_pair_init(&p, 1, &link);
 	ck_assert(!lab_pair_carry(&p, UINT32_MAX, LAB_S));
-	while (udx_room(p.a->s) == 0)
+	while (udx_space(p.a->s) == 0)
 		lab_run(&p.lab, LAB_MS);
 	/* Nearly all of it, so that there is still some room. */
-	p.written += lab_write(p.a, p.written, udx_room(p.a->s) - UDX_ROOM_MIN);
-	ck_assert_uint_gt(udx_room(p.a->s), 0);
+	p.written += lab_write(p.a, p.written, udx_space(p.a->s) - UDX_SPACE_MIN);
+	ck_assert_uint_gt(udx_space(p.a->s), 0);
 	path = lab_path(1, 1, 0, p.b);
-	ck_assert_int_eq(udx_change_path(p.a->s, &path), 0);
-	ck_assert_uint_eq(udx_room(p.a->s), 0);
+	ck_assert_int_eq(udx_migrate(p.a->s, &path), 0);
+	ck_assert_uint_eq(udx_space(p.a->s), 0);
 	p.a->events = 0;
 	for (int i = 0; i < 1000 && !(p.a->events & UDX_EV_WRITABLE); i++) {
 		p.read += lab_read(p.b, p.read, SIZE_MAX);
 		lab_run(&p.lab, LAB_MS);
 	}
 	ck_assert(p.a->events & UDX_EV_WRITABLE);
-	ck_assert_uint_gt(udx_room(p.a->s), 0);
+	ck_assert_uint_gt(udx_space(p.a->s), 0);
 	lab_pair_fini(&p);
 }
 END_TEST

@@ -198,7 +198,7 @@ expect_message(struct script *t, const json_t *e)
 	ck_assert_uint_eq(m.payload.len, len);
 	if (len > 0)
 		ck_assert_mem_eq(m.payload.p, p, len);
-	ck_assert(m.proven);
+	ck_assert(m.validated);
 	free(p);
 }
 
