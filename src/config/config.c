@@ -478,5 +478,4 @@ config_dht(const struct config *c, struct dht_config *out)
 	out->bootstrap_len = c->bootstrap_len;
 	out->private_network = c->private_network;
 	out->tick_ms = c->tick_ms;
-	out->limits = c->limits;
 }

@@ -226,7 +226,7 @@ limit_of(const struct limits *l, const struct limit_info *info)
 static int
 method_limits(struct control_call *k)
 {
-	const struct limits *l = dht_limits(node_dht(setup_of(k)->node));
+	const struct limits *l = node_limits(setup_of(k)->node);
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < limit_table_len; i++)

@@ -72,10 +72,8 @@ static void
 count_sent(struct daemon *d)
 {
 	const struct tx_queue_counts *c = sockets_counts(d->world.sockets);
-	struct stats *st = dht_stats(node_dht(d->node));
 
-	st->tx_lost = c->lost;
-	st->tx_delayed = c->delayed;
+	node_count_sent(d->node, c->lost, c->delayed);
 }
 
 void
@@ -315,6 +313,7 @@ make_node(struct daemon *d)
 
 	node_config_init(&c);
 	config_dht(&d->config, &c.dht);
+	c.limits = d->config.limits;
 	c.dht.known = known;
 	c.dht.known_len = node_cache_load(&d->state, known);
 	c.identity = d->identity;

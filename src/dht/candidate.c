@@ -222,7 +222,7 @@ candidate_failed(struct dht *d, const uint8_t *id)
 static bool
 has_room(struct dht *d, const struct addr *a, uint32_t source)
 {
-	const struct limits *l = &d->config.limits;
+	const struct limits *l = d->limits;
 	bool exempt = source == GUARD_EXEMPT;
 	uint32_t prefix = 0;
 	struct check *c;

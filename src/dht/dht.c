@@ -18,33 +18,32 @@ dht_config_init(struct dht_config *c)
 	    .port_any = true,
 	    .tick_ms = TICK_MS,
 	};
-	limits_init(&c->limits);
 }
 
 /* ---- life ---- */
 
 struct dht *
-dht_new(struct world *w, struct timers *ts, struct stats *st,
-    const struct dht_config *c)
+dht_new(const struct core *core, const struct dht_config *c)
 {
 	struct dht *d = calloc(1, sizeof *d);
 	uint8_t id[ID_LEN];
 
 	if (d == NULL)
 		return NULL;
-	d->world = w;
-	d->timers = ts;
-	d->stats = st;
+	d->world = core->world;
+	d->timers = core->timers;
+	d->stats = core->stats;
+	d->limits = core->limits;
 	d->config = *c;
 	d->server.handle = d->client.handle = WORLD_NO_SOCK;
-	w->ops->random(w, &d->hash_key, sizeof d->hash_key);
+	d->world->ops->random(d->world, &d->hash_key, sizeof d->hash_key);
 	/* Until the own address is known the id is random, and never sent. */
-	w->ops->random(w, id, sizeof id);
+	d->world->ops->random(d->world, id, sizeof id);
 	TAILQ_INIT(&d->queries);
 	TAILQ_INIT(&d->held);
 	TAILQ_INIT(&d->checks);
-	tokens_init(&d->tokens, w);
-	guard_init(&d->guard, &d->hash_key, &d->config.limits);
+	tokens_init(&d->tokens, d->world);
+	guard_init(&d->guard, &d->hash_key, d->limits);
 	requests_init(d);
 	serve_init(d);
 	promote_init(d);
@@ -321,7 +320,7 @@ dht_is_private(const struct dht *d)
 const struct limits *
 dht_shares(const struct dht *d)
 {
-	return dht_is_private(d) ? NULL : &d->config.limits;
+	return dht_is_private(d) ? NULL : d->limits;
 }
 
 bool
@@ -415,46 +414,15 @@ dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out)
 	return true;
 }
 
-struct world *
-dht_world(const struct dht *d)
-{
-	return d->world;
-}
-
-struct timers *
-dht_timers(const struct dht *d)
-{
-	return d->timers;
-}
-
-struct stats *
-dht_stats(const struct dht *d)
-{
-	return d->stats;
-}
-
 struct mapping *
 dht_mapping(struct dht *d)
 {
 	return &d->mapping;
 }
 
-const struct limits *
-dht_limits(const struct dht *d)
-{
-	return &d->config.limits;
-}
-
 void
-dht_set_limits(struct dht *d, const struct limits *l)
+dht_limits_changed(struct dht *d)
 {
-	d->config.limits = *l;
-	d->guard.pool.limit = l->sources;
-	d->delayed_pool.limit = l->delayed_pings;
-}
-
-const struct hash_key *
-dht_hash_key(const struct dht *d)
-{
-	return &d->hash_key;
+	d->guard.pool.limit = d->limits->sources;
+	d->delayed_pool.limit = d->limits->delayed_pings;
 }

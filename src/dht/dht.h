@@ -19,11 +19,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/hash.h"
-#include "base/limits.h"
-#include "base/stats.h"
-#include "base/timer.h"
-#include "base/world.h"
+#include "base/core.h"
 #include "dht/bootstrap.h"
 #include "dht/mapping.h"
 #include "dht/rpc.h"
@@ -49,18 +45,15 @@ struct dht_config {
 	size_t known_len;
 	bool private_network; /* treat private addresses as public ones */
 	uint32_t tick_ms;     /* 5000; shorter in tests alone */
-	struct limits limits;
 };
 
 /* The configuration of a node that knows nobody and joins nothing. */
 void dht_config_init(struct dht_config *c);
 
 /*
- * Borrows the world and the timers for its life; both are the node's. NULL if
- * memory is short.
+ * Borrows the core and what it points to for its life. NULL if memory is short.
  */
-struct dht *dht_new(struct world *w, struct timers *ts, struct stats *st,
-    const struct dht_config *c);
+struct dht *dht_new(const struct core *core, const struct dht_config *c);
 
 /*
  * Ends every query and request with ERR_CLOSED; no more can be started. For
@@ -270,11 +263,7 @@ int dht_socket(const struct dht *d);
 /* What is known of the NAT's mappings; for all rooms to read and to add to. */
 struct mapping *dht_mapping(struct dht *d);
 
-struct world *dht_world(const struct dht *d);
-struct timers *dht_timers(const struct dht *d);
-struct stats *dht_stats(const struct dht *d);
-const struct limits *dht_limits(const struct dht *d);
-void dht_set_limits(struct dht *d, const struct limits *l);
-const struct hash_key *dht_hash_key(const struct dht *d);
+/* Applies limits of the core that have changed. */
+void dht_limits_changed(struct dht *d);
 
 #endif

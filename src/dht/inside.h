@@ -117,15 +117,17 @@ struct probe {
  * looked at last: one process may run thousands of these.
  */
 struct dht {
+	/* From the core, without the way through it. */
 	struct world *world;
 	struct timers *timers;
 	struct stats *stats;
+	const struct limits *limits;
 	uint64_t next_tick_us;
 	uint32_t tick;
 	bool bootstrapped, ephemeral, firewalled, closing;
 	struct addr own; /* the address behind our id; none: id is random */
 	struct dht_socket server, client;
-	struct hash_key hash_key;
+	struct hash_key hash_key; /* of its own, not the one of the core */
 	struct tokens tokens;
 	struct guard guard;
 	struct requests requests;

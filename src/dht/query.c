@@ -137,8 +137,8 @@ step_of(struct query *q, const struct addr *a)
 	id_of_addr(id, a);
 	if (id_equal(id, q->dht->table.own))
 		return NULL;
-	s = steps_add(&q->steps, id, a, &q->dht->config.limits,
-	    dht_shares(q->dht) != NULL);
+	s = steps_add(
+	    &q->steps, id, a, q->dht->limits, dht_shares(q->dht) != NULL);
 	if (s != NULL)
 		s->query = q;
 	return s;
@@ -619,7 +619,7 @@ query_start(struct dht *d, const struct query_spec *spec, struct query **out)
 	if (d->closing)
 		return ERR_CLOSED;
 	/* The own upkeep must find a place whatever others want. */
-	if (!spec->background && d->queries_len >= d->config.limits.queries)
+	if (!spec->background && d->queries_len >= d->limits->queries)
 		return ERR_BUSY;
 	if (timers_reserve(d->timers,
 		d->timers->len + d->queries_len + d->requests.len + 8) != 0 ||

@@ -276,7 +276,7 @@ request_start(struct dht *d, const struct dht_call *c,
 		return ERR_VALUE;
 	/* Room for the timers of all requests, those that wait too: so arming
 	 * cannot fail later, when nobody could be told. */
-	if (d->requests.len >= d->config.limits.requests ||
+	if (d->requests.len >= d->limits->requests ||
 	    timers_reserve(d->timers, d->timers->len + d->requests.len + 8) !=
 		0) {
 		d->stats->requests_refused++;

@@ -219,10 +219,9 @@ delayed_new(struct dht *d, const struct addr *from)
 
 	TAILQ_FOREACH (p, &d->delayed, link)
 		prefix += addr_same_prefix(&p->rq.dg.from, from);
-	if (!dht_is_private(d) &&
-	    prefix >= d->config.limits.delayed_pings_prefix)
+	if (!dht_is_private(d) && prefix >= d->limits->delayed_pings_prefix)
 		return NULL;
-	if (d->delayed_pool.len >= d->config.limits.delayed_pings &&
+	if (d->delayed_pool.len >= d->limits->delayed_pings &&
 	    (p = TAILQ_FIRST(&d->delayed)) != NULL)
 		delayed_end(p);
 	if ((cell = pool_get(&d->delayed_pool)) == 0)
@@ -244,7 +243,7 @@ serve_delayed_ping(struct dht *d, const struct dht_request *rq)
 
 	if (!rd_ok(&r))
 		return stats_drop(d->stats, ERR_INCOMPLETE);
-	if (delay_ms > d->config.limits.delayed_ping_ms ||
+	if (delay_ms > d->limits->delayed_ping_ms ||
 	    (p = delayed_new(d, &rq->dg.from)) == NULL) {
 		d->stats->delayed_refused++;
 		return stats_drop(d->stats, ERR_LIMIT);
@@ -285,8 +284,8 @@ void
 serve_init(struct dht *d)
 {
 	TAILQ_INIT(&d->delayed);
-	pool_init(&d->delayed_pool, sizeof(struct delayed),
-	    d->config.limits.delayed_pings);
+	pool_init(
+	    &d->delayed_pool, sizeof(struct delayed), d->limits->delayed_pings);
 }
 
 static int

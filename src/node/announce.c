@@ -148,7 +148,7 @@ announcements_wake(struct node *n)
 static struct announcement *
 find(struct node *n, const uint8_t *topic)
 {
-	uint32_t h = hash_bytes(&n->hash_key, topic, HASH_LEN);
+	uint32_t h = hash_bytes(&n->core.hash_key, topic, HASH_LEN);
 	struct announcement *a;
 
 	HASH_FIND_BYHASHVALUE(hh, n->announcements, topic, HASH_LEN, h, a);
@@ -158,7 +158,7 @@ find(struct node *n, const uint8_t *topic)
 static struct announcement *
 announcement_new(struct node *n, const uint8_t *topic)
 {
-	uint32_t h = hash_bytes(&n->hash_key, topic, HASH_LEN);
+	uint32_t h = hash_bytes(&n->core.hash_key, topic, HASH_LEN);
 	struct announcement *a = calloc(1, sizeof *a);
 
 	if (a == NULL)
@@ -194,7 +194,7 @@ node_announce(struct node *n, const uint8_t *topic, uint32_t *number)
 	struct op *op;
 
 	if (!held &&
-	    HASH_COUNT(n->announcements) >= dht_limits(n->dht)->announcements)
+	    HASH_COUNT(n->announcements) >= n->core.limits->announcements)
 		return ERR_LIMIT;
 	if ((op = op_new(n, &err)) == NULL)
 		return err;

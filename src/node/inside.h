@@ -16,8 +16,7 @@
 
 #include <sys/queue.h>
 
-#include "base/hash.h"
-#include "base/timer.h"
+#include "base/core.h"
 #include "node/node.h"
 #include "peer/listener.h"
 #include "punch/netcheck.h"
@@ -74,6 +73,7 @@ struct node {
 	struct world *world;
 	struct timers timers;
 	struct stats stats;
+	struct core core;
 	struct node_config config;
 	struct dht *dht;
 	struct udx *udx;
@@ -83,7 +83,6 @@ struct node {
 	struct peers *peers;
 	struct local local;
 	struct netcheck_result netcheck; /* of the last check */
-	struct hash_key hash_key;
 	uint64_t started_us;
 
 	struct news_queue news;

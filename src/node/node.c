@@ -19,39 +19,39 @@ node_config_init(struct node_config *c)
 {
 	*c = (struct node_config){.announce_ms = ANNOUNCE_MS};
 	dht_config_init(&c->dht);
+	limits_init(&c->limits);
 }
 
 static bool
 make_rooms(struct node *n)
 {
 	static const struct news left = {.kind = NEWS_LEFT};
+	const struct core *core = &n->core;
+	struct peers_base below = {
+	    .local = &n->local, .host6 = n->config.host6};
 
 	n->left_item = news_item_new(&left);
-	n->dht = dht_new(n->world, &n->timers, &n->stats, &n->config.dht);
+	n->dht = dht_new(core, &n->config.dht);
 	if (n->left_item == NULL || n->dht == NULL)
 		return false;
-	n->udx = udx_new(
-	    n->world, &n->timers, &n->stats, dht_limits(n->dht), &n->hash_key);
+	n->udx = udx_new(core);
 	if (n->udx == NULL)
 		return false;
-	n->records = records_new(n->dht);
+	n->records = records_new(core, n->dht);
 	if (n->records == NULL)
 		return false;
-	n->router = router_new(n->dht, n->records);
+	n->router = router_new(core, n->dht, n->records);
 	if (n->router == NULL)
 		return false;
-	n->punch = punch_new(n->dht, n->router);
+	n->punch = punch_new(core, n->dht, n->router);
 	if (n->punch == NULL)
 		return false;
-	n->peers = peers_new(&(struct peers_base){
-	    .dht = n->dht,
-	    .records = n->records,
-	    .router = n->router,
-	    .udx = n->udx,
-	    .punch = n->punch,
-	    .local = &n->local,
-	    .host6 = n->config.host6,
-	});
+	below.dht = n->dht;
+	below.records = n->records;
+	below.router = n->router;
+	below.udx = n->udx;
+	below.punch = n->punch;
+	n->peers = peers_new(core, &below);
 	return n->peers != NULL;
 }
 
@@ -64,10 +64,16 @@ node_new(struct world *w, const struct node_config *c)
 		return NULL;
 	n->world = w;
 	n->config = *c;
+	n->core = (struct core){
+	    .world = w,
+	    .timers = &n->timers,
+	    .stats = &n->stats,
+	    .limits = &n->config.limits,
+	};
 	n->started_us = w->now_us;
 	STAILQ_INIT(&n->news);
 	timers_init(&n->timers);
-	w->ops->random(w, &n->hash_key, sizeof n->hash_key);
+	w->ops->random(w, &n->core.hash_key, sizeof n->core.hash_key);
 	if (!make_rooms(n)) {
 		node_free(n);
 		return NULL;
@@ -235,6 +241,19 @@ node_stats(const struct node *n)
 	return &n->stats;
 }
 
+void
+node_count_sent(struct node *n, uint64_t lost, uint64_t delayed)
+{
+	n->stats.tx_lost = lost;
+	n->stats.tx_delayed = delayed;
+}
+
+const struct limits *
+node_limits(const struct node *n)
+{
+	return &n->config.limits;
+}
+
 struct dht *
 node_dht(struct node *n)
 {
@@ -244,7 +263,8 @@ node_dht(struct node *n)
 void
 node_set_limits(struct node *n, const struct limits *l)
 {
-	dht_set_limits(n->dht, l);
+	n->config.limits = *l;
+	dht_limits_changed(n->dht);
 	records_limits_changed(n->records);
 	router_limits_changed(n->router);
 	punch_limits_changed(n->punch);

@@ -25,6 +25,7 @@ struct netcheck_result; /* punch/netcheck.h */
 
 struct node_config {
 	struct dht_config dht;
+	struct limits limits;
 	/* The node's own identity, lent for its life by whoever locks it. */
 	const struct key_pair *identity;
 	uint32_t announce_ms; /* between two announcements of a topic */
@@ -60,6 +61,9 @@ void node_set_local(struct node *n, const struct addr *local, size_t len);
 
 /* The socket's queue had been full and has room again. */
 void node_writable(struct node *n, int sock);
+
+/* Sets the totals of datagrams that were lost or delayed after the commit. */
+void node_count_sent(struct node *n, uint64_t lost, uint64_t delayed);
 
 /* The answer to world_ops.resolve; a is NULL if the name has no address. */
 void node_resolved(struct node *n, uint32_t ticket, const struct addr *a);
@@ -206,6 +210,7 @@ bool node_announcement(
  * All take effect at once: caches shrink, the oldest first; what is under way
  * (operations, connections, punches) goes on and counts until it ends.
  */
+const struct limits *node_limits(const struct node *n);
 void node_set_limits(struct node *n, const struct limits *l);
 
 #endif

@@ -12,7 +12,7 @@ op_new(struct node *n, int *err)
 	struct op *op;
 
 	*err = n->leaving ? ERR_CLOSED : ERR_BUSY;
-	if (n->leaving || HASH_COUNT(n->ops) >= dht_limits(n->dht)->operations)
+	if (n->leaving || HASH_COUNT(n->ops) >= n->core.limits->operations)
 		return NULL;
 	*err = ERR_MEMORY;
 	if ((op = calloc(1, sizeof *op)) == NULL)

@@ -100,7 +100,7 @@ static int
 seal(struct session *s, const struct incoming *in, struct bytes plain,
     struct noise_secrets *secrets)
 {
-	struct world *w = s->ls->peers->world;
+	struct world *w = s->ls->peers->core->world;
 	uint8_t seed[KEY_SEED_LEN];
 	int err;
 

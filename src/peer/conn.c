@@ -88,7 +88,7 @@ conn_note(struct conn *c, const struct attempt_step *step)
 {
 	struct peers *p = c->peers;
 
-	attempts_note(&p->attempts, c->attempt, step, p->world->now_us);
+	attempts_note(&p->attempts, c->attempt, step, p->core->world->now_us);
 }
 
 static bool
@@ -109,7 +109,7 @@ set_up(struct conn *c, const struct conn_spec *spec, int *err)
 	memcpy(c->own_key, spec->own_key, KEY_LEN);
 	c->settled = spec->settled;
 	c->owner = spec->owner;
-	c->began_us = p->world->now_us;
+	c->began_us = p->core->world->now_us;
 	c->sock = WORLD_NO_SOCK;
 	conn_paths_init(c);
 	conn_moves_init(c);
@@ -130,7 +130,7 @@ conn_new(struct peers *p, const struct conn_spec *spec, int *err)
 	struct conn *c;
 
 	*err = ERR_LIMIT;
-	if (HASH_COUNT(p->conns) >= dht_limits(p->base.dht)->connections)
+	if (HASH_COUNT(p->conns) >= p->core->limits->connections)
 		return NULL;
 	*err = ERR_MEMORY;
 	if ((c = calloc(1, sizeof *c)) == NULL)
@@ -268,8 +268,8 @@ conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
 	memcpy(keys.tx, s->tx, sizeof keys.tx);
 	memcpy(keys.rx, s->rx, sizeof keys.rx);
 	memcpy(keys.hash, s->hash, sizeof keys.hash);
-	c->secret =
-	    secret_new(c->peers->world, c->peers->timers, c->udx, &keys);
+	c->secret = secret_new(
+	    c->peers->core->world, c->peers->core->timers, c->udx, &keys);
 	if (c->secret != NULL) {
 		secret_set_budget(c->secret, &c->peers->frames);
 		err = secret_start(c->secret);
@@ -280,7 +280,7 @@ conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
 	if (err != 0)
 		return err;
 	c->state = CONN_PROVING;
-	c->shaken_us = c->peers->world->now_us;
+	c->shaken_us = c->peers->core->world->now_us;
 	c->initiator = initiator;
 	c->peer_udx_id = peer_udx_id;
 	/* The peer may have been faster than the answer to our handshake. What
@@ -318,7 +318,7 @@ prove(struct conn *c)
 	c->holds = true;
 	punch_hold(c->peers->base.punch);
 	c->known = !c->mends;
-	dht_stats(c->peers->base.dht)->conns_opened += !c->mends;
+	c->peers->core->stats->conns_opened += !c->mends;
 	conn_note_path(c, ATTEMPT_OPEN, &c->paths[c->current]);
 	conn6_settle(c);
 	conn_messages(c); /* they may have come before the header */
@@ -479,7 +479,7 @@ conn_status(const struct conn *c, struct conn_status *out)
 	    .own_key = c->own_key,
 	    .open = c->state == CONN_OPEN,
 	    .remote = conn_remote(c),
-	    .age_us = c->peers->world->now_us - c->began_us,
+	    .age_us = c->peers->core->world->now_us - c->began_us,
 	};
 	if (c->paths_len > 0)
 		out->path = c->paths[c->current].kind;

@@ -40,7 +40,7 @@ open_at(struct peers *p, uint16_t port)
 	int sock;
 
 	at.port = port;
-	sock = p->world->ops->open(p->world, &at, &bound);
+	sock = p->core->world->ops->open(p->core->world, &at, &bound);
 	if (sock < 0)
 		return false;
 	p->sock6 = sock;
@@ -71,7 +71,7 @@ peers_close6(struct peers *p)
 	if (p->sock6 == WORLD_NO_SOCK)
 		return;
 	udx_socket_closed(p->base.udx, p->sock6);
-	p->world->ops->close(p->world, p->sock6);
+	p->core->world->ops->close(p->core->world, p->sock6);
 	p->sock6 = WORLD_NO_SOCK;
 }
 
@@ -125,8 +125,8 @@ beat(struct conn *c)
 	if (c->v6_beats + 1 < BEATS)
 		next_ms = beats_ms[c->v6_beats + 1];
 	next_ms -= beats_ms[c->v6_beats++];
-	timer_arm(p->timers, &c->v6_timer,
-	    p->world->now_us + next_ms * UINT64_C(1000));
+	timer_arm(p->core->timers, &c->v6_timer,
+	    p->core->world->now_us + next_ms * UINT64_C(1000));
 }
 
 static void
@@ -167,7 +167,7 @@ conn6_begin(struct conn *c, const struct payload *theirs)
 void
 conn6_fini(struct conn *c)
 {
-	timer_disarm(c->peers->timers, &c->v6_timer);
+	timer_disarm(c->peers->core->timers, &c->v6_timer);
 }
 
 bool
@@ -206,7 +206,7 @@ heard_beside(struct conn *c, const struct udx_source *s)
 		udx_allow_source(c->udx, &s->from);
 		if (may_answer(c))
 			knock_at(c, &s->from);
-	} else if (c->peers->world->now_us <= c->v6_until_us) {
+	} else if (c->peers->core->world->now_us <= c->v6_until_us) {
 		conn_move(c, s->sock, &s->from);
 		say(c);
 	}
@@ -244,7 +244,7 @@ void
 conn6_settle(struct conn *c)
 {
 	c->v6_until_us =
-	    c->peers->world->now_us + HEAD_START_MS * UINT64_C(1000);
+	    c->peers->core->world->now_us + HEAD_START_MS * UINT64_C(1000);
 	if (c->initiator && c->v6_heard)
 		conn_move(c, c->peers->sock6, &c->v6_from);
 	if (c->initiator && conn6_is_current(c))

@@ -28,7 +28,7 @@ enum {
 static uint64_t
 after_ms(const struct peers *p, uint32_t ms)
 {
-	return p->world->now_us + ms * UINT64_C(1000);
+	return p->core->world->now_us + ms * UINT64_C(1000);
 }
 
 static bool
@@ -69,7 +69,7 @@ conn_mend(struct conn *c)
 	    .key = c->key, .own = c->own, .timeout_ms = DIAL_MS, .mends = true};
 	uint32_t number;
 
-	if (c->own == NULL || p->world->now_us < c->mend_us ||
+	if (c->own == NULL || p->core->world->now_us < c->mend_us ||
 	    find_mending(p, c->own_key, c->key) != NULL)
 		return;
 	if (c->mend_wait_ms == 0)
@@ -79,7 +79,7 @@ conn_mend(struct conn *c)
 	if (c->mend_wait_ms > WAIT_MS_MAX)
 		c->mend_wait_ms = WAIT_MS_MAX;
 	if (dialer_connect(p, &spec, &number) == 0)
-		dht_stats(p->base.dht)->mends++;
+		p->core->stats->mends++;
 }
 
 /* By its path; each then follows if the other end is there. */
@@ -93,7 +93,7 @@ lead(struct conn *m)
 		if (is_mendable(c, true, m->own_key, m->key) &&
 		    !conn_goes_by(c, conn_sock(m), &to))
 			conn_here(c, conn_sock(m), &to);
-	timer_arm(p->timers, &m->knock, after_ms(p, LEAD_MS));
+	timer_arm(p->core->timers, &m->knock, after_ms(p, LEAD_MS));
 }
 
 static void
@@ -114,7 +114,7 @@ conn_mend_opened(struct conn *m)
 	struct peers *p = m->peers;
 
 	m->stuck.fire = on_late;
-	timer_arm(p->timers, &m->stuck,
+	timer_arm(p->core->timers, &m->stuck,
 	    after_ms(p, m->own != NULL ? LIFE_MS : LIFE_ACCEPTED_MS));
 	if (m->own == NULL)
 		return;

@@ -67,7 +67,7 @@ nonce_of(const struct conn *c, int sock, const struct addr *a, uint64_t epoch,
 static uint64_t
 epoch_now(const struct conn *c)
 {
-	return c->peers->world->now_us / EPOCH_US;
+	return c->peers->core->world->now_us / EPOCH_US;
 }
 
 static void
@@ -104,8 +104,8 @@ wait_on(struct conn *c)
 {
 	struct peers *p = c->peers;
 
-	timer_arm(
-	    p->timers, &c->stuck, p->world->now_us + AGAIN_MS * UINT64_C(1000));
+	timer_arm(p->core->timers, &c->stuck,
+	    p->core->world->now_us + AGAIN_MS * UINT64_C(1000));
 }
 
 static void
@@ -155,8 +155,8 @@ conn_moves_init(struct conn *c)
 void
 conn_moves_fini(struct conn *c)
 {
-	timer_disarm(c->peers->timers, &c->stuck);
-	timer_disarm(c->peers->timers, &c->quiet);
+	timer_disarm(c->peers->core->timers, &c->stuck);
+	timer_disarm(c->peers->core->timers, &c->quiet);
 }
 
 static void
@@ -200,8 +200,8 @@ look_again(struct conn *c)
 
 	udx_status(c->udx, &st);
 	c->life_in = st.packets_in;
-	timer_arm(c->peers->timers, &c->quiet,
-	    c->peers->world->now_us + LIFE_MS * UINT64_C(1000));
+	timer_arm(c->peers->core->timers, &c->quiet,
+	    c->peers->core->world->now_us + LIFE_MS * UINT64_C(1000));
 }
 
 static void

@@ -57,7 +57,8 @@ knock(struct conn *c)
 		if (i != c->current && may_use(c, c->paths[i].sock))
 			udx_probe_path(c->udx, &path);
 	}
-	timer_arm(p->timers, &c->knock, p->world->now_us + c->knock_ms * 1000);
+	timer_arm(p->core->timers, &c->knock,
+	    p->core->world->now_us + c->knock_ms * 1000);
 	c->knock_ms *= 2;
 	if (c->knock_ms > KNOCK_MS_MAX)
 		c->knock_ms = KNOCK_MS_MAX;
@@ -78,7 +79,7 @@ conn_paths_init(struct conn *c)
 void
 conn_paths_fini(struct conn *c)
 {
-	timer_disarm(c->peers->timers, &c->knock);
+	timer_disarm(c->peers->core->timers, &c->knock);
 }
 
 void
@@ -119,7 +120,7 @@ is_sought(const struct conn *c)
 static uint64_t
 likely_rtt_us(const struct conn *c)
 {
-	uint64_t since_us = c->peers->world->now_us - c->shaken_us;
+	uint64_t since_us = c->peers->core->world->now_us - c->shaken_us;
 	uint64_t rtt_us = c->initiator ? c->rtt_us : since_us;
 
 	return rtt_us > 0 && rtt_us < RTT_USUAL_US ? rtt_us : RTT_USUAL_US;
@@ -218,8 +219,8 @@ on_doubt(struct timer *t)
 		return;
 	follow(c);
 	if (c->puncher != NULL)
-		timer_arm(
-		    p->timers, &c->knock, p->world->now_us + DOUBT_MS * 1000);
+		timer_arm(p->core->timers, &c->knock,
+		    p->core->world->now_us + DOUBT_MS * 1000);
 }
 
 /*
@@ -233,7 +234,7 @@ conn_paths_settle(struct conn *c)
 {
 	struct peers *p = c->peers;
 
-	timer_disarm(p->timers, &c->knock);
+	timer_disarm(p->core->timers, &c->knock);
 	if (c->initiator) {
 		follow(c);
 		/* The peer would have said that it has our header: it left
@@ -243,7 +244,8 @@ conn_paths_settle(struct conn *c)
 		return;
 	}
 	c->knock.fire = on_doubt;
-	timer_arm(p->timers, &c->knock, p->world->now_us + DOUBT_MS * 1000);
+	timer_arm(p->core->timers, &c->knock,
+	    p->core->world->now_us + DOUBT_MS * 1000);
 }
 
 bool
@@ -295,6 +297,6 @@ conn_move(struct conn *c, int sock, const struct addr *to)
 		return true;
 	if (c->puncher == NULL)
 		keep_sock(c, sock);
-	dht_stats(c->peers->base.dht)->moves++;
+	c->peers->core->stats->moves++;
 	return true;
 }

@@ -156,7 +156,7 @@ int
 conn_punch_serve(struct conn *c, const struct router_call *call, bool own_relay)
 {
 	if (c->puncher == NULL)
-		return stats_drop(dht_stats(c->peers->base.dht), ERR_UNKNOWN);
+		return stats_drop(c->peers->core->stats, ERR_UNKNOWN);
 	return puncher_serve(c->puncher, call, own_relay);
 }
 

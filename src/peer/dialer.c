@@ -92,7 +92,7 @@ note(struct dial *d, enum attempt_kind kind, const struct addr *node, int err)
 static uint64_t
 after(const struct dial *d, uint32_t ms)
 {
-	return d->peers->world->now_us + (uint64_t)ms * 1000;
+	return d->peers->core->world->now_us + (uint64_t)ms * 1000;
 }
 
 /* ---- the end ---- */
@@ -120,10 +120,10 @@ on_settled(void *owner, struct conn *c, int err)
 	(void)c;
 	d->ended = true;
 	if (err != 0)
-		dht_stats(d->peers->base.dht)->dials_failed++;
+		d->peers->core->stats->dials_failed++;
 	d->peers->dials--;
-	timer_disarm(d->peers->timers, &d->next);
-	timer_disarm(d->peers->timers, &d->deadline);
+	timer_disarm(d->peers->core->timers, &d->next);
+	timer_disarm(d->peers->core->timers, &d->deadline);
 	cancel_tries(d);
 	/* The walk's own end frees it then, now or after its callback. */
 	if (d->walk != NULL)
@@ -194,7 +194,7 @@ take_paths(struct dial *d, struct answer *a)
 		conn_fail(d->conn, err);
 	else if (!conn_is_punching(d->conn) &&
 		 d->deadline.due_us > after(d, PATHS_MS))
-		timer_arm(p->timers, &d->deadline, after(d, PATHS_MS));
+		timer_arm(p->core->timers, &d->deadline, after(d, PATHS_MS));
 }
 
 /* True if it was one: then d may be gone. */
@@ -213,7 +213,7 @@ take_answer(struct dial *d, const struct dht_answer *reply)
 	cancel_tries(d);
 	if (d->walk != NULL)
 		query_cancel(d->walk);
-	timer_disarm(d->peers->timers, &d->next);
+	timer_disarm(d->peers->core->timers, &d->next);
 	take_paths(d, &a);
 	answer_wipe(&a);
 	return true;
@@ -411,7 +411,7 @@ on_next(struct timer *t)
 		 d->tries_allowed < TRIES_OPEN_MAX)
 		d->tries_allowed++;
 	begin_tries(d);
-	timer_arm(d->peers->timers, &d->next, after(d, STAGGER_MS));
+	timer_arm(d->peers->core->timers, &d->next, after(d, STAGGER_MS));
 }
 
 /* ---- the beginning ---- */
@@ -436,7 +436,7 @@ make_message(struct dial *d, const struct key_pair *own)
 		payload.features |= PAYLOAD_MENDS;
 	peers_describe(p, &payload);
 	len = payload_encode(&payload, plain, sizeof plain);
-	p->world->ops->random(p->world, seed, sizeof seed);
+	p->core->world->ops->random(p->core->world, seed, sizeof seed);
 	err = noise_write1(
 	    &d->noise, own, d->key, seed, (struct bytes){plain, len}, noise);
 	sodium_memzero(seed, sizeof seed);
@@ -471,7 +471,7 @@ gather_known(struct dial *d, const struct dial_spec *spec)
 static int
 dial_begin(struct dial *d, const struct dial_spec *spec)
 {
-	struct timers *ts = d->peers->timers;
+	struct timers *ts = d->peers->core->timers;
 	uint32_t timeout_ms =
 	    spec->timeout_ms != 0 ? spec->timeout_ms : TIMEOUT_MS;
 	int err = make_message(d, spec->own);
@@ -501,7 +501,7 @@ dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 
 	if (memcmp(spec->key, spec->own->public_key, KEY_LEN) == 0)
 		return ERR_VALUE;
-	if (p->dials >= dht_limits(p->base.dht)->dials)
+	if (p->dials >= p->core->limits->dials)
 		return ERR_LIMIT;
 	if ((d = calloc(1, sizeof *d)) == NULL)
 		return ERR_MEMORY;
@@ -520,7 +520,7 @@ dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 	}
 	d->sock = conn_punch_open(d->conn);
 	p->dials++;
-	dht_stats(p->base.dht)->dials++;
+	p->core->stats->dials++;
 	*number = conn_number(d->conn);
 	err = dial_begin(d, spec);
 	if (err != 0)

@@ -52,9 +52,8 @@ struct listeners;
 enum { MOVE_SECRET_LEN = 32 };
 
 struct peers {
+	const struct core *core;
 	struct peers_base base;
-	struct world *world;
-	struct timers *timers;
 	struct conn *conns; /* by number, in the order in which they began */
 	struct stirred_list stirred;
 	uint32_t next_number;

@@ -76,7 +76,7 @@ listeners_new(struct peers *p)
 
 	if (ls == NULL)
 		return NULL;
-	ls->announcer = announcer_new(p->base.dht);
+	ls->announcer = announcer_new(p->core, p->base.dht);
 	if (ls->announcer == NULL) {
 		free(ls);
 		return NULL;
@@ -108,7 +108,7 @@ listeners_free(struct listeners *ls)
 int
 listener_drop(const struct listeners *ls, int err)
 {
-	return stats_drop(dht_stats(ls->peers->base.dht), err);
+	return stats_drop(ls->peers->core->stats, err);
 }
 
 struct listener *
@@ -184,7 +184,7 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	struct listener *l;
 	int err;
 
-	if (ls->len >= dht_limits(p->base.dht)->listeners)
+	if (ls->len >= p->core->limits->listeners)
 		return ERR_LIMIT;
 	if ((l = calloc(1, sizeof *l)) == NULL)
 		return ERR_MEMORY;
@@ -193,7 +193,7 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	l->ask = spec->ask;
 	l->stirred.next = next;
 	l->number = peers_number(p);
-	l->began_us = p->world->now_us;
+	l->began_us = p->core->world->now_us;
 	if ((err = start(l, spec)) != 0) {
 		free(l->allow);
 		free(l);
@@ -287,7 +287,7 @@ peers_listener(const struct peers *p, uint32_t i, struct peers_listener *out)
 	    .relays_len = announced_relays(l->announced)->len,
 	    .accepted = l->accepted,
 	    .refused = l->refused,
-	    .age_us = p->world->now_us - l->began_us,
+	    .age_us = p->core->world->now_us - l->began_us,
 	};
 	return true;
 }

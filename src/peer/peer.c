@@ -6,25 +6,24 @@
 #include "peer/session.h"
 
 struct peers *
-peers_new(const struct peers_base *b)
+peers_new(const struct core *core, const struct peers_base *b)
 {
 	struct peers *p = calloc(1, sizeof *p);
 
 	if (p == NULL)
 		return NULL;
+	p->core = core;
 	p->base = *b;
 	p->sock6 = WORLD_NO_SOCK;
-	p->world = dht_world(b->dht);
-	p->timers = dht_timers(b->dht);
 	TAILQ_INIT(&p->stirred);
 	TAILQ_INIT(&p->socks);
-	p->world->ops->random(p->world, p->move_secret, sizeof p->move_secret);
-	secret_budget_init(&p->frames, dht_limits(b->dht)->frame_bytes);
-	relays_init(
-	    &p->relays, dht_limits(b->dht)->remembered, dht_hash_key(b->dht));
+	p->core->world->ops->random(
+	    p->core->world, p->move_secret, sizeof p->move_secret);
+	secret_budget_init(&p->frames, core->limits->frame_bytes);
+	relays_init(&p->relays, core->limits->remembered, &core->hash_key);
 	p->listeners = listeners_new(p);
 	if (p->listeners == NULL ||
-	    attempts_init(&p->attempts, dht_limits(b->dht)->attempts) != 0) {
+	    attempts_init(&p->attempts, core->limits->attempts) != 0) {
 		peers_free(p);
 		return NULL;
 	}
@@ -49,7 +48,7 @@ peers_free(struct peers *p)
 void
 peers_limits_changed(struct peers *p)
 {
-	const struct limits *l = dht_limits(p->base.dht);
+	const struct limits *l = p->core->limits;
 
 	p->frames.max = l->frame_bytes;
 	relays_set_max(&p->relays, l->remembered);

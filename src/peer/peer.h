@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/core.h"
 #include "crypto/keys.h"
 #include "dht/dht.h"
 #include "peer/local.h"
@@ -40,14 +41,14 @@ struct peers_base {
 	struct addr host6; /* where streams of IPv6 are bound; none: nowhere */
 };
 
-/* NULL if memory is short. */
-struct peers *peers_new(const struct peers_base *b);
+/* Borrows the core, copies *b. NULL if memory is short. */
+struct peers *peers_new(const struct core *core, const struct peers_base *b);
 
 /* Resets all connections; their peers are told. NULL is none. */
 void peers_free(struct peers *p);
 
-/* After dht_set_limits(): what is above its new limit goes, oldest first; but
- * connections, dials and listeners stay until they end. */
+/* After the limits of the core have changed: what is above its new limit goes,
+ * oldest first; but connections, dials and listeners stay until they end. */
 void peers_limits_changed(struct peers *p);
 
 /* The node leaves: open connections end their side, others end now. */

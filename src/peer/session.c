@@ -34,7 +34,7 @@ digest_of(uint8_t out[HASH_LEN], const struct listener *l, struct bytes message)
 static uint32_t
 hash_of(const struct listeners *ls, const uint8_t *digest)
 {
-	return hash_bytes(dht_hash_key(ls->peers->base.dht), digest, HASH_LEN);
+	return hash_bytes(&ls->peers->core->hash_key, digest, HASH_LEN);
 }
 
 static struct session *
@@ -56,7 +56,7 @@ arm(struct session *s, uint64_t us)
 {
 	struct peers *p = s->ls->peers;
 
-	timer_arm(p->timers, &s->timer, p->world->now_us + us);
+	timer_arm(p->core->timers, &s->timer, p->core->world->now_us + us);
 }
 
 static void
@@ -78,7 +78,7 @@ session_free(struct session *s)
 	asked_free(s);
 	if (s->conn != NULL)
 		conn_disown(s->conn);
-	timer_disarm(ls->peers->timers, &s->timer);
+	timer_disarm(ls->peers->core->timers, &s->timer);
 	if (s->state == SESSION_DONE) {
 		TAILQ_REMOVE(&ls->done, s, age);
 	} else {
@@ -148,7 +148,7 @@ on_due(struct timer *t)
 static void
 evict(struct session *s)
 {
-	dht_stats(s->ls->peers->base.dht)->handshakes_evicted++;
+	s->ls->peers->core->stats->handshakes_evicted++;
 	give_up(s, ERR_LIMIT);
 }
 
@@ -171,7 +171,7 @@ static uint32_t
 half_open_max(const struct listeners *ls)
 {
 	const struct dht *d = ls->peers->base.dht;
-	const struct limits *l = dht_limits(d);
+	const struct limits *l = ls->peers->core->limits;
 	uint32_t punching = l->punchers - l->punchers / 4;
 
 	return dht_open_address(d) == NULL && punching < l->half_open
@@ -184,7 +184,7 @@ static void
 make_way(struct listeners *ls, const struct addr *payer)
 {
 	struct dht *d = ls->peers->base.dht;
-	const struct limits *l = dht_limits(d);
+	const struct limits *l = ls->peers->core->limits;
 	struct session *s, *oldest = NULL;
 	uint32_t prefix = 0;
 
@@ -205,7 +205,7 @@ make_way(struct listeners *ls, const struct addr *payer)
 static struct bucket *
 budget_of(struct listeners *ls, const struct addr *from)
 {
-	const struct limits *l = dht_limits(ls->peers->base.dht);
+	const struct limits *l = ls->peers->core->limits;
 	struct allowance_rate rate = {l->handshake_burst * STRANGER_COST,
 	    l->handshake_rate * STRANGER_COST};
 
@@ -333,7 +333,7 @@ answer(struct session *s, const struct incoming *in, uint64_t error)
 	s->state = SESSION_ANSWERED;
 	if (err != 0)
 		return err;
-	dht_stats(s->ls->peers->base.dht)->handshakes++;
+	s->ls->peers->core->stats->handshakes++;
 	(void)send_answer(s, &in->call.ticket);
 	if (error != SIGNAL_OK)
 		finish(s);
@@ -489,21 +489,20 @@ sessions_forget(struct listeners *ls, uint32_t listener)
 void
 sessions_init(struct listeners *ls)
 {
-	struct dht *d = ls->peers->base.dht;
-	const struct limits *l = dht_limits(d);
+	const struct limits *l = ls->peers->core->limits;
 
 	TAILQ_INIT(&ls->half_open);
 	TAILQ_INIT(&ls->done);
 	pool_init(&ls->sessions, sizeof(struct session), l->handshakes);
 	index_init(
 	    &ls->by_message, &ls->sessions, offsetof(struct session, link));
-	allowance_init(&ls->budgets, d, l->forward_hosts);
+	allowance_init(&ls->budgets, ls->peers->core, l->forward_hosts);
 }
 
 void
 sessions_limits_changed(struct listeners *ls)
 {
-	const struct limits *l = dht_limits(ls->peers->base.dht);
+	const struct limits *l = ls->peers->core->limits;
 
 	ls->sessions.limit = l->handshakes;
 	shrink(ls, l->handshakes);

@@ -26,7 +26,7 @@ drop(struct sock_left *s)
 {
 	struct peers *p = s->peers;
 
-	timer_disarm(p->timers, &s->timer);
+	timer_disarm(p->core->timers, &s->timer);
 	TAILQ_REMOVE(&p->socks, s, link);
 	close_now(p, s->sock);
 	free(s);
@@ -60,8 +60,8 @@ stay(struct sock_left *s)
 {
 	struct peers *p = s->peers;
 
-	if (timer_arm(p->timers, &s->timer,
-		p->world->now_us + STAY_MS * UINT64_C(1000)) != 0)
+	if (timer_arm(p->core->timers, &s->timer,
+		p->core->world->now_us + STAY_MS * UINT64_C(1000)) != 0)
 		drop(s);
 }
 

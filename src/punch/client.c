@@ -52,7 +52,7 @@ void
 client_fini(struct puncher *p)
 {
 	p->client.state = CLIENT_IDLE;
-	timer_disarm(p->room->timers, &p->client.timer);
+	timer_disarm(p->room->core->timers, &p->client.timer);
 	cancel_asks(p);
 }
 
@@ -61,10 +61,10 @@ enter(struct puncher *p, enum client_state state, uint32_t ms)
 {
 	p->client.state = state;
 	if (ms == 0)
-		timer_disarm(p->room->timers, &p->client.timer);
+		timer_disarm(p->room->core->timers, &p->client.timer);
 	else
-		timer_arm(p->room->timers, &p->client.timer,
-		    p->room->world->now_us + ms * UINT64_C(1000));
+		timer_arm(p->room->core->timers, &p->client.timer,
+		    p->room->core->world->now_us + ms * UINT64_C(1000));
 }
 
 /* ---- messages ---- */
@@ -307,7 +307,7 @@ put_off(struct puncher *p)
 		puncher_fail(p, ERR_PEER_BUSY);
 	else
 		enter(p, CLIENT_PUTS_OFF,
-		    PUT_OFF_MS + world_below(p->room->world, PUT_OFF_MS));
+		    PUT_OFF_MS + world_below(p->room->core->world, PUT_OFF_MS));
 }
 
 static void
@@ -407,7 +407,7 @@ on_answer(void *owner, const struct dht_answer *a)
 	}
 	if (a->sock == p->out->hole.sock)
 		lookout_saw(p->out, &a->reply->to, &a->from);
-	timer_disarm(p->room->timers, &p->client.timer);
+	timer_disarm(p->room->core->timers, &p->client.timer);
 	cancel_asks(p);
 	hear(p, a, &m, &c);
 	answered(p, &c);

@@ -38,11 +38,9 @@ enum {
 TAILQ_HEAD(puncher_list, puncher);
 
 struct punch {
+	const struct core *core;
 	struct dht *d;
 	struct router *rt;
-	struct world *world;
-	struct timers *timers;
-	struct stats *stats;
 	struct hole *holes;       /* by handle: all sockets of ours */
 	struct lookout_list idle; /* kept ready */
 	uint32_t idle_len;

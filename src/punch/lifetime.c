@@ -86,7 +86,7 @@ silence_stop(struct silence *s)
 {
 	struct punch *p = s->of->room;
 
-	timer_disarm(p->timers, &s->timer);
+	timer_disarm(p->core->timers, &s->timer);
 	if (s->request != NULL)
 		dht_cancel(p->d, s->request);
 }
@@ -232,8 +232,8 @@ ask(struct silence *s, enum silence_state state, int sock, uint16_t port)
 		s->request = NULL;
 		/* Nothing was said, so nothing can be concluded; not here, as
 		 * the end of a silence may be that of all. */
-		timer_arm(
-		    s->of->room->timers, &s->timer, s->of->room->world->now_us);
+		timer_arm(s->of->room->core->timers, &s->timer,
+		    s->of->room->core->world->now_us);
 	}
 }
 
@@ -254,7 +254,7 @@ static void
 wait_until(struct silence *s, enum silence_state state, uint64_t due_us)
 {
 	s->state = state;
-	timer_arm(s->of->room->timers, &s->timer, due_us);
+	timer_arm(s->of->room->core->timers, &s->timer, due_us);
 }
 
 /* The node has answered our own socket's question. */
@@ -270,7 +270,7 @@ met(struct silence *s, const struct dht_answer *a)
 	}
 	s->outer = *us;
 	wait_until(s, SILENCE_PAUSES,
-	    s->of->room->world->now_us + STEADY_MS * UINT64_C(1000));
+	    s->of->room->core->world->now_us + STEADY_MS * UINT64_C(1000));
 }
 
 static void
@@ -280,7 +280,7 @@ tried(struct silence *s, const struct dht_answer *a)
 		meet(s);
 		return;
 	}
-	s->since_us = s->of->room->world->now_us - a->rtt_us;
+	s->since_us = s->of->room->core->world->now_us - a->rtt_us;
 	wait_until(
 	    s, SILENCE_SILENT, s->since_us + s->length_s * UINT64_C(1000000));
 }
@@ -396,7 +396,8 @@ lifetime_start(struct punch *p, struct lifetime_sink sink, int *err)
 		if (*err != 0)
 			break;
 		l->opened++;
-		*err = timer_arm(p->timers, &s->timer, p->world->now_us);
+		*err = timer_arm(
+		    p->core->timers, &s->timer, p->core->world->now_us);
 	}
 	if (*err != 0) {
 		lifetime_free(l);

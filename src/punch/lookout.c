@@ -50,7 +50,7 @@ lookout_close(struct lookout *o)
 {
 	/* The PINGs in flight end here, and must not begin others. */
 	o->closing = true;
-	timer_disarm(o->room->timers, &o->renew);
+	timer_disarm(o->room->core->timers, &o->renew);
 	room_close_hole(o->room, &o->hole);
 	free(o);
 }
@@ -113,7 +113,7 @@ lookout_saw(struct lookout *o, const struct addr *us, const struct addr *by)
 	struct gauge_sample s = {.saw = *us,
 	    .by = *by,
 	    .order = lookout_order(o, by),
-	    .at_us = o->room->world->now_us};
+	    .at_us = o->room->core->world->now_us};
 
 	/* Nobody outside sees us at a private address. */
 	if (!addr_usable(us) ||
@@ -224,12 +224,12 @@ static void
 on_renew(struct timer *t)
 {
 	struct lookout *o = container_of(t, struct lookout, renew);
-	uint64_t now_us = o->room->world->now_us;
+	uint64_t now_us = o->room->core->world->now_us;
 
 	gauge_expire(&o->gauge, now_us - SAMPLE_RENEWALS * renew_us(o));
 	if (ask(o, CHOICE_NEW, 1, 0) == 0)
 		ask_again(o);
-	timer_arm(o->room->timers, t, now_us + renew_us(o));
+	timer_arm(o->room->core->timers, t, now_us + renew_us(o));
 }
 
 void
@@ -237,13 +237,14 @@ lookout_rest(struct lookout *o)
 {
 	struct punch *p = o->room;
 
-	timer_arm(p->timers, &o->renew, p->world->now_us + renew_us(o));
+	timer_arm(
+	    p->core->timers, &o->renew, p->core->world->now_us + renew_us(o));
 }
 
 void
 lookout_rouse(struct lookout *o)
 {
-	timer_disarm(o->room->timers, &o->renew);
+	timer_disarm(o->room->core->timers, &o->renew);
 }
 
 void

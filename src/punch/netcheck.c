@@ -59,7 +59,7 @@ static void
 netcheck_free(struct netcheck *n)
 {
 	n->ending = true;
-	timer_disarm(n->room->timers, &n->timer);
+	timer_disarm(n->room->core->timers, &n->timer);
 	for (uint32_t i = 0; i < n->again_len; i++)
 		if (n->again[i].request != NULL)
 			dht_cancel(n->room->d, n->again[i].request);
@@ -108,8 +108,8 @@ static void
 wait(struct netcheck *n, enum netcheck_state state, uint32_t ms)
 {
 	n->state = state;
-	timer_arm(n->room->timers, &n->timer,
-	    n->room->world->now_us + ms * UINT64_C(1000));
+	timer_arm(n->room->core->timers, &n->timer,
+	    n->room->core->world->now_us + ms * UINT64_C(1000));
 }
 
 /* ---- questions ---- */
@@ -225,7 +225,7 @@ on_again(void *owner, const struct dht_answer *a)
 	struct again *g = owner;
 	struct netcheck *n = g->of;
 	struct netcheck_result *r = &n->result;
-	uint64_t s = (n->room->world->now_us - g->was.at_us) / 1000000;
+	uint64_t s = (n->room->core->world->now_us - g->was.at_us) / 1000000;
 
 	g->request = NULL;
 	n->again_pending--;

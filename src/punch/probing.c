@@ -99,7 +99,7 @@ static uint32_t
 fan_size(const struct puncher *p)
 {
 	const struct gauge *n = &p->out->gauge;
-	uint32_t max = dht_limits(p->room->d)->punch_sockets;
+	uint32_t max = p->room->core->limits->punch_sockets;
 	struct addr saw[GAUGE_SAMPLES_MAX];
 
 	for (uint8_t i = 0; i < n->len; i++)
@@ -184,7 +184,7 @@ static void
 on_shot(struct timer *t)
 {
 	struct puncher *p = container_of(t, struct puncher, shots);
-	uint64_t now_us = p->room->world->now_us, due_us;
+	uint64_t now_us = p->room->core->world->now_us, due_us;
 
 	for (;;) {
 		due_us = p->start_us + p->shot.at_ms * UINT64_C(1000);
@@ -196,7 +196,7 @@ on_shot(struct timer *t)
 			return;
 		}
 	}
-	timer_arm(p->room->timers, t, due_us);
+	timer_arm(p->room->core->timers, t, due_us);
 }
 
 /* ---- start and stop ---- */
@@ -213,7 +213,7 @@ prepare(struct puncher *p, enum schedule_kind kind)
 	if (kind == SCHEDULE_FAN)
 		err = open_fan(p);
 	if (kind == SCHEDULE_SPRAY)
-		ports_init(&p->ports, p->room->world, p->other.addrs,
+		ports_init(&p->ports, p->room->core->world, p->other.addrs,
 		    p->other.addrs_len);
 	return err;
 }
@@ -234,7 +234,7 @@ int
 probing_start(struct puncher *p, uint64_t delay_us)
 {
 	struct punch_event e = {.kind = PUNCH_PROBING};
-	struct world *w = p->room->world;
+	struct world *w = p->room->core->world;
 	enum schedule_kind kind = probing_kind(p);
 	struct self self;
 	int err;
@@ -253,8 +253,9 @@ probing_start(struct puncher *p, uint64_t delay_us)
 	    p->fan_len + 1 < SCHEDULE_SOCKETS ? p->fan_len + 1 : p->fan_max);
 	schedule_next(&p->schedule, &p->shot);
 	p->shots.fire = on_shot;
-	timer_arm(p->room->timers, &p->shots, p->start_us);
-	timer_arm(p->room->timers, &p->end, p->start_us + end_ms(p) * 1000);
+	timer_arm(p->room->core->timers, &p->shots, p->start_us);
+	timer_arm(
+	    p->room->core->timers, &p->end, p->start_us + end_ms(p) * 1000);
 	e.number = kind;
 	puncher_tell(p, &e);
 	return 0;
@@ -264,8 +265,8 @@ void
 probing_stop(struct puncher *p)
 {
 	p->probing = false;
-	timer_disarm(p->room->timers, &p->shots);
-	timer_disarm(p->room->timers, &p->knocks);
+	timer_disarm(p->room->core->timers, &p->shots);
+	timer_disarm(p->room->core->timers, &p->knocks);
 	turns_end(&p->room->turns, &p->turn);
 }
 
@@ -286,8 +287,8 @@ on_knock(struct timer *t)
 
 	probing_send(p, p->out->hole.sock, &p->knock_to, p->knock_low);
 	if (++p->knocked < KNOCKS_MAX && !p->knock_low)
-		timer_arm(p->room->timers, t,
-		    p->room->world->now_us +
+		timer_arm(p->room->core->timers, t,
+		    p->room->core->world->now_us +
 			(uint64_t)(knock_ms[p->knocked] - before) * 1000);
 }
 

@@ -10,23 +10,21 @@ enum { FILL_GAP_MS = 300 };
 static void on_fill(struct timer *t);
 
 struct punch *
-punch_new(struct dht *d, struct router *rt)
+punch_new(const struct core *core, struct dht *d, struct router *rt)
 {
-	const struct limits *l = dht_limits(d);
+	const struct limits *l = core->limits;
 	struct punch *p = calloc(1, sizeof *p);
 
 	if (p == NULL)
 		return NULL;
+	p->core = core;
 	p->d = d;
 	p->rt = rt;
-	p->world = dht_world(d);
-	p->timers = dht_timers(d);
-	p->stats = dht_stats(d);
 	p->fill.fire = on_fill;
 	TAILQ_INIT(&p->idle);
 	TAILQ_INIT(&p->punchers);
 	upkeep_init(&p->upkeep, p);
-	turns_init(&p->turns, p->timers, l->punch_fans, l->punch_sprays);
+	turns_init(&p->turns, p->core->timers, l->punch_fans, l->punch_sprays);
 	return p;
 }
 
@@ -56,7 +54,7 @@ punch_free(struct punch *p)
 	upkeep_fini(&p->upkeep);
 	while (p->holes != NULL)
 		punch_close(p, p->holes->sock);
-	timer_disarm(p->timers, &p->fill);
+	timer_disarm(p->core->timers, &p->fill);
 	turns_fini(&p->turns);
 	free(p);
 }
@@ -140,15 +138,15 @@ punch_recv(struct punch *p, const struct dgram *dg)
 	if (h == NULL)
 		return PUNCH_NOT_MINE;
 	if (dg->from.family != ADDR_V4 || !dht_may_send(p->d, &dg->from))
-		return stats_drop(p->stats, ERR_PRIVATE);
-	p->stats->probes_received++;
+		return stats_drop(p->core->stats, ERR_PRIVATE);
+	p->core->stats->probes_received++;
 	if (h->of != NULL)
 		return puncher_probed(h->of, dg);
 	if (h->lookout != NULL) {
 		h->lookout->probes++;
 		h->lookout->prober = dg->from;
 	}
-	return stats_drop(p->stats, ERR_UNMATCHED);
+	return stats_drop(p->core->stats, ERR_UNMATCHED);
 }
 
 /* ---- the pool ---- */
@@ -156,10 +154,10 @@ punch_recv(struct punch *p, const struct dgram *dg)
 static void
 fill(struct punch *p)
 {
-	if (p->ready && p->idle_len < dht_limits(p->d)->punch_pool &&
+	if (p->ready && p->idle_len < p->core->limits->punch_pool &&
 	    !timer_armed(&p->fill))
-		timer_arm(
-		    p->timers, &p->fill, p->world->now_us + FILL_GAP_MS * 1000);
+		timer_arm(p->core->timers, &p->fill,
+		    p->core->world->now_us + FILL_GAP_MS * 1000);
 }
 
 static void
@@ -177,7 +175,7 @@ on_fill(struct timer *t)
 	struct lookout *o;
 	int err;
 
-	if (p->ready && p->idle_len < dht_limits(p->d)->punch_pool &&
+	if (p->ready && p->idle_len < p->core->limits->punch_pool &&
 	    (o = lookout_open(p, &err)) != NULL)
 		put_idle(p, o);
 	fill(p);
@@ -217,7 +215,7 @@ punch_repaced(struct punch *p)
 void
 punch_limits_changed(struct punch *p)
 {
-	const struct limits *l = dht_limits(p->d);
+	const struct limits *l = p->core->limits;
 
 	turns_set_max(&p->turns, l->punch_fans, l->punch_sprays);
 	drop_idle(p, l->punch_pool);
@@ -228,16 +226,16 @@ bool
 punch_probe(struct punch *p, int sock, const struct addr *to, uint8_t ttl)
 {
 	struct dgram_meta meta = {.sock = sock, .to = *to, .ttl = ttl};
-	uint8_t *room = p->world->ops->reserve(p->world, &meta, 1);
+	uint8_t *room = p->core->world->ops->reserve(p->core->world, &meta, 1);
 
 	if (room == NULL)
 		return false;
 	*room = 0;
-	if (p->world->ops->commit(p->world, 1) != 0)
+	if (p->core->world->ops->commit(p->core->world, 1) != 0)
 		return false;
-	p->stats->probes_sent++;
-	p->stats->tx_datagrams++;
-	p->stats->tx_bytes++;
+	p->core->stats->probes_sent++;
+	p->core->stats->tx_datagrams++;
+	p->core->stats->tx_bytes++;
 	return true;
 }
 
@@ -274,7 +272,7 @@ room_give(struct punch *p, struct lookout *o, bool reusable)
 	o->hole.of = NULL;
 	o->sampled = NULL;
 	if (!reusable || !p->ready ||
-	    p->idle_len >= dht_limits(p->d)->punch_pool) {
+	    p->idle_len >= p->core->limits->punch_pool) {
 		lookout_close(o);
 		return;
 	}
@@ -293,7 +291,7 @@ punch_refuse(
 
 	if (claims_open(&c, secret, call->sealed) != 0)
 		return;
-	p->world->ops->random(p->world, nonce, sizeof nonce);
+	p->core->world->ops->random(p->core->world, nonce, sizeof nonce);
 	len = claims_seal(&aborted, secret, nonce, box);
 	router_answer(
 	    p->rt, &call->ticket, (struct bytes){box, len}, WORLD_NO_SOCK);

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/core.h"
 #include "dht/dht.h"
 #include "punch/gauge.h"
 #include "signal/router.h"
@@ -25,13 +26,14 @@ struct puncher;
 
 enum { PUNCH_KEY_LEN = 32, PUNCH_RELAYS_MAX = 3 };
 
-/* Both are borrowed for its life. NULL if memory is short. */
-struct punch *punch_new(struct dht *d, struct router *rt);
+/* All three are borrowed for its life. NULL if memory is short. */
+struct punch *punch_new(
+    const struct core *core, struct dht *d, struct router *rt);
 
 /* After all punchers are freed; closes all sockets. NULL is none. */
 void punch_free(struct punch *p);
 
-/* After dht_set_limits(). */
+/* After the limits of the core have changed. */
 void punch_limits_changed(struct punch *p);
 
 /* punch_recv() leaves the datagram to others. */

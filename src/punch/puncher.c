@@ -32,7 +32,7 @@ puncher_new(struct punch *room, const struct punch_owner *o, int *err)
 	struct lookout *out;
 
 	*err = ERR_LIMIT;
-	if (room->punchers_len >= dht_limits(room->d)->punchers)
+	if (room->punchers_len >= room->core->limits->punchers)
 		return NULL;
 	*err = ERR_MEMORY;
 	if ((p = calloc(1, sizeof *p)) == NULL)
@@ -46,10 +46,10 @@ puncher_new(struct punch *room, const struct punch_owner *o, int *err)
 	p->owner = *o;
 	p->end.fire = on_end;
 	p->turn.ready = on_turn;
-	p->echo_all =
-	    bucket_full(ECHO_RATE_ALL, (uint32_t)(room->world->now_us / 1000));
-	room->world->ops->random(
-	    room->world, p->token_secret, sizeof p->token_secret);
+	p->echo_all = bucket_full(
+	    ECHO_RATE_ALL, (uint32_t)(room->core->world->now_us / 1000));
+	room->core->world->ops->random(
+	    room->core->world, p->token_secret, sizeof p->token_secret);
 	client_init(p);
 	server_init(p);
 	adopt(p, out);
@@ -88,7 +88,7 @@ puncher_free(struct puncher *p, int keep)
 	probing_fini(p);
 	client_fini(p);
 	server_fini(p);
-	timer_disarm(room->timers, &p->end);
+	timer_disarm(room->core->timers, &p->end);
 	if (p->out != NULL)
 		room_give(room, p->out, !p->used);
 	for (uint8_t i = 0; i < p->reopened; i++)
@@ -127,7 +127,7 @@ begin(struct puncher *p, const struct punch_peer *peer, bool initiator)
 	p->peer = *peer;
 	memcpy(p->secret, peer->secret, sizeof p->secret);
 	p->peer.secret = p->secret;
-	p->room->stats->punches++;
+	p->room->core->stats->punches++;
 }
 
 int
@@ -146,8 +146,8 @@ void
 puncher_accept(struct puncher *p, const struct punch_peer *peer)
 {
 	begin(p, peer, false);
-	timer_arm(p->room->timers, &p->end,
-	    p->room->world->now_us + SERVER_WAIT_MS * UINT64_C(1000));
+	timer_arm(p->room->core->timers, &p->end,
+	    p->room->core->world->now_us + SERVER_WAIT_MS * UINT64_C(1000));
 	server_begin(p);
 }
 
@@ -190,7 +190,8 @@ void
 puncher_fail(struct puncher *p, int err)
 {
 	if (halt(p, err))
-		timer_arm(p->room->timers, &p->end, p->room->world->now_us);
+		timer_arm(p->room->core->timers, &p->end,
+		    p->room->core->world->now_us);
 }
 
 static void
@@ -337,7 +338,8 @@ puncher_seal(
 {
 	uint8_t nonce[CLAIMS_NONCE_LEN];
 
-	p->room->world->ops->random(p->room->world, nonce, sizeof nonce);
+	p->room->core->world->ops->random(
+	    p->room->core->world, nonce, sizeof nonce);
 	return claims_seal(c, p->secret, nonce, box);
 }
 
@@ -405,7 +407,7 @@ puncher_reopen(struct puncher *p)
 static bool
 may_echo(struct puncher *p, const struct addr *from)
 {
-	uint32_t now_ms = (uint32_t)(p->room->world->now_us / 1000);
+	uint32_t now_ms = (uint32_t)(p->room->core->world->now_us / 1000);
 	struct echo *e = p->echoes;
 
 	while (e < p->echoes + ECHO_HOSTS && !addr_equal(&e->host, from))
@@ -446,7 +448,7 @@ puncher_probed(struct puncher *p, const struct dgram *dg)
 	    .kind = PUNCH_CANDIDATE, .addr = dg->from, .sock = dg->sock};
 
 	if (!p->begun || p->err != 0)
-		return stats_drop(p->room->stats, ERR_UNMATCHED);
+		return stats_drop(p->room->core->stats, ERR_UNMATCHED);
 	/* An answer would take the mapping that was told for our own probes;
 	 * the peer will probe again. */
 	if (p->out->gauge.frozen && p->told.predicted && !p->probing)
@@ -455,12 +457,12 @@ puncher_probed(struct puncher *p, const struct dgram *dg)
 	 * P19). */
 	if (!p->initiator) {
 		if (!may_echo(p, &dg->from))
-			return stats_drop(p->room->stats, ERR_BUDGET);
+			return stats_drop(p->room->core->stats, ERR_BUDGET);
 		probing_send(p, dg->sock, &dg->from, false);
 		return 0;
 	}
 	if (!is_plausible(p, &dg->from))
-		return stats_drop(p->room->stats, ERR_UNMATCHED);
+		return stats_drop(p->room->core->stats, ERR_UNMATCHED);
 	puncher_tell(p, &e);
 	return 0;
 }

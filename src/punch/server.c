@@ -25,7 +25,7 @@ void
 server_fini(struct puncher *p)
 {
 	p->server.waiting = false;
-	timer_disarm(p->room->timers, &p->server.turn_wait);
+	timer_disarm(p->room->core->timers, &p->server.turn_wait);
 }
 
 void
@@ -51,7 +51,7 @@ send_answer(struct puncher *p, const struct claims *c)
 	size_t len = puncher_seal(p, c, box);
 
 	p->server.waiting = false;
-	timer_disarm(p->room->timers, &p->server.turn_wait);
+	timer_disarm(p->room->core->timers, &p->server.turn_wait);
 	lookout_sent(p->out, &p->server.ticket.from);
 	/* The socket that was asked may be closed: we have another then. */
 	if (len > 0)
@@ -93,7 +93,7 @@ answer(struct puncher *p, enum claims_error error)
 	c.has_remote_token = s->claims.has_token;
 	memcpy(c.remote_token, s->claims.token, sizeof c.remote_token);
 	send_answer(p, &c);
-	s->answered_us = p->room->world->now_us;
+	s->answered_us = p->room->core->world->now_us;
 }
 
 /* ---- what a message asks for ---- */
@@ -131,7 +131,7 @@ static uint64_t
 start_delay(const struct puncher *p)
 {
 	const struct server *s = &p->server;
-	uint64_t rtt_us = p->room->world->now_us - s->answered_us;
+	uint64_t rtt_us = p->room->core->world->now_us - s->answered_us;
 
 	if (s->claims.remote.family != ADDR_NONE && !puncher_guesses(p))
 		return 0;
@@ -170,8 +170,9 @@ static void
 wait_for_turn(struct puncher *p)
 {
 	if (!timer_armed(&p->server.turn_wait))
-		timer_arm(p->room->timers, &p->server.turn_wait,
-		    p->room->world->now_us + TURN_WAIT_MS * UINT64_C(1000));
+		timer_arm(p->room->core->timers, &p->server.turn_wait,
+		    p->room->core->world->now_us +
+			TURN_WAIT_MS * UINT64_C(1000));
 }
 
 /* Acts on the message that waits, if the verdict allows. */
@@ -244,8 +245,8 @@ guess_again(struct puncher *p)
 	p->server.guesses++;
 	probing_stop(p);
 	puncher_self(p, &self);
-	timer_arm(p->room->timers, &p->end,
-	    p->room->world->now_us + SERVER_WAIT_MS * UINT64_C(1000));
+	timer_arm(p->room->core->timers, &p->end,
+	    p->room->core->world->now_us + SERVER_WAIT_MS * UINT64_C(1000));
 	if (self.predicted && puncher_reopen(p))
 		p->honest = p->reopened > 1;
 	else
@@ -277,9 +278,9 @@ puncher_serve(struct puncher *p, const struct router_call *call, bool own_relay)
 	int err;
 
 	if (!p->begun || p->initiator || p->err != 0)
-		return stats_drop(p->room->stats, ERR_UNMATCHED);
+		return stats_drop(p->room->core->stats, ERR_UNMATCHED);
 	if ((err = claims_open(&c, p->secret, call->sealed)) != 0)
-		return stats_drop(p->room->stats, err);
+		return stats_drop(p->room->core->stats, err);
 	s->waiting = true;
 	s->ticket = call->ticket;
 	s->client = call->client;

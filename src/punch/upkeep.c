@@ -13,7 +13,7 @@ static void on_event(void *owner, const struct lifetime_result *r);
 static uint64_t
 now_us(const struct upkeep *u)
 {
-	return u->room->world->now_us;
+	return u->room->core->world->now_us;
 }
 
 /* Up to a tenth later: nodes that were started together do not stay in step. */
@@ -22,14 +22,14 @@ arm(struct upkeep *u, uint64_t s)
 {
 	uint64_t us = s * 1000000;
 
-	us += us / 10 * world_below(u->room->world, 1000) / 1000;
-	timer_arm(u->room->timers, &u->timer, now_us(u) + us);
+	us += us / 10 * world_below(u->room->core->world, 1000) / 1000;
+	timer_arm(u->room->core->timers, &u->timer, now_us(u) + us);
 }
 
 static uint32_t
 every_s(const struct upkeep *u)
 {
-	return dht_limits(u->room->d)->lifetime_minutes * 60;
+	return u->room->core->limits->lifetime_minutes * 60;
 }
 
 /* An open node has no mapping to lose. */
@@ -53,7 +53,7 @@ begin(struct upkeep *u)
 	u->measuring = lifetime_start(u->room, sink, &err);
 	if (u->measuring == NULL)
 		return err;
-	u->room->stats->lifetimes++;
+	u->room->core->stats->lifetimes++;
 	u->began_us = now_us(u);
 	return 0;
 }
@@ -118,7 +118,7 @@ upkeep_init(struct upkeep *u, struct punch *p)
 void
 upkeep_fini(struct upkeep *u)
 {
-	timer_disarm(u->room->timers, &u->timer);
+	timer_disarm(u->room->core->timers, &u->timer);
 	if (u->measuring != NULL)
 		lifetime_cancel(u->measuring);
 }

@@ -19,6 +19,7 @@
 #include "records/value.h"
 
 struct records {
+	const struct core *core;
 	struct dht *dht;
 	struct topics topics;
 	struct forwards forwards;
@@ -34,7 +35,7 @@ struct records {
 static inline uint32_t
 records_now_s(const struct records *r)
 {
-	return (uint32_t)(dht_world(r->dht)->now_us / 1000000);
+	return (uint32_t)(r->core->world->now_us / 1000000);
 }
 
 /* Sources are held to their shares: not among ourselves. */

@@ -62,7 +62,7 @@ records_serve(struct records *r, const struct dht_request *rq)
 int
 records_refuse(struct records *r, int err)
 {
-	return stats_drop(dht_stats(r->dht), err);
+	return stats_drop(r->core->stats, err);
 }
 
 int
@@ -88,15 +88,15 @@ static void
 arm(struct records *r, uint32_t seconds)
 {
 	/* Out of memory: what is too old stays, and is not served. */
-	(void)timer_arm(dht_timers(r->dht), &r->ageing,
-	    dht_world(r->dht)->now_us + UINT64_C(1000000) * seconds);
+	(void)timer_arm(r->core->timers, &r->ageing,
+	    r->core->world->now_us + UINT64_C(1000000) * seconds);
 }
 
 void
 records_age(struct records *r)
 {
 	if (!timer_armed(&r->ageing))
-		arm(r, dht_limits(r->dht)->record_seconds);
+		arm(r, r->core->limits->record_seconds);
 }
 
 static void
@@ -121,15 +121,16 @@ age(struct timer *t)
 /* ---- life ---- */
 
 struct records *
-records_new(struct dht *d)
+records_new(const struct core *core, struct dht *d)
 {
 	struct records *r = calloc(1, sizeof *r);
-	const struct limits *l = dht_limits(d);
-	const struct hash_key *key = dht_hash_key(d);
-	struct stats *st = dht_stats(d);
+	const struct limits *l = core->limits;
+	const struct hash_key *key = &core->hash_key;
+	struct stats *st = core->stats;
 
 	if (r == NULL)
 		return NULL;
+	r->core = core;
 	r->dht = d;
 	r->ageing.fire = age;
 	topics_init(&r->topics, l, key, st);
@@ -146,7 +147,7 @@ records_free(struct records *r)
 {
 	if (r == NULL)
 		return;
-	timer_disarm(dht_timers(r->dht), &r->ageing);
+	timer_disarm(r->core->timers, &r->ageing);
 	topics_fini(&r->topics);
 	forwards_fini(&r->forwards);
 	pinned_fini(&r->pinned);
@@ -159,7 +160,7 @@ records_free(struct records *r)
 void
 records_limits_changed(struct records *r)
 {
-	const struct limits *l = dht_limits(r->dht);
+	const struct limits *l = r->core->limits;
 
 	topics_set_limits(&r->topics, l);
 	forwards_set_limits(&r->forwards, l);
@@ -256,6 +257,6 @@ records_pinned(const struct records *r, const uint8_t *target)
 void
 records_held_topic(struct records *r, const uint8_t *topic, struct pick *out)
 {
-	topics_pick(&r->topics, dht_world(r->dht), records_shares(r),
+	topics_pick(&r->topics, r->core->world, records_shares(r),
 	    records_now_s(r), topic, out);
 }

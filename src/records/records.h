@@ -16,14 +16,15 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/core.h"
 #include "dht/dht.h"
 #include "records/record.h"
 #include "records/topic.h"
 
 struct records;
 
-/* Borrows the dht, which must outlive it. NULL if memory is short. */
-struct records *records_new(struct dht *d);
+/* Borrows both, which must outlive it. NULL if memory is short. */
+struct records *records_new(const struct core *core, struct dht *d);
 void records_free(struct records *r);
 
 /*
@@ -77,7 +78,8 @@ struct records_status {
 
 void records_status(const struct records *r, struct records_status *out);
 
-/* After dht_set_limits(): what is above its new limit goes, oldest first. */
+/* After the limits of the core have changed: what is above its new limit goes,
+ * oldest first. */
 void records_limits_changed(struct records *r);
 
 #endif

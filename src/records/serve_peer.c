@@ -23,7 +23,7 @@ serve_lookup(struct records *r, const struct dht_request *rq)
 	struct bytes value = no_value;
 	struct pick pick;
 
-	topics_pick(&r->topics, dht_world(r->dht), records_shares(r), now_s,
+	topics_pick(&r->topics, r->core->world, records_shares(r), now_s,
 	    rq->m.target, &pick);
 	if (pick.len < LOOKUP_PEERS_MAX &&
 	    records_held_peer(r, rq->m.target, &pick.peers[pick.len]))
@@ -73,8 +73,7 @@ store(struct records *r, const struct writer *w, const uint8_t *target,
 		topics_del(&r->topics, target, p->key);
 	} else {
 		err = topics_add(&r->topics, w, target, p);
-		topics_bump(
-		    &r->topics, target, bump, dht_world(r->dht)->unix_ms);
+		topics_bump(&r->topics, target, bump, r->core->world->unix_ms);
 	}
 	records_age(r);
 	return err;
@@ -104,7 +103,7 @@ renew(struct records *r, const struct dht_request *rq, const uint8_t *shown)
 		err = refreshes_set(&r->refreshes, &w, shown, &rn);
 	if (err != 0)
 		return records_refuse(r, err);
-	dht_stats(r->dht)->refreshed++;
+	r->core->stats->refreshed++;
 	return confirm(r, rq);
 }
 
@@ -140,7 +139,7 @@ serve_announce(struct records *r, const struct dht_request *rq)
 		err = remember_token(r, &w, target, &a);
 	if (err != 0)
 		return records_refuse(r, err);
-	dht_stats(r->dht)->announces++;
+	r->core->stats->announces++;
 	return confirm(r, rq);
 }
 
@@ -160,6 +159,6 @@ serve_unannounce(struct records *r, const struct dht_request *rq)
 	if (is_self(target, a.peer.key))
 		forwards_del(&r->forwards, records_now_s(r), target);
 	topics_del(&r->topics, target, a.peer.key);
-	dht_stats(r->dht)->unannounces++;
+	r->core->stats->unannounces++;
 	return confirm(r, rq);
 }

@@ -31,7 +31,7 @@ store(struct records *r, struct values *v, const struct dht_request *rq,
 	if (err != 0)
 		return records_refuse(r, err);
 	records_age(r);
-	dht_stats(r->dht)->values_stored++;
+	r->core->stats->values_stored++;
 	return records_reply(r, rq, (struct bytes){0});
 }
 

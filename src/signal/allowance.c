@@ -17,9 +17,9 @@ struct cell {
 };
 
 void
-allowance_init(struct allowance *a, const struct dht *d, uint32_t max)
+allowance_init(struct allowance *a, const struct core *core, uint32_t max)
 {
-	a->d = d;
+	a->core = core;
 	a->hand = 1;
 	pool_init(&a->pool, sizeof(struct cell), max);
 	index_init(&a->index, &a->pool, offsetof(struct cell, link));
@@ -41,7 +41,7 @@ allowance_fini(struct allowance *a)
 static uint32_t
 now_ms(const struct allowance *a)
 {
-	return (uint32_t)(dht_world(a->d)->now_us / 1000);
+	return (uint32_t)(a->core->world->now_us / 1000);
 }
 
 /*
@@ -101,7 +101,7 @@ allowance_of(struct allowance *a, const struct addr *from,
     const struct allowance_rate *r)
 {
 	uint64_t key = addr_prefix_key(from);
-	uint32_t hash = hash_u64(dht_hash_key(a->d), key);
+	uint32_t hash = hash_u64(&a->core->hash_key, key);
 	uint32_t at = index_first(&a->index, hash);
 
 	for (; at != 0; at = index_next(&a->index, at)) {

@@ -5,7 +5,7 @@
  * A bucket for each /24 that asks, in a bounded table. A bucket that has
  * filled up again says no more than a new one does, so only those make room;
  * while there are none, newcomers are refused. What is counted, bytes or work,
- * is the owner's to say. Knows no message. Uses: base, dht.
+ * is the owner's to say. Knows no message. Uses: base.
  */
 #ifndef SIGNAL_ALLOWANCE_H
 #define SIGNAL_ALLOWANCE_H
@@ -13,10 +13,10 @@
 #include "base/addr.h"
 #include "base/bucket.h"
 #include "base/pool.h"
-#include "dht/dht.h"
+#include "base/core.h"
 
 struct allowance {
-	const struct dht *d;
+	const struct core *core;
 	struct pool pool;
 	struct index index;
 	uint32_t hand; /* the cell to look at next for one that is full */
@@ -28,7 +28,7 @@ struct allowance_rate {
 };
 
 /* At most so many buckets; fewer only as they fill up again. */
-void allowance_init(struct allowance *a, const struct dht *d, uint32_t max);
+void allowance_init(struct allowance *a, const struct core *core, uint32_t max);
 void allowance_set_max(struct allowance *a, uint32_t max);
 void allowance_fini(struct allowance *a);
 

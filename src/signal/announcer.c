@@ -62,6 +62,7 @@ struct announced {
 LIST_HEAD(announced_list, announced);
 
 struct announcer {
+	const struct core *core;
 	struct dht *dht;
 	struct keepalive keepalive;
 	struct announced_list keys;
@@ -70,13 +71,13 @@ struct announcer {
 static uint64_t
 now_us(const struct announced *k)
 {
-	return dht_world(k->a->dht)->now_us;
+	return k->a->core->world->now_us;
 }
 
 static void
 arm(struct announced *k, uint64_t us)
 {
-	timer_arm(dht_timers(k->a->dht), &k->timer, now_us(k) + us);
+	timer_arm(k->a->core->timers, &k->timer, now_us(k) + us);
 }
 
 /* ---- who has let us down ---- */
@@ -124,7 +125,7 @@ conclude(struct announced *k)
 
 	if (!k->deleted || k->withdrawing > 0)
 		return;
-	timer_disarm(dht_timers(k->a->dht), &k->timer);
+	timer_disarm(k->a->core->timers, &k->timer);
 	LIST_REMOVE(k, link);
 	free(k);
 	sink.ended(sink.owner);
@@ -212,7 +213,7 @@ pause_us(const struct announced *k)
 	    us > (uint64_t)RETRY_US << (k->failures - 1))
 		us = (uint64_t)RETRY_US << (k->failures - 1);
 	/* Up to a tenth earlier, so that nodes do not stay in step. */
-	return us - us / 10 * world_below(dht_world(k->a->dht), 1000) / 1000;
+	return us - us / 10 * world_below(k->a->core->world, 1000) / 1000;
 }
 
 /* Tells of a change of nodes, or of a reason that is new. */
@@ -381,7 +382,7 @@ on_lost(void *owner, const struct addr *relay)
 /* ---- life ---- */
 
 struct announcer *
-announcer_new(struct dht *d)
+announcer_new(const struct core *core, struct dht *d)
 {
 	struct announcer *a = calloc(1, sizeof *a);
 	struct keepalive_sink sink = {
@@ -389,9 +390,10 @@ announcer_new(struct dht *d)
 
 	if (a == NULL)
 		return NULL;
+	a->core = core;
 	a->dht = d;
 	LIST_INIT(&a->keys);
-	keepalive_init(&a->keepalive, d, sink);
+	keepalive_init(&a->keepalive, core, d, sink);
 	return a;
 }
 
@@ -404,7 +406,7 @@ announcer_free(struct announcer *a)
 		return;
 	keepalive_fini(&a->keepalive);
 	while ((k = LIST_FIRST(&a->keys)) != NULL) {
-		timer_disarm(dht_timers(a->dht), &k->timer);
+		timer_disarm(a->core->timers, &k->timer);
 		LIST_REMOVE(k, link);
 		free(k);
 	}
@@ -425,7 +427,7 @@ announcer_add(struct announcer *a, const struct key_pair *keys,
 	k->sink = sink;
 	k->timer.fire = on_due;
 	key_target(k->target, keys->public_key);
-	if (timer_arm(dht_timers(a->dht), &k->timer, now_us(k)) != 0) {
+	if (timer_arm(a->core->timers, &k->timer, now_us(k)) != 0) {
 		free(k);
 		*out = NULL;
 		return ERR_MEMORY;
@@ -455,7 +457,7 @@ announcer_del(struct announced *k)
 	if (k->withdrawing == 0)
 		arm(k, 0);
 	else
-		timer_disarm(dht_timers(k->a->dht), &k->timer);
+		timer_disarm(k->a->core->timers, &k->timer);
 }
 
 void

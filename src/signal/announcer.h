@@ -11,6 +11,7 @@
 #ifndef SIGNAL_ANNOUNCER_H
 #define SIGNAL_ANNOUNCER_H
 
+#include "base/core.h"
 #include "crypto/keys.h"
 #include "dht/dht.h"
 #include "signal/relayset.h"
@@ -27,8 +28,8 @@ struct announcer_sink {
 	void *owner;
 };
 
-/* Borrows the dht, which must outlive it. NULL if memory is short. */
-struct announcer *announcer_new(struct dht *d);
+/* Borrows both, which must outlive it. NULL if memory is short. */
+struct announcer *announcer_new(const struct core *core, struct dht *d);
 
 /* After dht_end(). Keys that are left go without a word. */
 void announcer_free(struct announcer *a);

@@ -30,8 +30,10 @@ struct kept {
 static void on_due(struct timer *t);
 
 void
-keepalive_init(struct keepalive *k, struct dht *d, struct keepalive_sink sink)
+keepalive_init(struct keepalive *k, const struct core *core, struct dht *d,
+    struct keepalive_sink sink)
 {
+	k->core = core;
 	k->dht = d;
 	k->sink = sink;
 	k->turn = 0;
@@ -41,7 +43,7 @@ keepalive_init(struct keepalive *k, struct dht *d, struct keepalive_sink sink)
 static void
 kept_free(struct kept *r)
 {
-	timer_disarm(dht_timers(r->k->dht), &r->timer);
+	timer_disarm(r->k->core->timers, &r->timer);
 	LIST_REMOVE(r, link);
 	free(r);
 }
@@ -91,10 +93,10 @@ pace_us(const struct keepalive *k)
 static void
 arm(struct kept *r, uint64_t us)
 {
-	struct dht *d = r->k->dht;
+	const struct core *core = r->k->core;
 
 	/* Out of memory: the announcer's own pace finds another relay. */
-	(void)timer_arm(dht_timers(d), &r->timer, dht_world(d)->now_us + us);
+	(void)timer_arm(core->timers, &r->timer, core->world->now_us + us);
 }
 
 /* A slow pace is kept in turns: one of a few soon notices what has changed. */
@@ -129,7 +131,7 @@ compare(struct kept *r, const struct dht_answer *a)
 	if (addr_usable(us) && r->us.family != ADDR_NONE &&
 	    r->sock == a->sock && !addr_equal(&r->us, us))
 		mapping_changed(dht_mapping(d), addr_same_host(&r->us, us),
-		    dht_world(d)->now_us);
+		    r->k->core->world->now_us);
 	r->us = *us;
 	r->sock = a->sock;
 }
@@ -214,7 +216,7 @@ keepalive_let_go(struct keepalive *k, const struct addr *relay)
 
 	if (r == NULL || r->users == 0 || --r->users > 0)
 		return;
-	timer_disarm(dht_timers(k->dht), &r->timer);
+	timer_disarm(k->core->timers, &r->timer);
 	if (r->request == NULL)
 		kept_free(r);
 }

@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 
 #include "base/addr.h"
+#include "base/core.h"
 #include "dht/dht.h"
 
 struct keepalive_sink {
@@ -29,15 +30,16 @@ struct keepalive_sink {
 LIST_HEAD(kept_list, kept);
 
 struct keepalive {
+	const struct core *core;
 	struct dht *dht;
 	struct keepalive_sink sink;
 	struct kept_list kept;
 	uint32_t turn; /* within the pace, of who is chosen next */
 };
 
-/* Borrows the dht. Both calls of the sink may hold and let go. */
-void keepalive_init(
-    struct keepalive *k, struct dht *d, struct keepalive_sink sink);
+/* Borrows the core and the dht. Both calls of the sink may hold and let go. */
+void keepalive_init(struct keepalive *k, const struct core *core, struct dht *d,
+    struct keepalive_sink sink);
 void keepalive_fini(struct keepalive *k);
 
 /*

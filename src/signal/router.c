@@ -24,6 +24,7 @@ enum {
 };
 
 struct router {
+	const struct core *core;
 	struct dht *d;
 	struct records *r;
 	struct allowance budgets;
@@ -45,22 +46,23 @@ struct hop {
 };
 
 struct router *
-router_new(struct dht *d, struct records *r)
+router_new(const struct core *core, struct dht *d, struct records *r)
 {
 	struct router *rt = calloc(1, sizeof *rt);
 
 	if (rt == NULL)
 		return NULL;
+	rt->core = core;
 	rt->d = d;
 	rt->r = r;
-	allowance_init(&rt->budgets, d, dht_limits(d)->forward_hosts);
+	allowance_init(&rt->budgets, core, core->limits->forward_hosts);
 	return rt;
 }
 
 void
 router_limits_changed(struct router *rt)
 {
-	allowance_set_max(&rt->budgets, dht_limits(rt->d)->forward_hosts);
+	allowance_set_max(&rt->budgets, rt->core->limits->forward_hosts);
 }
 
 void
@@ -75,13 +77,13 @@ router_free(struct router *rt)
 static int
 drop(struct router *rt, int err)
 {
-	return stats_drop(dht_stats(rt->d), err);
+	return stats_drop(rt->core->stats, err);
 }
 
 static int
 refuse(struct router *rt, int err)
 {
-	dht_stats(rt->d)->forward_refused++;
+	rt->core->stats->forward_refused++;
 	return drop(rt, err);
 }
 
@@ -110,7 +112,7 @@ static bool
 spend(struct router *rt, const struct addr *from, const struct hop *hop,
     size_t len)
 {
-	const struct limits *l = dht_limits(rt->d);
+	const struct limits *l = rt->core->limits;
 	struct allowance_rate rate = {l->forward_burst, l->forward_rate};
 	size_t cost = hop->server ? len / SERVER_SHARE : len;
 	struct bucket *source;
@@ -144,7 +146,7 @@ pass(struct router *rt, const struct dht_request *rq, const struct hop *hop,
 		return refuse(rt, ERR_BUDGET);
 	err = deliver(rt, rq, hop, value);
 	if (err == 0)
-		dht_stats(rt->d)->forwarded++;
+		rt->core->stats->forwarded++;
 	return err;
 }
 

@@ -14,16 +14,18 @@
 #ifndef SIGNAL_ROUTER_H
 #define SIGNAL_ROUTER_H
 
+#include "base/core.h"
 #include "dht/dht.h"
 #include "records/records.h"
 
 struct router;
 
-/* Borrows both, which must outlive it. NULL if memory is short. */
-struct router *router_new(struct dht *d, struct records *r);
+/* Borrows all three, which must outlive it. NULL if memory is short. */
+struct router *router_new(
+    const struct core *core, struct dht *d, struct records *r);
 void router_free(struct router *rt);
 
-/* After dht_set_limits(). */
+/* After the limits of the core have changed. */
 void router_limits_changed(struct router *rt);
 
 /* All that an answer needs, copied: it may be given at any later time. */

@@ -47,18 +47,17 @@ udx_cools(struct udx_stream *s)
 }
 
 struct udx *
-udx_new(struct world *w, struct timers *ts, struct stats *st,
-    const struct limits *l, const struct hash_key *key)
+udx_new(const struct core *core)
 {
 	struct udx *u = calloc(1, sizeof *u);
 
 	if (u == NULL)
 		return NULL;
-	u->world = w;
-	u->timers = ts;
-	u->stats = st;
-	u->limits = l;
-	u->key = key;
+	u->world = core->world;
+	u->timers = core->timers;
+	u->stats = core->stats;
+	u->limits = core->limits;
+	u->key = &core->hash_key;
 	TAILQ_INIT(&u->all);
 	TAILQ_INIT(&u->told);
 	TAILQ_INIT(&u->warm);

@@ -20,12 +20,8 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/hash.h"
-#include "base/limits.h"
-#include "base/stats.h"
-#include "base/timer.h"
+#include "base/core.h"
 #include "base/wire.h"
-#include "base/world.h"
 
 struct udx;
 struct udx_stream;
@@ -39,9 +35,9 @@ enum {
 	UDX_SPACE_MIN = 1024, /* less free room than this counts as none */
 };
 
-/* All are borrowed for its life. NULL if memory is short. */
-struct udx *udx_new(struct world *w, struct timers *ts, struct stats *st,
-    const struct limits *l, const struct hash_key *key);
+/* Borrows the core and what it points to for its life. NULL if memory is short.
+ */
+struct udx *udx_new(const struct core *core);
 
 /* Frees its streams too, telling their peers (DESTROY) where possible. */
 void udx_free(struct udx *u);

@@ -29,7 +29,7 @@ static struct {
 	struct timers timers;
 	struct stats stats;
 	struct limits limits;
-	struct hash_key key;
+	struct core core;
 	struct event *timer, *input, *every, *pulse, *idle, *resume, *time;
 	uint64_t armed_us; /* of timer */
 	uint64_t cpu_ns, rss_before_kib;
@@ -278,7 +278,13 @@ open_world(void)
 	    "the world");
 	timers_init(&program.timers);
 	limits_init(&program.limits);
-	randombytes_buf(&program.key, sizeof program.key);
+	program.core = (struct core){
+	    .world = &program.world.world,
+	    .timers = &program.timers,
+	    .stats = &program.stats,
+	    .limits = &program.limits,
+	};
+	randombytes_buf(&program.core.hash_key, sizeof program.core.hash_key);
 	program.timer = evtimer_new(program.base, on_timer, NULL);
 	program.input = event_new(
 	    program.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, NULL);
@@ -304,8 +310,7 @@ open_flows(void)
 	    .open = (uint32_t)o->streams,
 	    .result = {.who = "ours", .good = true},
 	};
-	all->udx = udx_new(all->world, all->timers, &program.stats,
-	    &program.limits, &program.key);
+	all->udx = udx_new(&program.core);
 	program.flows = calloc(o->streams, sizeof *program.flows);
 	if (all->udx == NULL || program.flows == NULL)
 		must(ERR_MEMORY, "udx");

@@ -103,7 +103,7 @@ drive_init(struct drive *d, const struct drive_config *c)
 	nc.dht.role = c->role;
 	nc.dht.private_network = c->private_network;
 	nc.dht.port_first = nc.dht.port_last = DRIVE_PORT;
-	nc.dht.limits = c->limits;
+	nc.limits = c->limits;
 	if (c->role == DHT_BOOTSTRAP)
 		nc.dht.public_address = drive_self(d);
 	if (c->names) {

@@ -56,6 +56,7 @@ struct lab {
 	struct timers ts;
 	struct stats st;
 	struct limits limits;
+	struct core core;
 	struct udx *udx;
 	struct server servers[SERVERS_MAX];
 	unsigned servers_len;
@@ -446,7 +447,6 @@ static void
 lab_init(struct lab *l)
 {
 	static const uint8_t seeds[2][KEY_SEED_LEN] = {{1}, {2}};
-	static const struct hash_key key = {{3}};
 	struct addr any = {.family = ADDR_V4}, bound;
 	struct node_config c;
 
@@ -456,10 +456,10 @@ lab_init(struct lab *l)
 	key_pair_from_seed(&l->key, seeds[1]);
 	node_config_init(&c);
 	c.identity = &l->own;
-	c.dht.limits.connections = CONNS_MAX / 2;
-	c.dht.limits.dials = CONNS_MAX / 4;
-	c.dht.limits.attempts = 4;
-	c.dht.limits.remembered = 2;
+	c.limits.connections = CONNS_MAX / 2;
+	c.limits.dials = CONNS_MAX / 4;
+	c.limits.attempts = 4;
+	c.limits.remembered = 2;
 	l->n = node_new(&l->fw.w, &c);
 	MUST(l->n != NULL && node_start(l->n) == 0);
 	for (unsigned i = 0; i < NODES; i++) {
@@ -473,8 +473,15 @@ lab_init(struct lab *l)
 	}
 	timers_init(&l->ts);
 	limits_init(&l->limits);
+	l->core = (struct core){
+	    .world = &l->sw.w,
+	    .timers = &l->ts,
+	    .stats = &l->st,
+	    .limits = &l->limits,
+	    .hash_key = {{3}},
+	};
 	MUST(l->sw.w.ops->open(&l->sw.w, &any, &bound) == 0);
-	l->udx = udx_new(&l->sw.w, &l->ts, &l->st, &l->limits, &key);
+	l->udx = udx_new(&l->core);
 	MUST(l->udx != NULL);
 	settle(l);
 }

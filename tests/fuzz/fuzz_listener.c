@@ -28,6 +28,8 @@ struct script {
 	struct fake_world fw;
 	struct timers ts;
 	struct stats st;
+	struct limits limits;
+	struct core core;
 	struct dht *d;
 	struct records *r;
 	struct router *rt;
@@ -106,22 +108,28 @@ make_rooms(struct script *s, uint8_t how)
 	struct peers_base b;
 
 	dht_config_init(&c);
+	limits_init(&s->limits);
+	s->core = (struct core){
+	    .world = &s->fw.w,
+	    .timers = &s->ts,
+	    .stats = &s->st,
+	    .limits = &s->limits,
+	};
 	c.role = how & 1 ? DHT_BOOTSTRAP : DHT_AUTO;
 	c.private_network = how & 2;
 	c.public_address = addr_v4(30, 0, 0, 1, PORT);
 	c.port_first = c.port_last = PORT;
-	c.limits.half_open = 3;
-	c.limits.half_open_prefix = 2;
-	c.limits.handshakes = 5;
-	c.limits.connections = 6;
-	c.limits.handshake_burst = how & 4 ? 4 : 64;
-	s->d = dht_new(&s->fw.w, &s->ts, &s->st, &c);
+	s->limits.half_open = 3;
+	s->limits.half_open_prefix = 2;
+	s->limits.handshakes = 5;
+	s->limits.connections = 6;
+	s->limits.handshake_burst = how & 4 ? 4 : 64;
+	s->d = dht_new(&s->core, &c);
 	MUST(s->d != NULL && dht_start(s->d) == 0);
-	s->r = records_new(s->d);
-	s->rt = router_new(s->d, s->r);
-	s->udx = udx_new(
-	    &s->fw.w, &s->ts, &s->st, dht_limits(s->d), dht_hash_key(s->d));
-	s->punch = punch_new(s->d, s->rt);
+	s->r = records_new(&s->core, s->d);
+	s->rt = router_new(&s->core, s->d, s->r);
+	s->udx = udx_new(&s->core);
+	s->punch = punch_new(&s->core, s->d, s->rt);
 	MUST(s->r != NULL && s->rt != NULL && s->udx != NULL);
 	MUST(s->punch != NULL);
 	b = (struct peers_base){.dht = s->d,
@@ -130,7 +138,7 @@ make_rooms(struct script *s, uint8_t how)
 	    .udx = s->udx,
 	    .punch = s->punch,
 	    .local = &s->local};
-	s->peers = peers_new(&b);
+	s->peers = peers_new(&s->core, &b);
 	MUST(s->peers != NULL);
 }
 
@@ -165,7 +173,7 @@ static void
 check(struct script *s)
 {
 	const struct listeners *ls = s->peers->listeners;
-	const struct limits *l = dht_limits(s->d);
+	const struct limits *l = &s->limits;
 	uint32_t half_open = count(&ls->half_open), done = count(&ls->done);
 	struct peer_event e;
 

@@ -24,6 +24,8 @@ struct lab {
 	struct fake_world fw;
 	struct timers ts;
 	struct stats st;
+	struct limits limits;
+	struct core core;
 	struct dht *d;
 	struct records *r;
 	struct router *rt;
@@ -219,11 +221,18 @@ begin(struct lab *l)
 	fake_init(&l->fw, 1);
 	timers_init(&l->ts);
 	dht_config_init(&c);
-	l->d = dht_new(&l->fw.w, &l->ts, &l->st, &c);
+	limits_init(&l->limits);
+	l->core = (struct core){
+	    .world = &l->fw.w,
+	    .timers = &l->ts,
+	    .stats = &l->st,
+	    .limits = &l->limits,
+	};
+	l->d = dht_new(&l->core, &c);
 	MUST(l->d != NULL && dht_start(l->d) == 0);
-	l->r = records_new(l->d);
-	l->rt = router_new(l->d, l->r);
-	l->punch = punch_new(l->d, l->rt);
+	l->r = records_new(&l->core, l->d);
+	l->rt = router_new(&l->core, l->d, l->r);
+	l->punch = punch_new(&l->core, l->d, l->rt);
 	MUST(l->punch != NULL);
 	for (unsigned i = 0; i < PUNCH_RELAYS_MAX; i++)
 		peer.relays[i].relay = peer.relays[i].peer =

@@ -232,7 +232,7 @@ check_step(struct host *h)
 static void
 check_limits(struct host *h)
 {
-	const struct limits *l = dht_limits(node_dht(h->node));
+	const struct limits *l = node_limits(h->node);
 	struct node_status st;
 
 	node_status(h->node, &st);

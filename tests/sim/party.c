@@ -351,10 +351,16 @@ party_new(struct sim *s, struct nat *box)
 	timers_init(&p->timers);
 	limits_init(&p->limits);
 	tell_clock(p);
-	party_random(&p->world, &p->key, sizeof p->key);
+	p->core = (struct core){
+	    .world = &p->world,
+	    .timers = &p->timers,
+	    .stats = &p->stats,
+	    .limits = &p->limits,
+	};
+	party_random(&p->world, &p->core.hash_key, sizeof p->core.hash_key);
 	for (int i = 0; i < PARTY_SOCKS; i++)
 		party_open(&p->world, NULL, &bound);
-	p->udx = udx_new(&p->world, &p->timers, &p->stats, &p->limits, &p->key);
+	p->udx = udx_new(&p->core);
 	if (p->udx == NULL)
 		sim_broken(s, "no memory for streams");
 	return p;

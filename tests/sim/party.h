@@ -53,7 +53,7 @@ struct party {
 	struct timers timers;
 	struct stats stats;
 	struct limits limits;
-	struct hash_key key;
+	struct core core;
 	struct udx *udx;
 	struct talk *talks;
 	struct dgram_meta meta; /* of the burst being written */

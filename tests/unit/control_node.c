@@ -211,9 +211,9 @@ dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out)
 }
 
 const struct limits *
-dht_limits(const struct dht *d)
+node_limits(const struct node *n)
 {
-	(void)d;
+	(void)n;
 	limits_init(&limits);
 	return &limits;
 }

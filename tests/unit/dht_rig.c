@@ -30,13 +30,26 @@ handle_of(const struct rig *r, bool server)
 }
 
 void
+rig_init_core(struct rig *r)
+{
+	timers_init(&r->ts);
+	limits_init(&r->limits);
+	r->core = (struct core){
+	    .world = &r->fw.w,
+	    .timers = &r->ts,
+	    .stats = &r->st,
+	    .limits = &r->limits,
+	};
+}
+
+void
 rig_init_at(struct rig *r, const struct dht_config *c, const struct addr *at,
     uint64_t seed)
 {
 	*r = (struct rig){.self = *at};
 	fake_init(&r->fw, seed);
-	timers_init(&r->ts);
-	r->d = dht_new(&r->fw.w, &r->ts, &r->st, c);
+	rig_init_core(r);
+	r->d = dht_new(&r->core, c);
 	ck_assert_ptr_nonnull(r->d);
 	ck_assert_int_eq(dht_start(r->d), 0);
 	r->server = handle_of(r, true);

@@ -18,6 +18,8 @@ struct rig {
 	struct fake_world fw;
 	struct timers ts;
 	struct stats st;
+	struct limits limits;
+	struct core core;
 	struct dht *d;
 	struct addr self; /* public address of the server socket */
 	int server, client;
@@ -31,6 +33,9 @@ struct rig {
 
 /* Public, on an exact port, knows nobody; the caller may change it. */
 void rig_config(struct dht_config *c, enum dht_role role);
+
+/* Prepares the context for dht_new(), which the other two call. */
+void rig_init_core(struct rig *r);
 
 /* Makes it and starts it; what it sends at once is still to be taken. */
 void rig_init(struct rig *r, const struct dht_config *c);

@@ -197,10 +197,15 @@ lab_init(struct lab *r, uint64_t seed, int udx_ends)
 		e->got_end = &e->got;
 		timers_init(&e->timers);
 		limits_init(&e->limits);
-		world_random(&e->w, &e->key, sizeof e->key);
+		e->core = (struct core){
+		    .world = &e->w,
+		    .timers = &e->timers,
+		    .stats = &e->stats,
+		    .limits = &e->limits,
+		};
+		world_random(&e->w, &e->core.hash_key, sizeof e->core.hash_key);
 		if (i < udx_ends)
-			e->udx = must(udx_new(
-			    &e->w, &e->timers, &e->stats, &e->limits, &e->key));
+			e->udx = must(udx_new(&e->core));
 	}
 }
 

@@ -53,7 +53,7 @@ struct lab_end {
 	struct timers timers;
 	struct stats stats;
 	struct limits limits;
-	struct hash_key key;
+	struct core core;
 	struct udx *udx; /* or NULL */
 	struct dgram_meta meta;
 	uint8_t room[WORLD_BURST_MAX];

@@ -28,7 +28,6 @@ static void
 server_init(struct rig_server *s)
 {
 	static const uint8_t seed[KEY_SEED_LEN] = {2};
-	static const struct hash_key key = {{3}};
 	struct addr any = {.family = ADDR_V4}, bound;
 
 	key_pair_from_seed(&s->keys, seed);
@@ -42,8 +41,15 @@ server_init(struct rig_server *s)
 	fake_init(&s->world, 99);
 	timers_init(&s->timers);
 	limits_init(&s->limits);
+	s->core = (struct core){
+	    .world = &s->world.w,
+	    .timers = &s->timers,
+	    .stats = &s->stats,
+	    .limits = &s->limits,
+	    .hash_key = {{3}},
+	};
 	ck_assert_int_eq(s->world.w.ops->open(&s->world.w, &any, &bound), 0);
-	s->udx = udx_new(&s->world.w, &s->timers, &s->stats, &s->limits, &key);
+	s->udx = udx_new(&s->core);
 	ck_assert_ptr_nonnull(s->udx);
 }
 

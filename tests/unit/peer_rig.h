@@ -53,6 +53,7 @@ struct rig_server {
 	struct timers timers;
 	struct stats stats;
 	struct limits limits;
+	struct core core;
 	struct udx *udx;
 	struct udx_stream *stream;
 	struct secret *secret, *kept;

@@ -74,7 +74,7 @@ start_side(struct lab *l, struct lab_host *h, const struct lab_box *box,
 		nc.ports = box->ports;
 		h->nat = nat_new(&nc, outer, seed);
 	}
-	h->punch = punch_new(h->n.d, h->n.rt);
+	h->punch = punch_new(&h->n.core, h->n.d, h->n.rt);
 	ck_assert_ptr_nonnull(h->punch);
 }
 

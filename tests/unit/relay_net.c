@@ -23,23 +23,31 @@ relay_config(struct dht_config *c)
 }
 
 void
-relay_init(struct relay_net *n, const struct dht_config *c, const char *address)
+relay_init_limited(struct relay_net *n, const struct dht_config *c,
+    const struct limits *l, const char *address)
 {
 	struct dht_config mine = *c;
 
 	memset(n, 0, sizeof *n);
 	fake_init(&n->fw, 4711);
 	timers_init(&n->ts);
+	n->limits = *l;
+	n->core = (struct core){
+	    .world = &n->fw.w,
+	    .timers = &n->ts,
+	    .stats = &n->st,
+	    .limits = &n->limits,
+	};
 	n->self = relay_addr(address);
 	mine.port_first = mine.port_last = n->self.port;
 	if (mine.role == DHT_BOOTSTRAP)
 		mine.public_address = n->self;
-	n->d = dht_new(&n->fw.w, &n->ts, &n->st, &mine);
+	n->d = dht_new(&n->core, &mine);
 	ck_assert_ptr_nonnull(n->d);
 	ck_assert_int_eq(dht_start(n->d), 0);
-	n->r = records_new(n->d);
+	n->r = records_new(&n->core, n->d);
 	ck_assert_ptr_nonnull(n->r);
-	n->rt = router_new(n->d, n->r);
+	n->rt = router_new(&n->core, n->d, n->r);
 	ck_assert_ptr_nonnull(n->rt);
 	n->sock = WORLD_NO_SOCK;
 	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
@@ -49,6 +57,15 @@ relay_init(struct relay_net *n, const struct dht_config *c, const char *address)
 	ck_assert_int_ne(n->sock, WORLD_NO_SOCK);
 	relay_pass_ms(n, 0);
 	fake_clear(&n->fw);
+}
+
+void
+relay_init(struct relay_net *n, const struct dht_config *c, const char *address)
+{
+	struct limits l;
+
+	limits_init(&l);
+	relay_init_limited(n, c, &l, address);
 }
 
 void

@@ -18,6 +18,8 @@ struct relay_net {
 	struct fake_world fw;
 	struct timers ts;
 	struct stats st;
+	struct limits limits;
+	struct core core;
 	struct dht *d;
 	struct records *r;
 	struct router *rt;
@@ -30,6 +32,10 @@ struct relay_net {
 /* A relay at this address; role DHT_BOOTSTRAP: persistent at once. */
 void relay_init(
     struct relay_net *n, const struct dht_config *c, const char *address);
+
+/* The same, with these limits; copied. */
+void relay_init_limited(struct relay_net *n, const struct dht_config *c,
+    const struct limits *l, const char *address);
 void relay_fini(struct relay_net *n);
 
 /* The configuration for relay_init(); the caller may change it. */

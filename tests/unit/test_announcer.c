@@ -80,7 +80,7 @@ rig_init(struct rig *g, size_t nodes)
 		memset(seed, i + 1, sizeof seed);
 		key_pair_from_seed(&g->keys[i], seed);
 	}
-	g->a = announcer_new(g->n.d);
+	g->a = announcer_new(&g->n.core, g->n.d);
 	ck_assert_ptr_nonnull(g->a);
 }
 
@@ -415,15 +415,17 @@ START_TEST(refused_requests)
 	struct limits l;
 
 	rig_init(&g, NODES);
-	l = *dht_limits(g.n.d);
+	l = g.n.limits;
 	l.requests = 0;
-	dht_set_limits(g.n.d, &l);
+	g.n.limits = l;
+	dht_limits_changed(g.n.d);
 	rig_add(&g, 0);
 	run(&g, 30000);
 	ck_assert_int_ne(g.err, 0);
 	ck_assert_uint_eq(g.changes, 1);
 	limits_init(&l);
-	dht_set_limits(g.n.d, &l);
+	g.n.limits = l;
+	dht_limits_changed(g.n.d);
 	run(&g, 33000);
 	ck_assert_uint_eq(holders(&g, 0), 3);
 	ck_assert_int_eq(g.err, 0);

@@ -119,7 +119,7 @@ START_TEST(takes_file)
 	ck_assert_uint_eq(dc.bootstrap_len, 5);
 	ck_assert_str_eq(dc.bootstrap[0].name, "a.example");
 	ck_assert_uint_eq(dc.bootstrap[1].port, 2);
-	ck_assert_uint_eq(dc.limits.records, 1000);
+	ck_assert_uint_eq(c.limits.records, 1000);
 	config_fini(&c);
 }
 END_TEST

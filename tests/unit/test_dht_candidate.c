@@ -225,7 +225,8 @@ START_TEST(lowered_limits_hold_at_once)
 	}
 	limits_init(&l);
 	l.candidates = 10;
-	dht_set_limits(r.d, &l);
+	r.limits = l;
+	dht_limits_changed(r.d);
 	for (unsigned i = 50; i < 100; i++) {
 		struct addr a = rig_host(i);
 
@@ -462,7 +463,8 @@ START_TEST(a_check_without_a_request_is_dropped)
 	rig_learn(&r, &a);
 	limits_init(&l);
 	l.requests = 0;
-	dht_set_limits(r.d, &l);
+	r.limits = l;
+	dht_limits_changed(r.d);
 	for (int i = 0; i < 20; i++)
 		candidate_check(r.d, node_of(&a), true);
 	ck_assert_uint_eq(r.d->checking[CHECK_HINT], 0);

@@ -103,7 +103,7 @@ START_TEST(binds_in_the_order_of_the_reference)
 
 	r = (struct rig){0};
 	fake_init(&r.fw, 1);
-	timers_init(&r.ts);
+	rig_init_core(&r);
 	original = r.fw.w.ops;
 	spying = *original;
 	spying.open = spy_open;
@@ -114,7 +114,7 @@ START_TEST(binds_in_the_order_of_the_reference)
 	config.port_last = binds[_i].last;
 	config.port_any = binds[_i].any;
 	tried_len = 0;
-	r.d = dht_new(&r.fw.w, &r.ts, &r.st, &config);
+	r.d = dht_new(&r.core, &config);
 	ck_assert_int_eq(dht_start(r.d), failed ? ERR_ADDRESS_USED : 0);
 	/* Pitfall L4: an exact port is bound or nothing is. */
 	ck_assert_uint_eq(tried_len, json_array_size(ports));
@@ -127,11 +127,11 @@ START_TEST(a_start_that_failed_can_be_freed)
 {
 	r = (struct rig){0};
 	fake_init(&r.fw, 1);
-	timers_init(&r.ts);
+	rig_init_core(&r);
 	/* Sixteen sockets there are: one is left for the server. */
 	for (int h = 1; h < FAKE_SOCKS_MAX; h++)
 		r.fw.socks[h].open = true;
-	r.d = dht_new(&r.fw.w, &r.ts, &r.st, &config);
+	r.d = dht_new(&r.core, &config);
 	ck_assert_int_eq(dht_start(r.d), ERR_SOCKET);
 	for (int h = 1; h < FAKE_SOCKS_MAX; h++)
 		r.fw.socks[h].open = false;
@@ -362,11 +362,11 @@ START_TEST(a_busy_resolver_holds_nothing_up)
 	use_list("one.example:1000", NULL, NULL);
 	r = (struct rig){0};
 	fake_init(&r.fw, 1);
-	timers_init(&r.ts);
+	rig_init_core(&r);
 	ops = *r.fw.w.ops;
 	ops.resolve = busy_resolve;
 	r.fw.w.ops = &ops;
-	r.d = dht_new(&r.fw.w, &r.ts, &r.st, &config);
+	r.d = dht_new(&r.core, &config);
 	ck_assert_int_eq(dht_start(r.d), 0);
 	rig_pass_ms(&r, 1);
 	ck_assert(bootstrapped());

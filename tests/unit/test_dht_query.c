@@ -303,7 +303,7 @@ START_TEST(made_up_nodes_are_bounded)
 	ck_assert_int_eq(told.result.err, 0);
 	ck_assert_uint_eq(told.result.closest_len, RPC_K);
 	/* 20 of each list are looked at, no more than 2048 are remembered. */
-	ck_assert_uint_le(asked, r.d->config.limits.query_candidates * 6);
+	ck_assert_uint_le(asked, r.limits.query_candidates * 6);
 }
 END_TEST
 
@@ -354,7 +354,8 @@ START_TEST(the_limit_of_candidates_is_exact)
 
 	limits_init(&l);
 	l.query_candidates = 100;
-	dht_set_limits(r.d, &l);
+	r.limits = l;
+	dht_limits_changed(r.d);
 	rig_fill_table(&r, 20);
 	start(r.d, &spec);
 	for (int ms = 0; ms < 60000 && told.done == 0; ms += 10) {
@@ -850,7 +851,8 @@ START_TEST(refuses_too_many_at_once)
 
 	limits_init(&l);
 	l.queries = 4;
-	dht_set_limits(r.d, &l);
+	r.limits = l;
+	dht_limits_changed(r.d);
 	rig_fill_table(&r, 5);
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(query_start(r.d, &spec, NULL), 0);
@@ -872,7 +874,8 @@ START_TEST(ends_when_no_request_can_be_made)
 
 	limits_init(&l);
 	l.requests = 64;
-	dht_set_limits(r.d, &l);
+	r.limits = l;
+	dht_limits_changed(r.d);
 	rig_fill_table(&r, 30);
 	for (unsigned i = 0; i < 64; i++) {
 		c.to = rig_host(1000 + i);

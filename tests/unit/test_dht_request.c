@@ -677,7 +677,8 @@ START_TEST(refuses_at_once_or_ends_once)
 	/* Protocol 01 §9.3 and the limit: full is said at once. */
 	limits_init(&l);
 	l.requests = 64;
-	dht_set_limits(r.d, &l);
+	r.limits = l;
+	dht_limits_changed(r.d);
 	for (unsigned i = 0; i < 64; i++)
 		ck_assert_int_eq(dht_call(r.d, &c, done, NULL), 0);
 	ck_assert_int_eq(dht_call(r.d, &c, done, NULL), ERR_BUSY);

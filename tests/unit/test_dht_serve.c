@@ -477,7 +477,8 @@ START_TEST(delayed_pings_obey_lowered_limits)
 	}
 	limits_init(&l);
 	l.delayed_pings = 0;
-	dht_set_limits(r.d, &l);
+	r.limits = l;
+	dht_limits_changed(r.d);
 	for (unsigned i = 100; i < 300; i++) {
 		struct addr a = rig_host(i);
 
@@ -486,7 +487,8 @@ START_TEST(delayed_pings_obey_lowered_limits)
 	ck_assert_uint_eq(r.d->delayed_pool.len, 0);
 	/* Some may wait still when the node ends. */
 	limits_init(&l);
-	dht_set_limits(r.d, &l);
+	r.limits = l;
+	dht_limits_changed(r.d);
 	ck_assert_int_eq(delayed_ping(&peer, 9000), 0);
 }
 END_TEST
@@ -657,8 +659,9 @@ START_TEST(a_spoofed_flood_renews_no_budget)
 	struct fake_sent s;
 
 	rig_config(&c, DHT_BOOTSTRAP);
-	c.limits.sources = 256;
 	rig_init(&r, &c);
+	r.limits.sources = 256;
+	dht_limits_changed(r.d);
 	rig_pass_ms(&r, 1);
 	rig_skip(&r);
 	rig_fill_table(&r, 40);

@@ -937,7 +937,7 @@ END_TEST
 
 START_TEST(dials_are_bounded)
 {
-	struct limits l = *dht_limits(node_dht(rig.node));
+	struct limits l = *node_limits(rig.node);
 	struct node_connect c = {.key = rig.server.keys.public_key};
 	uint32_t conn;
 

@@ -334,9 +334,10 @@ START_TEST(can_be_turned_off)
 	struct limits off;
 
 	init(&boxes[1], 30);
-	off = *dht_limits(l.client.n.d);
+	off = l.client.n.limits;
 	off.lifetime_minutes = 0;
-	dht_set_limits(l.client.n.d, &off);
+	l.client.n.limits = off;
+	dht_limits_changed(l.client.n.d);
 	punch_keep_ready(l.client.punch, true);
 	run_s(2000);
 	ck_assert(!mapping()->known);

@@ -64,9 +64,8 @@ peers_init(struct rig *g)
 {
 	struct peers_base b;
 
-	g->udx = udx_new(&g->n.fw.w, &g->n.ts, &g->n.st, dht_limits(g->n.d),
-	    dht_hash_key(g->n.d));
-	g->punch = punch_new(g->n.d, g->n.rt);
+	g->udx = udx_new(&g->n.core);
+	g->punch = punch_new(&g->n.core, g->n.d, g->n.rt);
 	ck_assert_ptr_nonnull(g->udx);
 	ck_assert_ptr_nonnull(g->punch);
 	b = (struct peers_base){
@@ -78,7 +77,7 @@ peers_init(struct rig *g)
 	    .local = &g->local,
 	    .host6 = {.family = ADDR_V6},
 	};
-	g->peers = peers_new(&b);
+	g->peers = peers_new(&g->n.core, &b);
 	ck_assert_ptr_nonnull(g->peers);
 }
 
@@ -891,7 +890,7 @@ START_TEST(flood_of_one_prefix)
 		if (i % 10000 == 0)
 			relay_pass_ms(&g.n, 100);
 	}
-	ck_assert_uint_le(conns(&g), dht_limits(g.n.d)->half_open_prefix);
+	ck_assert_uint_le(conns(&g), g.n.limits.half_open_prefix);
 	ck_assert_uint_ge(g.n.st.drop[-ERR_BUDGET], 90000);
 	/* Those that were computed have cost memory, the flood has not. */
 	ck_assert_uint_le(alloc_count, 2000);
@@ -909,7 +908,7 @@ START_TEST(nobody_ends_the_handshakes_of_others)
 	uint32_t max;
 
 	rig_init(&g);
-	max = dht_limits(g.n.d)->half_open_prefix;
+	max = g.n.limits.half_open_prefix;
 	assert_gets_in(&g, NULL, "67.0.0.1:5000", 1);
 	for (uint32_t i = 0; i < 2 * max; i++) {
 		char named[ADDR_TEXT_MAX];
@@ -935,10 +934,11 @@ START_TEST(half_open_in_all)
 	struct rig g;
 
 	rig_init(&g);
-	l = *dht_limits(g.n.d);
+	l = g.n.limits;
 	l.half_open = half_open[_i].half_open;
 	l.punchers = half_open[_i].punchers;
-	dht_set_limits(g.n.d, &l);
+	g.n.limits = l;
+	dht_limits_changed(g.n.d);
 	for (uint32_t i = 0; i < 300; i++) {
 		char client[ADDR_TEXT_MAX];
 
@@ -960,13 +960,14 @@ START_TEST(handshakes_follow_their_limit)
 	struct rig g;
 
 	rig_init(&g);
-	l = *dht_limits(g.n.d);
+	l = g.n.limits;
 	for (uint32_t i = 0; i < 120; i++) {
 		char client[ADDR_TEXT_MAX];
 
 		if (i == 60 || i == 100) {
 			l.handshakes = i == 60 ? 16 : 32;
-			dht_set_limits(g.n.d, &l);
+			g.n.limits = l;
+			dht_limits_changed(g.n.d);
 			peers_limits_changed(g.peers);
 			ck_assert_uint_eq(conns(&g), 16);
 		}
@@ -1068,9 +1069,10 @@ START_TEST(limit_of_listeners)
 	uint32_t n;
 
 	rig_init_as(&g, DHT_AUTO, SELF);
-	limits = *dht_limits(g.n.d);
+	limits = g.n.limits;
 	limits.listeners = 3;
-	dht_set_limits(g.n.d, &limits);
+	g.n.limits = limits;
+	dht_limits_changed(g.n.d);
 	for (uint32_t i = 0; i < 4; i++) {
 		seed_keys(&keys[i], 10 + i);
 		l.keys = &keys[i];

@@ -738,14 +738,16 @@ START_TEST(limits_change)
 	}
 	ck_assert_uint_eq(status(&n).records, 40);
 	ck_assert_uint_eq(status(&n).topics, 20);
-	l = *dht_limits(n.d);
+	l = n.limits;
 	l.records = 16;
-	dht_set_limits(n.d, &l);
+	n.limits = l;
+	dht_limits_changed(n.d);
 	records_limits_changed(n.r);
 	ck_assert_uint_eq(status(&n).records, 16);
 	ck_assert_uint_eq(status(&n).topics, 8);
 	l.record_seconds = 60;
-	dht_set_limits(n.d, &l);
+	n.limits = l;
+	dht_limits_changed(n.d);
 	records_limits_changed(n.r);
 	relay_pass_ms(&n, 60000);
 	relay_pass_ms(&n, 1000);

@@ -884,8 +884,8 @@ START_TEST(budget_of_server_lasts)
 	size_t honest = 0;
 
 	relay_config(&c);
-	c.limits.proven_seconds = 10;
 	relay_init(&n, &c, RELAY);
+	n.limits.proven_seconds = 10;
 	relay_announce(&n, &server, SERVER_SEED, target);
 	relay_pass_ms(&n, 20000);
 	for (int i = 0; i < 10; i++) {
@@ -936,8 +936,8 @@ START_TEST(budget_of_server_answers)
 	struct relay_net n;
 
 	relay_config(&c);
-	c.limits.proven_burst = 10000; /* requests are counted elsewhere */
 	relay_init(&n, &c, RELAY);
+	n.limits.proven_burst = 10000; /* requests are counted elsewhere */
 	relay_announce(&n, &server, SERVER_SEED, target);
 	ck_assert_uint_le(answer_clients(&n, "192.0.2.1:1", target), 40000);
 	ck_assert_uint_le(answer_clients(&n, SERVER, other), 40000);
@@ -975,14 +975,16 @@ START_TEST(budget_table_full)
 	struct addr server = relay_addr(SERVER);
 	char from[ADDR_TEXT_MAX];
 	struct dht_config c;
+	struct limits l;
 	struct relay_net n;
 
 	relay_config(&c);
-	c.limits.forward_hosts = _i == 0 ? 16 : 4096;
-	relay_init(&n, &c, RELAY);
+	limits_init(&l);
+	l.forward_hosts = _i == 0 ? 16 : 4096;
+	relay_init_limited(&n, &c, &l, RELAY);
 	/* The same if it is told later. */
-	c.limits.forward_hosts = 16;
-	dht_set_limits(n.d, &c.limits);
+	n.limits.forward_hosts = 16;
+	dht_limits_changed(n.d);
 	router_limits_changed(n.rt);
 	relay_announce(&n, &server, SERVER_SEED, target);
 	for (int i = 0; i < 16; i++) {

@@ -115,7 +115,7 @@ flood(struct sim *s, void *arg)
 
 	for (uint32_t i = 0; i <= s->opt.amount / MINUTE_STEPS; i++)
 		shake(f);
-	l = dht_limits(node_dht(f->victim->node));
+	l = node_limits(f->victim->node);
 	if (conns > f->conns_max)
 		f->conns_max = conns;
 	if (conns > l->half_open + s->calls.open)
@@ -127,7 +127,7 @@ flood(struct sim *s, void *arg)
 static void
 expect_rationed(struct sim *s, struct flooder *f, uint32_t calls)
 {
-	const struct limits *l = dht_limits(node_dht(f->victim->node));
+	const struct limits *l = node_limits(f->victim->node);
 	uint64_t n = node_stats(f->victim->node)->handshakes;
 	uint64_t most = l->handshake_burst + 61ull * l->handshake_rate + calls;
 
