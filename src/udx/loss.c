@@ -208,7 +208,7 @@ timed_out(struct udx_stream *s)
 		return;
 	}
 	udx_tell(s, UDX_EV_STALLED);
-	/* Spec 05 §6: RTO, then twice that each time, also where samples of
+	/* Protocol 05 §6: RTO, then twice that each time, also where samples of
 	 * later packets came between. */
 	if (!s->backed_off || s->rtt.backoff == 0)
 		rtt_back_off(&s->rtt);
