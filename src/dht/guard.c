@@ -132,14 +132,14 @@ guard_source(struct guard *g, struct world *w, const struct addr *a)
 	if (g->pool.len >= g->pool.limit)
 		make_room(g, w);
 	if ((i = pool_get(&g->pool)) == 0)
-		return 0;
+		return GUARD_REFUSED;
 	*source_at(g, i) = (struct source){
 	    .host = host,
 	    .bucket = bucket_full(g->limits->unproven_burst, millis(w)),
 	};
 	if (index_add(&g->index, i, hash_u64(g->key, host)) != 0) {
 		pool_put(&g->pool, i);
-		return 0;
+		return GUARD_REFUSED;
 	}
 	return i;
 }
@@ -169,7 +169,7 @@ guard_prove(struct guard *g, struct world *w, const struct addr *a)
 	uint32_t i = guard_source(g, w, a);
 	struct source *s;
 
-	if (i == 0)
+	if (i == GUARD_REFUSED)
 		return;
 	s = source_at(g, i);
 	if (!is_proven(s, w))

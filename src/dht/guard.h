@@ -20,8 +20,9 @@
 #include "base/pool.h"
 #include "base/world.h"
 
-/* A host without a budget: it may draw what it likes. */
-enum { GUARD_EXEMPT = 0 };
+/* Values of a source that are no budget in the table. */
+#define GUARD_REFUSED UINT32_C(0) /* no budget can be had: send nothing */
+#define GUARD_EXEMPT UINT32_MAX   /* the host needs none: send anything */
 
 struct guard {
 	struct pool pool;
@@ -35,8 +36,9 @@ void guard_init(
     struct guard *g, const struct hash_key *key, const struct limits *l);
 void guard_fini(struct guard *g);
 
-/* The number of the host's budget; 0 if none can be had (then: silence). */
-uint32_t guard_source(struct guard *g, struct world *w, const struct addr *a);
+/* Returns the number of the host's budget, or GUARD_REFUSED; never exempts. */
+__attribute__((warn_unused_result)) uint32_t guard_source(
+    struct guard *g, struct world *w, const struct addr *a);
 
 /* One request of this host: may it be looked at? */
 bool guard_admit(struct guard *g, const struct world *w, uint32_t source);

@@ -10,19 +10,18 @@
 static bool
 spend(struct dht *d, uint32_t source, size_t len)
 {
-	return source == GUARD_EXEMPT ||
+	if (source == GUARD_EXEMPT)
+		return true;
+	return source != GUARD_REFUSED &&
 	       guard_spend(&d->guard, d->world, source, len);
 }
 
 bool
 dht_spend(struct dht *d, const struct addr *to, size_t len)
 {
-	uint32_t source;
-
 	if (dht_is_private(d))
 		return true;
-	source = guard_source(&d->guard, d->world, to);
-	return source != 0 && guard_spend(&d->guard, d->world, source, len);
+	return spend(d, guard_source(&d->guard, d->world, to), len);
 }
 
 /*
@@ -350,13 +349,13 @@ serve_request(struct dht *d, const struct dgram *dg, struct dht_request *rq)
 {
 	int err;
 
-	*rq = (struct dht_request){.dg = *dg};
+	*rq = (struct dht_request){.dg = *dg, .source = GUARD_EXEMPT};
 	err = rpc_request_decode(&rq->m, dg->buf, dg->len);
 	if (err != 0)
 		return stats_drop(d->stats, err);
 	if (!dht_is_private(d)) {
 		rq->source = guard_source(&d->guard, d->world, &dg->from);
-		if (rq->source == 0 ||
+		if (rq->source == GUARD_REFUSED ||
 		    !guard_admit(&d->guard, d->world, rq->source))
 			return stats_drop(d->stats, ERR_BUDGET);
 	}
