@@ -101,39 +101,39 @@ control_listeners(struct control_call *k)
 
 /* What the number of a step of hole punching stands for. */
 static const char *
-punch_name(const struct attempt_step *s)
+punch_name(const struct dial_step *s)
 {
 	static const char *const verdicts[] = {
 	    "peer-unknown", "peer-open", "peer-consistent", "peer-random"};
 	static const char *const probes[] = {
 	    "probes-none", "probes-steady", "probes-spray", "probes-fan"};
 
-	return (s->kind == ATTEMPT_VERDICT ? verdicts : probes)[s->number & 3];
+	return (s->kind == DIAL_STEP_NAT_TYPE ? verdicts : probes)[s->number & 3];
 }
 
 static const char *
-step_name(const struct attempt_step *s)
+step_name(const struct dial_step *s)
 {
 	static const char *const names[] = {
-	    [ATTEMPT_DIAL] = "dial",
-	    [ATTEMPT_CACHED] = "cached",
-	    [ATTEMPT_FOUND] = "found",
-	    [ATTEMPT_HANDSHAKE] = "handshake",
-	    [ATTEMPT_ANSWER] = "answer",
-	    [ATTEMPT_NO_ANSWER] = "no-answer",
-	    [ATTEMPT_LOOKUP] = "lookup",
-	    [ATTEMPT_TRY] = "try",
-	    [ATTEMPT_PATH_LOST] = "path-lost",
-	    [ATTEMPT_PUNCH] = "punch",
-	    [ATTEMPT_OPEN] = "open",
-	    [ATTEMPT_FAILED] = "failed",
+	    [DIAL_STEP_BEGIN] = "dial",
+	    [DIAL_STEP_CACHED] = "cached",
+	    [DIAL_STEP_FOUND] = "found",
+	    [DIAL_STEP_HANDSHAKE] = "handshake",
+	    [DIAL_STEP_ANSWER] = "answer",
+	    [DIAL_STEP_NO_ANSWER] = "no-answer",
+	    [DIAL_STEP_LOOKUP] = "lookup",
+	    [DIAL_STEP_TRY] = "try",
+	    [DIAL_STEP_PATH_LOST] = "path-lost",
+	    [DIAL_STEP_PUNCH] = "punch",
+	    [DIAL_STEP_OPEN] = "open",
+	    [DIAL_STEP_FAILED] = "failed",
 	};
 
 	return names[s->kind] != NULL ? names[s->kind] : punch_name(s);
 }
 
 static json_t *
-step_of(const struct attempt_step *s)
+step_of(const struct dial_step *s)
 {
 	return json_pack("{s:s, s:I, s:o, s:o, s:s, s:I}", "step", step_name(s),
 	    "at_us", (json_int_t)s->at_us, "path", path_or_null(s->path),

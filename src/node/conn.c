@@ -83,7 +83,7 @@ node_conn_room(struct node *n, uint32_t conn)
 {
 	const struct conn *c = peers_conn(n->peers, conn);
 
-	return c != NULL ? conn_room(c) : 0;
+	return c != NULL ? conn_write_space(c) : 0;
 }
 
 ptrdiff_t
@@ -99,7 +99,7 @@ node_conn_waiting(struct node *n, uint32_t conn)
 {
 	const struct conn *c = peers_conn(n->peers, conn);
 
-	return c != NULL ? conn_waiting(c) : 0;
+	return c != NULL ? conn_unacked(c) : 0;
 }
 
 void
@@ -153,7 +153,7 @@ bool
 node_attempt(const struct node *n, const uint8_t *key, uint32_t i,
     struct node_attempt *out)
 {
-	const struct attempt *a = peers_attempt(n->peers, key, i);
+	const struct dial_record *a = peers_dial_record(n->peers, key, i);
 
 	if (a == NULL)
 		return false;

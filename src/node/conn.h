@@ -18,7 +18,7 @@
 #include "base/addr.h"
 #include "base/wire.h"
 #include "crypto/keys.h"
-#include "peer/attempt.h"
+#include "peer/dial_record.h"
 
 struct node;
 
@@ -130,7 +130,7 @@ struct node_attempt {
 	uint32_t conn;
 	uint64_t age_us;                  /* since it began */
 	int err;                          /* 0: open, or under way */
-	const struct attempt_step *steps; /* borrowed until the next call */
+	const struct dial_step *steps; /* borrowed until the next call */
 	uint32_t steps_len, steps_lost;
 };
 

@@ -81,7 +81,7 @@ struct node {
 	struct router *router;
 	struct punch *punch;
 	struct peers *peers;
-	struct local local;
+	struct local_addrs local;
 	struct netcheck_result netcheck; /* of the last check */
 	uint64_t started_us;
 

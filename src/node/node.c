@@ -194,9 +194,9 @@ node_network_changed(struct node *n)
 void
 node_set_local(struct node *n, const struct addr *local, size_t len)
 {
-	struct local before = n->local;
+	struct local_addrs before = n->local;
 
-	local_set(&n->local, local, len);
+	local_addrs_set(&n->local, local, len);
 	if (before.v6_len != n->local.v6_len ||
 	    memcmp(before.v6, n->local.v6, sizeof before.v6) != 0)
 		peers_local_changed(n->peers);

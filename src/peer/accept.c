@@ -135,7 +135,7 @@ open_puncher(struct session *s, const struct incoming *in)
 		return;
 	sock = conn_punch_open(s->conn);
 	if (!addr_same_host(&in->call.client, &in->call.us) ||
-	    local_neighbours(b->local, b->dht, &in->theirs, &near, 1) == 0)
+	    local_addrs_neighbours(b->local, b->dht, &in->theirs, &near, 1) == 0)
 		s->answer_sock = sock;
 }
 
@@ -160,10 +160,10 @@ take_path(struct session *s, const struct incoming *in)
 	int sock = dht_socket(s->ls->peers->base.dht);
 
 	if (in->call.direct)
-		conn_path(s->conn, CONN_PATH_DIRECT, in->call.ticket.sock,
+		conn_add_path(s->conn, CONN_PATH_DIRECT, in->call.ticket.sock,
 		    &in->call.client);
 	else if (in->theirs.firewall == FIREWALL_OPEN)
-		conn_path(s->conn, CONN_PATH_DIRECT, sock, &in->call.client);
+		conn_add_path(s->conn, CONN_PATH_DIRECT, sock, &in->call.client);
 }
 
 int
@@ -190,7 +190,7 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 	if (err != 0)
 		return err;
 	if (error == SIGNAL_OK)
-		err = conn_shaken(s->conn, &secrets, false, in->theirs.udx_id);
+		err = conn_complete_handshake(s->conn, &secrets, false, in->theirs.udx_id);
 	if (err == 0 && error == SIGNAL_OK) {
 		if (in->theirs.features & PAYLOAD_NATIVE)
 			conn_set_native(s->conn);

@@ -84,11 +84,11 @@ next(struct stirred *s, struct peer_event *out)
 /* ---- life ---- */
 
 void
-conn_note(struct conn *c, const struct attempt_step *step)
+conn_note(struct conn *c, const struct dial_step *step)
 {
 	struct peers *p = c->peers;
 
-	attempts_note(&p->attempts, c->attempt, step, p->core->world->now_us);
+	dial_records_note(&p->attempts, c->attempt, step, p->core->world->now_us);
 }
 
 static bool
@@ -119,7 +119,7 @@ set_up(struct conn *c, const struct conn_spec *spec, int *err)
 	if (*err != 0)
 		udx_stream_free(c->udx);
 	else if (spec->listener == 0)
-		c->attempt = attempts_begin(
+		c->attempt = dial_records_begin(
 		    &p->attempts, c->key, c->number, c->began_us);
 	return *err == 0;
 }
@@ -178,7 +178,7 @@ settle(struct conn *c, int err)
 
 	if (c->state != CONN_OPEN && c->state != CONN_CLOSED)
 		conn_note(c,
-		    &(struct attempt_step){.kind = ATTEMPT_FAILED, .err = err});
+		    &(struct dial_step){.kind = DIAL_STEP_FAILED, .err = err});
 	c->settled = NULL;
 	if (settled != NULL)
 		settled(c->owner, c, err);
@@ -253,7 +253,7 @@ conns_repace(struct peers *p)
 }
 
 int
-conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
+conn_complete_handshake(struct conn *c, const struct noise_secrets *s, bool initiator,
     uint32_t peer_udx_id)
 {
 	struct secret_keys keys = {.initiator = initiator};
@@ -319,7 +319,7 @@ prove(struct conn *c)
 	punch_hold(c->peers->base.punch);
 	c->known = !c->mends;
 	c->peers->core->stats->conns_opened += !c->mends;
-	conn_note_path(c, ATTEMPT_OPEN, &c->paths[c->current]);
+	conn_note_path(c, DIAL_STEP_OPEN, &c->paths[c->current]);
 	conn6_settle(c);
 	conn_messages(c); /* they may have come before the header */
 	tell(c, TELL_OPEN);
@@ -418,7 +418,7 @@ conn_ended(const struct conn *c)
 }
 
 size_t
-conn_room(const struct conn *c)
+conn_write_space(const struct conn *c)
 {
 	return c->state == CONN_OPEN ? secret_room(c->secret) : 0;
 }
@@ -431,7 +431,7 @@ conn_write(struct conn *c, const void *p, size_t len)
 }
 
 uint64_t
-conn_waiting(const struct conn *c)
+conn_unacked(const struct conn *c)
 {
 	struct udx_status st;
 

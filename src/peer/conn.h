@@ -2,7 +2,7 @@
 /*
  * conn.h - one connection: a UDX stream, the secret stream on it, its state.
  *
- *	new ----conn_shaken----> proving ----header verified----> open
+ *	new ----conn_complete_handshake----> proving ----header verified----> open
  *	 |                          |                               |
  *	 +----------- conn_fail, deadline of dialer or listener ----+--> closed
  *
@@ -72,14 +72,14 @@ void conn_set_rtt(struct conn *c, uint64_t rtt_us);
  * now on packets for our stream connect it. 0, ERR_MEMORY, ERR_EXISTS if there
  * was one already, ERR_RESET if the peer has ended the stream in this moment.
  */
-int conn_shaken(struct conn *c, const struct noise_secrets *s, bool initiator,
+int conn_complete_handshake(struct conn *c, const struct noise_secrets *s, bool initiator,
     uint32_t peer_udx_id);
 
 /*
- * Offers a path, after conn_shaken(): our socket, the peer's address. Nothing
+ * Offers a path, after conn_complete_handshake(): our socket, the peer's address. Nothing
  * if the connection is open; one that is offered already is knocked at again.
  */
-void conn_path(
+void conn_add_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to);
 
 /* The peer is of this project, as it says. */
@@ -120,13 +120,13 @@ void conn_consume(struct conn *c, size_t len);
 bool conn_ended(const struct conn *c);
 
 /* Bytes that a write takes now. */
-size_t conn_room(const struct conn *c);
+size_t conn_write_space(const struct conn *c);
 
 /* How many were taken, or ERR_CLOSED, ERR_MEMORY. */
 ptrdiff_t conn_write(struct conn *c, const void *p, size_t len);
 
 /* Bytes that were written and that the peer has not got, for all we know. */
-uint64_t conn_waiting(const struct conn *c);
+uint64_t conn_unacked(const struct conn *c);
 
 /* Our side ends after what was written. */
 void conn_end(struct conn *c);

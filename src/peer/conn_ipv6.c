@@ -85,9 +85,9 @@ peers_has_socket(const struct peers *p, int sock)
 void
 peers_describe(const struct peers *p, struct payload *out)
 {
-	local_describe(p->base.local, p->base.dht, out);
+	local_addrs_describe(p->base.local, p->base.dht, out);
 	if (p->sock6 != WORLD_NO_SOCK)
-		local_describe6(p->base.local, p->port6, out);
+		local_addrs_describe6(p->base.local, p->port6, out);
 }
 
 /* ---- one connection ---- */
@@ -157,7 +157,7 @@ conn6_begin(struct conn *c, const struct payload *theirs)
 		c->v6[c->v6_len++] = *a;
 		udx_allow_source(c->udx, a);
 		path.to = *a;
-		conn_note_path(c, ATTEMPT_TRY, &path);
+		conn_note_path(c, DIAL_STEP_TRY, &path);
 	}
 	c->v6_timer.fire = on_beat;
 	if (c->v6_len > 0)

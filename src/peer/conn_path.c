@@ -84,9 +84,9 @@ conn_paths_fini(struct conn *c)
 
 void
 conn_note_path(
-    struct conn *c, enum attempt_kind kind, const struct conn_path *path)
+    struct conn *c, enum dial_step_kind kind, const struct conn_path *path)
 {
-	conn_note(c, &(struct attempt_step){
+	conn_note(c, &(struct dial_step){
 			 .kind = kind, .path = path->kind, .addr = path->to});
 }
 
@@ -127,7 +127,7 @@ likely_rtt_us(const struct conn *c)
 }
 
 void
-conn_path(
+conn_add_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to)
 {
 	struct conn_path *path = &c->paths[find(c, sock, to)];
@@ -145,7 +145,7 @@ conn_path(
 	if (c->paths_len == CONN_PATHS_MAX)
 		return;
 	*path = (struct conn_path){.kind = kind, .sock = sock, .to = *to};
-	conn_note_path(c, ATTEMPT_TRY, path);
+	conn_note_path(c, DIAL_STEP_TRY, path);
 	up = udx_path_of(c, path);
 	c->paths_len++;
 	if (c->paths_len == 1) {
@@ -179,7 +179,7 @@ conn_source(struct conn *c)
 	struct udx_source s;
 
 	if (is_sought(c) && udx_source(c->udx, &s) && may_use(c, s.sock))
-		conn_path(c, kind_of(c, &s), s.sock, &s.from);
+		conn_add_path(c, kind_of(c, &s), s.sock, &s.from);
 }
 
 /* Moves the stream to the path over which the peer speaks, if it is another. */
@@ -251,8 +251,8 @@ conn_paths_settle(struct conn *c)
 bool
 conn_may_stay(const struct conn *c, int sock)
 {
-	return may_use(c, sock) || socks_last(c->peers, sock) ||
-	       socks_has(c->peers, sock);
+	return may_use(c, sock) || lingering_sockets_last(c->peers, sock) ||
+	       lingering_sockets_has(c->peers, sock);
 }
 
 bool
@@ -271,7 +271,7 @@ keep_sock(struct conn *c, int sock)
 
 	c->sock = peers_has_socket(c->peers, sock) ? WORLD_NO_SOCK : sock;
 	if (before != WORLD_NO_SOCK && before != c->sock)
-		socks_leave(c->peers, before);
+		lingering_sockets_leave(c->peers, before);
 }
 
 bool

@@ -20,9 +20,9 @@ set_punching(struct conn *c, bool on)
 /* ---- events ---- */
 
 static void
-note(struct conn *c, enum attempt_kind kind, const struct punch_event *e)
+note(struct conn *c, enum dial_step_kind kind, const struct punch_event *e)
 {
-	struct attempt_step step = {.kind = kind,
+	struct dial_step step = {.kind = kind,
 	    .path = CONN_PATH_PUNCHED,
 	    .addr = e->addr,
 	    .err = e->err,
@@ -57,7 +57,7 @@ static void
 on_failed(struct conn *c, const struct punch_event *e)
 {
 	set_punching(c, false);
-	note(c, ATTEMPT_PATH_LOST, e);
+	note(c, DIAL_STEP_PATH_LOST, e);
 	c->punch_err = e->err;
 	if (!conn6_hopes(c))
 		conn_punch_hopeless(c);
@@ -70,16 +70,16 @@ on_event(void *owner, const struct punch_event *e)
 
 	switch (e->kind) {
 	case PUNCH_ROUND:
-		note(c, ATTEMPT_PUNCH, e);
+		note(c, DIAL_STEP_PUNCH, e);
 		break;
 	case PUNCH_ANSWER:
-		note(c, ATTEMPT_VERDICT, e);
+		note(c, DIAL_STEP_NAT_TYPE, e);
 		break;
 	case PUNCH_PROBING:
-		note(c, ATTEMPT_PROBES, e);
+		note(c, DIAL_STEP_PROBES, e);
 		break;
 	case PUNCH_CANDIDATE:
-		conn_path(c, CONN_PATH_PUNCHED, e->sock, &e->addr);
+		conn_add_path(c, CONN_PATH_PUNCHED, e->sock, &e->addr);
 		break;
 	case PUNCH_FAILED:
 		on_failed(c, e);
@@ -200,6 +200,6 @@ conn_punch_fini(struct conn *c)
 {
 	conn_punch_settle(c);
 	if (c->sock != WORLD_NO_SOCK && !peers_has_socket(c->peers, c->sock))
-		socks_leave(c->peers, c->sock);
+		lingering_sockets_leave(c->peers, c->sock);
 	c->sock = WORLD_NO_SOCK;
 }

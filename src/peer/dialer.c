@@ -21,7 +21,7 @@
 
 #include "base/err.h"
 #include "dht/query.h"
-#include "peer/answer.h"
+#include "peer/handshake_answer.h"
 #include "peer/dialer.h"
 #include "peer/inside.h"
 #include "records/record.h"
@@ -80,9 +80,9 @@ struct dial {
 };
 
 static void
-note(struct dial *d, enum attempt_kind kind, const struct addr *node, int err)
+note(struct dial *d, enum dial_step_kind kind, const struct addr *node, int err)
 {
-	struct attempt_step step = {.kind = kind, .err = err};
+	struct dial_step step = {.kind = kind, .err = err};
 
 	if (node != NULL)
 		step.addr = *node;
@@ -165,7 +165,7 @@ static void
 take_paths(struct dial *d, struct answer *a)
 {
 	struct peers *p = d->peers;
-	struct addr relays[RELAYS_KEPT];
+	struct addr relays[RELAY_MEMORY_PER_KEY];
 	int err = answer_verdict(a);
 	bool found;
 
@@ -174,15 +174,15 @@ take_paths(struct dial *d, struct answer *a)
 		err = ERR_NOT_FOUND;
 	if (err == 0)
 		err =
-		    conn_shaken(d->conn, &a->secrets, true, a->payload.udx_id);
+		    conn_complete_handshake(d->conn, &a->secrets, true, a->payload.udx_id);
 	if (err == 0) {
 		if (a->payload.features & PAYLOAD_NATIVE)
 			conn_set_native(d->conn);
 		conn_set_rtt(d->conn, a->rtt_us);
 		if (a->payload.features & PAYLOAD_REUSABLE)
 			conn_set_reusable(d->conn);
-		relays_put(&p->relays, d->key, relays,
-		    answer_relays(a, relays, RELAYS_KEPT));
+		relay_memory_put(&p->relays, d->key, relays,
+		    answer_relays(a, relays, RELAY_MEMORY_PER_KEY));
 		found = answer_paths(a, &p->base, d->conn);
 		conn6_begin(d->conn, &a->payload);
 		answer_punch(a, d->target, d->conn);
@@ -205,10 +205,10 @@ take_answer(struct dial *d, const struct dht_answer *reply)
 	int err = answer_read(&a, &d->noise, reply);
 
 	if (err != 0) {
-		note(d, ATTEMPT_NO_ANSWER, &reply->from, err);
+		note(d, DIAL_STEP_NO_ANSWER, &reply->from, err);
 		return false;
 	}
-	note(d, ATTEMPT_ANSWER, &reply->from, 0);
+	note(d, DIAL_STEP_ANSWER, &reply->from, 0);
 	d->answered = true;
 	cancel_tries(d);
 	if (d->walk != NULL)
@@ -237,7 +237,7 @@ on_tried(void *owner, const struct dht_answer *reply)
 	a.from = t->node; /* also of one that has not answered */
 	if (take_answer(d, &a))
 		return;
-	relays_forget(&d->peers->relays, d->key, &t->node);
+	relay_memory_forget(&d->peers->relays, d->key, &t->node);
 	begin_tries(d);
 	check_over(d);
 }
@@ -267,7 +267,7 @@ begin(struct dial *d, struct try *t)
 	if (usual)
 		conn_punch_sent(d->conn, &t->node);
 	d->tries_open++;
-	note(d, ATTEMPT_HANDSHAKE, &t->node, 0);
+	note(d, DIAL_STEP_HANDSHAKE, &t->node, 0);
 	return true;
 }
 
@@ -338,7 +338,7 @@ on_node(void *owner, const struct dht_answer *reply)
 		take_answer(d, reply);
 	} else if (names_peer(d, reply->reply->value)) {
 		d->found = true;
-		note(d, ATTEMPT_FOUND, &reply->from, 0);
+		note(d, DIAL_STEP_FOUND, &reply->from, 0);
 		add_try(d, &reply->from);
 		begin_tries(d);
 	}
@@ -383,7 +383,7 @@ on_walked(void *owner, const struct query_result *r)
 	}
 	if (d->answered)
 		return;
-	note(d, ATTEMPT_LOOKUP, NULL, r->err);
+	note(d, DIAL_STEP_LOOKUP, NULL, r->err);
 	d->walk_err = r->err;
 	d->deaf = r->err == ERR_UNREACHABLE;
 	/* Silence is no news where the message was passed on. */
@@ -450,8 +450,8 @@ static void
 gather_known(struct dial *d, const struct dial_spec *spec)
 {
 	struct peers *p = d->peers;
-	struct addr known[RELAYS_KEPT], server;
-	size_t n = relays_get(&p->relays, d->key, known);
+	struct addr known[RELAY_MEMORY_PER_KEY], server;
+	size_t n = relay_memory_get(&p->relays, d->key, known);
 
 	/* What is to be mended leads nowhere. */
 	if (!spec->mends)
@@ -464,7 +464,7 @@ gather_known(struct dial *d, const struct dial_spec *spec)
 		add_try(d, &known[i]);
 	if (n > 0)
 		conn_note(
-		    d->conn, &(struct attempt_step){.kind = ATTEMPT_CACHED,
+		    d->conn, &(struct dial_step){.kind = DIAL_STEP_CACHED,
 				 .number = (uint32_t)n});
 }
 

@@ -8,8 +8,8 @@
  *	conn_path.c  the ways to its peer, until one is proved
  *	conn_ipv6.c  the socket of IPv6, and the ways by it
  *	conn_punch.c its hole punching, and the sockets that come of it
- *	conn_move.c  open streams whose peer has another address
- *	conn_mend.c  a new path for open streams, by another connection
+ *	conn_migrate.c  open streams whose peer has another address
+ *	conn_redial.c  a new path for open streams, by another connection
  *	socks.c	     sockets of punching that outlive their connections
  *	dialer.c     from a key to a handshake, and the paths that follow
  *	answer.c     what a server's answer says, and which paths follow
@@ -26,12 +26,12 @@
 #include <sys/queue.h>
 
 #include "base/hash.h"
-#include "peer/attempt.h"
+#include "peer/dial_record.h"
 #include "peer/conn.h"
 #include "peer/conn_punch.h"
 #include "peer/peer.h"
-#include "peer/relays.h"
-#include "peer/socks.h"
+#include "peer/relay_memory.h"
+#include "peer/lingering_sockets.h"
 #include "stream/secret.h"
 
 /*
@@ -61,9 +61,9 @@ struct peers {
 	uint16_t port6;
 	uint8_t move_secret[MOVE_SECRET_LEN]; /* of the nonces of moves */
 	struct secret_budget frames;          /* of all connections together */
-	struct socks socks;
-	struct relays relays;
-	struct attempts attempts;
+	struct lingering_sockets lingering;
+	struct relay_memory relays;
+	struct dial_records attempts;
 	uint32_t dials;              /* under way */
 	struct listeners *listeners; /* see session.h */
 };
@@ -167,7 +167,7 @@ void conn_stirred(struct conn *c, unsigned events);
 void conns_repace(struct peers *p);
 
 /* For who asks later how it went; nothing if nobody dialed. */
-void conn_note(struct conn *c, const struct attempt_step *step);
+void conn_note(struct conn *c, const struct dial_step *step);
 
 /* ---- conn_path.c ---- */
 
@@ -175,7 +175,7 @@ void conn_paths_init(struct conn *c);
 void conn_paths_fini(struct conn *c);
 
 void conn_note_path(
-    struct conn *c, enum attempt_kind kind, const struct conn_path *path);
+    struct conn *c, enum dial_step_kind kind, const struct conn_path *path);
 
 /* Somebody spoke from an address that is not the path's: one more path. */
 void conn_source(struct conn *c);
@@ -222,7 +222,7 @@ void conn6_source(struct conn *c);
 /* The peer is proved; after conn_paths_settle(). */
 void conn6_settle(struct conn *c);
 
-/* ---- conn_move.c ---- */
+/* ---- conn_migrate.c ---- */
 
 /* Tells the peer where we are, so that it sends there. */
 void conn_say_here(struct conn *c);
@@ -243,7 +243,7 @@ void conn_messages(struct conn *c);
 /* As if we had moved there: the peer is asked to come, and we follow. */
 void conn_here(struct conn *c, int sock, const struct addr *to);
 
-/* ---- conn_mend.c ---- */
+/* ---- conn_redial.c ---- */
 
 /* Nothing is heard of its peer: looks for a new path to it, if we dialed. */
 void conn_mend(struct conn *c);

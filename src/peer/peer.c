@@ -16,14 +16,14 @@ peers_new(const struct core *core, const struct peers_base *b)
 	p->base = *b;
 	p->sock6 = WORLD_NO_SOCK;
 	TAILQ_INIT(&p->stirred);
-	TAILQ_INIT(&p->socks);
+	TAILQ_INIT(&p->lingering);
 	p->core->world->ops->random(
 	    p->core->world, p->move_secret, sizeof p->move_secret);
 	secret_budget_init(&p->frames, core->limits->frame_bytes);
-	relays_init(&p->relays, core->limits->remembered, &core->hash_key);
+	relay_memory_init(&p->relays, core->limits->remembered, &core->hash_key);
 	p->listeners = listeners_new(p);
 	if (p->listeners == NULL ||
-	    attempts_init(&p->attempts, core->limits->attempts) != 0) {
+	    dial_records_init(&p->attempts, core->limits->attempts) != 0) {
 		peers_free(p);
 		return NULL;
 	}
@@ -38,10 +38,10 @@ peers_free(struct peers *p)
 	while (p->conns != NULL)
 		conn_close(p->conns);
 	listeners_free(p->listeners);
-	socks_fini(p);
+	lingering_sockets_fini(p);
 	peers_close6(p);
-	relays_fini(&p->relays);
-	attempts_fini(&p->attempts);
+	relay_memory_fini(&p->relays);
+	dial_records_fini(&p->attempts);
 	free(p);
 }
 
@@ -51,8 +51,8 @@ peers_limits_changed(struct peers *p)
 	const struct limits *l = p->core->limits;
 
 	p->frames.max = l->frame_bytes;
-	relays_set_max(&p->relays, l->remembered);
-	attempts_set_max(&p->attempts, l->attempts);
+	relay_memory_set_max(&p->relays, l->remembered);
+	dial_records_set_max(&p->attempts, l->attempts);
 	sessions_limits_changed(p->listeners);
 }
 
@@ -117,8 +117,8 @@ peers_poll(struct peers *p, struct peer_event *out)
 	return false;
 }
 
-const struct attempt *
-peers_attempt(const struct peers *p, const uint8_t *key, uint32_t i)
+const struct dial_record *
+peers_dial_record(const struct peers *p, const uint8_t *key, uint32_t i)
 {
-	return attempts_nth(&p->attempts, key, i);
+	return dial_records_nth(&p->attempts, key, i);
 }

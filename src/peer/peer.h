@@ -20,7 +20,7 @@
 #include "base/core.h"
 #include "crypto/keys.h"
 #include "dht/dht.h"
-#include "peer/local.h"
+#include "peer/local_addrs.h"
 #include "punch/punch.h"
 #include "records/records.h"
 #include "signal/router.h"
@@ -28,7 +28,7 @@
 
 struct peers;
 struct conn;
-struct attempt;
+struct dial_record;
 
 /* What the rooms below are; all borrowed for the life of struct peers. */
 struct peers_base {
@@ -37,7 +37,7 @@ struct peers_base {
 	struct router *router;
 	struct udx *udx;
 	struct punch *punch;
-	const struct local *local; /* see peers_local_changed() */
+	const struct local_addrs *local; /* see peers_local_changed() */
 	struct addr host6; /* where streams of IPv6 are bound; none: nowhere */
 };
 
@@ -109,7 +109,7 @@ struct conn *peers_conn(const struct peers *p, uint32_t number);
 struct conn *peers_nth(const struct peers *p, uint32_t i);
 
 /* The i-th attempt for the key (NULL: any), latest first; NULL at the end. */
-const struct attempt *peers_attempt(
+const struct dial_record *peers_dial_record(
     const struct peers *p, const uint8_t *key, uint32_t i);
 
 #endif

@@ -407,7 +407,7 @@ session_serve(struct listener *l, const struct router_call *call)
 		return serve_copy(s, call);
 	if (has_failed(ls, hash))
 		return listener_drop(ls, ERR_SIGNATURE);
-	if (call->direct && !socks_last(ls->peers, call->ticket.sock))
+	if (call->direct && !lingering_sockets_last(ls->peers, call->ticket.sock))
 		return listener_drop(ls, ERR_UNKNOWN);
 	if (!may_compute(l, call))
 		return listener_drop(ls, ERR_BUDGET);

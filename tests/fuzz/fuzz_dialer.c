@@ -320,7 +320,7 @@ speak(struct lab *l)
 	}
 	if (how & 64)
 		secret_write(s->secret, text, sizeof text);
-	if (how & 32) { /* a word about where it is, peer/conn_move.c */
+	if (how & 32) { /* a word about where it is, peer/conn_migrate.c */
 		text[0] = fuzz_next(&l->in) % 4;
 		secret_send_message(s->secret, text, sizeof text);
 		s->at = host(how / 4);

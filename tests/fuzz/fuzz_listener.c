@@ -35,7 +35,7 @@ struct script {
 	struct router *rt;
 	struct udx *udx;
 	struct punch *punch;
-	struct local local;
+	struct local_addrs local;
 	struct peers *peers;
 	uint32_t listeners[KEYS]; /* 0: does not listen */
 	uint32_t ended;           /* listeners that were told to be over */

@@ -461,11 +461,11 @@ bool
 node_attempt(const struct node *n, const uint8_t *key, uint32_t i,
     struct node_attempt *out)
 {
-	static struct attempt_step steps[ATTEMPT_STEPS_MAX];
+	static struct dial_step steps[DIAL_STEPS_MAX];
 
 	(void)key;
 	for (size_t k = 0; k < sizeof steps / sizeof *steps; k++)
-		steps[k] = (struct attempt_step){.kind = ATTEMPT_PATH_LOST,
+		steps[k] = (struct dial_step){.kind = DIAL_STEP_PATH_LOST,
 		    .at_us = UINT32_MAX,
 		    .path = CONN_PATH_RELAYED,
 		    .addr = long_addr,

@@ -295,7 +295,7 @@ START_TEST(a_path_offered_again_is_knocked_at)
 	ck_assert(conn_has_path(c));
 	to = conn_remote(c);
 	before = rig.world.sent_len;
-	conn_path(c, CONN_PATH_PUNCHED, conn_sock(c), &to);
+	conn_add_path(c, CONN_PATH_PUNCHED, conn_sock(c), &to);
 	for (size_t i = before; i < rig.world.sent_len; i++)
 		knocks += addr_equal(&rig.world.sent[i].meta.to, &to) &&
 			  rig.world.sent[i].len == UDX_HEADER_LEN;
@@ -622,7 +622,7 @@ move_server(const struct addr *to)
 	rig.server.alive_len = 1;
 }
 
-/* The words of conn_move.c. */
+/* The words of conn_migrate.c. */
 enum { HERE, CHALLENGE, ECHO, WORD_LEN = 9 };
 
 static void
@@ -971,10 +971,10 @@ START_TEST(explains_itself)
 	ck_assert_int_eq(a.err, 0);
 	for (uint32_t i = 0; i < a.steps_len; i++)
 		seen |= 1U << a.steps[i].kind;
-	ck_assert(seen & 1U << ATTEMPT_DIAL);
-	ck_assert(seen & 1U << ATTEMPT_ANSWER);
-	ck_assert(seen & 1U << ATTEMPT_TRY);
-	ck_assert_int_eq(a.steps[a.steps_len - 1].kind, ATTEMPT_OPEN);
+	ck_assert(seen & 1U << DIAL_STEP_BEGIN);
+	ck_assert(seen & 1U << DIAL_STEP_ANSWER);
+	ck_assert(seen & 1U << DIAL_STEP_TRY);
+	ck_assert_int_eq(a.steps[a.steps_len - 1].kind, DIAL_STEP_OPEN);
 	ck_assert(!node_attempt(rig.node, NULL, 1, &a));
 	ck_assert_uint_eq(node_stats(rig.node)->dials, 1);
 	ck_assert_uint_eq(node_stats(rig.node)->dials_failed, 0);

@@ -31,7 +31,7 @@ struct rig {
 	struct udx *udx;
 	struct punch *punch;
 	struct peers *peers;
-	struct local local;
+	struct local_addrs local;
 	struct key_pair keys; /* that listen */
 	uint8_t target[HASH_LEN];
 	uint32_t listener;
@@ -93,7 +93,7 @@ rig_init_as(struct rig *g, enum dht_role role, const char *self)
 	relay_init(&g->n, &c, self);
 	seed_keys(&g->keys, 2);
 	key_target(g->target, g->keys.public_key);
-	local_set(&g->local, &lan, 1);
+	local_addrs_set(&g->local, &lan, 1);
 	peers_init(g);
 }
 
@@ -725,7 +725,7 @@ START_TEST(probes_a_client_by_ipv6)
 
 	rig_init(&g);
 	ck_assert_int_eq(addr_parse(&own, "[2a01::1]", 0), 0);
-	local_set(&g.local, &own, 1);
+	local_addrs_set(&g.local, &own, 1);
 	peers_local_changed(g.peers);
 	client_init(&c, 1);
 	c.payload.features = _i ? PAYLOAD_NATIVE : 0;
@@ -1147,8 +1147,8 @@ pair_init(struct pair *p, const char *via)
 	deliver(&p->server, via, CLIENT, &c, 1);
 	client_read(&c, &p->server);
 	ck_assert_int_eq(
-	    conn_shaken(p->c, &c.secrets, true, c.answer.udx_id), 0);
-	conn_path(p->c, CONN_PATH_DIRECT, p->client.n.sock, &server);
+	    conn_complete_handshake(p->c, &c.secrets, true, c.answer.udx_id), 0);
+	conn_add_path(p->c, CONN_PATH_DIRECT, p->client.n.sock, &server);
 }
 
 static void

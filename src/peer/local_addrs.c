@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "peer/local.h"
+#include "peer/local_addrs.h"
 
 static bool
 is_of_use(const struct addr *a)
@@ -12,18 +12,18 @@ is_of_use(const struct addr *a)
 }
 
 void
-local_set(struct local *l, const struct addr *a, size_t len)
+local_addrs_set(struct local_addrs *l, const struct addr *a, size_t len)
 {
-	*l = (struct local){.v4_len = 0};
+	*l = (struct local_addrs){.v4_len = 0};
 	for (size_t i = 0; i < len; i++) {
 		struct addr host = a[i];
 
 		host.port = 0;
 		if (!is_of_use(&host))
 			continue;
-		if (host.family == ADDR_V4 && l->v4_len < LOCAL_MAX)
+		if (host.family == ADDR_V4 && l->v4_len < LOCAL_ADDRS_MAX)
 			l->v4[l->v4_len++] = host;
-		else if (host.family == ADDR_V6 && l->v6_len < LOCAL_MAX)
+		else if (host.family == ADDR_V6 && l->v6_len < LOCAL_ADDRS_MAX)
 			l->v6[l->v6_len++] = host;
 	}
 }
@@ -42,7 +42,7 @@ add(struct payload *out, const struct addr *host, uint16_t port)
 }
 
 void
-local_describe(const struct local *l, const struct dht *d, struct payload *out)
+local_addrs_describe(const struct local_addrs *l, const struct dht *d, struct payload *out)
 {
 	const struct addr *open = dht_open_address(d);
 	struct addr loopback = addr_v4(127, 0, 0, 1, 0);
@@ -67,7 +67,7 @@ local_describe(const struct local *l, const struct dht *d, struct payload *out)
 }
 
 void
-local_describe6(const struct local *l, uint16_t port, struct payload *out)
+local_addrs_describe6(const struct local_addrs *l, uint16_t port, struct payload *out)
 {
 	out->addrs6_len = 0;
 	for (uint8_t i = 0; i < l->v6_len && out->addrs6_len < LOCAL_TOLD6;
@@ -99,13 +99,13 @@ alike(const struct payload *ours, const struct addr *a)
 }
 
 size_t
-local_neighbours(const struct local *l, const struct dht *d,
+local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
     const struct payload *theirs, struct addr *out, size_t max)
 {
 	struct payload ours = {0};
 	size_t n = 0;
 
-	local_describe(l, d, &ours);
+	local_addrs_describe(l, d, &ours);
 	for (unsigned want = 5; want-- > 0;)
 		for (uint8_t i = 0; i < theirs->addrs4_len && n < max; i++) {
 			const struct addr *a = &theirs->addrs4[i];

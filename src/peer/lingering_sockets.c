@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "peer/inside.h"
-#include "peer/socks.h"
+#include "peer/lingering_sockets.h"
 
 /* As long as udx answers for a stream that has ended, and a little more. */
 enum { STAY_MS = 7000 };
@@ -27,7 +27,7 @@ drop(struct sock_left *s)
 	struct peers *p = s->peers;
 
 	timer_disarm(p->core->timers, &s->timer);
-	TAILQ_REMOVE(&p->socks, s, link);
+	TAILQ_REMOVE(&p->lingering, s, link);
 	close_now(p, s->sock);
 	free(s);
 }
@@ -44,7 +44,7 @@ is_used(const struct peers *p, int sock)
 }
 
 bool
-socks_last(const struct peers *p, int sock)
+lingering_sockets_last(const struct peers *p, int sock)
 {
 	const struct conn *c = p->conns;
 
@@ -81,20 +81,20 @@ find(const struct peers *p, int sock)
 {
 	struct sock_left *s;
 
-	TAILQ_FOREACH (s, &p->socks, link)
+	TAILQ_FOREACH (s, &p->lingering, link)
 		if (s->sock == sock)
 			return s;
 	return NULL;
 }
 
 bool
-socks_has(const struct peers *p, int sock)
+lingering_sockets_has(const struct peers *p, int sock)
 {
 	return find(p, sock) != NULL;
 }
 
 void
-socks_leave(struct peers *p, int sock)
+lingering_sockets_leave(struct peers *p, int sock)
 {
 	struct sock_left *s = find(p, sock);
 
@@ -109,15 +109,15 @@ socks_leave(struct peers *p, int sock)
 	s->peers = p;
 	s->sock = sock;
 	s->timer.fire = on_time;
-	TAILQ_INSERT_TAIL(&p->socks, s, link);
+	TAILQ_INSERT_TAIL(&p->lingering, s, link);
 	stay(s);
 }
 
 void
-socks_fini(struct peers *p)
+lingering_sockets_fini(struct peers *p)
 {
 	struct sock_left *s;
 
-	while ((s = TAILQ_FIRST(&p->socks)) != NULL)
+	while ((s = TAILQ_FIRST(&p->lingering)) != NULL)
 		drop(s);
 }

@@ -16,9 +16,9 @@
 #include "base/pool.h"
 #include "crypto/keys.h"
 
-enum { RELAYS_KEPT = 4 }; /* of one key; servers name 3, and one for the way */
+enum { RELAY_MEMORY_PER_KEY = 4 }; /* of one key; servers name 3, and one for the way */
 
-struct relays {
+struct relay_memory {
 	struct pool pool;
 	struct index index;
 	struct chain used; /* longest ago first */
@@ -26,20 +26,20 @@ struct relays {
 };
 
 /* Keeps at most max keys. Must not be moved afterwards. */
-void relays_init(struct relays *r, uint32_t max, const struct hash_key *key);
+void relay_memory_init(struct relay_memory *r, uint32_t max, const struct hash_key *key);
 
 /* Another number; what was used longest ago goes. */
-void relays_set_max(struct relays *r, uint32_t max);
-void relays_fini(struct relays *r);
+void relay_memory_set_max(struct relay_memory *r, uint32_t max);
+void relay_memory_fini(struct relay_memory *r);
 
 /* Replaces what is known of the key, unless there are none to put. */
-void relays_put(
-    struct relays *r, const uint8_t *key, const struct addr *addrs, size_t len);
+void relay_memory_put(
+    struct relay_memory *r, const uint8_t *key, const struct addr *addrs, size_t len);
 
-/* Copies what is known to out (RELAYS_KEPT places); returns how many. */
-size_t relays_get(struct relays *r, const uint8_t *key, struct addr *out);
+/* Copies what is known to out (RELAY_MEMORY_PER_KEY places); returns how many. */
+size_t relay_memory_get(struct relay_memory *r, const uint8_t *key, struct addr *out);
 
-void relays_forget(
-    struct relays *r, const uint8_t *key, const struct addr *addr);
+void relay_memory_forget(
+    struct relay_memory *r, const uint8_t *key, const struct addr *addr);
 
 #endif

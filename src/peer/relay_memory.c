@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "peer/relays.h"
+#include "peer/relay_memory.h"
 
 struct cell {
 	struct index_link link; /* first: what the index finds */
 	struct chain_link used;
 	uint8_t key[KEY_LEN];
 	uint8_t len;
-	struct addr addrs[RELAYS_KEPT];
+	struct addr addrs[RELAY_MEMORY_PER_KEY];
 };
 
 void
-relays_init(struct relays *r, uint32_t max, const struct hash_key *key)
+relay_memory_init(struct relay_memory *r, uint32_t max, const struct hash_key *key)
 {
-	*r = (struct relays){.hash_key = key};
+	*r = (struct relay_memory){.hash_key = key};
 	pool_init(&r->pool, sizeof(struct cell), max);
 	index_init(&r->index, &r->pool, offsetof(struct cell, link));
 }
 
 void
-relays_fini(struct relays *r)
+relay_memory_fini(struct relay_memory *r)
 {
 	index_fini(&r->index);
 	pool_fini(&r->pool);
 }
 
 static uint32_t
-find(const struct relays *r, const uint8_t *key)
+find(const struct relay_memory *r, const uint8_t *key)
 {
 	uint32_t at =
 	    index_first(&r->index, hash_bytes(r->hash_key, key, KEY_LEN));
@@ -43,7 +43,7 @@ find(const struct relays *r, const uint8_t *key)
 }
 
 static void
-drop(struct relays *r, uint32_t at)
+drop(struct relay_memory *r, uint32_t at)
 {
 	chain_del(&r->used, &r->pool, offsetof(struct cell, used), at);
 	index_del(&r->index, at);
@@ -51,7 +51,7 @@ drop(struct relays *r, uint32_t at)
 }
 
 void
-relays_set_max(struct relays *r, uint32_t max)
+relay_memory_set_max(struct relay_memory *r, uint32_t max)
 {
 	r->pool.limit = max;
 	while (r->pool.len > max)
@@ -59,7 +59,7 @@ relays_set_max(struct relays *r, uint32_t max)
 }
 
 static struct cell *
-touch(struct relays *r, uint32_t at)
+touch(struct relay_memory *r, uint32_t at)
 {
 	chain_del(&r->used, &r->pool, offsetof(struct cell, used), at);
 	chain_push(&r->used, &r->pool, offsetof(struct cell, used), at);
@@ -67,7 +67,7 @@ touch(struct relays *r, uint32_t at)
 }
 
 static struct cell *
-add(struct relays *r, const uint8_t *key)
+add(struct relay_memory *r, const uint8_t *key)
 {
 	struct cell *c;
 	uint32_t at;
@@ -89,8 +89,8 @@ add(struct relays *r, const uint8_t *key)
 }
 
 void
-relays_put(
-    struct relays *r, const uint8_t *key, const struct addr *addrs, size_t len)
+relay_memory_put(
+    struct relay_memory *r, const uint8_t *key, const struct addr *addrs, size_t len)
 {
 	uint32_t at = find(r, key);
 	struct cell *c;
@@ -100,12 +100,12 @@ relays_put(
 	c = at != 0 ? touch(r, at) : add(r, key);
 	if (c == NULL)
 		return;
-	c->len = (uint8_t)(len < RELAYS_KEPT ? len : RELAYS_KEPT);
+	c->len = (uint8_t)(len < RELAY_MEMORY_PER_KEY ? len : RELAY_MEMORY_PER_KEY);
 	memcpy(c->addrs, addrs, c->len * sizeof *addrs);
 }
 
 size_t
-relays_get(struct relays *r, const uint8_t *key, struct addr *out)
+relay_memory_get(struct relay_memory *r, const uint8_t *key, struct addr *out)
 {
 	uint32_t at = find(r, key);
 	const struct cell *c;
@@ -118,7 +118,7 @@ relays_get(struct relays *r, const uint8_t *key, struct addr *out)
 }
 
 void
-relays_forget(struct relays *r, const uint8_t *key, const struct addr *addr)
+relay_memory_forget(struct relay_memory *r, const uint8_t *key, const struct addr *addr)
 {
 	uint32_t at = find(r, key);
 	struct cell *c;

@@ -15,21 +15,21 @@
 
 struct sock_left;
 
-TAILQ_HEAD(socks, sock_left);
+TAILQ_HEAD(lingering_sockets, sock_left);
 
 /* Closes the socket later, or now if memory is short. */
-void socks_leave(struct peers *p, int sock);
+void lingering_sockets_leave(struct peers *p, int sock);
 
 /*
  * A connection may begin on it without asking anybody: it is one of the node's
  * own, or an open connection goes by it. Others close at any time.
  */
-bool socks_last(const struct peers *p, int sock);
+bool lingering_sockets_last(const struct peers *p, int sock);
 
 /* It was left, and is still open. */
-bool socks_has(const struct peers *p, int sock);
+bool lingering_sockets_has(const struct peers *p, int sock);
 
 /* Closes all that were left, at once. */
-void socks_fini(struct peers *p);
+void lingering_sockets_fini(struct peers *p);
 
 #endif

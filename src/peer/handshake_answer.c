@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "peer/answer.h"
+#include "peer/handshake_answer.h"
 #include "peer/conn_punch.h"
 #include "signal/message.h"
 
@@ -86,9 +86,9 @@ offer_direct(const struct answer *a, const struct peers_base *b, struct conn *c)
 	int sock = dht_socket(b->dht);
 
 	if (listed != NULL && dht_may_send(b->dht, listed))
-		conn_path(c, CONN_PATH_DIRECT, sock, listed);
+		conn_add_path(c, CONN_PATH_DIRECT, sock, listed);
 	if (dht_may_send(b->dht, &a->server))
-		conn_path(c, CONN_PATH_DIRECT, sock, &a->server);
+		conn_add_path(c, CONN_PATH_DIRECT, sock, &a->server);
 }
 
 /* Seen by the node at the same address, we may be of the same network. */
@@ -100,10 +100,10 @@ offer_lan(const struct answer *a, const struct peers_base *b, struct conn *c)
 
 	if (!addr_same_host(&a->us, &a->server))
 		return;
-	n = local_neighbours(
+	n = local_addrs_neighbours(
 	    b->local, b->dht, &a->payload, near, NEIGHBOURS_MAX);
 	for (size_t i = 0; i < n; i++)
-		conn_path(
+		conn_add_path(
 		    c, CONN_PATH_LAN, dht_server_socket(b->dht), &near[i]);
 }
 
@@ -143,7 +143,7 @@ bool
 answer_paths(const struct answer *a, const struct peers_base *b, struct conn *c)
 {
 	if (!a->relayed) {
-		conn_path(c, CONN_PATH_DIRECT, a->sock, &a->server);
+		conn_add_path(c, CONN_PATH_DIRECT, a->sock, &a->server);
 		return true;
 	}
 	if (!offers_punch(a))

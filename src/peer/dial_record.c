@@ -3,36 +3,36 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "peer/attempt.h"
+#include "peer/dial_record.h"
 
 int
-attempts_init(struct attempts *as, uint32_t max)
+dial_records_init(struct dial_records *as, uint32_t max)
 {
-	*as = (struct attempts){.max = max};
+	*as = (struct dial_records){.max = max};
 	as->ring = calloc(max, sizeof *as->ring);
 	return as->ring != NULL ? 0 : ERR_MEMORY;
 }
 
 void
-attempts_set_max(struct attempts *as, uint32_t max)
+dial_records_set_max(struct dial_records *as, uint32_t max)
 {
-	struct attempts next = {.max = max, .count = as->count};
+	struct dial_records next = {.max = max, .count = as->count};
 
 	if (max == as->max ||
 	    (next.ring = calloc(max, sizeof *next.ring)) == NULL)
 		return;
 	for (uint32_t i = 0; i < max && i < as->max && i < as->count; i++) {
-		struct attempt **at = &as->ring[(as->count - i) % as->max];
+		struct dial_record **at = &as->ring[(as->count - i) % as->max];
 
 		next.ring[(as->count - i) % max] = *at;
 		*at = NULL;
 	}
-	attempts_fini(as);
+	dial_records_fini(as);
 	*as = next;
 }
 
 void
-attempts_fini(struct attempts *as)
+dial_records_fini(struct dial_records *as)
 {
 	for (uint32_t i = 0; as->ring != NULL && i < as->max; i++)
 		free(as->ring[i]);
@@ -40,38 +40,38 @@ attempts_fini(struct attempts *as)
 }
 
 uint32_t
-attempts_begin(
-    struct attempts *as, const uint8_t *key, uint32_t conn, uint64_t now_us)
+dial_records_begin(
+    struct dial_records *as, const uint8_t *key, uint32_t conn, uint64_t now_us)
 {
 	uint32_t number = as->count + 1;
-	struct attempt **at = &as->ring[number % as->max];
+	struct dial_record **at = &as->ring[number % as->max];
 
 	if (*at == NULL && (*at = calloc(1, sizeof **at)) == NULL)
 		return 0;
 	as->count = number;
-	**at = (struct attempt){
+	**at = (struct dial_record){
 	    .number = number,
 	    .conn = conn,
 	    .began_us = now_us,
 	    .under_way = true,
 	};
 	memcpy((*at)->key, key, KEY_LEN);
-	attempts_note(
-	    as, number, &(struct attempt_step){.kind = ATTEMPT_DIAL}, now_us);
+	dial_records_note(
+	    as, number, &(struct dial_step){.kind = DIAL_STEP_BEGIN}, now_us);
 	return number;
 }
 
 void
-attempts_note(struct attempts *as, uint32_t number,
-    const struct attempt_step *step, uint64_t now_us)
+dial_records_note(struct dial_records *as, uint32_t number,
+    const struct dial_step *step, uint64_t now_us)
 {
-	struct attempt *a = as->ring[number % as->max];
-	bool last = step->kind == ATTEMPT_OPEN || step->kind == ATTEMPT_FAILED;
+	struct dial_record *a = as->ring[number % as->max];
+	bool last = step->kind == DIAL_STEP_OPEN || step->kind == DIAL_STEP_FAILED;
 
 	if (a == NULL || number == 0 || a->number != number)
 		return;
 	/* The end is always told: it takes the last place if none is left. */
-	if (a->steps_len == ATTEMPT_STEPS_MAX) {
+	if (a->steps_len == DIAL_STEPS_MAX) {
 		a->steps_lost++;
 		if (!last)
 			return;
@@ -85,11 +85,11 @@ attempts_note(struct attempts *as, uint32_t number,
 	}
 }
 
-const struct attempt *
-attempts_nth(const struct attempts *as, const uint8_t *key, uint32_t i)
+const struct dial_record *
+dial_records_nth(const struct dial_records *as, const uint8_t *key, uint32_t i)
 {
 	for (uint32_t back = 0; back < as->max && back < as->count; back++) {
-		const struct attempt *a =
+		const struct dial_record *a =
 		    as->ring[(as->count - back) % as->max];
 
 		if (a == NULL) /* none as old as that was kept */

@@ -5,7 +5,7 @@
  * sent to, and one was started anew. Whoever dialed them dials the same key
  * again, with all that belongs to it: relays, a walk, punching. What opens then
  * carries no bytes and no application hears of it; it leads the streams to its
- * own path (conn_move.c) and ends.
+ * own path (conn_migrate.c) and ends.
  */
 #include <string.h>
 
