@@ -7,6 +7,7 @@
 : "${top:?}"
 
 # The Debian packages that a build needs.
+# shellcheck disable=SC2034
 BUILD_PACKAGES="autoconf automake make gcc libc6-dev pkg-config libevent-dev
 	libsodium-dev libjansson-dev libconfuse-dev uthash-dev"
 
@@ -31,12 +32,18 @@ install_packages() {
 	for package in "$@"; do
 		is_installed "$package" || missing="$missing $package"
 	done
-	[ -n "$missing" ] || return 0
+	if [ -z "$missing" ]; then
+		echo "all are installed"
+		return 0
+	fi
 	if ! command -v apt-get >/dev/null 2>&1; then
 		echo "please install these packages or their like:$missing" >&2
 		return 1
 	fi
-	echo "installing:$missing"
+	echo "apt-get install$missing"
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "sudo may ask for your password for this, and for nothing else"
+	fi
 	# shellcheck disable=SC2086
 	apt_install $missing || {
 		as_root apt-get update -q </dev/null && apt_install $missing
@@ -58,16 +65,22 @@ jobs_count() {
 	nproc 2>/dev/null || echo 1
 }
 
-# configure_in DIR OPTION...: makes DIR a build tree with these options.
+# configure_in DIR OPTION...: makes DIR a build tree with these options. Without
+# options, a tree that is configured already is used as it is.
 configure_in() {
 	tree=$1
 	shift
-	# Once configured, a build tree keeps itself in step with configure.ac.
+	# A configured build tree follows changes of configure.ac by itself.
 	[ -x "$top/configure" ] || "$top/autogen.sh" || return 1
 	mkdir -p "$tree" || return 1
-	if [ -f "$tree/config.status" ] &&
-	    [ "$(cat "$tree/.options" 2>/dev/null)" = "$*" ]; then
-		return 0
+	if [ -f "$tree/config.status" ]; then
+		[ $# -gt 0 ] || return 0
+		[ "$(cat "$tree/.options" 2>/dev/null)" != "$*" ] || return 0
+	fi
+	# make does not compile again what other options have compiled.
+	if [ -f "$tree/Makefile" ]; then
+		rm -f "$tree/.options"
+		make -s -C "$tree" clean || return 1
 	fi
 	(cd "$tree" && "$top/configure" -q "$@") || return 1
 	echo "$*" >"$tree/.options"
@@ -78,8 +91,19 @@ build_in() {
 	configure_in "$@" && make -C "$1" -j"$(jobs_count)"
 }
 
-# build: hyperdhtd and dhtctl in build/, all that is missing installed.
-build() {
-	# shellcheck disable=SC2086
-	install_packages $BUILD_PACKAGES && build_in "$top/build"
+# watch_progress PID LOG PATTERN NOUN: until the process ends, prints every
+# PROGRESS_SECONDS how many lines of LOG match PATTERN, if there are any yet.
+PROGRESS_SECONDS=15
+watch_progress() {
+	elapsed=0
+	while kill -0 "$1" 2>/dev/null; do
+		sleep 1
+		elapsed=$((elapsed + 1))
+		[ $((elapsed % PROGRESS_SECONDS)) -eq 0 ] || continue
+		if matched=$(grep -cE -- "$3" "$2" 2>/dev/null); then
+			echo "   $elapsed s: $matched $4"
+		else
+			echo "   $elapsed s"
+		fi
+	done
 }
