@@ -54,16 +54,20 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 {
 	struct control *c = arg;
 	struct control_peer peer;
+	char missing[CONTROL_GROUPS_TEXT_MAX], why[ERR_REASON_MAX];
 
 	(void)listener;
 	(void)from;
 	(void)from_len;
 	if (control_peer_read(&c->groups, fd, &peer) != 0 ||
 	    peer.access == API_NOBODY) {
-		turn_away(fd, API_ERR_DENIED,
+		snprintf(why, sizeof why,
 		    "you may not use this daemon: become root, its user, or a"
 		    " member of hyperdhtd-read, hyperdhtd-user or"
-		    " hyperdhtd-admin");
+		    " hyperdhtd-admin%s",
+		    control_groups_missing(
+			&c->groups, API_READ, API_ADMIN, missing));
+		turn_away(fd, API_ERR_DENIED, why);
 		return;
 	}
 	if (c->clients_len >= max_clients(&peer)) {
@@ -204,6 +208,17 @@ control_news(struct control *c, const struct news *n)
 
 /* ---- life ---- */
 
+/*
+ * Returns the mode of the socket file. Members of the groups must reach it, and
+ * the credentials of each client are checked; without any group the mode is one
+ * barrier more.
+ */
+static mode_t
+socket_mode(const struct control *c)
+{
+	return control_groups_any(&c->groups) ? 0666 : 0660;
+}
+
 struct control *
 control_new(const struct control_setup *setup, char *err)
 {
@@ -220,12 +235,8 @@ control_new(const struct control_setup *setup, char *err)
 	for (int i = 0; i < CONNS_BUCKETS; i++)
 		TAILQ_INIT(&c->conns[i]);
 	control_groups_init(&c->groups);
-	/*
-	 * Members of the groups must reach it, and each caller is asked who it
-	 * is; where there are no groups, the file's mode is one guard more.
-	 */
-	if (control_socket_open(&c->socket, setup->path,
-		control_groups_any(&c->groups) ? 0666 : 0660, err) != 0) {
+	if (control_socket_open(&c->socket, setup->path, socket_mode(c), err) !=
+	    0) {
 		free(c);
 		return NULL;
 	}
@@ -239,6 +250,15 @@ control_new(const struct control_setup *setup, char *err)
 	}
 	evconnlistener_set_error_cb(c->listener, on_accept_error);
 	return c;
+}
+
+void
+control_reload(struct control *c)
+{
+	control_groups_init(&c->groups);
+	if (control_socket_chmod(&c->socket, socket_mode(c)) != 0)
+		log_warning("control socket %s: its mode cannot be changed: %m",
+		    c->socket.at.sun_path);
 }
 
 void

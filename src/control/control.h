@@ -72,6 +72,12 @@ struct control_setup {
  */
 struct control *control_new(const struct control_setup *setup, char *err);
 
+/*
+ * Looks up the groups again, which may block, and sets the mode of the socket
+ * file accordingly. Clients that are connected keep their access.
+ */
+void control_reload(struct control *c);
+
 /* Hands one piece of news to those who wait for it. */
 void control_news(struct control *c, const struct news *n);
 

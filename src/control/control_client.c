@@ -94,6 +94,7 @@ check_access(struct control_call *k)
 {
 	enum api_access need = k->rq->method->access;
 	enum api_access have = k->client->peer.access;
+	char missing[CONTROL_GROUPS_TEXT_MAX];
 
 	if (have >= need)
 		return 0;
@@ -101,9 +102,11 @@ check_access(struct control_call *k)
 	    json_pack("{s:s, s:s}", "need", api_access_name(need), "have",
 		api_access_name(have)),
 	    "%s needs %s access, and you have %s; members of the group"
-	    " hyperdhtd-%s may do it",
+	    " hyperdhtd-%s may do it%s",
 	    k->rq->method->name, api_access_name(need), api_access_name(have),
-	    api_access_name(need));
+	    api_access_name(need),
+	    control_groups_missing(
+		&k->client->control->groups, need, need, missing));
 }
 
 static void

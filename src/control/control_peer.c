@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +37,27 @@ control_groups_any(const struct control_groups *g)
 			return true;
 	}
 	return false;
+}
+
+const char *
+control_groups_missing(const struct control_groups *g, enum api_access low,
+    enum api_access high, char out[CONTROL_GROUPS_TEXT_MAX])
+{
+	char names[CONTROL_GROUPS_TEXT_MAX / 2];
+	size_t len = 0;
+
+	for (int a = low; a <= (int)high; a++) {
+		if (g->gid[a] == (gid_t)-1)
+			len += (size_t)snprintf(names + len, sizeof names - len,
+			    " %s", group_names[a]);
+	}
+	out[0] = '\0';
+	if (len > 0)
+		snprintf(out, CONTROL_GROUPS_TEXT_MAX,
+		    "; not on this machine:%s: create with systemd-sysusers or"
+		    " groupadd -r, then reload the daemon",
+		    names);
+	return out;
 }
 
 static enum api_access

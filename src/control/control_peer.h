@@ -21,8 +21,22 @@ struct control_peer {
 	enum api_access access;
 };
 
-/* Looks the groups up; may block, so it is for the start. */
+/*
+ * Looks the groups up by name. May block on a name service: call it at the
+ * start and at a reload, never for a client.
+ */
 void control_groups_init(struct control_groups *g);
+
+enum { CONTROL_GROUPS_TEXT_MAX = 256 };
+
+/*
+ * Writes which of the groups for the access levels from `low` to `high` do not
+ * exist and what to do about it, as the end of a sentence; "" if all exist.
+ * Returns out.
+ */
+const char *control_groups_missing(const struct control_groups *g,
+    enum api_access low, enum api_access high,
+    char out[CONTROL_GROUPS_TEXT_MAX]);
 
 /* True if one of them exists on this machine. */
 bool control_groups_any(const struct control_groups *g);

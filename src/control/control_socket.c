@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -156,13 +157,29 @@ control_socket_open(
 	return ret;
 }
 
-void
-control_socket_close(struct control_socket *s)
+static bool
+is_own_file(const struct control_socket *s)
 {
 	struct stat st;
 
+	return lstat(s->at.sun_path, &st) == 0 && st.st_dev == s->dev &&
+	       st.st_ino == s->ino;
+}
+
+int
+control_socket_chmod(const struct control_socket *s, mode_t mode)
+{
+	if (!is_own_file(s)) {
+		errno = ENOENT;
+		return -1;
+	}
+	return chmod(s->at.sun_path, mode);
+}
+
+void
+control_socket_close(struct control_socket *s)
+{
 	close(s->fd);
-	if (lstat(s->at.sun_path, &st) == 0 && st.st_dev == s->dev &&
-	    st.st_ino == s->ino)
+	if (is_own_file(s))
 		unlink(s->at.sun_path);
 }

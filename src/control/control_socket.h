@@ -23,6 +23,12 @@ struct control_socket {
 int control_socket_open(
     struct control_socket *s, const char *path, mode_t mode, char *err);
 
+/*
+ * Changes the mode of the file. Returns 0, or -1 with errno set if the file is
+ * no longer the one that was made.
+ */
+int control_socket_chmod(const struct control_socket *s, mode_t mode);
+
 /* Closes it, and removes the file if it is still the one that was made. */
 void control_socket_close(struct control_socket *s);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "config/options.h"
+#include "control/control.h"
 #include "daemon/daemon.h"
 #include "log/log.h"
 
@@ -46,6 +47,7 @@ daemon_reload(struct daemon *d, char *err)
 	if (rc == 0) {
 		warn_fixed(&d->config, &next);
 		apply(d, &next);
+		control_reload(d->control);
 		config_fini(&next);
 		log_notice("the configuration was read again");
 	} else {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -240,9 +241,25 @@ next_message(struct client *cl, json_t **message)
 
 /* ---- connecting ---- */
 
+/* Returns true if the daemon found none of the groups (see the manual). */
+static bool
+lacks_groups(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (st.st_mode & S_IWOTH) == 0;
+}
+
 static int
 say_not_connected(struct client *cl, int err)
 {
+	if ((err == EACCES || err == EPERM) && lacks_groups(cl->path))
+		return say(cl, EXIT_REFUSED,
+		    "permission denied at %s: become root; or create the groups"
+		    " hyperdhtd-read, hyperdhtd-user and hyperdhtd-admin with"
+		    " systemd-sysusers or groupadd -r, join one, and reload the"
+		    " daemon",
+		    cl->path);
 	if (err == EACCES || err == EPERM)
 		return say(cl, EXIT_REFUSED,
 		    "permission denied at %s: become root or a member of"
