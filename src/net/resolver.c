@@ -63,6 +63,7 @@ on_answer(int error, struct evutil_addrinfo *list, void *arg)
 	}
 	if (list != NULL)
 		evutil_freeaddrinfo(list);
+	l->request = NULL;
 	if (error == EVUTIL_EAI_CANCEL)
 		return; /* resolver_fini() */
 	l->answered = true;
@@ -105,6 +106,9 @@ resolver_init(struct resolver *r, struct event_base *base,
 void
 resolver_fini(struct resolver *r)
 {
+	for (int i = 0; i < RESOLVER_MAX; i++)
+		if (r->lookup[i].request != NULL)
+			evdns_getaddrinfo_cancel(r->lookup[i].request);
 	close_dns(r);
 	if (r->deliver != NULL)
 		event_free(r->deliver);
@@ -123,6 +127,7 @@ resolver_ask(struct resolver *r, const char *name, uint32_t ticket)
 	if (l == r->lookup + RESOLVER_MAX || open_dns(r) != 0)
 		return ERR_BUSY;
 	*l = (struct resolver_lookup){.all = r, .used = true, .ticket = ticket};
-	evdns_getaddrinfo(r->dns, name, NULL, &hints, on_answer, l);
+	l->request =
+	    evdns_getaddrinfo(r->dns, name, NULL, &hints, on_answer, l);
 	return 0;
 }

@@ -18,6 +18,7 @@
 enum { RESOLVER_MAX = BOOTSTRAP_MAX };
 
 struct evdns_base;
+struct evdns_getaddrinfo_request;
 struct event;
 struct event_base;
 
@@ -27,6 +28,7 @@ struct resolver;
 struct resolver_lookup {
 	struct resolver *all;
 	bool used, answered;
+	struct evdns_getaddrinfo_request *request; /* NULL once answered */
 	uint32_t ticket;
 	struct addr addr; /* family none: the name has no address */
 };
@@ -46,7 +48,10 @@ int resolver_init(struct resolver *r, struct event_base *base,
     void (*answer)(void *owner, uint32_t ticket, const struct addr *a),
     void *owner);
 
-/* Open questions stay without an answer. */
+/*
+ * Cancels open questions, which stay without an answer. evdns frees them when
+ * the loop runs next; *r must exist until then.
+ */
 void resolver_fini(struct resolver *r);
 
 /* 0, or ERR_BUSY if RESOLVER_MAX questions are open. */
