@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <assert.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -444,6 +445,23 @@ start(struct daemon *d)
 	return DAEMON_OK;
 }
 
+/*
+ * Frees the event loop. All modules have removed their events by now: one that
+ * is left would be a module that was not freed. Active are only the callbacks
+ * by which libevent frees its own objects, such as bufferevents and lookups.
+ */
+static void
+free_loop(struct event_base *base)
+{
+	int active = event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE);
+
+	assert(
+	    event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) == active);
+	(void)event_base_loop(base, EVLOOP_NONBLOCK);
+	assert(event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) == 0);
+	event_base_free(base);
+}
+
 static void
 finish(struct daemon *d)
 {
@@ -460,7 +478,7 @@ finish(struct daemon *d)
 		for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 			if (events[i] != NULL)
 				event_free(events[i]);
-		event_base_free(d->base);
+		free_loop(d->base);
 	}
 	keyring_fini(&d->keyring); /* which lent keys to the node */
 	identity_free(d->key);
