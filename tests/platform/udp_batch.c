@@ -6,7 +6,8 @@
  * datagram is not reported by a socket that is not connected. recvmmsg() with
  * MSG_DONTWAIT returns what there is, in order, and overwrites the name length.
  *
- * Relied on by: outlet.c (send_some, send_pieces), inbox.c (inbox_read, lend).
+ * Relied on by: tx_queue.c (send_some, send_pieces), rx_batch.c (rx_batch_read,
+ * lend).
  */
 #include "platform.h"
 

@@ -6,7 +6,7 @@
  *
  * Shown by datagrams that wait for a neighbour which never answers.
  *
- * Relied on by: outlet.c (clogged), sockets.c (out_later, on_writable).
+ * Relied on by: tx_queue.c (clogged), sockets.c (out_later, on_writable).
  */
 #include <fcntl.h>
 #include <linux/if_tun.h>

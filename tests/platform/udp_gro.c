@@ -5,7 +5,7 @@
  * datagram may be shorter, and no message exceeds 65535 bytes. Datagrams of
  * different senders are never joined.
  *
- * Relied on by: inbox.c (inbox_next), sockets.c (set_options).
+ * Relied on by: rx_batch.c (rx_batch_next), sockets.c (set_options).
  */
 #include <netinet/udp.h>
 

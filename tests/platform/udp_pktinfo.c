@@ -6,7 +6,7 @@
  * option can be switched off again. An IPv6 socket with IPV6_V6ONLY shares its
  * port with one of IPv4; without it the second bind fails with EADDRINUSE.
  *
- * Relied on by: inbox.c (take_control), batch.c (put_ipv4), sockets.c
+ * Relied on by: rx_batch.c (take_control), tx_batch.c (put_ipv4), sockets.c
  * (set_wants_local, bind_to).
  */
 #include "platform.h"

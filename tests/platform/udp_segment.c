@@ -5,8 +5,8 @@
  * alone. What it cannot cut it refuses as a whole, with EINVAL or EMSGSIZE,
  * and sends nothing of it.
  *
- * Relied on by: outlet.c (cannot_cut, send_some), batch.c (batch_takes),
- * base/world.h (WORLD_BURST_MAX, WORLD_BURST_SEGMENTS).
+ * Relied on by: tx_queue.c (cannot_cut, send_some), tx_batch.c
+ * (tx_batch_takes), base/world.h (WORLD_BURST_MAX, WORLD_BURST_SEGMENTS).
  */
 #include <netinet/udp.h>
 

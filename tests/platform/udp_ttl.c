@@ -4,8 +4,8 @@
  * messages, each an int, hold for one datagram. The next one of the same
  * socket, even of the same sendmmsg(), has the defaults again.
  *
- * Relied on by: batch.c (put_ipv4, put_ipv6); punching sends probes that must
- * not reach the peer's network.
+ * Relied on by: tx_batch.c (put_ipv4, put_ipv6); punching sends probes that
+ * must not reach the peer's network.
  */
 #include "platform.h"
 
