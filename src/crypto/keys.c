@@ -19,7 +19,7 @@ hash_blake2b(uint8_t out[HASH_LEN], const void *p, size_t len)
 	crypto_generichash(out, HASH_LEN, p, len, NULL, 0);
 }
 
-/* H( H("hyperswarm/dht") || number ); a test derives them anew. */
+/* H( H("hyperswarm/dht") || number ); a unit test derives them. */
 static const uint8_t namespaces[][NAMESPACE_LEN] = {
     [NS_PEER_HANDSHAKE] = {0x14, 0xd6, 0xd4, 0xb4, 0x92, 0x14, 0xab, 0x10, 0x33,
 	0xed, 0x20, 0x49, 0x76, 0xca, 0xa2, 0x58, 0xba, 0xe9, 0xe1, 0xe8, 0x54,
@@ -48,7 +48,7 @@ key_namespace(enum key_namespace ns)
 }
 
 static void
-signed_bytes(uint8_t out[SIGNED_LEN], enum key_namespace ns,
+build_signed_bytes(uint8_t out[SIGNED_LEN], enum key_namespace ns,
     const struct key_part *parts, size_t parts_len)
 {
 	crypto_generichash_state h;
@@ -66,7 +66,7 @@ key_sign(uint8_t sig[SIGNATURE_LEN], const struct key_pair *k,
 {
 	uint8_t m[SIGNED_LEN];
 
-	signed_bytes(m, ns, parts, parts_len);
+	build_signed_bytes(m, ns, parts, parts_len);
 	crypto_sign_detached(sig, NULL, m, sizeof m, k->secret_key);
 }
 
@@ -76,7 +76,7 @@ key_verify(const uint8_t sig[SIGNATURE_LEN], const uint8_t key[KEY_LEN],
 {
 	uint8_t m[SIGNED_LEN];
 
-	signed_bytes(m, ns, parts, parts_len);
+	build_signed_bytes(m, ns, parts, parts_len);
 	if (crypto_sign_verify_detached(sig, m, sizeof m, key) != 0)
 		return ERR_SIGNATURE;
 	return 0;

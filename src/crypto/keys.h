@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * keys.h - Ed25519 key pairs, signatures, namespaces; thin words over
- * libsodium.
+ * keys.h - Ed25519 key pairs and signatures, BLAKE2b hashes, and the signature
+ * namespaces of the protocol; a thin layer over libsodium.
  *
  * Seeds come from the caller, never from the system. Uses: base, libsodium.
  */
@@ -26,19 +26,20 @@ struct key_pair {
 	uint8_t secret_key[KEY_SECRET_LEN]; /* seed, then public key */
 };
 
+/* Derives the key pair of a seed. The caller wipes it after use. */
 void key_pair_from_seed(struct key_pair *k, const uint8_t seed[KEY_SEED_LEN]);
 
 /* BLAKE2b-256 of one run of bytes: the H of protocol 01. */
 void hash_blake2b(uint8_t out[HASH_LEN], const void *p, size_t len);
 
-/* The target under which a peer is found: H(public key). */
+/* Computes the DHT target of a peer: H(public key). */
 static inline void
 key_target(uint8_t out[HASH_LEN], const uint8_t key[KEY_LEN])
 {
 	hash_blake2b(out, key, KEY_LEN);
 }
 
-/* Namespaces of signatures, protocol 02 §4; the number is the command's. */
+/* Signature namespaces, protocol 02 §4, numbered as their commands. */
 enum key_namespace {
 	NS_PEER_HANDSHAKE = 0,
 	NS_PEER_HOLEPUNCH = 1,
@@ -48,12 +49,12 @@ enum key_namespace {
 	NS_PLUGIN = 10,
 };
 
-/* H( H("hyperswarm/dht") || number ), NAMESPACE_LEN bytes. */
+/* Returns H( H("hyperswarm/dht") || number ), NAMESPACE_LEN bytes. */
 const uint8_t *key_namespace(enum key_namespace ns);
 
 /*
- * Signs and verifies NS(ns) || H(parts, one behind the other). The parts are
- * borrowed. key_verify returns 0 or ERR_SIGNATURE.
+ * Sign and verify namespace || H(concatenated parts). The parts are borrowed.
+ * key_verify() returns 0 or ERR_SIGNATURE.
  */
 struct key_part {
 	const void *p;
@@ -63,6 +64,7 @@ struct key_part {
 void key_sign(uint8_t sig[SIGNATURE_LEN], const struct key_pair *k,
     enum key_namespace ns, const struct key_part *parts, size_t parts_len);
 int key_verify(const uint8_t sig[SIGNATURE_LEN], const uint8_t key[KEY_LEN],
-    enum key_namespace ns, const struct key_part *parts, size_t parts_len);
+    enum key_namespace ns, const struct key_part *parts, size_t parts_len)
+    __attribute__((warn_unused_result));
 
 #endif

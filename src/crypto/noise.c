@@ -77,7 +77,7 @@ hmac(uint8_t out[NOISE_HASH_LEN], const uint8_t key[NOISE_HASH_LEN],
 	sodium_memzero(inner, sizeof inner);
 }
 
-/* t1 and t2 may be the chaining key's own place. */
+/* t1 and t2 may alias the chaining key. */
 static void
 hkdf(uint8_t t1[NOISE_HASH_LEN], uint8_t t2[NOISE_HASH_LEN],
     const uint8_t ck[NOISE_HASH_LEN], const void *ikm, size_t len)
@@ -115,18 +115,20 @@ mix_dh(struct symmetric *y, const uint8_t *scalar, const uint8_t *point)
 	return err;
 }
 
-/* EncryptAndHash: len + MAC_LEN bytes to out. */
+/* EncryptAndHash: writes len + MAC_LEN bytes to out. */
 static void
-seal(struct symmetric *y, uint8_t *out, const uint8_t *p, size_t len)
+encrypt_and_hash(
+    struct symmetric *y, uint8_t *out, const uint8_t *p, size_t len)
 {
 	crypto_aead_chacha20poly1305_ietf_encrypt(
 	    out, NULL, p, len, y->h, sizeof y->h, NULL, nonce, y->k);
 	mix_hash(y, out, len + MAC_LEN);
 }
 
-/* DecryptAndHash: len is that of the sealed bytes, at least MAC_LEN. */
+/* DecryptAndHash: len counts the sealed bytes and is at least MAC_LEN. */
 static int
-unseal(struct symmetric *y, uint8_t *out, const uint8_t *p, size_t len)
+decrypt_and_hash(
+    struct symmetric *y, uint8_t *out, const uint8_t *p, size_t len)
 {
 	if (crypto_aead_chacha20poly1305_ietf_decrypt(
 		out, NULL, NULL, p, len, y->h, sizeof y->h, nonce, y->k) != 0)
@@ -136,7 +138,7 @@ unseal(struct symmetric *y, uint8_t *out, const uint8_t *p, size_t len)
 }
 
 static void
-start(struct symmetric *y, const uint8_t responder[KEY_LEN])
+init_symmetric(struct symmetric *y, const uint8_t responder[KEY_LEN])
 {
 	static const char name[] = "Noise_IK_Ed25519_ChaChaPoly_BLAKE2b";
 
@@ -147,26 +149,26 @@ start(struct symmetric *y, const uint8_t responder[KEY_LEN])
 	mix_hash(y, responder, KEY_LEN);
 }
 
-/* From one message to the next, and back. */
+/* Save the symmetric state between the messages, and restore it. */
 static void
-keep(struct noise *n, const struct symmetric *y)
+save_symmetric(struct noise *n, const struct symmetric *y)
 {
 	memcpy(n->h, y->h, sizeof n->h);
 	memcpy(n->ck, y->ck, sizeof n->ck);
 }
 
 static void
-resume(struct symmetric *y, const struct noise *n)
+restore_symmetric(struct symmetric *y, const struct noise *n)
 {
 	memcpy(y->h, n->h, sizeof y->h);
 	memcpy(y->ck, n->ck, sizeof y->ck);
 	memset(y->k, 0, sizeof y->k);
 }
 
-/* Split: k1 is what the initiator sends with. */
+/* Split: k1 is the sending key of the initiator. */
 static void
-split(uint8_t k1[KEY_LEN], uint8_t k2[KEY_LEN], uint8_t hash[NOISE_HASH_LEN],
-    const struct symmetric *y)
+split_keys(uint8_t k1[KEY_LEN], uint8_t k2[KEY_LEN],
+    uint8_t hash[NOISE_HASH_LEN], const struct symmetric *y)
 {
 	uint8_t t1[NOISE_HASH_LEN], t2[NOISE_HASH_LEN];
 
@@ -178,9 +180,10 @@ split(uint8_t k1[KEY_LEN], uint8_t k2[KEY_LEN], uint8_t hash[NOISE_HASH_LEN],
 	sodium_memzero(t2, sizeof t2);
 }
 
-/* An ephemeral key: its scalar, and its public half to the message. */
+/* Derives an ephemeral key: returns its scalar, writes its public key. */
 static void
-ephemeral(uint8_t scalar[KEY_LEN], uint8_t *public_key, const uint8_t *seed)
+derive_ephemeral(
+    uint8_t scalar[KEY_LEN], uint8_t *public_key, const uint8_t *seed)
 {
 	struct key_pair e;
 
@@ -202,16 +205,17 @@ noise_write1(struct noise *n, const struct key_pair *own, const uint8_t *remote,
 	memset(n, 0, sizeof *n);
 	memcpy(n->rs, remote, KEY_LEN);
 	noise_scalar(n->s, own);
-	ephemeral(n->e, out, seed);
-	start(&y, remote);
+	derive_ephemeral(n->e, out, seed);
+	init_symmetric(&y, remote);
 	mix_hash(&y, out, KEY_LEN);               /* e */
 	if ((err = mix_dh(&y, n->e, n->rs)) != 0) /* es */
 		goto out;
-	seal(&y, out + KEY_LEN, own->public_key, KEY_LEN); /* s */
-	if ((err = mix_dh(&y, n->s, n->rs)) != 0)          /* ss */
+	encrypt_and_hash(&y, out + KEY_LEN, own->public_key, KEY_LEN); /* s */
+	if ((err = mix_dh(&y, n->s, n->rs)) != 0)                      /* ss */
 		goto out;
-	seal(&y, out + KEY_LEN + SEALED_KEY_LEN, payload.p, payload.len);
-	keep(n, &y);
+	encrypt_and_hash(
+	    &y, out + KEY_LEN + SEALED_KEY_LEN, payload.p, payload.len);
+	save_symmetric(n, &y);
 out:
 	if (err != 0)
 		noise_wipe(n);
@@ -234,18 +238,18 @@ noise_read1(
 		return ERR_SIZE;
 	memcpy(n->re, e, KEY_LEN);
 	noise_scalar(n->s, own);
-	start(&y, own->public_key);
+	init_symmetric(&y, own->public_key);
 	mix_hash(&y, e, KEY_LEN); /* e */
 	err = ERR_SIGNATURE;
 	if (mix_dh(&y, n->s, e) != 0) /* es */
 		goto out;
-	if (unseal(&y, n->rs, s, SEALED_KEY_LEN) != 0) /* s */
+	if (decrypt_and_hash(&y, n->rs, s, SEALED_KEY_LEN) != 0) /* s */
 		goto out;
 	if (mix_dh(&y, n->s, n->rs) != 0) /* ss */
 		goto out;
-	if (unseal(&y, out, r.p, rd_left(&r)) != 0)
+	if (decrypt_and_hash(&y, out, r.p, rd_left(&r)) != 0)
 		goto out;
-	keep(n, &y);
+	save_symmetric(n, &y);
 	err = 0;
 out:
 	if (err != 0)
@@ -264,14 +268,14 @@ noise_write2(const struct noise *n, const uint8_t *seed, struct bytes payload,
 	uint8_t e[KEY_LEN];
 	int err = ERR_VALUE;
 
-	resume(&y, n);
-	ephemeral(e, out, seed);
+	restore_symmetric(&y, n);
+	derive_ephemeral(e, out, seed);
 	mix_hash(&y, out, KEY_LEN);      /* e */
 	if (mix_dh(&y, e, n->re) != 0 || /* ee */
 	    mix_dh(&y, e, n->rs) != 0)   /* se */
 		goto out;
-	seal(&y, out + KEY_LEN, payload.p, payload.len);
-	split(secrets->rx, secrets->tx, secrets->hash, &y);
+	encrypt_and_hash(&y, out + KEY_LEN, payload.p, payload.len);
+	split_keys(secrets->rx, secrets->tx, secrets->hash, &y);
 	err = 0;
 out:
 	sodium_memzero(e, sizeof e);
@@ -290,21 +294,21 @@ noise_read2(const struct noise *n, struct bytes m, uint8_t *out,
 
 	if (m.len < NOISE_2_OVERHEAD)
 		return ERR_SIZE;
-	resume(&y, n);
+	restore_symmetric(&y, n);
 	mix_hash(&y, e, KEY_LEN);       /* e */
 	if (mix_dh(&y, n->e, e) != 0 || /* ee */
 	    mix_dh(&y, n->s, e) != 0)   /* se */
 		goto out;
-	if (unseal(&y, out, r.p, rd_left(&r)) != 0)
+	if (decrypt_and_hash(&y, out, r.p, rd_left(&r)) != 0)
 		goto out;
-	split(secrets->tx, secrets->rx, secrets->hash, &y);
+	split_keys(secrets->tx, secrets->rx, secrets->hash, &y);
 	err = 0;
 out:
 	sodium_memzero(&y, sizeof y);
 	return err;
 }
 
-/* ---- afterwards ---- */
+/* ---- after the handshake ---- */
 
 void
 noise_wipe(struct noise *n)

@@ -3,10 +3,10 @@
  * noise.h - the Noise IK handshake over Ed25519 keys, protocol 03 §4.
  *
  * One struct serves one handshake: the initiator writes message 1 and reads
- * message 2, the responder the reverse. A message that is refused changes
- * nothing, so that any number of bogus answers is survived (pitfall S6).
- * Ephemeral keys come from the caller's random bytes. Knows no payload and no
- * network; keeps no memory. Uses: base, libsodium.
+ * message 2, the responder the reverse. A rejected message changes nothing, so
+ * a handshake survives any number of forged answers (pitfall S6). Ephemeral
+ * keys come from the caller's random bytes. Allocates nothing. Uses: base,
+ * libsodium.
  */
 #ifndef CRYPTO_NOISE_H
 #define CRYPTO_NOISE_H
@@ -19,19 +19,20 @@
 
 enum {
 	NOISE_HASH_LEN = 64,
-	NOISE_1_OVERHEAD = 96, /* what message 1 adds to its payload */
+	NOISE_1_OVERHEAD = 96, /* bytes that message 1 adds */
 	NOISE_2_OVERHEAD = 48,
-	/* Nobody sends more; forwarding nodes drop it, protocol 03 §3.5. */
+	/* The reference sends no more; forwarding nodes drop a longer
+	 * message, protocol 03 §3.5. */
 	NOISE_MESSAGE_MAX = 1100,
 };
 
-/* What both sides hold in the end; wiped by whoever owns it. */
+/* Result of the handshake. The owner wipes it with noise_secrets_wipe(). */
 struct noise_secrets {
 	uint8_t tx[KEY_LEN], rx[KEY_LEN];
 	uint8_t hash[NOISE_HASH_LEN];
 };
 
-/* Between the two messages. To be wiped on every path. */
+/* State between the two messages. Wipe it with noise_wipe() on every path. */
 struct noise {
 	uint8_t h[NOISE_HASH_LEN], ck[NOISE_HASH_LEN];
 	uint8_t s[KEY_LEN]; /* scalars: our static key ... */
@@ -40,33 +41,34 @@ struct noise {
 };
 
 /*
- * The initiator's message 1 to the key `remote`, into out (payload.len +
- * NOISE_1_OVERHEAD bytes). `seed` are KEY_SEED_LEN random bytes, never used
- * before. 0, or ERR_VALUE: the remote key is none.
+ * Writes the initiator's message 1 to the key `remote` into out (payload.len +
+ * NOISE_1_OVERHEAD bytes). `seed` is KEY_SEED_LEN random bytes that are used
+ * once. Returns 0, or ERR_VALUE if the remote key is not a valid one.
  */
 int noise_write1(struct noise *n, const struct key_pair *own,
     const uint8_t *remote, const uint8_t *seed, struct bytes payload,
     uint8_t *out);
 
 /*
- * The responder reads message 1; the payload goes to out (m.len -
- * NOISE_1_OVERHEAD bytes), the peer's key is n->rs. 0, ERR_SIZE or
- * ERR_SIGNATURE: not for us, or damaged; *n is wiped then.
+ * Reads message 1 at the responder. Writes the payload to out (m.len -
+ * NOISE_1_OVERHEAD bytes) and sets n->rs to the peer's key. Returns 0, ERR_SIZE
+ * or ERR_SIGNATURE (damaged, or addressed to another key); wipes *n on error.
  */
 int noise_read1(
     struct noise *n, const struct key_pair *own, struct bytes m, uint8_t *out);
 
 /*
- * Message 2 into out (payload.len + NOISE_2_OVERHEAD bytes), and the secrets.
- * May be called again, with another seed, as *n does not change. 0 or
- * ERR_VALUE: the peer's keys are none.
+ * Writes message 2 into out (payload.len + NOISE_2_OVERHEAD bytes) and the
+ * secrets. Does not change *n, so it may be called again with another seed.
+ * Returns 0, or ERR_VALUE if one of the peer's keys is not a valid one.
  */
 int noise_write2(const struct noise *n, const uint8_t *seed,
     struct bytes payload, uint8_t *out, struct noise_secrets *secrets);
 
 /*
- * The initiator reads message 2; the payload goes to out (m.len -
- * NOISE_2_OVERHEAD bytes). 0, ERR_SIZE or ERR_SIGNATURE; *n does not change.
+ * Reads message 2 at the initiator. Writes the payload to out (m.len -
+ * NOISE_2_OVERHEAD bytes). Returns 0, ERR_SIZE or ERR_SIGNATURE. Does not
+ * change *n.
  */
 int noise_read2(const struct noise *n, struct bytes m, uint8_t *out,
     struct noise_secrets *secrets);
@@ -74,13 +76,13 @@ int noise_read2(const struct noise *n, struct bytes m, uint8_t *out,
 void noise_wipe(struct noise *n);
 void noise_secrets_wipe(struct noise_secrets *s);
 
-/* The key that seals hole-punch messages, protocol 03 §6. */
+/* Derives the key that encrypts holepunch payloads, protocol 03 §6. */
 void noise_punch_key(uint8_t out[KEY_LEN], const uint8_t hash[NOISE_HASH_LEN]);
 
 /*
- * Ed25519 as Diffie-Hellman. The scalar of a key pair as the handshake uses
- * it, and the product, a compressed point: 0, or ERR_VALUE for what is no
- * point of the prime-order group.
+ * Diffie-Hellman over Ed25519. noise_scalar() extracts the scalar of a key
+ * pair; noise_dh() multiplies and compresses, and returns 0, or ERR_VALUE for a
+ * point outside the prime-order group.
  */
 void noise_scalar(uint8_t out[KEY_LEN], const struct key_pair *k);
 int noise_dh(uint8_t out[KEY_LEN], const uint8_t scalar[KEY_LEN],

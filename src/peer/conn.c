@@ -420,7 +420,7 @@ conn_ended(const struct conn *c)
 size_t
 conn_write_space(const struct conn *c)
 {
-	return c->state == CONN_OPEN ? secret_room(c->secret) : 0;
+	return c->state == CONN_OPEN ? secret_space(c->secret) : 0;
 }
 
 ptrdiff_t

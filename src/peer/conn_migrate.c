@@ -79,7 +79,7 @@ say(struct conn *c, enum word word, const uint8_t *nonce, int sock,
 
 	if (nonce != NULL)
 		memcpy(m + 1, nonce, NONCE_LEN);
-	(void)secret_send_message_by(c->secret, &path, m, sizeof m);
+	(void)secret_send_message_via(c->secret, &path, m, sizeof m);
 }
 
 void

@@ -60,7 +60,7 @@ struct peers {
 	int sock6; /* of IPv6, or WORLD_NO_SOCK */
 	uint16_t port6;
 	uint8_t move_secret[MOVE_SECRET_LEN]; /* of the nonces of moves */
-	struct secret_budget frames;          /* of all connections together */
+	struct frame_budget frames;           /* of all connections together */
 	struct lingering_sockets lingering;
 	struct relay_memory relays;
 	struct dial_records attempts;

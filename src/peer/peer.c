@@ -19,7 +19,7 @@ peers_new(const struct core *core, const struct peers_base *b)
 	TAILQ_INIT(&p->lingering);
 	p->core->world->ops->random(
 	    p->core->world, p->move_secret, sizeof p->move_secret);
-	secret_budget_init(&p->frames, core->limits->frame_bytes);
+	frame_budget_init(&p->frames, core->limits->frame_bytes);
 	relay_memory_init(&p->relays, core->limits->remembered, &core->hash_key);
 	p->listeners = listeners_new(p);
 	if (p->listeners == NULL ||

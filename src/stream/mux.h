@@ -3,44 +3,50 @@
  * mux.h - channels over a stream of messages: protomux, protocol 06 §B.
  *
  * Does no I/O: reads step by step in a message that its caller holds, and
- * keeps what is to be sent until the caller has taken it. Knows no stream, no
- * timer and no protocol. A channel works when both ends have opened one of the
- * same name, a protocol and an id; until then what the peer sends for it waits
- * here, and when too much waits, so does the reader. Uses: base.
+ * queues what is to be sent until the caller takes it. Knows no stream, timer
+ * or protocol. A channel works once both ends have opened one of the same name,
+ * a protocol and an id. What the peer sends before that is queued here; when
+ * the queue is full, reading pauses. Uses: base.
  */
 #ifndef STREAM_MUX_H
 #define STREAM_MUX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/wire.h"
+#include "stream/mux_channel.h"
+#include "stream/mux_queue.h"
+#include "stream/mux_reader.h"
+#include "stream/mux_writer.h"
 
-enum {
-	MUX_CHANNELS_MAX = 64,  /* ours and offered; more offers are rejected */
-	MUX_NAME_MAX = 64,      /* of a protocol, and of an id */
-	MUX_QUEUED_MAX = 32768, /* for offers not answered, as the reference */
-	MUX_OUT_MAX = 65536,    /* to be taken by the caller */
-	MUX_DEPTH_MAX = 4, /* of batches within batches, which nobody sends */
+enum mux_control {
+	MUX_CONTROL_BATCH = 0,
+	MUX_CONTROL_OPEN = 1,
+	MUX_CONTROL_REJECT = 2,
+	MUX_CONTROL_CLOSE = 3,
 };
 
-struct mux;
-
-struct mux_name {
-	struct bytes protocol, id; /* an absent id is an empty one */
+/* One session. Its parts are read by the files of the mux and by tests. */
+struct mux {
+	int err; /* why nothing more is read */
+	struct mux_channels channels;
+	struct mux_queue queue;
+	struct mux_reader reader;
+	struct mux_writer writer;
 };
 
+/* Returns NULL if memory is short. Free with mux_free(). */
 struct mux *mux_new(void);
 void mux_free(struct mux *m);
 
-/* ---- in ---- */
+/* ---- receiving ---- */
 
 enum mux_kind {
-	MUX_OFFER,   /* the peer opened one that we have not: see mux_open() */
+	MUX_OFFER,   /* the peer opened a channel that we have not opened */
 	MUX_OPENED,  /* the peer opened what we had opened */
 	MUX_MESSAGE, /* of an open channel */
-	MUX_CLOSED,  /* by the peer, or it rejects it; the channel is gone */
+	MUX_CLOSED,  /* by the peer, or rejected by it; the channel is freed */
 };
 
 struct mux_event {
@@ -52,49 +58,63 @@ struct mux_event {
 };
 
 /*
- * Reads on in the message, which the caller holds and hands in again (it may
- * have moved) until it is done with; an absent one is done with when all that
- * has waited was read. What *ev points to is lent until the next
- * call. Returns one of these, or the reason why the connection must be
- * destroyed: ERR_MALFORMED, ERR_MEMORY.
+ * Reads the next step of the message. The caller holds the message and passes
+ * it again, at any address, until MUX_DONE; an empty message reads what was
+ * queued. What *ev points to is borrowed until the next call. Returns one of
+ * these, or the reason why the connection must be destroyed: ERR_MALFORMED or
+ * ERR_MEMORY.
  */
 enum {
 	MUX_DONE,  /* consume the message */
-	MUX_EVENT, /* *ev is filled; read on */
-	/* Too much waits: read on when an offer was answered, or when what is
-	 * to be sent was taken. */
+	MUX_EVENT, /* *ev is filled; call again */
+	/* Too much is queued: call again after an offer was answered or a
+	 * queued message was sent. */
 	MUX_WAIT,
 };
 
-int mux_read(struct mux *m, struct bytes message, struct mux_event *ev);
+int mux_read(struct mux *m, struct bytes message, struct mux_event *ev)
+    __attribute__((warn_unused_result));
 
 /* ---- channels ---- */
 
 /*
- * Opens a channel, or accepts the oldest offer of that name, of which what has
- * waited is read next. May be used at once. 0 and its number, unique while it
- * lives; ERR_EXISTS (there is one), ERR_SIZE (of a name), ERR_LIMIT, ERR_FULL,
- * ERR_MEMORY. All is copied.
+ * Opens a channel, or accepts the oldest offer of that name; what was queued
+ * for the offer is read next. The channel may be used at once. Copies its
+ * arguments. Returns 0 and the channel's number, unique while it lives, or
+ * ERR_EXISTS, ERR_SIZE (of a name), ERR_LIMIT, ERR_FULL or ERR_MEMORY.
  */
 int mux_open(struct mux *m, const struct mux_name *name, struct bytes handshake,
-    uint32_t *channel);
+    uint32_t *channel) __attribute__((warn_unused_result));
 
-/* Refuses an offer. It stays until it is accepted or refused. */
+/* Rejects an offer. An offer stays until it is accepted or rejected. */
 void mux_reject(struct mux *m, uint32_t offer);
 
-/* Nothing more is heard of it. */
+/* Closes a channel; no event of it follows. */
 void mux_close(struct mux *m, uint32_t channel);
 
-/* 0; ERR_FULL: take what is to be sent; ERR_SIZE, ERR_UNKNOWN, ERR_MEMORY. */
-int mux_send(
-    struct mux *m, uint32_t channel, uint64_t type, const void *p, size_t len);
+/*
+ * Queues a message. Returns 0, ERR_FULL (until queued messages are sent),
+ * ERR_SIZE, ERR_UNKNOWN or ERR_MEMORY.
+ */
+int mux_send(struct mux *m, uint32_t channel, uint64_t type, const void *p,
+    size_t len) __attribute__((warn_unused_result));
 
-/* ---- out ---- */
+/* ---- sending ---- */
 
-/* The next message to be sent, lent until any other call; p NULL: none. */
+/* Returns the next message to send, borrowed until any other call; p NULL:
+ * none.
+ */
 struct bytes mux_peek(const struct mux *m);
 
-/* It was sent. */
+/* Removes the message that mux_peek() returned, after it was sent. */
 void mux_consume(struct mux *m);
+
+/* ---- used by the reader ---- */
+
+/* Frees a channel and the messages queued for it. */
+void mux_forget(struct mux *m, struct mux_channel *c);
+
+/* Queues a control message with one id. Fails the mux without memory. */
+void mux_control(struct mux *m, enum mux_control type, uint32_t id);
 
 #endif

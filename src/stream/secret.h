@@ -2,13 +2,13 @@
 /*
  * secret.h - the encrypted stream between two keys, protocol 06 §A.
  *
- * Sits on one UDX stream, which it borrows: seals what is written into its
- * send buffer and opens what arrives in its receive buffer, in place where a
- * frame lies there whole. Handshakes happen elsewhere; here come their results.
- * Knows no socket and calls nobody back: after UDX_EV_READABLE, read until
- * there is nothing; the owner of the stream hears of room to write from udx.
- * Ending is not authenticated, protocol 06 §A.6: who must be certain that all
- * has come says so in the bytes. Uses: base, udx, libsodium.
+ * Sits on one UDX stream, which it borrows: encrypts what is written into the
+ * send buffer, and decrypts what has been received (frame_reader.h). The
+ * handshake happens elsewhere; its result is passed to secret_new(). Calls
+ * nothing back: after UDX_EV_READABLE, read until nothing is left;
+ * UDX_EV_WRITABLE reports space. The end of a stream is not authenticated,
+ * protocol 06 §A.6: an application that must know that all bytes arrived has to
+ * say so in the bytes. Uses: base, udx, libsodium.
  */
 #ifndef STREAM_SECRET_H
 #define STREAM_SECRET_H
@@ -16,135 +16,164 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
+#include "base/timer.h"
 #include "base/wire.h"
+#include "base/world.h"
+#include "stream/frame_budget.h"
+#include "stream/frame_reader.h"
+#include "stream/secret_derive.h"
+#include "stream/secret_messages.h"
 #include "udx/udx.h"
 
 enum {
-	SECRET_KEY_LEN = 32,
-	SECRET_HASH_LEN = 64,
-	SECRET_OVERHEAD = 20, /* length, tag and MAC of a frame */
-	SECRET_MESSAGE_OVERHEAD = 24 /* counter and MAC of a message */,
-	SECRET_WRITE_MAX = 65536,    /* plaintext of one frame of ours */
-	SECRET_FRAME_MAX = 16777215, /* what a peer's frame can measure */
+	SECRET_OVERHEAD = FRAME_OVERHEAD,
+	SECRET_WRITE_MAX = 65536, /* plaintext in one frame of ours */
+	SECRET_FRAME_MAX = FRAME_MAX,
 };
 
-/* What the handshake has left; wiped by whoever owns it. */
+/* Result of the handshake; the owner wipes it. */
 struct secret_keys {
 	uint8_t tx[SECRET_KEY_LEN], rx[SECRET_KEY_LEN];
 	uint8_t hash[SECRET_HASH_LEN];
 	bool initiator;
 };
 
-struct secret;
+/* State of our direction. */
+enum secret_tx_state {
+	SECRET_TX_NEW,  /* secret_start() writes the header */
+	SECRET_TX_OPEN, /* secret_end() ends it */
+	SECRET_TX_ENDED,
+};
 
-/* Copies the keys, draws header and counter from the world. NULL: memory. */
+struct secret_keepalive {
+	struct timer timer;
+	uint64_t interval_us; /* 0: off */
+	uint64_t wrote_us;    /* time of the latest frame */
+};
+
+/* Contains keys: wiped when freed. */
+struct secret {
+	struct world *world;
+	struct timers *timers;
+	struct udx_stream *udx;
+	enum secret_tx_state tx_state;
+	crypto_secretstream_xchacha20poly1305_state tx;
+	uint8_t header[HEADER_LEN]; /* of our direction */
+	struct secret_keepalive keepalive;
+	struct frame_reader reader;
+	struct secret_messages messages;
+};
+
+/*
+ * Copies the keys; draws the header and the message counter from the world.
+ * Returns NULL if memory is short. Free with secret_free().
+ */
 struct secret *secret_new(struct world *w, struct timers *ts,
     struct udx_stream *udx, const struct secret_keys *keys);
 
-/* Wipes and frees; the UDX stream stays its owner's. */
+/* Wipes and frees the stream; the UDX stream stays with its owner. */
 void secret_free(struct secret *s);
 
 /*
- * Puts the header into the send buffer; before anything is written. 0 or
- * ERR_MEMORY.
+ * Writes the header of our direction into the send buffer. Must be the first
+ * write. Returns 0 or ERR_MEMORY.
  */
-int secret_start(struct secret *s);
+int secret_start(struct secret *s) __attribute__((warn_unused_result));
 
 /*
- * Empty frames after so long without a write, give or take a sixteenth, until
- * our side ends, protocol 06 §A.5; 0: none, and those of the peer are handed
- * out. 0 or ERR_MEMORY.
+ * Sends an empty frame whenever nothing was written for this long, give or
+ * take a sixteenth, until our direction ends (protocol 06 §A.5). 0 disables
+ * keep-alives and delivers the peer's to the reader of messages. Returns 0 or
+ * ERR_MEMORY.
  */
 int secret_set_keepalive(struct secret *s, uint32_t ms);
 
 /*
- * The largest frame taken of the peer, SECRET_FRAME_MAX if nothing is said;
- * beyond it the stream is broken. Only what has come of a frame costs memory.
+ * Limits the frames accepted from the peer to this length, SECRET_FRAME_MAX by
+ * default; a longer one breaks the stream.
  */
 void secret_set_frame_max(struct secret *s, uint32_t len);
 
 /*
- * What the frames that do not fit the receive buffer may take together, over
- * all streams that share this; borrowed, to outlive them. When it is used up
- * the network (/24, /56) whose peers hold the most loses its largest frame, and
- * that stream is broken with ERR_LIMIT, if not the one that asks: to wait would
- * be for others that may be waiting too. `max` may change at any time.
+ * Charges frames that do not fit the receive buffer to a budget, which must
+ * outlive the stream. ERR_LIMIT breaks a stream that the budget evicts.
  */
-struct secret_budget {
-	uint64_t used, max; /* bytes */
-	TAILQ_HEAD(, secret_payer) payers;
-};
-
-void secret_budget_init(struct secret_budget *b, uint64_t max);
-void secret_set_budget(struct secret *s, struct secret_budget *b);
+void secret_set_budget(struct secret *s, struct frame_budget *b);
 
 /*
- * The peer's header was read (by secret_peek()) and proves that it knows the
- * handshake. Nobody need wait for that before writing (pitfall E2).
+ * Returns true once secret_peek() has read the peer's header, which proves that
+ * the peer knows the handshake. Writing need not wait for it (pitfall E2).
  */
 bool secret_opened(const struct secret *s);
 
-/* ---- out ---- */
+/* ---- sending ---- */
 
-/* Bytes of plaintext that secret_write() takes now. */
-size_t secret_room(const struct secret *s);
-
-/*
- * Seals up to SECRET_WRITE_MAX bytes into one frame. Returns the number taken
- * (0: no room, wait for UDX_EV_WRITABLE), or ERR_CLOSED, ERR_MEMORY.
- */
-ptrdiff_t secret_write(struct secret *s, const void *p, size_t len);
+/* Returns the number of plaintext bytes that secret_write() accepts now. */
+size_t secret_space(const struct secret *s);
 
 /*
- * One message, one frame, whole or not at all: 0, ERR_FULL (there is no room,
- * wait for UDX_EV_WRITABLE), ERR_SIZE, ERR_CLOSED, ERR_MEMORY. Any room will do
- * for it: the limits of the send buffer are exceeded by one message at most.
+ * Encrypts up to SECRET_WRITE_MAX bytes into one frame. Returns the number of
+ * bytes taken (0: no space, wait for UDX_EV_WRITABLE), ERR_CLOSED or
+ * ERR_MEMORY.
  */
-int secret_send(struct secret *s, const void *p, size_t len);
+ptrdiff_t secret_write(struct secret *s, const void *p, size_t len)
+    __attribute__((warn_unused_result));
 
-/* Ends our side: no frame, the UDX stream ends. Keep-alives stop. */
+/*
+ * Sends one message as one frame. Any free space is enough for it, so the send
+ * buffer may exceed its limit by one message. Returns 0, ERR_FULL (wait for
+ * UDX_EV_WRITABLE), ERR_SIZE, ERR_CLOSED or ERR_MEMORY; on error nothing is
+ * sent.
+ */
+int secret_send(struct secret *s, const void *p, size_t len)
+    __attribute__((warn_unused_result));
+
+/* Ends our direction by ending the UDX stream. Stops keep-alives. */
 void secret_end(struct secret *s);
 
-/* ---- in ---- */
+/* ---- receiving ---- */
 
 /*
- * The plaintext of the frame under way, what is left of it; p is NULL if no
- * whole frame is there. *err is 0 or why the stream must be destroyed
- * (ERR_MALFORMED, ERR_SIGNATURE: it does not open, ERR_SIZE, ERR_LIMIT,
- * ERR_MEMORY). Borrowed until the next call for this stream or its udx, or
- * secret_peek() of another that shares its budget.
+ * Returns the unread plaintext of the frame at the front; p is NULL if no
+ * complete frame has arrived. Sets *err to 0 or to the reason why the stream
+ * must be destroyed (ERR_MALFORMED, ERR_SIGNATURE, ERR_SIZE, ERR_LIMIT,
+ * ERR_MEMORY). The bytes are borrowed until the next call for this stream, its
+ * UDX stream, or secret_peek() of a stream that shares its budget.
  *
- * *whole tells that nothing of this frame has been consumed. Who reads
- * messages also gets the empty ones, unless keep-alive is on (pitfall E5), and
- * consumes them like any other; who reads bytes gives NULL and never sees them.
+ * A reader of messages passes `whole`, which is set if nothing of the frame was
+ * consumed, and also receives empty frames unless keep-alive is on (pitfall
+ * E5). A reader of bytes passes NULL and never sees them.
  */
 struct bytes secret_peek(struct secret *s, bool *whole, int *err);
 
-/* Gives back the first n bytes; all of them, if only 0, end the frame. */
+/*
+ * Consumes the first n bytes. The frame ends when all its bytes are consumed;
+ * an empty one ends by consuming 0.
+ */
 void secret_consume(struct secret *s, size_t n);
 
-/* The peer ended and everything was read; never of a broken stream. */
+/* Returns true if the peer ended its direction and everything was read. */
 bool secret_ended(const struct secret *s);
 
 /* ---- unordered messages, protocol 06 §A.7 ---- */
 
-/* 0; ERR_TOO_BIG for the path; ERR_FULL; ERR_CLOSED. */
+/* Sends a message. Returns 0, ERR_TOO_BIG for the path, ERR_FULL or ERR_CLOSED.
+ */
 int secret_send_message(struct secret *s, const void *p, size_t len);
 
 /*
- * The same over another path, at once or not at all; also after our side has
- * ended, while the stream is still to arrive.
+ * Sends a message over another path, at once or not at all. Works after our
+ * direction has ended, while the UDX stream is alive. Returns as above.
  */
-int secret_send_message_by(
+int secret_send_message_via(
     struct secret *s, const struct udx_path *path, const void *p, size_t len);
 
 /*
- * Opens a message of the peer into out (at least m->payload.len bytes): its
- * length, or ERR_SIGNATURE, ERR_SIZE, ERR_EXISTS (a replay, or
- * too late to tell). That it opens is proof that the peer sent it, from
- * wherever it came. Who reads the stream as it should be drops the others.
+ * Decrypts a message into out (at least m->payload.len bytes). Success proves
+ * that the peer sent it, whatever address it came from. Returns the length of
+ * the plaintext, ERR_SIGNATURE, ERR_SIZE or ERR_EXISTS (a replay, or older
+ * than the window).
  */
 ptrdiff_t secret_open_message(
     struct secret *s, const struct udx_message *m, uint8_t *out);

@@ -195,8 +195,8 @@ static size_t
 may_read(struct flow *f, size_t len)
 {
 	return f->all->options->role != PEER_ECHO ? len
-	       : len < secret_room(f->secret)     ? len
-						  : secret_room(f->secret);
+	       : len < secret_space(f->secret)     ? len
+						  : secret_space(f->secret);
 }
 
 /* Takes a run of bytes; false if it must wait, or the flow is over. */

@@ -18,7 +18,7 @@ struct rig {
 	struct timers ts;
 	struct udx_stream from, to;
 	struct secret *writer, *reader;
-	struct secret_budget budget;
+	struct frame_budget budget;
 	uint64_t written, read; /* bytes of the plaintext */
 	bool broken, damaged;
 	uint32_t sent;
@@ -31,7 +31,7 @@ set_up(struct rig *g)
 	struct secret_keys keys = {.tx = {1}, .rx = {2}, .hash = {3}};
 
 	memset(g, 0, sizeof *g);
-	secret_budget_init(&g->budget, BUDGET);
+	frame_budget_init(&g->budget, BUDGET);
 	fake_init(&g->fw, 1);
 	timers_init(&g->ts);
 	fake_udx_init(&g->from);

@@ -9,7 +9,7 @@
 #include "base/wire.h"
 #include "fuzz.h"
 #include "stream/mux.h"
-#include "stream/mux_inside.h"
+#include "stream/mux.h"
 
 enum { NAMES = 5, IDS = MUX_CHANNELS_MAX + 1, STEPS = 8 };
 
@@ -46,10 +46,10 @@ name_of(uint8_t i)
 static void
 check_limits(const struct end *e)
 {
-	MUST(e->m->channels_len <= MUX_CHANNELS_MAX);
-	MUST(e->m->queued <= MUX_QUEUED_MAX);
-	MUST(mux_out_len(e->m) <= 2 * MUX_OUT_MAX);
-	MUST(e->m->depth <= MUX_DEPTH_MAX);
+	MUST(e->m->channels.len <= MUX_CHANNELS_MAX);
+	MUST(e->m->queue.cost <= MUX_QUEUED_MAX);
+	MUST(mux_writer_len(&e->m->writer) <= 2 * MUX_OUT_MAX);
+	MUST(e->m->reader.depth <= MUX_DEPTH_MAX);
 }
 
 static void
@@ -184,7 +184,7 @@ do_lie(struct rig *g, struct end *e, struct rd *r, size_t len)
 {
 	const uint8_t *p = rd_take(r, len);
 
-	if (p == NULL || len == 0 || e->stuck || e->m->begun)
+	if (p == NULL || len == 0 || e->stuck || e->m->reader.started)
 		return;
 	g->lies = true;
 	e->stuck = !read_message(g, e, (struct bytes){p, len});
@@ -245,7 +245,7 @@ settle(struct rig *g)
 	}
 	for (int side = 0; side < 2; side++) {
 		MUST(mux_peek(g->ends[side].m).p == NULL);
-		MUST(g->ends[side].m->queued == 0);
+		MUST(g->ends[side].m->queue.cost == 0);
 	}
 }
 

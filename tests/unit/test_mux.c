@@ -11,7 +11,7 @@
 #include "fake_udx.h"
 #include "fake_world.h"
 #include "stream/mux.h"
-#include "stream/mux_inside.h"
+#include "stream/mux.h"
 #include "stream/secret.h"
 #include "t.h"
 
@@ -209,7 +209,7 @@ START_TEST(protomux_is_golden)
 	expect_text(far, batch, c, 1, "two");
 	ck_assert_uint_eq(expect_event(far, batch, MUX_CLOSED).channel, c);
 	expect_result(far, batch, MUX_DONE);
-	ck_assert_uint_eq(far->channels_len, 0);
+	ck_assert_uint_eq(far->channels.len, 0);
 	expect_no_out(far);
 }
 END_TEST
@@ -344,8 +344,8 @@ take_damaged(const uint8_t *buf, size_t len, void *arg)
 		(void)read_all(
 		    m, hex(json_string_value(json_array_get(before, i))));
 	(void)read_all(m, (struct bytes){buf, len});
-	ck_assert_uint_le(m->channels_len, 2);
-	ck_assert_uint_le(m->queued, MUX_QUEUED_MAX);
+	ck_assert_uint_le(m->channels.len, 2);
+	ck_assert_uint_le(m->queue.cost, MUX_QUEUED_MAX);
 	mux_close(m, channel);
 	mux_free(m);
 }
@@ -511,7 +511,7 @@ START_TEST(early_messages_wait) /* pitfall M2 */
 		expect_text(far, mux_peek(near), f, 7, text);
 	expect_text(far, mux_peek(near), f, 7, text);
 	expect_result(far, mux_peek(near), MUX_DONE);
-	ck_assert_uint_eq(far->queued, 0);
+	ck_assert_uint_eq(far->queue.cost, 0);
 }
 END_TEST
 
@@ -531,14 +531,14 @@ START_TEST(the_reader_waits_above_a_limit) /* pitfall M2 */
 		mux_consume(near);
 	}
 	ck_assert_uint_gt(sent, 28);
-	ck_assert_uint_le(far->queued, MUX_QUEUED_MAX);
+	ck_assert_uint_le(far->queue.cost, MUX_QUEUED_MAX);
 	/* It waits on, until the offer is answered; then all come. */
 	expect_result(far, mux_peek(near), MUX_WAIT);
 	open_channel(far, "late");
 	while (mux_read(far, mux_peek(near), &ev) == MUX_EVENT)
 		got++;
 	ck_assert_uint_eq(got, sent);
-	ck_assert_uint_eq(far->queued, 0);
+	ck_assert_uint_eq(far->queue.cost, 0);
 }
 END_TEST
 
@@ -551,7 +551,7 @@ START_TEST(a_message_above_the_limit_waits_where_it_is)
 	carry(near, far, MUX_OFFER);
 	ck_assert_int_eq(mux_send(near, n, 0, much, sizeof much), 0);
 	expect_result(far, mux_peek(near), MUX_WAIT);
-	ck_assert_uint_eq(far->queued, 0);
+	ck_assert_uint_eq(far->queue.cost, 0);
 	f = open_channel(far, "late");
 	ev = expect_event(far, mux_peek(near), MUX_MESSAGE);
 	ck_assert(ev.channel == f && ev.body.len == sizeof much);
@@ -569,10 +569,10 @@ START_TEST(a_rejected_offer_frees_the_reader)
 	send_text(near, n, 0, "one more, with what it costs to keep it");
 	expect_result(far, mux_peek(near), MUX_WAIT);
 	mux_reject(far, 1);
-	ck_assert_uint_eq(far->queued, 0);
+	ck_assert_uint_eq(far->queue.cost, 0);
 	carry_quietly(near, far);
 	ck_assert_uint_eq(carry(far, near, MUX_CLOSED).channel, n);
-	ck_assert_uint_eq(near->channels_len + far->channels_len, 0);
+	ck_assert_uint_eq(near->channels.len + far->channels.len, 0);
 }
 END_TEST
 
@@ -591,9 +591,9 @@ START_TEST(an_offer_closed_early_is_read_to_its_end)
 	    expect_event(far, (struct bytes){0}, MUX_CLOSED).channel, f);
 	expect_result(far, (struct bytes){0}, MUX_DONE);
 	/* The open that comes too late frees the id, and nothing is told. */
-	ck_assert_uint_eq(near->channels_len, 1);
+	ck_assert_uint_eq(near->channels.len, 1);
 	carry_quietly(far, near);
-	ck_assert_uint_eq(near->channels_len + far->channels_len, 0);
+	ck_assert_uint_eq(near->channels.len + far->channels.len, 0);
 	/* A second close, for peers who have missed the first. */
 	expect_out(near, "000301");
 	expect_result(far, hex("000301"), MUX_DONE);
@@ -638,7 +638,7 @@ START_TEST(both_close_at_once)
 	mux_close(far, n);
 	carry_quietly(near, far);
 	carry_quietly(far, near);
-	ck_assert_uint_eq(near->channels_len + far->channels_len, 0);
+	ck_assert_uint_eq(near->channels.len + far->channels.len, 0);
 	pair("a");
 }
 END_TEST
@@ -810,7 +810,7 @@ START_TEST(a_peer_that_takes_no_replies_is_not_read)
 		n += mux_read(far, hex("000101 0161 00"), &ev) == MUX_DONE;
 		ck_assert_uint_lt(n, 20000);
 	}
-	ck_assert_uint_le(mux_out_len(far), 2 * MUX_OUT_MAX);
+	ck_assert_uint_le(mux_writer_len(&far->writer), 2 * MUX_OUT_MAX);
 	expect_result(far, hex("000101 0161 00"), MUX_WAIT);
 	for (int i = 0; i < 10; i++)
 		expect_out(far, "000201");

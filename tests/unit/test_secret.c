@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "fake_udx.h"
 #include "fake_world.h"
-#include "stream/inside.h"
+#include "stream/secret.h"
 #include "t.h"
 
 #define FILE_NAME "secret-stream.json"
@@ -37,7 +37,7 @@ static struct end initiator, responder;
 struct scripted {
 	struct world w;
 	struct world_ops ops;
-	uint8_t bytes[SECRET_INIT_LEN + 8];
+	uint8_t bytes[HEADER_INIT_LEN + 8];
 	size_t used;
 };
 
@@ -82,10 +82,10 @@ vector_end(struct end *e, bool is_initiator)
 	struct scripted sw = {.ops.random = scripted_random};
 
 	sw.w.ops = &sw.ops;
-	get_bytes(sw.bytes, SECRET_INIT_LEN, "inputs",
+	get_bytes(sw.bytes, HEADER_INIT_LEN, "inputs",
 	    is_initiator ? "secretstream_header_initiator"
 			 : "secretstream_header_responder");
-	get_bytes(sw.bytes + SECRET_INIT_LEN, 8, "inputs",
+	get_bytes(sw.bytes + HEADER_INIT_LEN, 8, "inputs",
 	    is_initiator ? "unordered_initial_counter_initiator"
 			 : "unordered_initial_counter_responder");
 	fake_udx_init(&e->udx);
@@ -228,9 +228,9 @@ START_TEST(namespaces_derive)
 			t_get(t_vectors(FILE_NAME), "namespaces"), names[i]));
 		crypto_generichash(id, 32, ns, 32, k.hash, 64);
 		if (i == 0)
-			ck_assert_mem_eq(id, responder.s->peer_id, 32);
+			ck_assert_mem_eq(id, responder.s->reader.peer_id, 32);
 		if (i == 1)
-			ck_assert_mem_eq(id, initiator.s->peer_id, 32);
+			ck_assert_mem_eq(id, initiator.s->reader.peer_id, 32);
 	}
 }
 END_TEST
@@ -239,13 +239,13 @@ START_TEST(keys_are_golden)
 {
 	const json_t *derived = t_get(t_vectors(FILE_NAME), "derived");
 
-	t_assert_hex(responder.s->peer_id, SECRET_ID_LEN,
+	t_assert_hex(responder.s->reader.peer_id, SECRET_ID_LEN,
 	    t_string(derived, "stream_id_initiator"));
-	t_assert_hex(initiator.s->peer_id, SECRET_ID_LEN,
+	t_assert_hex(initiator.s->reader.peer_id, SECRET_ID_LEN,
 	    t_string(derived, "stream_id_responder"));
-	t_assert_hex(initiator.s->message_tx_key, SECRET_KEY_LEN,
+	t_assert_hex(initiator.s->messages.tx_key, SECRET_KEY_LEN,
 	    t_string(derived, "unordered_key_initiator_to_responder"));
-	t_assert_hex(initiator.s->message_rx_key, SECRET_KEY_LEN,
+	t_assert_hex(initiator.s->messages.rx_key, SECRET_KEY_LEN,
 	    t_string(derived, "unordered_key_responder_to_initiator"));
 }
 END_TEST
@@ -507,9 +507,9 @@ END_TEST
 
 START_TEST(the_key_of_the_peer_is_wiped)
 {
-	ck_assert(!sodium_is_zero(responder.s->rx_key, SECRET_KEY_LEN));
+	ck_assert(!sodium_is_zero(responder.s->reader.rx_key, SECRET_KEY_LEN));
 	open_both();
-	ck_assert(sodium_is_zero(responder.s->rx_key, SECRET_KEY_LEN));
+	ck_assert(sodium_is_zero(responder.s->reader.rx_key, SECRET_KEY_LEN));
 }
 END_TEST
 
@@ -540,14 +540,14 @@ START_TEST(writes_obey_the_room)
 	static uint8_t much[2 * SECRET_WRITE_MAX];
 
 	open_both();
-	ck_assert_uint_eq(secret_room(initiator.s), SECRET_WRITE_MAX);
+	ck_assert_uint_eq(secret_space(initiator.s), SECRET_WRITE_MAX);
 	ck_assert_int_eq(
 	    secret_write(initiator.s, much, sizeof much), SECRET_WRITE_MAX);
 	initiator.udx.room = UDX_SPACE_MIN;
-	ck_assert_uint_eq(secret_room(initiator.s), UDX_SPACE_MIN - 20);
+	ck_assert_uint_eq(secret_space(initiator.s), UDX_SPACE_MIN - 20);
 	ck_assert_int_eq(
 	    secret_write(initiator.s, much, sizeof much), UDX_SPACE_MIN - 20);
-	ck_assert_uint_eq(secret_room(initiator.s), 0);
+	ck_assert_uint_eq(secret_space(initiator.s), 0);
 	ck_assert_int_eq(secret_write(initiator.s, much, 1), 0);
 	ck_assert_int_eq(secret_send(initiator.s, much, 1), ERR_FULL);
 	/* A message cannot be cut: any room will do. */
@@ -585,7 +585,7 @@ START_TEST(the_end_needs_no_frame)
 	ck_assert_int_eq(secret_write(initiator.s, "x", 1), ERR_CLOSED);
 	ck_assert_int_eq(secret_send(initiator.s, "x", 1), ERR_CLOSED);
 	ck_assert_int_eq(secret_send_message(initiator.s, "x", 1), ERR_CLOSED);
-	ck_assert_uint_eq(secret_room(initiator.s), 0);
+	ck_assert_uint_eq(secret_space(initiator.s), 0);
 	fake_udx_carry(&initiator.udx, &responder.udx);
 	ck_assert(!secret_ended(responder.s));
 	expect_message(&responder, "bye", 3);
@@ -633,18 +633,18 @@ large_frame(size_t n, size_t step, uint64_t pause_ms)
 START_TEST(a_large_frame_is_gathered)
 {
 	static const size_t sizes[] = {16384, 65536, 65537, 262144, 1000000,
-	    SECRET_FRAME_MAX - SECRET_MAC_LEN};
-	struct secret_budget budget;
+	    SECRET_FRAME_MAX - FRAME_SEAL_LEN};
+	struct frame_budget budget;
 	uint8_t *plain;
 
 	open_both();
-	secret_budget_init(&budget, SECRET_FRAME_MAX);
+	frame_budget_init(&budget, SECRET_FRAME_MAX);
 	secret_set_budget(responder.s, &budget);
 	responder.udx.window = 65536;
 	plain = large_frame(sizes[_i], 30000, 0);
 	expect_message(&responder, plain, sizes[_i]);
 	ck_assert_uint_eq(budget.used, 0);
-	ck_assert_ptr_null(responder.s->gather.buf);
+	ck_assert_ptr_null(responder.s->reader.gather.buf);
 	free(plain);
 	/* What comes behind it is read as ever. */
 	ck_assert_int_eq(secret_send(initiator.s, "x", 1), 0);
@@ -669,14 +669,14 @@ START_TEST(a_length_costs_nothing) /* pitfall E4 */
 	ck_assert_int_eq(err, 0);
 	/* The buffer of the fake stream moved as the length was consumed. */
 	ck_assert_uint_eq(alloc_count, 1);
-	ck_assert_uint_eq(responder.s->gather.cap, 0);
+	ck_assert_uint_eq(responder.s->reader.gather.cap, 0);
 	/* As bytes come, no more is taken than twice what has come. */
 	for (int i = 1; i <= 64; i++) {
 		uint8_t some[20000] = {0};
 
 		fake_udx_feed(&responder.udx, some, sizeof some);
 		expect_nothing(&responder);
-		ck_assert_uint_le(responder.s->gather.cap,
+		ck_assert_uint_le(responder.s->reader.gather.cap,
 		    2u * (unsigned)i * sizeof some + 65536);
 	}
 }
@@ -697,12 +697,12 @@ END_TEST
 
 START_TEST(a_budget_for_all_holds)
 {
-	struct secret_budget budget;
+	struct frame_budget budget;
 	bool whole;
 	int err = 0;
 
 	open_both();
-	secret_budget_init(&budget, 400000);
+	frame_budget_init(&budget, 400000);
 	budget.used = 100000;
 	secret_set_budget(responder.s, &budget);
 	feed_hex(&responder, "ffff0f");
@@ -722,14 +722,14 @@ END_TEST
 
 enum { ENDS = 6, BUDGET = 4 << 20 };
 
-static struct secret_budget shared;
+static struct frame_budget shared;
 static struct end others[ENDS];
 
 /* All of them opened by the same header, as if by as many peers. */
 static void
 open_others(void)
 {
-	secret_budget_init(&shared, BUDGET);
+	frame_budget_init(&shared, BUDGET);
 	ck_assert_int_eq(secret_start(initiator.s), 0);
 	ck_assert_int_eq(secret_start(responder.s), 0);
 	for (int i = 0; i < ENDS; i++) {
@@ -751,9 +751,9 @@ close_others(void)
 {
 	for (int i = 0; i < ENDS; i++)
 		end_fini(&others[i]);
-	secret_gather_fini(responder.s);
+	frame_reader_fini(&responder.s->reader);
 	ck_assert_uint_eq(shared.used, 0);
-	ck_assert(TAILQ_EMPTY(&shared.payers));
+	ck_assert(TAILQ_EMPTY(&shared.shares));
 }
 
 /* The largest frame there is, and so many bytes of it. */
@@ -765,7 +765,7 @@ send_half(struct end *e, size_t len)
 	bool whole;
 	int err = 0;
 
-	if (e->s->gather.want == 0)
+	if (e->s->reader.gather.want == 0)
 		feed_hex(e, "ffffff");
 	for (; len > 0 && err == 0; len -= take) {
 		take = len < sizeof zeros ? len : sizeof zeros;
@@ -820,12 +820,12 @@ START_TEST(the_largest_frame_goes_first)
 	ck_assert_int_eq(send_half(&others[2], 1 << 19), 0);
 	ck_assert_int_eq(send_half(&others[3], 1 << 19), 0);
 	ck_assert_int_eq(send_half(&others[4], 1 << 18), 0);
-	ck_assert_ptr_null(others[0].s->gather.buf);
+	ck_assert_ptr_null(others[0].s->reader.gather.buf);
 	ck_assert_uint_eq(others[0].udx.in_len, 0);
-	ck_assert_ptr_nonnull(others[1].s->gather.buf);
+	ck_assert_ptr_nonnull(others[1].s->reader.gather.buf);
 	/* Who would be the largest himself is the one to do without. */
 	ck_assert_int_eq(send_half(&others[5], 3 << 20), ERR_LIMIT);
-	ck_assert_ptr_nonnull(others[1].s->gather.buf);
+	ck_assert_ptr_nonnull(others[1].s->reader.gather.buf);
 	close_others();
 }
 END_TEST
@@ -846,15 +846,15 @@ START_TEST(a_shared_budget_is_never_exceeded)
 		(void)send_half(e, t_below(&dice, 200000));
 		for (int k = 0; k < ENDS; k++) {
 			ck_assert_uint_eq(
-			    others[k].s->paid, others[k].s->gather.cap);
-			sum += others[k].s->paid;
+			    others[k].s->reader.account.held, others[k].s->reader.gather.cap);
+			sum += others[k].s->reader.account.held;
 		}
 		ck_assert_uint_eq(sum, shared.used);
-		if (e->s->err != 0) {
+		if (e->s->reader.err != 0) {
 			end_fini(e);
 			vector_end(e, false);
 			secret_set_budget(e->s, &shared);
-			e->s->opened = true;
+			e->s->reader.opened = true;
 		}
 	}
 	close_others();
@@ -1107,7 +1107,7 @@ START_TEST(replays_are_refused) /* pitfall E7 */
 
 	memset(seen, 0, sizeof seen);
 	/* Across the place where counters wrap. */
-	initiator.s->counter = _i == 0 ? 1 : UINT64_MAX - MANY / 2;
+	initiator.s->messages.counter = _i == 0 ? 1 : UINT64_MAX - MANY / 2;
 	for (int i = 0; i < MANY; i++) {
 		ck_assert_int_eq(secret_send_message(initiator.s, NULL, 0), 0);
 		memcpy(sent[i], initiator.udx.message, sizeof sent[i]);

@@ -29,7 +29,7 @@ struct pair {
 static struct lab lab;
 static struct pair pairs[PAIRS_MAX];
 static int pairs_len;
-static struct secret_budget budget;
+static struct frame_budget budget;
 static uint8_t bytes[1 << 20];
 
 static void
@@ -38,7 +38,7 @@ start(const struct lab_link *link, int n)
 	lab_init(&lab, 7, 2);
 	lab.link = *link;
 	pairs_len = n;
-	secret_budget_init(&budget, 1 << 24);
+	frame_budget_init(&budget, 1 << 24);
 	for (size_t i = 0; i < sizeof bytes; i++)
 		bytes[i] = (uint8_t)(i % 251);
 }
