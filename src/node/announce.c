@@ -53,7 +53,7 @@ arm(struct announcement *a, uint64_t us)
 }
 
 static void
-tell(struct announcement *a, const struct client_event *e)
+tell(struct announcement *a, const struct records_event *e)
 {
 	struct news news = op_done_news(e);
 	struct op *op = a->op;
@@ -81,13 +81,13 @@ note_holder(struct announcement *a, const struct addr *node)
 }
 
 static void
-on_round(void *owner, const struct client_event *e)
+on_round(void *owner, const struct records_event *e)
 {
 	struct announcement *a = owner;
 
-	if (e->kind == CLIENT_NODE)
+	if (e->kind == RECORDS_EV_NODE)
 		note_holder(a, &e->node);
-	if (e->kind != CLIENT_DONE)
+	if (e->kind != RECORDS_EV_DONE)
 		return;
 	a->client = NULL;
 	a->listing = false;
@@ -102,10 +102,10 @@ on_round(void *owner, const struct client_event *e)
 }
 
 /* The topic under our identity; those who held it last are asked first. */
-static struct client_announce
+static struct announce_spec
 spec_of(const struct announcement *a)
 {
-	return (struct client_announce){
+	return (struct announce_spec){
 	    .target = a->topic,
 	    .keys = a->node->config.identity,
 	    .start = a->holders,
@@ -116,8 +116,8 @@ spec_of(const struct announcement *a)
 static int
 begin_round(struct announcement *a)
 {
-	struct client_announce spec = spec_of(a);
-	struct client_sink sink = {.event = on_round, .owner = a};
+	struct announce_spec spec = spec_of(a);
+	struct records_sink sink = {.event = on_round, .owner = a};
 
 	timer_disarm(&a->node->timers, &a->timer);
 	return records_client_announce(a->node->dht, &spec, sink, &a->client);
@@ -230,13 +230,13 @@ forget(struct announcement *a)
 }
 
 static void
-on_withdrawn(void *owner, const struct client_event *e)
+on_withdrawn(void *owner, const struct records_event *e)
 {
 	struct op *op = owner;
 	struct node *n = op->node;
 	struct news done;
 
-	if (e->kind != CLIENT_DONE)
+	if (e->kind != RECORDS_EV_DONE)
 		return;
 	done = op_done_news(e);
 	op_end(op, &done);
@@ -250,9 +250,9 @@ int
 node_unannounce(struct node *n, const uint8_t *topic, uint32_t *number)
 {
 	struct announcement *a = find(n, topic);
-	struct client_announce spec = {
+	struct announce_spec spec = {
 	    .target = topic, .keys = n->config.identity};
-	struct client_sink sink = {.event = on_withdrawn};
+	struct records_sink sink = {.event = on_withdrawn};
 	int err;
 	struct op *op = op_new(n, &err);
 
@@ -312,11 +312,11 @@ left(struct node *n)
 }
 
 static void
-on_left_topic(void *owner, const struct client_event *e)
+on_left_topic(void *owner, const struct records_event *e)
 {
 	struct node *n = owner;
 
-	if (e->kind != CLIENT_DONE || e->err == ERR_CLOSED)
+	if (e->kind != RECORDS_EV_DONE || e->err == ERR_CLOSED)
 		return;
 	n->leaving_pending--;
 	leave_some(n);
@@ -325,9 +325,9 @@ on_left_topic(void *owner, const struct client_event *e)
 static int
 withdraw(struct node *n, const struct announcement *a)
 {
-	struct client_announce spec = spec_of(a);
-	struct client_sink sink = {.event = on_left_topic, .owner = n};
-	struct client_op *op;
+	struct announce_spec spec = spec_of(a);
+	struct records_sink sink = {.event = on_left_topic, .owner = n};
+	struct records_op *op;
 
 	return records_client_unannounce(n->dht, &spec, sink, &op);
 }

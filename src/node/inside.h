@@ -22,7 +22,7 @@
 #include "punch/netcheck.h"
 #include "punch/punch.h"
 #include "punch/upkeep.h"
-#include "records/client.h"
+#include "records/records_client.h"
 #include "records/records.h"
 #include "signal/router.h"
 #include "udx/udx.h"
@@ -39,7 +39,7 @@ struct op {
 	UT_hash_handle hh;
 	struct node *node;
 	uint32_t number;
-	struct client_op *client; /* what it waits for, one of these ... */
+	struct records_op *client; /* what it waits for, one of these ... */
 	struct request *request;
 	struct netcheck *netcheck;
 	struct upkeep_watch watch; /* ... this if `watching` ... */
@@ -58,7 +58,7 @@ struct announcement {
 	struct node *node;
 	uint8_t topic[HASH_LEN];
 	struct timer timer;
-	struct client_op *client;   /* the round under way */
+	struct records_op *client;   /* the round under way */
 	struct op *op;              /* who waits for it, or NULL */
 	bool announced;             /* somebody may hold it */
 	struct addr holders[RPC_K]; /* of the last round, nearest first */
@@ -121,11 +121,11 @@ void op_drop(struct op *op);
 void ops_fini(struct node *n);
 
 /* The end of a client's operation, in the words of the news. */
-struct news op_done_news(const struct client_event *e);
+struct news op_done_news(const struct records_event *e);
 
 /* What a client's operation found, in the words of the news; and told. */
-struct news op_found_news(const struct op *op, const struct client_event *e);
-void op_found(struct op *op, const struct client_event *e);
+struct news op_found_news(const struct op *op, const struct records_event *e);
+void op_found(struct op *op, const struct records_event *e);
 
 /* ---- own.c: a node asks all but itself, so its own records are added ---- */
 
@@ -139,7 +139,7 @@ bool own_immutable(struct op *op, const uint8_t *hash, uint32_t *number);
 void own_mutable(struct op *op, const uint8_t *key, uint64_t seq);
 
 /* False, and the kept value is dropped, if the event brings a later one. */
-bool own_is_newer(struct op *op, const struct client_event *e);
+bool own_is_newer(struct op *op, const struct records_event *e);
 
 /* The end: tells the kept value; nothing found elsewhere is no failure then. */
 void own_done(struct op *op, struct news *done);

@@ -148,7 +148,7 @@ node_recv(struct node *n, const struct dgram *dg)
 	if (verdict < 0)
 		return verdict;
 	if (dg->buf[0] == RPC_REQUEST)
-		records_heard(n->records, &dg->from);
+		records_note_host(n->records, &dg->from);
 	if (verdict != DHT_HANDED_UP)
 		return 0;
 	if (rq.m.command <= CMD_ROUTER_LAST)

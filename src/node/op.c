@@ -77,7 +77,7 @@ ops_fini(struct node *n)
 }
 
 struct news
-op_done_news(const struct client_event *e)
+op_done_news(const struct records_event *e)
 {
 	return (struct news){
 	    .kind = NEWS_DONE,
@@ -92,12 +92,12 @@ op_done_news(const struct client_event *e)
 /* ---- from the client's events to news ---- */
 
 struct news
-op_found_news(const struct op *op, const struct client_event *e)
+op_found_news(const struct op *op, const struct records_event *e)
 {
 	static const enum news_kind kinds[] = {
-	    [CLIENT_NODE] = NEWS_NODE,
-	    [CLIENT_PEER] = NEWS_PEER,
-	    [CLIENT_VALUE] = NEWS_VALUE,
+	    [RECORDS_EV_NODE] = NEWS_NODE,
+	    [RECORDS_EV_PEER] = NEWS_PEER,
+	    [RECORDS_EV_VALUE] = NEWS_VALUE,
 	};
 	struct news news = {
 	    .kind = kinds[e->kind],
@@ -109,7 +109,7 @@ op_found_news(const struct op *op, const struct client_event *e)
 
 	if (e->id != NULL)
 		memcpy(news.id, e->id, ID_LEN);
-	if (e->kind == CLIENT_PEER) {
+	if (e->kind == RECORDS_EV_PEER) {
 		memcpy(news.key, e->peer.key, KEY_LEN);
 		while (news.relays_len < NEWS_RELAYS_MAX &&
 		       news.relays_len < peer_relays_len(&e->peer)) {
@@ -126,7 +126,7 @@ op_found_news(const struct op *op, const struct client_event *e)
 }
 
 void
-op_found(struct op *op, const struct client_event *e)
+op_found(struct op *op, const struct records_event *e)
 {
 	struct news news = op_found_news(op, e);
 
@@ -135,12 +135,12 @@ op_found(struct op *op, const struct client_event *e)
 }
 
 static void
-on_event(void *owner, const struct client_event *e)
+on_event(void *owner, const struct records_event *e)
 {
 	struct op *op = owner;
 	struct news done;
 
-	if (e->kind != CLIENT_DONE) {
+	if (e->kind != RECORDS_EV_DONE) {
 		if (!own_is_newer(op, e))
 			op_found(op, e);
 		return;
@@ -150,10 +150,10 @@ on_event(void *owner, const struct client_event *e)
 	op_end(op, &done);
 }
 
-static struct client_sink
+static struct records_sink
 sink_of(struct op *op)
 {
-	return (struct client_sink){.event = on_event, .owner = op};
+	return (struct records_sink){.event = on_event, .owner = op};
 }
 
 /* The common end of starting: hands out the number, or undoes all. */

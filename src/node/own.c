@@ -13,10 +13,10 @@ own_address(const struct op *op)
 }
 
 static void
-tell_peer(struct op *op, const struct peer *p, uint64_t bump)
+tell_peer(struct op *op, const struct peer_record *p, uint64_t bump)
 {
-	struct client_event e = {
-	    .kind = CLIENT_PEER,
+	struct records_event e = {
+	    .kind = RECORDS_EV_PEER,
 	    .node = own_address(op),
 	    .id = dht_id(op->node->dht),
 	    .peer = *p,
@@ -31,7 +31,7 @@ void
 own_peer(struct op *op, const uint8_t *key)
 {
 	uint8_t target[HASH_LEN];
-	struct peer p;
+	struct peer_record p;
 
 	key_target(target, key);
 	if (records_held_peer(op->node->records, target, &p))
@@ -41,18 +41,18 @@ own_peer(struct op *op, const uint8_t *key)
 void
 own_peers(struct op *op, const uint8_t *topic)
 {
-	struct pick pick;
+	struct topic_pick pick;
 
 	records_held_topic(op->node->records, topic, &pick);
 	for (size_t i = 0; i < pick.len; i++)
 		tell_peer(op, &pick.peers[i], pick.bump);
 }
 
-static struct client_event
+static struct records_event
 value_event(const struct op *op, struct bytes value, uint64_t seq)
 {
-	return (struct client_event){
-	    .kind = CLIENT_VALUE,
+	return (struct records_event){
+	    .kind = RECORDS_EV_VALUE,
 	    .node = own_address(op),
 	    .value = value,
 	    .seq = seq,
@@ -63,7 +63,7 @@ bool
 own_immutable(struct op *op, const uint8_t *hash, uint32_t *number)
 {
 	static const struct news done = {.err = 0};
-	struct client_event e;
+	struct records_event e;
 	struct bytes value;
 
 	if (!records_held_immutable(op->node->records, hash, &value))
@@ -79,9 +79,9 @@ void
 own_mutable(struct op *op, const uint8_t *key, uint64_t seq)
 {
 	uint8_t target[HASH_LEN];
-	struct client_event e;
+	struct records_event e;
 	struct news news;
-	struct mutable m;
+	struct mutable_value m;
 
 	key_target(target, key);
 	if (!records_held_mutable(op->node->records, target, &m) || m.seq < seq)
@@ -92,9 +92,9 @@ own_mutable(struct op *op, const uint8_t *key, uint64_t seq)
 }
 
 bool
-own_is_newer(struct op *op, const struct client_event *e)
+own_is_newer(struct op *op, const struct records_event *e)
 {
-	if (op->own == NULL || e->kind != CLIENT_VALUE)
+	if (op->own == NULL || e->kind != RECORDS_EV_VALUE)
 		return false;
 	if (op->own->news.seq >= e->seq)
 		return true;

@@ -25,7 +25,7 @@
 #include "peer/dialer.h"
 #include "peer/inside.h"
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 enum {
 	TIMEOUT_MS = 30000, /* protocol 03 §8.1 */
@@ -320,7 +320,7 @@ add_peer(struct dial *d)
 static bool
 names_peer(const struct dial *d, struct bytes value)
 {
-	struct peer p;
+	struct peer_record p;
 
 	return value.p != NULL && peer_decode(&p, value.p, value.len) == 0 &&
 	       memcmp(p.key, d->key, KEY_LEN) == 0;

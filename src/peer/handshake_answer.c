@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "peer/handshake_answer.h"
 #include "peer/conn_punch.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 /* Addresses of the same network that are knocked at, most alike first. */
 enum { NEIGHBOURS_MAX = 4 };

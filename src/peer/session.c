@@ -206,10 +206,10 @@ static struct bucket *
 budget_of(struct listeners *ls, const struct addr *from)
 {
 	const struct limits *l = ls->peers->core->limits;
-	struct allowance_rate rate = {l->handshake_burst * STRANGER_COST,
+	struct prefix_budget_rate rate = {l->handshake_burst * STRANGER_COST,
 	    l->handshake_rate * STRANGER_COST};
 
-	return allowance_of(&ls->budgets, from, &rate);
+	return prefix_budget_get(&ls->budgets, from, &rate);
 }
 
 static bool
@@ -496,7 +496,7 @@ sessions_init(struct listeners *ls)
 	pool_init(&ls->sessions, sizeof(struct session), l->handshakes);
 	index_init(
 	    &ls->by_message, &ls->sessions, offsetof(struct session, link));
-	allowance_init(&ls->budgets, ls->peers->core, l->forward_hosts);
+	prefix_budget_init(&ls->budgets, ls->peers->core, l->forward_hosts);
 }
 
 void
@@ -506,7 +506,7 @@ sessions_limits_changed(struct listeners *ls)
 
 	ls->sessions.limit = l->handshakes;
 	shrink(ls, l->handshakes);
-	allowance_set_max(&ls->budgets, l->forward_hosts);
+	prefix_budget_set_max(&ls->budgets, l->forward_hosts);
 }
 
 void
@@ -517,7 +517,7 @@ sessions_fini(struct listeners *ls)
 	while ((s = TAILQ_FIRST(&ls->half_open)) != NULL ||
 	       (s = TAILQ_FIRST(&ls->done)) != NULL)
 		session_free(s);
-	allowance_fini(&ls->budgets);
+	prefix_budget_fini(&ls->budgets);
 	index_fini(&ls->by_message);
 	pool_fini(&ls->sessions);
 }

@@ -15,7 +15,7 @@
 #include "crypto/noise.h"
 #include "peer/inside.h"
 #include "peer/listener.h"
-#include "signal/allowance.h"
+#include "signal/prefix_budget.h"
 #include "signal/announcer.h"
 #include "signal/payload.h"
 
@@ -97,7 +97,7 @@ struct listeners {
 	struct index by_message;
 	struct session_list half_open, done; /* oldest first */
 	uint32_t half_open_len;
-	struct allowance budgets;
+	struct prefix_budgets budgets;
 	uint32_t failed[FAILED_MAX];
 };
 

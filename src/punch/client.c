@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "punch/inside.h"
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 /*
  * Timers: one, `timer`, whose meaning is the state's:

@@ -40,7 +40,7 @@ host_of(const struct forwards *f, const struct forward *e)
 
 int
 forwards_set(struct forwards *f, const struct writer *w, const uint8_t *target,
-    const struct peer *p)
+    const struct peer_record *p)
 {
 	uint32_t at = cache_set(&f->entries, w, target, 1);
 	struct forward *e;
@@ -65,7 +65,7 @@ forwards_del(struct forwards *f, uint32_t now_s, const uint8_t *target)
 
 bool
 forwards_find(const struct forwards *f, uint32_t now_s, const uint8_t *target,
-    struct peer *p, struct addr *to)
+    struct peer_record *p, struct addr *to)
 {
 	uint32_t at = cache_find(&f->entries, now_s, target);
 	const struct forward *e;
@@ -83,7 +83,7 @@ forwards_find(const struct forwards *f, uint32_t now_s, const uint8_t *target,
 }
 
 void
-forwards_heard(struct forwards *f, const struct addr *from, uint32_t now_s)
+forwards_note_host(struct forwards *f, const struct addr *from, uint32_t now_s)
 {
 	uint32_t host;
 

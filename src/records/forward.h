@@ -30,7 +30,7 @@ void forwards_set_limits(struct forwards *f, const struct limits *l);
 
 /* 0 or ERR_MEMORY; replaces what is there. */
 int forwards_set(struct forwards *f, const struct writer *w,
-    const uint8_t *target, const struct peer *p);
+    const uint8_t *target, const struct peer_record *p);
 void forwards_del(struct forwards *f, uint32_t now_s, const uint8_t *target);
 
 /*
@@ -38,10 +38,10 @@ void forwards_del(struct forwards *f, uint32_t now_s, const uint8_t *target);
  * and its address. Either may be NULL if it is not wanted.
  */
 bool forwards_find(const struct forwards *f, uint32_t now_s,
-    const uint8_t *target, struct peer *p, struct addr *to);
+    const uint8_t *target, struct peer_record *p, struct addr *to);
 
 /* Something came from this host. */
-void forwards_heard(
+void forwards_note_host(
     struct forwards *f, const struct addr *from, uint32_t now_s);
 
 #endif

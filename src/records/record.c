@@ -22,23 +22,23 @@ written(const struct wr *w)
 }
 
 static struct rd
-addr_reader(const struct peer *p, size_t i)
+addr_reader(const struct peer_record *p, size_t i)
 {
 	return rd_init(p->relays.p + i * ADDR_WIRE4_LEN, ADDR_WIRE4_LEN);
 }
 
 struct addr
-peer_relay(const struct peer *p, size_t i)
+peer_relay(const struct peer_record *p, size_t i)
 {
 	struct rd r = addr_reader(p, i);
 
 	return rd_addr4(&r);
 }
 
-static struct peer
+static struct peer_record
 rd_peer(struct rd *r)
 {
-	struct peer p = {.key = rd_take(r, KEY_LEN)};
+	struct peer_record p = {.key = rd_take(r, KEY_LEN)};
 
 	p.relays.len = rd_count(r, ADDR_WIRE4_LEN) * ADDR_WIRE4_LEN;
 	p.relays.p = rd_take(r, p.relays.len);
@@ -46,7 +46,7 @@ rd_peer(struct rd *r)
 }
 
 static void
-wr_peer(struct wr *w, const struct peer *p)
+wr_peer(struct wr *w, const struct peer_record *p)
 {
 	wr_raw(w, p->key, KEY_LEN);
 	wr_uint(w, peer_relays_len(p));
@@ -54,7 +54,7 @@ wr_peer(struct wr *w, const struct peer *p)
 }
 
 int
-peer_decode(struct peer *p, const uint8_t *buf, size_t len)
+peer_decode(struct peer_record *p, const uint8_t *buf, size_t len)
 {
 	struct rd r = rd_init(buf, len);
 
@@ -63,7 +63,7 @@ peer_decode(struct peer *p, const uint8_t *buf, size_t len)
 }
 
 size_t
-peer_encode(const struct peer *p, uint8_t *buf, size_t cap)
+peer_encode(const struct peer_record *p, uint8_t *buf, size_t cap)
 {
 	struct wr w = wr_init(buf, cap);
 
@@ -157,12 +157,13 @@ announce_verify(const struct announce *a, enum key_namespace ns,
 }
 
 int
-lookup_decode(struct lookup *l, uint64_t *bump, const uint8_t *buf, size_t len)
+lookup_decode(
+    struct lookup_reply *l, uint64_t *bump, const uint8_t *buf, size_t len)
 {
 	struct rd r = rd_init(buf, len);
 	size_t n = rd_count(&r, PEER_LEN_MIN);
 
-	*l = (struct lookup){.r = r, .left = n};
+	*l = (struct lookup_reply){.r = r, .left = n};
 	while (n-- > 0 && rd_ok(&r))
 		rd_peer(&r);
 	/* Older nodes send no bump. */
@@ -171,7 +172,7 @@ lookup_decode(struct lookup *l, uint64_t *bump, const uint8_t *buf, size_t len)
 }
 
 bool
-lookup_next(struct lookup *l, struct peer *p)
+lookup_next(struct lookup_reply *l, struct peer_record *p)
 {
 	if (l->left == 0)
 		return false;
@@ -181,7 +182,7 @@ lookup_next(struct lookup *l, struct peer *p)
 }
 
 size_t
-lookup_encode(const struct peer *peers, size_t peers_len, uint64_t bump,
+lookup_encode(const struct peer_record *peers, size_t peers_len, uint64_t bump,
     uint8_t *buf, size_t cap)
 {
 	struct wr w = wr_init(buf, cap);
@@ -194,7 +195,7 @@ lookup_encode(const struct peer *peers, size_t peers_len, uint64_t bump,
 }
 
 static void
-rd_mutable(struct rd *r, struct mutable *m)
+rd_mutable(struct rd *r, struct mutable_value *m)
 {
 	m->seq = rd_uint(r);
 	m->value = rd_buffer(r, rd_left(r));
@@ -202,7 +203,7 @@ rd_mutable(struct rd *r, struct mutable *m)
 }
 
 static void
-wr_mutable(struct wr *w, const struct mutable *m)
+wr_mutable(struct wr *w, const struct mutable_value *m)
 {
 	wr_uint(w, m->seq);
 	wr_buffer(w, m->value.p, m->value.len);
@@ -210,17 +211,17 @@ wr_mutable(struct wr *w, const struct mutable *m)
 }
 
 int
-mutable_put_decode(struct mutable *m, const uint8_t *buf, size_t len)
+mutable_put_decode(struct mutable_value *m, const uint8_t *buf, size_t len)
 {
 	struct rd r = rd_init(buf, len);
 
-	*m = (struct mutable){.key = rd_take(&r, KEY_LEN)};
+	*m = (struct mutable_value){.key = rd_take(&r, KEY_LEN)};
 	rd_mutable(&r, m);
 	return verdict(&r);
 }
 
 size_t
-mutable_put_encode(const struct mutable *m, uint8_t *buf, size_t cap)
+mutable_put_encode(const struct mutable_value *m, uint8_t *buf, size_t cap)
 {
 	struct wr w = wr_init(buf, cap);
 
@@ -230,17 +231,17 @@ mutable_put_encode(const struct mutable *m, uint8_t *buf, size_t cap)
 }
 
 int
-mutable_value_decode(struct mutable *m, const uint8_t *buf, size_t len)
+mutable_value_decode(struct mutable_value *m, const uint8_t *buf, size_t len)
 {
 	struct rd r = rd_init(buf, len);
 
-	*m = (struct mutable){0};
+	*m = (struct mutable_value){0};
 	rd_mutable(&r, m);
 	return verdict(&r);
 }
 
 size_t
-mutable_value_encode(const struct mutable *m, uint8_t *buf, size_t cap)
+mutable_value_encode(const struct mutable_value *m, uint8_t *buf, size_t cap)
 {
 	struct wr w = wr_init(buf, cap);
 
@@ -271,7 +272,7 @@ mutable_sign(uint8_t sig[SIGNATURE_LEN], const struct key_pair *k, uint64_t seq,
 }
 
 int
-mutable_verify(const struct mutable *m, const uint8_t key[KEY_LEN])
+mutable_verify(const struct mutable_value *m, const uint8_t key[KEY_LEN])
 {
 	uint8_t head[2 * UINT_LEN_MAX];
 	size_t head_len = signed_head(head, m->seq, m->value.len);

@@ -43,27 +43,27 @@ enum records_command {
 	CMD_PLUGIN,
 };
 
-struct peer {
+struct peer_record {
 	const uint8_t *key;
 	struct bytes relays; /* wire form, six bytes each */
 };
 
 static inline size_t
-peer_relays_len(const struct peer *p)
+peer_relays_len(const struct peer_record *p)
 {
 	return p->relays.len / ADDR_WIRE4_LEN;
 }
 
 /* The i-th relay address, i < peer_relays_len(). */
-struct addr peer_relay(const struct peer *p, size_t i);
+struct addr peer_relay(const struct peer_record *p, size_t i);
 
 /* 0 or ERR_MALFORMED. */
-int peer_decode(struct peer *p, const uint8_t *buf, size_t len);
-size_t peer_encode(const struct peer *p, uint8_t *buf, size_t cap);
+int peer_decode(struct peer_record *p, const uint8_t *buf, size_t len);
+size_t peer_encode(const struct peer_record *p, uint8_t *buf, size_t cap);
 
 /* A field that is absent is NULL, a peer that is absent has no key. */
 struct announce {
-	struct peer peer;
+	struct peer_record peer;
 	const uint8_t *refresh;
 	const uint8_t *signature;
 	uint64_t bump;
@@ -86,38 +86,40 @@ int announce_verify(const struct announce *a, enum key_namespace ns,
     const struct announce_scope *s);
 
 /* A lookup reply, read peer by peer. */
-struct lookup {
+struct lookup_reply {
 	struct rd r;
 	size_t left; /* peers not read yet */
 };
 
 /* 0 or ERR_MALFORMED: then nothing of the reply may be used. */
 int lookup_decode(
-    struct lookup *l, uint64_t *bump, const uint8_t *buf, size_t len);
+    struct lookup_reply *l, uint64_t *bump, const uint8_t *buf, size_t len);
 
 /* The next peer of a decoded reply; false at the end. */
-bool lookup_next(struct lookup *l, struct peer *p);
-size_t lookup_encode(const struct peer *peers, size_t peers_len, uint64_t bump,
-    uint8_t *buf, size_t cap);
+bool lookup_next(struct lookup_reply *l, struct peer_record *p);
+size_t lookup_encode(const struct peer_record *peers, size_t peers_len,
+    uint64_t bump, uint8_t *buf, size_t cap);
 
 /* A mutable value; key is NULL in the form that is stored and returned. */
-struct mutable
-{
+struct mutable_value {
 	const uint8_t *key;
 	uint64_t seq;
 	struct bytes value;
 	const uint8_t *signature;
 };
 
-int mutable_put_decode(struct mutable *m, const uint8_t *buf, size_t len);
-size_t mutable_put_encode(const struct mutable *m, uint8_t *buf, size_t cap);
-int mutable_value_decode(struct mutable *m, const uint8_t *buf, size_t len);
-size_t mutable_value_encode(const struct mutable *m, uint8_t *buf, size_t cap);
+int mutable_put_decode(struct mutable_value *m, const uint8_t *buf, size_t len);
+size_t mutable_put_encode(
+    const struct mutable_value *m, uint8_t *buf, size_t cap);
+int mutable_value_decode(
+    struct mutable_value *m, const uint8_t *buf, size_t len);
+size_t mutable_value_encode(
+    const struct mutable_value *m, uint8_t *buf, size_t cap);
 
 void mutable_sign(uint8_t sig[SIGNATURE_LEN], const struct key_pair *k,
     uint64_t seq, struct bytes value);
 
 /* 0 or ERR_SIGNATURE; the key is given, as the stored form lacks it. */
-int mutable_verify(const struct mutable *m, const uint8_t key[KEY_LEN]);
+int mutable_verify(const struct mutable_value *m, const uint8_t key[KEY_LEN]);
 
 #endif

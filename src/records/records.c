@@ -188,9 +188,9 @@ records_status(const struct records *r, struct records_status *out)
 /* ---- for the rooms above ---- */
 
 void
-records_heard(struct records *r, const struct addr *from)
+records_note_host(struct records *r, const struct addr *from)
 {
-	forwards_heard(&r->forwards, from, records_now_s(r));
+	forwards_note_host(&r->forwards, from, records_now_s(r));
 }
 
 bool
@@ -211,7 +211,7 @@ records_held_immutable(
 
 bool
 records_held_mutable(
-    const struct records *r, const uint8_t *target, struct mutable *m)
+    const struct records *r, const uint8_t *target, struct mutable_value *m)
 {
 	struct bytes stored;
 	uint64_t seq;
@@ -223,14 +223,14 @@ records_held_mutable(
 
 bool
 records_held_peer(
-    const struct records *r, const uint8_t *target, struct peer *p)
+    const struct records *r, const uint8_t *target, struct peer_record *p)
 {
 	const struct pin *pin = pinned_find(&r->pinned, target);
 
 	if (pin == NULL)
 		return forwards_find(
 		    &r->forwards, records_now_s(r), target, p, NULL);
-	*p = (struct peer){.key = pin->key};
+	*p = (struct peer_record){.key = pin->key};
 	return true;
 }
 
@@ -255,7 +255,8 @@ records_pinned(const struct records *r, const uint8_t *target)
 }
 
 void
-records_held_topic(struct records *r, const uint8_t *topic, struct pick *out)
+records_held_topic(
+    struct records *r, const uint8_t *topic, struct topic_pick *out)
 {
 	topics_pick(&r->topics, r->core->world, records_shares(r),
 	    records_now_s(r), topic, out);

@@ -38,7 +38,7 @@ int records_serve(struct records *r, const struct dht_request *rq);
  * node that is silent for 60 s is offered to nobody, its next packet brings it
  * back.
  */
-void records_heard(struct records *r, const struct addr *from);
+void records_note_host(struct records *r, const struct addr *from);
 
 /*
  * Where the node that announced itself under the target may be reached from
@@ -64,11 +64,11 @@ void *records_pinned(const struct records *r, const uint8_t *target);
 bool records_held_immutable(
     const struct records *r, const uint8_t *hash, struct bytes *value);
 bool records_held_mutable(
-    const struct records *r, const uint8_t *target, struct mutable *m);
+    const struct records *r, const uint8_t *target, struct mutable_value *m);
 bool records_held_peer(
-    const struct records *r, const uint8_t *target, struct peer *p);
+    const struct records *r, const uint8_t *target, struct peer_record *p);
 void records_held_topic(
-    struct records *r, const uint8_t *topic, struct pick *out);
+    struct records *r, const uint8_t *topic, struct topic_pick *out);
 
 struct records_status {
 	uint32_t records, topics, forwards, refreshes;

@@ -8,7 +8,7 @@ serve_find_peer(struct records *r, const struct dht_request *rq)
 {
 	uint8_t buf[PEER_LEN_MAX];
 	struct bytes value = no_value;
-	struct peer p;
+	struct peer_record p;
 
 	if (records_held_peer(r, rq->m.target, &p))
 		value = (struct bytes){buf, peer_encode(&p, buf, sizeof buf)};
@@ -21,7 +21,7 @@ serve_lookup(struct records *r, const struct dht_request *rq)
 	uint8_t buf[LOOKUP_LEN_MAX];
 	uint32_t now_s = records_now_s(r);
 	struct bytes value = no_value;
-	struct pick pick;
+	struct topic_pick pick;
 
 	topics_pick(&r->topics, r->core->world, records_shares(r), now_s,
 	    rq->m.target, &pick);
@@ -61,7 +61,7 @@ is_self(const uint8_t *target, const uint8_t key[KEY_LEN])
 
 static int
 store(struct records *r, const struct writer *w, const uint8_t *target,
-    const struct peer *p, uint64_t bump)
+    const struct peer_record *p, uint64_t bump)
 {
 	int err;
 
@@ -92,7 +92,7 @@ renew(struct records *r, const struct dht_request *rq, const uint8_t *shown)
 {
 	struct writer w = records_writer(r, rq);
 	struct renewal rn;
-	struct peer p;
+	struct peer_record p;
 	int err;
 
 	if (!refreshes_take(&r->refreshes, w.now_s, shown, &rn))

@@ -3,10 +3,10 @@
 
 /* 0, or the error of the reply: what is stored is later, or another value. */
 static uint64_t
-compare_stored(
-    const struct records *r, const uint8_t *target, const struct mutable *m)
+compare_stored(const struct records *r, const uint8_t *target,
+    const struct mutable_value *m)
 {
-	struct mutable old;
+	struct mutable_value old;
 	struct bytes stored;
 	uint64_t seq;
 
@@ -36,7 +36,7 @@ store(struct records *r, struct values *v, const struct dht_request *rq,
 }
 
 static int
-check_put(const struct dht_request *rq, struct mutable *m)
+check_put(const struct dht_request *rq, struct mutable_value *m)
 {
 	int err = mutable_put_decode(m, rq->m.value.p, rq->m.value.len);
 	uint8_t hash[HASH_LEN];
@@ -54,7 +54,7 @@ serve_mutable_put(struct records *r, const struct dht_request *rq)
 {
 	uint8_t buf[DGRAM_MAX];
 	struct dht_reply refusal = {.closer = true};
-	struct mutable m;
+	struct mutable_value m;
 	struct bytes value = {.p = buf};
 	int err = check_put(rq, &m);
 

@@ -18,7 +18,7 @@ struct stored_peer {
 };
 
 static inline void
-stored_peer_set(struct stored_peer *s, const struct peer *p)
+stored_peer_set(struct stored_peer *s, const struct peer_record *p)
 {
 	size_t len = p->relays.len;
 
@@ -31,10 +31,10 @@ stored_peer_set(struct stored_peer *s, const struct peer *p)
 }
 
 /* Borrows from s. */
-static inline struct peer
+static inline struct peer_record
 stored_peer_get(const struct stored_peer *s)
 {
-	return (struct peer){
+	return (struct peer_record){
 	    .key = s->key, .relays = {s->relays, s->relays_len}};
 }
 

@@ -312,8 +312,8 @@ join(struct topics *t, uint32_t at, const uint8_t *target)
 }
 
 static int
-replace(
-    struct topics *t, const struct writer *w, uint32_t at, const struct peer *p)
+replace(struct topics *t, const struct writer *w, uint32_t at,
+    const struct peer_record *p)
 {
 	if (!cache_renew(&t->records, w, at, 1))
 		return ERR_MEMORY;
@@ -323,7 +323,7 @@ replace(
 
 int
 topics_add(struct topics *t, const struct writer *w, const uint8_t *target,
-    const struct peer *p)
+    const struct peer_record *p)
 {
 	uint32_t hash = record_hash(t, target, p->key);
 	uint32_t at = find_record(t, hash, target, p->key);
@@ -409,7 +409,7 @@ draw(struct draw *d, uint32_t host_max, uint32_t prefix_max)
 
 void
 topics_pick(struct topics *t, struct world *world, bool shares, uint32_t now_s,
-    const uint8_t *target, struct pick *out)
+    const uint8_t *target, struct topic_pick *out)
 {
 	uint32_t topic = find_topic(t, target);
 	struct draw d = {.topics = t, .world = world, .now_s = now_s};

@@ -31,7 +31,7 @@ void topics_set_limits(struct topics *t, const struct limits *l);
 
 /* 0 or ERR_MEMORY. What the same key announced before is replaced. */
 int topics_add(struct topics *t, const struct writer *w, const uint8_t *target,
-    const struct peer *p);
+    const struct peer_record *p);
 
 /* Nothing happens if it is not there. */
 void topics_del(
@@ -41,8 +41,8 @@ void topics_del(
 void topics_bump(
     struct topics *t, const uint8_t *target, uint64_t bump, uint64_t unix_ms);
 
-struct pick {
-	struct peer peers[LOOKUP_PEERS_MAX];
+struct topic_pick {
+	struct peer_record peers[LOOKUP_PEERS_MAX];
 	size_t len;
 	uint64_t bump;
 };
@@ -52,7 +52,7 @@ struct pick {
  * are borrowed until the next change. Without shares all are alike.
  */
 void topics_pick(struct topics *t, struct world *world, bool shares,
-    uint32_t now_s, const uint8_t *target, struct pick *out);
+    uint32_t now_s, const uint8_t *target, struct topic_pick *out);
 
 static inline uint32_t
 topics_len(const struct topics *t)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "records/client.h"
+#include "records/records_client.h"
 #include "signal/announcer.h"
 #include "signal/keepalive.h"
 
@@ -39,12 +39,12 @@ struct announced {
 	uint8_t target[HASH_LEN];
 	struct announcer_sink sink;
 	struct timer timer;
-	struct client_op *cycle; /* the one under way */
-	uint64_t began_us;       /* of the latest cycle */
-	uint32_t refused;        /* by nodes, in this cycle */
-	uint32_t failures;       /* cycles in a row that were not perfect */
-	bool down;               /* the latest won nobody at all */
-	int told;                /* the latest reason told */
+	struct records_op *cycle; /* the one under way */
+	uint64_t began_us;        /* of the latest cycle */
+	uint32_t refused;         /* by nodes, in this cycle */
+	uint32_t failures;        /* cycles in a row that were not perfect */
+	bool down;                /* the latest won nobody at all */
+	int told;                 /* the latest reason told */
 	struct relay_set sets[SETS];
 	struct relay_set next;      /* of those that have confirmed so far */
 	struct addr holders[RPC_K]; /* nearest in the last cycle (pitfall Q7) */
@@ -132,11 +132,11 @@ conclude(struct announced *k)
 }
 
 static void
-on_withdrawn(void *owner, const struct client_event *e)
+on_withdrawn(void *owner, const struct records_event *e)
 {
 	struct announced *k = owner;
 
-	if (e->kind != CLIENT_DONE)
+	if (e->kind != RECORDS_EV_DONE)
 		return;
 	k->withdrawing--;
 	conclude(k);
@@ -145,10 +145,10 @@ on_withdrawn(void *owner, const struct client_event *e)
 static void
 withdraw(struct announced *k, const struct addr *nodes, size_t len)
 {
-	struct client_announce spec = {
+	struct announce_spec spec = {
 	    .keys = k->keys, .start = nodes, .start_len = len};
-	struct client_sink sink = {.event = on_withdrawn, .owner = k};
-	struct client_op *op;
+	struct records_sink sink = {.event = on_withdrawn, .owner = k};
+	struct records_op *op;
 
 	if (len > 0 &&
 	    records_client_withdraw(k->a->dht, &spec, sink, &op) == 0)
@@ -181,7 +181,7 @@ publish(struct announced *k)
 	for (uint32_t i = 0; i < k->next.len; i++)
 		keepalive_hold(&k->a->keepalive, &k->next.at[i].relay);
 	for (uint32_t i = 0; i < old.len; i++)
-		keepalive_let_go(&k->a->keepalive, &old.at[i].relay);
+		keepalive_release(&k->a->keepalive, &old.at[i].relay);
 	if (!relay_set_same(&old, &k->next)) {
 		memmove(
 		    &k->sets[1], &k->sets[0], (SETS - 1) * sizeof k->sets[0]);
@@ -191,14 +191,14 @@ publish(struct announced *k)
 }
 
 static void
-note_commit(struct announced *k, const struct client_event *e)
+note_commit(struct announced *k, const struct records_event *e)
 {
 	if (e->err != 0) {
 		k->refused++;
 		shun(k, &e->node);
 	} else if (k->next.len < RELAYS_MAX) {
 		k->next.at[k->next.len++] =
-		    (struct relay_seat){.relay = e->node, .us = e->us};
+		    (struct relay_entry){.relay = e->node, .us = e->us};
 	}
 }
 
@@ -248,19 +248,19 @@ cycle_ended(struct announced *k, int err)
 }
 
 static void
-on_cycle(void *owner, const struct client_event *e)
+on_cycle(void *owner, const struct records_event *e)
 {
 	struct announced *k = owner;
 
 	switch (e->kind) {
-	case CLIENT_COMMIT:
+	case RECORDS_EV_COMMIT:
 		note_commit(k, e);
 		break;
-	case CLIENT_NODE:
+	case RECORDS_EV_NODE:
 		if (k->holders_len < RPC_K)
 			k->holders[k->holders_len++] = e->node;
 		break;
-	case CLIENT_DONE:
+	case RECORDS_EV_DONE:
 		cycle_ended(k, e->err);
 		break;
 	default:
@@ -280,7 +280,7 @@ on_rank(void *owner, struct query_node *closest, size_t len)
 static void
 begin(struct announced *k)
 {
-	struct client_announce spec = {
+	struct announce_spec spec = {
 	    .target = k->target,
 	    .keys = k->keys,
 	    .commit_max = RELAYS_MAX,
@@ -289,7 +289,7 @@ begin(struct announced *k)
 	    .self = true,
 	    .rank = on_rank,
 	};
-	struct client_sink sink = {.event = on_cycle, .owner = k};
+	struct records_sink sink = {.event = on_cycle, .owner = k};
 	int err;
 
 	k->began_us = now_us(k);
@@ -354,7 +354,7 @@ on_pong(void *owner, const struct addr *relay, const struct addr *us)
 	struct announced *k;
 
 	LIST_FOREACH (k, &a->keys, link) {
-		const struct relay_seat *seat =
+		const struct relay_entry *seat =
 		    relay_set_find(&k->sets[0], relay);
 
 		if (seat == NULL)
@@ -449,7 +449,7 @@ announcer_del(struct announced *k)
 	len = left_out(nodes, &k->next, &k->sets[0]);
 	for (uint32_t i = 0; i < k->sets[0].len; i++) {
 		nodes[len++] = k->sets[0].at[i].relay;
-		keepalive_let_go(&k->a->keepalive, &k->sets[0].at[i].relay);
+		keepalive_release(&k->a->keepalive, &k->sets[0].at[i].relay);
 	}
 	k->sets[0].len = 0;
 	withdraw(k, nodes, len);

@@ -210,7 +210,7 @@ keepalive_hold(struct keepalive *k, const struct addr *relay)
 }
 
 void
-keepalive_let_go(struct keepalive *k, const struct addr *relay)
+keepalive_release(struct keepalive *k, const struct addr *relay)
 {
 	struct kept *r = find(k, relay);
 

@@ -47,7 +47,7 @@ void keepalive_fini(struct keepalive *k);
  * and the letting go does nothing.
  */
 void keepalive_hold(struct keepalive *k, const struct addr *relay);
-void keepalive_let_go(struct keepalive *k, const struct addr *relay);
+void keepalive_release(struct keepalive *k, const struct addr *relay);
 
 /* The pace of DHT_EV_REPACED holds from now on. */
 void keepalive_repace(struct keepalive *k);

@@ -16,7 +16,7 @@ enum {
 	COST_NO_TOKEN = 100000000, /* cannot be announced to at all */
 };
 
-const struct relay_seat *
+const struct relay_entry *
 relay_set_find(const struct relay_set *s, const struct addr *relay)
 {
 	for (uint32_t i = 0; i < s->len; i++)

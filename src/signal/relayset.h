@@ -20,18 +20,18 @@
 /* Each one more is a dead end for clients after a crash: pitfall A6. */
 enum { RELAYS_MAX = 3 };
 
-struct relay_seat {
+struct relay_entry {
 	struct addr relay; /* the node */
 	struct addr us;    /* our address as it sees it, to which it forwards */
 };
 
 struct relay_set {
-	struct relay_seat at[RELAYS_MAX];
+	struct relay_entry at[RELAYS_MAX];
 	uint32_t len;
 };
 
 /* The seat of this node, or NULL. */
-const struct relay_seat *relay_set_find(
+const struct relay_entry *relay_set_find(
     const struct relay_set *s, const struct addr *relay);
 
 /* Do both hold the same nodes, in whatever order? */

@@ -4,8 +4,8 @@
 
 #include "base/err.h"
 #include "records/record.h"
-#include "signal/allowance.h"
-#include "signal/message.h"
+#include "signal/prefix_budget.h"
+#include "signal/signal_message.h"
 #include "signal/router.h"
 
 /* What a sealed message can measure at all: protocol 03 §3.5, protocol 04 §5.
@@ -27,7 +27,7 @@ struct router {
 	const struct core *core;
 	struct dht *d;
 	struct records *r;
-	struct allowance budgets;
+	struct prefix_budgets budgets;
 };
 
 /*
@@ -55,14 +55,14 @@ router_new(const struct core *core, struct dht *d, struct records *r)
 	rt->core = core;
 	rt->d = d;
 	rt->r = r;
-	allowance_init(&rt->budgets, core, core->limits->forward_hosts);
+	prefix_budget_init(&rt->budgets, core, core->limits->forward_hosts);
 	return rt;
 }
 
 void
 router_limits_changed(struct router *rt)
 {
-	allowance_set_max(&rt->budgets, rt->core->limits->forward_hosts);
+	prefix_budget_set_max(&rt->budgets, rt->core->limits->forward_hosts);
 }
 
 void
@@ -70,7 +70,7 @@ router_free(struct router *rt)
 {
 	if (rt == NULL)
 		return;
-	allowance_fini(&rt->budgets);
+	prefix_budget_fini(&rt->budgets);
 	free(rt);
 }
 
@@ -113,13 +113,13 @@ spend(struct router *rt, const struct addr *from, const struct hop *hop,
     size_t len)
 {
 	const struct limits *l = rt->core->limits;
-	struct allowance_rate rate = {l->forward_burst, l->forward_rate};
+	struct prefix_budget_rate rate = {l->forward_burst, l->forward_rate};
 	size_t cost = hop->server ? len / SERVER_SHARE : len;
 	struct bucket *source;
 
 	if (dht_is_private(rt->d))
 		return true;
-	source = allowance_of(&rt->budgets, from, &rate);
+	source = prefix_budget_get(&rt->budgets, from, &rate);
 	if (source == NULL || source->left < cost ||
 	    (!hop->proven && !dht_spend(rt->d, &hop->to, len)))
 		return false;

@@ -8,8 +8,8 @@
  * the next hop needs travels with it. What is for a key that listens here is
  * handed up, and answered through the hop that it came by. Serves on ephemeral
  * nodes too. Goes only where the protocol's own hops go, in the byte budgets of
- * allowance.h; knows nothing of what is sealed inside. Uses: base, crypto, dht,
- * records.
+ * prefix_budget.h; knows nothing of what is sealed inside. Uses: base, crypto,
+ * dht, records.
  */
 #ifndef SIGNAL_ROUTER_H
 #define SIGNAL_ROUTER_H

@@ -2,7 +2,7 @@
 #include "base/err.h"
 #include "drive.h"
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 enum {
 	SETTLE_TICKS = 100,

@@ -15,7 +15,7 @@
 #include "node/conn.h"
 #include "node/inside.h"
 #include "peer/inside.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 #include "stream/secret.h"
 
 enum {
@@ -267,7 +267,7 @@ answer(struct lab *l)
 	uint8_t id[ID_LEN], back = fuzz_next(&l->in), how = fuzz_next(&l->in);
 	struct rpc_reply re = {.to = host(fuzz_next(&l->in)), .id = id};
 	struct wr w = wr_init(closer, sizeof closer);
-	struct peer p = {.key = l->key.public_key};
+	struct peer_record p = {.key = l->key.public_key};
 	const struct asked *a;
 
 	if (l->asked_len == 0)

@@ -2,7 +2,7 @@
 /* The outer message of PEER_HOLEPUNCH. */
 #include "base/world.h"
 #include "fuzz.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

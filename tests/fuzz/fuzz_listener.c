@@ -12,7 +12,7 @@
 #include "fuzz.h"
 #include "peer/session.h"
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 enum {
 	STEPS_MAX = 300,

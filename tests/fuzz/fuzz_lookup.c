@@ -10,8 +10,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t buf[DGRAM_MAX + 16];
-	struct peer peers[PEERS_MAX];
-	struct lookup m, again;
+	struct peer_record peers[PEERS_MAX];
+	struct lookup_reply m, again;
 	uint64_t bump, bump_again;
 	size_t n = 0, len;
 

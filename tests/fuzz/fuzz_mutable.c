@@ -5,7 +5,7 @@
 #include "records/record.h"
 
 static void
-compare(const struct mutable *a, const struct mutable *b)
+compare(const struct mutable_value *a, const struct mutable_value *b)
 {
 	MUST(a->seq == b->seq && a->value.len == b->value.len);
 	MUST(a->value.len == 0 ||
@@ -17,7 +17,7 @@ static void
 try_put(const uint8_t *data, size_t size)
 {
 	uint8_t buf[DGRAM_MAX];
-	struct mutable m, again;
+	struct mutable_value m, again;
 	size_t len;
 
 	if (mutable_put_decode(&m, data, size) != 0)
@@ -33,7 +33,7 @@ static void
 try_value(const uint8_t *data, size_t size)
 {
 	uint8_t buf[DGRAM_MAX];
-	struct mutable m, again;
+	struct mutable_value m, again;
 	size_t len;
 
 	if (mutable_value_decode(&m, data, size) != 0)

@@ -10,7 +10,7 @@
 #include "drive.h"
 #include "node/conn.h"
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 enum { STEPS_MAX = 400, TIME_MAX_MS = 2 * 3600 * 1000 };
 
@@ -117,7 +117,7 @@ make_mutable(struct script *s, uint8_t target[32], uint8_t *buf, size_t cap)
 {
 	const struct key_pair *k = drive_key(next(s));
 	uint8_t sig[SIGNATURE_LEN];
-	struct mutable m = {
+	struct mutable_value m = {
 	    .key = k->public_key, .seq = next(s), .signature = sig};
 
 	m.value = take(s, next(s));
@@ -205,8 +205,8 @@ static size_t
 make_answer(
     struct script *s, const struct drive_asked *a, uint8_t *buf, size_t cap)
 {
-	struct peer peer = {.key = drive_key(next(s))->public_key};
-	struct mutable m = {.seq = next(s)};
+	struct peer_record peer = {.key = drive_key(next(s))->public_key};
+	struct mutable_value m = {.seq = next(s)};
 	uint8_t sig[SIGNATURE_LEN];
 
 	switch (a->internal ? CMD_PLUGIN : a->command) {

@@ -8,7 +8,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t buf[DGRAM_MAX];
-	struct peer m, again;
+	struct peer_record m, again;
 	struct addr relay;
 	size_t len;
 

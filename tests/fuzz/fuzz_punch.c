@@ -10,7 +10,7 @@
 #include "fuzz.h"
 #include "punch/inside.h"
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 enum { NODES = 10, KEY = 7, STEPS_MAX = 400 };
 

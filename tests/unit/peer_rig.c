@@ -6,7 +6,7 @@
 #include "dht/inside.h"
 #include "peer_rig.h"
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 #include "t.h"
 
 enum { DELAY_MS = 10, SERVER_SOCK_PORT = 49737 };
@@ -342,7 +342,7 @@ static void
 find(struct peer_rig *r, const struct fake_sent *sent, struct rig_node *n,
     const struct rpc_request *m)
 {
-	struct peer p = {.key = r->server.keys.public_key};
+	struct peer_record p = {.key = r->server.keys.public_key};
 	uint8_t buf[PEER_LEN_MAX];
 
 	n->finds++;

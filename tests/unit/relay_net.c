@@ -96,7 +96,7 @@ relay_deliver(struct relay_net *n, const struct addr *from, const uint8_t *buf,
 
 	if (err != DHT_HANDED_UP)
 		return err;
-	records_heard(n->r, from);
+	records_note_host(n->r, from);
 	return rq.m.command <= CMD_PEER_HOLEPUNCH
 		   ? router_serve(n->rt, &rq, &n->call)
 		   : records_serve(n->r, &rq);

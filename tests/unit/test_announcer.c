@@ -151,7 +151,7 @@ obey(struct rig *g, struct fake_node *f, const struct rpc_request *m, int sock,
 		f->walked++;
 		re->token = f->token;
 		if (f->holds[key]) {
-			struct peer p = {.key = g->keys[key].public_key};
+			struct peer_record p = {.key = g->keys[key].public_key};
 
 			re->value.p = buf;
 			re->value.len = peer_encode(&p, buf, sizeof buf);

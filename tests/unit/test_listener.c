@@ -17,7 +17,7 @@
 #include "peer/session.h"
 #include "records/record.h"
 #include "relay_net.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 #include "signal/payload.h"
 #include "t.h"
 

@@ -13,7 +13,7 @@
 #include "dht/inside.h"
 #include "punch/netcheck.h"
 #include "punch_lab.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 static struct lab l;
 

@@ -57,7 +57,7 @@ announce(struct topics *t, uint32_t topic, uint32_t peer, uint32_t host,
 	uint8_t target[HASH_LEN], pk[KEY_LEN];
 	struct addr from = source(host);
 	struct writer w = {.from = &from, .now_s = now_s, .shares = shares};
-	struct peer p = {.key = name(pk, peer)};
+	struct peer_record p = {.key = name(pk, peer)};
 
 	return topics_add(t, &w, name(target, topic), &p);
 }
@@ -205,7 +205,7 @@ static void
 flood_lookups(struct flood *f, uint32_t seen[HONEST])
 {
 	uint8_t target[HASH_LEN];
-	struct pick pick;
+	struct topic_pick pick;
 
 	memset(seen, 0, HONEST * sizeof *seen);
 	for (int i = 0; i < LOOKUPS; i++) {
@@ -325,7 +325,7 @@ START_TEST(crowd_behind_one_address)
 	struct topics t;
 	struct limits l;
 	struct stats st = {0};
-	struct pick pick;
+	struct topic_pick pick;
 	uint8_t target[HASH_LEN];
 	uint32_t served[50] = {0};
 
@@ -353,7 +353,7 @@ START_TEST(own_oldest_first)
 {
 	struct flood f;
 	uint8_t target[HASH_LEN];
-	struct pick pick;
+	struct topic_pick pick;
 
 	flood_init(&f);
 	announce(&f.t, 1, 1, 0x60000002, 1, true);
@@ -614,7 +614,7 @@ START_TEST(record_cache_trace)
 	json_array_foreach(steps, i, step)
 	{
 		uint8_t target[HASH_LEN];
-		struct pick pick;
+		struct topic_pick pick;
 		size_t want;
 
 		fresh = t_get(step, "fresh");

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "records/client.h"
+#include "records/records_client.h"
 #include "relay_net.h"
 #include "t.h"
 
@@ -35,9 +35,9 @@ struct rig {
 	struct relay_net n;
 	struct fake_node nodes[NODES_MAX];
 	size_t nodes_len;
-	struct client_op *op;
+	struct records_op *op;
 	/* What was told, with copies of what it borrowed. */
-	struct client_event events[SEEN_MAX];
+	struct records_event events[SEEN_MAX];
 	uint8_t keys[SEEN_MAX][KEY_LEN];
 	uint8_t value[DGRAM_MAX];
 	size_t events_len;
@@ -45,7 +45,7 @@ struct rig {
 };
 
 static void
-on_event(void *owner, const struct client_event *e)
+on_event(void *owner, const struct records_event *e)
 {
 	struct rig *g = owner;
 
@@ -53,24 +53,24 @@ on_event(void *owner, const struct client_event *e)
 	/* Nothing comes after the end. */
 	if (g->events_len > 0)
 		ck_assert_int_ne(
-		    g->events[g->events_len - 1].kind, CLIENT_DONE);
+		    g->events[g->events_len - 1].kind, RECORDS_EV_DONE);
 	g->events[g->events_len] = *e;
-	if (e->kind == CLIENT_PEER)
+	if (e->kind == RECORDS_EV_PEER)
 		memcpy(g->keys[g->events_len], e->peer.key, KEY_LEN);
-	if (e->kind == CLIENT_VALUE)
+	if (e->kind == RECORDS_EV_VALUE)
 		memcpy(g->value, e->value.p, e->value.len);
 	g->events_len++;
-	if (g->cancel_at_first && e->kind != CLIENT_DONE) {
+	if (g->cancel_at_first && e->kind != RECORDS_EV_DONE) {
 		g->cancel_at_first = false;
 		records_client_cancel(g->op);
 	}
 }
 
-static const struct client_event *
+static const struct records_event *
 done(const struct rig *g)
 {
 	ck_assert_uint_gt(g->events_len, 0);
-	ck_assert_int_eq(g->events[g->events_len - 1].kind, CLIENT_DONE);
+	ck_assert_int_eq(g->events[g->events_len - 1].kind, RECORDS_EV_DONE);
 	return &g->events[g->events_len - 1];
 }
 
@@ -102,11 +102,11 @@ rig_fini(struct rig *g)
 	relay_fini(&g->n);
 }
 
-static struct client_sink
+static struct records_sink
 sink(struct rig *g)
 {
 	g->events_len = 0;
-	return (struct client_sink){on_event, g};
+	return (struct records_sink){on_event, g};
 }
 
 static void
@@ -200,7 +200,7 @@ static int
 start_unannounce(
     struct rig *g, const struct key_pair *keys, const uint8_t *target)
 {
-	struct client_announce a = {.target = target, .keys = keys};
+	struct announce_spec a = {.target = target, .keys = keys};
 
 	return records_client_unannounce(g->n.d, &a, sink(g), &g->op);
 }
@@ -212,7 +212,7 @@ start_announce(struct rig *g, const struct key_pair *keys,
 	static const struct addr relay[2] = {
 	    {{198, 51, 100, 1}, 20001, ADDR_V4},
 	    {{198, 51, 100, 2}, 20002, ADDR_V4}};
-	struct client_announce a = {.target = target,
+	struct announce_spec a = {.target = target,
 	    .keys = keys,
 	    .relays = relay,
 	    .relays_len = relays,
@@ -420,7 +420,7 @@ START_TEST(commit_to_some)
 	struct rig g;
 	struct key_pair keys;
 	uint8_t target[HASH_LEN];
-	struct client_announce a = {
+	struct announce_spec a = {
 	    .target = target, .keys = &keys, .commit_max = 3};
 	uint32_t committed = 0;
 
@@ -507,9 +507,9 @@ START_TEST(refused_locally)
 	struct addr four[4] = {0};
 	struct rig g;
 	struct key_pair keys;
-	struct client_announce a = {
+	struct announce_spec a = {
 	    .target = bytes, .keys = &keys, .relays = &six, .relays_len = 1};
-	struct client_op *op;
+	struct records_op *op;
 
 	rig_init(&g);
 	seed_keys(&keys, 1);
@@ -552,7 +552,7 @@ mutable_reply(uint8_t *out, size_t cap, const struct key_pair *keys,
 {
 	uint8_t sig[SIGNATURE_LEN];
 	struct bytes value = {(const uint8_t *)text, strlen(text)};
-	struct mutable m = {.seq = seq, .value = value, .signature = sig};
+	struct mutable_value m = {.seq = seq, .value = value, .signature = sig};
 
 	mutable_sign(sig, keys, seq, value);
 	return (struct bytes){out, mutable_value_encode(&m, out, cap)};
@@ -579,7 +579,7 @@ START_TEST(highest_valid_seq)
 	    0);
 	run(&g, 500);
 	ck_assert_uint_eq(g.events_len, 2);
-	ck_assert_int_eq(g.events[0].kind, CLIENT_VALUE);
+	ck_assert_int_eq(g.events[0].kind, RECORDS_EV_VALUE);
 	ck_assert_uint_eq(g.events[0].seq, 6);
 	ck_assert_uint_eq(g.events[0].value.len, 3);
 	ck_assert_mem_eq(g.value, "six", 3);
@@ -613,7 +613,7 @@ START_TEST(first_value_that_hashes)
 	    records_client_get_immutable(g.n.d, hash, sink(&g), &g.op), 0);
 	run(&g, 500);
 	ck_assert_uint_eq(g.events_len, 2);
-	ck_assert_int_eq(g.events[0].kind, CLIENT_VALUE);
+	ck_assert_int_eq(g.events[0].kind, RECORDS_EV_VALUE);
 	ck_assert_mem_eq(g.value, "hello", 5);
 	ck_assert_int_eq(done(&g)->err, 0);
 	for (int i = 0; i < 20; i++)
@@ -627,11 +627,11 @@ static struct bytes
 peers_reply(uint8_t *out, size_t cap, int first, int n)
 {
 	struct key_pair keys[NODES_MAX];
-	struct peer peers[NODES_MAX];
+	struct peer_record peers[NODES_MAX];
 
 	for (int i = 0; i < n; i++) {
 		seed_keys(&keys[i], (uint8_t)(first + i));
-		peers[i] = (struct peer){.key = keys[i].public_key};
+		peers[i] = (struct peer_record){.key = keys[i].public_key};
 	}
 	return (struct bytes){
 	    out, lookup_encode(peers, (size_t)n, 7, out, cap)};
@@ -656,7 +656,7 @@ START_TEST(lookup_tells_each)
 	/* Nothing of the cut reply is used. */
 	ck_assert_uint_eq(g.events_len, 5);
 	for (int i = 0; i < 4; i++) {
-		ck_assert_int_eq(g.events[i].kind, CLIENT_PEER);
+		ck_assert_int_eq(g.events[i].kind, RECORDS_EV_PEER);
 		ck_assert_uint_eq(g.events[i].bump, 7);
 		ck_assert_ptr_nonnull(g.events[i].id);
 	}
@@ -673,7 +673,7 @@ START_TEST(find_peer_checks_the_key)
 	struct rig g;
 	struct key_pair keys, other;
 	uint8_t buf[2][64];
-	struct peer p = {0};
+	struct peer_record p = {0};
 
 	rig_init(&g);
 	rig_nodes(&g, 3);
@@ -797,7 +797,7 @@ START_TEST(cancel_any_time)
 	if (after_ms[_i % 4] > 0)
 		run(&g, after_ms[_i % 4]);
 	if (g.events_len == 0 ||
-	    g.events[g.events_len - 1].kind != CLIENT_DONE) {
+	    g.events[g.events_len - 1].kind != RECORDS_EV_DONE) {
 		records_client_cancel(g.op);
 		ck_assert_int_eq(done(&g)->err, ERR_CANCELLED);
 	}

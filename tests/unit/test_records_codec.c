@@ -22,7 +22,7 @@ enum { RELAYS_SEEN_MAX = 8 };
 struct row_peer {
 	uint8_t *key;
 	uint8_t relays[RELAYS_SEEN_MAX * ADDR_WIRE4_LEN];
-	struct peer peer;
+	struct peer_record peer;
 };
 
 static void
@@ -44,7 +44,7 @@ row_peer(struct row_peer *rp, const json_t *fields)
 }
 
 static void
-assert_peer(const struct peer *p, const json_t *fields)
+assert_peer(const struct peer_record *p, const json_t *fields)
 {
 	struct row_peer want;
 
@@ -66,7 +66,7 @@ static void
 take_peer(const uint8_t *buf, size_t len, void *arg)
 {
 	uint8_t out[1024];
-	struct peer p;
+	struct peer_record p;
 
 	(void)arg;
 	if (peer_decode(&p, buf, len) == 0)
@@ -77,7 +77,7 @@ START_TEST(peer_rows)
 {
 	const json_t *row = t_row(VECTORS, "peer", _i);
 	uint8_t out[256];
-	struct peer p;
+	struct peer_record p;
 	size_t len, n;
 	uint8_t *buf = t_bytes(row, "hex", &len);
 
@@ -137,8 +137,8 @@ END_TEST
 static void
 take_lookup(const uint8_t *buf, size_t len, void *arg)
 {
-	struct lookup l;
-	struct peer p;
+	struct lookup_reply l;
+	struct peer_record p;
 	uint64_t bump;
 	size_t bytes = 0;
 
@@ -155,8 +155,8 @@ START_TEST(lookup_rows)
 	const json_t *row = t_row(VECTORS, "lookup_reply", _i);
 	const json_t *f = t_get(row, "fields"), *peers = t_get(f, "peers");
 	bool decode_only = json_object_get(row, "decode_only") != NULL;
-	struct peer p, all[4];
-	struct lookup l;
+	struct peer_record p, all[4];
+	struct lookup_reply l;
 	uint8_t out[512];
 	uint64_t bump;
 	size_t len, n = 0;
@@ -182,7 +182,7 @@ START_TEST(hostile_count)
 {
 	size_t len;
 	uint8_t *buf = t_hex("feffff0f00 0000", &len);
-	struct lookup l;
+	struct lookup_reply l;
 	uint64_t bump;
 
 	ck_assert_int_eq(lookup_decode(&l, &bump, buf, len), ERR_MALFORMED);
@@ -194,7 +194,7 @@ static void
 take_mutable(const uint8_t *buf, size_t len, void *arg)
 {
 	uint8_t out[1024];
-	struct mutable m;
+	struct mutable_value m;
 
 	(void)arg;
 	if (mutable_put_decode(&m, buf, len) == 0)
@@ -219,7 +219,7 @@ START_TEST(mutable_rows)
 	const json_t *row = t_row(VECTORS, "mutable", _i);
 	uint8_t out[512], sig[SIGNATURE_LEN];
 	struct key_pair keys;
-	struct mutable m;
+	struct mutable_value m;
 	size_t len, put_len, value_len, n;
 	uint8_t *buf = t_bytes(row, "put_request", &put_len);
 	uint8_t *got = t_bytes(row, "get_response", &n);

@@ -189,8 +189,8 @@ assert_replaced(const struct relay_net *n)
 	const struct fake_sent *s = fake_last(&n->fw);
 	struct addr want = addr_v4(10, 0, 0, 1, 1), got;
 	struct rpc_reply m;
-	struct lookup l;
-	struct peer p;
+	struct lookup_reply l;
+	struct peer_record p;
 	uint64_t bump;
 
 	ck_assert_int_eq(rpc_reply_decode(&m, s->buf, s->len), 0);
@@ -337,9 +337,9 @@ topic_of(uint8_t topic[HASH_LEN], uint8_t n)
 
 /* The number of peers in a LOOKUP of the topic; the last of them in *p. */
 static size_t
-lookup(struct relay_net *n, const uint8_t *topic, struct peer *p)
+lookup(struct relay_net *n, const uint8_t *topic, struct peer_record *p)
 {
-	struct lookup l;
+	struct lookup_reply l;
 	uint64_t bump;
 	size_t count = 0;
 
@@ -370,7 +370,7 @@ START_TEST(five_relays)
 	struct relay_net n;
 	struct claim c = {.relays = 5};
 	uint8_t topic[HASH_LEN];
-	struct peer p;
+	struct peer_record p;
 
 	start(&n);
 	seed_keys(&c.keys, 1);
@@ -444,7 +444,7 @@ START_TEST(silent_server)
 	struct claim c = {0};
 	uint8_t target[HASH_LEN];
 	struct addr to;
-	struct peer p;
+	struct peer_record p;
 	struct addr other = relay_addr("198.51.100.9:1234");
 
 	start(&n);
@@ -463,16 +463,16 @@ START_TEST(silent_server)
 	ck_assert_ptr_nonnull(reply.token);
 	ck_assert_uint_eq(lookup(&n, target, &p), 0);
 	ck_assert(!records_forward_for(n.r, target, &to));
-	records_heard(n.r, &other);
+	records_note_host(n.r, &other);
 	ck_assert(records_forward_for(n.r, target, &to));
 	ck_assert_uint_eq(to.port, 9);
 	for (int s = 60; s < 1195; s += 5) {
 		relay_pass_ms(&n, 5000);
-		records_heard(n.r, &other);
+		records_note_host(n.r, &other);
 		ck_assert(records_forward_for(n.r, target, &to));
 	}
 	relay_pass_ms(&n, 6000);
-	records_heard(n.r, &other);
+	records_note_host(n.r, &other);
 	ck_assert(!records_forward_for(n.r, target, &to));
 	relay_pass_ms(&n, 2000);
 	ck_assert_uint_eq(status(&n).forwards, 0);
@@ -520,7 +520,7 @@ START_TEST(pinned)
 	ck_assert_ptr_null(records_pinned(n.r, target));
 	ck_assert_int_eq(records_pin(n.r, c.keys.public_key, &n), 0);
 	for (int i = 0; i < 3; i++) {
-		struct peer p;
+		struct peer_record p;
 
 		ck_assert_ptr_eq(records_pinned(n.r, target), &n);
 		ck_assert(!records_forward_for(n.r, target, &to));
@@ -547,7 +547,7 @@ START_TEST(records_age_out)
 	struct relay_net n;
 	struct claim c = {0};
 	uint8_t topic[HASH_LEN];
-	struct peer p;
+	struct peer_record p;
 
 	start(&n);
 	seed_keys(&c.keys, 1);
@@ -806,7 +806,7 @@ START_TEST(damaged_requests)
 	struct dht_config c;
 	struct key_pair keys;
 	uint8_t topic[HASH_LEN], row[DGRAM_MAX];
-	struct peer p;
+	struct peer_record p;
 	size_t len;
 
 	relay_config(&c);

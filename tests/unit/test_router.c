@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "records/record.h"
 #include "relay_net.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 #include "t.h"
 
 /* Of the flows; noise_1 is 116 bytes, noise_2 is 125. */

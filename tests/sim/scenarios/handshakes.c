@@ -11,7 +11,7 @@
 
 #include "crypto/noise.h"
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 #include "signal/payload.h"
 #include "sim/actor.h"
 #include "sim/dials.h"

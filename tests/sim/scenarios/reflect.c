@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 #include "sim/client.h"
 #include "sim/scenario.h"
 #include "sim/work.h"

@@ -6,7 +6,7 @@
  * same, and the listener finds others to forward to it.
  */
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 #include "sim/dials.h"
 #include "sim/scenario.h"
 

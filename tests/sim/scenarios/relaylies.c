@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "records/record.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 #include "sim/actor.h"
 #include "sim/dials.h"
 #include "sim/scenario.h"

@@ -3,58 +3,58 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "records/client_op.h"
+#include "records/records_client_op.h"
 
 /* ---- life ---- */
 
-struct client_op *
-client_op_new(struct dht *d, const struct client_kind *kind,
-    const uint8_t *target, struct client_sink sink)
+struct records_op *
+records_op_new(struct dht *d, const struct records_op_kind *kind,
+    const uint8_t *target, struct records_sink sink)
 {
-	struct client_op *op = calloc(1, sizeof *op);
+	struct records_op *op = calloc(1, sizeof *op);
 
 	if (op == NULL)
 		return NULL;
 	op->dht = d;
 	op->kind = kind;
 	op->sink = sink;
-	op->done.kind = CLIENT_DONE;
+	op->done.kind = RECORDS_EV_DONE;
 	memcpy(op->target, target, HASH_LEN);
 	return op;
 }
 
 void
-client_op_free(struct client_op *op)
+records_op_free(struct records_op *op)
 {
 	free(op->value);
 	free(op);
 }
 
 void
-client_op_emit(struct client_op *op, const struct client_event *e)
+records_op_emit(struct records_op *op, const struct records_event *e)
 {
 	if (!op->cancelled)
 		op->sink.event(op->sink.owner, e);
 }
 
 void
-client_op_conclude(struct client_op *op)
+records_op_conclude(struct records_op *op)
 {
-	struct client_event done = op->done;
-	struct client_sink sink = op->sink;
+	struct records_event done = op->done;
+	struct records_sink sink = op->sink;
 
 	if (op->query != NULL || !LIST_EMPTY(&op->withdrawals))
 		return;
 	if (op->cancelled)
 		done.err = ERR_CANCELLED;
-	client_op_free(op);
+	records_op_free(op);
 	sink.event(sink.owner, &done);
 }
 
 static void
 on_reply(void *owner, const struct dht_answer *a)
 {
-	struct client_op *op = owner;
+	struct records_op *op = owner;
 
 	if (!op->cancelled)
 		op->kind->reply(op, a);
@@ -63,7 +63,7 @@ on_reply(void *owner, const struct dht_answer *a)
 static bool
 on_commit(void *owner, const struct query_node *to, struct dht_call *c)
 {
-	struct client_op *op = owner;
+	struct records_op *op = owner;
 
 	c->target = op->target;
 	return op->kind->commit(op, to, c);
@@ -73,7 +73,7 @@ static void
 on_committed(
     void *owner, const struct query_node *to, const struct dht_answer *a)
 {
-	struct client_op *op = owner;
+	struct records_op *op = owner;
 	int err = a->err != 0                 ? a->err
 		  : a->reply->error != RPC_OK ? ERR_REFUSED
 					      : 0;
@@ -94,7 +94,7 @@ on_committed(
 static void
 on_rank(void *owner, struct query_node *closest, size_t len)
 {
-	struct client_op *op = owner;
+	struct records_op *op = owner;
 
 	op->rank(op->sink.owner, closest, len);
 }
@@ -102,7 +102,7 @@ on_rank(void *owner, struct query_node *closest, size_t len)
 static void
 on_done(void *owner, const struct query_result *r)
 {
-	struct client_op *op = owner;
+	struct records_op *op = owner;
 
 	op->query = NULL;
 	op->done.err = r->err;
@@ -117,16 +117,16 @@ on_done(void *owner, const struct query_result *r)
 	if (r->err == ERR_CANCELLED && op->found)
 		op->done.err = 0;
 	if (op->cancelled && !LIST_EMPTY(&op->withdrawals))
-		client_op_end_withdrawals(op);
+		records_op_end_withdrawals(op);
 	else
-		client_op_conclude(op);
+		records_op_conclude(op);
 }
 
 int
-client_op_start(struct client_op *op, struct bytes value, uint8_t commit_max,
-    struct client_op **out)
+records_op_start(struct records_op *op, struct bytes value, uint8_t commit_max,
+    struct records_op **out)
 {
-	const struct client_kind *kind = op->kind;
+	const struct records_op_kind *kind = op->kind;
 	struct query_spec spec = {
 	    .internal = kind->internal,
 	    .command = kind->command,
@@ -146,14 +146,14 @@ client_op_start(struct client_op *op, struct bytes value, uint8_t commit_max,
 	memcpy(spec.target, op->target, HASH_LEN);
 	err = query_start(op->dht, &spec, &op->query);
 	if (err != 0)
-		client_op_free(op);
+		records_op_free(op);
 	else
 		*out = op;
 	return err;
 }
 
 void
-client_op_end_withdrawals(struct client_op *op)
+records_op_end_withdrawals(struct records_op *op)
 {
 	struct withdrawal *w = LIST_FIRST(&op->withdrawals), *next;
 
@@ -165,57 +165,57 @@ client_op_end_withdrawals(struct client_op *op)
 }
 
 void
-records_client_cancel(struct client_op *op)
+records_client_cancel(struct records_op *op)
 {
 	op->cancelled = true;
 	/* The query first: while it is there, no withdrawal is the end. */
 	if (op->query != NULL)
 		query_cancel(op->query);
 	else
-		client_op_end_withdrawals(op);
+		records_op_end_withdrawals(op);
 }
 
 /* ---- find_node ---- */
 
 int
-client_op_tell_closest(struct client_op *op, const struct query_result *r)
+records_op_emit_closest(struct records_op *op, const struct query_result *r)
 {
 	for (size_t i = 0; i < r->closest_len; i++) {
-		struct client_event e = {
-		    .kind = CLIENT_NODE,
+		struct records_event e = {
+		    .kind = RECORDS_EV_NODE,
 		    .node = r->closest[i].addr,
 		    .id = r->closest[i].id,
 		};
 
-		client_op_emit(op, &e);
+		records_op_emit(op, &e);
 	}
 	return 0;
 }
 
 int
 records_client_find_node(struct dht *d, const uint8_t *target,
-    struct client_sink sink, struct client_op **op)
+    struct records_sink sink, struct records_op **op)
 {
-	static const struct client_kind kind = {
+	static const struct records_op_kind kind = {
 	    .command = RPC_FIND_NODE,
 	    .internal = true,
-	    .ended = client_op_tell_closest,
+	    .ended = records_op_emit_closest,
 	};
-	struct client_op *o = client_op_new(d, &kind, target, sink);
+	struct records_op *o = records_op_new(d, &kind, target, sink);
 
 	if (o == NULL)
 		return ERR_MEMORY;
-	return client_op_start(o, (struct bytes){0}, 0, op);
+	return records_op_start(o, (struct bytes){0}, 0, op);
 }
 
 /* ---- find_peer, lookup ---- */
 
 static void
-emit_peer(struct client_op *op, const struct dht_answer *a,
-    const struct peer *p, uint64_t bump)
+emit_peer(struct records_op *op, const struct dht_answer *a,
+    const struct peer_record *p, uint64_t bump)
 {
-	struct client_event e = {
-	    .kind = CLIENT_PEER,
+	struct records_event e = {
+	    .kind = RECORDS_EV_PEER,
 	    .node = a->from,
 	    .id = a->id,
 	    .peer = *p,
@@ -223,21 +223,21 @@ emit_peer(struct client_op *op, const struct dht_answer *a,
 	};
 
 	op->found = true;
-	client_op_emit(op, &e);
+	records_op_emit(op, &e);
 }
 
 static int
-peers_ended(struct client_op *op, const struct query_result *r)
+peers_ended(struct records_op *op, const struct query_result *r)
 {
 	(void)r;
 	return op->found ? 0 : ERR_NOT_FOUND;
 }
 
 static void
-find_peer_reply(struct client_op *op, const struct dht_answer *a)
+find_peer_reply(struct records_op *op, const struct dht_answer *a)
 {
 	struct bytes v = a->reply->value;
-	struct peer p;
+	struct peer_record p;
 
 	if (v.p != NULL && peer_decode(&p, v.p, v.len) == 0 &&
 	    memcmp(p.key, op->key, KEY_LEN) == 0)
@@ -246,30 +246,30 @@ find_peer_reply(struct client_op *op, const struct dht_answer *a)
 
 int
 records_client_find_peer(struct dht *d, const uint8_t *key,
-    struct client_sink sink, struct client_op **op)
+    struct records_sink sink, struct records_op **op)
 {
-	static const struct client_kind kind = {
+	static const struct records_op_kind kind = {
 	    .command = CMD_FIND_PEER,
 	    .reply = find_peer_reply,
 	    .ended = peers_ended,
 	};
 	uint8_t target[HASH_LEN];
-	struct client_op *o;
+	struct records_op *o;
 
 	key_target(target, key);
-	o = client_op_new(d, &kind, target, sink);
+	o = records_op_new(d, &kind, target, sink);
 	if (o == NULL)
 		return ERR_MEMORY;
 	memcpy(o->key, key, KEY_LEN);
-	return client_op_start(o, (struct bytes){0}, 0, op);
+	return records_op_start(o, (struct bytes){0}, 0, op);
 }
 
 static void
-lookup_reply(struct client_op *op, const struct dht_answer *a)
+lookup_reply(struct records_op *op, const struct dht_answer *a)
 {
 	struct bytes v = a->reply->value;
-	struct lookup l;
-	struct peer p;
+	struct lookup_reply l;
+	struct peer_record p;
 	uint64_t bump;
 
 	if (v.p == NULL || lookup_decode(&l, &bump, v.p, v.len) != 0)
@@ -280,16 +280,16 @@ lookup_reply(struct client_op *op, const struct dht_answer *a)
 
 int
 records_client_lookup(struct dht *d, const uint8_t *topic,
-    struct client_sink sink, struct client_op **op)
+    struct records_sink sink, struct records_op **op)
 {
-	static const struct client_kind kind = {
+	static const struct records_op_kind kind = {
 	    .command = CMD_LOOKUP,
 	    .reply = lookup_reply,
 	    .ended = peers_ended,
 	};
-	struct client_op *o = client_op_new(d, &kind, topic, sink);
+	struct records_op *o = records_op_new(d, &kind, topic, sink);
 
 	if (o == NULL)
 		return ERR_MEMORY;
-	return client_op_start(o, (struct bytes){0}, 0, op);
+	return records_op_start(o, (struct bytes){0}, 0, op);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/err.h"
 #include "base/world.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 
 enum { FLAG_PEER = 1, FLAG_RELAY = 2 };
 

@@ -3,14 +3,14 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "records/client_op.h"
+#include "records/records_client_op.h"
 
 /* A reply with so many peers may hide ours, protocol 02 §11. */
 enum { HIDING_MIN = LOOKUP_PEERS_MAX };
 
 /* Signs for one node and its token; the bytes are the operation's. */
 static struct bytes
-sign(struct client_op *op, enum key_namespace ns, const uint8_t *id,
+sign(struct records_op *op, enum key_namespace ns, const uint8_t *id,
     const uint8_t *token)
 {
 	struct announce a = {
@@ -30,7 +30,7 @@ sign(struct client_op *op, enum key_namespace ns, const uint8_t *id,
 
 static bool
 announce_commit(
-    struct client_op *op, const struct query_node *to, struct dht_call *c)
+    struct records_op *op, const struct query_node *to, struct dht_call *c)
 {
 	c->command = CMD_ANNOUNCE;
 	c->value = sign(op, NS_ANNOUNCE, to->id, to->token);
@@ -39,18 +39,20 @@ announce_commit(
 
 /* Our address as the reply to the commit has it: that is what was stored. */
 static void
-announce_committed(struct client_op *op, const struct dht_answer *a, int err)
+announce_committed(struct records_op *op, const struct dht_answer *a, int err)
 {
-	struct client_event e = {
-	    .kind = CLIENT_COMMIT, .err = err, .node = a->from, .id = a->id};
+	struct records_event e = {.kind = RECORDS_EV_COMMIT,
+	    .err = err,
+	    .node = a->from,
+	    .id = a->id};
 
 	if (err == 0)
 		e.us = a->reply->to;
-	client_op_emit(op, &e);
+	records_op_emit(op, &e);
 }
 
 static int
-take_relays(struct client_op *op, const struct addr *relays, size_t len)
+take_relays(struct records_op *op, const struct addr *relays, size_t len)
 {
 	struct wr w = wr_init(op->relays, sizeof op->relays);
 
@@ -61,22 +63,22 @@ take_relays(struct client_op *op, const struct addr *relays, size_t len)
 }
 
 int
-records_client_announce(struct dht *d, const struct client_announce *a,
-    struct client_sink sink, struct client_op **op)
+records_client_announce(struct dht *d, const struct announce_spec *a,
+    struct records_sink sink, struct records_op **op)
 {
-	static const struct client_kind kind = {
+	static const struct records_op_kind kind = {
 	    .command = CMD_LOOKUP,
 	    .commit = announce_commit,
-	    .ended = client_op_tell_closest,
+	    .ended = records_op_emit_closest,
 	};
-	static const struct client_kind kind_self = {
+	static const struct records_op_kind kind_self = {
 	    .command = CMD_FIND_PEER,
 	    .commit = announce_commit,
 	    .committed = announce_committed,
-	    .ended = client_op_tell_closest,
+	    .ended = records_op_emit_closest,
 	};
-	struct client_op *o =
-	    client_op_new(d, a->self ? &kind_self : &kind, a->target, sink);
+	struct records_op *o =
+	    records_op_new(d, a->self ? &kind_self : &kind, a->target, sink);
 	int err;
 
 	if (o == NULL)
@@ -90,10 +92,10 @@ records_client_announce(struct dht *d, const struct client_announce *a,
 		  ? ERR_VALUE
 		  : take_relays(o, a->relays, a->relays_len);
 	if (err != 0) {
-		client_op_free(o);
+		records_op_free(o);
 		return err;
 	}
-	return client_op_start(o, (struct bytes){0},
+	return records_op_start(o, (struct bytes){0},
 	    a->commit_max > 0 ? a->commit_max : RPC_K, op);
 }
 
@@ -102,15 +104,15 @@ records_client_announce(struct dht *d, const struct client_announce *a,
 static void
 withdrawal_end(struct withdrawal *w)
 {
-	struct client_op *op = w->op;
+	struct records_op *op = w->op;
 
 	LIST_REMOVE(w, link);
 	free(w);
-	client_op_conclude(op);
+	records_op_conclude(op);
 }
 
 static struct withdrawal *
-withdrawal_new(struct client_op *op)
+withdrawal_new(struct records_op *op)
 {
 	struct withdrawal *w = calloc(1, sizeof *w);
 
@@ -161,10 +163,10 @@ withdrawal_send(struct withdrawal *w, const struct dht_answer *a)
 
 /* It lists our key, or is so full that it may leave it out. */
 static bool
-may_hold(const struct client_op *op, struct bytes v)
+may_hold(const struct records_op *op, struct bytes v)
 {
-	struct lookup l;
-	struct peer p;
+	struct lookup_reply l;
+	struct peer_record p;
 	uint64_t bump;
 
 	if (v.p == NULL || lookup_decode(&l, &bump, v.p, v.len) != 0)
@@ -178,7 +180,7 @@ may_hold(const struct client_op *op, struct bytes v)
 }
 
 static void
-unannounce_reply(struct client_op *op, const struct dht_answer *a)
+unannounce_reply(struct records_op *op, const struct dht_answer *a)
 {
 	struct withdrawal *w;
 
@@ -190,29 +192,29 @@ unannounce_reply(struct client_op *op, const struct dht_answer *a)
 }
 
 int
-records_client_unannounce(struct dht *d, const struct client_announce *a,
-    struct client_sink sink, struct client_op **op)
+records_client_unannounce(struct dht *d, const struct announce_spec *a,
+    struct records_sink sink, struct records_op **op)
 {
-	static const struct client_kind kind = {
+	static const struct records_op_kind kind = {
 	    .command = CMD_LOOKUP,
 	    .reply = unannounce_reply,
 	};
-	struct client_op *o = client_op_new(d, &kind, a->target, sink);
+	struct records_op *o = records_op_new(d, &kind, a->target, sink);
 
 	if (o == NULL)
 		return ERR_MEMORY;
 	o->keys = a->keys;
 	o->start = a->start;
 	o->start_len = a->start_len;
-	return client_op_start(o, (struct bytes){0}, 0, op);
+	return records_op_start(o, (struct bytes){0}, 0, op);
 }
 
 /* ---- withdraw: from known nodes, each asked for its token first ---- */
 
 static bool
-holds(const struct client_op *op, struct bytes v)
+holds(const struct records_op *op, struct bytes v)
 {
-	struct peer p;
+	struct peer_record p;
 
 	return v.p != NULL && peer_decode(&p, v.p, v.len) == 0 &&
 	       memcmp(p.key, op->keys->public_key, KEY_LEN) == 0;
@@ -233,7 +235,7 @@ asked(void *owner, const struct dht_answer *a)
 }
 
 static int
-ask(struct client_op *op, const struct addr *node)
+ask(struct records_op *op, const struct addr *node)
 {
 	struct withdrawal *w = withdrawal_new(op);
 	struct dht_done done = {.call = asked, .owner = w};
@@ -250,16 +252,16 @@ ask(struct client_op *op, const struct addr *node)
 }
 
 int
-records_client_withdraw(struct dht *d, const struct client_announce *a,
-    struct client_sink sink, struct client_op **out)
+records_client_withdraw(struct dht *d, const struct announce_spec *a,
+    struct records_sink sink, struct records_op **out)
 {
-	static const struct client_kind kind = {0};
+	static const struct records_op_kind kind = {0};
 	uint8_t target[HASH_LEN];
-	struct client_op *op;
+	struct records_op *op;
 	int err = ERR_VALUE;
 
 	key_target(target, a->keys->public_key);
-	if ((op = client_op_new(d, &kind, target, sink)) == NULL)
+	if ((op = records_op_new(d, &kind, target, sink)) == NULL)
 		return ERR_MEMORY;
 	op->keys = a->keys;
 	for (size_t i = 0; i < a->start_len; i++) {
@@ -270,7 +272,7 @@ records_client_withdraw(struct dht *d, const struct client_announce *a,
 			err = failed;
 	}
 	if (err != 0)
-		client_op_free(op);
+		records_op_free(op);
 	else
 		*out = op;
 	return err;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * message.h - the outer messages of connection signalling, protocol 02 §8.
+ * signal_message.h - the outer messages of connection signalling, protocol 02
+ * §8.
  *
  * The values of PEER_HANDSHAKE and PEER_HOLEPUNCH. Pure codec: borrows the
  * bytes it decodes, checks the format and judges nothing; what is sealed
  * inside stays sealed. An address of family none is absent. Surplus bytes at
  * the end and unknown flags pass, as in the reference. Uses: base.
  */
-#ifndef SIGNAL_MESSAGE_H
-#define SIGNAL_MESSAGE_H
+#ifndef SIGNAL_SIGNAL_MESSAGE_H
+#define SIGNAL_SIGNAL_MESSAGE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,16 +3,16 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "records/client_op.h"
+#include "records/records_client_op.h"
 
 enum { SEQ_LEN_MAX = 9 };
 
 static void
-emit_value(struct client_op *op, const struct addr *node, const uint8_t *id,
+emit_value(struct records_op *op, const struct addr *node, const uint8_t *id,
     struct bytes value)
 {
-	struct client_event e = {
-	    .kind = CLIENT_VALUE,
+	struct records_event e = {
+	    .kind = RECORDS_EV_VALUE,
 	    .node = *node,
 	    .id = id,
 	    .seq = op->seq,
@@ -20,7 +20,7 @@ emit_value(struct client_op *op, const struct addr *node, const uint8_t *id,
 	};
 
 	op->found = true;
-	client_op_emit(op, &e);
+	records_op_emit(op, &e);
 }
 
 /* ---- put ---- */
@@ -36,7 +36,7 @@ check_value(struct bytes value)
 
 /* The bytes to put are the operation's value from here on. */
 static bool
-reserve_value(struct client_op *op, size_t len)
+reserve_value(struct records_op *op, size_t len)
 {
 	op->value = malloc(len);
 	op->value_len = len;
@@ -45,7 +45,7 @@ reserve_value(struct client_op *op, size_t len)
 
 static bool
 put_mutable_commit(
-    struct client_op *op, const struct query_node *to, struct dht_call *c)
+    struct records_op *op, const struct query_node *to, struct dht_call *c)
 {
 	(void)to;
 	c->command = CMD_MUTABLE_PUT;
@@ -55,7 +55,7 @@ put_mutable_commit(
 
 static bool
 put_immutable_commit(
-    struct client_op *op, const struct query_node *to, struct dht_call *c)
+    struct records_op *op, const struct query_node *to, struct dht_call *c)
 {
 	(void)to;
 	c->command = CMD_IMMUTABLE_PUT;
@@ -65,11 +65,11 @@ put_immutable_commit(
 
 /* The same signed bytes go to all nodes. */
 static void
-write_put(struct client_op *op, const struct key_pair *keys, uint64_t seq,
+write_put(struct records_op *op, const struct key_pair *keys, uint64_t seq,
     struct bytes value)
 {
 	uint8_t signature[SIGNATURE_LEN];
-	struct mutable m = {
+	struct mutable_value m = {
 	    .key = keys->public_key,
 	    .seq = seq,
 	    .value = value,
@@ -82,62 +82,63 @@ write_put(struct client_op *op, const struct key_pair *keys, uint64_t seq,
 
 int
 records_client_put_mutable(struct dht *d, const struct key_pair *keys,
-    uint64_t seq, struct bytes value, struct client_sink sink,
-    struct client_op **op)
+    uint64_t seq, struct bytes value, struct records_sink sink,
+    struct records_op **op)
 {
-	static const struct client_kind kind = {
+	static const struct records_op_kind kind = {
 	    .command = CMD_MUTABLE_GET,
 	    .commit = put_mutable_commit,
 	};
 	static const uint8_t any_seq = 0;
 	uint8_t target[HASH_LEN];
-	struct client_op *o;
+	struct records_op *o;
 	int err = seq > WIRE_UINT_MAX ? ERR_VALUE : check_value(value);
 
 	if (err != 0)
 		return err;
 	key_target(target, keys->public_key);
-	o = client_op_new(d, &kind, target, sink);
+	o = records_op_new(d, &kind, target, sink);
 	if (o == NULL)
 		return ERR_MEMORY;
 	if (!reserve_value(o, MUTABLE_OVERHEAD + value.len)) {
-		client_op_free(o);
+		records_op_free(o);
 		return ERR_MEMORY;
 	}
 	write_put(o, keys, seq, value);
-	return client_op_start(o, (struct bytes){&any_seq, 1}, RPC_K, op);
+	return records_op_start(o, (struct bytes){&any_seq, 1}, RPC_K, op);
 }
 
 int
 records_client_put_immutable(struct dht *d, struct bytes value,
-    struct client_sink sink, struct client_op **op)
+    struct records_sink sink, struct records_op **op)
 {
-	static const struct client_kind kind = {
+	static const struct records_op_kind kind = {
 	    .command = CMD_IMMUTABLE_GET,
 	    .commit = put_immutable_commit,
 	};
 	uint8_t target[HASH_LEN];
-	struct client_op *o;
+	struct records_op *o;
 	int err = check_value(value);
 
 	if (err != 0)
 		return err;
 	hash_blake2b(target, value.p, value.len);
-	o = client_op_new(d, &kind, target, sink);
+	o = records_op_new(d, &kind, target, sink);
 	if (o == NULL)
 		return ERR_MEMORY;
 	if (!reserve_value(o, value.len)) {
-		client_op_free(o);
+		records_op_free(o);
 		return ERR_MEMORY;
 	}
 	memcpy(o->value, value.p, value.len);
-	return client_op_start(o, (struct bytes){0}, RPC_K, op);
+	return records_op_start(o, (struct bytes){0}, RPC_K, op);
 }
 
 /* ---- get mutable ---- */
 
 static void
-keep(struct client_op *op, const struct dht_answer *a, const struct mutable *m)
+keep(struct records_op *op, const struct dht_answer *a,
+    const struct mutable_value *m)
 {
 	uint8_t *value = malloc(m->value.len + 1);
 
@@ -156,10 +157,10 @@ keep(struct client_op *op, const struct dht_answer *a, const struct mutable *m)
 }
 
 static void
-get_mutable_reply(struct client_op *op, const struct dht_answer *a)
+get_mutable_reply(struct records_op *op, const struct dht_answer *a)
 {
 	struct bytes v = a->reply->value;
-	struct mutable m;
+	struct mutable_value m;
 
 	if (v.p == NULL || mutable_value_decode(&m, v.p, v.len) != 0)
 		return;
@@ -171,7 +172,7 @@ get_mutable_reply(struct client_op *op, const struct dht_answer *a)
 }
 
 static int
-get_mutable_ended(struct client_op *op, const struct query_result *r)
+get_mutable_ended(struct records_op *op, const struct query_result *r)
 {
 	(void)r;
 	if (!op->found)
@@ -183,33 +184,33 @@ get_mutable_ended(struct client_op *op, const struct query_result *r)
 
 int
 records_client_get_mutable(struct dht *d, const uint8_t *key, uint64_t seq,
-    struct client_sink sink, struct client_op **op)
+    struct records_sink sink, struct records_op **op)
 {
-	static const struct client_kind kind = {
+	static const struct records_op_kind kind = {
 	    .command = CMD_MUTABLE_GET,
 	    .reply = get_mutable_reply,
 	    .ended = get_mutable_ended,
 	};
 	uint8_t target[HASH_LEN], wanted[SEQ_LEN_MAX];
 	struct wr w = wr_init(wanted, sizeof wanted);
-	struct client_op *o;
+	struct records_op *o;
 
 	wr_uint(&w, seq);
 	if (!wr_ok(&w))
 		return ERR_VALUE;
 	key_target(target, key);
-	o = client_op_new(d, &kind, target, sink);
+	o = records_op_new(d, &kind, target, sink);
 	if (o == NULL)
 		return ERR_MEMORY;
 	memcpy(o->key, key, KEY_LEN);
 	o->seq = seq;
-	return client_op_start(o, (struct bytes){wanted, wr_len(&w)}, 0, op);
+	return records_op_start(o, (struct bytes){wanted, wr_len(&w)}, 0, op);
 }
 
 /* ---- get immutable ---- */
 
 static void
-get_immutable_reply(struct client_op *op, const struct dht_answer *a)
+get_immutable_reply(struct records_op *op, const struct dht_answer *a)
 {
 	struct bytes v = a->reply->value;
 	uint8_t hash[HASH_LEN];
@@ -224,7 +225,7 @@ get_immutable_reply(struct client_op *op, const struct dht_answer *a)
 }
 
 static int
-get_immutable_ended(struct client_op *op, const struct query_result *r)
+get_immutable_ended(struct records_op *op, const struct query_result *r)
 {
 	(void)op;
 	(void)r;
@@ -233,16 +234,16 @@ get_immutable_ended(struct client_op *op, const struct query_result *r)
 
 int
 records_client_get_immutable(struct dht *d, const uint8_t *hash,
-    struct client_sink sink, struct client_op **op)
+    struct records_sink sink, struct records_op **op)
 {
-	static const struct client_kind kind = {
+	static const struct records_op_kind kind = {
 	    .command = CMD_IMMUTABLE_GET,
 	    .reply = get_immutable_reply,
 	    .ended = get_immutable_ended,
 	};
-	struct client_op *o = client_op_new(d, &kind, hash, sink);
+	struct records_op *o = records_op_new(d, &kind, hash, sink);
 
 	if (o == NULL)
 		return ERR_MEMORY;
-	return client_op_start(o, (struct bytes){0}, 0, op);
+	return records_op_start(o, (struct bytes){0}, 0, op);
 }

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "dht/rpc.h"
-#include "signal/message.h"
+#include "signal/signal_message.h"
 #include "t.h"
 
 #define SEALED_57                                                              \

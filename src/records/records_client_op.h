@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * client_op.h - one operation of client.h, for the files that make them.
+ * records_client_op.h - one operation of client.h, for the files that make
+ *them.
  *
  *	client.c           life, and what only reads: nodes and peers
  *	client_announce.c  announce, unannounce
@@ -8,45 +9,45 @@
  *
  * Uses: base, crypto, dht.
  */
-#ifndef RECORDS_CLIENT_OP_H
-#define RECORDS_CLIENT_OP_H
+#ifndef RECORDS_RECORDS_CLIENT_OP_H
+#define RECORDS_RECORDS_CLIENT_OP_H
 
 #include <stdbool.h>
 #include <sys/queue.h>
 
 #include "dht/query.h"
-#include "records/client.h"
+#include "records/records_client.h"
 
 enum { ANNOUNCE_LEN_MAX = 1 + PEER_LEN_MAX + SIGNATURE_LEN + 9 };
 
 /* What an operation does with its query; each may be NULL. */
-struct client_kind {
+struct records_op_kind {
 	uint64_t command; /* of the walk */
 	bool internal;
 	/* A node answered. May emit, and cancel the query. */
-	void (*reply)(struct client_op *op, const struct dht_answer *a);
+	void (*reply)(struct records_op *op, const struct dht_answer *a);
 	/* Fills in what to send to one of the closest nodes. */
-	bool (*commit)(struct client_op *op, const struct query_node *to,
+	bool (*commit)(struct records_op *op, const struct query_node *to,
 	    struct dht_call *c);
 	/* It was answered, or not: err. May emit. */
 	void (*committed)(
-	    struct client_op *op, const struct dht_answer *a, int err);
+	    struct records_op *op, const struct dht_answer *a, int err);
 	/* The walk has ended well, 0 or a reason; may emit. */
-	int (*ended)(struct client_op *op, const struct query_result *r);
+	int (*ended)(struct records_op *op, const struct query_result *r);
 };
 
 struct withdrawal {
 	LIST_ENTRY(withdrawal) link;
-	struct client_op *op;
+	struct records_op *op;
 	struct request *request;
 };
 
-struct client_op {
+struct records_op {
 	struct dht *dht;
 	struct query *query; /* NULL once it has ended */
-	const struct client_kind *kind;
-	struct client_sink sink;
-	struct client_event done; /* as it will be told */
+	const struct records_op_kind *kind;
+	struct records_sink sink;
+	struct records_event done; /* as it will be told */
 	bool cancelled, found;
 	int seq_err; /* a node knew a later value, or another one */
 
@@ -75,26 +76,28 @@ struct client_op {
 };
 
 /* A zeroed operation for that target, or NULL. */
-struct client_op *client_op_new(struct dht *d, const struct client_kind *kind,
-    const uint8_t *target, struct client_sink sink);
+struct records_op *records_op_new(struct dht *d,
+    const struct records_op_kind *kind, const uint8_t *target,
+    struct records_sink sink);
 
 /*
  * Starts the walk and stores op in *out; value goes with each step. On failure
  * op is gone. commit_max is how many of the closest nodes get the commit.
  */
-int client_op_start(struct client_op *op, struct bytes value,
-    uint8_t commit_max, struct client_op **out);
-void client_op_free(struct client_op *op);
+int records_op_start(struct records_op *op, struct bytes value,
+    uint8_t commit_max, struct records_op **out);
+void records_op_free(struct records_op *op);
 
 /* Tells of the closest nodes; for client_kind.ended. Returns 0. */
-int client_op_tell_closest(struct client_op *op, const struct query_result *r);
+int records_op_emit_closest(
+    struct records_op *op, const struct query_result *r);
 
 /* Frees op and tells its end, if nothing of it is under way. */
-void client_op_conclude(struct client_op *op);
+void records_op_conclude(struct records_op *op);
 
-void client_op_emit(struct client_op *op, const struct client_event *e);
+void records_op_emit(struct records_op *op, const struct records_event *e);
 
 /* Ends all withdrawals, and with the last of them op; its query has ended. */
-void client_op_end_withdrawals(struct client_op *op);
+void records_op_end_withdrawals(struct records_op *op);
 
 #endif

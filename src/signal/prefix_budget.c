@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stddef.h>
 
-#include "signal/allowance.h"
+#include "signal/prefix_budget.h"
 
 /*
  * Cells looked at for a newcomer while the table is full. Buckets fill up in
@@ -10,36 +10,38 @@
  */
 enum { LOOK_AT = 16 };
 
-struct cell {
+struct prefix_budget_cell {
 	struct index_link link; /* first: what the index finds */
 	uint64_t key;
 	struct bucket bucket;
 };
 
 void
-allowance_init(struct allowance *a, const struct core *core, uint32_t max)
+prefix_budget_init(
+    struct prefix_budgets *a, const struct core *core, uint32_t max)
 {
 	a->core = core;
 	a->hand = 1;
-	pool_init(&a->pool, sizeof(struct cell), max);
-	index_init(&a->index, &a->pool, offsetof(struct cell, link));
+	pool_init(&a->pool, sizeof(struct prefix_budget_cell), max);
+	index_init(
+	    &a->index, &a->pool, offsetof(struct prefix_budget_cell, link));
 }
 
 void
-allowance_set_max(struct allowance *a, uint32_t max)
+prefix_budget_set_max(struct prefix_budgets *a, uint32_t max)
 {
 	a->pool.limit = max;
 }
 
 void
-allowance_fini(struct allowance *a)
+prefix_budget_fini(struct prefix_budgets *a)
 {
 	index_fini(&a->index);
 	pool_fini(&a->pool);
 }
 
 static uint32_t
-now_ms(const struct allowance *a)
+now_ms(const struct prefix_budgets *a)
 {
 	return (uint32_t)(a->core->world->now_us / 1000);
 }
@@ -49,8 +51,8 @@ now_ms(const struct allowance *a)
  * emptier than it is; a few seconds later it is not.
  */
 static struct bucket *
-refreshed(
-    const struct allowance *a, struct cell *c, const struct allowance_rate *r)
+refreshed(const struct prefix_budgets *a, struct prefix_budget_cell *c,
+    const struct prefix_budget_rate *r)
 {
 	bucket_refill(&c->bucket, r->burst, r->rate, now_ms(a));
 	return &c->bucket;
@@ -58,11 +60,11 @@ refreshed(
 
 /* Frees a cell whose bucket is full; every cell of a full table is in use. */
 static bool
-make_room(struct allowance *a, const struct allowance_rate *r)
+make_room(struct prefix_budgets *a, const struct prefix_budget_rate *r)
 {
 	for (int i = 0; i < LOOK_AT; i++) {
 		uint32_t at = a->hand;
-		struct cell *c = pool_at(&a->pool, at);
+		struct prefix_budget_cell *c = pool_at(&a->pool, at);
 
 		a->hand = at < a->pool.top ? at + 1 : 1;
 		if (refreshed(a, c, r)->left < r->burst)
@@ -75,11 +77,11 @@ make_room(struct allowance *a, const struct allowance_rate *r)
 }
 
 static struct bucket *
-add(struct allowance *a, uint64_t key, uint32_t hash,
-    const struct allowance_rate *r)
+add(struct prefix_budgets *a, uint64_t key, uint32_t hash,
+    const struct prefix_budget_rate *r)
 {
 	uint32_t at;
-	struct cell *c;
+	struct prefix_budget_cell *c;
 
 	if (a->pool.len >= a->pool.limit && !make_room(a, r))
 		return NULL;
@@ -97,15 +99,15 @@ add(struct allowance *a, uint64_t key, uint32_t hash,
 }
 
 struct bucket *
-allowance_of(struct allowance *a, const struct addr *from,
-    const struct allowance_rate *r)
+prefix_budget_get(struct prefix_budgets *a, const struct addr *from,
+    const struct prefix_budget_rate *r)
 {
 	uint64_t key = addr_prefix_key(from);
 	uint32_t hash = hash_u64(&a->core->hash_key, key);
 	uint32_t at = index_first(&a->index, hash);
 
 	for (; at != 0; at = index_next(&a->index, at)) {
-		struct cell *c = pool_at(&a->pool, at);
+		struct prefix_budget_cell *c = pool_at(&a->pool, at);
 
 		if (c->key == key)
 			return refreshed(a, c, r);
