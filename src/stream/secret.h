@@ -117,8 +117,7 @@ size_t secret_space(const struct secret *s);
  * bytes taken (0: no space, wait for UDX_EV_WRITABLE), ERR_CLOSED or
  * ERR_MEMORY.
  */
-ptrdiff_t secret_write(struct secret *s, const void *p, size_t len)
-    __attribute__((warn_unused_result));
+ptrdiff_t secret_write(struct secret *s, const void *p, size_t len);
 
 /*
  * Sends one message as one frame. Any free space is enough for it, so the send
