@@ -160,4 +160,22 @@ extern const unsigned limit_table_len;
 /* All at their defaults. */
 void limits_init(struct limits *l);
 
+/* Fixed limits of the streams (src/udx). */
+enum {
+	UDX_SOURCES_MAX = 12, /* allowed addresses of one stream */
+	/* Packets that one stream may have sent and not acknowledged. */
+	UDX_IN_FLIGHT_PACKETS_MAX = 1 << 16,
+	/* Unordered messages that wait, in each direction; those among the
+	 * received that came from unvalidated sources. */
+	UDX_MESSAGES_MAX = 64,
+	UDX_UNVALIDATED_MESSAGES_MAX = 8,
+	/* Out-of-order packets: how far ahead, and in how many ranges. */
+	UDX_REASSEMBLY_DISTANCE_PACKETS_MAX = 1 << 16,
+	UDX_REASSEMBLY_RANGES_MAX = 1024,
+	/* Packets kept for a relay partner that is not connected yet. */
+	UDX_RELAY_EARLY_PACKETS_MAX = 8,
+	/* Closed streams that still answer their peers; the oldest goes. */
+	UDX_CLOSING_STREAMS_MAX = 4096,
+};
+
 #endif

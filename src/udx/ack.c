@@ -1,116 +1,78 @@
 /* SPDX-License-Identifier: ISC */
-#include "base/err.h"
-#include "udx/inside.h"
-
-/* A packet arrived, wherever it was believed to be. */
-static void
-arrived(struct udx_stream *s, uint32_t seq)
-{
-	struct sent *p = flight_at(&s->flight, seq);
-	uint16_t size = (uint16_t)(sent_bytes(p) + path_overhead(s));
-
-	loss_arrived(s, seq, p);
-	if (p->state == SENT_LOST)
-		cc_packet_found(&s->cc, &p->cc, sent_bytes(p));
-	else
-		cc_packet_acked(&s->cc, &p->cc, sent_bytes(p));
-	if (p->pad == 0)
-		mtu_arrived(&s->mtu, size);
-	else if (mtu_probe_arrived(&s->mtu, size))
-		cc_set_mss(&s->cc, max_payload(s) + (uint32_t)PACKET_HEADER);
-	flight_move(&s->flight, seq, SENT_SACKED);
-	s->acked = true;
-}
+#include "udx/ack.h"
 
 /*
  * Peers repeat their ranges with every packet, and on a long path with losses
- * these hold thousands: what is known already is stepped over as a whole, also
- * if a range begins within it.
+ * these hold thousands of packets: runs that are known to be acknowledged are
+ * skipped at once, also where a range begins within one.
  */
 static void
-take_range(struct udx_stream *s, struct packet_range range)
+ack_range(struct loss *l, struct packet_range range, uint64_t now_us)
 {
-	const struct flight *f = &s->flight;
+	const struct in_flight *f = &l->in_flight;
 	uint32_t seq = range.start, end, next;
 
 	while (seq_diff(seq, range.end) < 0) {
-		if (flight_at(f, seq)->state != SENT_SACKED)
-			arrived(s, seq);
-		seq = flight_at(f, seq)->next;
+		if (in_flight_at(f, seq)->state != SENT_SACKED)
+			loss_packet_acked(l, seq, now_us);
+		seq = in_flight_at(f, seq)->next;
 	}
 	end = seq;
 	for (seq = range.start; seq != end; seq = next) {
-		next = flight_at(f, seq)->next;
-		flight_at(f, seq)->next = end;
+		next = in_flight_at(f, seq)->next;
+		in_flight_at(f, seq)->next = end;
 	}
 }
 
 static void
-selective(struct udx_stream *s, const struct packet *p)
+ack_ranges(struct loss *l, const struct bytes *sacks, uint64_t now_us,
+    struct ack_result *out)
 {
-	struct rd r = rd_init(p->sacks.p, p->sacks.len);
-	const struct flight *f = &s->flight;
+	struct rd r = rd_init(sacks->p, sacks->len);
+	const struct in_flight *f = &l->in_flight;
 	struct packet_range range;
 
 	while (packet_next_range(&r, &range)) {
-		/* From una on, and not beyond what was sent. The sign of
-		 * differences alone would let half the space pass. */
+		/* Within [una, nxt). The sign of differences alone would
+		 * accept half of the number space. */
 		uint32_t start = range.start - f->una;
 		uint32_t end = range.end - f->una;
 
-		if (start < end && end <= flight_len(f))
-			take_range(s, range);
+		if (start < end && end <= in_flight_len(f))
+			ack_range(l, range, now_us);
 		else
-			s->udx->stats->sacks_refused++;
+			out->ranges_refused++;
 	}
 }
 
-/* The oldest packet is acknowledged with all before it. */
 static void
-pop(struct udx_stream *s, size_t *bytes)
+ack_oldest(struct loss *l, uint64_t now_us, struct ack_result *out)
 {
-	struct flight *f = &s->flight;
-	const struct sent *p = flight_at(f, f->una);
+	struct in_flight *f = &l->in_flight;
+	const struct sent_packet *p = in_flight_at(f, f->una);
 
 	if (p->state != SENT_SACKED)
-		arrived(s, f->una);
-	*bytes += p->len;
-	if (p->type & PACKET_END) {
-		s->ended_here = true;
-		/* QUIRK: whose END is acknowledged answers once more while the
-		 * peer goes on (protocol 05 §12). */
-		s->ack_due |= !s->ended_there;
-	}
-	flight_pop(f);
-}
-
-static void
-cumulative(struct udx_stream *s, uint32_t ack)
-{
-	struct flight *f = &s->flight;
-	const struct chunk *oldest = NULL;
-	size_t bytes = 0;
-
-	while (f->una != ack)
-		pop(s, &bytes);
-	if (flight_len(f) > 0)
-		oldest = flight_at(f, f->una)->from.chunk;
-	else if (s->out.unsent > 0)
-		oldest = s->out.cut.chunk;
-	sendbuf_release(&s->out, &s->udx->stock, bytes, oldest);
-	s->progressed = true;
-	path_check_moved(s);
-	stream_released(s);
+		loss_packet_acked(l, f->una, now_us);
+	out->bytes += p->len;
+	if (p->type & PACKET_END)
+		out->end = true;
+	in_flight_pop(f);
 }
 
 bool
-ack_packet(struct udx_stream *s, const struct packet *p)
+ack_process(struct loss *l, const struct packet *p, uint64_t now_us,
+    struct ack_result *out)
 {
-	if (seq_diff(p->ack, s->flight.nxt) > 0)
+	struct in_flight *f = &l->in_flight;
+
+	*out = (struct ack_result){.advanced = p->ack != f->una};
+	if (seq_diff(p->ack, f->nxt) > 0)
 		return false;
-	if (p->ack != s->flight.una)
-		cumulative(s, p->ack);
+	while (f->una != p->ack)
+		ack_oldest(l, now_us, out);
+	if (out->advanced)
+		l->batch.advanced = true;
 	if (p->sacks.len > 0)
-		selective(s, p);
+		ack_ranges(l, &p->sacks, now_us, out);
 	return true;
 }

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-#include <string.h>
-
-#include "base/err.h"
-#include "udx/inside.h"
+#include "udx/burst.h"
+#include "udx/scheduler.h"
+#include "udx/stream.h"
 
 static bool
-fits(const struct burst *b, size_t size)
+fits_burst(const struct burst *b, size_t size)
 {
-	/* A shorter one ends the burst: only the last may be shorter. */
+	/* Only the last packet of a burst may be shorter. */
 	return b->buf != NULL && size <= b->segment &&
 	       b->used % b->segment == 0 && b->used + size <= b->cap;
 }
 
 static size_t
-count(size_t size, size_t expected)
+burst_packets(size_t size, size_t expected)
 {
 	if (expected > WORLD_BURST_SEGMENTS)
 		expected = WORLD_BURST_SEGMENTS;
@@ -23,43 +22,44 @@ count(size_t size, size_t expected)
 }
 
 uint8_t *
-burst_room(struct burst *b, size_t size, size_t expected)
+burst_reserve(struct burst *b, size_t size, size_t expected)
 {
 	struct udx_stream *s = b->stream;
-	struct world *w = s->udx->world;
-	struct dgram_meta meta = {.sock = s->path.sock, .to = s->path.to};
-	uint8_t *room;
+	struct world *w = s->udx->core->world;
+	struct dgram_meta meta = {
+	    .sock = s->path.current.sock, .to = s->path.current.to};
+	uint8_t *space;
 
-	if (!fits(b, size)) {
+	if (!fits_burst(b, size)) {
 		burst_end(b);
 		meta.fragment = b->fragment;
-		expected = b->fragment ? 1 : count(size, expected);
+		expected = b->fragment ? 1 : burst_packets(size, expected);
 		meta.segment = expected > 1 ? (uint16_t)size : 0;
 		b->cap = size * expected;
 		b->segment = (uint16_t)size;
 		b->buf = w->ops->reserve(w, &meta, b->cap);
 		if (b->buf == NULL) {
-			turn_block(s);
+			scheduler_block(s);
 			return NULL;
 		}
 	}
-	room = b->buf + b->used;
+	space = b->buf + b->used;
 	b->used += size;
-	s->udx->stats->tx_datagrams++;
-	s->udx->stats->tx_bytes += size;
-	s->packets_out++;
+	s->udx->core->stats->tx_datagrams++;
+	s->udx->core->stats->tx_bytes += size;
+	s->count.packets_out++;
 	s->sent_us = w->now_us;
-	return room;
+	return space;
 }
 
 void
 burst_end(struct burst *b)
 {
-	struct world *w = b->stream->udx->world;
+	struct world *w = b->stream->udx->core->world;
 
-	/* What the batch refuses after all counts as lost on the way. */
+	/* A burst that the batch refuses is treated as lost by the network. */
 	if (b->buf != NULL && w->ops->commit(w, b->used) != 0)
-		b->stream->udx->stats->tx_refused++;
+		b->stream->udx->core->stats->tx_refused++;
 	b->buf = NULL;
 	b->used = 0;
 }
@@ -71,19 +71,20 @@ burst_header(struct udx_stream *s, uint8_t *out, uint8_t type, uint8_t offset,
 	struct packet p = {
 	    .type = type,
 	    .offset = offset,
-	    .id = s->path.id,
-	    .rwnd = recv_window(s),
+	    .id = s->path.current.id,
+	    .rwnd = receive_part_window(&s->receive),
 	    .seq = seq,
-	    .ack = s->rcv_nxt,
+	    .ack = s->receive.next_seq,
 	};
 
-	s->advertised = p.rwnd;
+	s->receive.advertised = p.rwnd;
 	packet_encode(out, &p);
 }
 
-/* n ranges from one on, after the header. */
+/* Writes n ranges, beginning with the one at index `from`. */
 static void
-put_ranges(const struct reorder *r, uint8_t *out, uint32_t from, uint32_t n)
+write_ranges(
+    const struct reassembly *r, uint8_t *out, uint32_t from, uint32_t n)
 {
 	struct wr w = wr_init(out, (size_t)n * PACKET_RANGE);
 
@@ -94,17 +95,17 @@ put_ranges(const struct reorder *r, uint8_t *out, uint32_t from, uint32_t n)
 }
 
 static bool
-put_ack(struct udx_stream *s, uint32_t from, uint32_t n)
+send_ack(struct udx_stream *s, uint32_t from, uint32_t n)
 {
 	struct burst b = {.stream = s};
 	uint8_t *out =
-	    burst_room(&b, PACKET_HEADER + (size_t)n * PACKET_RANGE, 1);
+	    burst_reserve(&b, PACKET_HEADER + (size_t)n * PACKET_RANGE, 1);
 
 	if (out == NULL)
 		return false;
 	burst_header(
-	    s, out, n > 0 ? PACKET_SACK : PACKET_ACK, 0, s->flight.nxt);
-	put_ranges(&s->early, out + PACKET_HEADER, from, n);
+	    s, out, n > 0 ? PACKET_SACK : PACKET_ACK, 0, s->loss.in_flight.nxt);
+	write_ranges(&s->receive.reassembly, out + PACKET_HEADER, from, n);
 	burst_end(&b);
 	return true;
 }
@@ -113,28 +114,28 @@ bool
 burst_ack(struct udx_stream *s)
 {
 	const uint32_t max = PACKET_RANGES_MAX;
-	uint32_t n = s->early.ranges_len;
+	uint32_t n = s->receive.reassembly.ranges_len;
 
 	if (n <= max)
-		return put_ack(s, 0, n);
+		return send_ack(s, 0, n);
 	/*
-	 * The lowest, as peers expect; and in a packet of their own the
-	 * highest, where what is new arrives: on a long path with losses the
-	 * sender would otherwise not hear of it before all gaps below are
-	 * closed, and stand still.
+	 * Sends the lowest ranges, as peers expect, and in a packet of their
+	 * own the highest, where new packets arrive: on a long path with
+	 * losses the sender would otherwise learn nothing of those, and stall,
+	 * until all gaps below are closed.
 	 */
-	return put_ack(s, 0, max) && put_ack(s, n - max, max);
+	return send_ack(s, 0, max) && send_ack(s, n - max, max);
 }
 
 bool
 burst_heartbeat(struct udx_stream *s)
 {
 	struct burst b = {.stream = s};
-	uint8_t *out = burst_room(&b, PACKET_HEADER, 1);
+	uint8_t *out = burst_reserve(&b, PACKET_HEADER, 1);
 
 	if (out == NULL)
 		return false;
-	burst_header(s, out, PACKET_HEARTBEAT, 0, s->flight.nxt);
+	burst_header(s, out, PACKET_HEARTBEAT, 0, s->loss.in_flight.nxt);
 	burst_end(&b);
 	return true;
 }

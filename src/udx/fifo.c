@@ -5,12 +5,12 @@
 #include "udx/fifo.h"
 
 enum {
-	CAP_MIN = 256, /* the header of a stream, or what keeps it alive */
+	CAP_MIN = 256, /* fits the header of a stream, or a keep-alive */
 	CAP_STEP = 65536,
 };
 
 static size_t
-rounded(size_t n)
+round_capacity(size_t n)
 {
 	size_t cap = CAP_MIN;
 
@@ -20,7 +20,7 @@ rounded(size_t n)
 }
 
 static void
-to_front(struct fifo *f)
+move_to_front(struct fifo *f)
 {
 	memmove(f->p, f->p + f->head, fifo_len(f));
 	f->tail -= f->head;
@@ -28,9 +28,9 @@ to_front(struct fifo *f)
 }
 
 static int
-grow(struct fifo *f, size_t need)
+grow_fifo(struct fifo *f, size_t need)
 {
-	size_t cap = rounded(2 * need), len = fifo_len(f);
+	size_t cap = round_capacity(2 * need), len = fifo_len(f);
 	uint8_t *p = malloc(cap);
 
 	if (p == NULL)
@@ -48,12 +48,12 @@ fifo_reserve(struct fifo *f, size_t n)
 	size_t need = fifo_len(f) + n;
 
 	if (n > f->cap - f->tail) {
-		/* At least as much was read as is moved, or will be filled
-		 * before it is moved again. */
+		/* Amortises the move: at least as many bytes were read as are
+		 * moved, or will be written before the next move. */
 		if (need <= f->cap &&
 		    (f->head >= need - n || 2 * need <= f->cap))
-			to_front(f);
-		else if (grow(f, need) != 0)
+			move_to_front(f);
+		else if (grow_fifo(f, need) != 0)
 			return NULL;
 	}
 	return f->p + f->tail;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fifo.h - what has arrived in order and was not read yet, in one piece.
+ * fifo.h - bytes received in order and not yet read, in one piece.
  *
- * Grows with what lies in it; moving the bytes costs at most one copy of each.
- * How much may lie in it is its owner's affair. Knows no packet.
+ * Grows with its contents; on average each byte is moved at most once. The
+ * owner bounds how much it puts in. Knows no packet.
  */
 #ifndef UDX_FIFO_H
 #define UDX_FIFO_H
@@ -13,7 +13,7 @@
 
 struct fifo {
 	uint8_t *p;
-	size_t cap, head, tail; /* bytes from head to tail are there */
+	size_t cap, head, tail; /* contents: [head, tail) */
 };
 
 static inline size_t
@@ -22,14 +22,19 @@ fifo_len(const struct fifo *f)
 	return f->tail - f->head;
 }
 
-/* Room for n bytes at the end, or NULL: memory. Moves what is there. */
+/*
+ * Returns space for n bytes at the end, or NULL if memory is short. May move
+ * the contents.
+ */
 uint8_t *fifo_reserve(struct fifo *f, size_t n);
 
-/* n bytes of the room are filled; the first n bytes were read. */
+/* Appends the first n bytes of the space that was reserved. */
 void fifo_commit(struct fifo *f, size_t n);
+
+/* Removes the first n bytes. */
 void fifo_consume(struct fifo *f, size_t n);
 
-/* Gives the memory back. */
+/* Frees the memory and empties the FIFO. */
 void fifo_fini(struct fifo *f);
 
 #endif

@@ -1,324 +1,442 @@
 /* SPDX-License-Identifier: ISC */
-#include "base/err.h"
-#include "udx/inside.h"
-
-/*
- * Which packets are lost: RACK-TLP, RFC 8985, and the timeout of RFC 6298 in
- * the words of protocol 05 §6. Names follow the RFC.
- */
+#include "base/world.h"
+#include "udx/loss.h"
 
 enum {
 	DUP_THRESH = 3,
-	REORDER_MULT_MAX = 4, /* a whole min_rtt */
-	/* Of a tail, on a path over which nothing was acknowledged yet: it may
-	 * be a bad one, and the timeout is a second at least. */
-	PROBES_NEW_PATH = 3,
-	/* So few packets bring no answers that tell of what was sent again. */
-	FEW = 8,
+	REO_WND_MULT_MAX = 4, /* a whole minimum round-trip time */
+	/* Tail loss probes on a path over which nothing was acknowledged yet:
+	 * it may be a lossy one, and the timeout is a second at least. */
+	PROBES_NEW_PATH_MAX = 3,
+	/* So few packets in flight yield no further acknowledgements by which
+	 * RACK could tell that a retransmission was lost. */
+	SMALL_FLIGHT_PACKETS = 8,
 };
 
 static uint64_t
-least(uint64_t a, uint64_t b)
+min_us(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* ---- what arrives ---- */
+void
+loss_init(struct loss *l, struct cc *cc, struct mtu *mtu)
+{
+	l->cc = cc;
+	l->mtu = mtu;
+	l->rack.reo_wnd_mult = 1;
+	l->due_us = l->reorder_due_us = WORLD_NEVER;
+}
 
+static void
+clear_timer(struct loss *l)
+{
+	l->timer = LOSS_TIMER_NONE;
+	l->due_us = WORLD_NEVER;
+}
+
+void
+loss_fini(struct loss *l)
+{
+	clear_timer(l);
+	l->reorder_due_us = WORLD_NEVER;
+	in_flight_fini(&l->in_flight);
+}
+
+/* Returns the size of the IP packet. */
+static uint16_t
+ip_size(const struct loss *l, const struct sent_packet *p)
+{
+	return (uint16_t)(sent_packet_size(p) + l->mtu->overhead);
+}
+
+/* ---- what is acknowledged ---- */
+
+/* RACK_sent_after */
 static bool
-sent_after(uint64_t us_1, uint32_t seq_1, uint64_t us_2, uint32_t seq_2)
+was_sent_after(uint64_t us_1, uint32_t seq_1, uint64_t us_2, uint32_t seq_2)
 {
 	return us_1 > us_2 || (us_1 == us_2 && seq_diff(seq_1, seq_2) > 0);
 }
 
-void
-loss_arrived(struct udx_stream *s, uint32_t seq, const struct sent *p)
+static void
+update_rack(
+    struct loss *l, uint32_t seq, const struct sent_packet *p, uint64_t now_us)
 {
-	uint64_t sent = p->cc.sent_us, rtt = udx_now(s) - sent;
+	struct rack *rack = &l->rack;
+	uint64_t sent = p->cc.sent_us, rtt = now_us - sent;
 
-	/* Karn: of a packet sent twice nobody knows which one is answered. */
-	if (!p->again && !p->silent && sent >= s->sample_sent_us) {
-		s->sample_sent_us = sent;
-		s->sample_us = rtt > 0 ? rtt : 1;
-	}
-	/* RACK_update; an answer faster than the path is one to the original,
-	 * not to the packet that was sent again. */
-	if (!(p->again && rtt < s->rtt.min_us) &&
-	    sent_after(sent, seq, s->rack_sent_us, s->rack_seq)) {
-		s->rack_sent_us = sent;
-		s->rack_seq = seq;
-		s->rack_rtt_us = rtt;
+	/* RACK_update. An answer faster than the path is one to the original
+	 * transmission, not to the retransmission. */
+	if (!(p->resent && rtt < l->rtt.min_us) &&
+	    was_sent_after(sent, seq, rack->sent_us, rack->seq)) {
+		rack->sent_us = sent;
+		rack->seq = seq;
+		rack->rtt_us = rtt;
 	}
 	/* RACK_detect_reordering */
-	if (seq_diff(seq, s->highest) >= 0)
-		s->highest = seq + 1;
-	else if (!p->again)
-		s->reordering = true;
-	/* Called lost too early; without DSACK this is how we learn. */
-	if (p->state == SENT_LOST && s->reorder_mult < REORDER_MULT_MAX)
-		s->reorder_mult++;
+	if (seq_diff(seq, rack->fack) >= 0)
+		rack->fack = seq + 1;
+	else if (!p->resent)
+		rack->reordering_seen = true;
+	/* A spurious loss; without DSACK there is no other sign of one. */
+	if (p->state == SENT_LOST && rack->reo_wnd_mult < REO_WND_MULT_MAX)
+		rack->reo_wnd_mult++;
 }
 
-/* ---- what does not ---- */
+static void
+take_rtt_sample(struct loss *l, const struct sent_packet *p, uint64_t now_us)
+{
+	struct ack_batch *batch = &l->batch;
+	uint64_t sent = p->cc.sent_us, rtt = now_us - sent;
+
+	/* Karn: it is not known which transmission is acknowledged. */
+	if (p->resent || p->no_rtt_sample || sent < batch->sample_sent_us)
+		return;
+	batch->sample_sent_us = sent;
+	batch->sample_us = rtt > 0 ? rtt : 1;
+}
+
+void
+loss_packet_acked(struct loss *l, uint32_t seq, uint64_t now_us)
+{
+	struct sent_packet *p = in_flight_at(&l->in_flight, seq);
+	uint32_t size = sent_packet_size(p);
+
+	take_rtt_sample(l, p, now_us);
+	update_rack(l, seq, p, now_us);
+	if (p->state == SENT_LOST)
+		cc_packet_found(l->cc, &p->cc, size);
+	else
+		cc_packet_acked(l->cc, &p->cc, size);
+	if (p->pad == 0)
+		mtu_arrived(l->mtu, ip_size(l, p));
+	else if (mtu_probe_arrived(l->mtu, ip_size(l, p)))
+		cc_set_mss(l->cc, mtu_udp_payload(l->mtu));
+	in_flight_set_state(&l->in_flight, seq, SENT_SACKED);
+	l->batch.any = true;
+}
+
+/* ---- what is lost ---- */
 
 /* RACK_update_reo_wnd */
 static uint64_t
-reorder_window(const struct udx_stream *s)
+reordering_window(const struct loss *l)
 {
-	if (!s->reordering && (s->recovering || s->flight.sacked >= DUP_THRESH))
+	const struct rack *rack = &l->rack;
+
+	if (!rack->reordering_seen &&
+	    (l->in_recovery || l->in_flight.sacked >= DUP_THRESH))
 		return 0;
-	return least(s->rtt.min_us / 4 * s->reorder_mult, s->rtt.srtt_us);
+	return min_us(l->rtt.min_us / 4 * rack->reo_wnd_mult, l->rtt.srtt_us);
 }
 
-/* False if it was but an MTU probe, whose loss says nothing of the load. */
+/* Takes a packet that was an MTU probe for lost, and its padding off. */
+static void
+withdraw_mtu_probe(struct loss *l, uint32_t seq, uint64_t now_us)
+{
+	struct sent_packet *p = in_flight_at(&l->in_flight, seq);
+
+	in_flight_set_state(&l->in_flight, seq, SENT_LOST);
+	mtu_probe_lost(l->mtu, ip_size(l, p), now_us);
+	p->pad = 0;
+}
+
+/* Returns false for an MTU probe: its loss is not a congestion signal. */
 static bool
-mark_lost(struct udx_stream *s, uint32_t seq)
+mark_lost(struct loss *l, uint32_t seq, uint64_t now_us)
 {
-	struct sent *p = flight_at(&s->flight, seq);
-	uint16_t size = (uint16_t)(sent_bytes(p) + path_overhead(s));
-	bool probe = p->pad > 0;
+	struct sent_packet *p = in_flight_at(&l->in_flight, seq);
 
-	if (!probe)
-		cc_packet_lost(&s->cc, &p->cc, sent_bytes(p));
-	flight_move(&s->flight, seq, SENT_LOST);
-	if (probe) {
-		mtu_probe_lost(&s->mtu, size, udx_now(s));
-		p->pad = 0;
+	l->lost_packets++;
+	if (p->pad > 0) {
+		withdraw_mtu_probe(l, seq, now_us);
+		return false;
 	}
-	s->lost++;
-	return !probe;
+	cc_packet_lost(l->cc, &p->cc, sent_packet_size(p));
+	in_flight_set_state(&l->in_flight, seq, SENT_LOST);
+	return true;
 }
 
 static void
-begin_recovery(struct udx_stream *s)
+enter_recovery(struct loss *l)
 {
-	if (s->recovering)
+	if (l->in_recovery)
 		return;
-	s->recovering = true;
-	s->recover_seq = s->flight.nxt;
+	l->in_recovery = true;
+	l->recovery_end = l->in_flight.nxt;
 }
 
-/* RACK_detect_loss: the packets out stand in the order of their sending. */
+/* RACK_detect_loss; the list of packets in flight is in order of sending. */
 static void
-detect(struct udx_stream *s)
+detect_loss(struct loss *l, uint64_t now_us)
 {
-	const struct sent_list *out = &s->flight.out;
-	uint64_t now = udx_now(s);
-	uint64_t wait = s->rack_rtt_us + reorder_window(s);
-	bool lost = false;
+	const struct sent_list *out = &l->in_flight.out;
+	const struct rack *rack = &l->rack;
+	uint64_t wait = rack->rtt_us + reordering_window(l);
+	bool congestion = false;
 
-	s->due[ALARM_REORDER] = WORLD_NEVER;
+	l->reorder_due_us = WORLD_NEVER;
 	while (out->len > 0) {
-		const struct sent *p = flight_at(&s->flight, out->first);
+		uint32_t seq = out->first;
+		uint64_t sent = in_flight_at(&l->in_flight, seq)->cc.sent_us;
 
-		if (!sent_after(s->rack_sent_us, s->rack_seq, p->cc.sent_us,
-			out->first))
+		if (!was_sent_after(rack->sent_us, rack->seq, sent, seq))
 			break;
-		if (p->cc.sent_us + wait > now) {
-			/* By then all of them are due. */
-			alarm_set(s, ALARM_REORDER, s->rack_sent_us + wait);
+		if (sent + wait > now_us) {
+			/* By then all that were sent before are lost. */
+			l->reorder_due_us = rack->sent_us + wait;
 			break;
 		}
-		lost |= mark_lost(s, out->first);
+		congestion |= mark_lost(l, seq, now_us);
 	}
-	if (lost)
-		begin_recovery(s);
-	if (s->flight.lost.len > 0)
-		turn_want(s);
+	if (congestion)
+		enter_recovery(l);
 }
 
 void
-loss_reordered(struct udx_stream *s)
+loss_reorder_expired(struct loss *l, uint64_t now_us)
 {
-	detect(s);
+	detect_loss(l, now_us);
 }
 
-/* ---- the tail ---- */
+bool
+loss_declare_all(struct loss *l, uint64_t now_us)
+{
+	const struct sent_list *out = &l->in_flight.out;
+
+	if (out->len == 0)
+		return false;
+	while (out->len > 0)
+		(void)mark_lost(l, out->first, now_us);
+	enter_recovery(l);
+	return true;
+}
+
+/* ---- tail loss probe and retransmission timeout ---- */
 
 static void
-set_timer(struct udx_stream *s, bool timing, uint64_t wait_us)
+start_timer(
+    struct loss *l, enum loss_timer timer, uint64_t wait_us, uint64_t now_us)
 {
-	s->timing = timing;
-	alarm_set(s, ALARM_LOSS, udx_now(s) + wait_us);
+	l->timer = timer;
+	l->due_us = now_us + wait_us;
 }
 
 /*
- * The next probe, each wait twice the last, or the timeout after some. Of few
- * packets the first counts from the last one's sending, whatever was
- * acknowledged since.
+ * Sets the timer for the next tail loss probe, each wait twice the last, or
+ * for the timeout after the last probe. In a small flight the first wait
+ * counts from when the last packet was sent, whatever was acknowledged since.
  */
 static void
-set_next(struct udx_stream *s)
+set_probe_timer(struct loss *l, uint64_t now_us)
 {
-	const struct flight *f = &s->flight;
-	uint64_t now = udx_now(s);
-	uint64_t rto = rtt_timeout(&s->rtt);
-	uint64_t pto = rtt_probe_timeout(&s->rtt) << s->probes;
-	uint8_t max = s->new_path ? PROBES_NEW_PATH : 1;
-	bool probe = s->probes < max && pto < rto;
+	const struct in_flight *f = &l->in_flight;
+	uint64_t rto = rtt_timeout(&l->rtt);
+	uint64_t pto = rtt_probe_timeout(&l->rtt) << l->probes;
+	uint8_t max = l->path_new ? PROBES_NEW_PATH_MAX : 1;
+	bool small_flight = in_flight_len(f) <= SMALL_FLIGHT_PACKETS;
+	bool probe = l->probes < max && pto < rto;
 
-	if (probe && s->probes == 0 && f->out.len > 0 && flight_len(f) <= FEW) {
-		uint64_t due = flight_at(f, f->out.last)->cc.sent_us + pto;
+	if (probe && l->probes == 0 && f->out.len > 0 && small_flight) {
+		uint64_t due = in_flight_at(f, f->out.last)->cc.sent_us + pto;
 
-		pto = due > now ? due - now : pto;
+		pto = due > now_us ? due - now_us : pto;
 	}
-	set_timer(s, !probe, probe ? pto : rto);
-}
-
-/*
- * A probe while all goes well, the timeout when not. Of few packets the one
- * that is sent again is the tail, which may be lost like any other.
- */
-static void
-arm(struct udx_stream *s)
-{
-	const struct flight *f = &s->flight;
-	bool calm = !s->recovering && f->sacked == 0;
-	bool well = f->lost.len == 0 && (calm || flight_len(f) <= FEW);
-
-	if (flight_len(f) == 0)
-		s->due[ALARM_LOSS] = WORLD_NEVER;
-	else if (well)
-		set_next(s);
+	if (probe)
+		start_timer(l, LOSS_TIMER_PROBE, pto, now_us);
 	else
-		set_timer(s, true, rtt_timeout(&s->rtt));
+		start_timer(l, LOSS_TIMER_TIMEOUT, rto, now_us);
 }
 
-void
-loss_sent(struct udx_stream *s)
-{
-	if (s->due[ALARM_LOSS] == WORLD_NEVER || !s->timing)
-		arm(s);
-}
-
+/*
+ * Sets the timer: a probe while there is no sign of loss, else the timeout. In
+ * a small flight a retransmission is the tail, and may be lost like any other.
+ */
 static void
-timed_out(struct udx_stream *s)
+restart_timer(struct loss *l, uint64_t now_us)
 {
-	struct flight *f = &s->flight;
-	uint64_t now = udx_now(s);
-	uint64_t young = s->rack_rtt_us + reorder_window(s);
+	const struct in_flight *f = &l->in_flight;
+	bool small_flight = in_flight_len(f) <= SMALL_FLIGHT_PACKETS;
+	bool no_loss = !l->in_recovery && f->sacked == 0;
 
-	/* Who answers, but has no room for what it dropped, is alive. */
-	if ((s->rwnd > 0 || !s->heard) && !s->patient)
-		s->expiries++;
-	s->heard = false;
-	if (s->expiries >= EXPIRIES_MAX) {
-		s->udx->stats->streams_timed_out++;
-		stream_close(s, ERR_TIMEOUT);
-		return;
-	}
-	udx_tell(s, UDX_EV_STALLED);
-	/* Protocol 05 §6: RTO, then twice that each time, also where samples of
-	 * later packets came between. */
-	if (!s->backed_off || s->rtt.backoff == 0)
-		rtt_back_off(&s->rtt);
-	s->backed_off = true;
-	if (mtu_stalled(&s->mtu,
-		(uint16_t)(sent_bytes(flight_at(f, f->una)) + path_overhead(s)),
-		UDX_MTU_BASE, now))
-		cc_set_mss(&s->cc, max_payload(s) + (uint32_t)PACKET_HEADER);
-	if (flight_at(f, f->una)->state == SENT_OUT)
-		(void)mark_lost(s, f->una);
+	if (in_flight_len(f) == 0)
+		clear_timer(l);
+	else if (f->lost.len == 0 && (no_loss || small_flight))
+		set_probe_timer(l, now_us);
+	else
+		start_timer(
+		    l, LOSS_TIMER_TIMEOUT, rtt_timeout(&l->rtt), now_us);
+}
+
+void
+loss_set_timer(struct loss *l, uint64_t now_us)
+{
+	/* A running timeout counts from the oldest packet: it goes on. */
+	if (l->timer != LOSS_TIMER_TIMEOUT)
+		restart_timer(l, now_us);
+}
+
+/* The oldest packet may be larger than the path takes now. */
+static void
+check_black_hole(struct loss *l, uint64_t now_us)
+{
+	const struct in_flight *f = &l->in_flight;
+
+	if (mtu_stalled(l->mtu, ip_size(l, in_flight_at(f, f->una)), now_us))
+		cc_set_mss(l->cc, mtu_udp_payload(l->mtu));
+}
+
+static enum loss_action
+handle_timeout(struct loss *l, bool window_closed, uint64_t now_us)
+{
+	struct in_flight *f = &l->in_flight;
+	uint64_t rack_age = l->rack.rtt_us + reordering_window(l);
+
+	/* A peer that answers, but has no space, is alive. */
+	if ((!window_closed || !l->peer_heard) && !l->ignore_timeouts)
+		l->timeouts++;
+	l->peer_heard = false;
+	if (l->timeouts >= LOSS_TIMEOUTS_MAX)
+		return LOSS_GIVE_UP;
+	/* Protocol 05 §6: the wait is the RTO once and then twice the RTO,
+	 * also where samples of later packets came between. */
+	if (!l->backed_off || l->rtt.backoff == 0)
+		rtt_back_off(&l->rtt);
+	l->backed_off = true;
+	check_black_hole(l, now_us);
+	if (in_flight_at(f, f->una)->state == SENT_IN_FLIGHT)
+		(void)mark_lost(l, f->una, now_us);
 	while (f->out.len > 0 &&
-	       flight_at(f, f->out.first)->cc.sent_us + young <= now)
-		(void)mark_lost(s, f->out.first);
-	begin_recovery(s);
-	cc_timeout(&s->cc, now, f->bytes);
-	set_timer(s, true, rtt_timeout(&s->rtt));
-	turn_want(s);
+	       in_flight_at(f, f->out.first)->cc.sent_us + rack_age <= now_us)
+		(void)mark_lost(l, f->out.first, now_us);
+	enter_recovery(l);
+	cc_timeout(l->cc, now_us, f->bytes);
+	start_timer(l, LOSS_TIMER_TIMEOUT, rtt_timeout(&l->rtt), now_us);
+	return LOSS_TIMED_OUT;
 }
 
-void
-loss_timer(struct udx_stream *s)
+enum loss_action
+loss_timer_expired(struct loss *l, bool window_closed, uint64_t now_us)
 {
-	if (flight_len(&s->flight) == 0)
-		return;
-	if (s->timing) {
-		timed_out(s);
-		return;
-	}
+	enum loss_timer timer = l->timer;
+
+	clear_timer(l);
+	if (in_flight_len(&l->in_flight) == 0)
+		return LOSS_NOTHING;
+	if (timer == LOSS_TIMER_TIMEOUT)
+		return handle_timeout(l, window_closed, now_us);
 	/* TLP_send_probe */
-	s->probes++;
-	send_probe(s);
-	set_next(s);
+	l->probes++;
+	set_probe_timer(l, now_us);
+	return LOSS_SEND_PROBE;
+}
+
+/* ---- what is sent ---- */
+
+struct sent_packet *
+loss_packet_sent(struct loss *l, uint16_t len, uint8_t pad, uint64_t now_us)
+{
+	uint64_t before = l->in_flight.bytes;
+	struct sent_packet *p = in_flight_push(&l->in_flight, len, pad);
+
+	cc_packet_sent(l->cc, &p->cc, now_us, before);
+	if (pad > 0)
+		mtu_probe_sent(l->mtu);
+	return p;
+}
+
+struct sent_packet *
+loss_packet_resent(struct loss *l, uint32_t seq, uint64_t now_us)
+{
+	struct in_flight *f = &l->in_flight;
+	struct sent_packet *p = in_flight_at(f, seq);
+	uint64_t before;
+
+	if (p->pad > 0)
+		withdraw_mtu_probe(l, seq, now_us);
+	before = f->bytes;
+	in_flight_set_state(f, seq, SENT_IN_FLIGHT);
+	cc_packet_sent(l->cc, &p->cc, now_us, before);
+	p->resent = true;
+	p->no_rtt_sample = false;
+	l->resent_packets++;
+	return p;
+}
+
+/* ---- what the owner knows of the path ---- */
+
+void
+loss_probe_now(struct loss *l, uint64_t now_us)
+{
+	l->probes = 0;
+	if (in_flight_len(&l->in_flight) > 0)
+		start_timer(l, LOSS_TIMER_PROBE, 0, now_us);
 }
 
 void
-loss_probe(struct udx_stream *s)
+loss_path_changed(struct loss *l, uint64_t now_us)
 {
-	s->probes = 0;
-	if (flight_len(&s->flight) > 0)
-		set_timer(s, false, 0);
+	l->rtt.backoff = 0;
+	l->timeouts = 0;
+	l->backed_off = false;
+	l->in_recovery = false;
+	l->path_new = true;
+	loss_probe_now(l, now_us);
 }
 
 void
-loss_new_path(struct udx_stream *s)
+loss_restart_waits(struct loss *l, uint64_t now_us)
 {
-	s->rtt.backoff = 0;
-	s->expiries = s->unanswered = 0;
-	s->backed_off = false;
-	s->recovering = false;
-	s->new_path = true;
-	loss_probe(s);
-}
-
-void
-udx_retransmit(struct udx_stream *s)
-{
-	if (s->closed || !s->connected || s->flight.out.len == 0)
-		return;
-	while (s->flight.out.len > 0)
-		(void)mark_lost(s, s->flight.out.first);
-	begin_recovery(s);
-	turn_want(s);
-}
-
-void
-loss_forgive(struct udx_stream *s)
-{
-	struct flight *f = &s->flight;
+	struct in_flight *f = &l->in_flight;
 
 	for (uint32_t seq = f->una; seq != f->nxt; seq++)
-		flight_at(f, seq)->silent = true;
-	s->expiries = s->unanswered = 0;
-	s->due[ALARM_REORDER] = WORLD_NEVER;
-	s->probes = 0;
-	arm(s);
+		in_flight_at(f, seq)->no_rtt_sample = true;
+	l->timeouts = 0;
+	l->probes = 0;
+	l->reorder_due_us = WORLD_NEVER;
+	restart_timer(l, now_us);
 }
 
 /* ---- once a wake-up ---- */
 
-void
-loss_settle(struct udx_stream *s)
+static void
+use_rtt_sample(struct loss *l, uint64_t sample_us, uint64_t now_us)
 {
-	const struct flight *f = &s->flight;
-	uint64_t now = udx_now(s), sample = s->sample_us;
+	if (sample_us != 0) {
+		rtt_sample(&l->rtt, sample_us, now_us);
+		l->ambiguous = false;
+	} else if (l->probes > 0) {
+		/* After one probe a packet may have been lost. After two in a
+		 * row the path is longer than estimated: without a larger
+		 * estimate each packet would be sent twice for ever. */
+		if (l->ambiguous)
+			rtt_hint(&l->rtt, rtt_probe_timeout(&l->rtt));
+		l->ambiguous = true;
+	}
+}
 
-	if (!s->acked)
-		return;
-	s->acked = false;
-	s->new_path = false;
-	if (sample != 0) {
-		rtt_sample(&s->rtt, sample, now);
-		s->sample_us = 0;
-		s->unsure = false;
-	} else if (s->probes > 0) {
-		/* One may have been lost. Of two in a row the path is longer
-		 * than believed, or each would be sent twice for ever. */
-		if (s->unsure)
-			rtt_hint(&s->rtt, rtt_probe_timeout(&s->rtt));
-		s->unsure = true;
-	}
-	if (s->recovering && seq_diff(f->una, s->recover_seq) >= 0)
-		s->recovering = false;
-	detect(s);
-	cc_update(&s->cc, now, sample, f->bytes);
-	if (s->progressed) {
-		s->progressed = false;
-		s->expiries = s->probes = 0;
-		s->backed_off = false;
-		arm(s);
-		if (flight_len(f) == 0 && s->keep_us != 0)
-			alarm_set(s, ALARM_KEEP, now + s->keep_us);
-	}
+bool
+loss_end_acks(struct loss *l, uint64_t now_us)
+{
+	const struct in_flight *f = &l->in_flight;
+	uint64_t sample_us = l->batch.sample_us;
+	bool advanced = l->batch.advanced;
+
+	if (!l->batch.any)
+		return false;
+	l->batch.any = l->batch.advanced = false;
+	l->batch.sample_us = 0;
+	l->path_new = false;
+	use_rtt_sample(l, sample_us, now_us);
+	if (l->in_recovery && seq_diff(f->una, l->recovery_end) >= 0)
+		l->in_recovery = false;
+	detect_loss(l, now_us);
+	cc_update(l->cc, now_us, sample_us, f->bytes);
+	if (!advanced)
+		return false;
+	l->timeouts = l->probes = 0;
+	l->backed_off = false;
+	restart_timer(l, now_us);
+	return true;
 }

@@ -2,22 +2,27 @@
 #include "udx/mtu.h"
 
 enum {
-	PAD_MAX = 255,     /* data_offset is one byte */
+	PAD_MAX = 255,     /* data_offset is one byte on the wire */
 	TRIES_MAX = 3,     /* RFC 8899 MAX_PROBES */
-	STALLS_MAX = 2,    /* then it is a black hole */
-	GAP_MIN = 16,      /* closer is not worth a probe */
+	STALLS_MAX = 2,    /* then the path is taken for a black hole */
+	GAP_MIN = 16,      /* a smaller gain is not worth a probe */
 	RAISE_S = 10 * 60, /* RFC 8899 PMTU_RAISE_TIMER */
 };
 
 void
-mtu_init(struct mtu *m, uint16_t base, uint16_t limit)
+mtu_init(struct mtu *m, uint16_t base, uint16_t limit, uint16_t overhead)
 {
 	*m = (struct mtu){
-	    .size = base, .failed = (uint16_t)(limit + 1), .limit = limit};
+	    .size = base,
+	    .base = base,
+	    .failed = (uint16_t)(limit + 1),
+	    .limit = limit,
+	    .overhead = overhead,
+	};
 }
 
 static uint16_t
-next_size(const struct mtu *m)
+next_probe_size(const struct mtu *m)
 {
 	uint16_t gap = (uint16_t)(m->failed - m->size);
 
@@ -38,7 +43,7 @@ mtu_wanted(struct mtu *m, uint64_t now_us)
 	if (m->size >= m->limit ||
 	    (m->failed <= m->limit && m->failed - m->size <= GAP_MIN))
 		return 0;
-	return next_size(m);
+	return next_probe_size(m);
 }
 
 void
@@ -59,7 +64,7 @@ mtu_probe_arrived(struct mtu *m, uint16_t size)
 }
 
 static void
-fail(struct mtu *m, uint16_t size, uint64_t now_us)
+set_failed(struct mtu *m, uint16_t size, uint64_t now_us)
 {
 	m->failed = size;
 	m->raise_us = now_us + (uint64_t)RAISE_S * 1000000;
@@ -71,21 +76,21 @@ mtu_probe_lost(struct mtu *m, uint16_t size, uint64_t now_us)
 {
 	m->probing = false;
 	if (++m->tries >= TRIES_MAX && size > m->size)
-		fail(m, size, now_us);
+		set_failed(m, size, now_us);
 }
 
 bool
-mtu_stalled(struct mtu *m, uint16_t size, uint16_t base, uint64_t now_us)
+mtu_stalled(struct mtu *m, uint16_t size, uint64_t now_us)
 {
-	bool shrinks = m->size > base;
+	bool shrinks = m->size > m->base;
 
-	if (size <= base)
+	if (size <= m->base)
 		return false;
 	m->stalled = size;
 	if (++m->stalls < STALLS_MAX)
 		return false;
-	fail(m, size, now_us);
-	m->size = base;
+	set_failed(m, size, now_us);
+	m->size = m->base;
 	m->stalls = 0;
 	m->shrunk = true;
 	return shrinks;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mtu.h - how large a packet the path takes, RFC 8899 and protocol 05 §8.
+ * mtu.h - path MTU discovery, RFC 8899 and protocol 05 §8.
  *
- * Sizes are those of IP packets. A probe is an ordinary packet made longer by
- * padding, so it can be tried only PAD_MAX above what is known to work; that is
- * done at once, and where it fails the gap is halved. The stream sends the
- * probes and tells what became of them.
+ * Sizes are those of IP packets, in bytes. A probe is an ordinary packet with
+ * padding, whose length is one byte on the wire: a probe is at most 255 bytes
+ * larger than the size known to work. That step is tried first; if it fails,
+ * the gap is halved. The stream sends the probes and reports their outcome.
  */
 #ifndef UDX_MTU_H
 #define UDX_MTU_H
@@ -14,40 +14,58 @@
 #include <stdint.h>
 
 struct mtu {
-	uint16_t size;   /* works */
-	uint16_t failed; /* the least that does not; limit + 1: none known */
-	uint16_t limit;
-	uint8_t tries;  /* of the present size */
-	uint8_t stalls; /* timeouts in a row of a packet of this size */
+	uint16_t size;     /* known to work */
+	uint16_t failed;   /* smallest known to fail; limit + 1: none */
+	uint16_t base;     /* taken to work everywhere */
+	uint16_t limit;    /* largest to be tried */
+	uint16_t overhead; /* bytes of the IP and UDP headers */
+	uint8_t tries;     /* of the present probe size */
+	uint8_t stalls;    /* timeouts in a row of a packet of this size: */
 	uint16_t stalled;
-	bool shrunk;       /* what was sent before may be too large now */
+	bool shrunk;       /* size has fallen: older packets may exceed it */
 	bool probing;      /* a probe is in flight */
 	uint64_t raise_us; /* when failures are forgotten */
 };
 
-void mtu_init(struct mtu *m, uint16_t base, uint16_t limit);
+/* Starts discovery on a new path, at the base size. */
+void mtu_init(struct mtu *m, uint16_t base, uint16_t limit, uint16_t overhead);
 
-/* The size to be tried now, or 0. */
+/* Returns the UDP payload that a packet may have now. */
+static inline uint16_t
+mtu_udp_payload(const struct mtu *m)
+{
+	return (uint16_t)(m->size - m->overhead);
+}
+
+/* Returns the size to be probed now, or 0. */
 uint16_t mtu_wanted(struct mtu *m, uint64_t now_us);
+
+/* Notes that a probe was sent. */
 void mtu_probe_sent(struct mtu *m);
 
-/* size: of the probe. True if the path takes more than was known. */
+/*
+ * Notes that a probe of this size was acknowledged. Returns true if the size
+ * known to work has grown.
+ */
 bool mtu_probe_arrived(struct mtu *m, uint16_t size);
+
+/* Notes that a probe of this size was lost. */
 void mtu_probe_lost(struct mtu *m, uint16_t size, uint64_t now_us);
 
 /*
- * The oldest packet was not acknowledged in time; size is its own. After a few
- * of them the path is believed to take UDX_MTU_BASE only. True if new packets
- * were larger till now.
+ * Notes that the oldest packet, of this size, timed out. After a few timeouts
+ * in a row the path is taken for a black hole and the size falls to the base;
+ * returns true if it was larger till then.
  */
-bool mtu_stalled(struct mtu *m, uint16_t size, uint16_t base, uint64_t now_us);
+bool mtu_stalled(struct mtu *m, uint16_t size, uint64_t now_us);
 
-/* A packet of this size arrived. */
+/* Notes that a packet of this size, not a probe, was acknowledged. */
 void mtu_arrived(struct mtu *m, uint16_t size);
 
 /*
- * A packet that was sent before, of this size, may not come through in one
- * piece any more. It has its number, so it cannot be sent as two.
+ * Returns true if a packet of this size, sent before, may be larger than the
+ * path takes now. It has a sequence number, so it cannot be split; it may be
+ * sent in IP fragments.
  */
 bool mtu_exceeded(const struct mtu *m, uint16_t size);
 

@@ -32,8 +32,8 @@ packet_decode(struct packet *p, const uint8_t *buf, size_t len)
 	p->payload.p = rd_take(&r, p->payload.len);
 	if (!rd_ok(&r))
 		return ERR_MALFORMED;
-	/* QUIRK: without an offset the whole payload is ranges, and data as
-	 * well if DATA is set (libudx, process_packet). */
+	/* QUIRK: without an offset the whole payload is ranges, and also data
+	 * if DATA is set (libudx, process_packet). */
 	if (p->type & PACKET_SACK)
 		p->sacks = p->offset > 0 ? area : p->payload;
 	return 0;

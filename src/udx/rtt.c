@@ -7,16 +7,16 @@ enum {
 	RTO_MIN_MS = 1000,
 	RTO_MAX_MS = 30000,
 	RTO_FIRST_MS = 1000,
-	/* A longer sample is suspect: the peer may have slept. */
+	/* Longer samples are clamped: the peer's machine may have slept. */
 	SAMPLE_LONG_MS = 5000,
 	MIN_WINDOW_MS = 300 * 1000,
-	/* Peers acknowledge within 2 ms, protocol 05 §14. */
+	/* Peers delay acknowledgements by 2 ms at most, protocol 05 §14. */
 	ACK_DELAY_MS = 2,
-	BACKOFF_MAX = 5, /* 1 s becomes 32 s, which RTO_MAX_MS cuts */
+	BACKOFF_MAX = 5, /* 1 s becomes 32 s, clamped to RTO_MAX_MS */
 };
 
 static uint64_t
-least(uint64_t a, uint64_t b)
+min_us(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -26,13 +26,13 @@ rtt_hint(struct rtt *r, uint64_t us)
 {
 	if (r->min_at_us != 0)
 		return;
-	us = least(us, RTO_MAX_MS * MS);
+	us = min_us(us, RTO_MAX_MS * MS);
 	r->srtt_us = us;
 	r->rttvar_us = us / 2;
 }
 
 static void
-note_min(struct rtt *r, uint64_t us, uint64_t now_us)
+update_min(struct rtt *r, uint64_t us, uint64_t now_us)
 {
 	if (r->min_at_us == 0 || us <= r->min_us ||
 	    now_us - r->min_at_us > MIN_WINDOW_MS * MS) {
@@ -50,10 +50,10 @@ rtt_sample(struct rtt *r, uint64_t us, uint64_t now_us)
 	if (us == 0)
 		us = 1;
 	if (first)
-		us = least(us, RTO_MAX_MS * MS);
+		us = min_us(us, RTO_MAX_MS * MS);
 	else if (us > SAMPLE_LONG_MS * MS && us > likely)
-		us = least(likely, RTO_MAX_MS * MS);
-	note_min(r, us, now_us);
+		us = min_us(likely, RTO_MAX_MS * MS);
+	update_min(r, us, now_us);
 	r->backoff = 0;
 	if (first) {
 		r->srtt_us = us;
@@ -81,7 +81,7 @@ rtt_timeout(const struct rtt *r)
 		us = r->srtt_us + 4 * r->rttvar_us;
 	if (us < RTO_MIN_MS * MS)
 		us = RTO_MIN_MS * MS;
-	return least(us << r->backoff, RTO_MAX_MS * MS);
+	return min_us(us << r->backoff, RTO_MAX_MS * MS);
 }
 
 uint64_t
@@ -91,5 +91,5 @@ rtt_probe_timeout(const struct rtt *r)
 
 	if (r->srtt_us != 0)
 		us = 2 * r->srtt_us + ACK_DELAY_MS * MS;
-	return least(us, rtt_timeout(r));
+	return min_us(us, rtt_timeout(r));
 }

@@ -2,15 +2,16 @@
 /*
  * udx.h - reliable streams over UDP, protocol 05.
  *
- * One struct udx holds all streams of a node, on all its sockets. A stream is
- * found by its own 32-bit id alone; who may speak for it is checked by source
- * address. Datagrams come in through udx_recv(), go out through the world's
- * batch; acknowledgements and data are sent when the node's timers run next,
- * so that everything read in one wake-up shares them and streams take turns.
+ * One struct udx holds all streams of a node, on all its sockets. A packet is
+ * matched to a stream by the stream's own 32-bit id; its source address decides
+ * whether it is accepted. Datagrams arrive by udx_recv() and leave through the
+ * world's transmit batch. Acknowledgements and data are sent when the node's
+ * timers run next, so that everything received in one wake-up shares them, and
+ * streams take turns.
  *
- * What happens to a stream is kept as bits until udx_poll() hands them out;
- * nothing is called back. Bytes are carried, not understood: encryption is the
- * room above. Uses: base.
+ * Events of a stream are kept as bits until udx_poll() returns them; there are
+ * no callbacks. Payloads are opaque: encryption is done above. Times are the
+ * world's microseconds, sizes are bytes. Uses: base.
  */
 #ifndef UDX_UDX_H
 #define UDX_UDX_H
@@ -30,57 +31,60 @@ enum {
 	UDX_HEADER_LEN = 20,
 	UDX_MTU_BASE = 1200, /* of the IP packet, protocol 05 §1 */
 	UDX_MTU_MAX = 1500,
-	UDX_SOURCES_MAX =
-	    12,              /* further addresses that may speak for a stream */
-	UDX_SPACE_MIN = 1024, /* less free room than this counts as none */
+	UDX_SPACE_MIN = 1024, /* less space than this is reported as none */
 };
 
-/* Borrows the core and what it points to for its life. NULL if memory is short.
+/*
+ * Returns a new struct udx, or NULL if memory is short. Borrows the core and
+ * what it points to for its life.
  */
 struct udx *udx_new(const struct core *core);
 
-/* Frees its streams too, telling their peers (DESTROY) where possible. */
+/* Frees it and its streams; sends their peers a DESTROY where possible. */
 void udx_free(struct udx *u);
 
-/* ---- what the world tells ---- */
+/* ---- input from the world ---- */
 
-/* udx_recv() leaves the datagram to others, protocol 05 §2. */
+/* Returned by udx_recv() for a datagram that is not UDX's, protocol 05 §2. */
 enum { UDX_NOT_MINE = 1 };
 
 /*
- * Takes a datagram that has UDX's magic and the id of a live stream. 0: dealt
- * with, UDX_NOT_MINE, or why it was dropped (negative, counted).
+ * Handles a datagram. Returns 0, UDX_NOT_MINE unless it carries UDX's magic
+ * and the id of a stream, or why it was dropped (negative, counted).
  */
 int udx_recv(struct udx *u, const struct dgram *dg);
 
-/* The world can send on this socket again after it was full. */
+/* Resumes the streams of a socket that was full. */
 void udx_writable(struct udx *u, int sock);
 
-/* The machine has slept this long: what is due is not taken for loss. */
+/*
+ * Restarts the timeouts of all streams after the machine slept for so long:
+ * what expired meanwhile is no sign of loss.
+ */
 void udx_slept(struct udx *u, uint64_t us);
 
-/* A socket is about to be closed: its streams end with ERR_SOCKET. */
+/* Closes the streams of a socket that is about to be closed (ERR_SOCKET). */
 void udx_socket_closed(struct udx *u, int sock);
 
-/* ---- what is told: drain after any call here ---- */
+/* ---- events: drain them after any call here ---- */
 
 enum udx_event {
-	UDX_EV_READABLE = 1, /* bytes, or the end, to be had by peek */
-	UDX_EV_WRITABLE = 2, /* room again after there was none */
-	UDX_EV_DRAINED = 4,  /* all that was written is acknowledged */
-	UDX_EV_MESSAGE = 8,  /* udx_next_message() has something */
-	UDX_EV_SOURCE = 16,  /* somebody new spoke, see udx_source() */
-	UDX_EV_MIGRATED = 32,   /* a change of path is done, protocol 05 §9 */
-	UDX_EV_CLOSED = 64,  /* over: udx_status() says why; to be freed */
-	UDX_EV_STALLED = 128,  /* a timeout: what is under way finds no answer */
+	UDX_EV_READABLE = 1,  /* udx_peek() returns bytes, or the peer ended */
+	UDX_EV_WRITABLE = 2,  /* there is space again */
+	UDX_EV_DRAINED = 4,   /* all that was written is acknowledged */
+	UDX_EV_MESSAGE = 8,   /* udx_next_message() returns one */
+	UDX_EV_SOURCE = 16,   /* a packet from another address, udx_source() */
+	UDX_EV_MIGRATED = 32, /* the migration is complete, protocol 05 §9 */
+	UDX_EV_CLOSED = 64,   /* udx_status() says why; free the stream */
+	UDX_EV_STALLED = 128, /* a timeout: the peer does not answer */
 };
 
-/* The next stream to which something happened, and what; NULL: nothing. */
+/* Returns the next stream with events and takes them, or returns NULL. */
 struct udx_stream *udx_poll(struct udx *u, unsigned *events);
 
 /* ---- life of a stream ---- */
 
-/* Where a stream goes: our socket, the peer's address, the peer's id. */
+/* Where a stream sends: our socket, the peer's address, the peer's id. */
 struct udx_path {
 	int sock;
 	struct addr to;
@@ -88,107 +92,112 @@ struct udx_path {
 };
 
 /*
- * A stream with an id drawn at random, not connected: packets for it are
- * taken from anybody and told as UDX_EV_SOURCE, acknowledged from connect on
- * (protocol 05 §3). ERR_LIMIT or ERR_MEMORY in *err where there is none.
+ * Returns a new stream with a random id, not connected: packets for it are
+ * accepted from any address, reported as UDX_EV_SOURCE and acknowledged once
+ * it is connected (protocol 05 §3). Returns NULL and sets *err to ERR_LIMIT or
+ * ERR_MEMORY on failure. owner is opaque here.
  */
 struct udx_stream *udx_stream_new(struct udx *u, void *owner, int *err);
 void *udx_owner(const struct udx_stream *s);
 void udx_set_owner(struct udx_stream *s, void *owner);
 uint32_t udx_id(const struct udx_stream *s);
 
-/* 0, or ERR_PORT (port 0), ERR_EXISTS (connected already). */
+/*
+ * Connects a stream. Returns 0, ERR_PORT (port 0), ERR_EXISTS (it is connected)
+ * or ERR_CLOSED.
+ */
 int udx_connect(struct udx_stream *s, const struct udx_path *path);
 
 /*
- * Moves to another path, protocol 05 §9, keeping all sequence numbers. What is in
- * flight is sent again over the new path (pitfall D8); packets from the old one
- * are taken until the change is done. A change that is still under way ends
- * in this one: its path may be dead already.
+ * Migrates a connected stream to another path (protocol 05 §9); sequence
+ * numbers go on. What is in flight is retransmitted over the new path (pitfall
+ * D8). Packets from the old path are accepted until UDX_EV_MIGRATED. A
+ * migration under way is replaced by this one. Returns 0, ERR_PORT or
+ * ERR_CLOSED.
  */
 int udx_migrate(struct udx_stream *s, const struct udx_path *path);
 
 /*
- * The peer is heard again, or hears: what is under way is tried at once, not
- * when the doubled timeout comes.
+ * Sends a probe of what is in flight now, not when the backed-off timeout
+ * expires: the owner knows that the peer is reachable again.
  */
 void udx_probe_now(struct udx_stream *s);
 
 /*
- * From now on packets from this address, on any socket, are taken as well:
- * a candidate path, or a blind relay. The oldest of UDX_SOURCES_MAX goes.
+ * Accepts packets from this address too, on any socket: a candidate path, or a
+ * blind relay. The oldest of UDX_SOURCES_MAX is dropped.
  */
 void udx_allow_source(struct udx_stream *s, const struct addr *a);
 
 /*
- * One HEARTBEAT over another path, connected or not: a peer that waits for us
- * there connects to where it comes from, or acknowledges. Nothing is expected
- * of it; how candidate paths are tried beside the one in use.
+ * Sends one HEARTBEAT over another path, also if not connected: a peer that is
+ * waiting there connects to its source, or acknowledges. Nothing is
+ * retransmitted; this is how candidate paths are probed.
  */
 void udx_probe_path(struct udx_stream *s, const struct udx_path *path);
 
 /*
- * The last address from which a packet came that is not the path's, and the
- * socket it came in on; accepted says whether it was processed. False: none.
+ * Copies the last source address that was not the path's, and the socket on
+ * which that packet arrived. Returns false if there was none.
  */
 struct udx_source {
 	struct addr from;
 	int sock;
-	bool accepted;
+	bool accepted; /* the packet was processed */
 };
 
 bool udx_source(const struct udx_stream *s, struct udx_source *out);
 
-/* A round-trip time known from elsewhere, for the first RTO; before connect. */
+/* Sets a round-trip time known from elsewhere, before connect. */
 void udx_set_rtt(struct udx_stream *s, uint64_t rtt_us);
 
 /*
- * While on, silence does not end the stream: its owner looks for a path to the
- * peer, and gives up by itself.
+ * While on, timeouts do not close the stream: its owner looks for a path to
+ * the peer and decides when to give up.
  */
 void udx_ignore_timeouts(struct udx_stream *s, bool on);
 
 /*
- * What is in flight went nowhere, for all its owner knows: the path to the peer
- * has opened since. All of it is sent again now.
+ * Retransmits all that is in flight now: the path to the peer has opened since
+ * it was sent.
  */
 void udx_retransmit(struct udx_stream *s);
 
-/* HEARTBEATs while idle, protocol 05 §11; 0: none (the default). */
+/* Sends HEARTBEATs while idle, protocol 05 §11; 0: none (the default). */
 void udx_set_keepalive(struct udx_stream *s, uint32_t ms);
 
 /*
- * Ends our side after what was written. The stream closes by itself when both
- * sides have ended and all is acknowledged (UDX_EV_CLOSED, err 0).
+ * Ends our side after what was written. The stream closes (UDX_EV_CLOSED, err
+ * 0) when both sides have ended and all is acknowledged.
  */
 void udx_end(struct udx_stream *s);
 
 /*
- * Frees the stream. Unless it is closed, its peer is told (DESTROY, a few
- * times) and what was not sent is lost. An id is not given out again soon.
+ * Frees a stream. Unless it is closed, a few DESTROYs are sent to its peer, and
+ * what was not sent is lost. Its id is not used again soon.
  */
 void udx_stream_free(struct udx_stream *s);
 
 /*
- * Ties two streams of a relay together, protocol 05 §13: from now on packets for
- * one leave through the other, only the id rewritten. Both may be connected
- * later; a few packets are kept until then. To untie, free both.
+ * Ties two streams of a blind relay together, protocol 05 §13: packets for one
+ * leave through the other with only the id rewritten. Both may be connected
+ * later; a few packets are kept until then. Free both to untie them.
  */
 void udx_relay(struct udx_stream *a, struct udx_stream *b);
 
 /* ---- bytes out ---- */
 
 /*
- * How many bytes may be written now: at least UDX_SPACE_MIN, so that a frame
- * of the room above fits, or 0: wait for UDX_EV_WRITABLE.
+ * Returns how many bytes may be written now: UDX_SPACE_MIN at least, so that a
+ * frame of the layer above fits, or 0: wait for UDX_EV_WRITABLE.
  */
 size_t udx_space(struct udx_stream *s);
 
 /*
- * Room for n bytes in the send buffer, to be filled in place; NULL if memory is
- * short or the stream closed. Who writes what must not be cut may ask for more
- * than udx_space() while that is not 0. The first len of them go with commit,
- * which must be the next call for this stream.
+ * Returns contiguous space for n bytes in the send buffer, or NULL if memory is
+ * short or the stream closed. n may exceed a udx_space() that is not 0, so that
+ * frames need not be split. udx_commit() appends the first len bytes; it must
+ * be the next call for this stream.
  */
 uint8_t *udx_reserve(struct udx_stream *s, size_t n);
 void udx_commit(struct udx_stream *s, size_t len);
@@ -196,49 +205,53 @@ void udx_commit(struct udx_stream *s, size_t len);
 /* ---- bytes in ---- */
 
 /*
- * All that has arrived in order, in one piece; len 0: nothing. The bytes are
- * the reader's to change (to decrypt in place) and stay until consumed, but
- * move as others arrive: ask again after any other call here.
+ * Returns all that was received in order, in one piece. The reader may change
+ * the bytes (to decrypt in place). They stay until consumed, but move as others
+ * arrive: call it again after any other call here.
  */
 struct udx_bytes {
 	uint8_t *p;
-	size_t len;
+	size_t len; /* 0: nothing */
 };
 
 struct udx_bytes udx_peek(struct udx_stream *s);
 
-/* Gives the first n bytes of peek back; the window opens as they go. */
+/* Removes the first n bytes; the receive window opens by as many. */
 void udx_consume(struct udx_stream *s, size_t n);
 
-/* How many more bytes the peer may send before some are consumed. */
+/* Returns how many more bytes the peer may send before some are consumed. */
 size_t udx_window(const struct udx_stream *s);
 
-/* The peer has ended and everything was consumed. */
+/* Returns true if the peer has ended and everything was consumed. */
 bool udx_ended(const struct udx_stream *s);
 
 /* ---- unordered messages, protocol 05 §1 ---- */
 
-/* 0; ERR_TOO_BIG for the path; ERR_FULL; ERR_CLOSED. */
+/*
+ * Queues a copy of a message. Returns 0, ERR_TOO_BIG for the path, ERR_FULL,
+ * ERR_MEMORY or ERR_CLOSED.
+ */
 int udx_send_message(struct udx_stream *s, const void *p, size_t len);
 
 /*
- * One message over another path, connected or not; at once, or not at all.
- * 0; ERR_TOO_BIG for any path; ERR_FULL; ERR_CLOSED.
+ * Sends one message over another path, also if not connected, now or never.
+ * Returns 0, ERR_TOO_BIG for any path, ERR_FULL or ERR_CLOSED.
  */
 int udx_send_message_via(struct udx_stream *s, const struct udx_path *path,
     const void *p, size_t len);
 
-/* A message and who sent it, borrowed until the next call; false: none. */
+/* A received message, borrowed until the next call. */
 struct udx_message {
 	struct bytes payload;
 	struct addr from;
 	int sock;
-	bool validated; /* from the path or an allowed source */
+	bool validated; /* it came from the path or an allowed source */
 };
 
+/* Removes the oldest message. Returns false if there is none. */
 bool udx_next_message(struct udx_stream *s, struct udx_message *out);
 
-/* ---- what may be asked ---- */
+/* ---- status ---- */
 
 struct udx_status {
 	bool connected, ended_here, ended_there, closed;
@@ -255,8 +268,10 @@ struct udx_status {
 
 void udx_status(const struct udx_stream *s, struct udx_status *out);
 
-/* Streams alive, and bytes that all their buffers hold. */
+/* Returns the number of streams that are not closed. */
 uint32_t udx_streams(const struct udx *u);
+
+/* Returns the bytes that the buffers of all streams hold. */
 uint64_t udx_buffered(const struct udx *u);
 
 #endif

@@ -13,7 +13,8 @@
 #include "base/err.h"
 #include "fuzz.h"
 #include "lab.h"
-#include "udx/inside.h"
+#include "udx/stream.h"
+#include "udx/stream_timer.h"
 
 enum step {
 	STEP_TIME,
@@ -53,15 +54,15 @@ struct pair {
 static void
 check_flight(const struct udx_stream *s)
 {
-	const struct flight *f = &s->flight;
+	const struct in_flight *f = &s->loss.in_flight;
 	uint64_t bytes = 0, unacked = 0;
 	uint32_t out = 0, lost = 0, sacked = 0;
 
 	for (uint32_t seq = f->una; seq != f->nxt; seq++) {
-		const struct sent *p = flight_at(f, seq);
+		const struct sent_packet *p = in_flight_at(f, seq);
 
-		if (p->state == SENT_OUT) {
-			bytes += sent_bytes(p);
+		if (p->state == SENT_IN_FLIGHT) {
+			bytes += sent_packet_size(p);
 			out++;
 		}
 		lost += p->state == SENT_LOST;
@@ -72,20 +73,20 @@ check_flight(const struct udx_stream *s)
 	}
 	MUST(f->out.len == out && f->lost.len == lost && f->sacked == sacked);
 	MUST(f->bytes == bytes && f->unacked == unacked);
-	MUST(f->sacked == 0 || flight_at(f, f->una)->state != SENT_SACKED);
+	MUST(f->sacked == 0 || in_flight_at(f, f->una)->state != SENT_SACKED);
 }
 
 /* The packets out stand in the order of their sending, each once. */
 static void
-check_order(const struct flight *f)
+check_order(const struct in_flight *f)
 {
 	uint32_t seq = f->out.first;
 	uint64_t last_us = 0;
 
 	for (uint32_t i = 0; i < f->out.len; i++) {
-		const struct sent *p = flight_at(f, seq);
+		const struct sent_packet *p = in_flight_at(f, seq);
 
-		MUST(p->state == SENT_OUT && p->cc.sent_us >= last_us);
+		MUST(p->state == SENT_IN_FLIGHT && p->cc.sent_us >= last_us);
 		last_us = p->cc.sent_us;
 		MUST(i + 1 < f->out.len || seq == f->out.last);
 		seq = p->next;
@@ -93,9 +94,9 @@ check_order(const struct flight *f)
 }
 
 static uint64_t
-queued(const struct message_queue *q)
+queued(const struct message_list *q)
 {
-	const struct message *m = STAILQ_FIRST(q);
+	const struct queued_message *m = STAILQ_FIRST(q);
 	uint64_t bytes = 0;
 
 	for (; m != NULL; m = STAILQ_NEXT(m, link))
@@ -106,45 +107,49 @@ queued(const struct message_queue *q)
 static uint64_t
 held_by(const struct udx_stream *s)
 {
-	uint64_t held = s->in.cap + reorder_held(&s->early);
+	uint64_t held =
+	    s->receive.data.cap + reassembly_held(&s->receive.reassembly);
 
-	for (const struct chunk *c = s->out.first; c != NULL; c = c->next)
+	for (const struct chunk *c = s->send.buffer.first; c != NULL;
+	     c = c->next)
 		held += c->cap;
-	held += queued(&s->in_messages) + queued(&s->out_messages);
-	if (s->lent != NULL)
-		held += sizeof *s->lent + s->lent->len;
+	held += queued(&s->messages.in) + queued(&s->messages.out);
+	if (s->messages.lent != NULL)
+		held += sizeof *s->messages.lent + s->messages.lent->len;
 	return held;
 }
 
 static void
 check_stream(const struct udx_stream *s)
 {
-	const struct reorder *e = &s->early;
+	uint64_t due = stream_timer_deadline(s);
+	const struct receive_part *r = &s->receive;
+	const struct reassembly *e = &r->reassembly;
 
 	for (uint32_t i = 0; i < e->ranges_len; i++) {
 		MUST(seq_diff(e->ranges[i].end, e->ranges[i].start) > 0);
 		MUST(i == 0 ||
 		     seq_diff(e->ranges[i].start, e->ranges[i - 1].end) > 0);
 	}
-	MUST(e->ranges_len == 0 || s->closed || s->ended_there ||
-	     seq_diff(e->ranges[0].start, s->rcv_nxt) > 0);
-	MUST(fifo_len(&s->in) + e->cost <=
-	     2 * (uint64_t)s->window + 2 * DGRAM_MAX);
-	if (s->closed) {
-		MUST(!s->is_ready && !s->blocked && !timer_armed(&s->alarm));
+	MUST(e->ranges_len == 0 || stream_is_closed(s) ||
+	     r->state == RECEIVE_ENDED ||
+	     seq_diff(e->ranges[0].start, r->next_seq) > 0);
+	MUST(fifo_len(&r->data) + e->cost <=
+	     2 * (uint64_t)r->window + 2 * DGRAM_MAX);
+	if (stream_is_closed(s)) {
+		MUST(s->sched.state == SCHED_IDLE && !timer_armed(&s->timer));
 		return;
 	}
 	check_flight(s);
-	check_order(&s->flight);
+	check_order(&s->loss.in_flight);
 	/* Data in flight is always waited for. */
-	MUST(flight_len(&s->flight) == 0 || s->blocked || s->is_ready ||
-	     s->due[ALARM_LOSS] != WORLD_NEVER);
+	MUST(in_flight_len(&s->loss.in_flight) == 0 ||
+	     s->sched.state != SCHED_IDLE || s->loss.due_us != WORLD_NEVER);
 	/* What is due already is honoured in the next wake-up. */
-	for (int k = 0; k < ALARM_KINDS; k++)
-		MUST(s->due[k] == WORLD_NEVER ||
-		     (timer_armed(&s->alarm) &&
-			 (s->alarm.due_us <= s->due[k] ||
-			     s->alarm.due_us <= udx_now(s) + 1)));
+	MUST(due == WORLD_NEVER ||
+	     (timer_armed(&s->timer) &&
+		 (s->timer.due_us <= due ||
+		     s->timer.due_us <= stream_now(s) + 1)));
 }
 
 static void
@@ -261,8 +266,8 @@ stranger(struct pair *t, int i)
 		return;
 	p.id = udx_id(t->side[i].s->s);
 	p.rwnd = number(t);
-	p.seq = t->side[i].s->s->rcv_nxt + number(t) - 64;
-	p.ack = t->side[i].s->s->flight.una + number(t) - 64;
+	p.seq = t->side[i].s->s->receive.next_seq + number(t) - 64;
+	p.ack = t->side[i].s->s->loss.in_flight.una + number(t) - 64;
 	packet_encode(buf, &p);
 	rest = rd_take(r, n);
 	if (rest == NULL)

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "lab.h"
 #include "t.h"
-#include "udx/inside.h"
+#include "udx/stream.h"
 
 static const struct lab_link near = {.delay_us = 10000};
 
@@ -192,7 +192,7 @@ START_TEST(late_packets_are_answered)
 	p.a = NULL;
 	lab_run(&p.lab, 2 * LAB_S);
 	ck_assert_int_eq(l.times, 0);
-	ck_assert(!p.b->s->closed);
+	ck_assert(!stream_is_closed(p.b->s));
 	/* Not a stranger: that would be a mirror for hire. */
 	sent = p.lab.end[0].sent;
 	ck_assert_int_eq(
@@ -238,7 +238,7 @@ START_TEST(socket_is_closed)
 
 	lab_pair_init(&p, 1, &near);
 	udx_socket_closed(p.lab.end[0].udx, 1);
-	ck_assert(!p.a->s->closed);
+	ck_assert(!stream_is_closed(p.a->s));
 	udx_socket_closed(p.lab.end[0].udx, 0);
 	lab_run(&p.lab, 20 * LAB_MS);
 	ck_assert_int_eq(error_of(p.a), ERR_SOCKET);

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "lab.h"
 #include "t.h"
-#include "udx/inside.h"
+#include "udx/stream.h"
 
 static const struct lab_link near = {.delay_us = 10000};
 
@@ -37,16 +37,18 @@ START_TEST(reader_stops)
 	lab_pair_init(&p, 1, &near);
 	push(&p, 20 * LAB_S);
 	/* Full to the window, and one packet beyond at the most. */
-	ck_assert_uint_le(udx_peek(p.b->s).len, WINDOW_FIRST + UDX_MTU_MAX);
-	ck_assert_uint_ge(udx_peek(p.b->s).len, WINDOW_FIRST - 2 * UDX_MTU_MAX);
-	ck_assert_uint_eq(p.a->s->rwnd, 0);
-	ck_assert_uint_eq(flight_len(&p.a->s->flight), 0);
+	ck_assert_uint_le(
+	    udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST + UDX_MTU_MAX);
+	ck_assert_uint_ge(
+	    udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST - 2 * UDX_MTU_MAX);
+	ck_assert_uint_eq(p.a->s->send.peer_window, 0);
+	ck_assert_uint_eq(in_flight_len(&p.a->s->loss.in_flight), 0);
 	ck_assert_uint_eq(udx_space(p.a->s), 0);
 	/* Nothing is sent but what asks for the window, for as long as it
 	 * takes. */
 	sent = p.lab.end[0].sent;
 	push(&p, 100 * LAB_S);
-	ck_assert(!p.a->s->closed);
+	ck_assert(!stream_is_closed(p.a->s));
 	ck_assert_uint_le(p.lab.end[0].sent - sent, 51);
 	ck_assert_uint_ge(p.lab.end[0].sent - sent, 49);
 	/* The window opens: the peer is told, nobody asks. */
@@ -95,7 +97,7 @@ START_TEST(vanishes_with_a_closed_window)
 	push(&p, 10 * LAB_S);
 	p.lab.filter = drop_from_b;
 	lab_run(&p.lab, 20 * LAB_S);
-	ck_assert(p.a->s->closed);
+	ck_assert(stream_is_closed(p.a->s));
 	ck_assert_int_eq(p.a->s->err, ERR_TIMEOUT);
 	lab_pair_fini(&p);
 }
@@ -111,8 +113,9 @@ START_TEST(window_grows)
 
 	lab_pair_init(&p, 1, &link);
 	ck_assert(lab_pair_carry(&p, 60000000, 3 * LAB_S));
-	ck_assert_uint_ge(p.b->s->window, 12500000);
-	ck_assert_uint_le(p.b->s->window, p.lab.end[1].limits.stream_window);
+	ck_assert_uint_ge(p.b->s->receive.window, 12500000);
+	ck_assert_uint_le(
+	    p.b->s->receive.window, p.lab.end[1].limits.stream_window);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -127,8 +130,9 @@ START_TEST(window_stays)
 		push(&p, 20 * LAB_MS);
 		p.read += lab_read(p.b, p.read, 2000);
 	}
-	ck_assert_uint_eq(p.b->s->window, WINDOW_FIRST);
-	ck_assert_uint_le(udx_peek(p.b->s).len, WINDOW_FIRST + UDX_MTU_MAX);
+	ck_assert_uint_eq(p.b->s->receive.window, RECEIVE_WINDOW_FIRST);
+	ck_assert_uint_le(
+	    udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST + UDX_MTU_MAX);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -156,23 +160,23 @@ START_TEST(keeps_to_the_window)
 	lab_pair_init(&p, 1, &near);
 	dropped = &p.lab.end[1].stats.drop[-ERR_LIMIT];
 	(void)data(&p, 1 << 20, 1000);
-	(void)data(&p, WINDOW_FIRST / 64, 1000);
-	ck_assert_uint_eq(reorder_held(&p.b->s->early), 0);
+	(void)data(&p, RECEIVE_WINDOW_FIRST / 64, 1000);
+	ck_assert_uint_eq(reassembly_held(&p.b->s->receive.reassembly), 0);
 	ck_assert_uint_eq(*dropped, 2);
 	/* Early ones: up to the window. */
 	for (uint32_t seq = 1; seq < 10000; seq++)
 		(void)data(&p, seq, 1000);
-	ck_assert_uint_le(
-	    p.b->s->early.cost, WINDOW_FIRST + WINDOW_FIRST / 16 + UDX_MTU_MAX);
+	ck_assert_uint_le(p.b->s->receive.reassembly.cost,
+	    RECEIVE_WINDOW_FIRST + RECEIVE_WINDOW_FIRST / 16 + UDX_MTU_MAX);
 	/* The missing one is taken all the same, and frees the rest. */
 	(void)data(&p, 0, 1000);
-	ck_assert_uint_eq(p.b->s->early.cost, 0);
-	ck_assert_uint_gt(udx_peek(p.b->s).len, WINDOW_FIRST - 10000);
+	ck_assert_uint_eq(p.b->s->receive.reassembly.cost, 0);
+	ck_assert_uint_gt(udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST - 10000);
 	/* In turn: the same. */
 	for (uint32_t seq = 0; seq < 10000; seq++)
 		(void)data(&p, seq, 1000);
 	ck_assert_uint_le(
-	    udx_peek(p.b->s).len, 2 * WINDOW_FIRST + 2 * UDX_MTU_MAX);
+	    udx_peek(p.b->s).len, 2 * RECEIVE_WINDOW_FIRST + 2 * UDX_MTU_MAX);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -181,15 +185,16 @@ END_TEST
 START_TEST(tiny_packets_count)
 {
 	struct lab_pair p;
-	const struct reorder *early;
+	const struct reassembly *early;
 
 	lab_pair_init(&p, 1, &near);
-	early = &p.b->s->early;
-	for (uint32_t seq = 1; seq < REORDER_DISTANCE; seq++)
+	early = &p.b->s->receive.reassembly;
+	for (uint32_t seq = 1; seq < UDX_REASSEMBLY_DISTANCE_PACKETS_MAX; seq++)
 		(void)data(&p, seq, (size_t)_i);
 	ck_assert_uint_gt(early->ranges_len, 0);
-	ck_assert_uint_le(reorder_held(early), WINDOW_FIRST * 5 / 4);
-	ck_assert_uint_eq(reorder_held(early), udx_buffered(p.lab.end[1].udx));
+	ck_assert_uint_le(reassembly_held(early), RECEIVE_WINDOW_FIRST * 5 / 4);
+	ck_assert_uint_eq(
+	    reassembly_held(early), udx_buffered(p.lab.end[1].udx));
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -200,16 +205,20 @@ START_TEST(holes_count)
 	struct lab_pair p;
 
 	lab_pair_init(&p, 1, &near);
-	for (uint32_t seq = 1; seq < 2 * REORDER_RANGES + 100; seq += 2)
+	for (uint32_t seq = 1; seq < 2 * UDX_REASSEMBLY_RANGES_MAX + 100;
+	     seq += 2)
 		(void)data(&p, seq, 10);
-	ck_assert_uint_eq(p.b->s->early.ranges_len, REORDER_RANGES);
+	ck_assert_uint_eq(
+	    p.b->s->receive.reassembly.ranges_len, UDX_REASSEMBLY_RANGES_MAX);
 	/* Filled from the back: they melt together. */
-	for (uint32_t seq = 2 * REORDER_RANGES - 2; seq > 0; seq -= 2)
+	for (uint32_t seq = 2 * UDX_REASSEMBLY_RANGES_MAX - 2; seq > 0;
+	     seq -= 2)
 		(void)data(&p, seq, 10);
-	ck_assert_uint_eq(p.b->s->early.ranges_len, 1);
+	ck_assert_uint_eq(p.b->s->receive.reassembly.ranges_len, 1);
 	(void)data(&p, 0, 10);
-	ck_assert_uint_eq(p.b->s->rcv_nxt, 2 * REORDER_RANGES);
-	ck_assert_uint_eq(udx_peek(p.b->s).len, 20 * REORDER_RANGES);
+	ck_assert_uint_eq(
+	    p.b->s->receive.next_seq, 2 * UDX_REASSEMBLY_RANGES_MAX);
+	ck_assert_uint_eq(udx_peek(p.b->s).len, 20 * UDX_REASSEMBLY_RANGES_MAX);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -228,13 +237,13 @@ drop_all(struct lab *lab, const struct lab_packet *p, void *arg)
 static int
 sack_all(struct lab_pair *p, uint32_t rwnd)
 {
-	const struct flight *f = &p->b->s->flight;
+	const struct in_flight *f = &p->b->s->loss.in_flight;
 	uint8_t buf[PACKET_HEADER + PACKET_RANGE];
 	struct addr from = lab_addr(0, 0);
 	struct packet packet = {.type = PACKET_SACK,
 	    .id = udx_id(p->b->s),
 	    .rwnd = rwnd,
-	    .seq = p->b->s->rcv_nxt,
+	    .seq = p->b->s->receive.next_seq,
 	    .ack = f->una};
 	struct wr w = wr_init(buf + PACKET_HEADER, PACKET_RANGE);
 
@@ -258,13 +267,13 @@ START_TEST(acknowledges_out_of_turn_alone)
 	p.b->s->cc.window = 1000000;
 	(void)lab_write(p.b, 0, (size_t)_i * 1000);
 	lab_run(&p.lab, 2);
-	ck_assert_uint_gt(flight_len(&p.b->s->flight), 0);
+	ck_assert_uint_gt(in_flight_len(&p.b->s->loss.in_flight), 0);
 	ck_assert_int_eq(sack_all(&p, 0), 0);
-	ck_assert_uint_eq(p.b->s->flight.out.len, 0);
+	ck_assert_uint_eq(p.b->s->loss.in_flight.out.len, 0);
 	ck_assert_int_eq(sack_all(&p, 1000000), 0);
 	lab_run(&p.lab, 60 * LAB_S);
-	ck_assert_uint_eq(p.b->s->resent, 0);
-	ck_assert(p.b->s->closed);
+	ck_assert_uint_eq(p.b->s->loss.resent_packets, 0);
+	ck_assert(stream_is_closed(p.b->s));
 	ck_assert_int_eq(p.b->s->err, ERR_TIMEOUT);
 	lab_pair_fini(&p);
 }
@@ -291,8 +300,8 @@ START_TEST(memory_is_shared)
 		(void)lab_write(a[i], 0, 200000);
 	}
 	lab_run(&lab, 10 * LAB_S);
-	ck_assert_uint_le(
-	    udx_buffered(lab.end[1].udx), (1 << 20) + CROWD * 4 * STREAM_SHARE);
+	ck_assert_uint_le(udx_buffered(lab.end[1].udx),
+	    (1 << 20) + CROWD * 4 * STREAM_SHARE_BYTES);
 	/* The last of them is read at last, and gets all that was sent. */
 	for (int i = 0; i < 100; i++) {
 		read += lab_read(b[CROWD - 1], read, SIZE_MAX);
@@ -323,7 +332,7 @@ START_TEST(turns_are_fair)
 	lab_connect(much, 0, peer[0], 1);
 	lab_connect(little, 0, peer[1], 1);
 	much->s->cc.window = 4000000;
-	much->s->rwnd = 4000000;
+	much->s->send.peer_window = 4000000;
 	lab_settle(&lab);
 	(void)lab_write(much, 0, SIZE_MAX);
 	(void)lab_write(little, 0, 100);
@@ -331,7 +340,7 @@ START_TEST(turns_are_fair)
 	lab.end[0].takes = 4;
 	lab_run(&lab, 2);
 	ck_assert(lab.end[0].full);
-	ck_assert_uint_gt(little->s->packets_out, 0);
+	ck_assert_uint_gt(little->s->count.packets_out, 0);
 	lab_drain(&lab, 0);
 	lab_stream_free(much);
 	lab_stream_free(little);
@@ -358,7 +367,7 @@ START_TEST(socket_is_full)
 		lab_drain(&p.lab, 1);
 		ck_assert(lab_pair_carry(&p, i * 20000, 10 * LAB_S));
 	}
-	ck_assert_uint_eq(p.a->s->resent, 0);
+	ck_assert_uint_eq(p.a->s->loss.resent_packets, 0);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -437,7 +446,7 @@ START_TEST(waits_for_connect)
 	s = lab_stream_new(&p.lab, 0);
 	(void)lab_write(s, 0, 1000);
 	ck_assert_int_eq(udx_send_message(s->s, big, sizeof big), ERR_TOO_BIG);
-	for (int i = 0; i < MESSAGES_MAX; i++)
+	for (int i = 0; i < UDX_MESSAGES_MAX; i++)
 		ck_assert_int_eq(udx_send_message(s->s, big, 1000), 0);
 	ck_assert_int_eq(udx_send_message(s->s, big, 1), ERR_FULL);
 	lab_run(&p.lab, LAB_S);
@@ -449,7 +458,7 @@ START_TEST(waits_for_connect)
 	ck_assert_uint_eq(lab_read(p.b, 0, SIZE_MAX), 1000);
 	while (udx_next_message(p.b->s, &m))
 		n++;
-	ck_assert_int_eq(n, MESSAGES_MAX);
+	ck_assert_int_eq(n, UDX_MESSAGES_MAX);
 	lab_stream_free(s);
 	ck_assert_int_eq(udx_send_message(p.b->s, big, 1), 0);
 	lab_pair_fini(&p);

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "lab.h"
 #include "t.h"
-#include "udx/inside.h"
+#include "udx/stream.h"
 
 static const struct lab_link near = {.delay_us = 10000};
 
@@ -28,7 +28,7 @@ forge(struct lab_pair *p, const struct addr *from, uint8_t type, uint32_t ack,
 	    .type = type,
 	    .id = udx_id(p->b->s),
 	    .rwnd = rwnd,
-	    .seq = p->b->s->rcv_nxt,
+	    .seq = p->b->s->receive.next_seq,
 	    .ack = ack,
 	};
 
@@ -81,16 +81,19 @@ START_TEST(off_path_is_not_heard)
 	(void)lab_write(p.b, 0, 5000); /* five packets out */
 	lab_settle(&p.lab);
 	before = *p.b->s;
-	ck_assert_int_eq(forge(&p, &from, forgeries[f].type,
-			     before.flight.una + (uint32_t)forgeries[f].ack,
-			     forgeries[f].rwnd, forgeries[f].payload),
+	ck_assert_int_eq(
+	    forge(&p, &from, forgeries[f].type,
+		before.loss.in_flight.una + (uint32_t)forgeries[f].ack,
+		forgeries[f].rwnd, forgeries[f].payload),
 	    ERR_SPOOFED);
-	ck_assert(!p.b->s->closed && !p.b->s->ended_there);
-	ck_assert(!p.b->s->ack_due);
-	ck_assert_uint_eq(p.b->s->rcv_nxt, before.rcv_nxt);
-	ck_assert_uint_eq(p.b->s->flight.una, before.flight.una);
-	ck_assert_uint_eq(p.b->s->flight.sacked, 0);
-	ck_assert_uint_eq(p.b->s->rwnd, before.rwnd);
+	ck_assert(!stream_is_closed(p.b->s) &&
+		  !(p.b->s->receive.state == RECEIVE_ENDED));
+	ck_assert(!p.b->s->receive.ack_due);
+	ck_assert_uint_eq(p.b->s->receive.next_seq, before.receive.next_seq);
+	ck_assert_uint_eq(
+	    p.b->s->loss.in_flight.una, before.loss.in_flight.una);
+	ck_assert_uint_eq(p.b->s->loss.in_flight.sacked, 0);
+	ck_assert_uint_eq(p.b->s->send.peer_window, before.send.peer_window);
 	ck_assert_uint_eq(udx_peek(p.b->s).len, 0);
 	/* It is told: it might be the peer on a new path. */
 	lab_settle(&p.lab);
@@ -172,11 +175,11 @@ START_TEST(far_resets_are_ignored)
 	packet.id = udx_id(p.b->s);
 	packet_encode(buf, &packet);
 	ck_assert_int_eq(lab_inject(&p.lab, 1, 0, &good, buf, sizeof buf), 0);
-	ck_assert(!p.b->s->closed);
+	ck_assert(!stream_is_closed(p.b->s));
 	packet.seq = 100; /* gaps are no matter */
 	packet_encode(buf, &packet);
 	ck_assert_int_eq(lab_inject(&p.lab, 1, 0, &good, buf, sizeof buf), 0);
-	ck_assert(p.b->s->closed);
+	ck_assert(stream_is_closed(p.b->s));
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -210,7 +213,7 @@ START_TEST(acknowledges_at_connect)
 	ck_assert_int_eq(udx_connect(b->s, &to_a), 0);
 	lab_run(&lab, 20 * LAB_MS);
 	ck_assert(a->events & UDX_EV_DRAINED);
-	ck_assert_uint_eq(a->s->resent, 0);
+	ck_assert_uint_eq(a->s->loss.resent_packets, 0);
 	lab_stream_free(a);
 	lab_stream_free(b);
 	lab_fini(&lab);
@@ -324,7 +327,7 @@ START_TEST(moves_after_long_silence)
 	p.lab.filter_arg = &cut;
 	p.written += lab_write(p.a, p.written, 3000);
 	lab_run(&p.lab, 25 * LAB_S);
-	ck_assert_uint_gt(p.a->s->rtt.backoff, 0);
+	ck_assert_uint_gt(p.a->s->loss.rtt.backoff, 0);
 	move_both(&p, 1);
 	lab_run(&p.lab, 300 * LAB_MS);
 	p.read += lab_read(p.b, p.read, SIZE_MAX);
@@ -346,7 +349,7 @@ START_TEST(moves_in_flight)
 	ck_assert(lab_pair_carry(&p, 100000, 10 * LAB_S));
 	p.written += lab_write(p.a, p.written, 20 * 1472);
 	lab_settle(&p.lab);
-	ck_assert_uint_ge(flight_len(&p.a->s->flight), 10);
+	ck_assert_uint_ge(in_flight_len(&p.a->s->loss.in_flight), 10);
 	if (_i == 1) {
 		/* They are lost, and all else that goes there. */
 		while (p.lab.end[0].way != NULL) {

@@ -9,7 +9,8 @@
 #include "base/err.h"
 #include "lab.h"
 #include "t.h"
-#include "udx/inside.h"
+#include "udx/ack.h"
+#include "udx/stream.h"
 
 static const struct lab_link near = {.delay_us = 10000};
 
@@ -50,7 +51,7 @@ warm_up(struct lab_pair *p)
 {
 	ck_assert(lab_pair_carry(p, 100, LAB_S));
 	lab_run(&p->lab, LAB_S);
-	ck_assert_uint_eq(p->a->s->rtt.srtt_us, 20000);
+	ck_assert_uint_eq(p->a->s->loss.rtt.srtt_us, 20000);
 }
 
 /* The round-trip time is known from elsewhere; these are dropped. */
@@ -108,8 +109,8 @@ START_TEST(clean_path_is_clean)
 	lab_pair_init(&p, 1, &near);
 	ck_assert(lab_pair_carry(&p, 3000000, 100 * LAB_S));
 	lab_run(&p.lab, LAB_S);
-	ck_assert_uint_eq(p.a->s->resent, 0);
-	ck_assert_uint_eq(p.a->s->lost, 0);
+	ck_assert_uint_eq(p.a->s->loss.resent_packets, 0);
+	ck_assert_uint_eq(p.a->s->loss.lost_packets, 0);
 	/* Far fewer acknowledgements than packets, and bursts than either. */
 	ck_assert_uint_gt(p.lab.end[0].sent, 2000);
 	ck_assert_uint_lt(p.lab.end[1].sent, p.lab.end[0].sent / 4);
@@ -126,8 +127,9 @@ START_TEST(reordering_is_not_loss)
 
 	lab_pair_init(&p, 1, &link);
 	ck_assert(lab_pair_carry(&p, 3000000, 100 * LAB_S));
-	ck_assert_uint_gt(p.a->s->packets_out, 2000);
-	ck_assert_uint_lt(p.a->s->resent, p.a->s->packets_out / 50);
+	ck_assert_uint_gt(p.a->s->count.packets_out, 2000);
+	ck_assert_uint_lt(
+	    p.a->s->loss.resent_packets, p.a->s->count.packets_out / 50);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -145,11 +147,11 @@ START_TEST(slow_path_is_learnt)
 	lab_pair_init(&p, 1, &link);
 	for (uint64_t i = 1; i <= 8; i++)
 		ck_assert(lab_pair_carry(&p, 100 * i, 60 * LAB_S));
-	ck_assert_uint_gt(p.a->s->rtt.srtt_us, 2000000);
-	resent = p.a->s->resent;
+	ck_assert_uint_gt(p.a->s->loss.rtt.srtt_us, 2000000);
+	resent = p.a->s->loss.resent_packets;
 	for (uint64_t i = 9; i <= 20; i++)
 		ck_assert(lab_pair_carry(&p, 100 * i, 60 * LAB_S));
-	ck_assert_uint_eq(p.a->s->resent, resent);
+	ck_assert_uint_eq(p.a->s->loss.resent_packets, resent);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -181,7 +183,7 @@ START_TEST(a_second_try_spoils_nothing)
 	init_hinted(&p, &first);
 	ck_assert(lab_pair_carry(&p, 100, 100 * LAB_MS));
 	lab_run(&p.lab, 20 * LAB_MS);
-	ck_assert_uint_eq(p.a->s->rtt.min_at_us, 0);
+	ck_assert_uint_eq(p.a->s->loss.rtt.min_at_us, 0);
 	udx_status(p.a->s, &st);
 	ck_assert_uint_eq(st.rate, 0);
 	drop(&p, &next);
@@ -217,11 +219,11 @@ START_TEST(a_wrong_hint_is_unlearnt)
 	udx_set_rtt(p.a->s, 50000);
 	for (uint64_t i = 1; i <= 8; i++)
 		ck_assert(lab_pair_carry(&p, 100 * i, 60 * LAB_S));
-	ck_assert_uint_gt(p.a->s->rtt.min_at_us, 0);
-	resent = p.a->s->resent;
+	ck_assert_uint_gt(p.a->s->loss.rtt.min_at_us, 0);
+	resent = p.a->s->loss.resent_packets;
 	for (uint64_t i = 9; i <= 20; i++)
 		ck_assert(lab_pair_carry(&p, 100 * i, 60 * LAB_S));
-	ck_assert_uint_eq(p.a->s->resent, resent);
+	ck_assert_uint_eq(p.a->s->loss.resent_packets, resent);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -287,14 +289,14 @@ START_TEST(sleep_is_forgiven)
 	p.written += lab_write(p.a, p.written, 5000);
 	/* Just before it would give up. */
 	lab_run(&p.lab, 12500 * LAB_MS);
-	ck_assert_uint_eq(p.a->s->expiries, 6);
+	ck_assert_uint_eq(p.a->s->loss.timeouts, 6);
 	udx_slept(p.lab.end[0].udx, 3600 * LAB_S);
 	lab_run(&p.lab, 5 * LAB_S);
 	udx_status(p.a->s, &st);
 	ck_assert(!st.closed);
 	p.lab.link.loss_ppm = 0;
 	ck_assert(lab_pair_carry(&p, p.written, 10 * LAB_S));
-	ck_assert_uint_eq(p.a->s->rtt.srtt_us, 20000);
+	ck_assert_uint_eq(p.a->s->loss.rtt.srtt_us, 20000);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -327,7 +329,7 @@ START_TEST(finds_the_size)
 	/* Lost probes, sent again without padding: nothing else. */
 	ck_assert_uint_le(st.lost, 24);
 	ck_assert_uint_eq(p.a->s->cc.model.round_lost, 0);
-	ck_assert_uint_eq(p.a->s->expiries, 0);
+	ck_assert_uint_eq(p.a->s->loss.timeouts, 0);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -338,7 +340,7 @@ START_TEST(black_hole)
 	struct mtu m;
 	uint64_t now = LAB_S;
 
-	mtu_init(&m, UDX_MTU_BASE, UDX_MTU_MAX);
+	mtu_init(&m, UDX_MTU_BASE, UDX_MTU_MAX, 28);
 	ck_assert_uint_eq(mtu_wanted(&m, now), 1455);
 	mtu_probe_sent(&m);
 	ck_assert_uint_eq(mtu_wanted(&m, now), 0);
@@ -349,16 +351,16 @@ START_TEST(black_hole)
 	ck_assert_uint_eq(mtu_wanted(&m, now), 0);
 	/* Small packets that are late say nothing of the size. */
 	for (int i = 0; i < 10; i++)
-		ck_assert(!mtu_stalled(&m, 1200, UDX_MTU_BASE, now));
+		ck_assert(!mtu_stalled(&m, 1200, now));
 	/* Nor a single timeout, nor several with good news in between. */
 	for (int i = 0; i < 10; i++) {
-		ck_assert(!mtu_stalled(&m, 1500, UDX_MTU_BASE, now));
+		ck_assert(!mtu_stalled(&m, 1500, now));
 		mtu_arrived(&m, 1500);
 	}
 	ck_assert(!mtu_exceeded(&m, 1500));
-	ck_assert(!mtu_stalled(&m, 1500, UDX_MTU_BASE, now));
+	ck_assert(!mtu_stalled(&m, 1500, now));
 	mtu_arrived(&m, 1499); /* says nothing of 1500 */
-	ck_assert(mtu_stalled(&m, 1500, UDX_MTU_BASE, now));
+	ck_assert(mtu_stalled(&m, 1500, now));
 	ck_assert_uint_eq(m.size, UDX_MTU_BASE);
 	ck_assert(mtu_exceeded(&m, 1500) && mtu_exceeded(&m, 1201));
 	ck_assert(!mtu_exceeded(&m, UDX_MTU_BASE));
@@ -386,7 +388,7 @@ START_TEST(path_shrinks)
 {
 	struct lab_pair p;
 	struct udx_status st;
-	struct flight *f;
+	struct in_flight *f;
 	uint64_t total;
 
 	lab_pair_init(&p, 1, &near);
@@ -396,9 +398,9 @@ START_TEST(path_shrinks)
 	p.lab.link.no_fragments = shrinking[_i].no_fragments;
 	p.written += lab_write(p.a, p.written, 100000);
 	lab_run(&p.lab, 30 * LAB_MS);
-	f = &p.a->s->flight;
-	ck_assert_uint_gt(flight_len(f), 20);
-	ck_assert_uint_gt(flight_at(f, f->una)->len, 1400);
+	f = &p.a->s->loss.in_flight;
+	ck_assert_uint_gt(in_flight_len(f), 20);
+	ck_assert_uint_gt(in_flight_at(f, f->una)->len, 1400);
 	if (shrinking[_i].moves) {
 		struct udx_path to = lab_path(1, 1, 0, p.b);
 		struct addr from = lab_addr(0, 1);
@@ -485,11 +487,11 @@ static void
 fill_flight(struct udx_stream *s, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct sent *p;
+		struct sent_packet *p;
 
-		ck_assert_int_eq(flight_reserve(&s->flight), 0);
-		p = flight_push(&s->flight, 100, 0);
-		cc_packet_sent(&s->cc, &p->cc, udx_now(s), 0);
+		ck_assert_int_eq(in_flight_reserve(&s->loss.in_flight), 0);
+		p = in_flight_push(&s->loss.in_flight, 100, 0);
+		cc_packet_sent(&s->cc, &p->cc, stream_now(s), 0);
 	}
 }
 
@@ -498,7 +500,8 @@ static void
 take_ranges(struct udx_stream *s, uint32_t first, uint32_t step, uint32_t end)
 {
 	uint8_t buf[PACKET_RANGES_MAX * PACKET_RANGE];
-	uint32_t una = s->flight.una;
+	uint32_t una = s->loss.in_flight.una;
+	struct ack_result acked;
 
 	while (first < end) {
 		struct wr w = wr_init(buf, sizeof buf);
@@ -510,7 +513,7 @@ take_ranges(struct udx_stream *s, uint32_t first, uint32_t step, uint32_t end)
 			first += step;
 		}
 		p.sacks.len = wr_len(&w);
-		ck_assert(ack_packet(s, &p));
+		ck_assert(ack_process(&s->loss, &p, stream_now(s), &acked));
 	}
 }
 
@@ -519,18 +522,18 @@ take_ranges(struct udx_stream *s, uint32_t first, uint32_t step, uint32_t end)
 START_TEST(known_ranges_are_stepped_over)
 {
 	struct lab_pair p;
-	struct flight *f;
+	struct in_flight *f;
 	uint64_t steps = 0;
 
 	lab_pair_init(&p, 1, &near);
 	warm_up(&p);
-	f = &p.a->s->flight;
+	f = &p.a->s->loss.in_flight;
 	fill_flight(p.a->s, MANY);
 	take_ranges(p.a->s, 1, MANY, MANY);
 	ck_assert_uint_eq(f->sacked, MANY - 1);
 	for (uint32_t seq = f->una + 1; seq != f->nxt; seq++)
 		for (uint32_t at = seq; at != f->nxt; steps++)
-			at = flight_at(f, at)->next;
+			at = in_flight_at(f, at)->next;
 	ck_assert_uint_le(steps, UINT64_C(2) * MANY);
 	take_ranges(p.a->s, 2, 1, MANY);
 	ck_assert_uint_eq(f->sacked, MANY - 1);
@@ -540,12 +543,12 @@ END_TEST
 
 /* What was told is known, nothing else is, and no jump leads over that. */
 static bool
-knows(const struct flight *f, const bool *told, uint32_t n)
+knows(const struct in_flight *f, const bool *told, uint32_t n)
 {
 	uint32_t sacked = 0, gap = n;
 
 	for (uint32_t i = n; i-- > 0;) {
-		const struct sent *p = flight_at(f, f->una + i);
+		const struct sent_packet *p = in_flight_at(f, f->una + i);
 
 		if ((p->state == SENT_SACKED) != told[i])
 			return false;
@@ -563,12 +566,12 @@ START_TEST(ranges_in_any_order)
 {
 	static bool told[1000];
 	struct lab_pair p;
-	struct flight *f;
+	struct in_flight *f;
 
 	memset(told, 0, sizeof told);
 	lab_pair_init(&p, (uint64_t)_i + 1, &near);
 	warm_up(&p);
-	f = &p.a->s->flight;
+	f = &p.a->s->loss.in_flight;
 	fill_flight(p.a->s, 1000);
 	for (int n = 0; n < 300; n++) {
 		uint32_t start = lab_below(&p.lab, 1000);

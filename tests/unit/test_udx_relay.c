@@ -11,7 +11,8 @@
 #include "base/err.h"
 #include "lab.h"
 #include "t.h"
-#include "udx/inside.h"
+#include "udx/stream.h"
+#include "udx/udx_relay.h"
 
 enum { A, B, RELAY };
 
@@ -133,7 +134,8 @@ START_TEST(keeps_a_few)
 	relayed_init(&t);
 	(void)lab_write(t.a, 0, 100000);
 	pass(&t, 12 * LAB_S);
-	ck_assert_uint_eq(t.for_a->s->relay->early_len, EARLY_RELAYED);
+	ck_assert_uint_eq(
+	    t.for_a->s->relay->early_len, UDX_RELAY_EARLY_PACKETS_MAX);
 	ck_assert_uint_eq(t.lab.end[RELAY].sent, 0);
 	relayed_fini(&t);
 }
@@ -216,7 +218,7 @@ START_TEST(strangers_do_not_end_it)
 	(void)lab_write(t.b, 0, 100);
 	pass(&t, LAB_S);
 	p.id = udx_id(t.for_a->s);
-	p.seq = t.a->s->flight.nxt;
+	p.seq = t.a->s->loss.in_flight.nxt;
 	packet_encode(buf, &p);
 	ck_assert_int_eq(
 	    lab_inject(&t.lab, RELAY, 0, &other, buf, sizeof buf), ERR_SPOOFED);
@@ -257,7 +259,7 @@ START_TEST(moves_to_a_direct_path)
 	}
 	ck_assert_uint_eq(t.read, 2000000);
 	ck_assert(t.a->events & UDX_EV_MIGRATED);
-	ck_assert_uint_eq(t.a->s->expiries, 0);
+	ck_assert_uint_eq(t.a->s->loss.timeouts, 0);
 	relayed_fini(&t);
 }
 END_TEST

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "lab.h"
 #include "t.h"
-#include "udx/inside.h"
+#include "udx/stream.h"
 
 static const char file[] = "udx.json";
 
@@ -42,9 +42,9 @@ peer_path(const struct script *t)
 static void
 number_from(struct udx_stream *s, uint32_t seq, uint32_t ack)
 {
-	s->flight.una = s->flight.nxt = s->highest = seq;
-	s->wnd_ack = seq;
-	s->rcv_nxt = s->wnd_seq = ack;
+	s->loss.in_flight.una = s->loss.in_flight.nxt = seq;
+	s->loss.rack.fack = s->send.window_ack = seq;
+	s->receive.next_seq = s->send.window_seq = ack;
 }
 
 static void
@@ -315,7 +315,7 @@ static void
 keeps_nothing_far(struct script *t, const json_t *step)
 {
 	ck_assert_uint_eq(answer_to(t, step).ack, 0);
-	ck_assert_uint_eq(t->s->s->early.cost, 0);
+	ck_assert_uint_eq(t->s->s->receive.reassembly.cost, 0);
 }
 
 /* Only the last step is listed. */

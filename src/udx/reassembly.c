@@ -3,29 +3,32 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "udx/reorder.h"
+#include "base/limits.h"
+#include "udx/reassembly.h"
 
 enum {
-	SLOTS_FIRST = 64,
-	RANGES_FIRST = 8,
-	OVERHEAD = 32, /* of an allocation, its place and its length */
+	SLOTS_MIN = 64,
+	RANGES_MIN = 8,
+	OVERHEAD = 32, /* bytes of an allocation, its slot and its length */
 };
 
-static struct early **
-slot(const struct reorder *r, uint32_t seq)
+static struct reassembly_payload **
+slot_at(const struct reassembly *r, uint32_t seq)
 {
 	return &r->slots[seq & (r->cap - 1)];
 }
 
 /* ---- slots ---- */
 
-/* All that is held lies within cap of base, so that no two share a slot. */
+/*
+ * Makes the table large enough for seq. All packets held lie within cap of
+ * base, so that no two share a slot.
+ */
 static int
-reach(struct reorder *r, uint32_t base, uint32_t seq)
+grow_slots(struct reassembly *r, uint32_t base, uint32_t seq)
 {
-	uint32_t distance = seq - base,
-		 cap = r->cap == 0 ? SLOTS_FIRST : r->cap;
-	struct early **slots;
+	uint32_t distance = seq - base, cap = r->cap == 0 ? SLOTS_MIN : r->cap;
+	struct reassembly_payload **slots;
 
 	while (cap <= distance)
 		cap *= 2;
@@ -37,7 +40,7 @@ reach(struct reorder *r, uint32_t base, uint32_t seq)
 	for (uint32_t i = 0; i < r->cap; i++) {
 		uint32_t at = base + i;
 
-		slots[at & (cap - 1)] = *slot(r, at);
+		slots[at & (cap - 1)] = *slot_at(r, at);
 	}
 	free(r->slots);
 	r->slots = slots;
@@ -47,13 +50,13 @@ reach(struct reorder *r, uint32_t base, uint32_t seq)
 
 /* ---- ranges ---- */
 
-/* The first range that ends at seq or later. */
+/* Returns the first range that ends at seq or later. */
 static uint32_t
-find_range(const struct reorder *r, uint32_t seq)
+find_range(const struct reassembly *r, uint32_t seq)
 {
 	uint32_t low = 0, high = r->ranges_len;
 
-	/* Mostly the packet goes on where the last one ended. */
+	/* The common case: the packet extends the last range. */
 	if (high > 0 && seq_diff(r->ranges[high - 1].start, seq) < 0)
 		low = seq_diff(r->ranges[high - 1].end, seq) < 0 ? high
 								 : high - 1;
@@ -69,13 +72,13 @@ find_range(const struct reorder *r, uint32_t seq)
 }
 
 static int
-insert_range(struct reorder *r, uint32_t at, uint32_t seq)
+insert_range(struct reassembly *r, uint32_t at, uint32_t seq)
 {
-	if (r->ranges_len == REORDER_RANGES)
+	if (r->ranges_len == UDX_REASSEMBLY_RANGES_MAX)
 		return ERR_LIMIT;
 	if (r->ranges_len == r->ranges_cap) {
 		uint32_t cap =
-		    r->ranges_cap == 0 ? RANGES_FIRST : r->ranges_cap * 2;
+		    r->ranges_cap == 0 ? RANGES_MIN : r->ranges_cap * 2;
 		struct packet_range *ranges =
 		    reallocarray(r->ranges, cap, sizeof *ranges);
 
@@ -92,7 +95,7 @@ insert_range(struct reorder *r, uint32_t at, uint32_t seq)
 }
 
 static void
-remove_range(struct reorder *r, uint32_t at)
+remove_range(struct reassembly *r, uint32_t at)
 {
 	r->ranges_len--;
 	memmove(r->ranges + at, r->ranges + at + 1,
@@ -100,7 +103,7 @@ remove_range(struct reorder *r, uint32_t at)
 }
 
 static int
-note_range(struct reorder *r, uint32_t seq)
+add_to_ranges(struct reassembly *r, uint32_t seq)
 {
 	uint32_t i = find_range(r, seq);
 	struct packet_range *at;
@@ -123,36 +126,36 @@ note_range(struct reorder *r, uint32_t seq)
 	return insert_range(r, i, seq);
 }
 
-/* ---- in and out ---- */
+/* ---- payloads ---- */
 
 bool
-reorder_has(const struct reorder *r, uint32_t seq)
+reassembly_has(const struct reassembly *r, uint32_t seq)
 {
 	uint32_t i = find_range(r, seq);
 
-	/* A range that ends at seq touches it, the next may begin there. */
+	/* A range that ends at seq does not include it; the next may. */
 	if (i < r->ranges_len && r->ranges[i].end == seq)
 		i++;
 	return i < r->ranges_len && seq_diff(r->ranges[i].start, seq) <= 0;
 }
 
 int
-reorder_add(
-    struct reorder *r, uint32_t base, uint32_t seq, const void *p, size_t len)
+reassembly_add(struct reassembly *r, uint32_t base, uint32_t seq, const void *p,
+    size_t len)
 {
-	struct early *e;
+	struct reassembly_payload *e;
 	int err;
 
-	if (seq - base >= REORDER_DISTANCE)
+	if (seq - base >= UDX_REASSEMBLY_DISTANCE_PACKETS_MAX)
 		return ERR_LIMIT;
-	if (reorder_has(r, seq))
+	if (reassembly_has(r, seq))
 		return ERR_EXISTS;
-	if (reach(r, base, seq) != 0)
+	if (grow_slots(r, base, seq) != 0)
 		return ERR_MEMORY;
 	e = malloc(sizeof *e + len);
 	if (e == NULL)
 		return ERR_MEMORY;
-	err = note_range(r, seq);
+	err = add_to_ranges(r, seq);
 	if (err != 0) {
 		free(e);
 		return err;
@@ -160,20 +163,20 @@ reorder_add(
 	e->len = len;
 	if (len > 0)
 		memcpy(e->bytes, p, len);
-	*slot(r, seq) = e;
+	*slot_at(r, seq) = e;
 	r->cost += len + OVERHEAD;
 	return 0;
 }
 
-struct early *
-reorder_take(struct reorder *r, uint32_t base)
+struct reassembly_payload *
+reassembly_take(struct reassembly *r, uint32_t base)
 {
-	struct early *e;
+	struct reassembly_payload *e;
 
 	if (r->ranges_len == 0 || r->ranges[0].start != base)
 		return NULL;
-	e = *slot(r, base);
-	*slot(r, base) = NULL;
+	e = *slot_at(r, base);
+	*slot_at(r, base) = NULL;
 	r->cost -= e->len + OVERHEAD;
 	if (++r->ranges[0].start == r->ranges[0].end)
 		remove_range(r, 0);
@@ -181,17 +184,17 @@ reorder_take(struct reorder *r, uint32_t base)
 }
 
 void
-reorder_drop(struct early *e)
+reassembly_free_payload(struct reassembly_payload *e)
 {
 	free(e);
 }
 
 void
-reorder_fini(struct reorder *r)
+reassembly_fini(struct reassembly *r)
 {
 	for (uint32_t i = 0; i < r->cap; i++)
 		free(r->slots[i]);
 	free(r->slots);
 	free(r->ranges);
-	*r = (struct reorder){0};
+	*r = (struct reassembly){0};
 }

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "udx/chunk_pool.h"
+
+enum { SPARE_CHUNKS_MAX = 16 };
+
+struct chunk *
+chunk_new(struct chunk_pool *pool, size_t cap)
+{
+	struct chunk *c = pool->spare;
+
+	if (cap == CHUNK_BYTES && c != NULL) {
+		pool->spare = c->next;
+		pool->spare_len--;
+	} else if ((c = malloc(sizeof *c + cap)) == NULL) {
+		return NULL;
+	}
+	c->next = NULL;
+	c->len = 0;
+	c->cap = (uint32_t)cap;
+	pool->held += cap;
+	return c;
+}
+
+void
+chunk_free(struct chunk_pool *pool, struct chunk *c)
+{
+	pool->held -= c->cap;
+	if (c->cap != CHUNK_BYTES || pool->spare_len == SPARE_CHUNKS_MAX) {
+		free(c);
+		return;
+	}
+	c->next = pool->spare;
+	pool->spare = c;
+	pool->spare_len++;
+}
+
+void
+chunk_pool_fini(struct chunk_pool *pool)
+{
+	while (pool->spare != NULL) {
+		struct chunk *c = pool->spare;
+
+		pool->spare = c->next;
+		free(c);
+	}
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * chunk_pool.h - memory of the stream buffers of one node.
+ *
+ * Keeps a few freed chunks of the standard size for the next stream, and
+ * counts the bytes that all buffers of all streams hold, those that are no
+ * chunks included: their owners add to `held` and subtract from it.
+ */
+#ifndef UDX_CHUNK_POOL_H
+#define UDX_CHUNK_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct chunk {
+	struct chunk *next;
+	uint32_t len, cap; /* bytes used, bytes allocated */
+	uint8_t bytes[];
+};
+
+struct chunk_pool {
+	struct chunk *spare;
+	uint32_t spare_len;
+	uint64_t held; /* bytes in use by all buffers */
+};
+
+enum {
+	/* One encrypted frame of ours, and a little more. */
+	CHUNK_BYTES = 66560,
+};
+
+/*
+ * Returns an empty chunk of this capacity, or NULL if memory is short. Those
+ * of CHUNK_BYTES come from the spare ones first.
+ */
+struct chunk *chunk_new(struct chunk_pool *pool, size_t cap);
+
+/* Frees a chunk, or keeps it as a spare one. */
+void chunk_free(struct chunk_pool *pool, struct chunk *c);
+
+/* Frees the spare chunks. */
+void chunk_pool_fini(struct chunk_pool *pool);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * reassembly.h - packets received out of order.
+ *
+ * Holds a copy of each payload by sequence number, and the ranges that
+ * selective acknowledgements report (protocol 05 §4). `base` is the number
+ * that is expected next and is never held here. The owner bounds the bytes;
+ * the distance from base and the number of ranges are bounded here.
+ */
+#ifndef UDX_REASSEMBLY_H
+#define UDX_REASSEMBLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "udx/packet.h"
+
+/* A payload held. */
+struct reassembly_payload {
+	size_t len;
+	uint8_t bytes[];
+};
+
+struct reassembly {
+	struct reassembly_payload **slots; /* by number modulo cap */
+	uint32_t cap;                      /* a power of two, or 0 */
+	struct packet_range *ranges;       /* ascending, with gaps between */
+	uint32_t ranges_len, ranges_cap;
+	size_t cost; /* bytes of payloads and their allocations */
+};
+
+/*
+ * Returns the bytes held in all: the slot table counts too, since a payload
+ * far ahead of base makes it grow.
+ */
+static inline size_t
+reassembly_held(const struct reassembly *r)
+{
+	return r->cost + r->cap * sizeof(struct reassembly_payload *);
+}
+
+/*
+ * Copies the payload of a packet that comes after base. Returns 0, ERR_EXISTS
+ * if it is held already, ERR_LIMIT or ERR_MEMORY.
+ */
+int reassembly_add(struct reassembly *r, uint32_t base, uint32_t seq,
+    const void *p, size_t len);
+
+/* Returns true if the packet is held. */
+bool reassembly_has(const struct reassembly *r, uint32_t seq);
+
+/*
+ * Removes and returns the packet with number base, or returns NULL. The caller
+ * frees it with reassembly_free_payload().
+ */
+struct reassembly_payload *reassembly_take(struct reassembly *r, uint32_t base);
+void reassembly_free_payload(struct reassembly_payload *e);
+
+/* Frees everything. */
+void reassembly_fini(struct reassembly *r);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: ISC */
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "udx/receive_part.h"
+#include "udx/udx.h"
+
+enum {
+	/* The round trip assumed for tuning: where none is known, and at
+	 * least. */
+	TUNE_RTT_US = 100000,
+	TUNE_RTT_US_MIN = 5000,
+	/* How far ahead a packet may be: a full window of packets of this
+	 * payload, and no fewer than that many. */
+	SMALL_PAYLOAD = 64,
+	AHEAD_PACKETS_MIN = 1024,
+};
+
+void
+receive_part_init(struct receive_part *r, struct chunk_pool *pool,
+    const struct limits *limits)
+{
+	r->pool = pool;
+	r->limits = limits;
+	r->window = RECEIVE_WINDOW_FIRST;
+	if (r->window > limits->stream_window)
+		r->window = limits->stream_window;
+	r->advertised = r->window;
+}
+
+void
+receive_part_fini(struct receive_part *r)
+{
+	r->pool->held -= r->data.cap + reassembly_held(&r->reassembly);
+	fifo_fini(&r->data);
+	reassembly_fini(&r->reassembly);
+}
+
+void
+receive_part_trim(struct receive_part *r)
+{
+	if (fifo_len(&r->data) == 0) {
+		r->pool->held -= r->data.cap;
+		fifo_fini(&r->data);
+	}
+	if (r->reassembly.ranges_len == 0) {
+		r->pool->held -= reassembly_held(&r->reassembly);
+		reassembly_fini(&r->reassembly);
+	}
+}
+
+static void
+set_state(struct receive_part *r, enum receive_state state)
+{
+	assert(state > r->state);
+	r->state = state;
+}
+
+/* ---- the window ---- */
+
+/* Returns the window, or less where the buffers of all streams are full. */
+static uint32_t
+window_allowed(const struct receive_part *r)
+{
+	uint64_t own = r->data.cap + reassembly_held(&r->reassembly);
+	uint64_t others = r->pool->held - own;
+	uint64_t max = r->limits->stream_memory, left = STREAM_SHARE_BYTES;
+
+	if (others < max)
+		left += max - others;
+	return left < r->window ? (uint32_t)left : r->window;
+}
+
+static uint64_t
+bytes_held(const struct receive_part *r)
+{
+	return fifo_len(&r->data) + r->reassembly.cost;
+}
+
+uint32_t
+receive_part_window(const struct receive_part *r)
+{
+	uint64_t held = bytes_held(r);
+	uint32_t allowed = window_allowed(r);
+
+	/* Avoids the silly window syndrome (RFC 9293 §3.8.6.2.2). */
+	return held + UDX_MTU_MAX > allowed ? 0 : (uint32_t)(allowed - held);
+}
+
+/*
+ * Doubles the window if the reader took half of it within two round trips:
+ * then the window is what limits the rate.
+ */
+static void
+tune_window(struct receive_part *r, size_t n, uint64_t rtt_us, uint64_t now_us)
+{
+	uint32_t max = r->limits->stream_window;
+
+	if (rtt_us == 0)
+		rtt_us = TUNE_RTT_US;
+	if (rtt_us < TUNE_RTT_US_MIN)
+		rtt_us = TUNE_RTT_US_MIN;
+	r->tuned_bytes += n;
+	if (r->tuned_bytes < r->window / 2)
+		return;
+	if (now_us - r->tuned_us < 2 * rtt_us)
+		r->window = r->window > max / 2 ? max : r->window * 2;
+	r->tuned_us = now_us;
+	r->tuned_bytes = 0;
+}
+
+bool
+receive_part_consumed(
+    struct receive_part *r, size_t n, uint64_t rtt_us, uint64_t now_us)
+{
+	uint32_t window;
+
+	tune_window(r, n, rtt_us, now_us);
+	window = receive_part_window(r);
+	if (r->advertised >= r->window / 4 || window < r->window / 2 ||
+	    r->state == RECEIVE_ENDED)
+		return false;
+	r->ack_due = true;
+	return true;
+}
+
+/* ---- data ---- */
+
+static bool
+append_data(struct receive_part *r, const void *p, size_t len,
+    struct receive_result *out)
+{
+	size_t cap = r->data.cap;
+	uint8_t *space;
+
+	if (len == 0)
+		return true;
+	space = fifo_reserve(&r->data, len);
+	if (space == NULL)
+		return false;
+	r->pool->held += r->data.cap - cap;
+	memcpy(space, p, len);
+	fifo_commit(&r->data, len);
+	out->bytes += len;
+	return true;
+}
+
+static bool
+is_past_end(const struct receive_part *r, uint32_t seq)
+{
+	return r->state != RECEIVE_OPEN && seq_diff(seq, r->end_seq) > 0;
+}
+
+/* Moves what has come into order from the reassembly queue to the data. */
+static void
+drain_reassembly(struct receive_part *r, struct receive_result *out)
+{
+	size_t cost = r->reassembly.cost;
+	struct reassembly_payload *e;
+
+	while (!is_past_end(r, r->next_seq) &&
+	       (e = reassembly_take(&r->reassembly, r->next_seq)) != NULL) {
+		bool kept = append_data(r, e->bytes, e->len, out);
+
+		reassembly_free_payload(e);
+		if (!kept) {
+			/* It was acknowledged, so it will not come again. */
+			out->broken = true;
+			break;
+		}
+		r->next_seq++;
+	}
+	r->pool->held -= cost - r->reassembly.cost;
+}
+
+static int32_t
+packets_ahead_max(const struct receive_part *r)
+{
+	const uint32_t max = UDX_REASSEMBLY_DISTANCE_PACKETS_MAX;
+	uint32_t packets = r->window / SMALL_PAYLOAD;
+
+	if (packets < AHEAD_PACKETS_MIN)
+		return AHEAD_PACKETS_MIN;
+	return (int32_t)(packets < max ? packets : max);
+}
+
+static int
+hold_packet(struct receive_part *r, const struct packet *p)
+{
+	size_t held = reassembly_held(&r->reassembly);
+	uint64_t allowed = window_allowed(r);
+	int err;
+
+	/* The peer does not know what a packet costs beyond its bytes. */
+	if (bytes_held(r) > allowed + allowed / 16 ||
+	    seq_diff(p->seq, r->next_seq) >= packets_ahead_max(r))
+		return ERR_LIMIT;
+	err = reassembly_add(
+	    &r->reassembly, r->next_seq, p->seq, p->payload.p, p->payload.len);
+	r->pool->held += reassembly_held(&r->reassembly) - held;
+	return err;
+}
+
+static int
+accept_packet(
+    struct receive_part *r, const struct packet *p, struct receive_result *out)
+{
+	if (is_past_end(r, p->seq))
+		return ERR_MALFORMED;
+	if (p->seq != r->next_seq) {
+		int err = hold_packet(r, p);
+
+		out->held = err != ERR_LIMIT;
+		return err;
+	}
+	/* One packet may exceed the window, protocol 05 §7. */
+	if (fifo_len(&r->data) > window_allowed(r))
+		return ERR_LIMIT;
+	if (!append_data(r, p->payload.p, p->payload.len, out))
+		return ERR_MEMORY;
+	r->next_seq++;
+	return 0;
+}
+
+bool
+receive_part_is_ahead(const struct receive_part *r, uint32_t seq)
+{
+	int32_t ahead = seq_diff(seq, r->next_seq);
+
+	return ahead >= 0 && ahead < UDX_REASSEMBLY_DISTANCE_PACKETS_MAX;
+}
+
+static void
+check_ended(struct receive_part *r, struct receive_result *out)
+{
+	if (r->state != RECEIVE_END_KNOWN ||
+	    seq_diff(r->next_seq, r->end_seq) <= 0)
+		return;
+	set_state(r, RECEIVE_ENDED);
+	out->ended = true;
+	/* Protocol 05 §12: acknowledged before the stream is gone. */
+	r->ack_due = true;
+}
+
+void
+receive_part_data(
+    struct receive_part *r, const struct packet *p, struct receive_result *out)
+{
+	bool ended = r->state == RECEIVE_ENDED;
+
+	*out = (struct receive_result){.err = ERR_EXISTS};
+	r->ack_due = true;
+	if (receive_part_is_ahead(r, p->seq) && !ended)
+		out->err = accept_packet(r, p, out);
+	else if (seq_diff(p->seq, r->next_seq) > 0)
+		out->err = ended ? ERR_MALFORMED : ERR_LIMIT;
+	if (out->err == 0 && p->type & PACKET_END && r->state == RECEIVE_OPEN) {
+		r->end_seq = p->seq;
+		set_state(r, RECEIVE_END_KNOWN);
+	}
+	if (r->reassembly.ranges_len > 0)
+		drain_reassembly(r, out);
+	check_ended(r, out);
+}

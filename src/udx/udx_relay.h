@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * udx_relay.h - two streams of a blind relay that forward each other's
+ * packets, protocol 05 §13.
+ */
+#ifndef UDX_UDX_RELAY_H
+#define UDX_UDX_RELAY_H
+
+#include "udx/udx.h"
+
+/* A packet kept for a partner that is not connected yet. */
+struct early_packet {
+	uint16_t len;
+	uint8_t bytes[];
+};
+
+struct relay_half {
+	struct udx_stream *partner; /* NULL once untied */
+	struct early_packet *early[UDX_RELAY_EARLY_PACKETS_MAX];
+	uint8_t early_len;
+	/* Of the packets received for this half: the number that its own peer
+	 * expects next, and the one that it sends next. */
+	uint32_t seen_ack, seen_seq;
+};
+
+/* Handles a datagram for a stream that is half of a relay; as udx_recv(). */
+int relay_half_recv(struct udx_stream *s, const struct dgram *dg);
+
+/* Forwards what was kept until this stream was connected. */
+void relay_half_connected(struct udx_stream *s);
+
+/*
+ * Unties a stream that is being closed, and closes its partner. Both peers are
+ * sent a DESTROY, unless err is ERR_RESET: then one came from a peer and was
+ * forwarded to the other.
+ */
+void relay_half_close(struct udx_stream *s, int err);
+void relay_half_free(struct udx_stream *s);
+
+#endif
