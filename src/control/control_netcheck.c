@@ -7,26 +7,26 @@ static const char *
 mapping_name(const struct netcheck_result *r, bool open)
 {
 	static const char *const names[] = {
-	    [VERDICT_UNKNOWN] = "unknown",
-	    [VERDICT_OPEN] = "open",
-	    [VERDICT_CONSISTENT] = "consistent",
-	    [VERDICT_RANDOM] = "random",
+	    [NAT_TYPE_UNKNOWN] = "unknown",
+	    [NAT_TYPE_OPEN] = "open",
+	    [NAT_TYPE_CONSISTENT] = "consistent",
+	    [NAT_TYPE_RANDOM] = "random",
 	};
 
-	return names[open ? VERDICT_OPEN : r->verdict];
+	return names[open ? NAT_TYPE_OPEN : r->nat_type];
 }
 
 static const char *
 filtering_name(const struct netcheck_result *r)
 {
 	static const char *const names[] = {
-	    [FILTER_UNKNOWN] = "unknown",
-	    [FILTER_NONE] = "none",
-	    [FILTER_HOST] = "host",
-	    [FILTER_PORT] = "port",
+	    [FILTERING_UNKNOWN] = "unknown",
+	    [FILTERING_NONE] = "none",
+	    [FILTERING_HOST] = "host",
+	    [FILTERING_PORT] = "port",
 	};
 
-	return names[r->filter];
+	return names[r->filtering];
 }
 
 /* What it means, for a person who would rather not know the rest. */
@@ -39,15 +39,16 @@ advice(const struct netcheck_result *r, bool open)
 		       " be reached";
 	if (open)
 		return "anybody reaches this node directly";
-	switch (r->verdict) {
-	case VERDICT_OPEN:
-	case VERDICT_CONSISTENT:
-		if (r->filter == FILTER_NONE || r->filter == FILTER_HOST)
+	switch (r->nat_type) {
+	case NAT_TYPE_OPEN:
+	case NAT_TYPE_CONSISTENT:
+		if (r->filtering == FILTERING_NONE ||
+		    r->filtering == FILTERING_HOST)
 			return "direct connections work with every peer, and"
 			       " at once";
 		return "direct connections work; with a peer whose NAT"
 		       " chooses ports at random they may take some seconds";
-	case VERDICT_RANDOM:
+	case NAT_TYPE_RANDOM:
 		if (r->step != 0)
 			return "the NAT hands out ports one after the other,"
 			       " which can be foreseen: direct connections"
@@ -56,7 +57,7 @@ advice(const struct netcheck_result *r, bool open)
 		       " direct connections may take some seconds, and fail"
 		       " where the peer's NAT does the same; if the router is"
 		       " yours, forward a UDP port to this machine";
-	case VERDICT_UNKNOWN:
+	case NAT_TYPE_UNKNOWN:
 		break;
 	}
 	return "too few nodes have answered to tell";

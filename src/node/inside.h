@@ -21,7 +21,7 @@
 #include "peer/listener.h"
 #include "punch/netcheck.h"
 #include "punch/punch.h"
-#include "punch/upkeep.h"
+#include "punch/lifetime_schedule.h"
 #include "records/records_client.h"
 #include "records/records.h"
 #include "signal/router.h"
@@ -42,7 +42,7 @@ struct op {
 	struct records_op *client; /* what it waits for, one of these ... */
 	struct request *request;
 	struct netcheck *netcheck;
-	struct upkeep_watch watch; /* ... this if `watching` ... */
+	struct lifetime_waiter watch; /* ... this if `watching` ... */
 	bool measures;             /* the lifetime too, afterwards */
 	bool watching;
 	struct announcement *announcement; /* ... or the first round of this */

@@ -84,7 +84,7 @@ collect_events(struct node *n)
 		peers_renew(n->peers);
 	if (events & DHT_EV_REPACED) {
 		peers_repace(n->peers);
-		punch_repaced(n->punch);
+		punch_keepalive_changed(n->punch);
 	}
 
 	for (size_t i = 0; events != 0 && i < sizeof kinds / sizeof *kinds;

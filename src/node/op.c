@@ -39,7 +39,7 @@ op_free(struct op *op)
 	if (op->netcheck != NULL)
 		netcheck_cancel(op->netcheck);
 	if (op->watching)
-		upkeep_part(op->node->punch, &op->watch);
+		punch_stop_measuring(op->node->punch, &op->watch);
 	free(op->done);
 	free(op->own);
 	free(op);
@@ -210,7 +210,7 @@ on_checked(void *owner, const struct netcheck_result *r)
 	op->netcheck = NULL;
 	op->node->netcheck = *r;
 	op->watching =
-	    op->measures && upkeep_join(op->node->punch, &op->watch) == 0;
+	    op->measures && punch_measure_lifetime(op->node->punch, &op->watch) == 0;
 	if (!op->watching)
 		op_end(op, &done);
 }
@@ -246,7 +246,7 @@ node_netcheck(struct node *n, bool lifetime, uint32_t *number)
 	if (op == NULL)
 		return err;
 	op->measures = lifetime;
-	op->watch.sink = (struct lifetime_sink){on_silence, op};
+	op->watch.sink = (struct lifetime_listener){on_silence, op};
 	op->netcheck = netcheck_start(n->punch, done, &err);
 	return started(op, err, number);
 }

@@ -148,7 +148,7 @@ static void
 drop_streams(struct conn *c)
 {
 	if (c->holds)
-		punch_let_go(c->peers->base.punch);
+		punch_path_closed(c->peers->base.punch);
 	c->holds = false;
 	conn_paths_fini(c);
 	conn6_fini(c);
@@ -316,7 +316,7 @@ prove(struct conn *c)
 	conn_paths_settle(c);
 	c->state = CONN_OPEN;
 	c->holds = true;
-	punch_hold(c->peers->base.punch);
+	punch_path_opened(c->peers->base.punch);
 	c->known = !c->mends;
 	c->peers->core->stats->conns_opened += !c->mends;
 	conn_note_path(c, DIAL_STEP_OPEN, &c->paths[c->current]);

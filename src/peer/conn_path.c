@@ -43,7 +43,7 @@ static bool
 may_use(const struct conn *c, int sock)
 {
 	return peers_has_socket(c->peers, sock) || sock == c->sock ||
-	       (c->puncher != NULL && puncher_has(c->puncher, sock));
+	       (c->puncher != NULL && puncher_has_socket(c->puncher, sock));
 }
 
 static void

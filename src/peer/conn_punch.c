@@ -106,7 +106,7 @@ void
 conn_punch_sent(struct conn *c, const struct addr *to)
 {
 	if (c->puncher != NULL)
-		puncher_sent(c->puncher, to);
+		puncher_note_sent(c->puncher, to);
 }
 
 void
@@ -114,7 +114,7 @@ conn_punch_saw(
     struct conn *c, int sock, const struct addr *us, const struct addr *by)
 {
 	if (c->puncher != NULL && puncher_sock(c->puncher) == sock)
-		puncher_saw(c->puncher, us, by);
+		puncher_add_sample(c->puncher, us, by);
 }
 
 bool

@@ -3,92 +3,94 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "punch/inside.h"
 #include "punch/lifetime.h"
 
 /*
- * A silence, and what each question comes to:
+ * Idle trial: the steps of one idle time.
  *
- *	state	asks		answered		nothing comes
- *	MEETS	the node	PAUSES			another node
- *	PAUSES	nobody, then TRIES
- *	TRIES	for our socket	SILENT			another node
- *	SILENT	nobody, then ASKS
- *	ASKS	for our socket	LIVED			SEEN
- *	SEEN	the node	WORD			UNKNOWN
- *	WORD	for the asking	DIED			UNKNOWN
+ *	state	request			replied		timed out
+ *	CONTACT	PING			SETTLE		the next node
+ *	SETTLE	none, then VERIFY
+ *	VERIFY	PING_NAT to own socket	IDLE		the next node
+ *	IDLE	none, then CHECK
+ *	CHECK	PING_NAT to own socket	ALIVE		LOCATE
+ *	LOCATE	PING			CONFIRM		UNKNOWN
+ *	CONFIRM	PING_NAT to asking one	EXPIRED		UNKNOWN
  *
- * Without another node it is UNKNOWN as well. MEETS and TRIES leave from its
- * own socket, ASKS, SEEN and WORD from that of the node's other requests. One
- * timer, armed in PAUSES and SILENT; all other states end with their request.
+ * If no node is left, the result is UNKNOWN. CONTACT and VERIFY are sent from
+ *the trial's own socket, CHECK, LOCATE and CONFIRM from the node's ordinary
+ *one. The timer starts the next step: it is armed in SETTLE and IDLE, at the
+ *start and after a request that could not be sent; the other steps end with
+ *their request.
  */
-enum silence_state {
-	SILENCE_MEETS,
-	SILENCE_PAUSES, /* see STEADY_MS */
-	SILENCE_TRIES,
-	SILENCE_SILENT,
-	SILENCE_ASKS,
-	SILENCE_SEEN,
-	SILENCE_WORD,
-	/* the end */
-	SILENCE_LIVED,
-	SILENCE_DIED,
-	SILENCE_UNKNOWN,
+enum trial_state {
+	TRIAL_CONTACT,
+	TRIAL_SETTLE, /* lasts for STEADY_MS */
+	TRIAL_VERIFY,
+	TRIAL_IDLE,
+	TRIAL_CHECK,
+	TRIAL_LOCATE,
+	TRIAL_CONFIRM,
+	/* results */
+	TRIAL_ALIVE,
+	TRIAL_EXPIRED,
+	TRIAL_UNKNOWN,
 };
 
 enum {
-	/* Linux gives a mapping that has been used in both directions for more
-	 * than two seconds its full lifetime, others less: what is to be kept
-	 * alive is of the first kind. */
+	/* Linux gives a mapping its full lifetime only after it has been used
+	 * in both directions for more than two seconds, as those are that must
+	 * be kept alive. */
 	STEADY_MS = 2500,
 	SENDS = 3,
-	ANSWER_MS = 1000,
-	TRIED_MAX = 3,       /* nodes for each silence */
-	LOOKED_AT_MAX = 256, /* nodes of a large table */
+	REPLY_MS = 1000,
+	TRIED_MAX = 3,            /* nodes per trial */
+	NODES_EXAMINED_MAX = 256, /* of a large routing table */
 };
 
-/* Just below what NATs are known to have: 15, 30, 60, 120, 180 and 300 s. */
-static const uint16_t lengths_s[LIFETIME_SOCKETS] = {10, 25, 55, 115, 175, 295};
+/* Just below the usual lifetimes of 15, 30, 60, 120, 180 and 300 s. */
+static const uint16_t idle_times_s[LIFETIME_SOCKETS] = {
+    10, 25, 55, 115, 175, 295};
 
-struct silence {
-	struct lifetime *of;
-	uint32_t length_s;
-	enum silence_state state;
-	struct hole hole;
-	struct addr tried[TRIED_MAX]; /* the last is the one */
+struct idle_trial {
+	struct lifetime *lifetime;
+	uint32_t idle_s;
+	enum trial_state state;
+	struct socket_entry entry;
+	struct addr tried[TRIED_MAX]; /* the last is in use */
 	uint32_t tried_len;
-	struct addr outer; /* as that one saw the socket */
-	uint64_t since_us; /* of the last datagram that left from it */
+	struct addr outer; /* of the socket, as that node sees it */
+	uint64_t since_us; /* when the socket last sent a datagram */
 	struct timer timer;
 	struct request *request;
 };
 
 struct lifetime {
-	struct punch *room;
-	struct lifetime_sink sink;
+	struct socket_table *table;
+	struct lifetime_listener sink;
 	bool ending;
-	uint32_t opened; /* silences that have a socket */
-	struct silence silences[LIFETIME_SOCKETS];
+	uint32_t opened; /* trials that have a socket */
+	struct idle_trial trials[LIFETIME_SOCKETS];
 };
 
-static void meet(struct silence *s);
-static void on_answer(void *owner, const struct dht_answer *a);
+static void contact_next_node(struct idle_trial *s);
+static void on_reply(void *owner, const struct dht_answer *a);
 static void on_timer(struct timer *t);
 
 static bool
-is_over(const struct silence *s)
+is_over(const struct idle_trial *s)
 {
-	return s->state >= SILENCE_LIVED;
+	return s->state >= TRIAL_ALIVE;
 }
 
 static void
-silence_stop(struct silence *s)
+stop_trial(struct idle_trial *s)
 {
-	struct punch *p = s->of->room;
+	struct socket_table *t = s->lifetime->table;
 
-	timer_disarm(p->core->timers, &s->timer);
+	timer_disarm(t->core->timers, &s->timer);
 	if (s->request != NULL)
-		dht_cancel(p->d, s->request);
+		dht_cancel(t->dht, s->request);
 }
 
 static void
@@ -96,8 +98,8 @@ lifetime_free(struct lifetime *l)
 {
 	l->ending = true;
 	for (uint32_t i = 0; i < l->opened; i++) {
-		silence_stop(&l->silences[i]);
-		room_close_hole(l->room, &l->silences[i].hole);
+		stop_trial(&l->trials[i]);
+		socket_table_close(l->table, &l->trials[i].entry);
 	}
 	free(l);
 }
@@ -108,7 +110,7 @@ lifetime_cancel(struct lifetime *l)
 	lifetime_free(l);
 }
 
-/* ---- what has come of it ---- */
+/* ---- results ---- */
 
 static struct lifetime_result
 result_of(const struct lifetime *l)
@@ -116,49 +118,51 @@ result_of(const struct lifetime *l)
 	struct lifetime_result r = {0};
 
 	for (uint32_t i = 0; i < LIFETIME_SOCKETS; i++) {
-		const struct silence *s = &l->silences[i];
+		const struct idle_trial *s = &l->trials[i];
 
-		if (s->state == SILENCE_DIED && r.at_most_s == 0)
-			r.at_most_s = s->length_s;
-		/* Whatever was outlived later says nothing: see the header. */
-		if (s->state == SILENCE_LIVED && r.at_most_s == 0)
-			r.at_least_s = s->length_s;
+		if (s->state == TRIAL_EXPIRED && r.at_most_s == 0)
+			r.at_most_s = s->idle_s;
+		/* A longer idle time that was survived is no evidence, see the
+		 * header. */
+		if (s->state == TRIAL_ALIVE && r.at_most_s == 0)
+			r.at_least_s = s->idle_s;
 		if (!is_over(s) && r.next_s == 0)
-			r.next_s = s->length_s;
+			r.next_s = s->idle_s;
 	}
 	r.known = r.at_least_s > 0 || r.at_most_s > 0;
 	return r;
 }
 
-/* The last thing that its caller does: the measurement may be gone. */
+/* Ends a trial and reports the result. May free the measurement, so that the
+ * caller must return at once. */
 static void
-silence_end(struct silence *s, enum silence_state state)
+end_trial(struct idle_trial *s, enum trial_state state)
 {
-	struct lifetime *l = s->of;
-	struct lifetime_sink sink = l->sink;
+	struct lifetime *l = s->lifetime;
+	struct lifetime_listener sink = l->sink;
 	struct lifetime_result r;
 
 	s->state = state;
 	for (uint32_t i = 0; i < LIFETIME_SOCKETS; i++) {
-		struct silence *longer = &l->silences[i];
+		struct idle_trial *longer = &l->trials[i];
 
-		if (state != SILENCE_DIED || is_over(longer) ||
-		    longer->length_s < s->length_s)
+		if (state != TRIAL_EXPIRED || is_over(longer) ||
+		    longer->idle_s < s->idle_s)
 			continue;
-		longer->state = SILENCE_UNKNOWN;
-		silence_stop(longer);
+		longer->state = TRIAL_UNKNOWN;
+		stop_trial(longer);
 	}
 	r = result_of(l);
 	if (r.next_s == 0)
 		lifetime_free(l);
-	if (r.next_s == 0 || state == SILENCE_LIVED)
+	if (r.next_s == 0 || state == TRIAL_ALIVE)
 		sink.event(sink.owner, &r);
 }
 
-/* ---- whom to ask ---- */
+/* ---- choice of nodes ---- */
 
 static bool
-was_tried(const struct silence *s, const struct addr *a)
+was_tried(const struct idle_trial *s, const struct addr *a)
 {
 	for (uint32_t i = 0; i < s->tried_len; i++)
 		if (addr_equal(&s->tried[i], a))
@@ -170,7 +174,7 @@ static bool
 is_near_others(const struct lifetime *l, const struct addr *a)
 {
 	for (uint32_t i = 0; i < LIFETIME_SOCKETS; i++) {
-		const struct silence *s = &l->silences[i];
+		const struct idle_trial *s = &l->trials[i];
 
 		for (uint32_t j = 0; j < s->tried_len; j++)
 			if (addr_same_prefix(&s->tried[j], a))
@@ -179,18 +183,19 @@ is_near_others(const struct lifetime *l, const struct addr *a)
 	return false;
 }
 
-/* In another network than all others, if there is one. */
+/* Finds a node that was not tried yet, in another network than those of all
+ * trials if possible. Returns false if none is left. */
 static bool
-choose(const struct silence *s, struct addr *out)
+choose_node(const struct idle_trial *s, struct addr *out)
 {
-	struct dht *d = s->of->room->d;
+	struct dht *d = s->lifetime->table->dht;
 	uint32_t cursor = 0;
 	bool any = false;
 	struct dht_node n;
 
-	for (uint32_t i = 0; i < LOOKED_AT_MAX && dht_next_node(d, &cursor, &n);
-	     i++) {
-		bool near = is_near_others(s->of, &n.addr);
+	for (uint32_t i = 0;
+	     i < NODES_EXAMINED_MAX && dht_next_node(d, &cursor, &n); i++) {
+		bool near = is_near_others(s->lifetime, &n.addr);
 
 		if (was_tried(s, &n.addr) || (near && any))
 			continue;
@@ -202,121 +207,123 @@ choose(const struct silence *s, struct addr *out)
 	return any;
 }
 
-/* ---- questions ---- */
+/* ---- requests ---- */
 
 static const struct addr *
-node_of(const struct silence *s)
+trial_node(const struct idle_trial *s)
 {
 	return &s->tried[s->tried_len - 1];
 }
 
-/* port 0: a PING; else the answer is to go to that port of our outer host. */
+/* Sends a PING (port 0), or a PING_NAT that requests the reply at that port of
+ * our outer host. */
 static void
-ask(struct silence *s, enum silence_state state, int sock, uint16_t port)
+ping_node(struct idle_trial *s, enum trial_state state, int sock, uint16_t port)
 {
 	uint8_t value[2];
 	struct wr w = wr_init(value, sizeof value);
 	struct dht_call c = {
-	    .to = *node_of(s),
+	    .to = *trial_node(s),
 	    .internal = true,
 	    .command = port == 0 ? RPC_PING : RPC_PING_NAT,
 	    .value = {value, port == 0 ? 0 : sizeof value},
 	    .sends = SENDS,
-	    .timeout_ms = ANSWER_MS,
+	    .timeout_ms = REPLY_MS,
 	};
-	struct dht_done done = {.call = on_answer, .owner = s};
+	struct dht_done done = {.call = on_reply, .owner = s};
 
 	wr_le16(&w, port);
 	s->state = state;
-	if (dht_call_from(s->of->room->d, sock, &c, done, &s->request) != 0) {
+	if (dht_call_from(
+		s->lifetime->table->dht, sock, &c, done, &s->request) != 0) {
 		s->request = NULL;
-		/* Nothing was said, so nothing can be concluded; not here, as
-		 * the end of a silence may be that of all. */
-		timer_arm(s->of->room->core->timers, &s->timer,
-		    s->of->room->core->world->now_us);
+		/* No datagram was sent, so the result is unknown. End the trial
+		 * from the timer, as this may free the measurement. */
+		timer_arm(s->lifetime->table->core->timers, &s->timer,
+		    s->lifetime->table->core->world->now_us);
 	}
 }
 
 static void
-meet(struct silence *s)
+contact_next_node(struct idle_trial *s)
 {
 	struct addr node;
 
-	if (s->tried_len == TRIED_MAX || !choose(s, &node)) {
-		silence_end(s, SILENCE_UNKNOWN);
+	if (s->tried_len == TRIED_MAX || !choose_node(s, &node)) {
+		end_trial(s, TRIAL_UNKNOWN);
 		return;
 	}
 	s->tried[s->tried_len++] = node;
-	ask(s, SILENCE_MEETS, s->hole.sock, 0);
+	ping_node(s, TRIAL_CONTACT, s->entry.sock, 0);
 }
 
 static void
-wait_until(struct silence *s, enum silence_state state, uint64_t due_us)
+wait_until(struct idle_trial *s, enum trial_state state, uint64_t due_us)
 {
 	s->state = state;
-	timer_arm(s->of->room->core->timers, &s->timer, due_us);
+	timer_arm(s->lifetime->table->core->timers, &s->timer, due_us);
 }
 
-/* The node has answered our own socket's question. */
+/* Stores the address of our socket that the node reports. */
 static void
-met(struct silence *s, const struct dht_answer *a)
+handle_contact_reply(struct idle_trial *s, const struct dht_answer *a)
 {
 	const struct addr *us = &a->reply->to;
 
-	/* What it says is not worth a try, or not where it sent to. */
+	/* The node reports a useless address, to which it cannot send. */
 	if (!addr_usable(us)) {
-		meet(s);
+		contact_next_node(s);
 		return;
 	}
 	s->outer = *us;
-	wait_until(s, SILENCE_PAUSES,
-	    s->of->room->core->world->now_us + STEADY_MS * UINT64_C(1000));
+	wait_until(s, TRIAL_SETTLE,
+	    s->lifetime->table->core->world->now_us +
+		STEADY_MS * UINT64_C(1000));
 }
 
 static void
-tried(struct silence *s, const struct dht_answer *a)
+handle_verify_reply(struct idle_trial *s, const struct dht_answer *a)
 {
-	if (a->sock != s->hole.sock) {
-		meet(s);
+	if (a->sock != s->entry.sock) {
+		contact_next_node(s);
 		return;
 	}
-	s->since_us = s->of->room->core->world->now_us - a->rtt_us;
-	wait_until(
-	    s, SILENCE_SILENT, s->since_us + s->length_s * UINT64_C(1000000));
+	s->since_us = s->lifetime->table->core->world->now_us - a->rtt_us;
+	wait_until(s, TRIAL_IDLE, s->since_us + s->idle_s * UINT64_C(1000000));
 }
 
-/* Where a NAT has several outer hosts, the answer went to another one. */
+/* If the NAT has several outer hosts, the missing reply went to another one. */
 static void
-seen(struct silence *s, const struct dht_answer *a)
+handle_locate_reply(struct idle_trial *s, const struct dht_answer *a)
 {
 	if (addr_usable(&a->reply->to) &&
 	    addr_same_host(&a->reply->to, &s->outer))
-		ask(s, SILENCE_WORD, dht_socket(s->of->room->d),
+		ping_node(s, TRIAL_CONFIRM, dht_socket(s->lifetime->table->dht),
 		    a->reply->to.port);
 	else
-		silence_end(s, SILENCE_UNKNOWN);
+		end_trial(s, TRIAL_UNKNOWN);
 }
 
 static void
-answered(struct silence *s, const struct dht_answer *a)
+handle_reply(struct idle_trial *s, const struct dht_answer *a)
 {
 	switch (s->state) {
-	case SILENCE_MEETS:
-		met(s, a);
+	case TRIAL_CONTACT:
+		handle_contact_reply(s, a);
 		break;
-	case SILENCE_TRIES:
-		tried(s, a);
+	case TRIAL_VERIFY:
+		handle_verify_reply(s, a);
 		break;
-	case SILENCE_ASKS:
-		silence_end(s,
-		    a->sock == s->hole.sock ? SILENCE_LIVED : SILENCE_UNKNOWN);
+	case TRIAL_CHECK:
+		end_trial(
+		    s, a->sock == s->entry.sock ? TRIAL_ALIVE : TRIAL_UNKNOWN);
 		break;
-	case SILENCE_SEEN:
-		seen(s, a);
+	case TRIAL_LOCATE:
+		handle_locate_reply(s, a);
 		break;
-	case SILENCE_WORD:
-		silence_end(s,
-		    a->sock == s->hole.sock ? SILENCE_UNKNOWN : SILENCE_DIED);
+	case TRIAL_CONFIRM:
+		end_trial(s,
+		    a->sock == s->entry.sock ? TRIAL_UNKNOWN : TRIAL_EXPIRED);
 		break;
 	default:
 		break;
@@ -324,57 +331,59 @@ answered(struct silence *s, const struct dht_answer *a)
 }
 
 static void
-unanswered(struct silence *s)
+handle_timeout(struct idle_trial *s)
 {
 	switch (s->state) {
-	case SILENCE_MEETS:
-	case SILENCE_TRIES:
-		meet(s);
+	case TRIAL_CONTACT:
+	case TRIAL_VERIFY:
+		contact_next_node(s);
 		break;
-	case SILENCE_ASKS:
-		ask(s, SILENCE_SEEN, dht_socket(s->of->room->d), 0);
+	case TRIAL_CHECK:
+		ping_node(
+		    s, TRIAL_LOCATE, dht_socket(s->lifetime->table->dht), 0);
 		break;
 	default:
-		silence_end(s, SILENCE_UNKNOWN);
+		end_trial(s, TRIAL_UNKNOWN);
 		break;
 	}
 }
 
 static void
-on_answer(void *owner, const struct dht_answer *a)
+on_reply(void *owner, const struct dht_answer *a)
 {
-	struct silence *s = owner;
+	struct idle_trial *s = owner;
 
 	s->request = NULL;
-	if (s->of->ending || is_over(s))
+	if (s->lifetime->ending || is_over(s))
 		return;
 	if (a->err == 0)
-		answered(s, a);
+		handle_reply(s, a);
 	else if (a->err == ERR_TIMEOUT)
-		unanswered(s);
+		handle_timeout(s);
 	else
-		silence_end(s, SILENCE_UNKNOWN);
+		end_trial(s, TRIAL_UNKNOWN);
 }
 
 static void
 on_timer(struct timer *t)
 {
-	struct silence *s = container_of(t, struct silence, timer);
+	struct idle_trial *s = container_of(t, struct idle_trial, timer);
 
 	if (s->tried_len == 0)
-		meet(s);
-	else if (s->state == SILENCE_PAUSES)
-		ask(s, SILENCE_TRIES, s->hole.sock, s->outer.port);
-	else if (s->state == SILENCE_SILENT)
-		ask(s, SILENCE_ASKS, dht_socket(s->of->room->d), s->outer.port);
+		contact_next_node(s);
+	else if (s->state == TRIAL_SETTLE)
+		ping_node(s, TRIAL_VERIFY, s->entry.sock, s->outer.port);
+	else if (s->state == TRIAL_IDLE)
+		ping_node(s, TRIAL_CHECK, dht_socket(s->lifetime->table->dht),
+		    s->outer.port);
 	else
-		silence_end(s, SILENCE_UNKNOWN);
+		end_trial(s, TRIAL_UNKNOWN);
 }
 
-/* ---- life ---- */
+/* ---- creation ---- */
 
 struct lifetime *
-lifetime_start(struct punch *p, struct lifetime_sink sink, int *err)
+lifetime_start(struct socket_table *t, struct lifetime_listener sink, int *err)
 {
 	struct lifetime *l = calloc(1, sizeof *l);
 	struct dht_node n;
@@ -383,21 +392,21 @@ lifetime_start(struct punch *p, struct lifetime_sink sink, int *err)
 	*err = ERR_MEMORY;
 	if (l == NULL)
 		return NULL;
-	l->room = p;
+	l->table = t;
 	l->sink = sink;
-	*err = dht_next_node(p->d, &(uint32_t){0}, &n) ? 0 : ERR_UNREACHABLE;
+	*err = dht_next_node(t->dht, &(uint32_t){0}, &n) ? 0 : ERR_UNREACHABLE;
 	while (*err == 0 && l->opened < LIFETIME_SOCKETS) {
-		struct silence *s = &l->silences[l->opened];
+		struct idle_trial *s = &l->trials[l->opened];
 
-		s->of = l;
-		s->length_s = lengths_s[l->opened];
+		s->lifetime = l;
+		s->idle_s = idle_times_s[l->opened];
 		s->timer.fire = on_timer;
-		*err = room_open_hole(p, &s->hole, &port);
+		*err = socket_table_open(t, &s->entry, &port);
 		if (*err != 0)
 			break;
 		l->opened++;
 		*err = timer_arm(
-		    p->core->timers, &s->timer, p->core->world->now_us);
+		    t->core->timers, &s->timer, t->core->world->now_us);
 	}
 	if (*err != 0) {
 		lifetime_free(l);

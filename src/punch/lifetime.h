@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * lifetime.h - how long an idle mapping lives, measured; protocol 04 §17.11.
+ * lifetime.h - measures how long an idle NAT mapping lives, protocol 04 §17.11.
  *
- * As RFC 5780 §4.6 does it, with a node of the DHT in place of a server: a
- * socket talks with the node, is silent, and then the node is asked from
- * another of our sockets to answer to the first (PING_NAT). It sends from
- * where the first socket has sent to, so the answer passes every NAT and every
- * firewall that remembers; nothing that would renew the mapping leaves from
- * the first socket. If nothing comes, the node is asked to answer to the asking
- * socket itself: only a node that still does what it is asked tells of a
- * mapping that is gone. Several silences are tried at the same time, each with
- * a socket and a node of its own; the first that is fatal ends the longer ones.
+ * Works as RFC 5780 §4.6 does, with a node of the DHT in place of a server: a
+ * socket exchanges datagrams with the node and is then idle; afterwards another
+ * of our sockets requests that the node answer to the first one (PING_NAT). The
+ * node sends from the address that the first socket has sent to, so that the
+ * answer passes every NAT and firewall whose mapping is still alive; no
+ * datagram leaves from the first socket that would renew it. If no answer is
+ * received, the node is requested to answer to the requesting socket itself:
+ * only if it still cooperates does the missing answer mean an expired mapping.
+ * Several idle times are tried in parallel, each with its own socket and node;
+ * the first one that is too long ends the longer ones.
  *
- * A node can lie. It may pretend that a mapping has died, which costs us a few
- * more keep-alives; or keep its own alive by sending, which makes one silence
- * look harmless. But the next one is another node's, and less than two and a
- * half times as long, so that 40 % of it is not too much.
+ * A node can lie. If it pretends that a mapping has expired, we send more
+ * keep-alives than necessary. If it keeps its own mapping alive by sending, one
+ * idle time looks harmless; but the next one is measured with another node and
+ * is less than two and a half times as long, so that 40 % of it is safe.
  */
 #ifndef PUNCH_LIFETIME_H
 #define PUNCH_LIFETIME_H
@@ -23,32 +24,37 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lifetime;
-struct punch;
+#include "punch/socket_table.h"
 
-enum { LIFETIME_SOCKETS = 6, LIFETIME_SECONDS = 320 }; /* at the most */
+struct lifetime;
+
+/* The most sockets and seconds that one measurement takes. */
+enum { LIFETIME_SOCKETS = 6, LIFETIME_SECONDS = 320 };
 
 struct lifetime_result {
 	bool known;
-	uint32_t at_least_s; /* the longest silence outlived; 0: none */
-	uint32_t at_most_s;  /* the shortest one that was fatal; 0: none */
-	uint32_t next_s;     /* the silence that is waited for; 0: it is over */
+	uint32_t at_least_s; /* longest idle time survived; 0: none */
+	uint32_t at_most_s;  /* shortest idle time not survived; 0: none */
+	uint32_t next_s;     /* idle time being tried; 0: finished */
 };
 
 /*
- * Called after each silence that was outlived, and at the end, when *next_s is
- * 0: the measurement is gone then. From timers and completions.
+ * event() is called after each idle time that was survived, and at the end with
+ * next_s 0, when the measurement is already freed; from timers and completions.
  */
-struct lifetime_sink {
+struct lifetime_listener {
 	void (*event)(void *owner, const struct lifetime_result *r);
 	void *owner;
 };
 
-/* NULL and *err: ERR_UNREACHABLE (nobody is known), ERR_SOCKET, ERR_MEMORY. */
+/*
+ * Starts a measurement; borrows the table. Returns NULL and sets *err to
+ * ERR_UNREACHABLE (the routing table is empty), ERR_SOCKET or ERR_MEMORY.
+ */
 struct lifetime *lifetime_start(
-    struct punch *p, struct lifetime_sink sink, int *err);
+    struct socket_table *t, struct lifetime_listener sink, int *err);
 
-/* Ends it; the sink hears nothing. */
+/* Cancels and frees the measurement; no event follows. */
 void lifetime_cancel(struct lifetime *l);
 
 #endif

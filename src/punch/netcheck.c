@@ -3,53 +3,55 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "punch/inside.h"
+#include "punch/punch_context.h"
 #include "punch/netcheck.h"
 
 /*
- *	SAMPLES --verdict--> OPENNESS --silence--> KNOCKS --silence--> EXACT
- *	   |                     |                    |                  |
- *	   no common address     +----- an answer ----+-----------------+
- *	   |                                                            v
- *	   +---------------------------------------------------> AGAIN --> done
+ *	SAMPLING --NAT type--> ANY_HOST --timeout--> SAME_HOST --timeout-->
+ *SAME_PORT |                      |                      | | no common address
+ *+-------- a reply -----+---------------------+ | v
+ *	   +--------------------------------------------------------> RECHECK
+ *--> done
+ *
+ * The timer ends the current state.
  */
 enum netcheck_state {
-	NETCHECK_SAMPLES,
-	NETCHECK_OPENNESS,
-	NETCHECK_KNOCKS,
-	NETCHECK_EXACT,
-	NETCHECK_AGAIN,
+	NETCHECK_SAMPLING,
+	NETCHECK_ANY_HOST,
+	NETCHECK_SAME_HOST,
+	NETCHECK_SAME_PORT,
+	NETCHECK_RECHECK,
 };
 
 enum {
-	ASKED_MAX = 2, /* nodes per question: one answer may be lost */
-	ANSWER_MS = 1000,
-	/* Longer than two passes of PINGs. */
+	ASKED_MAX = 2, /* per state: one reply may be lost */
+	REPLY_MS = 1000,
+	/* Longer than two passes of PINGs take. */
 	SAMPLES_MS = 3000,
-	LOOKED_AT_MAX = 256,
-	HAIRPINS = 2, /* the first from each side may only open the NAT */
-	AGAIN_MAX = 2,
+	NODES_EXAMINED_MAX = 256,
+	HAIRPINS = 2, /* per side: the first may only open the NAT */
+	RECHECKS_MAX = 2,
 };
 
-/* Somebody who saw a socket of ours, and is asked again. */
-struct again {
-	struct netcheck *of;
-	struct gauge_sample was;
+/* A node that has seen a socket of ours and is pinged again. */
+struct netcheck_recheck {
+	struct netcheck *netcheck;
+	struct nat_sample was;
 	struct request *request;
 };
 
 struct netcheck {
-	struct punch *room;
+	struct punch *punch;
 	struct netcheck_done done;
-	struct lookout *seen, *other; /* under test; who asks for answers */
+	struct punch_socket *tested, *asker; /* requests replies to `tested` */
 	enum netcheck_state state;
 	struct timer timer;
 	bool ending;
 	struct netcheck_result result;
-	struct addr asked[ASKED_MAX]; /* in this state */
+	struct addr asked[ASKED_MAX]; /* nodes of this state */
 	uint32_t asked_len;
-	struct again again[AGAIN_MAX];
-	uint32_t again_len, again_pending;
+	struct netcheck_recheck rechecks[RECHECKS_MAX];
+	uint32_t rechecks_len, rechecks_pending;
 };
 
 static void on_sampled(void *owner);
@@ -59,15 +61,15 @@ static void
 netcheck_free(struct netcheck *n)
 {
 	n->ending = true;
-	timer_disarm(n->room->core->timers, &n->timer);
-	for (uint32_t i = 0; i < n->again_len; i++)
-		if (n->again[i].request != NULL)
-			dht_cancel(n->room->d, n->again[i].request);
-	/* What is in flight from them ends here. */
-	if (n->seen != NULL)
-		lookout_close(n->seen);
-	if (n->other != NULL)
-		lookout_close(n->other);
+	timer_disarm(n->punch->core->timers, &n->timer);
+	for (uint32_t i = 0; i < n->rechecks_len; i++)
+		if (n->rechecks[i].request != NULL)
+			dht_cancel(n->punch->dht, n->rechecks[i].request);
+	/* Closing cancels the requests in flight. */
+	if (n->tested != NULL)
+		punch_socket_close(n->tested);
+	if (n->asker != NULL)
+		punch_socket_close(n->asker);
 	free(n);
 }
 
@@ -77,69 +79,72 @@ netcheck_cancel(struct netcheck *n)
 	netcheck_free(n);
 }
 
-/* Anybody may send a probe; ours comes from our own outer host. */
+/* Returns whether `at` received a probe from our own outer host; other hosts
+ * may send probes as well. */
 static bool
-is_own_probe(const struct lookout *at, const struct lookout *from)
+is_own_probe(const struct punch_socket *at, const struct punch_socket *from)
 {
-	return at->probes > 0 && from->gauge.addrs_len > 0 &&
-	       addr_same_host(&at->prober, &from->gauge.addrs[0]);
+	return at->probes > 0 && from->classifier.addrs_len > 0 &&
+	       addr_same_host(&at->prober, &from->classifier.addrs[0]);
 }
 
 static void
-finish(struct netcheck *n)
+finish_check(struct netcheck *n)
 {
 	struct netcheck_done done = n->done;
 	struct netcheck_result r = n->result;
-	const struct gauge *g = &n->seen->gauge;
+	const struct nat_classifier *g = &n->tested->classifier;
 
 	r.udp = g->len > 0;
-	r.verdict = g->verdict;
-	r.step = gauge_step(g);
+	r.nat_type = g->nat_type;
+	r.step = nat_classifier_step(g);
 	r.samples = g->len;
 	r.addrs_len = g->addrs_len;
 	memcpy(r.addrs, g->addrs, g->addrs_len * sizeof *g->addrs);
-	r.hairpin = r.hairpin_tried && (is_own_probe(n->seen, n->other) ||
-					   is_own_probe(n->other, n->seen));
+	r.hairpin = r.hairpin_tried && (is_own_probe(n->tested, n->asker) ||
+					   is_own_probe(n->asker, n->tested));
 	netcheck_free(n);
 	done.call(done.owner, &r);
 }
 
 static void
-wait(struct netcheck *n, enum netcheck_state state, uint32_t ms)
+set_netcheck_state(struct netcheck *n, enum netcheck_state state, uint32_t ms)
 {
 	n->state = state;
-	timer_arm(n->room->core->timers, &n->timer,
-	    n->room->core->world->now_us + ms * UINT64_C(1000));
+	timer_arm(n->punch->core->timers, &n->timer,
+	    n->punch->core->world->now_us + ms * UINT64_C(1000));
 }
 
-/* ---- questions ---- */
+/* ---- filtering ---- */
 
-/* What an answer to the socket under test says of who is let in. */
-static const enum filter said_by_answer[] = {
-    [NETCHECK_OPENNESS] = FILTER_NONE,
-    [NETCHECK_KNOCKS] = FILTER_HOST,
-    [NETCHECK_EXACT] = FILTER_PORT,
-    [NETCHECK_AGAIN] = FILTER_UNKNOWN,
+/* What a reply to the tested socket shows in each state. */
+static const enum nat_filtering filtering_shown[] = {
+    [NETCHECK_ANY_HOST] = FILTERING_NONE,
+    [NETCHECK_SAME_HOST] = FILTERING_HOST,
+    [NETCHECK_SAME_PORT] = FILTERING_PORT,
+    [NETCHECK_RECHECK] = FILTERING_UNKNOWN,
 };
 
 static void
-on_answer(void *owner, const struct dht_answer *a)
+on_reply(void *owner, const struct dht_answer *a)
 {
 	struct netcheck *n = owner;
 
-	if (n->ending || a->err != 0 || a->sock != n->seen->hole.sock)
+	if (n->ending || a->err != 0 || a->sock != n->tested->entry.sock)
 		return;
-	if (n->result.filter == FILTER_UNKNOWN)
-		n->result.filter = said_by_answer[n->state];
+	if (n->result.filtering == FILTERING_UNKNOWN)
+		n->result.filtering = filtering_shown[n->state];
 }
 
-/* Has the socket under test, or a question of this kind, been at this host? */
+/* Returns whether the tested socket has sent to this host, or a request of this
+ * state has. */
 static bool
 is_known(const struct netcheck *n, const struct addr *a)
 {
-	const struct lookout *o = n->seen;
+	const struct punch_socket *o = n->tested;
 
-	for (uint32_t i = 0; i < o->dests_len && i < LOOKOUT_DESTS_MAX; i++)
+	for (uint32_t i = 0; i < o->dests_len && i < PUNCH_SOCKET_DESTS_MAX;
+	     i++)
 		if (addr_same_host(&o->dests[i], a))
 			return true;
 	for (uint32_t i = 0; i < n->asked_len; i++)
@@ -148,19 +153,21 @@ is_known(const struct netcheck *n, const struct addr *a)
 	return false;
 }
 
-/* Opens the way for that node, or for its host alone: from another port. */
+/* Opens the NAT for that node's address, or for its host alone: then with
+ * another port. */
 static void
-knock(struct netcheck *n, const struct addr *node)
+open_nat_for(struct netcheck *n, const struct addr *node)
 {
 	struct addr to = *node;
 
-	if (n->state == NETCHECK_KNOCKS)
+	if (n->state == NETCHECK_SAME_HOST)
 		to.port = to.port == 1 ? 2 : (uint16_t)(to.port - 1);
-	(void)punch_probe(n->room, n->seen->hole.sock, &to, SCHEDULE_TTL_LOW);
+	(void)punch_probe(
+	    n->punch, n->tested->entry.sock, &to, SCHEDULE_TTL_LOW);
 }
 
 static void
-ask(struct netcheck *n, const struct addr *node)
+ping_node(struct netcheck *n, const struct addr *node)
 {
 	uint8_t value[2];
 	struct wr w = wr_init(value, sizeof value);
@@ -170,65 +177,68 @@ ask(struct netcheck *n, const struct addr *node)
 	    .command = RPC_PING_NAT,
 	    .value = {value, sizeof value},
 	    .sends = 1,
-	    .timeout_ms = ANSWER_MS,
+	    .timeout_ms = REPLY_MS,
 	};
-	struct dht_done done = {.call = on_answer, .owner = n};
+	struct dht_done done = {.call = on_reply, .owner = n};
 
 	wr_le16(&w, n->result.addrs[0].port);
-	if (n->state != NETCHECK_OPENNESS)
-		knock(n, node);
-	if (dht_call_from(n->room->d, n->other->hole.sock, &c, done, NULL) == 0)
+	if (n->state != NETCHECK_ANY_HOST)
+		open_nat_for(n, node);
+	if (dht_call_from(
+		n->punch->dht, n->asker->entry.sock, &c, done, NULL) == 0)
 		n->asked[n->asked_len++] = *node;
 }
 
-/* False: nobody is left to ask. */
+/* Pings nodes that are new to the tested socket. Returns false if there are
+ * none. */
 static bool
-ask_some(struct netcheck *n, enum netcheck_state state)
+test_filtering(struct netcheck *n, enum netcheck_state state)
 {
 	uint32_t cursor = 0;
 	struct dht_node node;
 
 	n->asked_len = 0;
-	wait(n, state, ANSWER_MS);
-	for (int i = 0; n->asked_len < ASKED_MAX && i < LOOKED_AT_MAX &&
-			dht_next_node(n->room->d, &cursor, &node);
+	set_netcheck_state(n, state, REPLY_MS);
+	for (int i = 0; n->asked_len < ASKED_MAX && i < NODES_EXAMINED_MAX &&
+			dht_next_node(n->punch->dht, &cursor, &node);
 	     i++)
 		if (!is_known(n, &node.addr))
-			ask(n, &node.addr);
+			ping_node(n, &node.addr);
 	return n->asked_len > 0;
 }
 
-/* Both ways: who filters lets in only whom has been sent to. */
+/* Sends probes both ways: a NAT that filters admits only addresses that were
+ * sent to. */
 static void
 try_hairpin(struct netcheck *n)
 {
-	const struct gauge *g = &n->other->gauge;
+	const struct nat_classifier *g = &n->asker->classifier;
 
 	if (g->addrs_len == 0)
 		return;
 	for (int i = 0; i < HAIRPINS; i++) {
-		bool sent =
-		    punch_probe(n->room, n->seen->hole.sock, &g->addrs[0], 0);
+		bool sent = punch_probe(
+		    n->punch, n->tested->entry.sock, &g->addrs[0], 0);
 
-		if (punch_probe(
-			n->room, n->other->hole.sock, &n->result.addrs[0], 0) &&
+		if (punch_probe(n->punch, n->asker->entry.sock,
+			&n->result.addrs[0], 0) &&
 		    sent)
 			n->result.hairpin_tried = true;
 	}
 }
 
-/* ---- once more ---- */
+/* ---- stability ---- */
 
 static void
-on_again(void *owner, const struct dht_answer *a)
+on_recheck_reply(void *owner, const struct dht_answer *a)
 {
-	struct again *g = owner;
-	struct netcheck *n = g->of;
+	struct netcheck_recheck *g = owner;
+	struct netcheck *n = g->netcheck;
 	struct netcheck_result *r = &n->result;
-	uint64_t s = (n->room->core->world->now_us - g->was.at_us) / 1000000;
+	uint64_t s = (n->punch->core->world->now_us - g->was.at_us) / 1000000;
 
 	g->request = NULL;
-	n->again_pending--;
+	n->rechecks_pending--;
 	if (n->ending)
 		return;
 	if (a->err == 0 && !addr_equal(&a->reply->to, &g->was.saw))
@@ -237,72 +247,74 @@ on_again(void *owner, const struct dht_answer *a)
 		r->stability = STABILITY_SAME;
 	if (a->err == 0 && s > r->stable_s)
 		r->stable_s = (uint32_t)s;
-	if (n->again_pending == 0)
-		wait(n, NETCHECK_AGAIN, 0);
+	if (n->rechecks_pending == 0)
+		set_netcheck_state(n, NETCHECK_RECHECK, 0);
 }
 
-/* Asks who has seen this socket first. */
+/* Pings the node again that reported this socket's address first. */
 static void
-ask_again(struct netcheck *n, const struct lookout *o)
+send_recheck(struct netcheck *n, const struct punch_socket *o)
 {
 	struct dht_call c = {
 	    .internal = true,
 	    .command = RPC_PING,
 	    .sends = 2,
-	    .timeout_ms = ANSWER_MS / 2,
+	    .timeout_ms = REPLY_MS / 2,
 	};
-	struct again *g = &n->again[n->again_len];
-	struct dht_done done = {.call = on_again, .owner = g};
+	struct netcheck_recheck *g = &n->rechecks[n->rechecks_len];
+	struct dht_done done = {.call = on_recheck_reply, .owner = g};
 
-	if (o->gauge.len == 0)
+	if (o->classifier.len == 0)
 		return;
-	g->of = n;
-	g->was = o->gauge.samples[0];
+	g->netcheck = n;
+	g->was = o->classifier.samples[0];
 	c.to = g->was.by;
-	if (dht_call_from(n->room->d, o->hole.sock, &c, done, &g->request) != 0)
+	if (dht_call_from(
+		n->punch->dht, o->entry.sock, &c, done, &g->request) != 0)
 		return;
-	n->again_len++;
-	n->again_pending++;
+	n->rechecks_len++;
+	n->rechecks_pending++;
 }
 
-/* The socket under test, and one that has been there for longer. */
+/* Pings again for the tested socket, and for the oldest idle one of the pool.
+ * */
 static void
-look_again(struct netcheck *n)
+start_rechecks(struct netcheck *n)
 {
-	const struct lookout *older = TAILQ_FIRST(&n->room->idle);
+	const struct punch_socket *older = TAILQ_FIRST(&n->punch->pool.idle);
 
-	wait(n, NETCHECK_AGAIN, 2 * ANSWER_MS);
-	ask_again(n, n->seen);
+	set_netcheck_state(n, NETCHECK_RECHECK, 2 * REPLY_MS);
+	send_recheck(n, n->tested);
 	if (older != NULL)
-		ask_again(n, older);
-	if (n->again_pending == 0)
-		wait(n, NETCHECK_AGAIN, 0);
+		send_recheck(n, older);
+	if (n->rechecks_pending == 0)
+		set_netcheck_state(n, NETCHECK_RECHECK, 0);
 }
 
-/* ---- one after the other ---- */
+/* ---- the sequence ---- */
 
 static void
-sampled(struct netcheck *n)
+start_tests(struct netcheck *n)
 {
-	const struct gauge *g = &n->seen->gauge;
+	const struct nat_classifier *g = &n->tested->classifier;
 
-	n->seen->sampled = n->other->sampled = NULL;
-	if (g->verdict != VERDICT_CONSISTENT) {
-		/* Nobody can be told where to answer. */
-		look_again(n);
+	n->tested->on_sample = n->asker->on_sample = NULL;
+	if (g->nat_type != NAT_TYPE_CONSISTENT) {
+		/* No address is known that the nodes could reply to. */
+		start_rechecks(n);
 		return;
 	}
 	n->result.addrs[0] = g->addrs[0];
 	try_hairpin(n);
-	if (!ask_some(n, NETCHECK_OPENNESS))
-		look_again(n);
+	if (!test_filtering(n, NETCHECK_ANY_HOST))
+		start_rechecks(n);
 }
 
-/* All six, where time allows: the more the surer. */
+/* Returns whether all PINGs have ended: the more samples, the better. */
 static bool
-has_sampled(const struct lookout *o)
+is_sampled(const struct punch_socket *o)
 {
-	return o->pending == 0 && o->gauge.finished;
+	return o->pending == 0 && o->classifier.finished;
 }
 
 static void
@@ -310,8 +322,8 @@ on_sampled(void *owner)
 {
 	struct netcheck *n = owner;
 
-	if (has_sampled(n->seen) && has_sampled(n->other))
-		wait(n, NETCHECK_SAMPLES, 0);
+	if (is_sampled(n->tested) && is_sampled(n->asker))
+		set_netcheck_state(n, NETCHECK_SAMPLING, 0);
 }
 
 static void
@@ -320,13 +332,13 @@ on_timer(struct timer *t)
 	struct netcheck *n = container_of(t, struct netcheck, timer);
 	enum netcheck_state next = n->state + 1;
 
-	if (n->state == NETCHECK_SAMPLES)
-		sampled(n);
-	else if (n->state == NETCHECK_AGAIN)
-		finish(n);
-	else if (n->result.filter != FILTER_UNKNOWN || next == NETCHECK_AGAIN ||
-		 !ask_some(n, next))
-		look_again(n);
+	if (n->state == NETCHECK_SAMPLING)
+		start_tests(n);
+	else if (n->state == NETCHECK_RECHECK)
+		finish_check(n);
+	else if (n->result.filtering != FILTERING_UNKNOWN ||
+		 next == NETCHECK_RECHECK || !test_filtering(n, next))
+		start_rechecks(n);
 }
 
 struct netcheck *
@@ -337,20 +349,20 @@ netcheck_start(struct punch *p, struct netcheck_done done, int *err)
 	*err = ERR_MEMORY;
 	if (n == NULL)
 		return NULL;
-	n->room = p;
+	n->punch = p;
 	n->done = done;
 	n->timer.fire = on_timer;
-	n->seen = lookout_open(p, err);
-	if (n->seen != NULL)
-		n->other = lookout_open(p, err);
-	if (n->other == NULL) {
+	n->tested = punch_socket_open(&p->sockets, err);
+	if (n->tested != NULL)
+		n->asker = punch_socket_open(&p->sockets, err);
+	if (n->asker == NULL) {
 		netcheck_free(n);
 		return NULL;
 	}
 	*err = 0;
-	n->result.inner_port = n->seen->port;
-	n->seen->sampled = n->other->sampled = on_sampled;
-	n->seen->owner = n->other->owner = n;
-	wait(n, NETCHECK_SAMPLES, SAMPLES_MS);
+	n->result.inner_port = n->tested->port;
+	n->tested->on_sample = n->asker->on_sample = on_sampled;
+	n->tested->owner = n->asker->owner = n;
+	set_netcheck_state(n, NETCHECK_SAMPLING, SAMPLES_MS);
 	return n;
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * netcheck.h - what kind of network this is, measured anew.
+ * netcheck.h - measures the properties of the network in front of the node.
  *
- * Opens two sockets of its own. How ports are mapped is said by samples
- * (gauge.h). Who may answer through a mapping, the other axis of RFC 4787, is
- * tried out: nodes that the first socket has never sent to are asked from the
- * second to answer to the first (PING_NAT, protocol 01 §7); then nodes at whose
- * host, but not whose port, the first has knocked; then those that it has
- * knocked at, which must get in, or the question was not understood.
- * Hairpinning is tried between the outer addresses of the two. At the end who
- * was asked first is asked again: does he see us where he did?
+ * Opens two sockets of its own. Their samples show the mapping behaviour
+ * (nat_classifier.h). The filtering behaviour, the other axis of RFC 4787, is
+ * tested: the second socket requests that nodes reply to the first one
+ * (PING_NAT, protocol 01 §7). The first requests go to nodes that the first
+ * socket has never sent to; the next ones to nodes after an open probe to
+ * another port of their host; the last ones to nodes after an open probe to
+ * their exact address: these replies must pass, or the request is not
+ * supported. Hairpinning is tested between the outer addresses of the two
+ * sockets. At the end the first nodes are pinged again, which shows if our
+ * address has changed.
  */
 #ifndef PUNCH_NETCHECK_H
 #define PUNCH_NETCHECK_H
@@ -17,49 +19,51 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "punch/gauge.h"
+#include "punch/nat_classifier.h"
 #include "punch/punch.h"
 
 struct netcheck;
 
-enum filter {
-	FILTER_UNKNOWN,
-	FILTER_NONE, /* anybody, once a mapping is there: "full cone" */
-	FILTER_HOST, /* whoever runs on a host that was sent to */
-	FILTER_PORT, /* only the address and port that was sent to */
+/* Which datagrams a mapping admits. */
+enum nat_filtering {
+	FILTERING_UNKNOWN,
+	FILTERING_NONE, /* any: "full cone" */
+	FILTERING_HOST, /* from hosts that were sent to */
+	FILTERING_PORT, /* from addresses and ports that were sent to */
 };
 
-enum stability {
+enum nat_stability {
 	STABILITY_UNKNOWN,
-	STABILITY_SAME,    /* whoever was asked again sees us where he did */
-	STABILITY_CHANGED, /* somebody does not */
+	STABILITY_SAME,    /* nodes pinged again see the same address */
+	STABILITY_CHANGED, /* one of them sees another address */
 };
 
 struct netcheck_result {
-	bool udp; /* somebody has answered */
-	enum verdict verdict;
-	enum filter filter;
-	int step; /* ports count up by so much; 0: they do not */
+	bool udp; /* a reply was received */
+	enum nat_type nat_type;
+	enum nat_filtering filtering;
+	int step; /* between sequential ports; 0: not sequential */
 	bool hairpin_tried, hairpin;
-	enum stability stability;
-	uint32_t stable_s; /* between the first look and the last */
+	enum nat_stability stability;
+	uint32_t stable_s; /* between the first sample and the last */
 	uint32_t samples;
 	uint8_t addrs_len;
-	struct addr addrs[GAUGE_SAMPLES_MAX]; /* ours, as others see them */
-	uint16_t inner_port; /* of the socket that was seen there */
+	struct addr addrs[NAT_SAMPLES_MAX]; /* our outer addresses */
+	uint16_t inner_port; /* of the socket that has these addresses */
 };
 
-/* Called once, from a timer or a completion; the check is gone then. */
+/* Called once, from a timer or a completion; the check is already freed. */
 struct netcheck_done {
 	void (*call)(void *owner, const struct netcheck_result *r);
 	void *owner;
 };
 
-/* Takes three to six seconds. NULL and *err: ERR_SOCKET, ERR_MEMORY. */
+/* Starts a check, which takes three to six seconds. Returns NULL and sets *err
+ * to ERR_SOCKET or ERR_MEMORY. */
 struct netcheck *netcheck_start(
     struct punch *p, struct netcheck_done done, int *err);
 
-/* Ends it; done is not called. */
+/* Cancels and frees the check; done is not called. */
 void netcheck_cancel(struct netcheck *n);
 
 #endif

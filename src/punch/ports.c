@@ -4,21 +4,22 @@
 enum {
 	PORT_FIRST = 1024,
 	PORT_LAST = 65535,
-	/* Samples further apart than this show no block. */
+	/* Samples that are further apart are not of one block. */
 	SPAN_MAX = 4096,
-	/* A NAT that counts up hands out the ports behind the last sample. */
+	/* A sequential NAT allocates the ports after the last sample. */
 	SPAN_BEHIND = 512,
 };
 
 static struct ports_walk
-walk(struct world *w, uint32_t first, uint32_t last)
+start_walk(struct world *w, uint32_t first, uint32_t last)
 {
 	struct ports_walk p = {.first = first, .len = last - first + 1};
 
 	p.mask = 1;
 	while (p.mask < p.len)
 		p.mask = p.mask << 1 | 1;
-	/* Full period modulo a power of two: mul = 1 mod 4, add odd. */
+	/* Full period modulo a power of two requires mul = 1 mod 4 and an odd
+	 * add. */
 	p.mul = (world_random32(w) & ~3U) | 1;
 	p.add = world_random32(w) | 1;
 	p.at = world_random32(w) & p.mask;
@@ -26,9 +27,9 @@ walk(struct world *w, uint32_t first, uint32_t last)
 	return p;
 }
 
-/* The next of the range, or 0 at its end. */
+/* Returns the next port of the range, or 0 at its end. */
 static uint32_t
-step(struct ports_walk *p)
+next_in_walk(struct ports_walk *p)
 {
 	while (p->left > 0) {
 		p->left--;
@@ -39,17 +40,18 @@ step(struct ports_walk *p)
 	return 0;
 }
 
-/* The range of at least two of them, if it is a small one. */
+/* Finds the range of the ports. Returns false if fewer than two are known or
+ * the range is large. */
 static bool
-find_span(
-    const struct addr *told, size_t told_len, uint32_t *low, uint32_t *high)
+find_span(const struct addr *sampled, size_t sampled_len, uint32_t *low,
+    uint32_t *high)
 {
 	uint32_t n = 0;
 
 	*low = UINT32_MAX;
 	*high = 0;
-	for (size_t i = 0; i < told_len; i++) {
-		uint32_t port = told[i].port;
+	for (size_t i = 0; i < sampled_len; i++) {
+		uint32_t port = sampled[i].port;
 
 		if (port < PORT_FIRST)
 			continue;
@@ -61,38 +63,38 @@ find_span(
 }
 
 bool
-ports_are_near(const struct addr *told, size_t told_len)
+ports_are_near(const struct addr *sampled, size_t sampled_len)
 {
 	uint32_t low, high;
 
-	return find_span(told, told_len, &low, &high);
+	return find_span(sampled, sampled_len, &low, &high);
 }
 
 void
-ports_init(
-    struct ports *p, struct world *w, const struct addr *told, size_t told_len)
+ports_init(struct ports *p, struct world *w, const struct addr *sampled,
+    size_t sampled_len)
 {
 	uint32_t low, high, span;
 
-	*p = (struct ports){.all = walk(w, PORT_FIRST, PORT_LAST)};
-	if (!find_span(told, told_len, &low, &high))
+	*p = (struct ports){.all = start_walk(w, PORT_FIRST, PORT_LAST)};
+	if (!find_span(sampled, sampled_len, &low, &high))
 		return;
 	span = high - low;
 	low = low - PORT_FIRST < span ? PORT_FIRST : low - span;
 	high += span > SPAN_BEHIND ? span : SPAN_BEHIND;
-	p->block = walk(w, low, high > PORT_LAST ? PORT_LAST : high);
+	p->block = start_walk(w, low, high > PORT_LAST ? PORT_LAST : high);
 }
 
 uint16_t
 ports_next(struct ports *p)
 {
 	const struct ports_walk *b = &p->block;
-	uint32_t port = step(&p->block);
+	uint32_t port = next_in_walk(&p->block);
 
 	if (port != 0)
 		return (uint16_t)port;
 	do
-		port = step(&p->all);
+		port = next_in_walk(&p->all);
 	while (port != 0 && port >= b->first && port - b->first < b->len);
 	return (uint16_t)port;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ports.h - ports of a random NAT to try, each once, protocol 04 §17.8.
+ * ports.h - generates the ports of a random NAT to try, each once, protocol 04
+ * §17.8.
  *
- * A NAT that gives a subscriber a block of ports shows it by sampled ports that
- * lie close together: those around them come first, then all others. In random
- * order, kept in a few words: a full-period generator walks each range.
+ * If the sampled ports lie close together, the NAT assigns blocks of ports:
+ * those around the samples come first, then all others. The order is random,
+ * yet takes a few words: a full-period generator walks each range.
  */
 #ifndef PUNCH_PORTS_H
 #define PUNCH_PORTS_H
@@ -26,14 +27,16 @@ struct ports {
 	struct ports_walk block, all;
 };
 
-/* The list is what the peer told of itself; ports 0 tell nothing. */
-void ports_init(
-    struct ports *p, struct world *w, const struct addr *told, size_t told_len);
+/* Initialises p from the addresses that the peer reported; port 0 means that
+ * the port is not known. */
+void ports_init(struct ports *p, struct world *w, const struct addr *sampled,
+    size_t sampled_len);
 
-/* They lie so close together that they may be of one block. */
-bool ports_are_near(const struct addr *told, size_t told_len);
+/* Returns whether the ports lie so close together that they may be of one
+ * block. */
+bool ports_are_near(const struct addr *sampled, size_t sampled_len);
 
-/* The next port, or 0 when all have been tried. */
+/* Returns the next port, or 0 when all have been returned. */
 uint16_t ports_next(struct ports *p);
 
 #endif

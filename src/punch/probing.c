@@ -2,302 +2,338 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "punch/inside.h"
+#include "punch/punch_context.h"
 
 enum {
-	/* Fewer sockets than this are not worth a fan: with 1750 probes at
-	 * random ports the chance would be under one in three. */
-	FAN_MIN = 16,
+	/* With fewer birthday sockets, 1750 probes to random ports succeed in
+	 * less than one of three attempts. */
+	SOCKETS_MIN = 16,
 	/* The responder waits a second longer than the initiator. */
 	GRACE_MS = 1000,
-	/* Guessed ports come true at once or not at all; the reference tries
-	 * them a second after it has heard of them, and a second later again:
-	 * one of the two arrives. */
-	GUESS_MS = 1200,
-	GUESS_STRANGER_MS = 2600,
+	/* Predicted ports are right at once or not at all. The reference tries
+	 * them one second after it has received them, and again one second
+	 * later: one of the two arrives. */
+	PREDICTED_MS = 1200,
+	PREDICTED_REFERENCE_MS = 2600,
+	OPEN_PROBES = 7, /* ahead of the schedule */
 };
 
-/* As the dense ones of the schedule. */
-static const uint16_t knock_ms[KNOCKS_MAX] = {0, 25, 50, 100, 200, 400, 800};
+/* The same times as the dense probes of the schedule. */
+static const uint16_t open_probe_ms[OPEN_PROBES] = {
+    0, 25, 50, 100, 200, 400, 800};
 
 void
-probing_send(struct puncher *p, int sock, const struct addr *to, bool low)
+probing_send(struct puncher *p, int sock, const struct addr *to, bool low_ttl)
 {
-	if (!dht_may_send(p->room->d, to))
+	if (!dht_may_send(p->punch->dht, to))
 		return;
-	p->used = true;
-	if (sock == p->out->hole.sock)
-		lookout_sent(p->out, to);
-	p->probes += punch_probe(p->room, sock, to, low ? SCHEDULE_TTL_LOW : 0);
+	p->has_probed = true;
+	if (sock == p->socket->entry.sock)
+		punch_socket_note_sent(p->socket, to);
+	p->probing.probes +=
+	    punch_probe(p->punch, sock, to, low_ttl ? SCHEDULE_TTL_LOW : 0);
 }
 
-/* ---- who is probed ---- */
+/* ---- the peer's addresses ---- */
 
 static bool
 is_verified(const struct puncher *p, const struct addr *a)
 {
-	return addr_same_host(a, &p->other.verified);
+	return addr_same_host(a, &p->remote.verified);
 }
 
 static const struct addr *
-first_verified(const struct puncher *p)
+find_verified(const struct puncher *p)
 {
-	for (uint8_t i = 0; i < p->other.addrs_len; i++)
-		if (is_verified(p, &p->other.addrs[i]))
-			return &p->other.addrs[i];
+	for (uint8_t i = 0; i < p->remote.addrs_len; i++)
+		if (is_verified(p, &p->remote.addrs[i]))
+			return &p->remote.addrs[i];
 	return NULL;
 }
 
+/* Sends a probe to each address that is, or is not, verified. */
 static void
-send_to_all(struct puncher *p, bool verified, bool low)
+send_to_all(struct puncher *p, bool verified, bool low_ttl)
 {
-	for (uint8_t i = 0; i < p->other.addrs_len; i++)
-		if (is_verified(p, &p->other.addrs[i]) == verified)
+	const struct punch_remote *r = &p->remote;
+
+	for (uint8_t i = 0; i < r->addrs_len; i++)
+		if (is_verified(p, &r->addrs[i]) == verified)
 			probing_send(
-			    p, p->out->hole.sock, &p->other.addrs[i], low);
+			    p, p->socket->entry.sock, &r->addrs[i], low_ttl);
 }
 
-/* ---- the sockets of a fan ---- */
+/* ---- birthday sockets ---- */
 
 static void
-close_fan(struct puncher *p)
+close_birthday_sockets(struct puncher *p)
 {
-	while (p->fan_len > 0) {
-		struct hole *h = p->fan[--p->fan_len];
+	struct probing *b = &p->probing;
 
-		if (h->of != p)
-			continue; /* given away */
-		room_close_hole(p->room, h);
-		free(h);
+	while (b->sockets_len > 0) {
+		struct socket_entry *e = b->sockets[--b->sockets_len];
+
+		if (e->puncher != p)
+			continue; /* detached: a stream owns it */
+		socket_table_close(&p->punch->sockets, e);
+		free(e);
 	}
-	free(p->fan);
-	p->fan = NULL;
+	free(b->sockets);
+	b->sockets = NULL;
 }
 
-/* One more; false: the world has no more to give. */
+/* Opens one more socket. Returns false if the world has none left. */
 static bool
-grow_fan(struct puncher *p)
+add_birthday_socket(struct puncher *p)
 {
-	struct hole *h = calloc(1, sizeof *h);
+	struct socket_entry *e = calloc(1, sizeof *e);
 	uint16_t port;
 
-	if (h == NULL || room_open_hole(p->room, h, &port) != 0) {
-		free(h);
+	if (e == NULL || socket_table_open(&p->punch->sockets, e, &port) != 0) {
+		free(e);
 		return false;
 	}
-	h->of = p;
-	p->fan[p->fan_len++] = h;
+	e->puncher = p;
+	p->probing.sockets[p->probing.sockets_len++] = e;
 	return true;
 }
 
 /*
- * How many sockets it may have in the end. A block of ports that a carrier has
- * given us is not used up, as others of our network live on it, too; ours is
- * small if the samples lie close together, unless they just count up.
+ * Returns the most sockets to open. A block of ports that a carrier has
+ * assigned to us must not be used up, as others in our network share it. The
+ * block is small if the sampled ports lie close together, unless they are
+ * sequential.
  */
 static uint32_t
-fan_size(const struct puncher *p)
+get_sockets_max(const struct puncher *p)
 {
-	const struct gauge *n = &p->out->gauge;
-	uint32_t max = p->room->core->limits->punch_sockets;
-	struct addr saw[GAUGE_SAMPLES_MAX];
+	const struct nat_classifier *n = &p->socket->classifier;
+	uint32_t max = p->punch->core->limits->punch_sockets;
+	struct addr saw[NAT_SAMPLES_MAX];
 
 	for (uint8_t i = 0; i < n->len; i++)
 		saw[i] = n->samples[i].saw;
-	if (max > SCHEDULE_SOCKETS && gauge_step(n) == 0 &&
+	if (max > SCHEDULE_SOCKETS && nat_classifier_step(n) == 0 &&
 	    ports_are_near(saw, n->len))
 		return SCHEDULE_SOCKETS;
 	return max;
 }
 
-/* Those that it begins with; the world may have fewer to give. */
+/* Opens the sockets of the start, as far as the world has them. */
 static int
-open_fan(struct puncher *p)
+open_birthday_sockets(struct puncher *p)
 {
-	p->fan_max = fan_size(p);
-	p->fan = calloc(p->fan_max - 1, sizeof *p->fan);
-	if (p->fan == NULL)
+	struct probing *b = &p->probing;
+
+	b->sockets_max = get_sockets_max(p);
+	b->sockets = calloc(b->sockets_max - 1, sizeof *b->sockets);
+	if (b->sockets == NULL)
 		return ERR_MEMORY;
-	while (p->fan_len + 1 < p->fan_max &&
-	       p->fan_len + 1 < SCHEDULE_SOCKETS && grow_fan(p))
+	while (b->sockets_len + 1 < b->sockets_max &&
+	       b->sockets_len + 1 < SCHEDULE_SOCKETS && add_birthday_socket(p))
 		continue;
-	return p->fan_len + 1 >= FAN_MIN ? 0 : ERR_LIMIT;
+	return b->sockets_len + 1 >= SOCKETS_MIN ? 0 : ERR_LIMIT;
 }
 
 /* ---- the schedule ---- */
 
 enum schedule_kind
-probing_kind(const struct puncher *p)
+probing_schedule_kind(const struct puncher *p)
 {
-	struct self self;
+	struct punch_local local;
 
-	puncher_self(p, &self);
-	return schedule_for(self.verdict, p->other.verdict);
+	puncher_get_local(p, &local);
+	return probe_schedule_choose(local.nat_type, p->remote.nat_type);
 }
 
 static void
-send_to_port(struct puncher *p)
+send_to_next_port(struct puncher *p)
 {
-	const struct addr *host = first_verified(p);
+	const struct addr *host = find_verified(p);
 	struct addr to;
 
 	if (host == NULL)
 		return;
 	to = *host;
-	to.port = ports_next(&p->ports);
-	probing_send(p, p->out->hole.sock, &to, false);
+	to.port = ports_next(&p->probing.ports);
+	probing_send(p, p->socket->entry.sock, &to, false);
 }
 
 static void
 send_from_socket(struct puncher *p)
 {
-	const struct addr *to = first_verified(p);
-	uint32_t i = p->shot.sock;
+	const struct probing *b = &p->probing;
+	const struct addr *to = find_verified(p);
+	uint32_t i = b->next.sock;
 
-	if (to == NULL || (i == p->fan_len + 1 && !grow_fan(p)) ||
-	    i > p->fan_len)
+	if (to == NULL ||
+	    (i == b->sockets_len + 1 && !add_birthday_socket(p)) ||
+	    i > b->sockets_len)
 		return;
-	probing_send(p, i == 0 ? p->out->hole.sock : p->fan[i - 1]->sock, to,
-	    p->shot.low);
+	probing_send(p,
+	    i == 0 ? p->socket->entry.sock : b->sockets[i - 1]->sock, to,
+	    b->next.low_ttl);
 }
 
 static void
-shoot(struct puncher *p)
+send_scheduled(struct puncher *p)
 {
-	switch (p->shot.kind) {
-	case SHOT_VERIFIED:
-		send_to_all(p, true, p->shot.low);
+	switch (p->probing.next.kind) {
+	case PROBE_TO_VERIFIED:
+		send_to_all(p, true, p->probing.next.low_ttl);
 		break;
-	case SHOT_UNVERIFIED:
-		send_to_all(p, false, p->shot.low);
+	case PROBE_TO_UNVERIFIED:
+		send_to_all(p, false, p->probing.next.low_ttl);
 		break;
-	case SHOT_PORT:
-		send_to_port(p);
+	case PROBE_TO_NEXT_PORT:
+		send_to_next_port(p);
 		break;
-	case SHOT_SOCKET:
+	case PROBE_FROM_SOCKET:
 		send_from_socket(p);
 		break;
 	}
 }
 
 static void
-on_shot(struct timer *t)
+on_probe_timer(struct timer *t)
 {
-	struct puncher *p = container_of(t, struct puncher, shots);
-	uint64_t now_us = p->room->core->world->now_us, due_us;
+	struct puncher *p = container_of(t, struct puncher, probing.timer);
+	struct probing *b = &p->probing;
+	uint64_t now_us = p->punch->core->world->now_us, due_us;
 
 	for (;;) {
-		due_us = p->start_us + p->shot.at_ms * UINT64_C(1000);
+		due_us = b->start_us + b->next.at_ms * UINT64_C(1000);
 		if (due_us > now_us)
 			break;
-		shoot(p);
-		if (!schedule_next(&p->schedule, &p->shot)) {
-			turns_end(&p->room->turns, &p->turn);
+		send_scheduled(p);
+		if (!probe_schedule_next(&b->schedule, &b->next)) {
+			punch_admission_release(&p->punch->admission, &b->slot);
 			return;
 		}
 	}
-	timer_arm(p->room->core->timers, t, due_us);
+	timer_arm(p->punch->core->timers, t, due_us);
 }
 
 /* ---- start and stop ---- */
 
+int
+probing_acquire_slot(struct puncher *p, const struct addr *peer)
+{
+	struct punch_admission *a = &p->punch->admission;
+
+	switch (probing_schedule_kind(p)) {
+	case SCHEDULE_BIRTHDAY_SOCKETS:
+		return punch_admission_acquire(
+		    a, &p->probing.slot, SLOT_SOCKETS, peer);
+	case SCHEDULE_BIRTHDAY_PROBES:
+		return punch_admission_acquire(
+		    a, &p->probing.slot, SLOT_PROBES, peer);
+	default:
+		return 0;
+	}
+}
+
 static int
-prepare(struct puncher *p, enum schedule_kind kind)
+prepare_schedule(struct puncher *p, enum schedule_kind kind)
 {
 	int err = 0;
 
-	if (kind == SCHEDULE_NONE || p->other.addrs_len == 0)
+	if (kind == SCHEDULE_NONE || p->remote.addrs_len == 0)
 		return ERR_PUNCH;
-	if (kind != SCHEDULE_STEADY && first_verified(p) == NULL)
+	if (kind != SCHEDULE_STEADY && find_verified(p) == NULL)
 		return ERR_PUNCH;
-	if (kind == SCHEDULE_FAN)
-		err = open_fan(p);
-	if (kind == SCHEDULE_SPRAY)
-		ports_init(&p->ports, p->room->core->world, p->other.addrs,
-		    p->other.addrs_len);
+	if (kind == SCHEDULE_BIRTHDAY_SOCKETS)
+		err = open_birthday_sockets(p);
+	if (kind == SCHEDULE_BIRTHDAY_PROBES)
+		ports_init(&p->probing.ports, p->punch->core->world,
+		    p->remote.addrs, p->remote.addrs_len);
 	return err;
 }
 
 static uint64_t
-end_ms(const struct puncher *p)
+get_duration_ms(const struct puncher *p)
 {
-	uint32_t ms = schedule_end_ms(&p->schedule);
+	uint32_t ms = probe_schedule_end_ms(&p->probing.schedule);
 
 	if (!p->initiator)
 		return ms + GRACE_MS;
-	if (!puncher_guesses(p))
+	if (!puncher_is_predicting(p))
 		return ms;
-	return p->peer.native ? GUESS_MS : GUESS_STRANGER_MS;
+	return p->peer.native ? PREDICTED_MS : PREDICTED_REFERENCE_MS;
 }
 
 int
 probing_start(struct puncher *p, uint64_t delay_us)
 {
 	struct punch_event e = {.kind = PUNCH_PROBING};
-	struct world *w = p->room->core->world;
-	enum schedule_kind kind = probing_kind(p);
-	struct self self;
+	struct timers *ts = p->punch->core->timers;
+	struct probing *b = &p->probing;
+	enum schedule_kind kind = probing_schedule_kind(p);
+	struct punch_local local;
 	int err;
 
-	close_fan(p);
-	err = prepare(p, kind);
+	close_birthday_sockets(p);
+	err = prepare_schedule(p, kind);
 	if (err != 0)
 		return err;
-	puncher_self(p, &self);
-	/* Guessed ports come true only if these mappings are the next. */
-	if (self.predicted && delay_us > 0)
+	puncher_get_local(p, &local);
+	/* The prediction is right only if these mappings are the next ones. */
+	if (local.predicted && delay_us > 0)
 		send_to_all(p, true, true);
-	p->probing = true;
-	p->start_us = w->now_us + delay_us;
-	schedule_init(&p->schedule, kind,
-	    p->fan_len + 1 < SCHEDULE_SOCKETS ? p->fan_len + 1 : p->fan_max);
-	schedule_next(&p->schedule, &p->shot);
-	p->shots.fire = on_shot;
-	timer_arm(p->room->core->timers, &p->shots, p->start_us);
-	timer_arm(
-	    p->room->core->timers, &p->end, p->start_us + end_ms(p) * 1000);
+	puncher_set_state(p, PUNCHER_PROBING);
+	b->start_us = p->punch->core->world->now_us + delay_us;
+	probe_schedule_init(&b->schedule, kind,
+	    b->sockets_len + 1 < SCHEDULE_SOCKETS ? b->sockets_len + 1
+						  : b->sockets_max);
+	probe_schedule_next(&b->schedule, &b->next);
+	b->timer.fire = on_probe_timer;
+	timer_arm(ts, &b->timer, b->start_us);
+	timer_arm(ts, &p->deadline, b->start_us + get_duration_ms(p) * 1000);
 	e.number = kind;
-	puncher_tell(p, &e);
+	puncher_emit(p, &e);
 	return 0;
 }
 
 void
 probing_stop(struct puncher *p)
 {
-	p->probing = false;
-	timer_disarm(p->room->core->timers, &p->shots);
-	timer_disarm(p->room->core->timers, &p->knocks);
-	turns_end(&p->room->turns, &p->turn);
+	if (p->state == PUNCHER_PROBING)
+		puncher_set_state(p, PUNCHER_ROUNDS);
+	timer_disarm(p->punch->core->timers, &p->probing.timer);
+	timer_disarm(p->punch->core->timers, &p->probing.open_timer);
+	punch_admission_release(&p->punch->admission, &p->probing.slot);
 }
 
 void
 probing_fini(struct puncher *p)
 {
 	probing_stop(p);
-	close_fan(p);
+	close_birthday_sockets(p);
 }
 
-/* ---- ahead of the schedule ---- */
+/* ---- open probes ---- */
 
 static void
-on_knock(struct timer *t)
+on_open_timer(struct timer *t)
 {
-	struct puncher *p = container_of(t, struct puncher, knocks);
-	uint16_t before = knock_ms[p->knocked];
+	struct puncher *p = container_of(t, struct puncher, probing.open_timer);
+	struct probing *b = &p->probing;
+	uint16_t last_ms = open_probe_ms[b->open_sent];
 
-	probing_send(p, p->out->hole.sock, &p->knock_to, p->knock_low);
-	if (++p->knocked < KNOCKS_MAX && !p->knock_low)
-		timer_arm(p->room->core->timers, t,
-		    p->room->core->world->now_us +
-			(uint64_t)(knock_ms[p->knocked] - before) * 1000);
+	probing_send(p, p->socket->entry.sock, &b->open_to, b->open_low_ttl);
+	if (++b->open_sent < OPEN_PROBES && !b->open_low_ttl)
+		timer_arm(p->punch->core->timers, t,
+		    p->punch->core->world->now_us +
+			(uint64_t)(open_probe_ms[b->open_sent] - last_ms) *
+			    1000);
 }
 
 void
-probing_knock(struct puncher *p, const struct addr *to, bool low)
+probing_open(struct puncher *p, const struct addr *to, bool low_ttl)
 {
-	p->knock_to = *to;
-	p->knock_low = low;
-	p->knocked = 0;
-	p->knocks.fire = on_knock;
-	on_knock(&p->knocks);
+	p->probing.open_to = *to;
+	p->probing.open_low_ttl = low_ttl;
+	p->probing.open_sent = 0;
+	p->probing.open_timer.fire = on_open_timer;
+	on_open_timer(&p->probing.open_timer);
 }

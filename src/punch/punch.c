@@ -2,15 +2,10 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "punch/inside.h"
-
-/* The pool grows by one socket at a time: no burst of PINGs. */
-enum { FILL_GAP_MS = 300 };
-
-static void on_fill(struct timer *t);
+#include "punch/punch_context.h"
 
 struct punch *
-punch_new(const struct core *core, struct dht *d, struct router *rt)
+punch_new(const struct core *core, struct dht *dht, struct router *router)
 {
 	const struct limits *l = core->limits;
 	struct punch *p = calloc(1, sizeof *p);
@@ -18,27 +13,15 @@ punch_new(const struct core *core, struct dht *d, struct router *rt)
 	if (p == NULL)
 		return NULL;
 	p->core = core;
-	p->d = d;
-	p->rt = rt;
-	p->fill.fire = on_fill;
-	TAILQ_INIT(&p->idle);
+	p->dht = dht;
+	p->router = router;
+	p->sockets = (struct socket_table){.core = core, .dht = dht};
 	TAILQ_INIT(&p->punchers);
-	upkeep_init(&p->upkeep, p);
-	turns_init(&p->turns, p->core->timers, l->punch_fans, l->punch_sprays);
+	punch_pool_init(&p->pool, &p->sockets);
+	lifetime_schedule_init(&p->lifetime_schedule, &p->sockets);
+	punch_admission_init(
+	    &p->admission, core->timers, l->punch_fans, l->punch_sprays);
 	return p;
-}
-
-/* Until so many are left. */
-static void
-drop_idle(struct punch *p, uint32_t left)
-{
-	struct lookout *o;
-
-	while (p->idle_len > left && (o = TAILQ_FIRST(&p->idle)) != NULL) {
-		TAILQ_REMOVE(&p->idle, o, link);
-		p->idle_len--;
-		lookout_close(o);
-	}
 }
 
 void
@@ -50,188 +33,69 @@ punch_free(struct punch *p)
 		return;
 	while ((last = TAILQ_FIRST(&p->punchers)) != NULL)
 		puncher_free(last, WORLD_NO_SOCK);
-	drop_idle(p, 0);
-	upkeep_fini(&p->upkeep);
-	while (p->holes != NULL)
-		punch_close(p, p->holes->sock);
-	timer_disarm(p->core->timers, &p->fill);
-	turns_fini(&p->turns);
+	punch_pool_fini(&p->pool);
+	lifetime_schedule_fini(&p->lifetime_schedule);
+	while (p->sockets.entries != NULL)
+		punch_close(p, p->sockets.entries->sock);
+	punch_admission_fini(&p->admission);
 	free(p);
-}
-
-/* ---- sockets ---- */
-
-static struct hole *
-find_hole(const struct punch *p, int sock)
-{
-	struct hole *h;
-
-	/* Handles are ours: nobody else chooses them, so no keyed hash. */
-	HASH_FIND_BYHASHVALUE(
-	    hh, p->holes, &sock, sizeof sock, (unsigned)sock, h);
-	return h;
-}
-
-int
-room_open_hole(struct punch *p, struct hole *h, uint16_t *port)
-{
-	struct addr bound;
-
-	h->sock = dht_open_socket(p->d, &bound);
-	if (h->sock < 0)
-		return h->sock;
-	*port = bound.port;
-	HASH_ADD_BYHASHVALUE(
-	    hh, p->holes, sock, sizeof h->sock, (unsigned)h->sock, h);
-	if (h->hh.tbl != NULL)
-		return 0;
-	dht_close_socket(p->d, h->sock);
-	return ERR_MEMORY;
-}
-
-void
-room_close_hole(struct punch *p, struct hole *h)
-{
-	HASH_DELETE(hh, p->holes, h);
-	dht_close_socket(p->d, h->sock);
-}
-
-static bool
-is_idle(const struct punch *p, const struct hole *h)
-{
-	const struct lookout *o;
-
-	TAILQ_FOREACH (o, &p->idle, link)
-		if (o == h->lookout)
-			return true;
-	return false;
-}
-
-bool
-puncher_has(const struct puncher *p, int sock)
-{
-	const struct hole *h = find_hole(p->room, sock);
-
-	return h != NULL && h->of == p;
 }
 
 void
 punch_close(struct punch *p, int sock)
 {
-	struct hole *h = find_hole(p, sock);
+	struct socket_entry *e = socket_table_find(&p->sockets, sock);
 
-	if (h == NULL || h->of != NULL || is_idle(p, h))
+	if (e == NULL || e->puncher != NULL)
 		return;
-	if (h->lookout != NULL) {
-		lookout_close(h->lookout);
-		return;
+	if (e->punch_socket == NULL) {
+		socket_table_close(&p->sockets, e);
+		free(e);
+	} else if (!punch_pool_contains(&p->pool, e->punch_socket)) {
+		punch_socket_close(e->punch_socket);
 	}
-	room_close_hole(p, h);
-	free(h);
+}
+
+bool
+puncher_has_socket(const struct puncher *p, int sock)
+{
+	const struct socket_entry *e =
+	    socket_table_find(&p->punch->sockets, sock);
+
+	return e != NULL && e->puncher == p;
 }
 
 int
 punch_recv(struct punch *p, const struct dgram *dg)
 {
-	struct hole *h = dg->len <= 1 ? find_hole(p, dg->sock) : NULL;
+	struct socket_entry *e =
+	    dg->len <= 1 ? socket_table_find(&p->sockets, dg->sock) : NULL;
 
-	if (h == NULL)
+	if (e == NULL)
 		return PUNCH_NOT_MINE;
-	if (dg->from.family != ADDR_V4 || !dht_may_send(p->d, &dg->from))
+	if (dg->from.family != ADDR_V4 || !dht_may_send(p->dht, &dg->from))
 		return stats_drop(p->core->stats, ERR_PRIVATE);
 	p->core->stats->probes_received++;
-	if (h->of != NULL)
-		return puncher_probed(h->of, dg);
-	if (h->lookout != NULL) {
-		h->lookout->probes++;
-		h->lookout->prober = dg->from;
+	if (e->puncher != NULL)
+		return puncher_recv_probe(e->puncher, dg);
+	if (e->punch_socket != NULL) {
+		e->punch_socket->probes++;
+		e->punch_socket->prober = dg->from;
 	}
 	return stats_drop(p->core->stats, ERR_UNMATCHED);
-}
-
-/* ---- the pool ---- */
-
-static void
-fill(struct punch *p)
-{
-	if (p->ready && p->idle_len < p->core->limits->punch_pool &&
-	    !timer_armed(&p->fill))
-		timer_arm(p->core->timers, &p->fill,
-		    p->core->world->now_us + FILL_GAP_MS * 1000);
-}
-
-static void
-put_idle(struct punch *p, struct lookout *o)
-{
-	TAILQ_INSERT_TAIL(&p->idle, o, link);
-	p->idle_len++;
-	lookout_rest(o);
-}
-
-static void
-on_fill(struct timer *t)
-{
-	struct punch *p = container_of(t, struct punch, fill);
-	struct lookout *o;
-	int err;
-
-	if (p->ready && p->idle_len < p->core->limits->punch_pool &&
-	    (o = lookout_open(p, &err)) != NULL)
-		put_idle(p, o);
-	fill(p);
-}
-
-void
-punch_keep_ready(struct punch *p, bool on)
-{
-	p->ready = on;
-	if (on)
-		fill(p);
-	else
-		drop_idle(p, 0);
-	upkeep_check(&p->upkeep);
-}
-
-void
-punch_hold(struct punch *p)
-{
-	p->upkeep.paths++;
-	upkeep_check(&p->upkeep);
-}
-
-void
-punch_let_go(struct punch *p)
-{
-	p->upkeep.paths--;
-	upkeep_check(&p->upkeep);
-}
-
-void
-punch_repaced(struct punch *p)
-{
-	upkeep_check(&p->upkeep);
-}
-
-void
-punch_limits_changed(struct punch *p)
-{
-	const struct limits *l = p->core->limits;
-
-	turns_set_max(&p->turns, l->punch_fans, l->punch_sprays);
-	drop_idle(p, l->punch_pool);
-	fill(p);
 }
 
 bool
 punch_probe(struct punch *p, int sock, const struct addr *to, uint8_t ttl)
 {
+	struct world *w = p->core->world;
 	struct dgram_meta meta = {.sock = sock, .to = *to, .ttl = ttl};
-	uint8_t *room = p->core->world->ops->reserve(p->core->world, &meta, 1);
+	uint8_t *buf = w->ops->reserve(w, &meta, 1);
 
-	if (room == NULL)
+	if (buf == NULL)
 		return false;
-	*room = 0;
-	if (p->core->world->ops->commit(p->core->world, 1) != 0)
+	*buf = 0;
+	if (w->ops->commit(w, 1) != 0)
 		return false;
 	p->core->stats->probes_sent++;
 	p->core->stats->tx_datagrams++;
@@ -240,59 +104,75 @@ punch_probe(struct punch *p, int sock, const struct addr *to, uint8_t ttl)
 }
 
 void
-punch_wake(struct punch *p)
+punch_keep_ready(struct punch *p, bool on)
 {
-	drop_idle(p, 0);
-	fill(p);
-	upkeep_void(&p->upkeep);
-}
-
-struct lookout *
-room_take(struct punch *p, int *err)
-{
-	struct lookout *o, *best = TAILQ_FIRST(&p->idle);
-
-	TAILQ_FOREACH (o, &p->idle, link)
-		if (gauge_decided(&o->gauge)) {
-			best = o;
-			break;
-		}
-	if (best == NULL)
-		return lookout_open(p, err);
-	TAILQ_REMOVE(&p->idle, best, link);
-	p->idle_len--;
-	lookout_rouse(best);
-	fill(p);
-	return best;
+	punch_pool_set_enabled(&p->pool, on);
+	p->lifetime_schedule.listening = on;
+	lifetime_schedule_update(&p->lifetime_schedule);
 }
 
 void
-room_give(struct punch *p, struct lookout *o, bool reusable)
+punch_path_opened(struct punch *p)
 {
-	o->hole.of = NULL;
-	o->sampled = NULL;
-	if (!reusable || !p->ready ||
-	    p->idle_len >= p->core->limits->punch_pool) {
-		lookout_close(o);
-		return;
-	}
-	gauge_unfreeze(&o->gauge);
-	put_idle(p, o);
+	p->lifetime_schedule.paths++;
+	lifetime_schedule_update(&p->lifetime_schedule);
+}
+
+void
+punch_path_closed(struct punch *p)
+{
+	p->lifetime_schedule.paths--;
+	lifetime_schedule_update(&p->lifetime_schedule);
+}
+
+void
+punch_keepalive_changed(struct punch *p)
+{
+	lifetime_schedule_update(&p->lifetime_schedule);
+}
+
+int
+punch_measure_lifetime(struct punch *p, struct lifetime_waiter *w)
+{
+	return lifetime_schedule_join(&p->lifetime_schedule, w);
+}
+
+void
+punch_stop_measuring(struct punch *p, struct lifetime_waiter *w)
+{
+	lifetime_schedule_leave(&p->lifetime_schedule, w);
+}
+
+void
+punch_limits_changed(struct punch *p)
+{
+	const struct limits *l = p->core->limits;
+
+	punch_admission_set_max(&p->admission, l->punch_fans, l->punch_sprays);
+	punch_pool_resize(&p->pool);
+}
+
+void
+punch_wake(struct punch *p)
+{
+	punch_pool_renew(&p->pool);
+	lifetime_schedule_invalidate(&p->lifetime_schedule);
 }
 
 void
 punch_refuse(
     struct punch *p, const uint8_t *secret, const struct router_call *call)
 {
-	static const struct claims aborted = {.error = CLAIMS_ABORTED};
-	uint8_t box[CLAIMS_BOX_MAX], nonce[CLAIMS_NONCE_LEN];
-	struct claims c;
+	static const struct holepunch_payload aborted = {
+	    .error = HOLEPUNCH_ABORTED};
+	uint8_t box[HOLEPUNCH_BOX_MAX], nonce[HOLEPUNCH_NONCE_LEN];
+	struct holepunch_payload c;
 	size_t len;
 
-	if (claims_open(&c, secret, call->sealed) != 0)
+	if (holepunch_payload_open(&c, secret, call->sealed) != 0)
 		return;
 	p->core->world->ops->random(p->core->world, nonce, sizeof nonce);
-	len = claims_seal(&aborted, secret, nonce, box);
+	len = holepunch_payload_seal(&aborted, secret, nonce, box);
 	router_answer(
-	    p->rt, &call->ticket, (struct bytes){box, len}, WORLD_NO_SOCK);
+	    p->router, &call->ticket, (struct bytes){box, len}, WORLD_NO_SOCK);
 }

@@ -2,13 +2,13 @@
 /*
  * punch.h - direct paths through NATs, protocol 04.
  *
- * One struct punch holds the sockets of a node that are not its two ordinary
- * ones: a few kept open and classified ahead of need, and those of the
- * attempts under way. A puncher is one side of one attempt: begun with the
- * connection, because its socket carries the handshake; told of the peer when
- * the handshake is done; heard through events. It proves nothing: a path that
- * it finds is a candidate until the stream above has authenticated it. Uses:
- * base, crypto, dht, records, signal.
+ * One struct punch holds the sockets of a node beside its two ordinary ones: a
+ * few that are kept open and classified ahead of need, and those of the
+ * attempts under way. A puncher is one side of one attempt. It is created with
+ * the connection, as its socket sends the handshake; it receives the peer's
+ * data when the handshake is complete, and reports through events. It
+ * authenticates nothing: a path that it finds is a candidate until the stream
+ * above has validated it. Uses: base, crypto, dht, records, signal.
  */
 #ifndef PUNCH_PUNCH_H
 #define PUNCH_PUNCH_H
@@ -18,61 +18,79 @@
 
 #include "base/core.h"
 #include "dht/dht.h"
-#include "punch/gauge.h"
+#include "punch/nat_classifier.h"
 #include "signal/router.h"
 
+struct lifetime_waiter;
 struct punch;
 struct puncher;
 
 enum { PUNCH_KEY_LEN = 32, PUNCH_RELAYS_MAX = 3 };
 
-/* All three are borrowed for its life. NULL if memory is short. */
+/* Allocates the module's state; borrows all arguments for its life. Returns
+ * NULL if memory is short. */
 struct punch *punch_new(
-    const struct core *core, struct dht *d, struct router *rt);
+    const struct core *core, struct dht *dht, struct router *router);
 
-/* After all punchers are freed; closes all sockets. NULL is none. */
+/* Frees all punchers, closes all sockets and frees p; NULL is allowed. */
 void punch_free(struct punch *p);
 
-/* After the limits of the core have changed. */
+/* Applies changed limits of the core. */
 void punch_limits_changed(struct punch *p);
 
-/* punch_recv() leaves the datagram to others. */
+/* punch_recv() returns this for a datagram of another module. */
 enum { PUNCH_NOT_MINE = 1 };
 
-/* A probe, protocol 04 §3: 0 or 1 byte on a socket of ours. 0, PUNCH_NOT_MINE,
- * or why it was dropped (counted). */
+/*
+ * Processes a probe: 0 or 1 byte on a socket of ours, protocol 04 §3. Returns
+ * 0, PUNCH_NOT_MINE, or why it was dropped (counted).
+ */
 int punch_recv(struct punch *p, const struct dgram *dg);
 
 /*
- * One probe, from any socket; ttl 0: the usual. False: there was no room. Whom
- * one may send to is the caller's to know.
+ * Sends one probe from any socket; ttl 0 is the system's default. Returns false
+ * if the transmit batch has no space. The caller checks that the address may be
+ * sent to.
  */
 bool punch_probe(struct punch *p, int sock, const struct addr *to, uint8_t ttl);
 
-/* What was learnt of the NAT is void: another network, or a long sleep. */
+/* Discards all knowledge of the NAT after a change of network or a long sleep.
+ */
 void punch_wake(struct punch *p);
 
-/* Whether sockets are kept ready: while somebody may want us. */
+/* Enables or disables the pool of classified sockets; it is of use while keys
+ * are listening. */
 void punch_keep_ready(struct punch *p, bool on);
 
-/* A connection uses a way through the NAT, or no longer: counted. */
-void punch_hold(struct punch *p);
-void punch_let_go(struct punch *p);
+/* Count the connections that depend on a NAT mapping. */
+void punch_path_opened(struct punch *p);
+void punch_path_closed(struct punch *p);
 
-/* After DHT_EV_REPACED: what was measured may be in doubt. */
-void punch_repaced(struct punch *p);
+/* Checks the measured mapping lifetime again, after DHT_EV_REPACED. */
+void punch_keepalive_changed(struct punch *p);
 
-/* Closes a socket that puncher_free() left open; any other is left alone. */
+/*
+ * Adds w to the measurement of the mapping lifetime under way, or starts one;
+ * borrows w until its event with next_s 0. Returns 0, or why no measurement can
+ * be started (lifetime.h).
+ */
+int punch_measure_lifetime(struct punch *p, struct lifetime_waiter *w)
+    __attribute__((warn_unused_result));
+
+/* Removes a waiter before that event. */
+void punch_stop_measuring(struct punch *p, struct lifetime_waiter *w);
+
+/* Closes a socket that puncher_free() left open; ignores any other. */
 void punch_close(struct punch *p, int sock);
 
 /* ---- a puncher ---- */
 
 enum punch_event_kind {
-	PUNCH_ROUND,     /* a message was sent through addr; number: round */
-	PUNCH_ANSWER,    /* the peer answered through addr; number: verdict */
-	PUNCH_PROBING,   /* probes are being sent; number: schedule_kind */
-	PUNCH_CANDIDATE, /* addr may be the peer, heard on sock */
-	PUNCH_FAILED,    /* err; nothing more comes */
+	PUNCH_ROUND,     /* sent a message through addr; number: round */
+	PUNCH_ANSWER,    /* got a message through addr; number: nat_type */
+	PUNCH_PROBING,   /* started to probe; number: schedule_kind */
+	PUNCH_CANDIDATE, /* addr may be the peer, reachable from sock */
+	PUNCH_FAILED,    /* err; the last event */
 };
 
 struct punch_event {
@@ -82,75 +100,78 @@ struct punch_event {
 	uint32_t number;
 };
 
-/* Called from datagrams, completions and timers. May free the puncher when
- * the event is PUNCH_FAILED, not otherwise. */
+/* event() is called from datagrams, completions and timers. It may free the
+ * puncher when the event is PUNCH_FAILED, not otherwise. */
 struct punch_owner {
 	void (*event)(void *owner, const struct punch_event *e);
 	void *owner;
 };
 
-/* A socket for the attempt; from the pool if there is one. NULL and *err:
- * ERR_LIMIT, ERR_SOCKET, ERR_MEMORY. */
+/* Creates a puncher and takes a socket for it, from the pool if possible.
+ * Returns NULL and sets *err to ERR_LIMIT, ERR_SOCKET or ERR_MEMORY. */
 struct puncher *puncher_new(
     struct punch *p, const struct punch_owner *o, int *err);
 
 /*
- * Closes its sockets, but leaves `keep` open (WORLD_NO_SOCK: none) until
- * punch_close(): the stream goes on through it. No event follows. NULL: none.
+ * Frees p and closes its sockets, except `keep` (or WORLD_NO_SOCK), which the
+ * stream goes on to use and punch_close() closes. No event follows. NULL is
+ * allowed.
  */
 void puncher_free(struct puncher *p, int keep);
 
-/* The socket that the handshake is to leave from. */
+/* Returns the socket that the handshake must be sent from. */
 int puncher_sock(const struct puncher *p);
 
-/* True of that one, and of all others that the attempt has opened. */
-bool puncher_has(const struct puncher *p, int sock);
+/* Returns whether the attempt has opened this socket. */
+bool puncher_has_socket(const struct puncher *p, int sock);
 
-/*
- * Something was sent from it to this address by others than the puncher, which
- * counts what the NAT has seen; and this node saw us there at this address.
- */
-void puncher_sent(struct puncher *p, const struct addr *to);
-void puncher_saw(
+/* Records that the caller sent to this address from the puncher's socket: the
+ * NAT may have allocated a mapping for it. */
+void puncher_note_sent(struct puncher *p, const struct addr *to);
+
+/* Adds a sample: the node `by` sees the puncher's socket at `us`. */
+void puncher_add_sample(
     struct puncher *p, const struct addr *us, const struct addr *by);
 
-/* What the handshake has left. All is copied. */
+/* The result of the handshake; the puncher copies all of it. */
 struct punch_peer {
 	const uint8_t *secret; /* PUNCH_KEY_LEN, of the handshake */
 	struct addr addr;      /* the peer as the relay sees it */
-	bool native;     /* a node of this project: may be asked for more */
+	bool native;           /* a node of this project, with its extensions */
 	uint64_t rtt_us; /* of the handshake, through the relay; 0: unknown */
-	/* The client's side only. */
+	/* On the client's side only. */
 	const uint8_t *target;
-	uint64_t id;       /* the server's slot */
-	struct addr relay; /* through which the handshake went */
+	uint64_t id;       /* of the attempt at the server */
+	struct addr relay; /* that forwarded the handshake */
 	struct {
 		struct addr relay, peer;
 	} relays[PUNCH_RELAYS_MAX]; /* of the server */
 	uint8_t relays_len;
 };
 
-/* The client's side begins, protocol 04 §7. 0 or ERR_VALUE: no relays. */
+/* Starts the client's side, protocol 04 §7. Returns 0, or ERR_VALUE if the
+ * server has no relays. */
 int puncher_connect(struct puncher *p, const struct punch_peer *peer);
 
-/* The server's side begins: it echoes probes and waits 10 s for the client to
- * declare that it punches, protocol 04 §8. */
+/* Starts the server's side, protocol 04 §8: echoes probes and waits 10 s for
+ * the client's punch round. */
 void puncher_accept(struct puncher *p, const struct punch_peer *peer);
 
 /*
- * A PEER_HOLEPUNCH of the client; answered now or when the verdict is there.
- * own_relay: it came through a relay that we announced ourselves to. 0 or why
- * it was dropped (counted).
+ * Processes a PEER_HOLEPUNCH message of the client; replies now, or when our
+ * NAT type is known. own_relay: it came through a relay that we are announced
+ * at. Returns 0, or why it was dropped (counted).
  */
 int puncher_serve(
     struct puncher *p, const struct router_call *call, bool own_relay);
 
-/* For a slot whose puncher has gone: tells the client so. */
+/* Replies that the attempt is aborted, to a client after its puncher was freed.
+ * */
 void punch_refuse(
     struct punch *p, const uint8_t *secret, const struct router_call *call);
 
 struct puncher_status {
-	enum verdict own, peer;
+	enum nat_type own, peer;
 	uint32_t rounds, probes, sockets;
 };
 

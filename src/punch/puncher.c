@@ -1,101 +1,110 @@
 /* SPDX-License-Identifier: ISC */
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "punch/inside.h"
+#include "punch/punch_context.h"
 
-/* Addresses that the reference lists of a predictable NAT, protocol 04 §2; one
- * that lists more is guessing. */
-enum { LISTED_MAX = 2 };
+/* Addresses that the reference reports of a consistent NAT, protocol 04 §2; a
+ * peer that reports more is predicting. */
+enum { REPORTED_MAX = 2 };
 
-static void on_end(struct timer *t);
-static void on_turn(struct turn *t);
-static void on_sampled(void *owner);
+static void on_deadline(struct timer *t);
+static void on_failure(struct timer *t);
+static void on_slot_granted(struct punch_slot *slot);
+static void on_sample(void *owner);
 
-/* ---- life ---- */
+/* ---- creation ---- */
 
 static void
-adopt(struct puncher *p, struct lookout *o)
+use_socket(struct puncher *p, struct punch_socket *s)
 {
-	p->out = o;
-	o->hole.of = p;
-	o->owner = p;
-	o->sampled = on_sampled;
+	p->socket = s;
+	s->entry.puncher = p;
+	s->owner = p;
+	s->on_sample = on_sample;
+}
+
+static uint32_t
+get_now_ms(const struct puncher *p)
+{
+	return (uint32_t)(p->punch->core->world->now_us / 1000);
 }
 
 struct puncher *
-puncher_new(struct punch *room, const struct punch_owner *o, int *err)
+puncher_new(struct punch *punch, const struct punch_owner *o, int *err)
 {
+	struct world *w = punch->core->world;
 	struct puncher *p;
-	struct lookout *out;
+	struct punch_socket *s;
 
 	*err = ERR_LIMIT;
-	if (room->punchers_len >= room->core->limits->punchers)
+	if (punch->punchers_len >= punch->core->limits->punchers)
 		return NULL;
 	*err = ERR_MEMORY;
 	if ((p = calloc(1, sizeof *p)) == NULL)
 		return NULL;
-	if ((out = room_take(room, err)) == NULL) {
+	if ((s = punch_pool_take(&punch->pool, err)) == NULL) {
 		free(p);
 		return NULL;
 	}
 	*err = 0;
-	p->room = room;
+	p->punch = punch;
 	p->owner = *o;
-	p->end.fire = on_end;
-	p->turn.ready = on_turn;
-	p->echo_all = bucket_full(
-	    ECHO_RATE_ALL, (uint32_t)(room->core->world->now_us / 1000));
-	room->core->world->ops->random(
-	    room->core->world, p->token_secret, sizeof p->token_secret);
-	client_init(p);
-	server_init(p);
-	adopt(p, out);
-	TAILQ_INSERT_TAIL(&room->punchers, p, link);
-	room->punchers_len++;
+	p->deadline.fire = on_deadline;
+	p->failure.fire = on_failure;
+	p->probing.slot.ready = on_slot_granted;
+	echo_limiter_init(&p->echo_limiter, get_now_ms(p));
+	w->ops->random(w, p->token_secret, sizeof p->token_secret);
+	punch_client_init(p);
+	punch_server_init(p);
+	use_socket(p, s);
+	TAILQ_INSERT_TAIL(&punch->punchers, p, link);
+	punch->punchers_len++;
 	return p;
 }
 
-/* The socket is the stream's from now on. */
+/* Removes a socket from the attempt, for the stream that goes on to use it. */
 static void
-leave_open(struct puncher *p, int sock)
+detach_socket(struct puncher *p, int sock)
 {
-	if (p->out->hole.sock == sock) {
-		p->out->hole.of = NULL;
-		p->out->sampled = NULL;
-		p->out = NULL;
+	if (p->socket->entry.sock == sock) {
+		p->socket->entry.puncher = NULL;
+		p->socket->on_sample = NULL;
+		p->socket = NULL;
 	}
 	for (uint8_t i = 0; i < p->reopened; i++)
-		if (p->olds[i]->hole.sock == sock)
-			p->olds[i]->hole.of = NULL;
-	for (uint32_t i = 0; i < p->fan_len; i++)
-		if (p->fan[i]->sock == sock)
-			p->fan[i]->of = NULL;
+		if (p->old_sockets[i]->entry.sock == sock)
+			p->old_sockets[i]->entry.puncher = NULL;
+	for (uint32_t i = 0; i < p->probing.sockets_len; i++)
+		if (p->probing.sockets[i]->sock == sock)
+			p->probing.sockets[i]->puncher = NULL;
 }
 
 void
 puncher_free(struct puncher *p, int keep)
 {
-	struct punch *room;
+	struct punch *punch;
 
 	if (p == NULL)
 		return;
-	room = p->room;
+	punch = p->punch;
 	if (keep != WORLD_NO_SOCK)
-		leave_open(p, keep);
+		detach_socket(p, keep);
 	probing_fini(p);
-	client_fini(p);
-	server_fini(p);
-	timer_disarm(room->core->timers, &p->end);
-	if (p->out != NULL)
-		room_give(room, p->out, !p->used);
+	punch_client_fini(p);
+	punch_server_fini(p);
+	timer_disarm(punch->core->timers, &p->deadline);
+	timer_disarm(punch->core->timers, &p->failure);
+	if (p->socket != NULL)
+		punch_pool_return(&punch->pool, p->socket, !p->has_probed);
 	for (uint8_t i = 0; i < p->reopened; i++)
-		if (p->olds[i]->hole.sock != keep)
-			lookout_close(p->olds[i]);
-	TAILQ_REMOVE(&room->punchers, p, link);
-	room->punchers_len--;
+		if (p->old_sockets[i]->entry.sock != keep)
+			punch_socket_close(p->old_sockets[i]);
+	TAILQ_REMOVE(&punch->punchers, p, link);
+	punch->punchers_len--;
 	sodium_memzero(p->secret, sizeof p->secret);
 	sodium_memzero(p->token_secret, sizeof p->token_secret);
 	free(p);
@@ -104,30 +113,47 @@ puncher_free(struct puncher *p, int keep)
 int
 puncher_sock(const struct puncher *p)
 {
-	return p->out->hole.sock;
+	return p->socket->entry.sock;
 }
 
 void
-puncher_sent(struct puncher *p, const struct addr *to)
+puncher_note_sent(struct puncher *p, const struct addr *to)
 {
-	lookout_sent(p->out, to);
+	punch_socket_note_sent(p->socket, to);
 }
 
 void
-puncher_saw(struct puncher *p, const struct addr *us, const struct addr *by)
+puncher_add_sample(
+    struct puncher *p, const struct addr *us, const struct addr *by)
 {
-	lookout_saw(p->out, us, by);
+	punch_socket_add_sample(p->socket, us, by);
+}
+
+/* ---- state ---- */
+
+void
+puncher_set_state(struct puncher *p, enum puncher_state state)
+{
+	assert(p->state != PUNCHER_FAILED);
+	assert(state != PUNCHER_PROBING || p->state == PUNCHER_ROUNDS);
+	p->state = state;
+}
+
+bool
+puncher_is_active(const struct puncher *p)
+{
+	return p->state == PUNCHER_ROUNDS || p->state == PUNCHER_PROBING;
 }
 
 static void
-begin(struct puncher *p, const struct punch_peer *peer, bool initiator)
+start_attempt(struct puncher *p, const struct punch_peer *peer, bool initiator)
 {
-	p->begun = true;
+	puncher_set_state(p, PUNCHER_ROUNDS);
 	p->initiator = initiator;
 	p->peer = *peer;
 	memcpy(p->secret, peer->secret, sizeof p->secret);
 	p->peer.secret = p->secret;
-	p->room->core->stats->punches++;
+	p->punch->core->stats->punches++;
 }
 
 int
@@ -135,128 +161,147 @@ puncher_connect(struct puncher *p, const struct punch_peer *peer)
 {
 	if (peer->relays_len == 0)
 		return ERR_VALUE;
-	begin(p, peer, true);
+	start_attempt(p, peer, true);
 	memcpy(p->target, peer->target, sizeof p->target);
 	p->peer.target = p->target;
-	client_begin(p);
+	punch_client_begin(p);
 	return 0;
+}
+
+void
+puncher_await_client(struct puncher *p)
+{
+	timer_arm(p->punch->core->timers, &p->deadline,
+	    p->punch->core->world->now_us + SERVER_WAIT_MS * UINT64_C(1000));
 }
 
 void
 puncher_accept(struct puncher *p, const struct punch_peer *peer)
 {
-	begin(p, peer, false);
-	timer_arm(p->room->core->timers, &p->end,
-	    p->room->core->world->now_us + SERVER_WAIT_MS * UINT64_C(1000));
-	server_begin(p);
+	start_attempt(p, peer, false);
+	puncher_await_client(p);
+	punch_server_begin(p);
 }
 
-/* ---- what is told ---- */
-
 void
-puncher_tell(struct puncher *p, const struct punch_event *e)
+puncher_emit(struct puncher *p, const struct punch_event *e)
 {
 	p->owner.event(p->owner.owner, e);
 }
 
-/* The first cause counts: false if there was one already. */
+/* Stops everything. Returns false if the attempt has failed before: only the
+ * first error is reported. */
 static bool
-halt(struct puncher *p, int err)
+stop_attempt(struct puncher *p, int err)
 {
-	if (p->err != 0)
+	if (p->state == PUNCHER_FAILED)
 		return false;
-	p->err = err;
 	probing_stop(p);
-	client_fini(p);
-	server_fini(p);
+	puncher_set_state(p, PUNCHER_FAILED);
+	p->err = err;
+	timer_disarm(p->punch->core->timers, &p->deadline);
+	punch_client_fini(p);
+	punch_server_fini(p);
 	return true;
 }
 
-/* The deadline has come: of the probes, of the client, or of a failure. */
+/* Reports the failure; the owner may free the puncher. */
 static void
-on_end(struct timer *t)
+report_failure(struct puncher *p)
 {
-	struct puncher *p = container_of(t, struct puncher, end);
-	struct punch_event e = {.kind = PUNCH_FAILED};
+	struct punch_event e = {.kind = PUNCH_FAILED, .err = p->err};
 
-	if (p->err == 0 && p->initiator && client_again(p))
+	puncher_emit(p, &e);
+}
+
+static void
+on_failure(struct timer *t)
+{
+	report_failure(container_of(t, struct puncher, failure));
+}
+
+static void
+on_deadline(struct timer *t)
+{
+	struct puncher *p = container_of(t, struct puncher, deadline);
+
+	if (p->initiator && punch_client_try_again(p))
 		return;
-	halt(p, ERR_TIMEOUT);
-	e.err = p->err;
-	puncher_tell(p, &e);
+	stop_attempt(p, ERR_TIMEOUT);
+	report_failure(p);
 }
 
 void
 puncher_fail(struct puncher *p, int err)
 {
-	if (halt(p, err))
-		timer_arm(p->room->core->timers, &p->end,
-		    p->room->core->world->now_us);
+	if (stop_attempt(p, err))
+		timer_arm(p->punch->core->timers, &p->failure,
+		    p->punch->core->world->now_us);
 }
 
 static void
-on_sampled(void *owner)
+on_sample(void *owner)
 {
 	struct puncher *p = owner;
 
-	if (!p->begun || p->err != 0)
+	if (!puncher_is_active(p))
 		return;
 	if (p->initiator)
-		client_sampled(p);
+		punch_client_sampled(p);
 	else
-		server_sampled(p);
+		punch_server_sampled(p);
 }
 
 static void
-on_turn(struct turn *t)
+on_slot_granted(struct punch_slot *slot)
 {
-	struct puncher *p = container_of(t, struct puncher, turn);
+	struct puncher *p = container_of(slot, struct puncher, probing.slot);
 
 	if (p->initiator)
-		client_turn(p);
+		punch_client_slot_granted(p);
 	else
-		server_turn(p);
+		punch_server_slot_granted(p);
 }
 
 void
 puncher_status(const struct puncher *p, struct puncher_status *out)
 {
-	struct self self;
+	struct punch_local local;
 
-	puncher_self(p, &self);
+	puncher_get_local(p, &local);
 	*out = (struct puncher_status){
-	    .own = self.verdict,
-	    .peer = p->other.verdict,
+	    .own = local.nat_type,
+	    .peer = p->remote.nat_type,
 	    .rounds = p->client.rounds,
-	    .probes = p->probes,
-	    .sockets = p->fan_len + 1,
+	    .probes = p->probing.probes,
+	    .sockets = p->probing.sockets_len + 1,
 	};
 }
 
-/* ---- what we tell of ourselves ---- */
+/* ---- what we report about our NAT ---- */
 
 static bool
-other_guesses(const struct puncher *p)
+is_remote_predicting(const struct puncher *p)
 {
-	return p->other.verdict == VERDICT_CONSISTENT &&
-	       p->other.addrs_len > LISTED_MAX;
+	return p->remote.nat_type == NAT_TYPE_CONSISTENT &&
+	       p->remote.addrs_len > REPORTED_MAX;
 }
 
 /*
- * Where the NAT has one mapping for all ports of a host, what we have sent to
- * the peer's host before goes on to be it, and nothing new is made. It takes a
- * place in the middle: the others keep theirs, see predict(). Of such NATs
- * there are few, and with others an answer to what comes by it costs a mapping
- * that was told: so only every other time.
+ * Puts the mapping of an earlier datagram to the peer's host into the list:
+ * where the NAT has one mapping for all ports of a host, that one stays in use
+ * and no new one is created. It takes a place in the middle; the others keep
+ * theirs, see predict_addresses(). Such NATs are rare, and with others a reply
+ * to a probe through it costs a predicted mapping: so only every other time.
  */
 static void
-tell_old_mapping(const struct puncher *p, struct self *s)
+add_old_mapping(const struct puncher *p, struct punch_local *s)
 {
-	uint32_t order = lookout_order_host(p->out, &p->peer.addr);
+	uint32_t order = punch_socket_order_host(p->socket, &p->peer.addr);
 	struct addr *place = &s->addrs[s->addrs_len / 2], old;
 
-	if (p->reopened % 2 == 1 || order == p->out->dests_len ||
-	    gauge_predict(&p->out->gauge, order, &old, 1) == 0)
+	if (p->reopened % 2 == 1 || order == p->socket->dests_len ||
+	    nat_classifier_predict(&p->socket->classifier, order, &old, 1) == 0)
 		return;
 	for (uint8_t i = 0; i < s->addrs_len; i++)
 		if (addr_equal(&s->addrs[i], &old))
@@ -265,204 +310,192 @@ tell_old_mapping(const struct puncher *p, struct self *s)
 }
 
 /*
- * Ports that count up can be told ahead, protocol 04 §17.7. If the peer guesses
- * too, both go through their lists in order, so ours must begin with the next
- * new mapping; else with the one that leads to the peer, if there is one.
+ * Predicts the addresses of sequential ports, protocol 04 §17.7. If the peer
+ * predicts too, both sides go through their lists in order, so ours must begin
+ * with the next new mapping; otherwise with the one that leads to the peer, if
+ * there is one. Returns false if the ports cannot be predicted.
  */
 static bool
-predict(const struct puncher *p, struct self *s)
+predict_addresses(const struct puncher *p, struct punch_local *s)
 {
-	bool both = other_guesses(p);
-	uint32_t order =
-	    both ? p->out->dests_len : lookout_order(p->out, &p->peer.addr);
+	uint32_t order = is_remote_predicting(p)
+			     ? p->socket->dests_len
+			     : punch_socket_order(p->socket, &p->peer.addr);
 
-	if (p->honest)
+	if (p->prediction_failed)
 		return false;
-	s->addrs_len = (uint8_t)gauge_predict(
-	    &p->out->gauge, order, s->addrs, GAUGE_PREDICTED);
+	s->addrs_len = (uint8_t)nat_classifier_predict(
+	    &p->socket->classifier, order, s->addrs, NAT_PREDICTED_MAX);
 	if (s->addrs_len == 0)
 		return false;
-	tell_old_mapping(p, s);
-	s->verdict = VERDICT_CONSISTENT;
+	add_old_mapping(p, s);
+	s->nat_type = NAT_TYPE_CONSISTENT;
 	return s->predicted = true;
 }
 
-/* Ports as sampled: they may show the block that we are in, protocol 04 §17.8.
- */
+/* Lists the sampled ports: they may show the block of ports that the NAT has
+ * assigned to us, protocol 04 §17.8. */
 static void
-show_range(const struct gauge *n, struct self *s)
+list_samples(const struct nat_classifier *n, struct punch_local *s)
 {
 	s->addrs_len = 0;
-	for (uint8_t i = 0; i < n->len && s->addrs_len < CLAIMS_ADDRS_MAX; i++)
+	for (uint8_t i = 0; i < n->len && s->addrs_len < HOLEPUNCH_ADDRS_MAX;
+	     i++)
 		if (addr_same_host(&n->samples[i].saw, &n->addrs[0]))
 			s->addrs[s->addrs_len++] = n->samples[i].saw;
 }
 
 void
-puncher_self(const struct puncher *p, struct self *out)
+puncher_get_local(const struct puncher *p, struct punch_local *out)
 {
-	const struct gauge *n = &p->out->gauge;
+	const struct nat_classifier *n = &p->socket->classifier;
 
 	if (n->frozen) {
-		*out = p->told;
+		*out = p->frozen;
 		return;
 	}
-	*out = (struct self){.verdict = n->verdict, .addrs_len = n->addrs_len};
+	*out = (struct punch_local){
+	    .nat_type = n->nat_type, .addrs_len = n->addrs_len};
 	memcpy(out->addrs, n->addrs, n->addrs_len * sizeof *n->addrs);
-	if (n->verdict == VERDICT_RANDOM && !predict(p, out))
-		show_range(n, out);
+	if (n->nat_type == NAT_TYPE_RANDOM && !predict_addresses(p, out))
+		list_samples(n, out);
 }
 
 void
 puncher_freeze(struct puncher *p)
 {
-	puncher_self(p, &p->told);
-	gauge_freeze(&p->out->gauge);
+	puncher_get_local(p, &p->frozen);
+	nat_classifier_freeze(&p->socket->classifier);
 }
 
 void
-puncher_claim(const struct puncher *p, struct claims *c)
+puncher_fill_payload(const struct puncher *p, struct holepunch_payload *c)
 {
-	struct self s;
+	struct punch_local s;
 
-	puncher_self(p, &s);
-	c->firewall = s.verdict;
+	puncher_get_local(p, &s);
+	c->firewall = s.nat_type;
 	c->has_addrs = s.addrs_len > 0;
 	c->addrs_len = s.addrs_len;
 	memcpy(c->addrs, s.addrs, s.addrs_len * sizeof *s.addrs);
 }
 
 size_t
-puncher_seal(
-    struct puncher *p, const struct claims *c, uint8_t box[CLAIMS_BOX_MAX])
+puncher_seal_payload(struct puncher *p, const struct holepunch_payload *c,
+    uint8_t box[HOLEPUNCH_BOX_MAX])
 {
-	uint8_t nonce[CLAIMS_NONCE_LEN];
+	struct world *w = p->punch->core->world;
+	uint8_t nonce[HOLEPUNCH_NONCE_LEN];
 
-	p->room->core->world->ops->random(
-	    p->room->core->world, nonce, sizeof nonce);
-	return claims_seal(c, p->secret, nonce, box);
+	w->ops->random(w, nonce, sizeof nonce);
+	return holepunch_payload_seal(c, p->secret, nonce, box);
 }
 
-/* ---- what the other tells ---- */
+/* ---- what the peer reports ---- */
 
 void
-puncher_hear(
-    struct puncher *p, const struct claims *c, const struct addr *proven)
+puncher_set_remote(struct puncher *p, const struct holepunch_payload *c,
+    const struct addr *proven)
 {
-	struct other *o = &p->other;
+	struct punch_remote *r = &p->remote;
 
-	o->heard = true;
-	o->round = c->round;
-	o->verdict = verdict_of(c->firewall);
-	o->punching = c->punching;
-	o->addrs_len = c->addrs_len;
-	memcpy(o->addrs, c->addrs, c->addrs_len * sizeof *c->addrs);
+	r->known = true;
+	r->round = c->round;
+	r->nat_type = nat_type_decode(c->firewall);
+	r->punching = c->punching;
+	r->addrs_len = c->addrs_len;
+	memcpy(r->addrs, c->addrs, c->addrs_len * sizeof *c->addrs);
 	if (c->has_token)
-		memcpy(o->token, c->token, sizeof o->token);
-	o->has_token |= c->has_token;
+		memcpy(r->token, c->token, sizeof r->token);
+	r->has_token |= c->has_token;
 	if (proven != NULL) {
-		o->verified = *proven;
-		o->verified.port = 0;
+		r->verified = *proven;
+		r->verified.port = 0;
 	}
 }
 
 bool
-puncher_guesses(const struct puncher *p)
+puncher_is_predicting(const struct puncher *p)
 {
-	struct self s;
+	struct punch_local s;
 
-	puncher_self(p, &s);
-	return s.predicted || other_guesses(p);
+	puncher_get_local(p, &s);
+	return s.predicted || is_remote_predicting(p);
 }
 
 bool
-puncher_is_bad(const struct puncher *p)
+puncher_is_unpunchable(const struct puncher *p)
 {
-	struct self s;
+	struct punch_local s;
 
-	puncher_self(p, &s);
-	return s.verdict == VERDICT_UNKNOWN ||
-	       (s.verdict == VERDICT_RANDOM && p->other.heard &&
-		   p->other.verdict == VERDICT_RANDOM);
+	puncher_get_local(p, &s);
+	return s.nat_type == NAT_TYPE_UNKNOWN ||
+	       (s.nat_type == NAT_TYPE_RANDOM && p->remote.known &&
+		   p->remote.nat_type == NAT_TYPE_RANDOM);
 }
 
 bool
 puncher_reopen(struct puncher *p)
 {
-	struct lookout *o;
+	struct punch_socket *s;
 	int err;
 
-	if (p->reopened >= REOPENS_MAX || p->probing ||
-	    (o = lookout_open(p->room, &err)) == NULL)
+	if (p->reopened >= PUNCHER_REOPENS_MAX || p->state == PUNCHER_PROBING ||
+	    (s = punch_socket_open(&p->punch->sockets, &err)) == NULL)
 		return false;
-	p->out->sampled = NULL;
-	p->olds[p->reopened++] = p->out;
-	adopt(p, o);
+	p->socket->on_sample = NULL;
+	p->old_sockets[p->reopened++] = p->socket;
+	use_socket(p, s);
 	return true;
 }
 
-/* ---- probes in ---- */
-
-/* False: this source has had its answers for now. */
-static bool
-may_echo(struct puncher *p, const struct addr *from)
-{
-	uint32_t now_ms = (uint32_t)(p->room->core->world->now_us / 1000);
-	struct echo *e = p->echoes;
-
-	while (e < p->echoes + ECHO_HOSTS && !addr_equal(&e->host, from))
-		e++;
-	if (e == p->echoes + ECHO_HOSTS) {
-		e = &p->echoes[p->echo_next++ % ECHO_HOSTS];
-		*e = (struct echo){
-		    .host = *from, .left = bucket_full(ECHO_RATE, now_ms)};
-	}
-	bucket_refill(&e->left, ECHO_RATE, ECHO_RATE, now_ms);
-	bucket_refill(&p->echo_all, ECHO_RATE_ALL, ECHO_RATE_ALL, now_ms);
-	return bucket_take(&e->left, 1) && bucket_take(&p->echo_all, 1);
-}
+/* ---- received probes ---- */
 
 /*
- * Something connects this host to the handshake: the relay saw it, or the peer
- * told of it under seal. Behind a NAT with several addresses the peer may come
- * from any; and who shares our network may be seen at an inner address.
+ * Returns whether the handshake is evidence for this source: the relay saw its
+ * host, or the peer reported it under encryption. A peer behind a NAT with
+ * several addresses may use any of them, and a peer in our own network may be
+ * seen at a private address.
  */
 static bool
 is_plausible(const struct puncher *p, const struct addr *from)
 {
-	const struct other *o = &p->other;
+	const struct punch_remote *r = &p->remote;
 
 	if (addr_same_host(from, &p->peer.addr) ||
-	    addr_scope(from) != ADDR_PUBLIC || o->verdict == VERDICT_RANDOM)
+	    addr_scope(from) != ADDR_PUBLIC || r->nat_type == NAT_TYPE_RANDOM)
 		return true;
-	for (uint8_t i = 0; i < o->addrs_len; i++)
-		if (addr_same_host(from, &o->addrs[i]))
+	for (uint8_t i = 0; i < r->addrs_len; i++)
+		if (addr_same_host(from, &r->addrs[i]))
 			return true;
 	return false;
 }
 
 int
-puncher_probed(struct puncher *p, const struct dgram *dg)
+puncher_recv_probe(struct puncher *p, const struct dgram *dg)
 {
+	struct stats *st = p->punch->core->stats;
 	struct punch_event e = {
 	    .kind = PUNCH_CANDIDATE, .addr = dg->from, .sock = dg->sock};
 
-	if (!p->begun || p->err != 0)
-		return stats_drop(p->room->core->stats, ERR_UNMATCHED);
-	/* An answer would take the mapping that was told for our own probes;
-	 * the peer will probe again. */
-	if (p->out->gauge.frozen && p->told.predicted && !p->probing)
+	if (!puncher_is_active(p))
+		return stats_drop(st, ERR_UNMATCHED);
+	/* A reply would use up the mapping that was predicted for our own
+	 * probes; the peer will probe again. */
+	if (p->socket->classifier.frozen && p->frozen.predicted &&
+	    p->state != PUNCHER_PROBING)
 		return 0;
-	/* From the handshake to the end (pitfall P4), but no reflector (pitfall
-	 * P19). */
+	/* The server echoes from the handshake to the end (pitfall P4), within
+	 * limits (pitfall P19). */
 	if (!p->initiator) {
-		if (!may_echo(p, &dg->from))
-			return stats_drop(p->room->core->stats, ERR_BUDGET);
+		if (!echo_limiter_take(
+			&p->echo_limiter, &dg->from, get_now_ms(p)))
+			return stats_drop(st, ERR_BUDGET);
 		probing_send(p, dg->sock, &dg->from, false);
 		return 0;
 	}
 	if (!is_plausible(p, &dg->from))
-		return stats_drop(p->room->core->stats, ERR_UNMATCHED);
-	puncher_tell(p, &e);
+		return stats_drop(st, ERR_UNMATCHED);
+	puncher_emit(p, &e);
 	return 0;
 }

@@ -8,7 +8,7 @@
 
 #include "fake_world.h"
 #include "fuzz.h"
-#include "punch/inside.h"
+#include "punch/punch_context.h"
 #include "records/record.h"
 #include "signal/signal_message.h"
 
@@ -77,16 +77,17 @@ receive(struct lab *l, int sock, const struct addr *from, const void *buf,
 	free(copy);
 }
 
-static struct claims
-make_claims(struct lab *l)
+static struct holepunch_payload
+make_payload(struct lab *l)
 {
 	uint8_t flags = fuzz_next(&l->in);
-	struct claims c = {.error = flags % 16 == 15 ? fuzz_next(&l->in) : 0,
+	struct holepunch_payload c = {
+	    .error = flags % 16 == 15 ? fuzz_next(&l->in) : 0,
 	    .firewall = fuzz_next(&l->in) % 5,
 	    .round = fuzz_next(&l->in),
 	    .punching = (flags & 16) != 0,
 	    .has_addrs = true,
-	    .addrs_len = fuzz_next(&l->in) % CLAIMS_ADDRS_MAX};
+	    .addrs_len = fuzz_next(&l->in) % HOLEPUNCH_ADDRS_MAX};
 
 	for (uint8_t i = 0; i < c.addrs_len; i++)
 		c.addrs[i] = host((uint8_t)(flags + i));
@@ -99,30 +100,31 @@ make_claims(struct lab *l)
 
 /* The other side echoes the token if it has one. */
 static size_t
-seal(struct puncher *p, struct claims *c, const struct addr *from, uint8_t *box)
+seal(struct puncher *p, struct holepunch_payload *c, const struct addr *from,
+    uint8_t *box)
 {
-	static const uint8_t nonce[CLAIMS_NONCE_LEN] = {3};
+	static const uint8_t nonce[HOLEPUNCH_NONCE_LEN] = {3};
 
-	claims_token(c->remote_token, p->token_secret, from);
-	return claims_seal(c, secret, nonce, box);
+	holepunch_token_derive(c->remote_token, p->token_secret, from);
+	return holepunch_payload_seal(c, secret, nonce, box);
 }
 
 /* Answers a request of ours, as the node that it went to. */
 static void
 answer(struct lab *l, const struct fake_sent *s)
 {
-	uint8_t buf[DGRAM_MAX], value[256], box[CLAIMS_BOX_MAX];
+	uint8_t buf[DGRAM_MAX], value[256], box[HOLEPUNCH_BOX_MAX];
 	struct holepunch m = {.mode = MODE_REPLY, .payload.p = box};
 	struct rpc_reply re = {.to = host(fuzz_next(&l->in))};
 	struct rpc_request rq;
-	struct claims c;
+	struct holepunch_payload c;
 
 	if (s->len == 0 || s->buf[0] != RPC_REQUEST ||
 	    rpc_request_decode(&rq, s->buf, s->len) != 0)
 		return;
 	re.tid = rq.tid;
 	if (!rq.internal && rq.command == CMD_PEER_HOLEPUNCH) {
-		c = make_claims(l);
+		c = make_payload(l);
 		m.payload.len =
 		    seal(l->client.p, &c, &l->client.p->peer.addr, box);
 		m.peer = host(fuzz_next(&l->in));
@@ -136,15 +138,15 @@ answer(struct lab *l, const struct fake_sent *s)
 static void
 serve(struct lab *l)
 {
-	uint8_t box[CLAIMS_BOX_MAX], how = fuzz_next(&l->in);
+	uint8_t box[HOLEPUNCH_BOX_MAX], how = fuzz_next(&l->in);
 	struct router_call call = {.client = host(how),
 	    .us = host(fuzz_next(&l->in)),
 	    .sealed.p = box};
-	struct claims c = make_claims(l);
+	struct holepunch_payload c = make_payload(l);
 
 	call.ticket = (struct router_ticket){.command = CMD_PEER_HOLEPUNCH,
 	    .mode = MODE_FROM_RELAY,
-	    .sock = l->server.p->out->hole.sock,
+	    .sock = l->server.p->socket->entry.sock,
 	    .from = fuzz_node(how % NODES),
 	    .peer = call.client};
 	call.sealed.len = seal(l->server.p, &c, &call.client, box);
@@ -154,7 +156,7 @@ serve(struct lab *l)
 static void
 look(struct lab *l)
 {
-	MUST(HASH_COUNT(l->punch->holes) <= 2 * 256 + 8);
+	MUST(HASH_COUNT(l->punch->sockets.entries) <= 2 * 256 + 8);
 	MUST(l->client.failures <= 1 && l->server.failures <= 1);
 	for (; l->looked_at < l->fw.sent_len; l->looked_at++) {
 		const struct fake_sent *s = &l->fw.sent[l->looked_at];
@@ -190,10 +192,12 @@ step(struct lab *l)
 		serve(l);
 		break;
 	case 3:
-		receive(l, l->client.p->out->hole.sock, &from, &how, how & 1);
+		receive(
+		    l, l->client.p->socket->entry.sock, &from, &how, how & 1);
 		break;
 	case 4:
-		receive(l, l->server.p->out->hole.sock, &from, &how, how & 1);
+		receive(
+		    l, l->server.p->socket->entry.sock, &from, &how, how & 1);
 		break;
 	case 5:
 		l->fw.batch_max = how & 1 ? 0 : l->fw.sent_len + how;

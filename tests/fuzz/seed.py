@@ -373,7 +373,7 @@ def main(vectors, corpus):
             b'log-level = debug\nrecords = 1000\nrecordz = 1\n',
             b'\x81public', b'\x85auto', b'\x88persistent',
         ],
-        'fuzz_claims': hexes([v for v in punched['vectors'] if v['kind']
+        'fuzz_holepunch_payload': hexes([v for v in punched['vectors'] if v['kind']
                               .startswith('holepunch_payload')], ('hex',)),
         'fuzz_punch': [
             # Rounds as they should be, after four answered PINGs each.

@@ -420,7 +420,7 @@ show(struct lab_host *h, int sock, struct addr *seen)
 	    .to = lab_relay(0), .internal = true, .command = RPC_PING};
 
 	if (sock != WORLD_NO_SOCK)
-		puncher_sent(h->puncher, &c.to);
+		puncher_note_sent(h->puncher, &c.to);
 	ck_assert_int_eq(
 	    dht_call_from(h->n.d, sock, &c,
 		(struct dht_done){.call = on_seen, .owner = seen}, NULL),

@@ -12,7 +12,7 @@
 #ifndef TEST_PUNCH_LAB_H
 #define TEST_PUNCH_LAB_H
 
-#include "punch/inside.h"
+#include "punch/punch_context.h"
 #include "relay_net.h"
 #include "sim/nat.h"
 #include "t.h"

@@ -31,7 +31,7 @@ on_event(void *owner, const struct lifetime_result *r)
 	ends += r->next_s == 0;
 }
 
-static const struct lifetime_sink sink = {.event = on_event};
+static const struct lifetime_listener sink = {.event = on_event};
 
 static void
 init(const struct lab_box *box, uint32_t lifetime_s)
@@ -54,7 +54,8 @@ static struct lifetime *
 start(void)
 {
 	int err;
-	struct lifetime *m = lifetime_start(l.client.punch, sink, &err);
+	struct lifetime *m =
+	    lifetime_start(&l.client.punch->sockets, sink, &err);
 
 	ck_assert_ptr_nonnull(m);
 	return m;
@@ -95,7 +96,7 @@ START_TEST(finds_the_lifetime)
 	ck_assert(heard.known);
 	ck_assert_uint_eq(heard.at_least_s, lifetimes[i].at_least_s);
 	ck_assert_uint_eq(heard.at_most_s, lifetimes[i].at_most_s);
-	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
 	mapping_learn(&m, heard.at_least_s, heard.at_most_s, 1);
 	ck_assert_uint_eq(m.keep_s, lifetimes[i].keep_s);
 }
@@ -266,7 +267,8 @@ START_TEST(can_be_called_off)
 		run_s(s);
 		if (ends == 0)
 			lifetime_cancel(m);
-		ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+		ck_assert_uint_eq(
+		    HASH_COUNT(l.client.punch->sockets.entries), 0);
 		run_s(5);
 		ends = 0;
 	}
@@ -281,9 +283,10 @@ START_TEST(without_sockets_there_is_none)
 	for (int i = 0, kept = 0; i < FAKE_SOCKS_MAX; i++)
 		if (!l.client.n.fw.socks[i].open && kept++ >= 3)
 			l.client.n.fw.socks[i].open = true;
-	ck_assert_ptr_null(lifetime_start(l.client.punch, sink, &err));
+	ck_assert_ptr_null(
+	    lifetime_start(&l.client.punch->sockets, sink, &err));
 	ck_assert_int_eq(err, ERR_SOCKET);
-	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
 }
 END_TEST
 
@@ -315,13 +318,13 @@ START_TEST(is_measured_while_somebody_needs_it)
 	/* It stays if it is needed for a moment, or not at all. */
 	punch_keep_ready(l.client.punch, false);
 	run_s(8000);
-	punch_hold(l.client.punch);
+	punch_path_opened(l.client.punch);
 	run_s(10);
-	punch_let_go(l.client.punch);
+	punch_path_closed(l.client.punch);
 	first_us = mapping()->measured_us;
 	run_s(500);
 	ck_assert_uint_eq(mapping()->measured_us, first_us);
-	punch_hold(l.client.punch);
+	punch_path_opened(l.client.punch);
 	run_s(300);
 	ck_assert_uint_ne(mapping()->measured_us, first_us);
 }
@@ -330,7 +333,7 @@ END_TEST
 /* Who does not want it can ask for it all the same. */
 START_TEST(can_be_turned_off)
 {
-	struct upkeep_watch w = {.sink = sink};
+	struct lifetime_waiter w = {.sink = sink};
 	struct limits off;
 
 	init(&boxes[1], 30);
@@ -341,7 +344,7 @@ START_TEST(can_be_turned_off)
 	punch_keep_ready(l.client.punch, true);
 	run_s(2000);
 	ck_assert(!mapping()->known);
-	ck_assert_int_eq(upkeep_join(l.client.punch, &w), 0);
+	ck_assert_int_eq(punch_measure_lifetime(l.client.punch, &w), 0);
 	run_s(100);
 	ck_assert_uint_eq(ends, 1);
 	ck_assert_uint_eq(mapping()->keep_s, 10);
@@ -360,9 +363,10 @@ START_TEST(another_network_makes_it_void)
 	ck_assert_uint_eq(mapping()->keep_s, 0);
 	run_s(80);
 	/* Again, in the middle of a measurement. */
-	ck_assert_uint_ge(HASH_COUNT(l.client.punch->holes), LIFETIME_SOCKETS);
+	ck_assert_uint_ge(
+	    HASH_COUNT(l.client.punch->sockets.entries), LIFETIME_SOCKETS);
 	punch_wake(l.client.punch);
-	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
 	run_s(200);
 	ck_assert_uint_eq(mapping()->keep_s, 10);
 }
@@ -370,26 +374,28 @@ END_TEST
 
 START_TEST(who_asks_joins)
 {
-	struct upkeep_watch w[3] = {
+	struct lifetime_waiter w[3] = {
 	    {.sink = sink}, {.sink = sink}, {.sink = sink}};
 
 	init(&boxes[1], 30);
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(upkeep_join(l.client.punch, &w[i]), 0);
+		ck_assert_int_eq(
+		    punch_measure_lifetime(l.client.punch, &w[i]), 0);
 	run_s(5);
-	upkeep_part(l.client.punch, &w[1]);
+	punch_stop_measuring(l.client.punch, &w[1]);
 	run_s(90);
 	ck_assert_uint_eq(ends, 2);
 	ck_assert_uint_eq(events, 2 * 3); /* 10 s, 25 s, the end */
 	ck_assert_uint_eq(mapping()->keep_s, 10);
 	/* The last to go puts out the light. */
-	ck_assert_int_eq(upkeep_join(l.client.punch, &w[0]), 0);
+	ck_assert_int_eq(punch_measure_lifetime(l.client.punch, &w[0]), 0);
 	run_s(5);
-	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), LIFETIME_SOCKETS);
-	upkeep_part(l.client.punch, &w[0]);
-	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+	ck_assert_uint_eq(
+	    HASH_COUNT(l.client.punch->sockets.entries), LIFETIME_SOCKETS);
+	punch_stop_measuring(l.client.punch, &w[0]);
+	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
 	/* And a sleep tells all that nothing is known. */
-	ck_assert_int_eq(upkeep_join(l.client.punch, &w[0]), 0);
+	ck_assert_int_eq(punch_measure_lifetime(l.client.punch, &w[0]), 0);
 	punch_wake(l.client.punch);
 	ck_assert_uint_eq(ends, 3);
 	ck_assert(!heard.known);
@@ -440,9 +446,9 @@ START_TEST(doubt_is_followed_by_a_measurement)
 	l.client.nat->config.timeout_s = 30;
 	mapping_changed(mapping(), true, l.now_us);
 	ck_assert_uint_eq(mapping()->keep_s, 23);
-	punch_repaced(l.client.punch);
+	punch_keepalive_changed(l.client.punch);
 	run_s(300);
-	punch_repaced(l.client.punch); /* puts nothing off */
+	punch_keepalive_changed(l.client.punch); /* puts nothing off */
 	run_s(500);
 	ck_assert_uint_eq(mapping()->keep_s, 10);
 	ck_assert_uint_eq(mapping()->losses, 0);

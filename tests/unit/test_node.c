@@ -15,7 +15,7 @@
 #include "node/inside.h"
 #include "peer/inside.h"
 #include "peer/session.h"
-#include "punch/inside.h"
+#include "punch/punch_context.h"
 #include "t.h"
 
 static const char file[] = "rpc.json";
@@ -1335,7 +1335,7 @@ START_TEST(limits_reach_every_room)
 		fake_advance_ms(&fw, 500);
 		node_tick(node);
 	}
-	ck_assert_uint_eq(node->punch->idle_len, 2);
+	ck_assert_uint_eq(node->punch->pool.idle_len, 2);
 	limits_init(&l);
 	l.frame_bytes = 70001;
 	l.remembered = 70002;
@@ -1353,9 +1353,9 @@ START_TEST(limits_reach_every_room)
 	ck_assert_uint_eq(node->peers->attempts.max, 71);
 	ck_assert_uint_eq(node->peers->listeners->sessions.limit, 70003);
 	ck_assert_uint_eq(node->peers->listeners->budgets.pool.limit, 70004);
-	ck_assert_uint_eq(node->punch->turns.max[TURN_FAN], 7);
-	ck_assert_uint_eq(node->punch->turns.max[TURN_SPRAY], 8);
-	ck_assert_uint_eq(node->punch->idle_len, 1);
+	ck_assert_uint_eq(node->punch->admission.max[SLOT_SOCKETS], 7);
+	ck_assert_uint_eq(node->punch->admission.max[SLOT_PROBES], 8);
+	ck_assert_uint_eq(node->punch->pool.idle_len, 1);
 	ck_assert_uint_eq(d->guard.pool.limit, 70005);
 	ck_assert_uint_eq(d->delayed_pool.limit, 70);
 	teardown();

@@ -132,7 +132,7 @@ is_punch(const struct lab_sent *s)
 	return addr_equal(&s->meta.to, &relay) && s->len > 90;
 }
 
-/* Pitfalls P5, P6, P7: round 0 leaves at once, with the verdict that is ready;
+/* Pitfalls P5, P6, P7: round 0 leaves at once, with the nat_type that is ready;
  * the server reaches the client before it has answered. */
 START_TEST(round_0_leaves_at_once_and_opens_fast)
 {
@@ -151,11 +151,12 @@ START_TEST(round_0_leaves_at_once_and_opens_fast)
 	lab_run_ms(&l, 45);
 	ck_assert_uint_eq(l.client.events[1].kind, PUNCH_CANDIDATE);
 	ck_assert(addr_equal(&l.client.events[1].addr, &l.server.seen));
-	ck_assert_int_eq(l.server.puncher->other.verdict, VERDICT_CONSISTENT);
+	ck_assert_int_eq(
+	    l.server.puncher->remote.nat_type, NAT_TYPE_CONSISTENT);
 	/* Pitfall P8: and a token for the next round, if there were to be one.
 	 */
 	lab_run_ms(&l, 50);
-	ck_assert(l.client.puncher->other.has_token);
+	ck_assert(l.client.puncher->remote.has_token);
 }
 END_TEST
 
@@ -168,8 +169,8 @@ START_TEST(no_token_through_a_strange_relay)
 	lab_handshake(&l);
 	lab_begin(&l, false);
 	lab_run_ms(&l, 300);
-	ck_assert(!l.client.puncher->other.has_token);
-	ck_assert_uint_eq(l.server.puncher->other.verified.family, ADDR_NONE);
+	ck_assert(!l.client.puncher->remote.has_token);
+	ck_assert_uint_eq(l.server.puncher->remote.verified.family, ADDR_NONE);
 }
 END_TEST
 
@@ -265,7 +266,7 @@ START_TEST(a_fan_has_as_many_sources_as_sockets)
 	/* The one that hit outlives the puncher, the others do not. */
 	puncher_free(l.client.puncher, l.client.events[0].sock);
 	l.client.puncher = NULL;
-	ck_assert_uint_le(HASH_COUNT(l.client.punch->holes), 1 + 2);
+	ck_assert_uint_le(HASH_COUNT(l.client.punch->sockets.entries), 1 + 2);
 	punch_close(l.client.punch, l.client.events[0].sock);
 }
 END_TEST
@@ -290,9 +291,9 @@ START_TEST(a_fan_goes_by_what_the_world_has)
 	/* One that grows shares what there is with the pool. */
 	if (budgets[_i].err == 0) {
 		ck_assert_uint_le(
-		    l.client.puncher->fan_len, budgets[_i].allowed);
-		ck_assert_uint_ge(
-		    l.client.puncher->fan_len, budgets[_i].allowed - 1);
+		    l.client.puncher->probing.sockets_len, budgets[_i].allowed);
+		ck_assert_uint_ge(l.client.puncher->probing.sockets_len,
+		    budgets[_i].allowed - 1);
 	}
 }
 END_TEST
@@ -310,7 +311,7 @@ START_TEST(the_server_starts_before_it_says_so)
 	lab_begin(&l, true);
 	began_us = l.now_us;
 	while (l.client.failed == 0 && l.now_us < began_us + 2000000) {
-		ck_assert(!l.client.puncher->other.punching);
+		ck_assert(!l.client.puncher->remote.punching);
 		lab_run_ms(&l, 1);
 	}
 	ck_assert_int_eq(l.client.failed, ERR_ABORTED);
@@ -336,7 +337,7 @@ START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
 {
 	struct dht_node n;
 	uint32_t cursor = 0, same = 0, asked = 0, i = 0;
-	struct lookout *o;
+	struct punch_socket *o;
 	struct dht *d;
 	int err;
 
@@ -351,11 +352,11 @@ START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
 		id_of_addr(id, &a);
 		ck_assert_uint_ne(table_add(&d->table, id, &a, d->tick), 0);
 	}
-	o = lookout_open(l.client.punch, &err);
+	o = punch_socket_open(&l.client.punch->sockets, &err);
 	ck_assert_ptr_nonnull(o);
 	lab_run_ms(&l, 1);
 	for (; dht_next_node(d, &cursor, &n); i++) {
-		bool is = asked_from(o->hole.sock, &n.addr);
+		bool is = asked_from(o->entry.sock, &n.addr);
 
 		ck_assert(!is || i >= 5);
 		same += is && n.addr.ip[0] == 21;
@@ -363,19 +364,19 @@ START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
 	}
 	ck_assert_uint_eq(asked, 6);
 	ck_assert_uint_eq(same, 1);
-	lookout_close(o);
+	punch_socket_close(o);
 }
 END_TEST
 
 /* Pitfall P9: whoever asks, our address is ours. */
 START_TEST(the_sampler_holds_our_address_alone)
 {
-	struct gauge *g;
+	struct nat_classifier *g;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
 	ck_assert(lab_punch(&l, false, 1000));
 	lab_run_ms(&l, 1000);
-	g = &l.server.puncher->out->gauge;
+	g = &l.server.puncher->socket->classifier;
 	ck_assert_uint_ge(g->len, 5);
 	for (uint8_t i = 0; i < g->len; i++)
 		ck_assert(addr_equal(&g->samples[i].saw, &l.server.seen));
@@ -473,7 +474,7 @@ START_TEST(forged_messages_change_nothing)
 	ck_assert_int_eq(
 	    puncher_serve(l.server.puncher, &call, true), ERR_SIZE);
 	ck_assert_uint_eq(l.server.n.st.drop[-ERR_SIGNATURE] - drops, 1000);
-	ck_assert(!l.server.puncher->other.heard);
+	ck_assert(!l.server.puncher->remote.known);
 	ck_assert_uint_eq(lab_probes(&l, false, false), 0);
 	lab_run_ms(&l, 300);
 	ck_assert(l.proved);
@@ -482,9 +483,9 @@ END_TEST
 
 /* A client's message as it comes through the relay. */
 static int
-say(struct claims *c)
+say(struct holepunch_payload *c)
 {
-	uint8_t box[CLAIMS_BOX_MAX], nonce[CLAIMS_NONCE_LEN] = {1};
+	uint8_t box[HOLEPUNCH_BOX_MAX], nonce[HOLEPUNCH_NONCE_LEN] = {1};
 	struct router_call call = {
 	    .client = l.client.seen, .us = l.server.seen, .sealed.p = box};
 
@@ -494,14 +495,14 @@ say(struct claims *c)
 	    .sock = puncher_sock(l.server.puncher),
 	    .from = lab_relay(0),
 	    .peer = l.client.seen};
-	call.sealed.len = claims_seal(c, l.secret, nonce, box);
+	call.sealed.len = holepunch_payload_seal(c, l.secret, nonce, box);
 	return puncher_serve(l.server.puncher, &call, true);
 }
 
 /* Rounds that come late change nothing; nobody unverified is sprayed. */
 START_TEST(nobody_is_sprayed_who_has_not_proved_himself)
 {
-	struct claims c = {.firewall = VERDICT_RANDOM,
+	struct holepunch_payload c = {.firewall = NAT_TYPE_RANDOM,
 	    .round = 5,
 	    .punching = true,
 	    .has_addrs = true,
@@ -525,7 +526,7 @@ END_TEST
 /* Pitfall V6: a client that declares late is not cut off. */
 START_TEST(the_server_waits_for_a_client_that_punches)
 {
-	struct claims c = {.firewall = VERDICT_CONSISTENT,
+	struct holepunch_payload c = {.firewall = NAT_TYPE_CONSISTENT,
 	    .punching = true,
 	    .has_addrs = true,
 	    .addrs_len = 1};
@@ -550,8 +551,8 @@ END_TEST
 /* One that guesses may begin again, but does not keep the server for ever. */
 START_TEST(a_client_that_begins_again_and_again_is_left)
 {
-	struct claims c = {
-	    .firewall = VERDICT_CONSISTENT, .has_addrs = true, .addrs_len = 3};
+	struct holepunch_payload c = {
+	    .firewall = NAT_TYPE_CONSISTENT, .has_addrs = true, .addrs_len = 3};
 	struct punch_peer peer;
 	unsigned begun = 0;
 
@@ -570,12 +571,12 @@ START_TEST(a_client_that_begins_again_and_again_is_left)
 	}
 	for (unsigned i = 0; i < l.server.events_len; i++)
 		begun += l.server.events[i].kind == PUNCH_PROBING;
-	ck_assert_uint_eq(begun, 1 + REOPENS_MAX);
+	ck_assert_uint_eq(begun, 1 + PUNCHER_REOPENS_MAX);
 	ck_assert_int_eq(l.server.failed, ERR_TIMEOUT);
 }
 END_TEST
 
-/* Pitfalls P16, P10: a bad verdict is worth another socket, three times at
+/* Pitfalls P16, P10: a bad nat_type is worth another socket, three times at
  * most. */
 START_TEST(a_bad_verdict_is_worth_another_socket)
 {
@@ -595,7 +596,7 @@ END_TEST
 /* Pitfall P17: what was told stays, whatever samples say later. */
 START_TEST(a_told_verdict_stays)
 {
-	struct claims c = {.firewall = VERDICT_CONSISTENT};
+	struct holepunch_payload c = {.firewall = NAT_TYPE_CONSISTENT};
 	struct punch_peer peer;
 	struct puncher_status st;
 
@@ -608,10 +609,10 @@ START_TEST(a_told_verdict_stays)
 		struct addr us = l.server.seen, by = lab_relay(20 + i);
 
 		us.port = (uint16_t)(3000 + i);
-		puncher_saw(l.server.puncher, &us, &by);
+		puncher_add_sample(l.server.puncher, &us, &by);
 	}
 	puncher_status(l.server.puncher, &st);
-	ck_assert_int_eq(st.own, VERDICT_CONSISTENT);
+	ck_assert_int_eq(st.own, NAT_TYPE_CONSISTENT);
 }
 END_TEST
 
@@ -619,16 +620,18 @@ END_TEST
  */
 START_TEST(try_later_is_not_the_end)
 {
-	struct turn other = {0};
+	struct punch_slot other = {0};
 
 	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
-	ck_assert_int_eq(
-	    turns_ask(&l.server.punch->turns, &other, TURN_FAN, NULL), 0);
+	ck_assert_int_eq(punch_admission_acquire(&l.server.punch->admission,
+			     &other, SLOT_SOCKETS, NULL),
+	    0);
 	lab_handshake(&l);
 	lab_begin(&l, true);
 	lab_run_ms(&l, 3500);
-	ck_assert_int_eq(l.client.puncher->client.state, CLIENT_PUTS_OFF);
-	turns_end(&l.server.punch->turns, &other);
+	ck_assert_int_eq(
+	    l.client.puncher->client.state, PUNCH_CLIENT_SERVER_BUSY);
+	punch_admission_release(&l.server.punch->admission, &other);
 	for (int i = 0; i < 30000 && !l.proved; i++)
 		lab_run_ms(&l, 1);
 	ck_assert(l.proved);
@@ -637,14 +640,15 @@ END_TEST
 
 START_TEST(try_later_is_the_end_with_a_stranger)
 {
-	struct turn other = {0};
+	struct punch_slot other = {0};
 
 	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
-	ck_assert_int_eq(
-	    turns_ask(&l.server.punch->turns, &other, TURN_FAN, NULL), 0);
+	ck_assert_int_eq(punch_admission_acquire(&l.server.punch->admission,
+			     &other, SLOT_SOCKETS, NULL),
+	    0);
 	ck_assert(!lab_punch(&l, false, 6000));
 	ck_assert_int_eq(l.client.failed, ERR_PEER_BUSY);
-	turns_end(&l.server.punch->turns, &other);
+	punch_admission_release(&l.server.punch->admission, &other);
 }
 END_TEST
 
@@ -658,24 +662,25 @@ START_TEST(sockets_are_kept_ready)
 	init(PORT_RESTRICTED, OPEN, 5);
 	punch_keep_ready(l.client.punch, true);
 	lab_run_ms(&l, 3000);
-	ck_assert_uint_eq(l.client.punch->idle_len, 2);
+	ck_assert_uint_eq(l.client.punch->pool.idle_len, 2);
 	p = puncher_new(l.client.punch, &o, &err);
-	ck_assert(gauge_decided(&p->out->gauge));
+	ck_assert(nat_classifier_decided(&p->socket->classifier));
 	sock = puncher_sock(p);
 	puncher_free(p, WORLD_NO_SOCK);
 	lab_run_ms(&l, 3000);
-	ck_assert_uint_eq(l.client.punch->idle_len, 2);
+	ck_assert_uint_eq(l.client.punch->pool.idle_len, 2);
 	ck_assert(l.client.n.fw.socks[sock].open);
 	/* They stay current, and go when the network changes. */
 	lab_run_ms(&l, 600000);
-	ck_assert_int_eq(TAILQ_FIRST(&l.client.punch->idle)->gauge.verdict,
-	    VERDICT_CONSISTENT);
+	ck_assert_int_eq(
+	    TAILQ_FIRST(&l.client.punch->pool.idle)->classifier.nat_type,
+	    NAT_TYPE_CONSISTENT);
 	punch_wake(l.client.punch);
-	ck_assert_uint_eq(l.client.punch->idle_len, 0);
+	ck_assert_uint_eq(l.client.punch->pool.idle_len, 0);
 	lab_run_ms(&l, 3000);
-	ck_assert_uint_eq(l.client.punch->idle_len, 2);
+	ck_assert_uint_eq(l.client.punch->pool.idle_len, 2);
 	punch_keep_ready(l.client.punch, false);
-	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
 }
 END_TEST
 
@@ -688,7 +693,8 @@ START_TEST(a_random_punch_is_declared_once)
 	lab_handshake(&l);
 	lab_begin(&l, false);
 	lab_run_ms(&l, 70);
-	ck_assert_int_eq(l.client.puncher->client.state, CLIENT_DECLARES);
+	ck_assert_int_eq(
+	    l.client.puncher->client.state, PUNCH_CLIENT_PUNCH_ROUND);
 	l.relays[0].deaf = true; /* the answer takes its time */
 	l.sent_len = 0;
 	lab_run_ms(&l, 1200);
@@ -713,16 +719,16 @@ on_checked(void *owner, const struct netcheck_result *r)
 
 static const struct {
 	enum box box;
-	enum verdict verdict;
-	enum filter filter;
+	enum nat_type nat_type;
+	enum nat_filtering filtering;
 	int step;
 } networks[] = {
-    {OPEN, VERDICT_CONSISTENT, FILTER_NONE, 0},
-    {FULL_CONE, VERDICT_CONSISTENT, FILTER_NONE, 0},
-    {RESTRICTED, VERDICT_CONSISTENT, FILTER_HOST, 0},
-    {PORT_RESTRICTED, VERDICT_CONSISTENT, FILTER_PORT, 0},
-    {SYMMETRIC, VERDICT_RANDOM, FILTER_UNKNOWN, 0},
-    {SEQUENTIAL, VERDICT_RANDOM, FILTER_UNKNOWN, 1},
+    {OPEN, NAT_TYPE_CONSISTENT, FILTERING_NONE, 0},
+    {FULL_CONE, NAT_TYPE_CONSISTENT, FILTERING_NONE, 0},
+    {RESTRICTED, NAT_TYPE_CONSISTENT, FILTERING_HOST, 0},
+    {PORT_RESTRICTED, NAT_TYPE_CONSISTENT, FILTERING_PORT, 0},
+    {SYMMETRIC, NAT_TYPE_RANDOM, FILTERING_UNKNOWN, 0},
+    {SEQUENTIAL, NAT_TYPE_RANDOM, FILTERING_UNKNOWN, 1},
 };
 
 static struct netcheck *
@@ -743,15 +749,15 @@ START_TEST(tells_networks_apart)
 	lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(checks, 1);
 	ck_assert(checked.udp);
-	ck_assert_int_eq(checked.verdict, networks[_i].verdict);
-	ck_assert_int_eq(checked.filter, networks[_i].filter);
+	ck_assert_int_eq(checked.nat_type, networks[_i].nat_type);
+	ck_assert_int_eq(checked.filtering, networks[_i].filtering);
 	ck_assert_int_eq(checked.step, networks[_i].step);
 	ck_assert_int_eq(checked.stability, STABILITY_SAME);
 	/* All boxes here send back what is for themselves; who filters by
 	 * address must have sent there, too. */
 	ck_assert_int_eq(
-	    checked.hairpin, networks[_i].verdict == VERDICT_CONSISTENT);
-	ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+	    checked.hairpin, networks[_i].nat_type == NAT_TYPE_CONSISTENT);
+	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
 }
 END_TEST
 
@@ -763,7 +769,7 @@ START_TEST(tells_that_nothing_gets_through)
 	lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(checks, 1);
 	ck_assert(!checked.udp);
-	ck_assert_int_eq(checked.verdict, VERDICT_UNKNOWN);
+	ck_assert_int_eq(checked.nat_type, NAT_TYPE_UNKNOWN);
 }
 END_TEST
 
@@ -790,8 +796,8 @@ START_TEST(silence_is_no_filter)
 	ck_assert_ptr_nonnull(check_network());
 	lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(checks, 1);
-	ck_assert_int_eq(checked.verdict, VERDICT_CONSISTENT);
-	ck_assert_int_eq(checked.filter, FILTER_UNKNOWN);
+	ck_assert_int_eq(checked.nat_type, NAT_TYPE_CONSISTENT);
+	ck_assert_int_eq(checked.filtering, FILTERING_UNKNOWN);
 }
 END_TEST
 
@@ -822,7 +828,7 @@ START_TEST(a_stray_probe_is_no_hairpin)
 	n = check_network();
 	ck_assert_ptr_nonnull(n);
 	for (int i = 0; i < 60; i++) {
-		const struct hole *h = l.client.punch->holes;
+		const struct socket_entry *h = l.client.punch->sockets.entries;
 
 		for (; h != NULL; h = h->hh.next)
 			lab_inject(&l, &l.client, h->sock, &anyone, "", 1);
@@ -845,7 +851,8 @@ START_TEST(a_check_can_be_called_off)
 		if (checks == 0)
 			netcheck_cancel(n);
 		lab_run_ms(&l, 3000);
-		ck_assert_uint_eq(HASH_COUNT(l.client.punch->holes), 0);
+		ck_assert_uint_eq(
+		    HASH_COUNT(l.client.punch->sockets.entries), 0);
 	}
 }
 END_TEST

@@ -13,65 +13,65 @@
 #include "fake_world.h"
 #include "punch/lan.h"
 #include "punch/ports.h"
-#include "punch/schedule.h"
-#include "punch/turns.h"
+#include "punch/probe_schedule.h"
+#include "punch/punch_admission.h"
 #include "t.h"
 
 static const char vectors[] = "holepunch.json";
 
-/* Rows of protocol 04 §1: own verdict; columns: the peer's. */
+/* Rows of protocol 04 §1: own nat_type; columns: the peer's. */
 static const enum schedule_kind strategies[4][4] = {
     {0, 0, 0, 0},
-    {0, SCHEDULE_STEADY, SCHEDULE_STEADY, SCHEDULE_SPRAY},
-    {0, SCHEDULE_STEADY, SCHEDULE_STEADY, SCHEDULE_SPRAY},
-    {0, SCHEDULE_FAN, SCHEDULE_FAN, 0},
+    {0, SCHEDULE_STEADY, SCHEDULE_STEADY, SCHEDULE_BIRTHDAY_PROBES},
+    {0, SCHEDULE_STEADY, SCHEDULE_STEADY, SCHEDULE_BIRTHDAY_PROBES},
+    {0, SCHEDULE_BIRTHDAY_SOCKETS, SCHEDULE_BIRTHDAY_SOCKETS, 0},
 };
 
 START_TEST(strategy_for_each_pair)
 {
 	for (int own = 0; own < 4; own++)
 		for (int peer = 0; peer < 4; peer++)
-			ck_assert_int_eq(
-			    schedule_for(own, peer), strategies[own][peer]);
+			ck_assert_int_eq(probe_schedule_choose(own, peer),
+			    strategies[own][peer]);
 }
 END_TEST
 
 /* Does ours have a shot like the reference's? */
 static bool
-has_shot(enum schedule_kind kind, const struct shot *want)
+has_shot(enum schedule_kind kind, const struct scheduled_probe *want)
 {
-	struct schedule s;
-	struct shot shot;
+	struct probe_schedule s;
+	struct scheduled_probe shot;
 
-	schedule_init(&s, kind, SCHEDULE_SOCKETS);
-	while (schedule_next(&s, &shot))
+	probe_schedule_init(&s, kind, SCHEDULE_SOCKETS);
+	while (probe_schedule_next(&s, &shot))
 		if (shot.at_ms == want->at_ms && shot.kind == want->kind &&
-		    shot.low == want->low && shot.sock == want->sock)
+		    shot.low_ttl == want->low_ttl && shot.sock == want->sock)
 			return true;
 	return false;
 }
 
 /* [ms, socket, destination, ttl] as a shot, counted from the start. */
-static struct shot
+static struct scheduled_probe
 golden_shot(const json_t *send, const json_t *in, enum schedule_kind kind)
 {
 	const char *to = json_string_value(json_array_get(send, 2));
 	const json_t *verified = t_get(in, "verified_host");
 	int64_t ms = json_integer_value(json_array_get(send, 0));
-	struct shot s = {.kind = SHOT_UNVERIFIED,
-	    .low = json_integer_value(json_array_get(send, 3)) != 64};
+	struct scheduled_probe s = {.kind = PROBE_TO_UNVERIFIED,
+	    .low_ttl = json_integer_value(json_array_get(send, 3)) != 64};
 
 	/* The responder waits a second before it starts, and so do we. */
 	if (!t_bool(in, "initiator") && kind == SCHEDULE_STEADY)
 		ms -= 1000;
 	s.at_ms = (uint32_t)ms;
 	s.sock = (uint32_t)json_integer_value(json_array_get(send, 1));
-	if (kind == SCHEDULE_FAN)
-		s.kind = SHOT_SOCKET;
+	if (kind == SCHEDULE_BIRTHDAY_SOCKETS)
+		s.kind = PROBE_FROM_SOCKET;
 	else if (json_is_string(verified) &&
 		 strncmp(to, json_string_value(verified),
 		     strlen(json_string_value(verified))) == 0)
-		s.kind = SHOT_VERIFIED;
+		s.kind = PROBE_TO_VERIFIED;
 	return s;
 }
 
@@ -83,7 +83,7 @@ assert_sends(const json_t *sends, const json_t *in, enum schedule_kind kind)
 
 	json_array_foreach(sends, i, send)
 	{
-		struct shot want = golden_shot(send, in, kind);
+		struct scheduled_probe want = golden_shot(send, in, kind);
 
 		ck_assert_msg(has_shot(kind, &want), "no shot at %u ms",
 		    (unsigned)want.at_ms);
@@ -94,15 +94,15 @@ START_TEST(holds_every_probe_of_the_reference)
 {
 	const json_t *row = t_kind(vectors, "punch_schedule", _i);
 	const json_t *in = t_get(row, "in"), *out = t_get(row, "out");
-	enum schedule_kind kind =
-	    schedule_for((int)t_uint(in, "local"), (int)t_uint(in, "remote"));
+	enum schedule_kind kind = probe_schedule_choose(
+	    (int)t_uint(in, "local"), (int)t_uint(in, "remote"));
 
 	if (!t_bool(out, "punch_returns"))
 		return; /* no strategy, or nobody verified: the puncher's */
 	ck_assert_int_ne(kind, SCHEDULE_NONE);
 	ck_assert_uint_eq(t_uint(out, "sockets"),
-	    kind == SCHEDULE_FAN ? SCHEDULE_SOCKETS : 1);
-	if (kind == SCHEDULE_SPRAY)
+	    kind == SCHEDULE_BIRTHDAY_SOCKETS ? SCHEDULE_SOCKETS : 1);
+	if (kind == SCHEDULE_BIRTHDAY_PROBES)
 		return; /* random ports, at a pace of our own */
 	assert_sends(json_object_get(out, "schedule"), in, kind);
 	assert_sends(json_object_get(out, "first"), in, kind);
@@ -111,28 +111,28 @@ START_TEST(holds_every_probe_of_the_reference)
 END_TEST
 
 static uint32_t
-count_shots_from(uint32_t sockets, enum schedule_kind kind, enum shot_kind of,
+count_shots_from(uint32_t sockets, enum schedule_kind kind, enum probe_kind of,
     bool low, uint32_t *last_ms)
 {
-	struct schedule s;
-	struct shot shot;
+	struct probe_schedule s;
+	struct scheduled_probe shot;
 	uint32_t n = 0, before = 0;
 
-	schedule_init(&s, kind, sockets);
-	while (schedule_next(&s, &shot)) {
+	probe_schedule_init(&s, kind, sockets);
+	while (probe_schedule_next(&s, &shot)) {
 		ck_assert_uint_ge(shot.at_ms, before);
 		before = shot.at_ms;
-		n += shot.kind == of && shot.low == low;
+		n += shot.kind == of && shot.low_ttl == low;
 	}
 	*last_ms = before;
-	ck_assert(!schedule_next(&s, &shot));
-	ck_assert_uint_le(before, schedule_end_ms(&s));
+	ck_assert(!probe_schedule_next(&s, &shot));
+	ck_assert_uint_le(before, probe_schedule_end_ms(&s));
 	return n;
 }
 
 static uint32_t
 count_shots(
-    enum schedule_kind kind, enum shot_kind of, bool low, uint32_t *last_ms)
+    enum schedule_kind kind, enum probe_kind of, bool low, uint32_t *last_ms)
 {
 	return count_shots_from(SCHEDULE_SOCKETS, kind, of, low, last_ms);
 }
@@ -142,18 +142,21 @@ START_TEST(counts_of_probes)
 	uint32_t last;
 
 	ck_assert_uint_eq(
-	    count_shots(SCHEDULE_STEADY, SHOT_VERIFIED, false, &last), 16);
+	    count_shots(SCHEDULE_STEADY, PROBE_TO_VERIFIED, false, &last), 16);
 	ck_assert_uint_eq(last, 9000);
 	ck_assert_uint_eq(
-	    count_shots(SCHEDULE_STEADY, SHOT_UNVERIFIED, false, &last), 2);
-	ck_assert_uint_eq(
-	    count_shots(SCHEDULE_SPRAY, SHOT_PORT, false, &last), 1750);
+	    count_shots(SCHEDULE_STEADY, PROBE_TO_UNVERIFIED, false, &last), 2);
+	ck_assert_uint_eq(count_shots(SCHEDULE_BIRTHDAY_PROBES,
+			      PROBE_TO_NEXT_PORT, false, &last),
+	    1750);
 	ck_assert_uint_le(last, 8750); /* 200 a second */
 	/* Those of the golden vector, and seven of the first socket. */
-	ck_assert_uint_eq(
-	    count_shots(SCHEDULE_FAN, SHOT_SOCKET, true, &last), 511);
-	ck_assert_uint_eq(
-	    count_shots(SCHEDULE_FAN, SHOT_SOCKET, false, &last), 1494 + 7);
+	ck_assert_uint_eq(count_shots(SCHEDULE_BIRTHDAY_SOCKETS,
+			      PROBE_FROM_SOCKET, true, &last),
+	    511);
+	ck_assert_uint_eq(count_shots(SCHEDULE_BIRTHDAY_SOCKETS,
+			      PROBE_FROM_SOCKET, false, &last),
+	    1494 + 7);
 	ck_assert_uint_eq(last, 35080);
 }
 END_TEST
@@ -162,21 +165,24 @@ END_TEST
 START_TEST(a_fan_grows)
 {
 	bool opened[2 * SCHEDULE_SOCKETS] = {false};
-	struct schedule s;
-	struct shot shot;
+	struct probe_schedule s;
+	struct scheduled_probe shot;
 	uint32_t last, grown_ms = 0;
 
-	ck_assert_uint_eq(count_shots_from(2 * SCHEDULE_SOCKETS, SCHEDULE_FAN,
-			      SHOT_SOCKET, true, &last),
+	ck_assert_uint_eq(
+	    count_shots_from(2 * SCHEDULE_SOCKETS, SCHEDULE_BIRTHDAY_SOCKETS,
+		PROBE_FROM_SOCKET, true, &last),
 	    511);
-	ck_assert_uint_eq(count_shots_from(2 * SCHEDULE_SOCKETS, SCHEDULE_FAN,
-			      SHOT_SOCKET, false, &last),
+	ck_assert_uint_eq(
+	    count_shots_from(2 * SCHEDULE_SOCKETS, SCHEDULE_BIRTHDAY_SOCKETS,
+		PROBE_FROM_SOCKET, false, &last),
 	    1494 + 7 + 256);
-	schedule_init(&s, SCHEDULE_FAN, 2 * SCHEDULE_SOCKETS);
-	while (schedule_next(&s, &shot)) {
+	probe_schedule_init(
+	    &s, SCHEDULE_BIRTHDAY_SOCKETS, 2 * SCHEDULE_SOCKETS);
+	while (probe_schedule_next(&s, &shot)) {
 		/* In order: none is passed over. */
 		if (shot.sock >= SCHEDULE_SOCKETS && !opened[shot.sock]) {
-			ck_assert(opened[shot.sock - 1] && !shot.low);
+			ck_assert(opened[shot.sock - 1] && !shot.low_ttl);
 			grown_ms = shot.at_ms;
 		}
 		opened[shot.sock] = true;
@@ -190,13 +196,13 @@ END_TEST
 START_TEST(every_socket_of_a_fan_sends)
 {
 	bool opened[SCHEDULE_SOCKETS] = {false}, full[SCHEDULE_SOCKETS] = {0};
-	struct schedule s;
-	struct shot shot;
+	struct probe_schedule s;
+	struct scheduled_probe shot;
 
-	schedule_init(&s, SCHEDULE_FAN, SCHEDULE_SOCKETS);
-	while (schedule_next(&s, &shot)) {
+	probe_schedule_init(&s, SCHEDULE_BIRTHDAY_SOCKETS, SCHEDULE_SOCKETS);
+	while (probe_schedule_next(&s, &shot)) {
 		opened[shot.sock] |= shot.at_ms == 0;
-		full[shot.sock] |= !shot.low;
+		full[shot.sock] |= !shot.low_ttl;
 	}
 	for (int i = 0; i < SCHEDULE_SOCKETS; i++)
 		ck_assert(opened[i] && full[i]);
@@ -267,14 +273,14 @@ END_TEST
 
 /* ---- turns ---- */
 
-static struct turns turns;
+static struct punch_admission turns;
 static struct timers timers;
 static int order[32];
 static int order_len;
-static struct turn waiters[32];
+static struct punch_slot waiters[32];
 
 static void
-on_turn(struct turn *t)
+on_turn(struct punch_slot *t)
 {
 	order[order_len++] = (int)(t - waiters);
 }
@@ -288,38 +294,50 @@ next_turns(void)
 START_TEST(turns_go_in_order)
 {
 	timers_init(&timers);
-	turns_init(&turns, &timers, 1, 2);
+	punch_admission_init(&turns, &timers, 1, 2);
 	order_len = 0;
 	for (int i = 0; i < 32; i++)
-		waiters[i] = (struct turn){.ready = on_turn};
-	ck_assert_int_eq(turns_ask(&turns, &waiters[0], TURN_FAN, NULL), 0);
-	for (int i = 1; i <= TURNS_WAITING_MAX; i++)
-		ck_assert_int_eq(
-		    turns_ask(&turns, &waiters[i], TURN_FAN, NULL), 1);
+		waiters[i] = (struct punch_slot){.ready = on_turn};
 	ck_assert_int_eq(
-	    turns_ask(&turns, &waiters[20], TURN_FAN, NULL), ERR_BUSY);
+	    punch_admission_acquire(&turns, &waiters[0], SLOT_SOCKETS, NULL),
+	    0);
+	for (int i = 1; i <= PUNCH_WAITING_MAX; i++)
+		ck_assert_int_eq(punch_admission_acquire(
+				     &turns, &waiters[i], SLOT_SOCKETS, NULL),
+		    1);
+	ck_assert_int_eq(
+	    punch_admission_acquire(&turns, &waiters[20], SLOT_SOCKETS, NULL),
+	    ERR_BUSY);
 	/* Another kind, another line. */
-	ck_assert_int_eq(turns_ask(&turns, &waiters[21], TURN_SPRAY, NULL), 0);
-	ck_assert_int_eq(turns_ask(&turns, &waiters[22], TURN_SPRAY, NULL), 0);
-	ck_assert_int_eq(turns_ask(&turns, &waiters[23], TURN_SPRAY, NULL), 1);
+	ck_assert_int_eq(
+	    punch_admission_acquire(&turns, &waiters[21], SLOT_PROBES, NULL),
+	    0);
+	ck_assert_int_eq(
+	    punch_admission_acquire(&turns, &waiters[22], SLOT_PROBES, NULL),
+	    0);
+	ck_assert_int_eq(
+	    punch_admission_acquire(&turns, &waiters[23], SLOT_PROBES, NULL),
+	    1);
 
-	turns_end(&turns, &waiters[2]); /* tired of waiting */
-	turns_end(&turns, &waiters[2]);
+	punch_admission_release(&turns, &waiters[2]); /* tired of waiting */
+	punch_admission_release(&turns, &waiters[2]);
 	next_turns();
 	ck_assert_int_eq(order_len, 0);
-	turns_end(&turns, &waiters[0]);
+	punch_admission_release(&turns, &waiters[0]);
 	next_turns();
 	ck_assert_int_eq(order_len, 1);
 	ck_assert_int_eq(order[0], 1);
 	/* Who comes now stands behind those in line. */
-	ck_assert_int_eq(turns_ask(&turns, &waiters[0], TURN_FAN, NULL), 1);
-	turns_end(&turns, &waiters[1]);
+	ck_assert_int_eq(
+	    punch_admission_acquire(&turns, &waiters[0], SLOT_SOCKETS, NULL),
+	    1);
+	punch_admission_release(&turns, &waiters[1]);
 	next_turns();
 	ck_assert_int_eq(order[1], 3);
-	turns_end(&turns, &waiters[21]);
+	punch_admission_release(&turns, &waiters[21]);
 	next_turns();
 	ck_assert_int_eq(order[2], 23);
-	turns_fini(&turns);
+	punch_admission_fini(&turns);
 	timers_fini(&timers);
 }
 END_TEST
@@ -331,22 +349,26 @@ START_TEST(turns_are_shared)
 	struct addr other = addr_v4(203, 0, 113, 1, 5000);
 
 	timers_init(&timers);
-	turns_init(&turns, &timers, 1, 1);
+	punch_admission_init(&turns, &timers, 1, 1);
 	order_len = 0;
 	for (int i = 0; i < 8; i++) {
-		waiters[i] = (struct turn){.ready = on_turn};
+		waiters[i] = (struct punch_slot){.ready = on_turn};
 		crowd.ip[3] = (uint8_t)(i + 1);
-		ck_assert_int_eq(
-		    turns_ask(&turns, &waiters[i], TURN_FAN, &crowd),
-		    i == 0                 ? 0
-		    : i <= TURNS_SHARE_MAX ? 1
-					   : ERR_BUSY);
+		ck_assert_int_eq(punch_admission_acquire(
+				     &turns, &waiters[i], SLOT_SOCKETS, &crowd),
+		    i == 0                          ? 0
+		    : i <= PUNCH_WAITING_PREFIX_MAX ? 1
+						    : ERR_BUSY);
 	}
-	waiters[8] = waiters[9] = (struct turn){.ready = on_turn};
-	ck_assert_int_eq(turns_ask(&turns, &waiters[8], TURN_FAN, &other), 1);
-	ck_assert_int_eq(turns_ask(&turns, &waiters[9], TURN_FAN, NULL), 1);
+	waiters[8] = waiters[9] = (struct punch_slot){.ready = on_turn};
+	ck_assert_int_eq(
+	    punch_admission_acquire(&turns, &waiters[8], SLOT_SOCKETS, &other),
+	    1);
+	ck_assert_int_eq(
+	    punch_admission_acquire(&turns, &waiters[9], SLOT_SOCKETS, NULL),
+	    1);
 	for (int i = 0; i < 6; i++) {
-		turns_end(
+		punch_admission_release(
 		    &turns, i == 0 ? &waiters[0] : &waiters[order[i - 1]]);
 		next_turns();
 	}
@@ -355,7 +377,7 @@ START_TEST(turns_are_shared)
 	ck_assert_int_eq(order[1], 1);
 	ck_assert_int_eq(order[2], 9);
 	ck_assert_int_eq(order[3], 2);
-	turns_fini(&turns);
+	punch_admission_fini(&turns);
 	timers_fini(&timers);
 }
 END_TEST
@@ -364,26 +386,27 @@ END_TEST
 START_TEST(turns_follow_their_limit)
 {
 	timers_init(&timers);
-	turns_init(&turns, &timers, 1, 1);
+	punch_admission_init(&turns, &timers, 1, 1);
 	order_len = 0;
 	for (int i = 0; i < 5; i++)
-		waiters[i] = (struct turn){.ready = on_turn};
+		waiters[i] = (struct punch_slot){.ready = on_turn};
 	for (int i = 0; i < 5; i++)
-		ck_assert_int_eq(
-		    turns_ask(&turns, &waiters[i], TURN_FAN, NULL), i > 0);
-	turns_set_max(&turns, 3, 1);
+		ck_assert_int_eq(punch_admission_acquire(
+				     &turns, &waiters[i], SLOT_SOCKETS, NULL),
+		    i > 0);
+	punch_admission_set_max(&turns, 3, 1);
 	next_turns();
 	ck_assert_int_eq(order_len, 2);
 	/* Down again: the next only when all but none have ended. */
-	turns_set_max(&turns, 1, 1);
-	turns_end(&turns, &waiters[0]);
-	turns_end(&turns, &waiters[1]);
+	punch_admission_set_max(&turns, 1, 1);
+	punch_admission_release(&turns, &waiters[0]);
+	punch_admission_release(&turns, &waiters[1]);
 	next_turns();
 	ck_assert_int_eq(order_len, 2);
-	turns_end(&turns, &waiters[2]);
+	punch_admission_release(&turns, &waiters[2]);
 	next_turns();
 	ck_assert_int_eq(order_len, 3);
-	turns_fini(&turns);
+	punch_admission_fini(&turns);
 	timers_fini(&timers);
 }
 END_TEST

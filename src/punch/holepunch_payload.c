@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/world.h"
-#include "punch/claims.h"
+#include "punch/holepunch_payload.h"
 
 enum {
 	FLAG_CONNECTED = 1,
@@ -16,7 +16,7 @@ enum {
 };
 
 static void
-read_addrs(struct rd *r, struct claims *c)
+read_addrs(struct rd *r, struct holepunch_payload *c)
 {
 	size_t n = rd_count(r, ADDR_WIRE4_LEN);
 
@@ -24,28 +24,29 @@ read_addrs(struct rd *r, struct claims *c)
 	for (size_t i = 0; i < n; i++) {
 		struct addr a = rd_addr4(r);
 
-		if (i < CLAIMS_ADDRS_MAX)
+		if (i < HOLEPUNCH_ADDRS_MAX)
 			c->addrs[c->addrs_len++] = a;
 	}
 }
 
 static bool
-read_token(struct rd *r, uint8_t token[CLAIMS_TOKEN_LEN])
+read_token(struct rd *r, uint8_t token[HOLEPUNCH_TOKEN_LEN])
 {
-	const uint8_t *p = rd_take(r, CLAIMS_TOKEN_LEN);
+	const uint8_t *p = rd_take(r, HOLEPUNCH_TOKEN_LEN);
 
 	if (p != NULL)
-		memcpy(token, p, CLAIMS_TOKEN_LEN);
+		memcpy(token, p, HOLEPUNCH_TOKEN_LEN);
 	return p != NULL;
 }
 
 int
-claims_decode(struct claims *c, const uint8_t *buf, size_t len)
+holepunch_payload_decode(
+    struct holepunch_payload *c, const uint8_t *buf, size_t len)
 {
 	struct rd r = rd_init(buf, len);
 	uint64_t flags = rd_uint(&r);
 
-	*c = (struct claims){.error = rd_uint(&r)};
+	*c = (struct holepunch_payload){.error = rd_uint(&r)};
 	c->firewall = rd_uint(&r);
 	c->round = rd_uint(&r);
 	c->connected = (flags & FLAG_CONNECTED) != 0;
@@ -62,7 +63,7 @@ claims_decode(struct claims *c, const uint8_t *buf, size_t len)
 }
 
 static uint64_t
-flags_of(const struct claims *c)
+flags_of(const struct holepunch_payload *c)
 {
 	return (c->connected ? FLAG_CONNECTED : 0U) |
 	       (c->punching ? FLAG_PUNCHING : 0U) |
@@ -73,11 +74,12 @@ flags_of(const struct claims *c)
 }
 
 size_t
-claims_encode(const struct claims *c, uint8_t *buf, size_t cap)
+holepunch_payload_encode(
+    const struct holepunch_payload *c, uint8_t *buf, size_t cap)
 {
 	struct wr w = wr_init(buf, cap);
 
-	if (c->round > CLAIMS_ROUND_MAX)
+	if (c->round > HOLEPUNCH_ROUND_MAX)
 		return 0;
 	wr_uint(&w, flags_of(c));
 	wr_uint(&w, c->error);
@@ -91,64 +93,66 @@ claims_encode(const struct claims *c, uint8_t *buf, size_t cap)
 	if (c->remote.family != ADDR_NONE)
 		wr_addr4(&w, &c->remote);
 	if (c->has_token)
-		wr_raw(&w, c->token, CLAIMS_TOKEN_LEN);
+		wr_raw(&w, c->token, HOLEPUNCH_TOKEN_LEN);
 	if (c->has_remote_token)
-		wr_raw(&w, c->remote_token, CLAIMS_TOKEN_LEN);
+		wr_raw(&w, c->remote_token, HOLEPUNCH_TOKEN_LEN);
 	return wr_ok(&w) ? wr_len(&w) : 0;
 }
 
 size_t
-claims_seal(const struct claims *c, const uint8_t secret[CLAIMS_SECRET_LEN],
-    const uint8_t nonce[CLAIMS_NONCE_LEN], uint8_t *box)
+holepunch_payload_seal(const struct holepunch_payload *c,
+    const uint8_t secret[HOLEPUNCH_SECRET_LEN],
+    const uint8_t nonce[HOLEPUNCH_NONCE_LEN], uint8_t *box)
 {
-	uint8_t plain[CLAIMS_MAX];
-	size_t len = claims_encode(c, plain, sizeof plain);
+	uint8_t plain[HOLEPUNCH_PLAIN_MAX];
+	size_t len = holepunch_payload_encode(c, plain, sizeof plain);
 
 	if (len > 0) {
-		memcpy(box, nonce, CLAIMS_NONCE_LEN);
+		memcpy(box, nonce, HOLEPUNCH_NONCE_LEN);
 		crypto_secretbox_easy(
-		    box + CLAIMS_NONCE_LEN, plain, len, nonce, secret);
-		len += CLAIMS_BOX_OVERHEAD;
+		    box + HOLEPUNCH_NONCE_LEN, plain, len, nonce, secret);
+		len += HOLEPUNCH_BOX_OVERHEAD;
 	}
 	sodium_memzero(plain, sizeof plain);
 	return len;
 }
 
 int
-claims_open(
-    struct claims *c, const uint8_t secret[CLAIMS_SECRET_LEN], struct bytes box)
+holepunch_payload_open(struct holepunch_payload *c,
+    const uint8_t secret[HOLEPUNCH_SECRET_LEN], struct bytes box)
 {
 	uint8_t plain[DGRAM_MAX];
 	int err = ERR_SIGNATURE;
 
-	if (box.len <= CLAIMS_BOX_OVERHEAD || box.len > sizeof plain)
+	if (box.len <= HOLEPUNCH_BOX_OVERHEAD || box.len > sizeof plain)
 		return ERR_SIZE;
-	if (crypto_secretbox_open_easy(plain, box.p + CLAIMS_NONCE_LEN,
-		box.len - CLAIMS_NONCE_LEN, box.p, secret) == 0)
-		err = claims_decode(c, plain, box.len - CLAIMS_BOX_OVERHEAD);
+	if (crypto_secretbox_open_easy(plain, box.p + HOLEPUNCH_NONCE_LEN,
+		box.len - HOLEPUNCH_NONCE_LEN, box.p, secret) == 0)
+		err = holepunch_payload_decode(
+		    c, plain, box.len - HOLEPUNCH_BOX_OVERHEAD);
 	sodium_memzero(plain, sizeof plain);
 	return err;
 }
 
 void
-claims_token(uint8_t token[CLAIMS_TOKEN_LEN],
-    const uint8_t secret[CLAIMS_SECRET_LEN], const struct addr *host)
+holepunch_token_derive(uint8_t token[HOLEPUNCH_TOKEN_LEN],
+    const uint8_t secret[HOLEPUNCH_SECRET_LEN], const struct addr *host)
 {
 	char text[ADDR_TEXT_MAX];
 
 	addr_format_host(host, text);
-	crypto_generichash(token, CLAIMS_TOKEN_LEN, (const uint8_t *)text,
-	    strlen(text), secret, CLAIMS_SECRET_LEN);
+	crypto_generichash(token, HOLEPUNCH_TOKEN_LEN, (const uint8_t *)text,
+	    strlen(text), secret, HOLEPUNCH_SECRET_LEN);
 }
 
 bool
-claims_echo(const struct claims *c, const uint8_t secret[CLAIMS_SECRET_LEN],
-    const struct addr *host)
+holepunch_payload_echoes_token(const struct holepunch_payload *c,
+    const uint8_t secret[HOLEPUNCH_SECRET_LEN], const struct addr *host)
 {
-	uint8_t token[CLAIMS_TOKEN_LEN];
+	uint8_t token[HOLEPUNCH_TOKEN_LEN];
 
 	if (!c->has_remote_token)
 		return false;
-	claims_token(token, secret, host);
+	holepunch_token_derive(token, secret, host);
 	return sodium_memcmp(token, c->remote_token, sizeof token) == 0;
 }

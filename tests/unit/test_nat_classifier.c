@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the verdict on a NAT is the reference's where that is right, is taken
+ * Goal: the nat_type on a NAT is the reference's where that is right, is taken
  * back where the NAT changes, and counts on (pitfalls N1 to N5). Method: every
  * step of the golden vectors; hand-made sequences of what nodes saw.
  */
 #include <string.h>
 
-#include "punch/gauge.h"
+#include "punch/nat_classifier.h"
 #include "t.h"
 
 static const char vectors[] = "holepunch.json";
@@ -22,7 +22,7 @@ addr(const char *text)
 }
 
 static void
-assert_addresses(const struct gauge *n, const json_t *want)
+assert_addresses(const struct nat_classifier *n, const json_t *want)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -33,126 +33,127 @@ assert_addresses(const struct gauge *n, const json_t *want)
 }
 
 static void
-take_step(struct gauge *n, const json_t *step)
+take_step(struct nat_classifier *n, const json_t *step)
 {
 	const json_t *op = json_object_get(step, "op");
 
 	if (op != NULL && strcmp(json_string_value(op), "freeze") == 0) {
-		gauge_freeze(n);
+		nat_classifier_freeze(n);
 	} else if (op != NULL) {
-		gauge_unfreeze(n);
+		nat_classifier_unfreeze(n);
 	} else if (json_object_get(step, "saw") != NULL) {
-		struct gauge_sample s = {.saw = addr(t_string(step, "saw")),
+		struct nat_sample s = {.saw = addr(t_string(step, "saw")),
 		    .by = addr(t_string(step, "by"))};
 
-		gauge_add(n, &s);
+		nat_classifier_add(n, &s);
 	}
 }
 
 START_TEST(follows_the_vectors)
 {
 	const json_t *row = t_kind(vectors, "nat", _i), *step;
-	struct gauge n;
+	struct nat_classifier n;
 	size_t i;
 
-	gauge_init(&n, t_bool(t_get(row, "in"), "firewalled"));
+	nat_classifier_init(&n, t_bool(t_get(row, "in"), "firewalled"));
 	json_array_foreach(t_get(t_get(row, "out"), "states"), i, step)
 	{
 		take_step(&n, step);
 		if (json_object_get(step, "firewall") == NULL)
 			continue;
-		ck_assert_str_eq(names[n.verdict], t_string(step, "firewall"));
+		ck_assert_str_eq(names[n.nat_type], t_string(step, "firewall"));
 		assert_addresses(&n, t_get(step, "addresses"));
 		if (json_object_get(step, "sampled") == NULL)
 			continue;
 		ck_assert_uint_eq(n.len, t_uint(step, "sampled"));
-		ck_assert(gauge_decided(&n) == t_bool(step, "decided"));
+		ck_assert(
+		    nat_classifier_decided(&n) == t_bool(step, "decided"));
 	}
 }
 END_TEST
 
 /* The i-th node saw us at this port. */
 static void
-saw(struct gauge *n, unsigned i, uint16_t port)
+saw(struct nat_classifier *n, unsigned i, uint16_t port)
 {
-	gauge_add(
-	    n, &(struct gauge_sample){.saw = addr_v4(203, 0, 113, 7, port),
+	nat_classifier_add(
+	    n, &(struct nat_sample){.saw = addr_v4(203, 0, 113, 7, port),
 		   .by = addr_v4(198, 51, (uint8_t)i, 1, 49737),
 		   .order = i,
 		   .at_us = i * 1000});
 }
 
-/* Each letter is a port; what is the verdict after the last? (pitfall N2) */
+/* Each letter is a port; what is the nat_type after the last? (pitfall N2) */
 static const struct {
 	const char *ports;
-	enum verdict verdict;
+	enum nat_type nat_type;
 	bool decided;
 } sequences[] = {
-    {"", VERDICT_UNKNOWN, false},
-    {"AAA", VERDICT_CONSISTENT, true},
-    {"AAAB", VERDICT_UNKNOWN, false},
-    {"AAABC", VERDICT_RANDOM, true},
-    {"AAABA", VERDICT_CONSISTENT, true},
-    {"AAABB", VERDICT_CONSISTENT, true},
-    {"AAAAAAB", VERDICT_UNKNOWN, false},
-    {"AAAAAABCD", VERDICT_RANDOM, true},
-    {"ABCAA", VERDICT_CONSISTENT, true},
-    {"ABCDEFGHIJKLMNOPQRST", VERDICT_RANDOM, true},
-    {"ABCDAAAAAAAAAAAAAAAA", VERDICT_CONSISTENT, true},
+    {"", NAT_TYPE_UNKNOWN, false},
+    {"AAA", NAT_TYPE_CONSISTENT, true},
+    {"AAAB", NAT_TYPE_UNKNOWN, false},
+    {"AAABC", NAT_TYPE_RANDOM, true},
+    {"AAABA", NAT_TYPE_CONSISTENT, true},
+    {"AAABB", NAT_TYPE_CONSISTENT, true},
+    {"AAAAAAB", NAT_TYPE_UNKNOWN, false},
+    {"AAAAAABCD", NAT_TYPE_RANDOM, true},
+    {"ABCAA", NAT_TYPE_CONSISTENT, true},
+    {"ABCDEFGHIJKLMNOPQRST", NAT_TYPE_RANDOM, true},
+    {"ABCDAAAAAAAAAAAAAAAA", NAT_TYPE_CONSISTENT, true},
 };
 
 START_TEST(a_disagreeing_sample_reopens_the_verdict)
 {
 	const char *p = sequences[_i].ports;
-	struct gauge n;
+	struct nat_classifier n;
 
-	gauge_init(&n, true);
+	nat_classifier_init(&n, true);
 	for (unsigned i = 0; p[i] != '\0'; i++)
 		saw(&n, i, (uint16_t)(50000 + p[i]));
-	ck_assert_int_eq(n.verdict, sequences[_i].verdict);
-	ck_assert(gauge_decided(&n) == sequences[_i].decided);
-	gauge_finish(&n);
-	ck_assert(gauge_decided(&n));
+	ck_assert_int_eq(n.nat_type, sequences[_i].nat_type);
+	ck_assert(nat_classifier_decided(&n) == sequences[_i].decided);
+	nat_classifier_finish(&n);
+	ck_assert(nat_classifier_decided(&n));
 }
 END_TEST
 
 START_TEST(what_was_told_does_not_change)
 {
-	struct gauge n;
+	struct nat_classifier n;
 
-	gauge_init(&n, true);
+	nat_classifier_init(&n, true);
 	for (unsigned i = 0; i < 4; i++)
 		saw(&n, i, 51000);
-	gauge_freeze(&n);
+	nat_classifier_freeze(&n);
 	for (unsigned i = 4; i < 12; i++)
 		saw(&n, i, (uint16_t)(52000 + i));
-	ck_assert_int_eq(n.verdict, VERDICT_CONSISTENT);
+	ck_assert_int_eq(n.nat_type, NAT_TYPE_CONSISTENT);
 	ck_assert_uint_eq(n.addrs_len, 1);
 	ck_assert_uint_eq(n.addrs[0].port, 51000);
-	gauge_unfreeze(&n);
-	ck_assert_int_eq(n.verdict, VERDICT_RANDOM);
+	nat_classifier_unfreeze(&n);
+	ck_assert_int_eq(n.nat_type, NAT_TYPE_RANDOM);
 }
 END_TEST
 
 START_TEST(samples_age)
 {
-	struct gauge n;
+	struct nat_classifier n;
 
-	gauge_init(&n, true);
+	nat_classifier_init(&n, true);
 	for (unsigned i = 0; i < 5; i++)
 		saw(&n, i, 51000);
-	gauge_expire(&n, 2000);
+	nat_classifier_expire(&n, 2000);
 	ck_assert_uint_eq(n.len, 3);
-	ck_assert_int_eq(n.verdict, VERDICT_CONSISTENT);
-	gauge_expire(&n, 3000);
-	ck_assert_int_eq(n.verdict, VERDICT_UNKNOWN);
+	ck_assert_int_eq(n.nat_type, NAT_TYPE_CONSISTENT);
+	nat_classifier_expire(&n, 3000);
+	ck_assert_int_eq(n.nat_type, NAT_TYPE_UNKNOWN);
 	/* The same view again makes a sample young. */
-	gauge_add(
-	    &n, &(struct gauge_sample){.saw = addr_v4(203, 0, 113, 7, 51000),
+	nat_classifier_add(
+	    &n, &(struct nat_sample){.saw = addr_v4(203, 0, 113, 7, 51000),
 		    .by = addr_v4(198, 51, 3, 1, 49737),
 		    .at_us = 9000});
 	ck_assert_uint_eq(n.len, 2);
-	gauge_expire(&n, 9000);
+	nat_classifier_expire(&n, 9000);
 	ck_assert_uint_eq(n.len, 1);
 }
 END_TEST
@@ -160,14 +161,14 @@ END_TEST
 /* The mapping went, the node comes back with another: pitfall N4. */
 START_TEST(a_node_that_sees_another_address_voids_the_rest)
 {
-	struct gauge n;
+	struct nat_classifier n;
 
-	gauge_init(&n, true);
+	nat_classifier_init(&n, true);
 	for (unsigned i = 0; i < 4; i++)
 		saw(&n, i, 51000);
 	saw(&n, 1, 60000);
 	ck_assert_uint_eq(n.len, 1);
-	ck_assert_int_eq(n.verdict, VERDICT_UNKNOWN);
+	ck_assert_int_eq(n.nat_type, NAT_TYPE_UNKNOWN);
 	ck_assert_uint_eq(n.addrs_len, 0);
 }
 END_TEST
@@ -195,22 +196,22 @@ static const struct {
 
 START_TEST(sees_ports_that_count)
 {
-	struct addr out[GAUGE_PREDICTED];
+	struct addr out[NAT_PREDICTED_MAX];
 	unsigned len = allocations[_i].len;
-	struct gauge n;
+	struct nat_classifier n;
 	size_t got;
 
-	gauge_init(&n, true);
+	nat_classifier_init(&n, true);
 	/* Answers come in any order. */
 	for (unsigned i = len; i-- > 0;)
 		saw(&n, i, allocations[_i].ports[i]);
-	ck_assert_int_eq(gauge_step(&n), allocations[_i].step);
-	got = gauge_predict(&n, len, out, GAUGE_PREDICTED);
+	ck_assert_int_eq(nat_classifier_step(&n), allocations[_i].step);
+	got = nat_classifier_predict(&n, len, out, NAT_PREDICTED_MAX);
 	if (allocations[_i].step == 0) {
 		ck_assert_uint_eq(got, 0);
 		return;
 	}
-	ck_assert_uint_eq(got, GAUGE_PREDICTED);
+	ck_assert_uint_eq(got, NAT_PREDICTED_MAX);
 	for (size_t i = 0; i < got; i++)
 		ck_assert_int_eq(out[i].port,
 		    allocations[_i].next + (int)i * allocations[_i].step);
@@ -219,45 +220,47 @@ END_TEST
 
 START_TEST(predicts_no_port_that_is_none)
 {
-	struct addr out[GAUGE_PREDICTED];
-	struct gauge n;
+	struct addr out[NAT_PREDICTED_MAX];
+	struct nat_classifier n;
 
-	gauge_init(&n, true);
+	nat_classifier_init(&n, true);
 	for (unsigned i = 0; i < 4; i++)
 		saw(&n, i, (uint16_t)(65530 + i));
-	ck_assert_uint_eq(gauge_predict(&n, 4, out, GAUGE_PREDICTED), 2);
+	ck_assert_uint_eq(
+	    nat_classifier_predict(&n, 4, out, NAT_PREDICTED_MAX), 2);
 	ck_assert_uint_eq(out[1].port, 65535);
-	ck_assert_uint_eq(gauge_predict(&n, 400, out, GAUGE_PREDICTED), 0);
+	ck_assert_uint_eq(
+	    nat_classifier_predict(&n, 400, out, NAT_PREDICTED_MAX), 0);
 }
 END_TEST
 
 /* A destination that was sent to before the latest sample came. */
 START_TEST(predicts_ports_of_the_past)
 {
-	struct addr out[GAUGE_PREDICTED];
-	struct gauge n;
+	struct addr out[NAT_PREDICTED_MAX];
+	struct nat_classifier n;
 
-	gauge_init(&n, true);
+	nat_classifier_init(&n, true);
 	for (unsigned i = 0; i < 4; i++)
 		saw(&n, i, (uint16_t)(20000 + i));
 	saw(&n, 6, 20009);
-	ck_assert_uint_eq(
-	    gauge_predict(&n, 4, out, GAUGE_PREDICTED), GAUGE_PREDICTED);
+	ck_assert_uint_eq(nat_classifier_predict(&n, 4, out, NAT_PREDICTED_MAX),
+	    NAT_PREDICTED_MAX);
 	/* Three others were served since: before or after, nobody knows. */
 	ck_assert_int_eq(out[0].port, 20004);
-	ck_assert_uint_eq(
-	    gauge_predict(&n, 7, out, GAUGE_PREDICTED), GAUGE_PREDICTED);
+	ck_assert_uint_eq(nat_classifier_predict(&n, 7, out, NAT_PREDICTED_MAX),
+	    NAT_PREDICTED_MAX);
 	ck_assert_int_eq(out[0].port, 20010);
 }
 END_TEST
 
 START_TEST(numbers_of_the_wire)
 {
-	ck_assert_int_eq(verdict_of(0), VERDICT_UNKNOWN);
-	ck_assert_int_eq(verdict_of(2), VERDICT_CONSISTENT);
-	ck_assert_int_eq(verdict_of(3), VERDICT_RANDOM);
-	ck_assert_int_eq(verdict_of(200), VERDICT_RANDOM);
-	ck_assert_int_eq(verdict_of(UINT64_MAX), VERDICT_RANDOM);
+	ck_assert_int_eq(nat_type_decode(0), NAT_TYPE_UNKNOWN);
+	ck_assert_int_eq(nat_type_decode(2), NAT_TYPE_CONSISTENT);
+	ck_assert_int_eq(nat_type_decode(3), NAT_TYPE_RANDOM);
+	ck_assert_int_eq(nat_type_decode(200), NAT_TYPE_RANDOM);
+	ck_assert_int_eq(nat_type_decode(UINT64_MAX), NAT_TYPE_RANDOM);
 }
 END_TEST
 

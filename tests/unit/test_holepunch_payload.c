@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "punch/claims.h"
+#include "punch/holepunch_payload.h"
 #include "t.h"
 
 static const char vectors[] = "holepunch.json";
@@ -41,15 +41,15 @@ read_token(const json_t *fields, const char *name, uint8_t *out)
 	bool there = p != NULL;
 
 	if (there)
-		memcpy(out, p, CLAIMS_TOKEN_LEN);
+		memcpy(out, p, HOLEPUNCH_TOKEN_LEN);
 	free(p);
 	return there;
 }
 
-static struct claims
+static struct holepunch_payload
 claims_of(const json_t *f)
 {
-	struct claims c = {.error = t_uint(f, "error"),
+	struct holepunch_payload c = {.error = t_uint(f, "error"),
 	    .firewall = t_uint(f, "firewall"),
 	    .round = t_uint(f, "round"),
 	    .connected = t_bool(f, "connected"),
@@ -67,7 +67,8 @@ claims_of(const json_t *f)
 }
 
 static void
-assert_same(const struct claims *a, const struct claims *b)
+assert_same(
+    const struct holepunch_payload *a, const struct holepunch_payload *b)
 {
 	ck_assert_uint_eq(a->error, b->error);
 	ck_assert_uint_eq(a->firewall, b->firewall);
@@ -87,17 +88,18 @@ assert_same(const struct claims *a, const struct claims *b)
 static void
 take_damaged(const uint8_t *buf, size_t len, void *arg)
 {
-	uint8_t out[CLAIMS_MAX];
-	struct claims c, again;
+	uint8_t out[HOLEPUNCH_PLAIN_MAX];
+	struct holepunch_payload c, again;
 	size_t n;
 
 	(void)arg;
-	if (claims_decode(&c, buf, len) != 0 || c.round > CLAIMS_ROUND_MAX)
+	if (holepunch_payload_decode(&c, buf, len) != 0 ||
+	    c.round > HOLEPUNCH_ROUND_MAX)
 		return;
-	ck_assert_uint_le(c.addrs_len, CLAIMS_ADDRS_MAX);
-	n = claims_encode(&c, out, sizeof out);
+	ck_assert_uint_le(c.addrs_len, HOLEPUNCH_ADDRS_MAX);
+	n = holepunch_payload_encode(&c, out, sizeof out);
 	ck_assert_uint_gt(n, 0);
-	ck_assert_int_eq(claims_decode(&again, out, n), 0);
+	ck_assert_int_eq(holepunch_payload_decode(&again, out, n), 0);
 	assert_same(&c, &again);
 }
 
@@ -105,17 +107,17 @@ START_TEST(encodes_as_the_reference)
 {
 	const json_t *row = t_kind(vectors, "holepunch_payload", _i);
 	const json_t *out = t_get(row, "out");
-	struct claims c = claims_of(t_get(row, "in")), again;
-	uint8_t buf[CLAIMS_MAX];
-	size_t len = claims_encode(&c, buf, sizeof buf);
+	struct holepunch_payload c = claims_of(t_get(row, "in")), again;
+	uint8_t buf[HOLEPUNCH_PLAIN_MAX];
+	size_t len = holepunch_payload_encode(&c, buf, sizeof buf);
 
 	if (json_object_get(row, "malformed") != NULL) {
 		ck_assert_uint_eq(len, 0);
 		return;
 	}
 	t_assert_hex(buf, len, t_string(out, "hex"));
-	ck_assert_uint_eq(claims_encode(&c, buf, len - 1), 0);
-	ck_assert_int_eq(claims_decode(&again, buf, len), 0);
+	ck_assert_uint_eq(holepunch_payload_encode(&c, buf, len - 1), 0);
+	ck_assert_int_eq(holepunch_payload_decode(&again, buf, len), 0);
 	assert_same(&c, &again);
 	t_damage(buf, len, take_damaged, NULL);
 }
@@ -127,13 +129,14 @@ START_TEST(decodes_as_the_reference)
 	const json_t *out = t_get(row, "out");
 	size_t len;
 	uint8_t *buf = t_bytes(t_get(row, "in"), "hex", &len);
-	struct claims c, want;
+	struct holepunch_payload c, want;
 
 	if (json_is_null(out)) {
-		ck_assert_int_eq(claims_decode(&c, buf, len), ERR_MALFORMED);
+		ck_assert_int_eq(
+		    holepunch_payload_decode(&c, buf, len), ERR_MALFORMED);
 	} else {
 		want = claims_of(t_get(out, "decoded"));
-		ck_assert_int_eq(claims_decode(&c, buf, len), 0);
+		ck_assert_int_eq(holepunch_payload_decode(&c, buf, len), 0);
 		assert_same(&c, &want);
 	}
 	t_damage(buf, len, take_damaged, NULL);
@@ -144,18 +147,20 @@ END_TEST
 START_TEST(a_long_list_is_cut)
 {
 	uint8_t buf[64 * ADDR_WIRE4_LEN + 8] = {4, 0, 2, 0, 64};
-	struct claims c;
+	struct holepunch_payload c;
 
-	ck_assert_int_eq(claims_decode(&c, buf, 5 + 64 * ADDR_WIRE4_LEN), 0);
-	ck_assert_uint_eq(c.addrs_len, CLAIMS_ADDRS_MAX);
+	ck_assert_int_eq(
+	    holepunch_payload_decode(&c, buf, 5 + 64 * ADDR_WIRE4_LEN), 0);
+	ck_assert_uint_eq(c.addrs_len, HOLEPUNCH_ADDRS_MAX);
 	/* More than there is: refused before anything is read. */
 	ck_assert_int_eq(
-	    claims_decode(&c, buf, 5 + 63 * ADDR_WIRE4_LEN), ERR_MALFORMED);
+	    holepunch_payload_decode(&c, buf, 5 + 63 * ADDR_WIRE4_LEN),
+	    ERR_MALFORMED);
 }
 END_TEST
 
 struct secret {
-	uint8_t key[CLAIMS_SECRET_LEN];
+	uint8_t key[HOLEPUNCH_SECRET_LEN];
 };
 
 static struct secret
@@ -175,9 +180,10 @@ static void
 take_damaged_box(const uint8_t *buf, size_t len, void *arg)
 {
 	const struct secret *s = arg;
-	struct claims c;
+	struct holepunch_payload c;
 
-	ck_assert_int_lt(claims_open(&c, s->key, (struct bytes){buf, len}), 0);
+	ck_assert_int_lt(
+	    holepunch_payload_open(&c, s->key, (struct bytes){buf, len}), 0);
 }
 
 START_TEST(seals_as_the_reference)
@@ -187,16 +193,17 @@ START_TEST(seals_as_the_reference)
 	struct secret s = secret_of(in, "holepunch_secret");
 	const char *want = t_string(t_get(row, "out"), "hex");
 	size_t len, plain_len, box_len;
-	uint8_t *nonce = t_bytes(in, "nonce", &len), box[CLAIMS_BOX_MAX];
+	uint8_t *nonce = t_bytes(in, "nonce", &len), box[HOLEPUNCH_BOX_MAX];
 	uint8_t *plain = t_bytes(in, "plaintext", &plain_len), *exact;
-	struct claims c, again;
+	struct holepunch_payload c, again;
 
-	ck_assert_int_eq(claims_decode(&c, plain, plain_len), 0);
-	box_len = claims_seal(&c, s.key, nonce, box);
+	ck_assert_int_eq(holepunch_payload_decode(&c, plain, plain_len), 0);
+	box_len = holepunch_payload_seal(&c, s.key, nonce, box);
 	t_assert_hex(box, box_len, want);
 	exact = t_copy(box, box_len);
-	ck_assert_int_eq(
-	    claims_open(&again, s.key, (struct bytes){exact, box_len}), 0);
+	ck_assert_int_eq(holepunch_payload_open(
+			     &again, s.key, (struct bytes){exact, box_len}),
+	    0);
 	assert_same(&c, &again);
 	t_damage(exact, box_len, take_damaged_box, &s);
 	free(exact);
@@ -211,9 +218,10 @@ START_TEST(refuses_boxes)
 	struct secret s = secret_of(t_get(row, "in"), "holepunch_secret");
 	size_t len;
 	uint8_t *box = t_bytes(t_get(row, "in"), "hex", &len);
-	struct claims c;
+	struct holepunch_payload c;
 
-	ck_assert_int_lt(claims_open(&c, s.key, (struct bytes){box, len}), 0);
+	ck_assert_int_lt(
+	    holepunch_payload_open(&c, s.key, (struct bytes){box, len}), 0);
 	free(box);
 }
 END_TEST
@@ -223,19 +231,19 @@ START_TEST(tokens_bind_the_host)
 	const json_t *row = t_kind(vectors, "token", _i);
 	struct secret s = secret_of(t_get(row, "in"), "local_secret");
 	struct addr a = addr(t_get(t_get(row, "in"), "host"));
-	uint8_t token[CLAIMS_TOKEN_LEN];
-	struct claims c = {.has_remote_token = true};
+	uint8_t token[HOLEPUNCH_TOKEN_LEN];
+	struct holepunch_payload c = {.has_remote_token = true};
 
 	a.port = 4711; /* does not enter */
-	claims_token(token, s.key, &a);
+	holepunch_token_derive(token, s.key, &a);
 	t_assert_hex(token, sizeof token, t_string(t_get(row, "out"), "token"));
 	memcpy(c.remote_token, token, sizeof token);
-	ck_assert(claims_echo(&c, s.key, &a));
+	ck_assert(holepunch_payload_echoes_token(&c, s.key, &a));
 	a.ip[3] ^= 1;
-	ck_assert(!claims_echo(&c, s.key, &a));
+	ck_assert(!holepunch_payload_echoes_token(&c, s.key, &a));
 	a.ip[3] ^= 1;
 	c.has_remote_token = false;
-	ck_assert(!claims_echo(&c, s.key, &a));
+	ck_assert(!holepunch_payload_echoes_token(&c, s.key, &a));
 }
 END_TEST
 
