@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "dht/bootstrap.h"
 
-/* As the public network's operators publish them; protocol 01 §13. */
+/* Published by the operators of the public network; protocol 01 §13. */
 const char *const bootstrap_public[3] = {
     "88.99.3.86@node1.hyperdht.org:49737",
     "142.93.90.113@node2.hyperdht.org:49737",
@@ -28,7 +28,7 @@ parse_port(uint16_t *port, const char *text)
 	return 0;
 }
 
-/* A host name by its letters, RFC 1123; whether it exists is not asked. */
+/* Returns true if the text has the form of a host name, RFC 1123. */
 static bool
 name_is_valid(const char *s, size_t len)
 {
@@ -43,7 +43,7 @@ name_is_valid(const char *s, size_t len)
 	return true;
 }
 
-/* The part of the host that is an IPv4 address, without its port. */
+/* Parses an IPv4 address without a port. */
 static int
 parse_ip(struct addr *a, const char *text, size_t len)
 {
@@ -58,7 +58,7 @@ parse_ip(struct addr *a, const char *text, size_t len)
 	return 0;
 }
 
-/* "ip", "name" or "ip@name" of len bytes. */
+/* Parses "ip", "name" or "ip@name" of len bytes. */
 static int
 parse_host(struct bootstrap_entry *e, const char *text, size_t len)
 {
@@ -82,7 +82,7 @@ bootstrap_parse(struct bootstrap_entry *e, const char *text)
 	struct bootstrap_entry out = {0};
 	const char *colon = strchr(text, ':');
 
-	/* QUIRK: the reference reads "a:b:c" as port NaN; we refuse it. */
+	/* QUIRK: the reference reads "a:b:c" as port NaN; we reject it. */
 	if (colon == NULL) {
 		if (parse_port(&out.port, text) != 0)
 			return ERR_MALFORMED;

@@ -3,7 +3,7 @@
  * bootstrap.h - entries of the bootstrap list, protocol 01 §13.
  *
  * "192.0.2.1:49737", "name:49737", "192.0.2.1@name:49737" or a bare port on
- * 127.0.0.1. Text to value only; dht.c asks the network. Uses: base.
+ * 127.0.0.1. Parses text only; joining.c resolves the names. Uses: base.
  */
 #ifndef DHT_BOOTSTRAP_H
 #define DHT_BOOTSTRAP_H
@@ -21,8 +21,9 @@ struct bootstrap_entry {
 	char name[BOOTSTRAP_NAME_MAX]; /* empty: only the address is known */
 };
 
-/* 0 or ERR_MALFORMED; *e is set on success. */
-int bootstrap_parse(struct bootstrap_entry *e, const char *text);
+/* Parses one entry. Returns 0 and sets *e, or returns ERR_MALFORMED. */
+__attribute__((warn_unused_result)) int bootstrap_parse(
+    struct bootstrap_entry *e, const char *text);
 
 /* The three public entries of the HyperDHT network. */
 extern const char *const bootstrap_public[3];

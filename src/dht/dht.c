@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "dht/inside.h"
+#include "dht/dht_struct.h"
 
 enum { PORT_FIRST = 49737, PORT_LAST = 49741 /* protocol 01 §1 */ };
 
@@ -20,59 +20,80 @@ dht_config_init(struct dht_config *c)
 	};
 }
 
-/* ---- life ---- */
+/* ---- creation and destruction ---- */
+
+/* Gives each module the modules that it calls. */
+static void
+connect_modules(struct dht *d)
+{
+	d->responder.self = &d->self;
+	d->responder.candidates = &d->candidates;
+	d->responder.limiter = &d->limiter;
+
+	d->requests.self = &d->self;
+	d->requests.candidates = &d->candidates;
+	d->requests.promotion = &d->promotion;
+	d->requests.maintenance = &d->maintenance;
+	d->requests.limiter = &d->limiter;
+
+	d->candidates.self = &d->self;
+	d->candidates.requests = &d->requests;
+	d->candidates.limiter = &d->limiter;
+
+	d->queries.self = &d->self;
+	d->queries.requests = &d->requests;
+	d->queries.candidates = &d->candidates;
+	d->queries.joining = &d->joining;
+	d->queries.maintenance = &d->maintenance;
+
+	d->maintenance.self = &d->self;
+	d->maintenance.requests = &d->requests;
+	d->maintenance.queries = &d->queries;
+	d->maintenance.candidates = &d->candidates;
+	d->maintenance.joining = &d->joining;
+	d->maintenance.promotion = &d->promotion;
+	d->maintenance.limiter = &d->limiter;
+
+	d->promotion.self = &d->self;
+	d->promotion.requests = &d->requests;
+	d->promotion.joining = &d->joining;
+	d->promotion.maintenance = &d->maintenance;
+
+	d->joining.self = &d->self;
+	d->joining.candidates = &d->candidates;
+	d->joining.queries = &d->queries;
+	d->joining.promotion = &d->promotion;
+	d->joining.maintenance = &d->maintenance;
+}
 
 struct dht *
 dht_new(const struct core *core, const struct dht_config *c)
 {
 	struct dht *d = calloc(1, sizeof *d);
-	uint8_t id[ID_LEN];
 
 	if (d == NULL)
 		return NULL;
-	d->world = core->world;
-	d->timers = core->timers;
-	d->stats = core->stats;
-	d->limits = core->limits;
-	d->config = *c;
-	d->server.handle = d->client.handle = WORLD_NO_SOCK;
-	d->world->ops->random(d->world, &d->hash_key, sizeof d->hash_key);
-	/* Until the own address is known the id is random, and never sent. */
-	d->world->ops->random(d->world, id, sizeof id);
-	TAILQ_INIT(&d->queries);
-	TAILQ_INIT(&d->held);
-	TAILQ_INIT(&d->checks);
-	tokens_init(&d->tokens, d->world);
-	guard_init(&d->guard, &d->hash_key, d->limits);
-	requests_init(d);
-	serve_init(d);
-	promote_init(d);
-	if (d->own.family != ADDR_NONE)
-		id_of_addr(id, &d->own);
-	table_init(&d->table, id);
-	if (join_init(d) != 0) {
+	connect_modules(d);
+	local_node_init(&d->self, core, c);
+	rate_limiter_init(&d->limiter, &d->self.hash_key, d->self.limits);
+	responder_init(&d->responder);
+	requests_init(&d->requests);
+	candidates_init(&d->candidates);
+	queries_init(&d->queries);
+	promotion_init(&d->promotion);
+	if (joining_init(&d->joining, c) != 0) {
 		dht_free(d);
 		return NULL;
 	}
-	d->config.bootstrap = NULL;
-	d->config.known = NULL;
 	return d;
-}
-
-static void
-close_socket(struct dht *d, struct dht_socket *s)
-{
-	if (s->handle != WORLD_NO_SOCK)
-		d->world->ops->close(d->world, s->handle);
-	s->handle = WORLD_NO_SOCK;
 }
 
 void
 dht_end(struct dht *d)
 {
-	d->closing = true;
-	queries_end(d, ERR_CLOSED);
-	requests_end(d, ERR_CLOSED);
+	d->self.closing = true;
+	queries_end(&d->queries, ERR_CLOSED);
+	requests_end(&d->requests, ERR_CLOSED);
 }
 
 void
@@ -81,212 +102,211 @@ dht_free(struct dht *d)
 	if (d == NULL)
 		return;
 	dht_end(d);
-	candidates_fini(d);
-	serve_fini(d);
-	requests_fini(d);
-	guard_fini(&d->guard);
-	tokens_fini(&d->tokens);
-	table_fini(&d->table);
-	join_fini(d);
-	timer_disarm(d->timers, &d->tick_timer);
-	close_socket(d, &d->server);
-	close_socket(d, &d->client);
+	candidates_fini(&d->candidates);
+	responder_fini(&d->responder);
+	requests_fini(&d->requests);
+	rate_limiter_fini(&d->limiter);
+	joining_fini(&d->joining);
+	maintenance_fini(&d->maintenance);
+	local_node_fini(&d->self);
 	free(d);
-}
-
-static int
-open_at(struct dht *d, uint16_t port, struct addr *bound)
-{
-	struct addr at = d->config.host;
-
-	at.port = port;
-	return d->world->ops->open(d->world, &at, bound);
-}
-
-int
-dht_open_socket(struct dht *d, struct addr *bound)
-{
-	return open_at(d, 0, bound);
-}
-
-void
-dht_close_socket(struct dht *d, int sock)
-{
-	requests_socket_closed(d, sock);
-	serve_socket_closed(d, sock);
-	d->world->ops->close(d->world, sock);
-}
-
-bool
-dht_has_socket(const struct dht *d, int sock)
-{
-	return sock == d->server.handle || sock == d->client.handle;
-}
-
-int
-dht_server_socket(const struct dht *d)
-{
-	return d->server.handle;
-}
-
-static int
-open_socket(struct dht *d, struct dht_socket *s, uint16_t port)
-{
-	int handle = open_at(d, port, &s->bound);
-
-	if (handle < 0)
-		return handle;
-	s->handle = handle;
-	return 0;
-}
-
-/* The ports of the range in order, then, if allowed, any. */
-static int
-open_server(struct dht *d)
-{
-	const struct dht_config *c = &d->config;
-	int err = ERR_ADDRESS_USED;
-
-	for (uint32_t port = c->port_first; port != 0 && port <= c->port_last;
-	     port++) {
-		err = open_socket(d, &d->server, (uint16_t)port);
-		if (err != ERR_ADDRESS_USED)
-			return err;
-	}
-	if (c->port_first == 0 || c->port_any)
-		err = open_socket(d, &d->server, 0);
-	return err;
 }
 
 int
 dht_start(struct dht *d)
 {
-	int err = open_server(d);
+	int err = local_node_open(&d->self);
 
-	if (err == 0)
-		err = open_socket(d, &d->client, 0);
 	if (err != 0)
 		return err;
-	tick_init(d);
-	join_start(d);
+	maintenance_start(&d->maintenance);
+	joining_start(&d->joining);
 	return 0;
+}
+
+/* ---- input ---- */
+
+int
+dht_recv(struct dht *d, const struct dgram *dg, struct dht_request *rq)
+{
+	struct stats *stats = d->self.stats;
+
+	if (dg->from.family != ADDR_V4 || dg->len == 0)
+		return stats_drop(stats, ERR_KIND);
+	if (dg->from.port == 0)
+		return stats_drop(stats, ERR_PORT);
+	if (!local_node_may_send(&d->self, &dg->from))
+		return stats_drop(stats, ERR_PRIVATE);
+	maintenance_advance(&d->maintenance);
+	switch (dg->buf[0]) {
+	case RPC_REQUEST:
+		return responder_recv_request(&d->responder, dg, rq);
+	case RPC_REPLY:
+		return requests_recv_reply(&d->requests, dg);
+	default:
+		return stats_drop(stats, rpc_kind(dg->buf[0]));
+	}
 }
 
 void
 dht_network_changed(struct dht *d)
 {
-	/* What was seen of the old address says nothing of the new one. */
-	promote_forget(d);
-	mapping_void(&d->mapping);
-	if (d->bootstrapped)
-		tick_refresh(d);
+	/* Samples of the old address do not apply to the new one. */
+	promotion_reset_samples(&d->promotion);
+	mapping_void(&d->self.mapping);
+	if (d->self.bootstrapped)
+		maintenance_refresh(&d->maintenance);
 }
 
-/* ---- datagrams ---- */
-
-const uint8_t *
-dht_id_for(const struct dht *d, int sock)
+void
+dht_wakeup(struct dht *d)
 {
-	return sock == d->server.handle ? dht_id(d) : NULL;
+	d->self.events |= DHT_EV_WAKEUP;
+	d->self.stats->wakeups++;
+	maintenance_wakeup(&d->maintenance);
 }
 
-const uint8_t *
-dht_prove_id(
-    const struct dht *d, const uint8_t *claimed, const struct addr *from)
+void
+dht_resolved(struct dht *d, uint32_t ticket, const struct addr *a)
 {
-	uint8_t proved[ID_LEN];
-	uint32_t node;
+	joining_resolved(&d->joining, ticket, a);
+}
 
-	if (claimed == NULL)
-		return NULL;
-	node = table_find(&d->table, claimed);
-	if (node != 0 && addr_equal(&table_at(&d->table, node)->addr, from))
-		return claimed;
-	id_of_addr(proved, from);
-	return id_equal(proved, claimed) ? claimed : NULL;
+void
+dht_limits_changed(struct dht *d)
+{
+	rate_limiter_limits_changed(&d->limiter);
+	responder_limits_changed(&d->responder);
+}
+
+/* ---- replies ---- */
+
+int
+dht_reply(
+    struct dht *d, const struct dht_request *rq, const struct dht_reply *re)
+{
+	return responder_reply(&d->responder, rq, re);
 }
 
 int
-dht_commit(struct dht *d, size_t len)
+dht_reply_at(struct dht *d, const struct dht_request *rq, const struct addr *to,
+    struct bytes value)
 {
-	int err = d->world->ops->commit(d->world, len);
-
-	if (err != 0) {
-		d->stats->tx_refused++;
-		return err;
-	}
-	d->stats->tx_datagrams++;
-	d->stats->tx_bytes += len;
-	return 0;
+	return responder_reply_at(&d->responder, rq, to, value);
 }
 
 int
-dht_send(struct dht *d, const struct dgram_meta *meta, const uint8_t *buf,
-    size_t len)
+dht_forward(struct dht *d, const struct dht_request *rq, const struct addr *to,
+    struct bytes value)
 {
-	uint8_t *room;
+	return responder_forward(&d->responder, rq, to, value);
+}
 
-	if (len == 0)
-		return ERR_TOO_BIG;
-	room = d->world->ops->reserve(d->world, meta, len);
-	if (room == NULL) {
-		d->stats->tx_refused++;
-		return ERR_FULL;
-	}
-	memcpy(room, buf, len);
-	return dht_commit(d, len);
+void
+dht_token(struct dht *d, const struct addr *host, uint8_t token[RPC_TOKEN_LEN])
+{
+	token_make(&d->responder.tokens, d->self.world, host, token);
+}
+
+bool
+dht_may_send(const struct dht *d, const struct addr *to)
+{
+	return local_node_may_send(&d->self, to);
+}
+
+bool
+dht_charge(struct dht *d, const struct addr *to, size_t len)
+{
+	return responder_charge(&d->responder, to, len);
+}
+
+/* ---- requests and queries ---- */
+
+int
+dht_call(struct dht *d, const struct dht_call *c, struct dht_done done,
+    struct request **out)
+{
+	return requests_call(&d->requests, WORLD_NO_SOCK, c, done, out);
 }
 
 int
-dht_recv(struct dht *d, const struct dgram *dg, struct dht_request *rq)
+dht_call_from(struct dht *d, int sock, const struct dht_call *c,
+    struct dht_done done, struct request **out)
 {
-	if (dg->from.family != ADDR_V4 || dg->len == 0)
-		return stats_drop(d->stats, ERR_KIND);
-	if (dg->from.port == 0)
-		return stats_drop(d->stats, ERR_PORT);
-	if (!dht_may_send(d, &dg->from))
-		return stats_drop(d->stats, ERR_PRIVATE);
-	tick_catch_up(d);
-	switch (dg->buf[0]) {
-	case RPC_REQUEST:
-		return serve_request(d, dg, rq);
-	case RPC_REPLY:
-		return requests_reply(d, dg);
-	default:
-		return stats_drop(d->stats, rpc_kind(dg->buf[0]));
-	}
+	return requests_call(&d->requests, sock, c, done, out);
 }
 
-/* ---- what may be asked ---- */
+void
+dht_cancel(struct dht *d, struct request *r)
+{
+	(void)d;
+	request_cancel(r);
+}
+
+int
+query_start(struct dht *d, const struct query_spec *spec, struct query **out)
+{
+	return queries_start(&d->queries, spec, out);
+}
+
+/* ---- sockets ---- */
+
+int
+dht_open_socket(struct dht *d, struct addr *bound)
+{
+	return local_node_open_socket(&d->self, bound);
+}
+
+void
+dht_close_socket(struct dht *d, int sock)
+{
+	requests_socket_closed(&d->requests, sock);
+	responder_socket_closed(&d->responder, sock);
+	d->self.world->ops->close(d->self.world, sock);
+}
+
+bool
+dht_has_socket(const struct dht *d, int sock)
+{
+	return sock == d->self.server.handle || sock == d->self.client.handle;
+}
+
+int
+dht_server_socket(const struct dht *d)
+{
+	return d->self.server.handle;
+}
+
+int
+dht_socket(const struct dht *d)
+{
+	return local_node_active_socket(&d->self)->handle;
+}
+
+/* ---- state ---- */
 
 const uint8_t *
 dht_id(const struct dht *d)
 {
-	return d->ephemeral ? NULL : d->table.own;
+	return d->self.ephemeral ? NULL : d->self.table.own;
 }
 
 bool
 dht_is_persistent(const struct dht *d)
 {
-	return !d->ephemeral;
+	return !d->self.ephemeral;
+}
+
+bool
+dht_is_private(const struct dht *d)
+{
+	return local_node_is_private(&d->self);
 }
 
 const struct addr *
 dht_public_address(const struct dht *d)
 {
-	return d->own.family != ADDR_NONE ? &d->own
-					  : sampler_address(&d->sampler);
-}
-
-/* The address that says what kind of network this is; the port may be 0. */
-static const struct addr *
-network_address(const struct dht *d)
-{
-	if (d->own.family != ADDR_NONE)
-		return &d->own;
-	if (d->sampler.result.family != ADDR_NONE)
-		return &d->sampler.result;
-	return &d->server.bound;
+	return local_node_public_address(&d->self);
 }
 
 const struct addr *
@@ -294,51 +314,16 @@ dht_open_address(const struct dht *d)
 {
 	const struct addr *a = dht_public_address(d);
 
-	if (d->firewalled || a == NULL || a->port != d->server.bound.port)
+	if (d->self.firewalled || a == NULL ||
+	    a->port != d->self.server.bound.port)
 		return NULL;
 	return a;
 }
 
-int
-dht_socket(const struct dht *d)
+struct mapping *
+dht_mapping(struct dht *d)
 {
-	return dht_active(d)->handle;
-}
-
-bool
-dht_is_private(const struct dht *d)
-{
-	enum addr_scope scope;
-
-	if (d->config.private_network)
-		return true;
-	scope = addr_scope(network_address(d));
-	return scope == ADDR_LOOPBACK || scope == ADDR_PRIVATE ||
-	       scope == ADDR_LINK;
-}
-
-const struct limits *
-dht_shares(const struct dht *d)
-{
-	return dht_is_private(d) ? NULL : d->limits;
-}
-
-bool
-dht_may_send(const struct dht *d, const struct addr *to)
-{
-	enum addr_scope scope = addr_scope(to);
-
-	if (scope == ADDR_UNUSABLE || to->port == 0)
-		return false;
-	/* Who serves the public has no business with anybody's inner network.
-	 */
-	return scope == ADDR_PUBLIC || d->ephemeral || dht_is_private(d);
-}
-
-void
-dht_token(struct dht *d, const struct addr *host, uint8_t token[RPC_TOKEN_LEN])
-{
-	token_make(&d->tokens, d->world, host, token);
+	return &d->self.mapping;
 }
 
 unsigned
@@ -346,83 +331,68 @@ dht_events(struct dht *d)
 {
 	unsigned events;
 
-	tick_catch_up(d); /* the health may have changed with time alone */
-	events = d->events;
-	d->events = 0;
-	if (mapping_repaced(&d->mapping))
+	/* The health may have changed by the passage of time alone. */
+	maintenance_advance(&d->maintenance);
+	events = d->self.events;
+	d->self.events = 0;
+	if (mapping_repaced(&d->self.mapping))
 		events |= DHT_EV_REPACED;
 	return events;
-}
-
-static uint32_t
-promotion_ticks(const struct dht *d)
-{
-	int32_t left = (int32_t)(d->stable_at - d->tick);
-
-	return d->ephemeral && left > 0 ? (uint32_t)left : 0;
 }
 
 void
 dht_status(const struct dht *d, struct dht_status *out)
 {
+	const struct local_node *self = &d->self;
+
 	*out = (struct dht_status){
-	    .bootstrapped = d->bootstrapped,
-	    .ephemeral = d->ephemeral,
-	    .firewalled = d->firewalled,
-	    .online = d->health.online,
-	    .degraded = d->health.degraded,
-	    .has_id = !d->ephemeral,
-	    .public_address =
-		d->own.family != ADDR_NONE ? d->own : d->sampler.result,
-	    .server_address = d->server.bound,
-	    .client_address = d->client.bound,
-	    .nodes = d->table.nodes.len,
-	    .candidates = d->checking[CHECK_CANDIDATE],
-	    .sources = d->guard.pool.len,
+	    .bootstrapped = self->bootstrapped,
+	    .ephemeral = self->ephemeral,
+	    .firewalled = self->firewalled,
+	    .online = d->maintenance.health.online,
+	    .degraded = d->maintenance.health.degraded,
+	    .has_id = !self->ephemeral,
+	    .public_address = self->own.family != ADDR_NONE
+				  ? self->own
+				  : self->sampler.result,
+	    .server_address = self->server.bound,
+	    .client_address = self->client.bound,
+	    .nodes = self->table.nodes.len,
+	    .candidates = d->candidates.len[CHECK_CANDIDATE],
+	    .sources = d->limiter.pool.len,
 	    .requests = d->requests.len,
-	    .queries = d->queries_len,
-	    .promotion_ticks = promotion_ticks(d),
+	    .queries = d->queries.len,
+	    .promotion_ticks = promotion_ticks_left(&d->promotion),
 	};
-	memcpy(out->id, d->table.own, ID_LEN);
+	memcpy(out->id, self->table.own, ID_LEN);
 }
 
-/* In 64 bits: a node may be known for more than 49 days. */
+/* Computes in 64 bits: a node may be known for more than 49 days. */
 static uint32_t
-ago_s(const struct dht *d, uint32_t tick)
+age_s(const struct local_node *self, uint32_t tick)
 {
-	return (
-	    uint32_t)((uint64_t)(d->tick - tick) * d->config.tick_ms / 1000);
+	uint64_t ticks = self->tick - tick;
+
+	return (uint32_t)(ticks * self->config.tick_ms / 1000);
 }
 
 bool
 dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out)
 {
-	uint32_t at = *cursor == 0 ? table_latest(&d->table) : *cursor - 1;
+	const struct table *t = &d->self.table;
+	uint32_t at = *cursor == 0 ? table_latest(t) : *cursor - 1;
 	const struct table_node *n;
 
 	if (at == 0)
 		return false;
-	n = table_at(&d->table, at);
+	n = table_at(t, at);
 	*out = (struct dht_node){
 	    .addr = n->addr,
-	    .heard_s = ago_s(d, n->seen),
-	    .added_s = ago_s(d, n->added),
+	    .heard_s = age_s(&d->self, n->seen),
+	    .added_s = age_s(&d->self, n->added),
 	    .row = n->row,
 	};
 	memcpy(out->id, n->id, ID_LEN);
-	*cursor = n->heard.prev + 1;
+	*cursor = n->recent.prev + 1;
 	return true;
-}
-
-struct mapping *
-dht_mapping(struct dht *d)
-{
-	return &d->mapping;
-}
-
-void
-dht_limits_changed(struct dht *d)
-{
-	d->guard.pool.limit = d->limits->sources;
-	d->delayed_pool.limit = d->limits->delayed_pings;
 }

@@ -2,15 +2,16 @@
 /*
  * dht.h - the RPC layer and the Kademlia network of one node, protocol 01.
  *
- * Owns two sockets, and those that others open through it, the routing table,
- * the requests in flight, the NAT sampler, tokens, budgets, bootstrap and the
- * way from ephemeral to persistent. Answers internal commands itself; a request
- * with a user command is handed up, borrowed, to be answered before the next
- * datagram. Knows no record and no connection. Uses: base.
+ * Owns the server and the client socket, further sockets that callers open
+ * through it, the routing table, the requests in flight, the NAT sampler,
+ * tokens, rate limits, and the change between the ephemeral and the persistent
+ * role. Replies to internal commands itself; a request with a user command is
+ * returned to the caller, which replies before the next datagram. Knows
+ * no record and no connection. Uses: base.
  *
- * Completions (dht_done, and the callbacks of query.h) come from dht_recv() or
- * from a timer, never from inside the call that started the request. They may
- * start and cancel other requests, but not free the dht.
+ * Completions (struct dht_done, and the callbacks of query.h) are called from
+ * dht_recv() or from a timer, never from inside the call that started the
+ * request. They may start and cancel other requests, but must not free the dht.
  */
 #ifndef DHT_DHT_H
 #define DHT_DHT_H
@@ -28,16 +29,16 @@ struct dht;
 
 enum dht_role {
 	DHT_AUTO,       /* adaptive: promoted when stable and reachable */
-	DHT_PERSISTENT, /* persistent as soon as the own address is known */
+	DHT_PERSISTENT, /* persistent as soon as its address is known */
 	DHT_BOOTSTRAP,  /* persistent at once, at the configured address */
 };
 
 struct dht_config {
 	enum dht_role role;
-	struct addr host;    /* to bind to; the port is not looked at */
+	struct addr host;    /* to bind to; its port is ignored */
 	uint16_t port_first; /* of the server socket; 0: any port */
 	uint16_t port_last;
-	bool port_any;              /* if all of these are taken, any other */
+	bool port_any;              /* any other port if all are in use */
 	struct addr public_address; /* DHT_BOOTSTRAP only */
 	const struct bootstrap_entry *bootstrap; /* copied */
 	size_t bootstrap_len;
@@ -47,53 +48,51 @@ struct dht_config {
 	uint32_t tick_ms;     /* 5000; shorter in tests alone */
 };
 
-/* The configuration of a node that knows nobody and joins nothing. */
+/* Sets the defaults: an adaptive node without a bootstrap list. */
 void dht_config_init(struct dht_config *c);
 
-/*
- * Borrows the core and what it points to for its life. NULL if memory is short.
- */
+/* Creates a node, which borrows the core and what it points to. Returns NULL if
+ * memory is short. */
 struct dht *dht_new(const struct core *core, const struct dht_config *c);
 
-/*
- * Ends every query and request with ERR_CLOSED; no more can be started. For
- * the rooms above, which may still be there to hear of it.
- */
+/* Ends every query and request with ERR_CLOSED; no more can be started. Called
+ * while the owners of these requests still exist. */
 void dht_end(struct dht *d);
 
-/* The same if it was not done, then closes the sockets. NULL is no dht. */
+/* Calls dht_end(), closes the sockets and frees the node. d may be NULL. */
 void dht_free(struct dht *d);
 
 /*
- * Opens the sockets and starts to bootstrap. 0, ERR_ADDRESS_USED, ERR_SOCKET
- * or ERR_MEMORY; on failure the dht can only be freed.
+ * Opens the sockets and starts to join the network. Returns 0,
+ * ERR_ADDRESS_USED or ERR_SOCKET; on failure the dht can only be freed.
  */
-int dht_start(struct dht *d);
+__attribute__((warn_unused_result)) int dht_start(struct dht *d);
 
-/* ---- what comes in ---- */
+/* ---- input ---- */
 
-/* A request of another node, borrowed until the next datagram. */
+/* A request of another node; its pointers are valid until the next datagram. */
 struct dht_request {
 	struct dgram dg;
 	struct rpc_request m;
-	const uint8_t *id; /* of the sender, proved by its address, or NULL */
+	const uint8_t *id; /* of the sender, verified by its address, or NULL */
 	bool token_good;   /* it carried one of our tokens */
-	uint32_t source;   /* its budget, for dht_reply() */
+	uint32_t source;   /* budget of the sender, see rate_limiter.h */
 };
 
-/* dht_recv() hands the request up; the caller replies to it or lets it be. */
+/* The caller replies to the request, or drops it. */
 enum { DHT_HANDED_UP = 1 };
 
 /*
- * Takes a datagram whose first byte says RPC. 0: dealt with, DHT_HANDED_UP:
- * *rq is for the rooms above, else the reason why it was dropped (counted).
+ * Processes a datagram that starts with the type byte of an RPC message.
+ * Returns 0, DHT_HANDED_UP if *rq is a request for the caller, or the reason
+ * why the datagram was dropped, which has been counted.
  */
 int dht_recv(struct dht *d, const struct dgram *dg, struct dht_request *rq);
 
-/* The id that others know us by, or NULL while ephemeral. */
+/* Returns our id, or NULL while this node is ephemeral. */
 const uint8_t *dht_id(const struct dht *d);
 
-/* This node may store records and answer for them (protocol 01 §12). */
+/* Returns true if this node may store records (protocol 01 §12). */
 bool dht_is_persistent(const struct dht *d);
 
 struct dht_reply {
@@ -104,41 +103,43 @@ struct dht_reply {
 };
 
 /*
- * Answers rq from the socket that it came in on. Closer nodes are left out
- * rather than exceed DGRAM_SAFE or the sender's budget. 0, ERR_BUDGET,
- * ERR_FULL or ERR_TOO_BIG (counted).
+ * Replies to rq from the socket that received it. Closer nodes are left out if
+ * the reply would exceed DGRAM_SAFE or the budget of the sender. Returns 0,
+ * ERR_BUDGET, ERR_FULL or ERR_TOO_BIG, which have been counted.
  */
 int dht_reply(
     struct dht *d, const struct dht_request *rq, const struct dht_reply *re);
 
 /*
- * Turns rq into a request to another address: same tid, command and target, a
- * new value, sent once (protocol 01 §7.1). The caller has checked the budget.
+ * Forwards rq to another address, once: same tid, command and target, but a new
+ * value (protocol 01 §7.1). Charges no budget; see dht_charge().
  */
 int dht_forward(struct dht *d, const struct dht_request *rq,
     const struct addr *to, struct bytes value);
 
-/* Answers rq at another address: same tid, no token, no closer nodes. */
+/* Sends the reply to another address: same tid, no token, no closer nodes.
+ * Charges no budget. */
 int dht_reply_at(struct dht *d, const struct dht_request *rq,
     const struct addr *to, struct bytes value);
 
-/* Our token for a host; valid 30 to 60 s. What dht_reply() puts in. */
+/* Writes our token for a host, as dht_reply() does; valid for 30 to 60 s. */
 void dht_token(
     struct dht *d, const struct addr *host, uint8_t token[RPC_TOKEN_LEN]);
 
 /*
- * False if the address must not be sent to on a stranger's word: unusable, or
- * private while this node serves the public.
+ * Returns false if nothing may be sent to an address from an unvalidated
+ * source: it is unusable, or private while this node serves the public.
  */
 bool dht_may_send(const struct dht *d, const struct addr *to);
 
 /*
- * Takes len bytes from what may be sent to the host of an address that has
- * proved nothing; a proven one has no such limit. False: do not send.
+ * Charges len bytes to the budget of a host; a validated one has no such limit.
+ * Returns false if they must not be sent.
  */
-bool dht_spend(struct dht *d, const struct addr *to, size_t len);
+__attribute__((warn_unused_result)) bool dht_charge(
+    struct dht *d, const struct addr *to, size_t len);
 
-/* True while this node lives in a private network, where shares are off. */
+/* Returns true in a private network, where shares and budgets are off. */
 bool dht_is_private(const struct dht *d);
 
 /* ---- own requests ---- */
@@ -146,12 +147,12 @@ bool dht_is_private(const struct dht *d);
 struct request; /* one in flight, see request.h */
 
 struct dht_answer {
-	int err; /* 0: *reply is there (its error field may be set) */
+	int err; /* 0: reply is set, and its error field may be */
 	const struct rpc_reply *reply; /* borrowed */
 	struct addr from;
-	int sock;             /* that the reply came in on */
-	const uint8_t *id;    /* proved id of the replier, or NULL */
-	const uint8_t *token; /* that it gave, or NULL */
+	int sock;             /* that received the reply */
+	const uint8_t *id;    /* verified id of the replier, or NULL */
+	const uint8_t *token; /* in the reply, or NULL */
 	uint64_t rtt_us;      /* from the last send */
 };
 
@@ -167,54 +168,61 @@ struct dht_call {
 	uint64_t command;
 	const uint8_t *target, *token; /* or NULL; copied, as is the value */
 	struct bytes value;
-	uint8_t sends;       /* transmissions in all; 0: the usual four */
-	uint32_t timeout_ms; /* flat wait after each send; 0: adaptive */
-	bool doubling; /* it doubles with every other send, up to a second */
+	uint8_t sends;       /* transmissions in all; 0: four */
+	uint32_t timeout_ms; /* of each send; 0: adaptive */
+	bool doubling; /* timeout_ms doubles every other send, up to 1 s */
 };
 
 /*
- * Sends a request from the socket for own requests. Returns 0 and, if out is
- * not NULL, the request, valid until its completion; or ERR_BUSY, ERR_CLOSED,
- * ERR_VALUE (bad address or too long), and then nothing is called.
+ * Sends a request from the active socket, or queues it while the congestion
+ * window is full. Returns 0 and, if out is not NULL, the request, which is
+ * valid until its completion; or ERR_BUSY, ERR_CLOSED, ERR_MEMORY or ERR_VALUE
+ * (bad address or too long), and then the completion is not called.
  */
 int dht_call(struct dht *d, const struct dht_call *c, struct dht_done done,
     struct request **out);
 
-/* The same from a socket of the caller's choice. */
+/* The same from another socket. */
 int dht_call_from(struct dht *d, int sock, const struct dht_call *c,
     struct dht_done done, struct request **out);
 
-/* Ends it at once; its completion is called with ERR_CANCELLED. */
+/* Ends a request; its completion is called with ERR_CANCELLED before this
+ * returns. */
 void dht_cancel(struct dht *d, struct request *r);
 
 /* ---- further sockets ---- */
 
 /*
- * Opens a socket on any port. Requests may leave from it and be answered on
- * it; what comes in on it goes through dht_recv() as on any other, for there
- * is one table of requests for all (pitfall R3). A handle, ERR_ADDRESS_USED or
- * ERR_SOCKET.
+ * Opens a socket on any port. Requests may leave from it; datagrams it receives
+ * are passed to dht_recv(), since one table of requests serves all sockets
+ * (pitfall R3). Returns a handle, ERR_ADDRESS_USED or ERR_SOCKET.
  */
 int dht_open_socket(struct dht *d, struct addr *bound);
 
-/* The node's own sockets: all but those that others opened. */
+/* Returns true for the server and the client socket, false for those of
+ * dht_open_socket(). */
 bool dht_has_socket(const struct dht *d, int sock);
 
-/* The one that others find us at. */
+/* Returns the socket that receives the requests of other nodes. */
 int dht_server_socket(const struct dht *d);
 
-/* Ends what was to leave from it (ERR_CANCELLED), then closes it. */
+/* Ends the requests of this socket with ERR_CANCELLED, then closes it. */
 void dht_close_socket(struct dht *d, int sock);
 
-/* ---- what the world tells ---- */
+/* ---- notifications from the world ---- */
 
-void dht_slept(struct dht *d); /* longer than 15 s, protocol 01 §15 */
+/* The machine has slept for longer than 15 s, protocol 01 §15. */
+void dht_wakeup(struct dht *d);
+
+/* An address of this machine, or its default route, has changed. */
 void dht_network_changed(struct dht *d);
+
+/* A lookup of the world has ended; a is NULL if the name was not found. */
 void dht_resolved(struct dht *d, uint32_t ticket, const struct addr *a);
 
-/* ---- what the rooms above may ask ---- */
+/* ---- state ---- */
 
-/* Bits that say what has happened; dht_events() returns and clears them. */
+/* Bits; dht_events() returns and clears those that are pending. */
 enum dht_event {
 	DHT_EV_BOOTSTRAPPED = 1,
 	DHT_EV_PERSISTENT = 2,
@@ -222,16 +230,15 @@ enum dht_event {
 	DHT_EV_ADDRESS = 8, /* the public address as sampled has changed */
 	DHT_EV_HEALTH = 16,
 	DHT_EV_WAKEUP = 32,
-	DHT_EV_MOVED = 64, /* own requests leave from the other socket */
-	DHT_EV_REPACED =
-	    128, /* mappings are to be kept alive at another pace */
+	DHT_EV_MOVED = 64,    /* own requests leave from the other socket */
+	DHT_EV_REPACED = 128, /* the keep-alive interval has changed */
 };
 
 unsigned dht_events(struct dht *d);
 
 struct dht_status {
 	bool bootstrapped, ephemeral, firewalled, online, degraded;
-	bool has_id; /* the id is the one others know */
+	bool has_id; /* the id is sent to other nodes */
 	uint8_t id[ID_LEN];
 	struct addr public_address; /* family none: unknown; port 0: varies */
 	struct addr server_address, client_address; /* local */
@@ -244,23 +251,27 @@ void dht_status(const struct dht *d, struct dht_status *out);
 struct dht_node {
 	struct addr addr;
 	uint8_t id[ID_LEN];
-	uint32_t heard_s, added_s; /* ago */
+	uint32_t heard_s, added_s; /* seconds since the last message, and
+				    * since it was added */
 	uint32_t row;
 };
 
-/* The next node, latest heard first; *cursor starts at 0. False at the end. */
+/* Writes the next node, most recently active first; *cursor starts at 0.
+ * Returns false at the end. */
 bool dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out);
 
-/* Own address as this node would tell it, or NULL while it is not known. */
+/* Returns our public address, or NULL until host and port are known. */
 const struct addr *dht_public_address(const struct dht *d);
 
-/* The same if anybody may send to it: OPEN, protocol 03 §5; else NULL. */
+/* Returns the same if any host may send to it (OPEN, protocol 03 §5), else
+ * NULL. */
 const struct addr *dht_open_address(const struct dht *d);
 
-/* The socket that own requests leave from; DHT_EV_MOVED tells of another. */
+/* Returns the socket that own requests leave from; DHT_EV_MOVED reports a
+ * change. */
 int dht_socket(const struct dht *d);
 
-/* What is known of the NAT's mappings; for all rooms to read and to add to. */
+/* Returns what is known of our NAT's mappings; callers may update it. */
 struct mapping *dht_mapping(struct dht *d);
 
 /* Applies limits of the core that have changed. */

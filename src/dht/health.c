@@ -10,7 +10,7 @@ health_init(struct health *h)
 }
 
 static enum health_state
-judge(uint32_t replies, uint32_t timeouts)
+classify_tick(uint32_t replies, uint32_t timeouts)
 {
 	if (replies + timeouts < EVENTS_MIN)
 		return HEALTH_IDLE;
@@ -20,7 +20,7 @@ judge(uint32_t replies, uint32_t timeouts)
 }
 
 static bool
-all(const struct health *h, enum health_state s)
+all_ticks_are(const struct health *h, enum health_state s)
 {
 	for (int i = 0; i < HEALTH_TICKS; i++)
 		if (h->last[i] != s)
@@ -34,10 +34,10 @@ health_tick(struct health *h, uint32_t replies, uint32_t timeouts)
 	bool online = h->online, degraded = h->degraded;
 	enum health_state s = HEALTH_IDLE;
 
-	if (h->noted < HEALTH_TICKS)
-		h->noted++;
-	if (h->noted == HEALTH_TICKS)
-		s = judge(replies, timeouts);
+	if (h->filled < HEALTH_TICKS)
+		h->filled++;
+	if (h->filled == HEALTH_TICKS)
+		s = classify_tick(replies, timeouts);
 	h->last[h->at] = (uint8_t)s;
 	h->at = (h->at + 1) % HEALTH_TICKS;
 	if (s == HEALTH_IDLE)
@@ -49,9 +49,9 @@ health_tick(struct health *h, uint32_t replies, uint32_t timeouts)
 		h->offline_run = OFFLINE_TICKS;
 		h->online = false;
 	}
-	if (!h->online || all(h, HEALTH_HEALTHY))
+	if (!h->online || all_ticks_are(h, HEALTH_HEALTHY))
 		h->degraded = false;
-	else if (all(h, HEALTH_DEGRADED))
+	else if (all_ticks_are(h, HEALTH_DEGRADED))
 		h->degraded = true;
 	return online != h->online || degraded != h->degraded;
 }

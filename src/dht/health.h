@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * health.h - is the network there, and does it answer well? Protocol 01 §16.
+ * health.h - whether the network is reachable and replies, protocol 01 §16.
  *
- * Fed once per tick with the replies and final timeouts since the last one.
+ * Takes the number of replies and of final timeouts once per tick and keeps the
+ * last four. Plain data. Uses: nothing.
  */
 #ifndef DHT_HEALTH_H
 #define DHT_HEALTH_H
@@ -13,7 +14,7 @@
 enum { HEALTH_TICKS = 4 };
 
 enum health_state {
-	HEALTH_IDLE, /* too little happened to tell */
+	HEALTH_IDLE, /* too few events to decide */
 	HEALTH_OFFLINE,
 	HEALTH_DEGRADED,
 	HEALTH_HEALTHY,
@@ -21,14 +22,14 @@ enum health_state {
 
 struct health {
 	uint8_t last[HEALTH_TICKS]; /* enum health_state, a ring */
-	uint8_t at, noted;
-	uint8_t offline_run; /* idle ticks do not break it */
+	uint8_t at, filled;         /* next place, places in use */
+	uint8_t offline_run; /* offline ticks in a row, idle ones aside */
 	bool online, degraded;
 };
 
 void health_init(struct health *h);
 
-/* True if online or degraded changed. */
+/* Adds a tick. Returns true if online or degraded changed. */
 bool health_tick(struct health *h, uint32_t replies, uint32_t timeouts);
 
 #endif

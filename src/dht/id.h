@@ -2,8 +2,8 @@
 /*
  * id.h - node ids and their XOR metric (Kademlia; protocol 01 §5).
  *
- * An id is BLAKE2b-256 of the six wire bytes of an IPv4 address, so it proves
- * as much as the address does and no more. Uses: base, libsodium.
+ * An id is the BLAKE2b-256 hash of the six wire bytes of an IPv4 address, so it
+ * can be verified by the address of its sender. Uses: base, libsodium.
  */
 #ifndef DHT_ID_H
 #define DHT_ID_H
@@ -16,7 +16,7 @@
 
 enum { ID_LEN = 32, ID_BITS = 256 };
 
-/* The id of the node at *a; a must be IPv4. */
+/* Computes the id of the node at *a, which must be IPv4. */
 void id_of_addr(uint8_t id[ID_LEN], const struct addr *a);
 
 static inline bool
@@ -25,14 +25,15 @@ id_equal(const uint8_t a[ID_LEN], const uint8_t b[ID_LEN])
 	return memcmp(a, b, ID_LEN) == 0;
 }
 
-/* Number of leading bits that a and b share, 0 to 256. */
+/* Returns the number of leading bits that a and b share, 0 to 256. */
 unsigned id_shared_bits(const uint8_t a[ID_LEN], const uint8_t b[ID_LEN]);
 
-/* Below 0 if a is nearer to the target than b, 0 if a equals b. */
+/* Returns a value below 0 if a is nearer to the target than b, 0 if they are
+ * equal, else above 0. */
 int id_compare(const uint8_t target[ID_LEN], const uint8_t a[ID_LEN],
     const uint8_t b[ID_LEN]);
 
-/* The first 64 bits of an id as a number, most significant byte first. */
+/* Returns the first 64 bits of an id as a number, in network byte order. */
 static inline uint64_t
 id_head(const uint8_t id[ID_LEN])
 {

@@ -4,14 +4,14 @@
 enum { LOSSES_MAX = 2 };
 
 static void
-set_keep(struct mapping *m, uint32_t s)
+set_interval(struct mapping *m, uint32_t s)
 {
 	m->repaced = m->repaced || m->keep_s != s;
 	m->keep_s = s;
 }
 
 static uint32_t
-worked_out(uint32_t lifetime_s)
+interval_for(uint32_t lifetime_s)
 {
 	uint32_t s = lifetime_s * MAPPING_KEEP_PERCENT / 100;
 
@@ -29,7 +29,7 @@ mapping_learn(
 	m->at_most_s = at_most_s;
 	m->measured_us = now_us;
 	m->losses = 0;
-	set_keep(m, at_least_s > 0 ? worked_out(at_least_s) : 0);
+	set_interval(m, at_least_s > 0 ? interval_for(at_least_s) : 0);
 }
 
 void
@@ -38,7 +38,7 @@ mapping_void(struct mapping *m)
 	m->known = false;
 	m->at_least_s = m->at_most_s = 0;
 	m->losses = 0;
-	set_keep(m, 0);
+	set_interval(m, 0);
 }
 
 void
@@ -47,7 +47,7 @@ mapping_changed(struct mapping *m, bool kept, uint64_t now_us)
 	uint64_t pause_us =
 	    mapping_keep_us(m, MAPPING_KEEP_MIN_S, MAPPING_KEEP_HEARD_S);
 
-	/* Each node that sees us tells of the same change, in its turn. */
+	/* Each node that sees us reports the same change; it counts once. */
 	if (m->changes > 0 && now_us - m->changed_us <= pause_us)
 		return;
 	m->changes++;
@@ -57,9 +57,9 @@ mapping_changed(struct mapping *m, bool kept, uint64_t now_us)
 	if (++m->losses >= LOSSES_MAX)
 		mapping_void(m);
 	else if (m->keep_s / 2 > MAPPING_KEEP_MIN_S)
-		set_keep(m, m->keep_s / 2);
+		set_interval(m, m->keep_s / 2);
 	else
-		set_keep(m, MAPPING_KEEP_MIN_S);
+		set_interval(m, MAPPING_KEEP_MIN_S);
 }
 
 uint64_t

@@ -3,58 +3,73 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "dht/inside.h"
+#include "dht/candidate.h"
+#include "dht/closest_set.h"
+#include "dht/joining.h"
+#include "dht/maintenance.h"
+#include "dht/queries.h"
+#include "dht/query_frontier.h"
+#include "dht/request.h"
 
 /*
- * HELD ---bootstrapped---> WALK ---nobody nearer is left---> COMMIT
- *   |                       |                                  |
- *   +--cancelled            +--no commit wanted, or nobody     +--all ended
- *   v                       v  there to commit to              v
- *   ......................... gone ..............................
+ * HELD ---joined---> LOOKUP ---no nearer node is left---> COMMIT
+ *   |                  |                                    |
+ *   +--cancelled       +--no commit requested, or no        +--all ended
+ *   v                  v  node to commit to                 v
+ *   ........................ ENDING, freed ...................
  */
-enum query_state { QUERY_HELD, QUERY_WALK, QUERY_COMMIT, QUERY_ENDING };
+enum query_state { QUERY_HELD, QUERY_LOOKUP, QUERY_COMMIT, QUERY_ENDING };
 
 enum {
 	CONCURRENCY = 10,
-	CONCURRENCY_FEW = 3, /* reusing a list, until it proves good */
+	CONCURRENCY_FEW = 3, /* with the caller's nodes, until they reply */
 	CONCURRENCY_BACKGROUND = 2,
-	REUSED_MIN = 5, /* good replies of a reused list, or the table helps */
-	HOPELESS = 2,   /* sends missed by all that is left: end early */
+	REUSED_MIN = 5, /* replies of the caller's nodes below which the
+			 * routing table is used as well */
+	HOPELESS = 2,   /* sends missed by every node left: end early */
 };
 
-struct commit {
+struct query_commit {
 	struct query *query;
 	struct request *request;
-	bool retried; /* with a fresh token */
+	bool retried; /* with a new token */
 };
 
 struct query {
 	TAILQ_ENTRY(query) link;
-	struct dht *dht;
+	struct queries *queries;
 	struct query_spec spec;
 	struct timer begin;
-	uint8_t state;
+	uint8_t state;  /* enum query_state */
 	bool busy;      /* one of its callbacks is running */
 	bool cancelled; /* from inside that callback */
-	bool reused;    /* began from the caller's list */
-	struct steps steps;
-	uint32_t in_flight, slow; /* slow: of those in flight */
-	struct closest closest;
-	struct commit commits[RPC_K]; /* to the closest, in their order */
+	bool reused;    /* uses the caller's nodes, not yet the table */
+	struct query_frontier frontier;
+	uint32_t in_flight;
+	uint32_t slow; /* in flight and past the first timeout */
+	struct closest_set closest;
+	struct query_commit commits[RPC_K]; /* by index in closest */
 	uint32_t committing;
 	struct query_result result;
 	struct addr *start;
 	uint8_t value[]; /* spec.value */
 };
 
-static void advance(struct query *q);
+static void advance_query(struct query *q);
+
+void
+queries_init(struct queries *qs)
+{
+	TAILQ_INIT(&qs->running);
+	TAILQ_INIT(&qs->held);
+}
 
 /* ---- the end ---- */
 
 static void
 query_free(struct query *q)
 {
-	steps_fini(&q->steps);
+	query_frontier_fini(&q->frontier);
 	free(q->start);
 	free(q);
 }
@@ -62,27 +77,27 @@ query_free(struct query *q)
 static void
 cancel_requests(struct query *q)
 {
-	for (uint32_t i = 0; i < q->steps.len; i++)
-		if (q->steps.at[i]->request != NULL)
-			dht_cancel(q->dht, q->steps.at[i]->request);
+	for (uint32_t i = 0; i < q->frontier.len; i++)
+		if (q->frontier.at[i]->request != NULL)
+			request_cancel(q->frontier.at[i]->request);
 	for (uint32_t i = 0; i < q->closest.len; i++)
 		if (q->commits[i].request != NULL)
-			dht_cancel(q->dht, q->commits[i].request);
+			request_cancel(q->commits[i].request);
 }
 
 static void
-end(struct query *q, int err)
+end_query(struct query *q, int err)
 {
-	struct dht *d = q->dht;
+	struct queries *qs = q->queries;
 	struct query_list *list =
-	    q->state == QUERY_HELD ? &d->held : &d->queries;
+	    q->state == QUERY_HELD ? &qs->held : &qs->running;
 
 	TAILQ_REMOVE(list, q, link);
-	timer_disarm(d->timers, &q->begin);
-	d->queries_len--;
+	timer_disarm(qs->self->timers, &q->begin);
+	qs->len--;
 	q->state = QUERY_ENDING;
 	cancel_requests(q);
-	d->stats->queries++;
+	qs->self->stats->queries++;
 	q->result.err = err;
 	q->result.closest = q->closest.nodes;
 	q->result.closest_len = q->closest.len;
@@ -96,60 +111,70 @@ query_cancel(struct query *q)
 	if (q->busy)
 		q->cancelled = true;
 	else if (q->state != QUERY_ENDING)
-		end(q, ERR_CANCELLED);
+		end_query(q, ERR_CANCELLED);
 }
 
-/* After a callback: true if it cancelled the query, which is gone then. */
+/* Marks the end of a callback. Returns true if the callback cancelled the
+ * query, which has been freed then. */
 static bool
-left(struct query *q)
+end_callback(struct query *q)
 {
 	q->busy = false;
 	if (!q->cancelled)
 		return false;
-	end(q, ERR_CANCELLED);
+	end_query(q, ERR_CANCELLED);
 	return true;
 }
 
 void
-queries_end(struct dht *d, int err)
+queries_end(struct queries *qs, int err)
 {
 	struct query *q;
 
-	while ((q = TAILQ_FIRST(&d->queries)) != NULL ||
-	       (q = TAILQ_FIRST(&d->held)) != NULL)
-		end(q, err);
+	while ((q = TAILQ_FIRST(&qs->running)) != NULL ||
+	       (q = TAILQ_FIRST(&qs->held)) != NULL)
+		end_query(q, err);
 }
 
-/* ---- the steps ---- */
+/* ---- the frontier ---- */
 
-/* The step of this address, new or known; NULL if it may not be one. */
-static struct step *
-step_of(struct query *q, const struct addr *a)
+/* Returns the node of this address, which is added if it is new, or NULL if it
+ * may not be queried. */
+static struct frontier_node *
+add_to_frontier(struct query *q, const struct addr *a)
 {
-	const struct addr *us = dht_public_address(q->dht);
-	struct step *s = steps_recall(&q->steps, a);
+	struct local_node *self = q->queries->self;
+	const struct addr *us = local_node_public_address(self);
+	struct frontier_node *n = query_frontier_lookup(&q->frontier, a);
 	uint8_t id[ID_LEN];
 
-	if (s != NULL)
-		return s;
-	if (!dht_may_send(q->dht, a) || (us != NULL && addr_equal(us, a)))
+	if (n != NULL)
+		return n;
+	if (!local_node_may_send(self, a) || (us != NULL && addr_equal(us, a)))
 		return NULL;
 	id_of_addr(id, a);
-	if (id_equal(id, q->dht->table.own))
+	if (id_equal(id, self->table.own))
 		return NULL;
-	s = steps_add(
-	    &q->steps, id, a, q->dht->limits, dht_shares(q->dht) != NULL);
-	if (s != NULL)
-		s->query = q;
-	return s;
+	n = query_frontier_add(
+	    &q->frontier, id, a, self->limits, local_node_shares(self) != NULL);
+	if (n != NULL)
+		n->query = q;
+	return n;
 }
 
 /* ---- down hints, protocol 01 §10.4 ---- */
 
-static void
-hint(struct query *q, const struct step *dead, const struct step *to)
+void
+queries_reset_hints(struct queries *qs)
 {
-	struct dht *d = q->dht;
+	qs->hints_left = HINTS_PER_TICK;
+}
+
+static void
+send_down_hint(struct query *q, const struct frontier_node *dead,
+    const struct frontier_node *to)
+{
+	struct queries *qs = q->queries;
 	uint8_t value[ADDR_WIRE4_LEN];
 	struct wr w = wr_init(value, sizeof value);
 	struct dht_call c = {
@@ -160,239 +185,258 @@ hint(struct query *q, const struct step *dead, const struct step *to)
 	    .sends = 1,
 	};
 
-	if (d->hints_left == 0 || q->spec.passed_on)
+	if (qs->hints_left == 0 || q->spec.passed_on)
 		return;
 	wr_addr4(&w, &dead->addr);
-	if (dht_call(d, &c, (struct dht_done){0}, NULL) == 0) {
-		d->hints_left--;
-		d->stats->down_hints_sent++;
+	if (requests_call(qs->requests, WORLD_NO_SOCK, &c, (struct dht_done){0},
+		NULL) == 0) {
+		qs->hints_left--;
+		qs->self->stats->down_hints_sent++;
 	}
 }
 
-/* Remembers who listed a node, or tells it at once that the node is dead. */
+/* Records that the reply of `by` listed this node, or sends `by` a hint at once
+ * if the node has failed. */
 static void
-refer(struct query *q, struct step *s, struct step *by)
+add_referrer(struct query *q, struct frontier_node *n, struct frontier_node *by)
 {
-	for (uint8_t i = 0; i < s->referrers_len; i++)
-		if (s->referrers[i] == by)
+	for (uint8_t i = 0; i < n->referrers_len; i++)
+		if (n->referrers[i] == by)
 			return;
-	if (s->referrers_len == STEP_REFERRERS_MAX)
+	if (n->referrers_len == FRONTIER_REFERRERS_MAX)
 		return;
-	s->referrers[s->referrers_len++] = by;
-	if (s->state == STEP_FAILED)
-		hint(q, s, by);
+	n->referrers[n->referrers_len++] = by;
+	if (n->state == FRONTIER_FAILED)
+		send_down_hint(q, n, by);
 }
 
-/* ---- the walk ---- */
+/* ---- replies of the lookup ---- */
 
 static void
-take_closer(struct query *q, struct step *by, const struct rpc_reply *m)
+add_closer_nodes(
+    struct query *q, struct frontier_node *by, const struct rpc_reply *m)
 {
-	size_t n = m->closer.len / ADDR_WIRE4_LEN;
+	size_t len = m->closer.len / ADDR_WIRE4_LEN;
 
-	/* All of them: a list need not be sorted, and it is short. */
-	for (size_t i = 0; i < n && i < RPC_CLOSER_MAX; i++) {
+	/* All of them, since the list need not be sorted and is short. */
+	for (size_t i = 0; i < len && i < RPC_CLOSER_MAX; i++) {
 		struct addr a = rpc_closer(m, i);
-		struct step *s = step_of(q, &a);
+		struct frontier_node *n = add_to_frontier(q, &a);
 
-		if (s != NULL && s != by)
-			refer(q, s, by);
+		if (n != NULL && n != by)
+			add_referrer(q, n, by);
 	}
 }
 
 static void
-settle(struct step *s, enum step_state state)
+settle_node(struct frontier_node *n, enum frontier_state state)
 {
-	struct query *q = s->query;
+	struct query *q = n->query;
 
-	s->request = NULL;
-	s->state = (uint8_t)state;
+	n->request = NULL;
+	n->state = (uint8_t)state;
 	q->in_flight--;
-	if (s->missed > 0)
+	if (n->missed > 0)
 		q->slow--;
 }
 
 static void
-on_timeout(struct step *s)
+handle_failure(struct frontier_node *n)
 {
-	struct query *q = s->query;
+	struct query *q = n->query;
 
 	q->result.failures++;
-	for (uint8_t i = 0; i < s->referrers_len; i++)
-		hint(q, s, s->referrers[i]);
+	for (uint8_t i = 0; i < n->referrers_len; i++)
+		send_down_hint(q, n, n->referrers[i]);
 }
 
 static void
 on_answer(void *owner, const struct dht_answer *a)
 {
-	struct step *s = owner;
-	struct query *q = s->query;
+	struct frontier_node *n = owner;
+	struct query *q = n->query;
 	bool good = a->err == 0 && a->reply->error == RPC_OK;
 
-	settle(s, a->err == 0 ? STEP_DONE : STEP_FAILED);
-	/* Busy: its own callback has ended this request, with its socket. */
-	if (q->state != QUERY_WALK || q->busy)
+	settle_node(n, a->err == 0 ? FRONTIER_REPLIED : FRONTIER_FAILED);
+	/* While busy: its own callback has ended this request by closing the
+	 * socket that it left from. */
+	if (q->state != QUERY_LOOKUP || q->busy)
 		return;
 	if (a->err != 0) {
-		on_timeout(s);
+		handle_failure(n);
 	} else {
 		q->result.replies += good;
 		q->result.failures += !good;
-		/* Nodes without id are of help, but never among the closest. */
+		/* Nodes without an id are useful, but never among the closest.
+		 */
 		if (good && a->id != NULL)
-			closest_add(&q->closest, a, dht_shares(q->dht));
-		take_closer(q, s, a->reply);
+			closest_set_add(&q->closest, a,
+			    local_node_shares(q->queries->self));
+		add_closer_nodes(q, n, a->reply);
 	}
 	if (good && q->spec.reply != NULL) {
 		q->busy = true;
 		q->spec.reply(q->spec.owner, a);
-		if (left(q))
+		if (end_callback(q))
 			return;
 	}
-	advance(q);
+	advance_query(q);
 }
 
-/* The first wait passed: the step is slow and frees a place. */
+/* Handles a timeout that is not the last: the node is slow from now on, and
+ * does not count towards the concurrency. */
 static void
 on_missed(void *owner)
 {
-	struct step *s = owner;
-	struct query *q = s->query;
+	struct frontier_node *n = owner;
+	struct query *q = n->query;
 
-	if (s->missed++ == 0)
+	if (n->missed++ == 0)
 		q->slow++;
-	if (q->state == QUERY_WALK)
-		advance(q);
+	if (q->state == QUERY_LOOKUP)
+		advance_query(q);
 }
 
+/* ---- requests of the lookup ---- */
+
+/* Returns how many requests may be in flight, slow ones aside. */
 static uint32_t
-concurrency(const struct query *q)
+get_concurrency(const struct query *q)
 {
-	uint32_t seen = q->result.replies + q->result.failures;
+	uint32_t ended = q->result.replies + q->result.failures;
 
 	if (q->spec.background)
-		return seen > 0 && q->dht->requests.len < 3
+		return ended > 0 && q->queries->requests->len < 3
 			   ? CONCURRENCY
 			   : CONCURRENCY_BACKGROUND;
-	if (q->reused && seen > 0 && seen < CONCURRENCY)
+	if (q->reused && ended > 0 && ended < CONCURRENCY)
 		return CONCURRENCY_FEW;
 	return CONCURRENCY;
 }
 
 static int
-ask(struct query *q, struct step *s)
+send_query(struct query *q, struct frontier_node *n)
 {
 	struct dht_call c = {
-	    .to = s->addr,
+	    .to = n->addr,
 	    .internal = q->spec.internal,
 	    .command = q->spec.command,
 	    .target = q->spec.target,
 	    .value = q->spec.value,
 	    .sends = QUERY_SENDS,
 	};
-	struct request_extra x = {
+	struct request_options x = {
 	    .sock = (int)q->spec.socket - 1,
-	    .id = q->spec.passed_on ? NULL : s->id,
+	    .id = q->spec.passed_on ? NULL : n->id,
 	    .missed = on_missed,
 	};
-	struct dht_done done = {.call = on_answer, .owner = s};
-	int err = request_start(q->dht, &c, &x, done, &s->request);
+	struct dht_done done = {.call = on_answer, .owner = n};
+	int err =
+	    requests_start(q->queries->requests, &c, &x, done, &n->request);
 
 	if (err == 0) {
-		s->state = STEP_ASKED;
+		n->state = FRONTIER_IN_FLIGHT;
 		q->in_flight++;
 	}
 	return err;
 }
 
-/* The nearest that was not asked and may still matter. */
-static struct step *
-next_step(const struct query *q)
+/* Returns the nearest NEW node that could enter the closest set, or NULL. */
+static struct frontier_node *
+next_node(const struct query *q)
 {
-	struct step *s = steps_next(&q->steps);
+	struct frontier_node *n = query_frontier_next(&q->frontier);
 
-	return s != NULL && closest_wants(&q->closest, s->id) ? s : NULL;
+	return n != NULL && closest_set_accepts(&q->closest, n->id) ? n : NULL;
 }
 
-/* One of the bootstrap list, by chance: asked at once, however far it is. */
+/* Queries a random node of the bootstrap list at once, however far it is. */
 static void
-ask_bootstrap(struct query *q, const struct addr *boot, size_t len)
+query_bootstrap_node(struct query *q, const struct addr *boot, size_t len)
 {
-	struct step *s =
-	    step_of(q, &boot[world_below(q->dht->world, (uint32_t)len)]);
+	uint32_t i = world_below(q->queries->self->world, (uint32_t)len);
+	struct frontier_node *n = add_to_frontier(q, &boot[i]);
 
-	if (s != NULL && s->state == STEP_NEW)
-		ask(q, s);
+	/* If no request can be started, the lookup goes on without it. */
+	if (n != NULL && n->state == FRONTIER_NEW)
+		(void)(send_query(q, n) == 0);
 }
 
+/* Adds the nearest nodes of the routing table and, if they are too few, those
+ * of the bootstrap list. */
 static void
-refill(struct query *q)
+add_known_nodes(struct query *q)
 {
+	const struct table *t = &q->queries->self->table;
 	struct addr boot[BOOTSTRAP_MAX];
 	uint32_t node[RPC_K];
-	unsigned n = table_closest(&q->dht->table, q->spec.target, node, RPC_K);
-	size_t boot_len = join_addresses(q->dht, boot, BOOTSTRAP_MAX);
+	unsigned n = table_closest(t, q->spec.target, node, RPC_K);
+	size_t boot_len =
+	    joining_addresses(q->queries->joining, boot, BOOTSTRAP_MAX);
 
 	for (unsigned i = 0; i < n; i++)
-		step_of(q, &table_at(&q->dht->table, node[i])->addr);
+		add_to_frontier(q, &table_at(t, node[i])->addr);
 	for (size_t i = 0; n < RPC_K && i < boot_len; i++)
-		step_of(q, &boot[i]);
+		add_to_frontier(q, &boot[i]);
 	if (q->spec.bootstrap && boot_len > 0)
-		ask_bootstrap(q, boot, boot_len);
+		query_bootstrap_node(q, boot, boot_len);
 }
 
-/* Asks as many as may be under way. False if no request could be made. */
+/* Starts requests up to the concurrency. Returns false if none could be
+ * started because of a limit, or since the node is closing. */
 static bool
-ask_more(struct query *q)
+start_requests(struct query *q)
 {
-	struct step *s;
+	struct frontier_node *n;
 
-	while (q->in_flight - q->slow < concurrency(q) &&
-	       (s = next_step(q)) != NULL) {
-		int err = ask(q, s);
+	while (q->in_flight - q->slow < get_concurrency(q) &&
+	       (n = next_node(q)) != NULL) {
+		int err = send_query(q, n);
 
 		if (err == ERR_BUSY || err == ERR_CLOSED)
 			return false;
 		if (err != 0)
-			s->state = STEP_FAILED;
+			n->state = FRONTIER_FAILED;
 	}
 	return true;
 }
 
 /*
- * Nobody is left to ask: is it worth waiting for those that were? Not once the
- * closest set is full and all are slow, nor once all have missed two sends,
- * unless nobody has answered at all: then it may be us who are slow.
+ * Returns true if the nodes in flight are not worth waiting for, given that no
+ * other is left: the closest set is full and all of them are slow, or all have
+ * missed two sends. If there was no reply at all it is our own link that may be
+ * slow, so the lookup waits.
  */
 static bool
-is_over(const struct query *q)
+lookup_is_over(const struct query *q)
 {
 	if (q->in_flight == 0)
 		return true;
 	if (q->slow < q->in_flight)
 		return false;
-	if (closest_is_full(&q->closest) && !q->spec.passed_on)
+	if (closest_set_is_full(&q->closest) && !q->spec.passed_on)
 		return true;
-	/* A list from before may be all dead, but then the table helps. */
+	/* All of the caller's nodes may be down; then the table is used. */
 	if (q->result.replies == 0 && !q->reused)
 		return false;
-	return steps_all_missed(&q->steps, HOPELESS);
+	return query_frontier_all_missed(&q->frontier, HOPELESS);
 }
 
 /* ---- the commit ---- */
 
 static void
-finish(struct query *q)
+finish_query(struct query *q)
 {
 	const struct query_result *r = &q->result;
 
 	if (r->commits > 0 && r->commit_failures == r->commits)
-		end(q,
+		end_query(q,
 		    r->commit_err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_REFUSED);
 	else if (r->replies == 0 || (q->spec.commit_max > 0 && r->commits == 0))
-		end(q, r->commit_err != 0 ? r->commit_err : ERR_UNREACHABLE);
+		end_query(
+		    q, r->commit_err != 0 ? r->commit_err : ERR_UNREACHABLE);
 	else
-		end(q, 0);
+		end_query(q, 0);
 }
 
 static void on_committed(void *owner, const struct dht_answer *a);
@@ -412,7 +456,8 @@ commit_to(struct query *q, uint32_t i)
 	q->busy = false;
 	if (!wanted || q->cancelled)
 		return ERR_VALUE;
-	return dht_call(q->dht, &c, done, &q->commits[i].request);
+	return requests_call(q->queries->requests, WORLD_NO_SOCK, &c, done,
+	    &q->commits[i].request);
 }
 
 static int
@@ -434,9 +479,10 @@ commit_error(const struct dht_answer *a)
 	}
 }
 
-/* The token was too old: once more, signed anew with the one just given. */
+/* Sends the commit once more, with the token from the reply that refused the
+ * first one as too old. The owner signs it anew. */
 static bool
-retry_commit(struct commit *c, const struct dht_answer *a)
+retry_commit(struct query_commit *c, const struct dht_answer *a)
 {
 	struct query *q = c->query;
 	uint32_t i = (uint32_t)(c - q->commits);
@@ -451,7 +497,7 @@ retry_commit(struct commit *c, const struct dht_answer *a)
 static void
 on_committed(void *owner, const struct dht_answer *a)
 {
-	struct commit *c = owner;
+	struct query_commit *c = owner;
 	struct query *q = c->query;
 	int err = commit_error(a);
 
@@ -460,7 +506,7 @@ on_committed(void *owner, const struct dht_answer *a)
 		return;
 	if (err == ERR_TOKEN && retry_commit(c, a))
 		return;
-	if (left(q))
+	if (end_callback(q))
 		return;
 	if (err != 0) {
 		q->result.commit_failures++;
@@ -472,15 +518,15 @@ on_committed(void *owner, const struct dht_answer *a)
 		q->busy = true;
 		q->spec.committed(
 		    q->spec.owner, &q->closest.nodes[c - q->commits], a);
-		if (left(q))
+		if (end_callback(q))
 			return;
 	}
 	if (q->committing == 0)
-		finish(q);
+		finish_query(q);
 }
 
 static void
-commit(struct query *q)
+start_commit(struct query *q)
 {
 	q->state = QUERY_COMMIT;
 	cancel_requests(q);
@@ -500,100 +546,103 @@ commit(struct query *q)
 			q->result.commit_err = err;
 		}
 	}
-	if (left(q))
+	if (end_callback(q))
 		return;
 	if (q->committing == 0)
-		finish(q);
+		finish_query(q);
 }
 
-/* ---- the way through ---- */
+/* ---- progress ---- */
 
-/* What the early end leaves behind unanswered is looked at by and by. */
+/* Checks nodes of the table that an early end leaves without a reply. */
 static void
-doubt_silent(struct query *q)
+check_silent_nodes(struct query *q)
 {
-	for (uint32_t i = 0; i < q->steps.len && !q->spec.passed_on; i++) {
-		const struct step *s = q->steps.at[i];
+	struct local_node *self = q->queries->self;
+
+	for (uint32_t i = 0; i < q->frontier.len && !q->spec.passed_on; i++) {
+		const struct frontier_node *n = q->frontier.at[i];
 		uint32_t node;
 
-		if (s->state != STEP_ASKED || s->missed < HOPELESS)
+		if (n->state != FRONTIER_IN_FLIGHT || n->missed < HOPELESS)
 			continue;
-		node = table_find(&q->dht->table, s->id);
+		node = table_find(&self->table, n->id);
 		if (node != 0 &&
-		    table_at(&q->dht->table, node)->pinged != q->dht->tick)
-			candidate_check(q->dht, node, false);
+		    table_at(&self->table, node)->pinged != self->tick)
+			candidates_check_node(
+			    q->queries->candidates, node, false);
 	}
 }
 
 static void
-advance(struct query *q)
+advance_query(struct query *q)
 {
-	bool asked = ask_more(q);
+	bool started = start_requests(q);
 
-	if (asked && next_step(q) != NULL)
+	if (started && next_node(q) != NULL)
 		return;
-	if (!is_over(q))
+	if (!lookup_is_over(q))
 		return;
 	if (q->reused && q->result.replies < REUSED_MIN) {
 		q->reused = false;
-		refill(q);
-		advance(q);
+		add_known_nodes(q);
+		advance_query(q);
 		return;
 	}
-	doubt_silent(q);
-	if (!asked && q->result.replies == 0)
-		end(q, ERR_BUSY);
+	check_silent_nodes(q);
+	if (!started && q->result.replies == 0)
+		end_query(q, ERR_BUSY);
 	else if (q->spec.commit_max > 0)
-		commit(q);
+		start_commit(q);
 	else
-		finish(q);
+		finish_query(q);
 }
 
-/* In a later wake-up, so that no completion comes from query_start(). */
+/* Runs from a timer, so that no completion is called from query_start(). */
 static void
 on_begin(struct timer *t)
 {
 	struct query *q = container_of(t, struct query, begin);
 
 	for (size_t i = 0; i < q->spec.start_len; i++)
-		step_of(q, &q->start[i]);
+		add_to_frontier(q, &q->start[i]);
 	q->reused = q->spec.start_len > 0;
 	if (!q->reused)
-		refill(q);
-	advance(q);
+		add_known_nodes(q);
+	advance_query(q);
 }
 
 static void
-begin(struct query *q)
+start_lookup(struct query *q)
 {
-	struct dht *d = q->dht;
+	struct local_node *self = q->queries->self;
 
-	q->state = QUERY_WALK;
-	TAILQ_INSERT_TAIL(&d->queries, q, link);
-	timer_arm(d->timers, &q->begin, d->world->now_us);
+	q->state = QUERY_LOOKUP;
+	TAILQ_INSERT_TAIL(&q->queries->running, q, link);
+	timer_arm(self->timers, &q->begin, self->world->now_us);
 }
 
 void
-queries_release(struct dht *d)
+queries_release(struct queries *qs)
 {
 	struct query *q;
 
-	while ((q = TAILQ_FIRST(&d->held)) != NULL) {
-		TAILQ_REMOVE(&d->held, q, link);
-		begin(q);
+	while ((q = TAILQ_FIRST(&qs->held)) != NULL) {
+		TAILQ_REMOVE(&qs->held, q, link);
+		start_lookup(q);
 	}
 }
 
 static struct query *
-query_new(struct dht *d, const struct query_spec *spec)
+query_new(struct queries *qs, const struct query_spec *spec)
 {
 	struct query *q = calloc(1, sizeof *q + spec->value.len);
 
 	if (q == NULL)
 		return NULL;
-	q->dht = d;
+	q->queries = qs;
 	q->spec = *spec;
-	q->steps.target = q->closest.target = q->spec.target;
+	q->frontier.target = q->closest.target = q->spec.target;
 	q->begin.fire = on_begin;
 	if (spec->value.p != NULL) {
 		memcpy(q->value, spec->value.p, spec->value.len);
@@ -611,30 +660,38 @@ query_new(struct dht *d, const struct query_spec *spec)
 	return q;
 }
 
-int
-query_start(struct dht *d, const struct query_spec *spec, struct query **out)
+/* Reserves the timers of all requests and queries, so that arming one cannot
+ * fail later. */
+static bool
+reserve_timers(struct queries *qs)
 {
+	struct timers *ts = qs->self->timers;
+
+	return timers_reserve(ts, ts->len + qs->len + qs->requests->len + 8) ==
+	       0;
+}
+
+int
+queries_start(
+    struct queries *qs, const struct query_spec *spec, struct query **out)
+{
+	struct local_node *self = qs->self;
 	struct query *q;
 
-	if (d->closing)
+	if (self->closing)
 		return ERR_CLOSED;
-	/* The own upkeep must find a place whatever others want. */
-	if (!spec->background && d->queries_len >= d->limits->queries)
+	/* The limit is for programs; maintenance must always run. */
+	if (!spec->background && qs->len >= self->limits->queries)
 		return ERR_BUSY;
-	if (timers_reserve(d->timers,
-		d->timers->len + d->queries_len + d->requests.len + 8) != 0 ||
-	    (q = query_new(d, spec)) == NULL)
+	if (!reserve_timers(qs) || (q = query_new(qs, spec)) == NULL)
 		return ERR_MEMORY;
-	d->queries_len++;
-	/* Early by chance, so that nodes started together do not act together.
-	 */
-	d->refresh_at =
-	    d->tick + TICKS_REFRESH - world_below(d->world, TICKS_REFRESH / 4);
-	/* Not before the own list was asked: there is nobody else to ask. */
-	if (d->bootstrapped || spec->background)
-		begin(q);
+	qs->len++;
+	maintenance_postpone_refresh(qs->maintenance);
+	/* Before the bootstrap list has replied there is no node to query. */
+	if (self->bootstrapped || spec->background)
+		start_lookup(q);
 	else
-		TAILQ_INSERT_TAIL(&d->held, q, link);
+		TAILQ_INSERT_TAIL(&qs->held, q, link);
 	if (out != NULL)
 		*out = q;
 	return 0;

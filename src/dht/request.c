@@ -3,53 +3,49 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "dht/inside.h"
-
-/*
- * A request of ours is in one of two places: in `waiting`, while the
- * congestion window is full, or on the wire with its timer armed. It ends in
- * exactly one of: reply, timeout, cancelled, closed.
- */
-
-enum { LATE_WAIT_MS = 1500 };
+#include "dht/candidate.h"
+#include "dht/maintenance.h"
+#include "dht/promotion.h"
+#include "dht/request.h"
 
 static void on_timer(struct timer *t);
 static void on_flush(struct timer *t);
 
 void
-requests_init(struct dht *d)
+requests_init(struct requests *rs)
 {
-	struct requests *rs = &d->requests;
-
 	TAILQ_INIT(&rs->waiting);
-	window_init(&rs->window, WINDOW_MAX, d->world->now_us);
-	rtt_init(&rs->rtt, &d->hash_key);
+	rpc_window_init(&rs->window, RPC_WINDOW_MAX, rs->self->world->now_us);
+	rtt_table_init(&rs->rtts, &rs->self->hash_key);
 	rs->flush = (struct timer){.fire = on_flush};
 }
 
 void
-requests_fini(struct dht *d)
+requests_fini(struct requests *rs)
 {
-	timer_disarm(d->timers, &d->requests.flush);
-	rtt_fini(&d->requests.rtt);
+	timer_disarm(rs->self->timers, &rs->flush);
+	rtt_table_fini(&rs->rtts);
 }
 
-/* Takes it out of all lists and reports; the completion sees it gone. */
+/* ---- the end of a request ---- */
+
+/* Removes and frees the request, then calls its completion. */
 static void
-end(struct request *r, const struct dht_answer *a)
+end_request(struct request *r, const struct dht_answer *a)
 {
-	struct requests *rs = &r->dht->requests;
+	struct requests *rs = r->requests;
+	struct local_node *self = rs->self;
 	struct dht_done done = r->done;
 
 	HASH_DELETE(hh, rs->by_tid, r);
-	timer_disarm(r->dht->timers, &r->timer);
+	timer_disarm(self->timers, &r->timer);
 	if (r->waiting)
 		TAILQ_REMOVE(&rs->waiting, r, link);
 	else if (r->sent > 0)
-		window_ended(&rs->window);
-	/* Whoever waits need not wait for the window to move on. */
-	if (!TAILQ_EMPTY(&rs->waiting) && !window_is_full(&rs->window))
-		timer_arm(r->dht->timers, &rs->flush, r->dht->world->now_us);
+		rpc_window_ended(&rs->window);
+	/* The place is free at once, not only when the window moves on. */
+	if (!TAILQ_EMPTY(&rs->waiting) && !rpc_window_is_full(&rs->window))
+		timer_arm(self->timers, &rs->flush, self->world->now_us);
 	rs->len--;
 	free(r);
 	if (done.call != NULL)
@@ -57,24 +53,24 @@ end(struct request *r, const struct dht_answer *a)
 }
 
 static void
-fail(struct request *r, int err)
+fail_request(struct request *r, int err)
 {
 	struct dht_answer a = {.err = err, .from = r->to};
 
-	end(r, &a);
+	end_request(r, &a);
 }
 
 void
-requests_end(struct dht *d, int err)
+requests_end(struct requests *rs, int err)
 {
-	while (d->requests.by_tid != NULL)
-		fail(d->requests.by_tid, err);
+	while (rs->by_tid != NULL)
+		fail_request(rs->by_tid, err);
 }
 
 static struct request *
-first_from(const struct dht *d, int sock)
+find_from_socket(const struct requests *rs, int sock)
 {
-	struct request *r = d->requests.by_tid;
+	struct request *r = rs->by_tid;
 
 	while (r != NULL && r->sock != sock)
 		r = r->hh.next;
@@ -82,151 +78,161 @@ first_from(const struct dht *d, int sock)
 }
 
 void
-requests_socket_closed(struct dht *d, int sock)
+requests_socket_closed(struct requests *rs, int sock)
 {
 	struct request *r;
 
-	/* From the start each time: a completion may end others. */
-	while ((r = first_from(d, sock)) != NULL)
-		fail(r, ERR_CANCELLED);
+	/* Restarts the search each time, as a completion may end others. */
+	while ((r = find_from_socket(rs, sock)) != NULL)
+		fail_request(r, ERR_CANCELLED);
 }
 
 void
-dht_cancel(struct dht *d, struct request *r)
+request_cancel(struct request *r)
 {
-	(void)d;
-	fail(r, ERR_CANCELLED);
+	fail_request(r, ERR_CANCELLED);
 }
 
+/* ---- transmission ---- */
+
 static struct request *
-find_tid(struct dht *d, uint16_t tid)
+find_tid(const struct requests *rs, uint16_t tid)
 {
 	struct request *r;
 
-	/* Our own random numbers: nobody else chooses them, so no keyed hash.
-	 */
-	HASH_FIND_BYHASHVALUE(hh, d->requests.by_tid, &tid, sizeof tid, tid, r);
+	/* Tids are our own random numbers, so no keyed hash is needed. */
+	HASH_FIND_BYHASHVALUE(hh, rs->by_tid, &tid, sizeof tid, tid, r);
 	return r;
 }
 
-/* Random, so that a spoofer must guess; never one that is in flight. */
+/* Returns a random tid, which a spoofer has to guess, and which no request has.
+ */
 static uint16_t
-draw_tid(struct dht *d)
+draw_tid(const struct requests *rs)
 {
 	uint16_t tid;
 
 	do
-		tid = (uint16_t)world_random32(d->world);
-	while (find_tid(d, tid) != NULL);
+		tid = (uint16_t)world_random32(rs->self->world);
+	while (find_tid(rs, tid) != NULL);
 	return tid;
 }
 
+/* Returns the timeout of the latest send in microseconds. */
 static uint64_t
-wait_us(struct request *r)
+timeout_us(const struct request *r)
 {
-	struct dht *d = r->dht;
+	struct requests *rs = r->requests;
+	struct world *w = rs->self->world;
 	uint32_t ms = r->timeout_ms;
 
 	for (unsigned i = 2; r->doubling && i < r->sent && ms < REQUEST_WAIT_MS;
 	     i += 2)
 		ms = ms < REQUEST_WAIT_MS / 2 ? ms * 2 : REQUEST_WAIT_MS;
 	if (ms == 0)
-		ms = rtt_wait_ms(&d->requests.rtt, d->world, &r->to, r->sent) +
-		     world_below(d->world, RTT_JITTER_MS);
+		ms = rtt_table_timeout_ms(&rs->rtts, w, &r->to, r->sent) +
+		     world_below(w, RTT_JITTER_MS);
 	return (uint64_t)ms * 1000;
 }
 
-/* Puts it on the wire, the first time or again; always the same bytes. */
+/* Transmits or retransmits the request: always the same bytes. */
 static void
-transmit(struct request *r)
+transmit_request(struct request *r)
 {
-	struct dht *d = r->dht;
+	struct requests *rs = r->requests;
+	struct local_node *self = rs->self;
 	struct dgram_meta meta = {.sock = r->sock, .to = r->to};
 
 	if (r->sent++ == 0) {
-		r->first_us = d->world->now_us;
-		d->stats->requests_sent++;
+		r->first_us = self->world->now_us;
+		self->stats->requests_sent++;
 	} else {
-		d->stats->requests_resent++;
+		self->stats->requests_resent++;
 	}
-	r->sent_us = d->world->now_us;
-	window_sent(&d->requests.window);
-	/* Lost here or on the way: the timer sees no difference. */
-	dht_send(d, &meta, r->bytes, r->len);
-	timer_arm(d->timers, &r->timer, d->world->now_us + wait_us(r));
+	r->sent_us = self->world->now_us;
+	rpc_window_sent(&rs->window);
+	/* A datagram that cannot be sent is a lost one: the timer retries. */
+	local_node_send(self, &meta, r->bytes, r->len);
+	timer_arm(self->timers, &r->timer, self->world->now_us + timeout_us(r));
 }
 
 static void
-send_or_wait(struct request *r)
+arm_flush(struct requests *rs)
 {
-	struct dht *d = r->dht;
-	struct requests *rs = &d->requests;
+	timer_arm(rs->self->timers, &rs->flush,
+	    rs->window.moved_us + RPC_WINDOW_SLOT_US);
+}
 
-	window_move(&rs->window, d->world->now_us);
-	if (TAILQ_EMPTY(&rs->waiting) && !window_is_full(&rs->window)) {
-		transmit(r);
+/* Transmits the request if the window has space and none waits, or queues it.
+ */
+static void
+send_or_queue(struct request *r)
+{
+	struct requests *rs = r->requests;
+
+	rpc_window_move(&rs->window, rs->self->world->now_us);
+	if (TAILQ_EMPTY(&rs->waiting) && !rpc_window_is_full(&rs->window)) {
+		transmit_request(r);
 		return;
 	}
 	r->waiting = true;
 	TAILQ_INSERT_TAIL(&rs->waiting, r, link);
 	if (!timer_armed(&rs->flush))
-		timer_arm(d->timers, &rs->flush,
-		    rs->window.moved_us + WINDOW_SLOT_US);
+		arm_flush(rs);
 }
 
 static void
 on_flush(struct timer *t)
 {
 	struct requests *rs = container_of(t, struct requests, flush);
-	struct request *r = TAILQ_FIRST(&rs->waiting);
-	struct dht *d;
+	struct request *r;
 
-	if (r == NULL)
+	if (TAILQ_EMPTY(&rs->waiting))
 		return;
-	d = r->dht;
-	window_move(&rs->window, d->world->now_us);
+	rpc_window_move(&rs->window, rs->self->world->now_us);
 	while ((r = TAILQ_FIRST(&rs->waiting)) != NULL &&
-	       !window_is_full(&rs->window)) {
+	       !rpc_window_is_full(&rs->window)) {
 		TAILQ_REMOVE(&rs->waiting, r, link);
 		r->waiting = false;
-		transmit(r);
+		transmit_request(r);
 	}
 	if (r != NULL)
-		timer_arm(d->timers, &rs->flush,
-		    rs->window.moved_us + WINDOW_SLOT_US);
+		arm_flush(rs);
 }
 
 static void
 on_timer(struct timer *t)
 {
 	struct request *r = container_of(t, struct request, timer);
-	struct dht *d = r->dht;
+	struct requests *rs = r->requests;
 
 	if (r->sent < r->sends_max) {
-		transmit(r);
+		transmit_request(r);
 		if (r->missed != NULL)
 			r->missed(r->done.owner);
 		return;
 	}
-	tick_catch_up(d);
-	d->stats->requests_lost++;
-	d->requests.timeouts++;
+	maintenance_advance(rs->maintenance);
+	rs->self->stats->requests_lost++;
+	rs->outcomes.timeouts++;
 	if (r->has_id)
-		candidate_failed(d, r->id);
-	fail(r, ERR_TIMEOUT);
+		candidates_node_failed(rs->candidates, r->id);
+	fail_request(r, ERR_TIMEOUT);
 }
 
-/* The request with its datagram, or NULL and *err. */
+/* ---- the start of a request ---- */
+
+/* Returns a request with its datagram encoded, or NULL and sets *err. */
 static struct request *
-request_new(struct dht *d, const struct dht_call *c, int sock, int *err)
+request_new(struct requests *rs, const struct dht_call *c, int sock, int *err)
 {
 	uint8_t buf[DGRAM_MAX];
 	struct rpc_request m = {
-	    .tid = draw_tid(d),
+	    .tid = draw_tid(rs),
 	    .internal = c->internal,
 	    .command = c->command,
 	    .to = c->to,
-	    .id = dht_id_for(d, sock),
+	    .id = local_node_id_for(rs->self, sock),
 	    .token = c->token,
 	    .target = c->target,
 	    .value = c->value,
@@ -241,7 +247,7 @@ request_new(struct dht *d, const struct dht_call *c, int sock, int *err)
 	if ((r = malloc(sizeof *r + len)) == NULL)
 		return NULL;
 	*r = (struct request){
-	    .dht = d,
+	    .requests = rs,
 	    .timer = {.fire = on_timer},
 	    .to = c->to,
 	    .sock = sock,
@@ -252,37 +258,46 @@ request_new(struct dht *d, const struct dht_call *c, int sock, int *err)
 	    .len = (uint16_t)len,
 	};
 	memcpy(r->bytes, buf, len);
-	HASH_ADD_BYHASHVALUE(
-	    hh, d->requests.by_tid, tid, sizeof r->tid, r->tid, r);
+	HASH_ADD_BYHASHVALUE(hh, rs->by_tid, tid, sizeof r->tid, r->tid, r);
 	if (r->hh.tbl == NULL) {
 		free(r);
 		return NULL;
 	}
-	d->requests.len++;
+	rs->len++;
 	return r;
 }
 
-int
-request_start(struct dht *d, const struct dht_call *c,
-    const struct request_extra *x, struct dht_done done, struct request **out)
+/* Returns true if one more request may be started. Reserves the timers of all
+ * requests, also of those that wait, so that arming one cannot fail later. */
+static bool
+reserve_request(struct requests *rs)
 {
-	int sock = x->sock != WORLD_NO_SOCK ? x->sock : dht_active(d)->handle;
+	struct timers *ts = rs->self->timers;
+
+	if (rs->len < rs->self->limits->requests &&
+	    timers_reserve(ts, ts->len + rs->len + 8) == 0)
+		return true;
+	rs->self->stats->requests_refused++;
+	return false;
+}
+
+int
+requests_start(struct requests *rs, const struct dht_call *c,
+    const struct request_options *x, struct dht_done done, struct request **out)
+{
+	int sock = x->sock != WORLD_NO_SOCK
+		       ? x->sock
+		       : local_node_active_socket(rs->self)->handle;
 	struct request *r;
 	int err;
 
-	if (d->closing || sock == WORLD_NO_SOCK)
+	if (rs->self->closing || sock == WORLD_NO_SOCK)
 		return ERR_CLOSED;
 	if (c->to.family != ADDR_V4 || !addr_usable(&c->to))
 		return ERR_VALUE;
-	/* Room for the timers of all requests, those that wait too: so arming
-	 * cannot fail later, when nobody could be told. */
-	if (d->requests.len >= d->limits->requests ||
-	    timers_reserve(d->timers, d->timers->len + d->requests.len + 8) !=
-		0) {
-		d->stats->requests_refused++;
+	if (!reserve_request(rs))
 		return ERR_BUSY;
-	}
-	if ((r = request_new(d, c, sock, &err)) == NULL)
+	if ((r = request_new(rs, c, sock, &err)) == NULL)
 		return err;
 	r->done = done;
 	r->missed = x->missed;
@@ -292,90 +307,97 @@ request_start(struct dht *d, const struct dht_call *c,
 	}
 	if (out != NULL)
 		*out = r;
-	send_or_wait(r);
+	send_or_queue(r);
 	return 0;
 }
 
 int
-dht_call(struct dht *d, const struct dht_call *c, struct dht_done done,
-    struct request **out)
-{
-	return dht_call_from(d, WORLD_NO_SOCK, c, done, out);
-}
-
-int
-dht_call_from(struct dht *d, int sock, const struct dht_call *c,
+requests_call(struct requests *rs, int sock, const struct dht_call *c,
     struct dht_done done, struct request **out)
 {
-	struct request_extra x = {.sock = sock};
+	struct request_options x = {.sock = sock};
 
-	return request_start(d, c, &x, done, out);
+	return requests_start(rs, c, &x, done, out);
 }
 
+/* ---- replies ---- */
+
 /*
- * Nobody outside sees us at a private address. Who says so is mistaken, or
- * wants us to believe that we are among ourselves, where no limits hold.
+ * Returns false for a private address reported by a node with a public one. It
+ * would make us believe that this network is private and has no limits.
  */
 static bool
-can_see(const struct addr *from, const struct addr *us)
+is_plausible(const struct addr *from, const struct addr *us)
 {
 	return addr_scope(us) == ADDR_PUBLIC || addr_scope(from) != ADDR_PUBLIC;
 }
 
-/* What a matched reply teaches: round trip, proof, our address, its id. */
+/* Records what a matched reply shows: round-trip time, validity of its address,
+ * our address, its id. */
 static void
-learn(struct dht *d, const struct request *r, const struct dgram *dg,
-    const struct rpc_reply *m, const uint8_t *id)
+apply_reply(struct requests *rs, const struct request *r,
+    const struct dgram *dg, const struct rpc_reply *m, const uint8_t *id)
 {
-	uint64_t rtt_us = d->world->now_us - r->sent_us;
-	bool tells_us = dg->sock == r->sock &&
-			dg->sock == dht_active(d)->handle &&
-			can_see(&dg->from, &m->to);
-	bool wanted = candidate_answered(d, id, &dg->from, tells_us);
+	struct local_node *self = rs->self;
+	uint64_t rtt_us = self->world->now_us - r->sent_us;
+	bool shows_us = dg->sock == r->sock &&
+			dg->sock == local_node_active_socket(self)->handle &&
+			is_plausible(&dg->from, &m->to);
+	bool wanted =
+	    candidates_reply_received(rs->candidates, id, &dg->from, shows_us);
 
-	/* A late reply may answer any of the sends (Karn): count from the
-	 * first, which errs on the safe side. */
+	/* A late reply may belong to any of the sends (Karn's algorithm):
+	 * measuring from the first errs on the safe side. */
 	if (r->sent > 2)
-		rtt_us = d->world->now_us - r->first_us;
-	rtt_put(&d->requests.rtt, d->world, &r->to, (uint32_t)(rtt_us / 1000));
-	if (!dht_is_private(d))
-		guard_prove(&d->guard, d->world, &dg->from);
-	if (tells_us && id == NULL)
-		promote_sample_idless(d, &dg->from, &m->to);
+		rtt_us = self->world->now_us - r->first_us;
+	rtt_table_put(
+	    &rs->rtts, self->world, &r->to, (uint32_t)(rtt_us / 1000));
+	if (!local_node_is_private(self))
+		rate_limiter_validate(rs->limiter, self->world, &dg->from);
+	if (shows_us && id == NULL)
+		promotion_add_sample_idless(rs->promotion, &dg->from, &m->to);
 	else if (wanted)
-		promote_sample(d, &m->to);
+		promotion_add_sample(rs->promotion, &m->to);
 }
 
 int
-requests_reply(struct dht *d, const struct dgram *dg)
+requests_recv_reply(struct requests *rs, const struct dgram *dg)
 {
+	struct local_node *self = rs->self;
 	struct rpc_reply m;
-	const uint8_t *id;
 	struct dht_answer a;
 	struct request *r;
 	int err = rpc_reply_decode(&m, dg->buf, dg->len);
 
 	if (err != 0)
-		return stats_drop(d->stats, err);
-	r = find_tid(d, m.tid);
+		return stats_drop(self->stats, err);
+	r = find_tid(rs, m.tid);
 	if (r == NULL || r->sent == 0) {
-		candidate_guessed(d, &dg->from);
-		return stats_drop(d->stats, ERR_UNMATCHED);
+		candidates_reply_unmatched(rs->candidates, &dg->from);
+		return stats_drop(self->stats, ERR_UNMATCHED);
 	}
 	if (!addr_equal(&r->to, &dg->from))
-		return stats_drop(d->stats, ERR_SPOOFED);
-	id = dht_prove_id(d, m.id, &dg->from);
-	d->stats->replies_accepted++;
-	d->requests.replies++;
-	learn(d, r, dg, &m, id);
+		return stats_drop(self->stats, ERR_SPOOFED);
 	a = (struct dht_answer){
 	    .reply = &m,
 	    .from = dg->from,
 	    .sock = dg->sock,
-	    .id = id,
+	    .id = local_node_verify_id(self, m.id, &dg->from),
 	    .token = m.token,
-	    .rtt_us = d->world->now_us - r->sent_us,
+	    .rtt_us = self->world->now_us - r->sent_us,
 	};
-	end(r, &a);
+	self->stats->replies_accepted++;
+	rs->outcomes.replies++;
+	apply_reply(rs, r, dg, &m, a.id);
+	end_request(r, &a);
 	return 0;
+}
+
+struct request_outcomes
+requests_take_outcomes(struct requests *rs)
+{
+	struct request_outcomes o = rs->outcomes;
+
+	rs->outcomes = (struct request_outcomes){0};
+	return o;
 }

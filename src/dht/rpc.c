@@ -41,7 +41,8 @@ rpc_request_decode(struct rpc_request *m, const uint8_t *buf, size_t len)
 		m->target = rd_take(&r, RPC_TARGET_LEN);
 	if (flags & FLAG_VALUE)
 		m->value = rd_buffer(&r, len);
-	/* Unknown flags and spare bytes pass, as in the reference. */
+	/* Unknown flags and trailing bytes are accepted, as in the reference.
+	 */
 	return rd_ok(&r) ? 0 : ERR_MALFORMED;
 }
 

@@ -2,8 +2,8 @@
 /*
  * rpc.h - the request and the reply datagram, protocol 01 §3 and §4.
  *
- * Pure codec: borrows the datagram, checks the format, judges nothing. A
- * pointer that is NULL means that the field is absent. Uses: base.
+ * Codec only: decoded messages borrow the datagram, and only their format is
+ * checked. A NULL pointer means that the field is absent. Uses: base.
  */
 #ifndef DHT_RPC_H
 #define DHT_RPC_H
@@ -19,7 +19,7 @@ enum {
 	RPC_K = 20, /* closer nodes, row size, best replies */
 	RPC_TOKEN_LEN = 32,
 	RPC_TARGET_LEN = 32,
-	RPC_CLOSER_MAX = RPC_K, /* of a reply; more are not looked at */
+	RPC_CLOSER_MAX = RPC_K, /* of a reply; more are ignored */
 };
 
 /* First byte: type in the high half, version 3 in the low one. */
@@ -34,7 +34,7 @@ enum rpc_internal {
 	RPC_DELAYED_PING,
 };
 
-/* The error field of a reply: 1 and 2 here, 16 and 17 of the records. */
+/* The error field of a reply; 16 and 17 are those of src/records. */
 enum rpc_error {
 	RPC_OK = 0,
 	RPC_UNKNOWN_COMMAND = 1,
@@ -64,19 +64,23 @@ struct rpc_reply {
 	struct bytes value;
 };
 
-/* What a datagram that begins with this byte is; ERR_VERSION or ERR_KIND. */
+/* Returns RPC_REQUEST or RPC_REPLY, by the first byte of a datagram, or
+ * ERR_VERSION or ERR_KIND. */
 int rpc_kind(uint8_t first);
 
-/* 0, ERR_MALFORMED, ERR_VERSION or ERR_KIND. */
-int rpc_request_decode(struct rpc_request *m, const uint8_t *buf, size_t len);
-int rpc_reply_decode(struct rpc_reply *m, const uint8_t *buf, size_t len);
+/* Decode a message. Return 0, ERR_MALFORMED, ERR_VERSION or ERR_KIND. */
+__attribute__((warn_unused_result)) int rpc_request_decode(
+    struct rpc_request *m, const uint8_t *buf, size_t len);
+__attribute__((warn_unused_result)) int rpc_reply_decode(
+    struct rpc_reply *m, const uint8_t *buf, size_t len);
 
-/* Bytes written, or 0 if cap is too small or a field cannot be written. */
+/* Encode a message. Return the bytes written, or 0 if cap is too small or an
+ * address is not IPv4. */
 size_t rpc_request_encode(
     const struct rpc_request *m, uint8_t *buf, size_t cap);
 size_t rpc_reply_encode(const struct rpc_reply *m, uint8_t *buf, size_t cap);
 
-/* The i-th closer node of a decoded reply, i < closer.len / 6. */
+/* Returns the i-th closer node of a decoded reply, i < closer.len / 6. */
 struct addr rpc_closer(const struct rpc_reply *m, size_t i);
 
 #endif

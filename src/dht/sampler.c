@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "dht/sampler.h"
 
-/* A vote is shared only with the latest samples, so that old ones fade. */
+/* A sample joins only a vote of the latest samples, so that old ones expire. */
 enum { LOOK_BACK = 4, FULL = 0, HOST = 1 };
 
 void
@@ -10,28 +10,27 @@ sampler_init(struct sampler *s)
 	*s = (struct sampler){0};
 }
 
-/* How many equal samples of n settle it: a few outliers are forgiven. */
+/* Returns how many of n samples must be equal; a few may differ. */
 static unsigned
-threshold(unsigned n)
+votes_needed(unsigned n)
 {
 	return n - (n < 4 ? 0 : n < 8 ? 1 : n < 12 ? 2 : 3);
 }
 
 static uint8_t *
-ring(struct sampler *s, int kind)
+ring_of(struct sampler *s, int kind)
 {
 	return kind == FULL ? s->full : s->host;
 }
 
 static void
-drop(struct sampler *s, int kind, uint8_t slot)
+drop_sample(struct sampler *s, int kind, uint8_t slot)
 {
-	struct sampler_vote *v = &s->votes[kind][ring(s, kind)[slot]];
+	struct sampler_vote *v = &s->votes[kind][ring_of(s, kind)[slot]];
 
 	v->hits--;
-	/* A free vote is taken again; best must not point at what comes there.
-	 */
-	if (v->hits == 0 && s->best[kind] == ring(s, kind)[slot] + 1)
+	/* A free vote is reused, and `best` must not refer to its new use. */
+	if (v->hits == 0 && s->best[kind] == ring_of(s, kind)[slot] + 1)
 		s->best[kind] = 0;
 }
 
@@ -44,7 +43,7 @@ vote_for(struct sampler *s, int kind, const struct addr *a)
 	for (i = 1; i <= back; i++) {
 		uint8_t slot =
 		    (uint8_t)(s->top + SAMPLER_MAX - i) % SAMPLER_MAX;
-		uint8_t v = ring(s, kind)[slot];
+		uint8_t v = ring_of(s, kind)[slot];
 
 		if (addr_equal(&s->votes[kind][v].addr, a))
 			return v;
@@ -56,21 +55,21 @@ vote_for(struct sampler *s, int kind, const struct addr *a)
 }
 
 static void
-cast(struct sampler *s, int kind, uint8_t v, uint8_t slot)
+cast_vote(struct sampler *s, int kind, uint8_t v, uint8_t slot)
 {
 	struct sampler_vote *vote = &s->votes[kind][v];
 	uint8_t best = s->best[kind];
 
-	ring(s, kind)[slot] = v;
+	ring_of(s, kind)[slot] = v;
 	vote->hits++;
 	if (best == 0 || vote->hits > s->votes[kind][best - 1].hits)
 		s->best[kind] = v + 1;
 }
 
 static struct addr
-settle(const struct sampler *s)
+decide_result(const struct sampler *s)
 {
-	unsigned need = threshold(s->len);
+	unsigned need = votes_needed(s->len);
 
 	for (int kind = FULL; kind <= HOST; kind++) {
 		const struct sampler_vote *v;
@@ -91,20 +90,20 @@ sampler_add(struct sampler *s, const struct addr *seen)
 	uint8_t slot = s->top, full_vote, host_vote;
 
 	host.port = 0;
-	/* Look for company before the oldest sample goes: it may be among it.
+	/* Finds the votes before the oldest sample is dropped: it may hold one.
 	 */
 	full_vote = vote_for(s, FULL, seen);
 	host_vote = vote_for(s, HOST, &host);
 	if (s->len == SAMPLER_MAX) {
-		drop(s, FULL, slot);
-		drop(s, HOST, slot);
+		drop_sample(s, FULL, slot);
+		drop_sample(s, HOST, slot);
 	} else {
 		s->len++;
 	}
-	cast(s, FULL, full_vote, slot);
-	cast(s, HOST, host_vote, slot);
+	cast_vote(s, FULL, full_vote, slot);
+	cast_vote(s, HOST, host_vote, slot);
 	s->top = (s->top + 1) % SAMPLER_MAX;
-	s->result = settle(s);
+	s->result = decide_result(s);
 	return !addr_equal(&was, &s->result);
 }
 

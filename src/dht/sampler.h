@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sampler.h - what others see as our address, protocol 01 §11.2.
+ * sampler.h - our address, as other nodes see it, protocol 01 §11.2.
  *
- * The last 16 samples vote. Enough equal ones make host and port known
- * ("consistent"); enough of one host with different ports make the port 0
- * ("randomized"); else nothing is known.
+ * The last 16 samples vote. If enough are equal, host and port are known
+ * (CONSISTENT, RFC 4787 endpoint-independent mapping); if enough agree on the
+ * host alone, the port is 0 (RANDOM); else the address is not known. Uses:
+ * base.
  */
 #ifndef DHT_SAMPLER_H
 #define DHT_SAMPLER_H
@@ -16,10 +17,10 @@
 
 enum { SAMPLER_MAX = 16 };
 
-/* Votes for one address or one host; a slot of the ring refers to it. */
+/* Votes for one address or one host; slots of the ring refer to it. */
 struct sampler_vote {
 	struct addr addr; /* port 0 in votes for a host */
-	uint8_t hits;     /* slots that refer to it; 0: free */
+	uint8_t hits;     /* slots that refer to this vote; 0: free */
 };
 
 struct sampler {
@@ -32,10 +33,11 @@ struct sampler {
 
 void sampler_init(struct sampler *s);
 
-/* True if the result changed. */
+/* Adds a sample, which replaces the oldest of 16. Returns true if the result
+ * changed. */
 bool sampler_add(struct sampler *s, const struct addr *seen);
 
-/* The address if host and port are known, else NULL. */
+/* Returns the address if host and port are known, else NULL. */
 const struct addr *sampler_address(const struct sampler *s);
 
 #endif

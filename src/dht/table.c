@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "dht/table.h"
 
-/* The heads of the ids stand together: choosing the closest reads only these.
- */
+/* The heads of the ids are contiguous, since choosing the closest nodes reads
+ * only these. */
 struct table_row {
 	uint64_t head[TABLE_ROW_MAX];
 	uint8_t wire[TABLE_ROW_MAX][ADDR_WIRE4_LEN]; /* addresses */
@@ -18,7 +18,7 @@ struct table_row {
 void
 table_init(struct table *t, const uint8_t own[ID_LEN])
 {
-	*t = (struct table){.heard = {0}};
+	*t = (struct table){.recent = {0}};
 	memcpy(t->own, own, ID_LEN);
 	pool_init(&t->nodes, sizeof(struct table_node), ID_BITS * RPC_K);
 }
@@ -58,7 +58,7 @@ table_find(const struct table *t, const uint8_t id[ID_LEN])
 	return 0;
 }
 
-/* How many nodes of a row are of this address, and of its /24. */
+/* Adds the number of nodes of a row on this host, and in its /24. */
 static void
 count_shares(const struct table_row *row, const struct addr *a, uint32_t *host,
     uint32_t *prefix)
@@ -69,7 +69,8 @@ count_shares(const struct table_row *row, const struct addr *a, uint32_t *host,
 	}
 }
 
-/* Does one more node at a fit into the shares of the row and of the table? */
+/* Returns true if the shares of the row and of the table permit one more node
+ * at a. */
 static bool
 has_share(const struct table *t, const struct table_row *row,
     const struct addr *a, const struct limits *l)
@@ -95,7 +96,7 @@ table_check(const struct table *t, const uint8_t id[ID_LEN],
 		return ERR_VALUE;
 	if (table_find(t, id) != 0)
 		return ERR_EXISTS;
-	/* Before the shares: a full row is the common case, and cheap to see.
+	/* Tested before the shares: a full row is common, and cheap to detect.
 	 */
 	if (row != NULL && row->len == TABLE_ROW_MAX)
 		return ERR_LIMIT;
@@ -129,7 +130,7 @@ table_add(struct table *t, const uint8_t id[ID_LEN], const struct addr *a,
 	wr_addr4(&w, a);
 	row->node[row->len++] = at;
 	chain_push(
-	    &t->heard, &t->nodes, offsetof(struct table_node, heard), at);
+	    &t->recent, &t->nodes, offsetof(struct table_node, recent), at);
 	return at;
 }
 
@@ -146,21 +147,21 @@ table_del(struct table *t, uint32_t node)
 	memcpy(row->wire[i], row->wire[row->len], ADDR_WIRE4_LEN);
 	row->node[i] = row->node[row->len];
 	chain_del(
-	    &t->heard, &t->nodes, offsetof(struct table_node, heard), node);
+	    &t->recent, &t->nodes, offsetof(struct table_node, recent), node);
 	pool_put(&t->nodes, node);
 }
 
 void
-table_heard(struct table *t, uint32_t node, uint32_t tick)
+table_touch(struct table *t, uint32_t node, uint32_t tick)
 {
-	const size_t link = offsetof(struct table_node, heard);
+	const size_t link = offsetof(struct table_node, recent);
 	struct table_node *n = table_at(t, node);
 
 	n->pinged = n->seen = tick;
-	if (t->heard.last == node)
+	if (t->recent.last == node)
 		return;
-	chain_del(&t->heard, &t->nodes, link, node);
-	chain_push(&t->heard, &t->nodes, link, node);
+	chain_del(&t->recent, &t->nodes, link, node);
+	chain_push(&t->recent, &t->nodes, link, node);
 }
 
 uint32_t
@@ -185,16 +186,16 @@ table_oldest_in_row(
 	return at;
 }
 
-/* A node by its place: what is wanted of it differs from caller to caller. */
+/* A node by its place in a row, from which callers read different members. */
 struct place {
 	const struct table_row *row;
 	uint32_t i;
 };
 
 /*
- * A key for sorting: the head of the distance, and in its last bits the place
- * in the row, so that no two are equal. The bits given up tell apart only ids
- * that somebody made alike with great effort, to no gain.
+ * A sort key is the head of the distance, with the place in the row in its last
+ * bits, so that no two are equal. The bits lost distinguish only ids that were
+ * made alike at great cost, for no gain.
  */
 enum { PLACE_MASK = 31 };
 
@@ -202,11 +203,11 @@ _Static_assert(TABLE_ROW_MAX <= PLACE_MASK + 1, "a place needs more bits");
 
 /*
  * Appends the nodes of a row, nearest first, to out, which holds len of at most
- * max; returns the new length. Sorts by counting how many are nearer than each:
- * twenty are few, and so there is no branch to mispredict.
+ * max. Returns the new length. Sorts by counting the nearer nodes of each:
+ * there are at most twenty, and this has no branch to mispredict.
  */
 static unsigned
-take_row(const struct table_row *row, uint64_t target, struct place *out,
+append_row(const struct table_row *row, uint64_t target, struct place *out,
     unsigned len, unsigned max)
 {
 	uint64_t key[TABLE_ROW_MAX + 3];
@@ -216,7 +217,7 @@ take_row(const struct table_row *row, uint64_t target, struct place *out,
 		return len;
 	for (; n < row->len; n++)
 		key[n] = ((row->head[n] ^ target) & ~(uint64_t)PLACE_MASK) | n;
-	/* Up to a multiple of four, so that four are compared in a stride. */
+	/* Pads to a multiple of four, the stride of the comparison. */
 	for (; n % 4 != 0; n++)
 		key[n] = UINT64_MAX;
 	for (uint32_t i = 0; i < row->len; i++) {
@@ -233,37 +234,38 @@ take_row(const struct table_row *row, uint64_t target, struct place *out,
 }
 
 static bool
-bit(const uint8_t a[ID_LEN], const uint8_t b[ID_LEN], unsigned i)
+bit_differs(const uint8_t a[ID_LEN], const uint8_t b[ID_LEN], unsigned i)
 {
 	return (a[i / 8] ^ b[i / 8]) >> (7 - i % 8) & 1;
 }
 
 /*
- * A row is all nearer to the target than another, or all farther, so rows are
- * taken one by one until there are enough. With d the bits that own id and
- * target share: first row d, whose nodes share more than d bits with the
- * target. Then the rows above d: at bit i row i differs from the own id and
- * all higher rows do not, so row i is nearer than those if own id and target
- * differ there, else farther. Last the rows below d, downwards.
+ * Writes the nodes nearest to the target. All nodes of one row are nearer to
+ * the target than all of another, so whole rows are appended until there are
+ * enough. Let d be the number of bits that own id and target share. First comes
+ * row d, whose nodes share more than d bits with the target. Then the rows
+ * above d: at bit i row i differs from the own id and all higher rows do not,
+ * so row i is nearer than those if own id and target differ there, else
+ * farther. Last come the rows below d, downwards.
  */
 static unsigned
-closest(const struct table *t, const uint8_t target[ID_LEN], struct place *out,
-    unsigned max)
+choose_closest(const struct table *t, const uint8_t target[ID_LEN],
+    struct place *out, unsigned max)
 {
 	unsigned d = id_shared_bits(t->own, target), len = 0;
 	uint64_t head = id_head(target);
 	unsigned i;
 
 	if (d < t->rows_len)
-		len = take_row(t->rows[d], head, out, len, max);
+		len = append_row(t->rows[d], head, out, len, max);
 	for (i = d + 1; i < t->rows_len && len < max; i++)
-		if (bit(t->own, target, i))
-			len = take_row(t->rows[i], head, out, len, max);
+		if (bit_differs(t->own, target, i))
+			len = append_row(t->rows[i], head, out, len, max);
 	for (i = t->rows_len; i-- > d + 1 && len < max;)
-		if (!bit(t->own, target, i))
-			len = take_row(t->rows[i], head, out, len, max);
+		if (!bit_differs(t->own, target, i))
+			len = append_row(t->rows[i], head, out, len, max);
 	for (i = d < t->rows_len ? d : t->rows_len; i-- > 0 && len < max;)
-		len = take_row(t->rows[i], head, out, len, max);
+		len = append_row(t->rows[i], head, out, len, max);
 	return len;
 }
 
@@ -272,7 +274,8 @@ table_closest(const struct table *t, const uint8_t target[ID_LEN],
     uint32_t *out, unsigned max)
 {
 	struct place place[RPC_K];
-	unsigned n = closest(t, target, place, max < RPC_K ? max : RPC_K);
+	unsigned n =
+	    choose_closest(t, target, place, max < RPC_K ? max : RPC_K);
 
 	for (unsigned i = 0; i < n; i++)
 		out[i] = place[i].row->node[place[i].i];
@@ -284,7 +287,7 @@ table_closest_wire(const struct table *t, const uint8_t target[ID_LEN],
     uint8_t out[RPC_CLOSER_MAX * ADDR_WIRE4_LEN])
 {
 	struct place place[RPC_K];
-	unsigned n = closest(t, target, place, RPC_K);
+	unsigned n = choose_closest(t, target, place, RPC_K);
 
 	for (unsigned i = 0; i < n; i++)
 		memcpy(out + i * ADDR_WIRE4_LEN, place[i].row->wire[place[i].i],

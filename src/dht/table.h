@@ -2,10 +2,10 @@
 /*
  * table.h - the Kademlia routing table, protocol 01 §8.
  *
- * 256 rows of up to 20 nodes by the number of leading bits that a node's id
- * shares with ours, and one list of all nodes by when they were last heard.
- * Knows no network: who gets in is decided outside, what a host or a /24 may
- * hold is counted here. Time is counted in ticks.
+ * 256 rows (k-buckets) of up to 20 nodes, by the number of leading bits that
+ * the id of a node shares with ours, and one list of all nodes by their last
+ * activity. Knows no network: the caller decides which nodes to add; the shares
+ * of a host and a /24 are enforced here. Time is in ticks. Uses: base.
  */
 #ifndef DHT_TABLE_H
 #define DHT_TABLE_H
@@ -20,81 +20,85 @@
 enum { TABLE_ROW_MAX = RPC_K };
 
 struct table_node {
-	struct chain_link heard; /* oldest heard first */
+	struct chain_link recent; /* least recently active first */
 	uint8_t id[ID_LEN];
 	struct addr addr;
 	uint16_t row;
 	uint16_t down_hints;
-	uint32_t added, pinged, seen; /* ticks; pinged: we wrote or heard */
-	uint32_t sampled; /* tick its view of our address was taken; 0: never */
+	uint32_t added;   /* tick at which it was added */
+	uint32_t seen;    /* of its last message */
+	uint32_t pinged;  /* of its last message or our last check */
+	uint32_t sampled; /* of the last sample of our address; 0: never */
 };
 
-struct table_row; /* nodes with one number of shared bits */
+struct table_row; /* the nodes with one number of shared bits */
 
 struct table {
 	uint8_t own[ID_LEN];
 	struct pool nodes;
-	struct chain heard;
-	uint16_t rows_len; /* rows that were ever used, from 0 */
+	struct chain recent;
+	uint16_t rows_len; /* one more than the highest row ever used */
 	struct table_row *rows[ID_BITS];
 };
 
 void table_init(struct table *t, const uint8_t own[ID_LEN]);
 void table_fini(struct table *t);
 
-/* The node with this id, or 0. */
+/* Returns the number of the node with this id, or 0. */
 uint32_t table_find(const struct table *t, const uint8_t id[ID_LEN]);
 struct table_node *table_at(const struct table *t, uint32_t node);
 
 /*
- * Why a new node of this id and address would not get in: 0 if it would,
- * ERR_EXISTS, ERR_VALUE (it is us), ERR_LIMIT (its row is full) or else
- * ERR_BUDGET (its address or /24 has its share; l NULL: no shares).
+ * Returns 0 if a new node of this id and address may be added, ERR_EXISTS,
+ * ERR_VALUE (the id is ours), ERR_LIMIT (its row is full) or ERR_BUDGET (its
+ * host or /24 has its share; l NULL disables these).
  */
 int table_check(const struct table *t, const uint8_t id[ID_LEN],
     const struct addr *a, const struct limits *l);
 
-/* Adds a node that table_check() passes; 0 if memory is short. */
+/* Adds a node, for which table_check() must have returned 0. Returns its
+ * number, or 0 if memory is short. */
 uint32_t table_add(struct table *t, const uint8_t id[ID_LEN],
     const struct addr *a, uint32_t tick);
 void table_del(struct table *t, uint32_t node);
 
-/* The node was heard now: moves to the latest end. */
-void table_heard(struct table *t, uint32_t node, uint32_t tick);
+/* Moves a node to the most recent end, after a message from it. */
+void table_touch(struct table *t, uint32_t node, uint32_t tick);
 
 /*
- * The node of the row of this id to give up for a newcomer: least recently
- * pinged, then added; not one pinged in this tick. 0: none.
+ * Returns the node in the row of this id that was pinged least recently, then
+ * added first, or 0. Skips nodes pinged in this tick.
  */
 uint32_t table_oldest_in_row(
     const struct table *t, const uint8_t id[ID_LEN], uint32_t tick);
 
 /*
- * The max (up to RPC_K) nodes nearest to the target, nearest first, by
- * XOR. Returns how many.
+ * Writes the max (at most RPC_K) nodes nearest to the target by XOR, nearest
+ * first. Returns how many.
  */
 unsigned table_closest(const struct table *t, const uint8_t target[ID_LEN],
     uint32_t *out, unsigned max);
 
-/* The addresses of all that a reply holds of them, as on the wire; the bytes.
- */
+/* Writes the addresses of the RPC_K nearest nodes in wire format. Returns the
+ * number of bytes. */
 size_t table_closest_wire(const struct table *t, const uint8_t target[ID_LEN],
     uint8_t out[RPC_CLOSER_MAX * ADDR_WIRE4_LEN]);
 
-/* A node by chance, evenly; 0 if the table is empty. r is a random number. */
+/* Returns a node chosen by the random number r, or 0 if the table is empty. */
 uint32_t table_random(const struct table *t, uint32_t r);
 
-/* Walks from the latest or the oldest end. */
+/* Return the most and the least recently active node, or 0. Their successors
+ * are recent.prev and recent.next. */
 static inline uint32_t
 table_latest(const struct table *t)
 {
-	return t->heard.last;
+	return t->recent.last;
 }
 
 static inline uint32_t
 table_oldest(const struct table *t)
 {
-	return t->heard.first;
+	return t->recent.first;
 }
 
 #endif

@@ -8,8 +8,8 @@ void
 tokens_init(struct tokens *t, struct world *w)
 {
 	w->ops->random(w, t->now, sizeof t->now);
-	w->ops->random(w, t->before, sizeof t->before);
-	t->turned_us = w->now_us;
+	w->ops->random(w, t->previous, sizeof t->previous);
+	t->rotated_us = w->now_us;
 }
 
 void
@@ -19,24 +19,24 @@ tokens_fini(struct tokens *t)
 }
 
 static void
-turn(struct tokens *t, struct world *w)
+rotate_secrets(struct tokens *t, struct world *w)
 {
-	uint64_t age = w->now_us - t->turned_us;
+	uint64_t age = w->now_us - t->rotated_us;
 
-	if (age < TOKEN_TURN_US)
+	if (age < TOKEN_ROTATE_US)
 		return;
-	if (age < 2 * (uint64_t)TOKEN_TURN_US)
-		memcpy(t->before, t->now, sizeof t->before);
+	if (age < 2 * (uint64_t)TOKEN_ROTATE_US)
+		memcpy(t->previous, t->now, sizeof t->previous);
 	else
-		w->ops->random(w, t->before, sizeof t->before);
+		w->ops->random(w, t->previous, sizeof t->previous);
 	w->ops->random(w, t->now, sizeof t->now);
-	/* To the time when it was due, or a token could live for 90 s. */
-	t->turned_us += age - age % TOKEN_TURN_US;
+	/* The time at which it was due, or a token could be valid for 90 s. */
+	t->rotated_us += age - age % TOKEN_ROTATE_US;
 }
 
-/* 128 bits from each half of the secret. */
+/* Writes a token: 128 bits from each half of the secret. */
 static void
-derive(const uint8_t secret[TOKEN_SECRET_LEN], uint64_t host,
+derive_token(const uint8_t secret[TOKEN_SECRET_LEN], uint64_t host,
     uint8_t out[RPC_TOKEN_LEN])
 {
 	const size_t half = crypto_shorthash_siphashx24_BYTES;
@@ -51,8 +51,8 @@ void
 token_make(struct tokens *t, struct world *w, const struct addr *host,
     uint8_t out[RPC_TOKEN_LEN])
 {
-	turn(t, w);
-	derive(t->now, addr_host_key(host), out);
+	rotate_secrets(t, w);
+	derive_token(t->now, addr_host_key(host), out);
 }
 
 bool
@@ -61,10 +61,10 @@ token_check(struct tokens *t, struct world *w, const struct addr *host,
 {
 	uint8_t want[RPC_TOKEN_LEN];
 
-	turn(t, w);
-	derive(t->now, addr_host_key(host), want);
+	rotate_secrets(t, w);
+	derive_token(t->now, addr_host_key(host), want);
 	if (sodium_memcmp(want, token, sizeof want) == 0)
 		return true;
-	derive(t->before, addr_host_key(host), want);
+	derive_token(t->previous, addr_host_key(host), want);
 	return sodium_memcmp(want, token, sizeof want) == 0;
 }

@@ -174,7 +174,7 @@ node_slept(struct node *n, uint64_t us)
 	udx_slept(n->udx, us);
 	if (us < SLEEP_MIN_US)
 		return;
-	dht_slept(n->dht);
+	dht_wakeup(n->dht);
 	punch_wake(n->punch);
 	announcements_wake(n);
 	peers_renew(n->peers);

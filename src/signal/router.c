@@ -121,7 +121,7 @@ spend(struct router *rt, const struct addr *from, const struct hop *hop,
 		return true;
 	source = prefix_budget_get(&rt->budgets, from, &rate);
 	if (source == NULL || source->left < cost ||
-	    (!hop->proven && !dht_spend(rt->d, &hop->to, len)))
+	    (!hop->proven && !dht_charge(rt->d, &hop->to, len)))
 		return false;
 	return bucket_take(source, (uint32_t)cost);
 }
@@ -264,7 +264,7 @@ router_answer(struct router *rt, const struct router_ticket *t,
 	if (!dht_may_send(rt->d, &hop.to))
 		return refuse(rt, ERR_PRIVATE);
 	/* Who asks in another's name gets that other no more than this. */
-	if (!dht_spend(rt->d, &hop.to, HEAD_LEN + len))
+	if (!dht_charge(rt->d, &hop.to, HEAD_LEN + len))
 		return refuse(rt, ERR_BUDGET);
 	return deliver(rt, &rq, &hop, (struct bytes){buf, len});
 }

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "crypto/noise.h"
-#include "dht/inside.h"
+#include "dht/dht_struct.h"
 #include "fake_world.h"
 #include "fuzz.h"
 #include "node/conn.h"
@@ -465,7 +465,7 @@ lab_init(struct lab *l)
 	for (unsigned i = 0; i < NODES; i++) {
 		struct addr a = fuzz_node(i % NODES);
 		uint8_t id[ID_LEN];
-		struct table *t = &node_dht(l->n)->table;
+		struct table *t = &node_dht(l->n)->self.table;
 
 		id_of_addr(id, &a);
 		if (table_check(t, id, &a, NULL) == 0)

@@ -262,8 +262,8 @@ rig_fill_table(struct rig *r, unsigned n)
 		uint8_t id[ID_LEN];
 
 		id_of_addr(id, &a);
-		if (table_check(&r->d->table, id, &a, NULL) == 0)
-			table_add(&r->d->table, id, &a, r->d->tick);
+		if (table_check(&r->d->self.table, id, &a, NULL) == 0)
+			table_add(&r->d->self.table, id, &a, r->d->self.tick);
 	}
 }
 
@@ -273,7 +273,7 @@ rig_knows(const struct rig *r, const struct addr *a)
 	uint8_t id[ID_LEN];
 
 	id_of_addr(id, a);
-	return table_find(&r->d->table, id) != 0;
+	return table_find(&r->d->self.table, id) != 0;
 }
 
 void

@@ -9,7 +9,7 @@
 #ifndef TEST_DHT_RIG_H
 #define TEST_DHT_RIG_H
 
-#include "dht/inside.h"
+#include "dht/dht_struct.h"
 #include "fake_world.h"
 
 enum { RIG_PORT = 49737 };

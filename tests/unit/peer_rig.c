@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "dht/inside.h"
+#include "dht/dht_struct.h"
 #include "peer_rig.h"
 #include "records/record.h"
 #include "signal/signal_message.h"
@@ -20,8 +20,8 @@ put_node(struct peer_rig *r, const struct addr *a)
 	uint8_t id[ID_LEN];
 
 	id_of_addr(id, a);
-	if (table_check(&d->table, id, a, NULL) == 0)
-		table_add(&d->table, id, a, d->tick);
+	if (table_check(&d->self.table, id, a, NULL) == 0)
+		table_add(&d->self.table, id, a, d->self.tick);
 }
 
 static void

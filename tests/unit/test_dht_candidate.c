@@ -16,7 +16,7 @@ setup(void)
 {
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	/* The node's own upkeep stays out of the way. */
-	timer_disarm(&r.ts, &r.d->tick_timer);
+	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
 }
 
 static void
@@ -50,7 +50,7 @@ node_of(const struct addr *a)
 	uint8_t id[ID_LEN];
 
 	id_of_addr(id, a);
-	return table_find(&r.d->table, id);
+	return table_find(&r.d->self.table, id);
 }
 
 /* ---- who gets in ---- */
@@ -85,8 +85,8 @@ START_TEST(a_new_id_is_pinged_once)
 	ck_assert_uint_eq(pings(NULL), 0);
 	ck_assert_uint_eq(r.st.candidates, 1);
 	ck_assert_uint_eq(r.st.candidates_failed, checks[_i].in ? 0 : 1);
-	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 0);
-	ck_assert(TAILQ_EMPTY(&r.d->checks));
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
+	ck_assert(TAILQ_EMPTY(&r.d->candidates.checks));
 }
 END_TEST
 
@@ -108,11 +108,11 @@ START_TEST(a_tid_cannot_be_guessed_at_leisure)
 		    .tid = (uint16_t)(m.tid + i), .to = r.self};
 		size_t len = rpc_reply_encode(&guess, buf, sizeof buf);
 
-		ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 1);
+		ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 1);
 		ck_assert_int_eq(rig_deliver(&r, ping.meta.sock, &a, buf, len),
 		    ERR_UNMATCHED);
 	}
-	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 0);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
 	ck_assert_int_eq(
 	    rig_answer(&r, &ping, &(struct rig_answer){.id = true}),
 	    ERR_UNMATCHED);
@@ -137,7 +137,7 @@ START_TEST(unsolicited_ids_never_get_in)
 		rig_pass_ms(&r, 50);
 	}
 	rig_pass_ms(&r, 20000);
-	ck_assert_uint_eq(r.d->table.nodes.len, 0);
+	ck_assert_uint_eq(r.d->self.table.nodes.len, 0);
 	ck_assert_uint_eq(r.st.table_added, 0);
 }
 END_TEST
@@ -156,10 +156,10 @@ START_TEST(a_wrong_id_is_no_candidate)
 	ck_assert_uint_eq(r.st.requests_served, 1);
 	/* Nor does somebody else's id make that one look alive. */
 	rig_learn(&r, &b);
-	r.d->tick += 100;
+	r.d->self.tick += 100;
 	ck_assert_int_eq(rig_request(&r, r.server, &a, &m), 0);
 	ck_assert_uint_eq(
-	    table_at(&r.d->table, node_of(&b))->seen, r.d->tick - 100);
+	    table_at(&r.d->self.table, node_of(&b))->seen, r.d->self.tick - 100);
 }
 END_TEST
 
@@ -199,17 +199,17 @@ START_TEST(candidates_are_bounded)
 
 		rig_ping_with_id(&r, &a);
 	}
-	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 16);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 16);
 	for (unsigned i = 0; i < 400; i++) {
 		struct addr a = rig_host(i);
 
 		rig_ping_with_id(&r, &a);
 	}
-	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 256);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 256);
 	ck_assert_uint_eq(r.st.candidates, 256);
 	/* They go by themselves, those that wait for the window too. */
 	rig_pass_ms(&r, 10000);
-	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 0);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
 	ck_assert_uint_eq(r.d->requests.len, 0);
 }
 END_TEST
@@ -232,7 +232,7 @@ START_TEST(lowered_limits_hold_at_once)
 
 		rig_ping_with_id(&r, &a);
 	}
-	ck_assert_uint_eq(r.d->checking[CHECK_CANDIDATE], 50);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 50);
 }
 END_TEST
 
@@ -291,21 +291,21 @@ fill_row(void)
 {
 	unsigned in = 0;
 
-	r.d->tick = 10000;
+	r.d->self.tick = 10000;
 	for (unsigned i = 0;; i++) {
 		struct addr a = rig_host(i);
 		uint8_t id[ID_LEN];
 
 		id_of_addr(id, &a);
-		if (id_shared_bits(id, r.d->table.own) != 0)
+		if (id_shared_bits(id, r.d->self.table.own) != 0)
 			continue;
 		if (in == TABLE_ROW_MAX) {
 			newcomer = a;
 			break;
 		}
-		table_add(&r.d->table, id, &a, r.d->tick - 1000);
-		table_at(&r.d->table, node_of(&a))->pinged =
-		    r.d->tick - 500 - in;
+		table_add(&r.d->self.table, id, &a, r.d->self.tick - 1000);
+		table_at(&r.d->self.table, node_of(&a))->pinged =
+		    r.d->self.tick - 500 - in;
 		members[in++] = a;
 	}
 }
@@ -317,9 +317,9 @@ START_TEST(a_known_node_is_renewed)
 	rig_ping_with_id(&r, &members[3]);
 	ck_assert_uint_eq(pings(NULL), 0);
 	ck_assert_uint_eq(
-	    table_at(&r.d->table, node_of(&members[3]))->seen, r.d->tick);
-	ck_assert_uint_eq(table_latest(&r.d->table), node_of(&members[3]));
-	ck_assert_uint_eq(r.d->table.nodes.len, TABLE_ROW_MAX);
+	    table_at(&r.d->self.table, node_of(&members[3]))->seen, r.d->self.tick);
+	ck_assert_uint_eq(table_latest(&r.d->self.table), node_of(&members[3]));
+	ck_assert_uint_eq(r.d->self.table.nodes.len, TABLE_ROW_MAX);
 }
 END_TEST
 
@@ -362,8 +362,8 @@ START_TEST(a_full_row_keeps_who_answers)
 		ck_assert_uint_eq(pings(NULL), 0);
 	ck_assert(rig_knows(&r, &newcomer) == swaps[_i].swapped);
 	ck_assert(rig_knows(&r, &victim) != swaps[_i].swapped);
-	ck_assert_uint_eq(r.d->table.nodes.len, TABLE_ROW_MAX);
-	ck_assert_uint_eq(r.d->checking[CHECK_SWAP], 0);
+	ck_assert_uint_eq(r.d->self.table.nodes.len, TABLE_ROW_MAX);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_SWAP], 0);
 }
 END_TEST
 
@@ -372,16 +372,16 @@ START_TEST(a_row_of_recent_nodes_is_left_alone)
 {
 	fill_row();
 	for (unsigned i = 0; i < TABLE_ROW_MAX; i++)
-		table_heard(&r.d->table, node_of(&members[i]), r.d->tick - 2);
+		table_touch(&r.d->self.table, node_of(&members[i]), r.d->self.tick - 2);
 	rig_ping_with_id(&r, &newcomer);
 	ck_assert_uint_eq(pings(NULL), 0);
 	for (unsigned i = 0; i < TABLE_ROW_MAX; i++)
-		table_at(&r.d->table, node_of(&members[i]))->pinged =
-		    r.d->tick - 1000;
-	r.d->bootstrapped = false;
+		table_at(&r.d->self.table, node_of(&members[i]))->pinged =
+		    r.d->self.tick - 1000;
+	r.d->self.bootstrapped = false;
 	rig_ping_with_id(&r, &newcomer);
 	ck_assert_uint_eq(pings(NULL), 0);
-	r.d->bootstrapped = true;
+	r.d->self.bootstrapped = true;
 	rig_ping_with_id(&r, &newcomer);
 	ck_assert_uint_eq(pings(NULL), 1);
 }
@@ -400,7 +400,7 @@ START_TEST(three_swaps_at_a_time)
 		if (pings(NULL) == 0)
 			continue;
 		rig_answer(&r, &ping, &good);
-		swapping = r.d->checking[CHECK_SWAP];
+		swapping = r.d->candidates.len[CHECK_SWAP];
 		ck_assert_uint_le(swapping, SWAPS_MAX);
 	}
 	ck_assert_uint_eq(swapping, SWAPS_MAX);
@@ -416,7 +416,7 @@ START_TEST(a_checked_node_goes_only_after_four_sends)
 	unsigned sends;
 
 	rig_learn(&r, &a);
-	candidate_check(r.d, node_of(&a), false);
+	candidates_check_node(&r.d->candidates, node_of(&a), false);
 	/* The third send is answered. */
 	for (sends = pings(&a); sends < 3; sends += pings(&a)) {
 		rig_pass_ms(&r, 10);
@@ -428,11 +428,11 @@ START_TEST(a_checked_node_goes_only_after_four_sends)
 	/* Silence. */
 	pings(NULL);
 	if (_i == 0) {
-		candidate_check(r.d, node_of(&a), false);
+		candidates_check_node(&r.d->candidates, node_of(&a), false);
 		rig_pass_ms(&r, 20000);
 		ck_assert_uint_eq(pings(&a), 4);
 	} else {
-		candidate_check(r.d, node_of(&a), true);
+		candidates_check_node(&r.d->candidates, node_of(&a), true);
 		pings(&a);
 		rig_answer(&r, &ping, &no_id);
 	}
@@ -446,11 +446,11 @@ START_TEST(the_end_removes_nobody)
 {
 	fill_row();
 	for (unsigned i = 0; i < TABLE_ROW_MAX; i++)
-		candidate_check(r.d, node_of(&members[i]), i % 2);
+		candidates_check_node(&r.d->candidates, node_of(&members[i]), i % 2);
 	rig_ping_with_id(&r, &newcomer);
 	dht_end(r.d);
-	ck_assert_uint_eq(r.d->table.nodes.len, TABLE_ROW_MAX);
-	ck_assert(TAILQ_EMPTY(&r.d->checks));
+	ck_assert_uint_eq(r.d->self.table.nodes.len, TABLE_ROW_MAX);
+	ck_assert(TAILQ_EMPTY(&r.d->candidates.checks));
 }
 END_TEST
 
@@ -466,9 +466,9 @@ START_TEST(a_check_without_a_request_is_dropped)
 	r.limits = l;
 	dht_limits_changed(r.d);
 	for (int i = 0; i < 20; i++)
-		candidate_check(r.d, node_of(&a), true);
-	ck_assert_uint_eq(r.d->checking[CHECK_HINT], 0);
-	ck_assert(TAILQ_EMPTY(&r.d->checks));
+		candidates_check_node(&r.d->candidates, node_of(&a), true);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_HINT], 0);
+	ck_assert(TAILQ_EMPTY(&r.d->candidates.checks));
 }
 END_TEST
 
@@ -483,13 +483,13 @@ START_TEST(loss_empties_no_table)
 	mesh_init(&net, 20, 9);
 	mesh_start_all(&net);
 	for (unsigned i = 0; i < net.len; i++)
-		known += mesh_dht(&net, i)->table.nodes.len;
+		known += mesh_dht(&net, i)->self.table.nodes.len;
 	net.loss = 300;
 	for (int minute = 0; minute < 30; minute++) {
 		mesh_run_ms(&net, 60000);
 		missing = 0;
 		for (unsigned i = 0; i < net.len; i++)
-			missing += mesh_dht(&net, i)->table.nodes.len < 15;
+			missing += mesh_dht(&net, i)->self.table.nodes.len < 15;
 		/* A node lost by bad luck comes back with the next walk. */
 		ck_assert_uint_le(missing, 1);
 	}

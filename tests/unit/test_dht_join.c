@@ -398,7 +398,7 @@ START_TEST(good_nodes_of_an_earlier_run_are_taken_in)
 	ck_assert_uint_ge(asked, 60);
 	ck_assert_uint_le(asked, 64);
 	/* Nobody is in who has not answered. */
-	ck_assert_uint_eq(r.d->table.nodes.len, 0);
+	ck_assert_uint_eq(r.d->self.table.nodes.len, 0);
 	/* One of three is still there. */
 	for (int ms = 0; ms < 30000; ms += 10) {
 		struct rig_answer good = {.id = true};
@@ -445,7 +445,7 @@ START_TEST(waits_for_the_quick_check)
 	rig_pass_ms(&r, 200);
 	ck_assert(!bootstrapped());
 	/* It answers to the server socket: we are not firewalled. */
-	ck_assert(r.d->firewalled);
+	ck_assert(r.d->self.firewalled);
 	nat.sock = r.server + 1;
 	nat.us = &r.self;
 	if (_i == 0)
@@ -459,10 +459,10 @@ START_TEST(waits_for_the_quick_check)
 				rig_answer(&r, &s, &good);
 		}
 	}
-	ck_assert(r.d->firewalled == (_i != 0));
+	ck_assert(r.d->self.firewalled == (_i != 0));
 	/* Still ephemeral: the id is sent only after the stable time. */
 	ck_assert(!dht_is_persistent(r.d));
-	ck_assert_uint_eq(r.d->join.walks, _i == 0 ? 2 : 1);
+	ck_assert_uint_eq(r.d->joining.walks, _i == 0 ? 2 : 1);
 }
 END_TEST
 

@@ -85,18 +85,18 @@ START_TEST(auto_is_promoted_when_it_was_stable)
 	start_as(DHT_AUTO);
 	mesh_run_ms(&net, 10000);
 	/* The quick check saw that the server socket is open. */
-	ck_assert(!mine()->firewalled);
+	ck_assert(!mine()->self.firewalled);
 	ck_assert(!persistent());
 	mesh_run_ms(&net, 19 * MINUTE);
 	ck_assert(!persistent());
 	ck_assert_uint_eq(listed(), 0);
-	ck_assert_uint_eq(mine()->stats->promotions, 0);
+	ck_assert_uint_eq(mine()->self.stats->promotions, 0);
 	mesh_run_ms(&net, 12 * MINUTE);
 	ck_assert(persistent());
 	assert_address();
 	ck_assert_uint_eq(listed(), NODES);
 	ck_assert(dht_events(mine()) & DHT_EV_PERSISTENT);
-	ck_assert_uint_eq(mine()->stats->promotions, 1);
+	ck_assert_uint_eq(mine()->self.stats->promotions, 1);
 }
 END_TEST
 
@@ -108,11 +108,11 @@ START_TEST(a_firewalled_node_stays_ephemeral)
 	for (int h = 0; h < 4; h++) {
 		mesh_run_ms(&net, 30 * MINUTE);
 		ck_assert(!persistent());
-		ck_assert(mine()->firewalled);
+		ck_assert(mine()->self.firewalled);
 		ck_assert_uint_eq(listed(), 0);
 	}
 	/* It uses the network all the same. */
-	ck_assert_uint_eq(mine()->table.nodes.len, NODES);
+	ck_assert_uint_eq(mine()->self.table.nodes.len, NODES);
 }
 END_TEST
 
@@ -137,8 +137,8 @@ START_TEST(persistent_is_so_within_seconds)
 	assert_address();
 	mesh_run_ms(&net, 2 * HOUR);
 	assert_address();
-	ck_assert_uint_eq(mine()->stats->demotions, 0);
-	ck_assert_uint_eq(mine()->stats->promotions, 1);
+	ck_assert_uint_eq(mine()->self.stats->demotions, 0);
+	ck_assert_uint_eq(mine()->self.stats->promotions, 1);
 	ck_assert_uint_eq(listed(), NODES);
 }
 END_TEST
@@ -202,11 +202,11 @@ START_TEST(sleep_demotes_only_an_adaptive_node)
 	mesh_run_ms(&net, 35 * MINUTE);
 	ck_assert(persistent());
 	dht_events(mine());
-	dht_slept(mine());
+	dht_wakeup(mine());
 	ck_assert(persistent() == sleepers[_i].stays);
 	ck_assert(dht_events(mine()) & DHT_EV_WAKEUP);
 	/* Its server socket was open and is believed to be so. */
-	ck_assert(!mine()->firewalled);
+	ck_assert(!mine()->self.firewalled);
 	mesh_run_ms(&net, 50 * MINUTE);
 	ck_assert(persistent() == sleepers[_i].stays);
 	/* After an hour it is trusted again. */
@@ -229,7 +229,7 @@ START_TEST(a_new_address_is_noticed)
 	net.nodes[NODES].moved = true;
 	if (_i == 0)
 		dht_network_changed(mine());
-	while (mine()->stats->demotions == 0 || !persistent()) {
+	while (mine()->self.stats->demotions == 0 || !persistent()) {
 		mesh_run_ms(&net, 10000);
 		waited += 10000;
 		ck_assert_uint_le(waited, limit);
@@ -240,7 +240,7 @@ START_TEST(a_new_address_is_noticed)
 		.ip = {30, 0, NODES, 1}, .port = RIG_PORT, .family = ADDR_V4}));
 	mesh_run_ms(&net, 15 * MINUTE);
 	ck_assert_uint_eq(listed(), NODES);
-	ck_assert_uint_eq(mine()->stats->demotions, 1);
+	ck_assert_uint_eq(mine()->self.stats->demotions, 1);
 }
 END_TEST
 
@@ -252,7 +252,7 @@ START_TEST(an_adaptive_node_follows_its_address_too)
 	net.nodes[NODES].moved = true;
 	dht_network_changed(mine());
 	mesh_run_ms(&net, 5 * MINUTE);
-	ck_assert_uint_eq(mine()->stats->demotions, 1);
+	ck_assert_uint_eq(mine()->self.stats->demotions, 1);
 	mesh_run_ms(&net, 65 * MINUTE);
 	ck_assert(persistent());
 	assert_address();
@@ -280,7 +280,7 @@ START_TEST(a_forged_request_moves_no_address)
 	}
 	mesh_run_ms(&net, 5 * MINUTE);
 	assert_address();
-	ck_assert_uint_eq(mine()->stats->demotions, 0);
+	ck_assert_uint_eq(mine()->self.stats->demotions, 0);
 }
 END_TEST
 
@@ -296,18 +296,18 @@ rig_ready(unsigned nodes)
 	struct addr seen;
 
 	rig_init_alone(&r, DHT_AUTO);
-	timer_disarm(&r.ts, &r.d->tick_timer);
+	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
 	for (unsigned i = 0; i < nodes; i++) {
 		struct addr a = rig_host(i);
 		uint8_t id[ID_LEN];
 
 		id_of_addr(id, &a);
-		if (table_check(&r.d->table, id, &a, NULL) == 0)
-			table_add(&r.d->table, id, &a, r.d->tick);
+		if (table_check(&r.d->self.table, id, &a, NULL) == 0)
+			table_add(&r.d->self.table, id, &a, r.d->self.tick);
 	}
 	seen = rig_address(&r, r.client);
 	for (int i = 0; i < 4; i++)
-		sampler_add(&r.d->sampler, &seen);
+		sampler_add(&r.d->self.sampler, &seen);
 }
 
 static const struct {
@@ -341,7 +341,7 @@ START_TEST(the_probe_is_strict)
 	us = rig_address(&r, r.server);
 	us.ip[0] += probes[_i].other_host;
 	us.port = (uint16_t)(us.port + probes[_i].other_port);
-	promote_check(r.d, false);
+	promotion_check(&r.d->promotion, false);
 	while (rig_take_request(&r, &s, &m)) {
 		struct rig_answer a = {.id = true, .us = &us};
 
@@ -362,8 +362,8 @@ START_TEST(the_probe_is_strict)
 	rig_pass_ms(&r, 20000);
 	if (dht_is_persistent(r.d) != probes[_i].open)
 		ck_abort_msg("%s", probes[_i].name);
-	ck_assert(r.d->firewalled != probes[_i].open);
-	ck_assert(!r.d->probe.running);
+	ck_assert(r.d->self.firewalled != probes[_i].open);
+	ck_assert(!r.d->promotion.probe.running);
 	if (probes[_i].open)
 		ck_assert(addr_equal(dht_public_address(r.d), &r.self));
 	rig_fini(&r);
@@ -382,10 +382,10 @@ START_TEST(the_client_sockets_port_is_never_the_id)
 	us = rig_address(&r, r.server);
 	other = rig_address(&r, r.client);
 	other.port++;
-	promote_check(r.d, false);
+	promotion_check(&r.d->promotion, false);
 	/* The box gave the client socket another port meanwhile. */
 	for (int i = 0; i < 20; i++)
-		promote_sample(r.d, &other);
+		promotion_add_sample(&r.d->promotion, &other);
 	while (rig_take_request(&r, &s, &m)) {
 		struct rig_answer a = {
 		    .id = true, .us = &us, .sock = r.server + 1};
@@ -393,14 +393,14 @@ START_TEST(the_client_sockets_port_is_never_the_id)
 		if (m.command == RPC_PING_NAT)
 			rig_answer(&r, &s, &a);
 	}
-	ck_assert(!r.d->firewalled);
+	ck_assert(!r.d->self.firewalled);
 	ck_assert(!dht_is_persistent(r.d));
-	promote_check(r.d, false);
+	promotion_check(&r.d->promotion, false);
 	ck_assert(!dht_is_persistent(r.d));
 	/* With samples of the server socket it goes on. */
 	for (int i = 0; i < 4; i++)
-		promote_sample(r.d, &us);
-	promote_check(r.d, false);
+		promotion_add_sample(&r.d->promotion, &us);
+	promotion_check(&r.d->promotion, false);
 	ck_assert(dht_is_persistent(r.d));
 	ck_assert(addr_equal(dht_public_address(r.d), &r.self));
 	rig_fini(&r);
@@ -414,20 +414,20 @@ START_TEST(a_new_id_keeps_the_nodes)
 
 	rig_ready(60);
 	us = rig_address(&r, r.server);
-	r.d->firewalled = false;
-	sampler_init(&r.d->sampler);
+	r.d->self.firewalled = false;
+	sampler_init(&r.d->self.sampler);
 	for (int i = 0; i < 4; i++)
-		sampler_add(&r.d->sampler, &us);
-	promote_check(r.d, false);
+		sampler_add(&r.d->self.sampler, &us);
+	promotion_check(&r.d->promotion, false);
 	ck_assert(dht_is_persistent(r.d));
-	ck_assert_uint_ge(r.d->table.nodes.len, 40);
-	for (uint32_t i = table_oldest(&r.d->table); i != 0;
-	     i = table_at(&r.d->table, i)->heard.next) {
-		const struct table_node *n = table_at(&r.d->table, i);
+	ck_assert_uint_ge(r.d->self.table.nodes.len, 40);
+	for (uint32_t i = table_oldest(&r.d->self.table); i != 0;
+	     i = table_at(&r.d->self.table, i)->recent.next) {
+		const struct table_node *n = table_at(&r.d->self.table, i);
 
 		ck_assert_uint_eq(
-		    n->row, id_shared_bits(n->id, r.d->table.own));
-		ck_assert_uint_eq(table_find(&r.d->table, n->id), i);
+		    n->row, id_shared_bits(n->id, r.d->self.table.own));
+		ck_assert_uint_eq(table_find(&r.d->self.table, n->id), i);
 	}
 	rig_fini(&r);
 }
@@ -453,8 +453,8 @@ START_TEST(few_samples_without_id)
 			rig_answer(&r, &s, &a);
 	}
 	/* No list: one of them. */
-	ck_assert_uint_eq(r.d->sampler.len, 1);
-	ck_assert(addr_equal(&r.d->sampler.result, &seen));
+	ck_assert_uint_eq(r.d->self.sampler.len, 1);
+	ck_assert(addr_equal(&r.d->self.sampler.result, &seen));
 	rig_fini(&r);
 }
 END_TEST
@@ -473,7 +473,7 @@ START_TEST(a_private_address_is_not_believed)
 	dht_call(r.d, &c, (struct dht_done){0}, NULL);
 	ck_assert(rig_take_request(&r, &s, &m));
 	ck_assert_int_eq(rig_answer(&r, &s, &a), 0);
-	ck_assert_uint_eq(r.d->sampler.len, 0);
+	ck_assert_uint_eq(r.d->self.sampler.len, 0);
 	ck_assert(!dht_is_private(r.d));
 	rig_fini(&r);
 }
@@ -486,18 +486,18 @@ START_TEST(known_nodes_are_sampled_again)
 	struct dht_call c = {.to = a, .internal = true};
 
 	rig_init_alone(&r, DHT_AUTO);
-	timer_disarm(&r.ts, &r.d->tick_timer);
-	r.d->tick = 5000; /* long after the start */
+	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
+	r.d->self.tick = 5000; /* long after the start */
 	for (int i = 0; i < 10; i++) {
 		dht_call(r.d, &c, (struct dht_done){0}, NULL);
 		rig_answer_all(&r);
 	}
-	ck_assert_uint_eq(r.d->sampler.len, 1);
+	ck_assert_uint_eq(r.d->self.sampler.len, 1);
 	for (unsigned i = 2; i < 5; i++) {
-		r.d->tick += TICKS_OLD;
+		r.d->self.tick += TICKS_OLD;
 		dht_call(r.d, &c, (struct dht_done){0}, NULL);
 		rig_answer_all(&r);
-		ck_assert_uint_eq(r.d->sampler.len, i);
+		ck_assert_uint_eq(r.d->self.sampler.len, i);
 	}
 	rig_fini(&r);
 }

@@ -186,7 +186,7 @@ START_TEST(a_step_is_sent_six_times)
 	struct rig_answer good = {.id = true};
 	unsigned sends = 0;
 
-	timer_disarm(&r.ts, &r.d->tick_timer);
+	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
 	rig_fill_table(&r, 1);
 	start(r.d, &spec);
 	for (int ms = 0; ms < 20000; ms++) {
@@ -205,7 +205,7 @@ START_TEST(a_step_is_sent_six_times)
 	ck_assert_int_eq(told.result.err, ERR_UNREACHABLE);
 	ck_assert_uint_eq(told.result.failures, 1);
 	/* protocol 01 §8.4 */
-	ck_assert_uint_eq(r.d->table.nodes.len, 0);
+	ck_assert_uint_eq(r.d->self.table.nodes.len, 0);
 }
 END_TEST
 
@@ -582,7 +582,7 @@ START_TEST(down_hints_are_bounded)
 
 	rig_fill_table(&r, 1);
 	start(r.d, &spec);
-	tick = r.d->tick;
+	tick = r.d->self.tick;
 	for (int ms = 0; ms < 60000; ms += 50) {
 		struct addr list[20];
 		/* No id: the closest set never fills, the walk goes on. */
@@ -592,12 +592,12 @@ START_TEST(down_hints_are_bounded)
 			list[i] = addr_v4(40, i, (uint8_t)(step / 3), 1, 4000);
 		list[19] = rig_host(1000 + step);
 		rig_pass_ms(&r, 50);
-		tick_catch_up(r.d);
-		if (r.d->tick != tick) {
+		maintenance_advance(&r.d->maintenance);
+		if (r.d->self.tick != tick) {
 			full += r.st.down_hints_sent - before >= HINTS_PER_TICK;
-			ticks += r.d->tick - tick;
+			ticks += r.d->self.tick - tick;
 			before = r.st.down_hints_sent;
-			tick = r.d->tick;
+			tick = r.d->self.tick;
 		}
 		ck_assert_uint_le(r.st.down_hints_sent, ticks * HINTS_PER_TICK);
 		while (rig_take_request(&r, &s, &m)) {
@@ -759,7 +759,7 @@ START_TEST(can_be_cancelled_at_any_time)
 	if (_i < 4)
 		ck_assert_int_eq(told.result.err, ERR_CANCELLED);
 	ck_assert_uint_eq(r.d->requests.len, 0);
-	ck_assert_uint_eq(r.d->queries_len, 0);
+	ck_assert_uint_eq(r.d->queries.len, 0);
 	rig_pass_ms(&r, 30000);
 	ck_assert_uint_eq(told.done, 1);
 }
@@ -813,7 +813,7 @@ START_TEST(the_end_may_start_another)
 	for (int i = 0; i < 10; i++)
 		walk_all();
 	ck_assert_uint_eq(told.done, 5);
-	ck_assert_uint_eq(r.d->queries_len, 0);
+	ck_assert_uint_eq(r.d->queries.len, 0);
 }
 END_TEST
 
@@ -987,8 +987,8 @@ START_TEST(one_dead_node_in_a_small_network_costs_little)
 			uint32_t node;
 
 			id_of_addr(id, &a);
-			if ((node = table_find(&d->table, id)) != 0)
-				table_del(&d->table, node);
+			if ((node = table_find(&d->self.table, id)) != 0)
+				table_del(&d->self.table, node);
 		}
 	}
 	start(mesh_dht(&net, 1), &spec);

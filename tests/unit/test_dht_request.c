@@ -300,7 +300,7 @@ END_TEST
 
 START_TEST(learns_nothing_from_unsolicited_replies)
 {
-	struct sampler before = r.d->sampler;
+	struct sampler before = r.d->self.sampler;
 
 	for (unsigned i = 0; i < 400; i++) {
 		struct addr from = rig_host(i);
@@ -314,10 +314,10 @@ START_TEST(learns_nothing_from_unsolicited_replies)
 				     rpc_reply_encode(&m, buf, sizeof buf)),
 		    ERR_UNMATCHED);
 	}
-	ck_assert_uint_eq(r.d->table.nodes.len, 0);
-	ck_assert_uint_eq(r.d->requests.rtt.pool.len, 0);
-	ck_assert_uint_eq(r.d->guard.pool.len, 0);
-	ck_assert_mem_eq(&before, &r.d->sampler, sizeof before);
+	ck_assert_uint_eq(r.d->self.table.nodes.len, 0);
+	ck_assert_uint_eq(r.d->requests.rtts.pool.len, 0);
+	ck_assert_uint_eq(r.d->limiter.pool.len, 0);
+	ck_assert_mem_eq(&before, &r.d->self.sampler, sizeof before);
 	ck_assert_uint_eq(r.st.drop[-ERR_UNMATCHED], 400);
 	ck_assert_uint_eq(r.fw.sent_len, 0);
 }
@@ -347,7 +347,7 @@ START_TEST(requests_carry_the_id_only_where_it_is_true)
 {
 	struct rpc_request m;
 	struct fake_sent s;
-	struct request_extra on_client = {.sock = r.client};
+	struct request_options on_client = {.sock = r.client};
 	struct dht_call c = {.to = peer, .internal = true};
 	uint8_t id[ID_LEN];
 
@@ -359,18 +359,19 @@ START_TEST(requests_carry_the_id_only_where_it_is_true)
 	ck_assert_ptr_nonnull(m.id);
 	ck_assert_mem_eq(m.id, id, ID_LEN);
 	/* Persistent, from the client socket. */
-	request_start(
-	    r.d, &c, &on_client, (struct dht_done){.call = on_end}, NULL);
+	ck_assert_int_eq(requests_start(&r.d->requests, &c, &on_client,
+			     (struct dht_done){.call = on_end}, NULL),
+	    0);
 	ck_assert(rig_take_request(&r, &s, &m));
 	ck_assert_int_eq(s.meta.sock, r.client);
 	ck_assert_ptr_null(m.id);
 	/* Ephemeral: on neither. */
-	r.d->ephemeral = true;
+	r.d->self.ephemeral = true;
 	ping(&peer, NULL);
 	ck_assert(rig_take_request(&r, &s, &m));
 	ck_assert_int_eq(s.meta.sock, r.server);
 	ck_assert_ptr_null(m.id);
-	r.d->firewalled = true;
+	r.d->self.firewalled = true;
 	ping(&peer, NULL);
 	ck_assert(rig_take_request(&r, &s, &m));
 	ck_assert_int_eq(s.meta.sock, r.client);
@@ -411,7 +412,7 @@ START_TEST(sends_the_same_bytes_again)
 	unsigned sends;
 
 	if (retries[_i].known_rtt_ms > 0)
-		rtt_put(&r.d->requests.rtt, &r.fw.w, &peer,
+		rtt_table_put(&r.d->requests.rtts, &r.fw.w, &peer,
 		    retries[_i].known_rtt_ms);
 	ck_assert_int_eq(
 	    dht_call(r.d, &c, (struct dht_done){.call = on_end}, NULL), 0);
@@ -421,7 +422,7 @@ START_TEST(sends_the_same_bytes_again)
 		bool more;
 
 		/* The tick of the node must not get in between. */
-		timer_disarm(&r.ts, &r.d->tick_timer);
+		timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
 		while (!(more = rig_take(&r, &again)) && ends == 0)
 			rig_pass_ms(&r, 1);
 		waited = (r.fw.w.now_us - sent_us) / 1000;
@@ -448,13 +449,13 @@ START_TEST(a_change_of_role_does_not_change_what_is_sent_again)
 
 	ping(&peer, NULL);
 	ck_assert(rig_take(&r, &first));
-	r.d->ephemeral = r.d->firewalled = true;
+	r.d->self.ephemeral = r.d->self.firewalled = true;
 	rig_pass_ms(&r, 600);
 	ck_assert(rig_take(&r, &again));
 	ck_assert_uint_eq(first.len, again.len);
 	ck_assert_mem_eq(first.buf, again.buf, first.len);
 	ck_assert_int_eq(again.meta.sock, r.server);
-	r.d->ephemeral = r.d->firewalled = false;
+	r.d->self.ephemeral = r.d->self.firewalled = false;
 }
 END_TEST
 
@@ -473,7 +474,7 @@ START_TEST(learns_round_trips)
 	ck_assert_int_eq(rig_answer(&r, &first, &good), 0);
 	took = (r.fw.w.now_us - start) / 1000;
 	ck_assert_uint_ge(took, 750);
-	ck_assert_uint_eq(rtt_wait_ms(&r.d->requests.rtt, &r.fw.w, &peer, 1),
+	ck_assert_uint_eq(rtt_table_timeout_ms(&r.d->requests.rtts, &r.fw.w, &peer, 1),
 	    took + 2 * (took / 2));
 	rig_pass_ms(&r, 700 * 1000); /* that is forgotten */
 	rig_skip(&r);
@@ -483,7 +484,7 @@ START_TEST(learns_round_trips)
 	ck_assert_int_eq(rig_answer(&r, &first, &good), 0);
 	ck_assert_uint_eq(last.rtt_us, 200000);
 	ck_assert_uint_eq(
-	    rtt_wait_ms(&r.d->requests.rtt, &r.fw.w, &peer, 1), 400);
+	    rtt_table_timeout_ms(&r.d->requests.rtts, &r.fw.w, &peer, 1), 400);
 }
 END_TEST
 
@@ -570,7 +571,7 @@ START_TEST(the_window_paces_a_burst)
 	unsigned sent[6] = {0};
 	struct fake_sent s;
 
-	timer_disarm(&r.ts, &r.d->tick_timer);
+	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
 	for (unsigned i = 0; i < 400; i++) {
 		struct addr a = rig_host(i);
 		struct dht_call c = {.to = a,

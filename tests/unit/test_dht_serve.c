@@ -443,7 +443,7 @@ START_TEST(delayed_pings_are_bounded)
 
 		delayed_ping(&a, 9000);
 	}
-	ck_assert_uint_eq(r.d->delayed_pool.len, 1024);
+	ck_assert_uint_eq(r.d->responder.delayed_pool.len, 1024);
 	timers = r.ts.len;
 	m.to = r.self;
 	dg.sock = r.server;
@@ -452,14 +452,14 @@ START_TEST(delayed_pings_are_bounded)
 		/* Of hosts already seen, so that budgets add no memory. */
 		dg.from = rig_host(i % 2000);
 		counted(&dg);
-		if (r.d->delayed_pool.len > 1024)
+		if (r.d->responder.delayed_pool.len > 1024)
 			ck_abort_msg("at %u", i);
 	}
 	ck_assert_uint_eq(alloc_count, 0);
 	ck_assert_uint_eq(r.ts.len, timers);
 	rig_pass_ms(&r, 9001);
-	ck_assert_uint_eq(r.d->delayed_pool.len, 0);
-	ck_assert(TAILQ_EMPTY(&r.d->delayed));
+	ck_assert_uint_eq(r.d->responder.delayed_pool.len, 0);
+	ck_assert(TAILQ_EMPTY(&r.d->responder.delayed));
 	ck_assert_uint_eq(r.st.delayed_served, 1024);
 }
 END_TEST
@@ -484,7 +484,7 @@ START_TEST(delayed_pings_obey_lowered_limits)
 
 		ck_assert_int_eq(delayed_ping(&a, 9000), ERR_LIMIT);
 	}
-	ck_assert_uint_eq(r.d->delayed_pool.len, 0);
+	ck_assert_uint_eq(r.d->responder.delayed_pool.len, 0);
 	/* Some may wait still when the node ends. */
 	limits_init(&l);
 	r.limits = l;
@@ -682,7 +682,7 @@ START_TEST(a_spoofed_flood_renews_no_budget)
 	}
 	/* Five seconds, no more than 4 kB each. */
 	ck_assert_uint_le(bytes, 5 * 4000);
-	ck_assert_uint_le(r.d->guard.pool.len, 256);
+	ck_assert_uint_le(r.d->limiter.pool.len, 256);
 }
 END_TEST
 

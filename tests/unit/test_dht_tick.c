@@ -25,7 +25,7 @@ node_of(unsigned i)
 	uint8_t id[ID_LEN];
 
 	id_of_addr(id, &a);
-	return table_at(&r.d->table, table_find(&r.d->table, id));
+	return table_at(&r.d->self.table, table_find(&r.d->self.table, id));
 }
 
 /* Counts what leaves by its kind; answers it if told to. */
@@ -63,12 +63,12 @@ START_TEST(wakes_as_the_vectors)
 	const json_t *row = t_row("rpc.json", "wakeup", _i);
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	r.d->tick = (uint32_t)t_uint(row, "before");
-	ck_assert_uint_eq(tick_after_wakeup(r.d->tick), t_uint(row, "after"));
-	dht_slept(r.d);
-	ck_assert_uint_eq(r.d->tick, t_uint(row, "after"));
+	r.d->self.tick = (uint32_t)t_uint(row, "before");
+	ck_assert_uint_eq(maintenance_tick_after_wakeup(r.d->self.tick), t_uint(row, "after"));
+	dht_wakeup(r.d);
+	ck_assert_uint_eq(r.d->self.tick, t_uint(row, "after"));
 	/* An explicit role stays. */
-	ck_assert(r.d->ephemeral == t_bool(row, "ephemeral_after"));
+	ck_assert(r.d->self.ephemeral == t_bool(row, "ephemeral_after"));
 	ck_assert_uint_eq(r.st.wakeups, 1);
 }
 END_TEST
@@ -81,9 +81,9 @@ START_TEST(doubts_everybody_after_sleep)
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_fill_table(&r, 60);
 	ck_assert_uint_eq(count(4000, true).walks, 0);
-	r.d->health.online = false;
-	dht_slept(r.d);
-	ck_assert(r.d->health.online);
+	r.d->maintenance.health.online = false;
+	dht_wakeup(r.d);
+	ck_assert(r.d->maintenance.health.online);
 	c = count(1000, true);
 	ck_assert_uint_gt(c.walks, 0);
 	ck_assert_uint_eq(c.pings, 0);
@@ -122,7 +122,7 @@ START_TEST(finds_the_dead_and_keeps_the_living)
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_fill_table(&r, 60);
-	in = r.d->table.nodes.len;
+	in = r.d->self.table.nodes.len;
 	/* Every fourth has gone. */
 	for (int ms = 0; ms < 60 * 60000; ms += 50) {
 		struct rig_answer good = {.id = true};
@@ -139,7 +139,7 @@ START_TEST(finds_the_dead_and_keeps_the_living)
 			ck_assert(!rig_knows(&r, &a));
 		alive += rig_knows(&r, &a);
 	}
-	ck_assert_uint_eq(alive, r.d->table.nodes.len);
+	ck_assert_uint_eq(alive, r.d->self.table.nodes.len);
 	ck_assert_uint_eq(alive + r.st.table_removed, in);
 	ck_assert_uint_ge(alive, 36);
 }
@@ -154,7 +154,7 @@ START_TEST(pings_a_few_at_a_time)
 		struct addr a = rig_host(i);
 
 		if (rig_knows(&r, &a))
-			node_of(i)->seen = r.d->tick - 1000;
+			node_of(i)->seen = r.d->self.tick - 1000;
 	}
 	for (int round = 0; round < 4; round++) {
 		unsigned n = count(8 * TICK_MS, true).pings;
@@ -181,12 +181,12 @@ START_TEST(starts_at_a_random_offset)
 		uint32_t until;
 
 		rig_init_at(&r, &c, &self, seed);
-		until = r.d->refresh_at - r.d->tick;
-		ck_assert_uint_ge(r.d->tick, 51);
-		ck_assert_uint_le(r.d->tick, 100);
+		until = r.d->maintenance.refresh_at - r.d->self.tick;
+		ck_assert_uint_ge(r.d->self.tick, 51);
+		ck_assert_uint_le(r.d->self.tick, 100);
 		ck_assert_uint_gt(until, TICKS_REFRESH * 3 / 4);
 		ck_assert_uint_le(until, TICKS_REFRESH);
-		ticks[r.d->tick - 51]++;
+		ticks[r.d->self.tick - 51]++;
 		refresh[until]++;
 		if (seed < 100)
 			rig_fini(&r);
@@ -326,7 +326,7 @@ START_TEST(survives_a_jump_of_time)
 		    r.fw.w.now_us + 8 * TICK_MS * UINT64_C(1000));
 	}
 	rig_live_ms(&r, 600000);
-	ck_assert_uint_gt(r.d->table.nodes.len, 20);
+	ck_assert_uint_gt(r.d->self.table.nodes.len, 20);
 }
 END_TEST
 

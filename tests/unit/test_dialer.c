@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "dht/inside.h"
+#include "dht/dht_struct.h"
 #include "peer/inside.h"
 #include "peer_rig.h"
 #include "t.h"
@@ -361,10 +361,10 @@ START_TEST(open_is_who_keeps_its_port)
 
 	us.port = seen_at[_i].port;
 	add(RIG_KNOWS, 3);
-	sampler_init(&d->sampler);
+	sampler_init(&d->self.sampler);
 	for (int i = 0; i < 4; i++)
-		sampler_add(&d->sampler, &us);
-	d->firewalled = seen_at[_i].firewalled;
+		sampler_add(&d->self.sampler, &us);
+	d->self.firewalled = seen_at[_i].firewalled;
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	ck_assert_uint_eq(p->firewall, seen_at[_i].said);

@@ -9,7 +9,7 @@
 
 #include "alloc.h"
 #include "base/err.h"
-#include "dht/inside.h"
+#include "dht/dht_struct.h"
 #include "fake_world.h"
 #include "node/conn.h"
 #include "node/inside.h"
@@ -43,11 +43,11 @@ make(enum dht_role role)
 	ck_assert_ptr_nonnull(node);
 	ck_assert_int_eq(node_start(node), 0);
 	d = node_dht(node);
-	server = d->server.handle;
-	client = d->client.handle;
+	server = d->self.server.handle;
+	client = d->self.client.handle;
 	fake_advance_ms(&fw, 1);
 	node_tick(node);
-	ck_assert(d->bootstrapped);
+	ck_assert(d->self.bootstrapped);
 	fake_clear(&fw);
 }
 
@@ -93,8 +93,8 @@ put_node_into(struct dht *at, const struct addr *a)
 
 	id_of_addr(id, a);
 	/* Heard some ticks ago, so that a down hint has it pinged. */
-	if (table_check(&at->table, id, a, NULL) == 0)
-		table_add(&at->table, id, a, at->tick - 5);
+	if (table_check(&at->self.table, id, a, NULL) == 0)
+		table_add(&at->self.table, id, a, at->self.tick - 5);
 }
 
 static void
@@ -113,10 +113,10 @@ set_state(const json_t *v)
 
 	make(strcmp(state, "persistent") == 0 ? DHT_BOOTSTRAP : DHT_AUTO);
 	if (strcmp(state, "ephemeral-open") == 0)
-		d->firewalled = false;
-	ck_assert(d->ephemeral != t_bool(v, "sends_id"));
-	table_fini(&d->table);
-	table_init(&d->table, id);
+		d->self.firewalled = false;
+	ck_assert(d->self.ephemeral != t_bool(v, "sends_id"));
+	table_fini(&d->self.table);
+	table_init(&d->self.table, id);
 	free(id);
 	json_array_foreach(table, i, n)
 	{
@@ -156,7 +156,7 @@ put_our_token(uint8_t *token, const struct addr *from)
 		return;
 	dht_token(d, from, token);
 	if (older)
-		fw.w.now_us += TOKEN_TURN_US;
+		fw.w.now_us += TOKEN_ROTATE_US;
 }
 
 static void
@@ -210,10 +210,10 @@ assert_true_closest(const struct rpc_reply *m, const uint8_t *target)
 	struct addr a = rpc_closer(m, n - 1);
 
 	id_of_addr(last, &a);
-	for (uint32_t i = table_oldest(&d->table); i != 0;
-	     i = table_at(&d->table, i)->heard.next)
+	for (uint32_t i = table_oldest(&d->self.table); i != 0;
+	     i = table_at(&d->self.table, i)->recent.next)
 		nearer +=
-		    id_compare(target, table_at(&d->table, i)->id, last) <= 0;
+		    id_compare(target, table_at(&d->self.table, i)->id, last) <= 0;
 	ck_assert_uint_eq(nearer, n);
 }
 
@@ -242,7 +242,7 @@ check_closer(const json_t *row, const struct rpc_reply *got,
 	ck_assert_uint_eq(got->closer.len, want->closer.len);
 	assert_true_closest(got, target);
 	/* With 40 known nodes the reference does not send the closest. */
-	if (d->table.nodes.len <= RPC_K) {
+	if (d->self.table.nodes.len <= RPC_K) {
 		sorted(got->closer, a);
 		sorted(want->closer, b);
 		ck_assert_mem_eq(a, b, got->closer.len);
@@ -325,7 +325,7 @@ knows(const struct addr *a)
 	uint8_t id[ID_LEN];
 
 	id_of_addr(id, a);
-	return table_find(&d->table, id) != 0;
+	return table_find(&d->self.table, id) != 0;
 }
 
 /* Pitfalls R2, R5, R6, R7, R8, R10: the bytes, the socket, the table. */
@@ -429,8 +429,8 @@ START_TEST(survives_damage)
 	}
 	pass_ms(20000);
 	ck_assert_uint_eq(d->requests.len, 0);
-	ck_assert_uint_eq(d->table.nodes.len, 0);
-	ck_assert(TAILQ_EMPTY(&d->delayed));
+	ck_assert_uint_eq(d->self.table.nodes.len, 0);
+	ck_assert(TAILQ_EMPTY(&d->responder.delayed));
 	teardown();
 }
 END_TEST
@@ -562,7 +562,7 @@ carry(struct fake_world *out, const struct addr *from, struct node *to,
 	for (size_t i = 0; i < n; i++) {
 		struct dgram dg = {.buf = sent[i].buf,
 		    .len = sent[i].len,
-		    .sock = node_dht(to)->server.handle,
+		    .sock = node_dht(to)->self.server.handle,
 		    .from = *from};
 
 		if (!silent && addr_equal(&sent[i].meta.to, to_addr))
@@ -1267,7 +1267,7 @@ START_TEST(a_listener_is_announced_anew)
 	else if (_i == 1)
 		node_network_changed(node);
 	else
-		d->events |= DHT_EV_MOVED;
+		d->self.events |= DHT_EV_MOVED;
 	poll_op(0);
 	run_ms(1000);
 	ck_assert_uint_eq(node_stats(store)->announces, before + 1);
@@ -1356,8 +1356,8 @@ START_TEST(limits_reach_every_room)
 	ck_assert_uint_eq(node->punch->admission.max[SLOT_SOCKETS], 7);
 	ck_assert_uint_eq(node->punch->admission.max[SLOT_PROBES], 8);
 	ck_assert_uint_eq(node->punch->pool.idle_len, 1);
-	ck_assert_uint_eq(d->guard.pool.limit, 70005);
-	ck_assert_uint_eq(d->delayed_pool.limit, 70);
+	ck_assert_uint_eq(d->limiter.pool.limit, 70005);
+	ck_assert_uint_eq(d->responder.delayed_pool.limit, 70);
 	teardown();
 }
 END_TEST

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "dht/inside.h"
+#include "dht/dht_struct.h"
 #include "punch/netcheck.h"
 #include "punch_lab.h"
 #include "signal/signal_message.h"
@@ -350,7 +350,7 @@ START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
 		/* Three of one network, then five of their own. */
 		a.ip[1] = k < 3 ? 0 : (uint8_t)k;
 		id_of_addr(id, &a);
-		ck_assert_uint_ne(table_add(&d->table, id, &a, d->tick), 0);
+		ck_assert_uint_ne(table_add(&d->self.table, id, &a, d->self.tick), 0);
 	}
 	o = punch_socket_open(&l.client.punch->sockets, &err);
 	ck_assert_ptr_nonnull(o);

@@ -140,7 +140,7 @@ brute_force(const uint8_t *target, uint32_t *all)
 	unsigned n = 0;
 
 	for (uint32_t i = table_oldest(&table); i != 0;
-	     i = table_at(&table, i)->heard.next)
+	     i = table_at(&table, i)->recent.next)
 		all[n++] = i;
 	sort_target = target;
 	qsort(all, n, sizeof *all, by_distance);
@@ -188,7 +188,7 @@ START_TEST(closest_are_the_true_closest)
 	}
 	assert_closest(table.own, RPC_K);
 	for (uint32_t i = table_oldest(&table); i != 0;
-	     i = table_at(&table, i)->heard.next)
+	     i = table_at(&table, i)->recent.next)
 		assert_closest(table_at(&table, i)->id, RPC_K);
 }
 END_TEST
@@ -212,7 +212,7 @@ START_TEST(keeps_its_lists_in_order)
 		switch (t_below(&r, 4)) {
 		case 0:
 			if (node != 0) {
-				table_heard(&table, node, tick);
+				table_touch(&table, node, tick);
 				seen[node] = tick;
 			}
 			break;
@@ -239,7 +239,7 @@ START_TEST(keeps_its_lists_in_order)
 	}
 	ck_assert_uint_gt(live, 20);
 	for (uint32_t i = table_oldest(&table), was = 0; i != 0;
-	     i = table_at(&table, i)->heard.next, live--) {
+	     i = table_at(&table, i)->recent.next, live--) {
 		ck_assert_uint_eq(table_at(&table, i)->seen, seen[i]);
 		ck_assert_uint_le(was, seen[i]);
 		was = seen[i];

@@ -73,12 +73,12 @@ START_TEST(verifies_under_two_secrets)
 	uint8_t first[RPC_TOKEN_LEN], second[RPC_TOKEN_LEN];
 
 	token_make(&tokens, &fw.w, &host, first);
-	fw.w.now_us += TOKEN_TURN_US;
+	fw.w.now_us += TOKEN_ROTATE_US;
 	token_make(&tokens, &fw.w, &host, second);
 	ck_assert_mem_ne(first, second, sizeof first);
 	ck_assert(good(&host, first));
 	ck_assert(good(&host, second));
-	fw.w.now_us += TOKEN_TURN_US;
+	fw.w.now_us += TOKEN_ROTATE_US;
 	ck_assert(!good(&host, first));
 	ck_assert(good(&host, second));
 }
@@ -116,12 +116,12 @@ START_TEST(secrets_are_fresh)
 	token_make(&twin, &fw.w, &host, b);
 	ck_assert_mem_ne(a, b, sizeof a);
 	ck_assert(!token_check(&twin, &fw.w, &host, a));
-	ck_assert_mem_ne(tokens.now, tokens.before, sizeof tokens.now);
+	ck_assert_mem_ne(tokens.now, tokens.previous, sizeof tokens.now);
 
 	/* Nothing of a time when nobody came is still good. */
 	fake_advance_ms(&fw, 3600000);
 	ck_assert(!good(&host, a));
-	ck_assert_mem_ne(tokens.now, tokens.before, sizeof tokens.now);
+	ck_assert_mem_ne(tokens.now, tokens.previous, sizeof tokens.now);
 	tokens_fini(&twin);
 }
 END_TEST

@@ -6,30 +6,30 @@
  */
 #include <string.h>
 
-#include "dht/window.h"
+#include "dht/rpc_window.h"
 #include "t.h"
 
 START_TEST(follows_the_vectors)
 {
 	const json_t *v = t_get(t_vectors("rpc.json"), "congestion"), *step;
 	uint64_t now = 12345678;
-	struct window w;
+	struct rpc_window w;
 	size_t i;
 
-	window_init(&w, (uint16_t)t_uint(v, "max_window"), now);
+	rpc_window_init(&w, (uint16_t)t_uint(v, "max_window"), now);
 	json_array_foreach(t_get(v, "steps"), i, step)
 	{
 		const char *op = t_string(step, "op");
 
 		for (uint64_t n = t_uint(step, "times"); n > 0; n--) {
 			if (strcmp(op, "send") == 0)
-				window_sent(&w);
+				rpc_window_sent(&w);
 			else if (strcmp(op, "recv") == 0)
-				window_ended(&w);
+				rpc_window_ended(&w);
 			else
-				window_move(&w, now += WINDOW_SLOT_US);
+				rpc_window_move(&w, now += RPC_WINDOW_SLOT_US);
 		}
-		for (size_t k = 0; k < WINDOW_SLOTS; k++) {
+		for (size_t k = 0; k < RPC_WINDOW_SLOTS; k++) {
 			const json_t *slot =
 			    json_array_get(t_get(step, "window"), k);
 
@@ -38,58 +38,58 @@ START_TEST(follows_the_vectors)
 		}
 		ck_assert_uint_eq(w.at, t_uint(step, "index"));
 		ck_assert_uint_eq(w.total, t_uint(step, "total"));
-		ck_assert(window_is_full(&w) == t_bool(step, "full"));
+		ck_assert(rpc_window_is_full(&w) == t_bool(step, "full"));
 	}
 }
 END_TEST
 
 static void
-send(struct window *w, int n)
+send(struct rpc_window *w, int n)
 {
 	while (n-- > 0)
-		window_sent(w);
+		rpc_window_sent(w);
 }
 
 /* Several slots may have passed since anybody looked. */
 START_TEST(moves_with_the_time)
 {
 	uint64_t t0 = 1000000;
-	struct window w;
+	struct rpc_window w;
 
-	window_init(&w, WINDOW_MAX, t0);
+	rpc_window_init(&w, RPC_WINDOW_MAX, t0);
 	send(&w, 79);
-	ck_assert(!window_is_full(&w));
+	ck_assert(!rpc_window_is_full(&w));
 	send(&w, 1);
-	ck_assert(window_is_full(&w));
-	window_move(&w, t0 + WINDOW_SLOT_US - 1);
-	ck_assert(window_is_full(&w));
-	window_move(&w, t0 + WINDOW_SLOT_US);
-	ck_assert(!window_is_full(&w));
+	ck_assert(rpc_window_is_full(&w));
+	rpc_window_move(&w, t0 + RPC_WINDOW_SLOT_US - 1);
+	ck_assert(rpc_window_is_full(&w));
+	rpc_window_move(&w, t0 + RPC_WINDOW_SLOT_US);
+	ck_assert(!rpc_window_is_full(&w));
 	send(&w, 80);
 	/* Two full slots: the third and the fourth get nothing. */
-	window_move(&w, t0 + 3 * WINDOW_SLOT_US + 5);
-	ck_assert(window_is_full(&w));
+	rpc_window_move(&w, t0 + 3 * RPC_WINDOW_SLOT_US + 5);
+	ck_assert(rpc_window_is_full(&w));
 	/* The mark stays on the grid: 5 us late is not 5 us more. */
-	window_move(&w, t0 + 4 * WINDOW_SLOT_US);
-	ck_assert(!window_is_full(&w));
+	rpc_window_move(&w, t0 + 4 * RPC_WINDOW_SLOT_US);
+	ck_assert(!rpc_window_is_full(&w));
 	ck_assert_uint_eq(w.total, 80);
-	window_move(&w, t0 + 5 * WINDOW_SLOT_US);
+	rpc_window_move(&w, t0 + 5 * RPC_WINDOW_SLOT_US);
 	ck_assert_uint_eq(w.total, 0);
 }
 END_TEST
 
 START_TEST(is_empty_after_a_pause)
 {
-	for (unsigned slots = WINDOW_SLOTS; slots < 12; slots++) {
-		struct window w;
+	for (unsigned slots = RPC_WINDOW_SLOTS; slots < 12; slots++) {
+		struct rpc_window w;
 
-		window_init(&w, WINDOW_MAX, 0);
+		rpc_window_init(&w, RPC_WINDOW_MAX, 0);
 		send(&w, 80);
-		window_move(&w, WINDOW_SLOT_US);
+		rpc_window_move(&w, RPC_WINDOW_SLOT_US);
 		send(&w, 80);
-		window_move(&w, (uint64_t)(slots + 1) * WINDOW_SLOT_US);
+		rpc_window_move(&w, (uint64_t)(slots + 1) * RPC_WINDOW_SLOT_US);
 		ck_assert_uint_eq(w.total, 0);
-		ck_assert(!window_is_full(&w));
+		ck_assert(!rpc_window_is_full(&w));
 	}
 }
 END_TEST
@@ -98,16 +98,16 @@ END_TEST
  * took. */
 START_TEST(gives_back_only_what_this_slot_took)
 {
-	struct window w;
+	struct rpc_window w;
 
-	window_init(&w, WINDOW_MAX, 0);
+	rpc_window_init(&w, RPC_WINDOW_MAX, 0);
 	send(&w, 10);
-	window_move(&w, WINDOW_SLOT_US);
-	window_ended(&w);
+	rpc_window_move(&w, RPC_WINDOW_SLOT_US);
+	rpc_window_ended(&w);
 	ck_assert_uint_eq(w.total, 10);
 	send(&w, 1);
-	window_ended(&w);
-	window_ended(&w);
+	rpc_window_ended(&w);
+	rpc_window_ended(&w);
 	ck_assert_uint_eq(w.total, 10);
 }
 END_TEST

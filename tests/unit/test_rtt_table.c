@@ -5,25 +5,25 @@
  */
 #include <string.h>
 
-#include "dht/rtt.h"
+#include "dht/rtt_table.h"
 #include "fake_world.h"
 #include "t.h"
 
 static struct fake_world fw;
 static struct hash_key key;
-static struct rtt rtt;
+static struct rtt_table rtt;
 
 static void
 setup(void)
 {
 	fake_init(&fw, 3);
-	rtt_init(&rtt, &key);
+	rtt_table_init(&rtt, &key);
 }
 
 static void
 teardown(void)
 {
-	rtt_fini(&rtt);
+	rtt_table_fini(&rtt);
 	fake_fini(&fw);
 }
 
@@ -43,10 +43,10 @@ START_TEST(follows_the_vectors)
 	json_array_foreach(t_get(v, "steps"), i, step)
 	{
 		if (strcmp(t_string(step, "op"), "put") == 0)
-			rtt_put(&rtt, &fw.w, &a, (uint32_t)t_uint(step, "rtt"));
+			rtt_table_put(&rtt, &fw.w, &a, (uint32_t)t_uint(step, "rtt"));
 		else
 			ck_assert_uint_eq(
-			    rtt_wait_ms(&rtt, &fw.w, &a,
+			    rtt_table_timeout_ms(&rtt, &fw.w, &a,
 				(unsigned)t_uint(step, "attempt")),
 			    t_uint(step, "timeout_ms"));
 	}
@@ -58,9 +58,9 @@ START_TEST(knows_each_port_by_itself)
 	struct addr a = node(1), b = node(1);
 
 	b.port++;
-	rtt_put(&rtt, &fw.w, &a, 2000);
-	ck_assert_uint_eq(rtt_wait_ms(&rtt, &fw.w, &a, 1), 4000);
-	ck_assert_uint_eq(rtt_wait_ms(&rtt, &fw.w, &b, 1), 250);
+	rtt_table_put(&rtt, &fw.w, &a, 2000);
+	ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 4000);
+	ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &b, 1), 250);
 }
 END_TEST
 
@@ -68,14 +68,14 @@ START_TEST(forgets_after_ten_minutes)
 {
 	struct addr a = node(1);
 
-	rtt_put(&rtt, &fw.w, &a, 2000);
+	rtt_table_put(&rtt, &fw.w, &a, 2000);
 	fake_advance_ms(&fw, 600 * 1000);
-	ck_assert_uint_eq(rtt_wait_ms(&rtt, &fw.w, &a, 1), 4000);
+	ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 4000);
 	fake_advance_ms(&fw, 2 * 1000);
-	ck_assert_uint_eq(rtt_wait_ms(&rtt, &fw.w, &a, 1), 250);
+	ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 250);
 	/* What comes then is a first sample: nothing of the old is mixed in. */
-	rtt_put(&rtt, &fw.w, &a, 200);
-	ck_assert_uint_eq(rtt_wait_ms(&rtt, &fw.w, &a, 1), 400);
+	rtt_table_put(&rtt, &fw.w, &a, 200);
+	ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 400);
 }
 END_TEST
 
@@ -83,11 +83,11 @@ START_TEST(never_shrinks_below_zero)
 {
 	struct addr a = node(1);
 
-	rtt_put(&rtt, &fw.w, &a, UINT32_MAX);
-	ck_assert_uint_eq(rtt_wait_ms(&rtt, &fw.w, &a, 1), 4000);
+	rtt_table_put(&rtt, &fw.w, &a, UINT32_MAX);
+	ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 4000);
 	for (int i = 0; i < 200; i++)
-		rtt_put(&rtt, &fw.w, &a, 0);
-	ck_assert_uint_eq(rtt_wait_ms(&rtt, &fw.w, &a, 1), 300);
+		rtt_table_put(&rtt, &fw.w, &a, 0);
+	ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 300);
 }
 END_TEST
 
@@ -98,14 +98,14 @@ START_TEST(is_bounded)
 	for (unsigned i = 0; i < 5 * RTT_ENTRIES; i++) {
 		struct addr a = node(i);
 
-		rtt_put(&rtt, &fw.w, &a, 1000);
-		ck_assert_uint_eq(rtt_wait_ms(&rtt, &fw.w, &a, 1), 2000);
+		rtt_table_put(&rtt, &fw.w, &a, 1000);
+		ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 2000);
 	}
 	ck_assert_uint_eq(rtt.pool.len, RTT_ENTRIES);
 	for (unsigned i = 0; i < 5 * RTT_ENTRIES; i++) {
 		struct addr a = node(i);
 
-		known += rtt_wait_ms(&rtt, &fw.w, &a, 1) == 2000;
+		known += rtt_table_timeout_ms(&rtt, &fw.w, &a, 1) == 2000;
 	}
 	ck_assert_uint_eq(known, RTT_ENTRIES);
 }

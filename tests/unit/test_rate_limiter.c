@@ -4,14 +4,14 @@
  * hosts always draw what they need: 40 kB and 4 kB/s unproven, 200 requests
  * and 100/s proven, in bounded memory. Method: virtual time, sums.
  */
-#include "dht/guard.h"
+#include "dht/rate_limiter.h"
 #include "fake_world.h"
 #include "t.h"
 
 static struct fake_world fw;
 static struct hash_key key;
 static struct limits limits;
-static struct guard guard;
+static struct rate_limiter limiter;
 
 static void
 setup(void)
@@ -19,13 +19,13 @@ setup(void)
 	fake_init(&fw, 5);
 	limits_init(&limits);
 	limits.sources = 256;
-	guard_init(&guard, &key, &limits);
+	rate_limiter_init(&limiter, &key, &limits);
 }
 
 static void
 teardown(void)
 {
-	guard_fini(&guard);
+	rate_limiter_fini(&limiter);
 	fake_fini(&fw);
 }
 
@@ -41,7 +41,7 @@ source(unsigned i)
 {
 	struct addr a = host(i);
 
-	return guard_source(&guard, &fw.w, &a);
+	return rate_limiter_source(&limiter, &fw.w, &a);
 }
 
 static void
@@ -49,7 +49,7 @@ prove(unsigned i)
 {
 	struct addr a = host(i);
 
-	guard_prove(&guard, &fw.w, &a);
+	rate_limiter_validate(&limiter, &fw.w, &a);
 }
 
 /* Bytes that a host gets out of us in this time by asking without end. */
@@ -61,8 +61,8 @@ drain(unsigned i, uint64_t ms, size_t reply)
 	for (;;) {
 		uint32_t s = source(i);
 
-		while (s != 0 && guard_admit(&guard, &fw.w, s) &&
-		       guard_spend(&guard, &fw.w, s, reply))
+		while (s != 0 && rate_limiter_admit(&limiter, &fw.w, s) &&
+		       rate_limiter_charge(&limiter, &fw.w, s, reply))
 			bytes += reply;
 		if (fw.w.now_us >= end)
 			return bytes;
@@ -78,7 +78,7 @@ requests(unsigned i, uint64_t ms)
 	for (;;) {
 		uint32_t s = source(i);
 
-		while (guard_admit(&guard, &fw.w, s))
+		while (rate_limiter_admit(&limiter, &fw.w, s))
 			n++;
 		if (fw.w.now_us >= end)
 			return n;
@@ -95,7 +95,7 @@ START_TEST(an_unproven_host_gets_a_burst_and_a_trickle)
 	ck_assert_uint_ge(bytes, 10 * 4000 - 100);
 	ck_assert_uint_le(bytes, 10 * 4000);
 	/* A reply that does not fit is not sent in part. */
-	ck_assert(!guard_spend(&guard, &fw.w, source(1), 1200));
+	ck_assert(!rate_limiter_charge(&limiter, &fw.w, source(1), 1200));
 	/* Somebody else is not the worse for it. */
 	ck_assert_uint_eq(drain(2, 0, 100), 40000);
 	/* The burst comes back, once. */
@@ -111,9 +111,9 @@ START_TEST(all_ports_of_a_host_share_one_budget)
 
 	for (uint32_t port = 1; port < 1000; port++) {
 		a.port = (uint16_t)port;
-		ck_assert_uint_eq(guard_source(&guard, &fw.w, &a), s);
+		ck_assert_uint_eq(rate_limiter_source(&limiter, &fw.w, &a), s);
 	}
-	ck_assert_uint_eq(guard.pool.len, 1);
+	ck_assert_uint_eq(limiter.pool.len, 1);
 }
 END_TEST
 
@@ -125,16 +125,16 @@ START_TEST(a_proven_host_gets_requests)
 
 	drain(1, 0, 100);
 	prove(1);
-	ck_assert(guard_is_proven(&guard, &fw.w, source(1)));
+	ck_assert(rate_limiter_is_validated(&limiter, &fw.w, source(1)));
 	ck_assert_uint_eq(requests(1, 0), 200);
 	/* Their bytes are not counted. */
-	ck_assert(guard_spend(&guard, &fw.w, source(1), 1 << 20));
+	ck_assert(rate_limiter_charge(&limiter, &fw.w, source(1), 1 << 20));
 	n = requests(1, 10000);
 	ck_assert_uint_ge(n, 999);
 	ck_assert_uint_le(n, 1000);
 	/* To prove it again gives no second burst. */
 	prove(1);
-	ck_assert(!guard_admit(&guard, &fw.w, source(1)));
+	ck_assert(!rate_limiter_admit(&limiter, &fw.w, source(1)));
 }
 END_TEST
 
@@ -142,15 +142,15 @@ START_TEST(a_proof_holds_ten_minutes)
 {
 	prove(1);
 	fake_advance_ms(&fw, 599 * 1000);
-	ck_assert(guard_is_proven(&guard, &fw.w, source(1)));
+	ck_assert(rate_limiter_is_validated(&limiter, &fw.w, source(1)));
 	fake_advance_ms(&fw, 2 * 1000);
-	ck_assert(!guard_is_proven(&guard, &fw.w, source(1)));
+	ck_assert(!rate_limiter_is_validated(&limiter, &fw.w, source(1)));
 	ck_assert_uint_eq(drain(1, 0, 100), 40000);
 	prove(1);
 	fake_advance_ms(&fw, 300 * 1000);
 	prove(1); /* renewed */
 	fake_advance_ms(&fw, 599 * 1000);
-	ck_assert(guard_is_proven(&guard, &fw.w, source(1)));
+	ck_assert(rate_limiter_is_validated(&limiter, &fw.w, source(1)));
 }
 END_TEST
 
@@ -158,13 +158,13 @@ START_TEST(a_host_is_checked_once_a_minute)
 {
 	uint32_t s = source(1);
 
-	ck_assert(guard_may_check(&guard, &fw.w, s));
-	ck_assert(!guard_may_check(&guard, &fw.w, s));
+	ck_assert(rate_limiter_permit_check(&limiter, &fw.w, s));
+	ck_assert(!rate_limiter_permit_check(&limiter, &fw.w, s));
 	fake_advance_ms(&fw, 59000);
-	ck_assert(!guard_may_check(&guard, &fw.w, s));
+	ck_assert(!rate_limiter_permit_check(&limiter, &fw.w, s));
 	fake_advance_ms(&fw, 1000);
-	ck_assert(guard_may_check(&guard, &fw.w, s));
-	ck_assert(guard_may_check(&guard, &fw.w, source(2)));
+	ck_assert(rate_limiter_permit_check(&limiter, &fw.w, s));
+	ck_assert(rate_limiter_permit_check(&limiter, &fw.w, source(2)));
 }
 END_TEST
 
@@ -175,6 +175,7 @@ END_TEST
 START_TEST(a_flood_of_sources_renews_no_budget)
 {
 	uint64_t before = 0, during;
+	unsigned charged = 0;
 
 	for (unsigned i = 0; i < 8; i++)
 		before += drain(i, 0, 100);
@@ -184,13 +185,14 @@ START_TEST(a_flood_of_sources_renews_no_budget)
 		uint32_t s = source(1000 + i);
 
 		if (s != 0)
-			guard_spend(&guard, &fw.w, s, 1200);
+			charged += rate_limiter_charge(&limiter, &fw.w, s, 1200);
 		if (i % 10000 == 9999) {
 			fake_advance_ms(&fw, 1000);
-			guard_sweep(&guard, &fw.w);
+			rate_limiter_sweep(&limiter, &fw.w);
 		}
-		ck_assert_uint_le(guard.pool.len, limits.sources);
+		ck_assert_uint_le(limiter.pool.len, limits.sources);
 	}
+	ck_assert_uint_gt(charged, 0);
 	during = 0;
 	for (unsigned i = 0; i < 8; i++)
 		during += drain(i, 0, 100);
@@ -201,7 +203,7 @@ END_TEST
 /* A full table of spent budgets answers nobody new; it recovers by itself. */
 START_TEST(recovers_from_a_flood)
 {
-	unsigned refused = 0;
+	unsigned refused = 0, charged = 0;
 
 	prove(99999);
 	for (unsigned i = 0; i < 1000; i++) {
@@ -209,18 +211,19 @@ START_TEST(recovers_from_a_flood)
 
 		refused += s == 0;
 		if (s != 0)
-			guard_spend(&guard, &fw.w, s, 40000);
+			charged += rate_limiter_charge(&limiter, &fw.w, s, 40000);
 	}
 	ck_assert_uint_eq(refused, 1000 - (limits.sources - 1));
+	ck_assert_uint_eq(charged, limits.sources - 1);
 	/* Who had proved itself is served all the same. */
-	ck_assert(guard_admit(&guard, &fw.w, source(99999)));
+	ck_assert(rate_limiter_admit(&limiter, &fw.w, source(99999)));
 	fake_advance_ms(&fw, 11000);
 	for (unsigned i = 0; i < 100; i++)
 		ck_assert_uint_ne(source(5000 + i), 0);
 	for (int i = 0; i < 200; i++)
-		guard_sweep(&guard, &fw.w);
-	ck_assert_uint_le(guard.pool.len, 1);
-	ck_assert(guard_is_proven(&guard, &fw.w, source(99999)));
+		rate_limiter_sweep(&limiter, &fw.w);
+	ck_assert_uint_le(limiter.pool.len, 1);
+	ck_assert(rate_limiter_is_validated(&limiter, &fw.w, source(99999)));
 }
 END_TEST
 
@@ -238,16 +241,16 @@ START_TEST(obeys_lowered_limits)
 	limits.proven_rate = 1;
 	ck_assert_uint_eq(requests(1, 0), 3);
 	ck_assert_uint_eq(drain(2, 0, 1), 2048);
-	guard.pool.limit = 16;
+	limiter.pool.limit = 16;
 	for (unsigned i = 0; i < 600; i++)
 		refused += source(1000 + i) == 0;
 	/* Room is made one by one until the table fits again. */
-	ck_assert_uint_le(guard.pool.len, 20);
+	ck_assert_uint_le(limiter.pool.len, 20);
 	ck_assert_uint_gt(refused, 0);
 	/* And nothing breaks when time goes on for months. */
 	for (int i = 0; i < 200; i++) {
 		fake_advance_ms(&fw, 6 * 3600 * 1000);
-		guard_sweep(&guard, &fw.w);
+		rate_limiter_sweep(&limiter, &fw.w);
 		ck_assert_uint_eq(drain(3, 0, 1), 2048);
 	}
 }
@@ -257,7 +260,7 @@ Suite *
 t_suite(void)
 {
 	TCase *tc;
-	Suite *s = t_suite_new("guard", &tc);
+	Suite *s = t_suite_new("rate_limiter", &tc);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, an_unproven_host_gets_a_burst_and_a_trickle);

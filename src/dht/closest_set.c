@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "dht/closest.h"
+#include "dht/closest_set.h"
 
 bool
-closest_wants(const struct closest *c, const uint8_t id[ID_LEN])
+closest_set_accepts(const struct closest_set *c, const uint8_t id[ID_LEN])
 {
-	return !closest_is_full(c) ||
+	return !closest_set_is_full(c) ||
 	       id_compare(c->target, id, c->nodes[RPC_K - 1].id) < 0;
 }
 
 static void
-del(struct closest *c, uint32_t i)
+delete_node(struct closest_set *c, uint32_t i)
 {
 	c->len--;
 	memmove(
@@ -19,11 +19,11 @@ del(struct closest *c, uint32_t i)
 }
 
 /*
- * Room for one more of this address and /24: a farther one of them gives way.
- * False if those that are there are all nearer.
+ * Makes space in the share of this host and /24, by deleting the farthest node
+ * of them if needed. Returns false if all of theirs are nearer than id.
  */
 static bool
-make_share(struct closest *c, const uint8_t *id, const struct addr *a,
+reserve_share(struct closest_set *c, const uint8_t *id, const struct addr *a,
     const struct limits *l)
 {
 	uint32_t host = 0, prefix = 0, far_host = 0, far_prefix = 0, worst;
@@ -43,27 +43,27 @@ make_share(struct closest *c, const uint8_t *id, const struct addr *a,
 	worst = host >= l->row_host ? far_host : far_prefix;
 	if (id_compare(c->target, id, c->nodes[worst].id) > 0)
 		return false;
-	del(c, worst);
+	delete_node(c, worst);
 	return true;
 }
 
 void
-closest_add(
-    struct closest *c, const struct dht_answer *a, const struct limits *l)
+closest_set_add(
+    struct closest_set *c, const struct dht_answer *a, const struct limits *l)
 {
 	struct query_node n = {
 	    .addr = a->from, .us = a->reply->to, .rtt_us = a->rtt_us};
 	uint32_t i;
 
-	if (!closest_wants(c, a->id) ||
-	    (l != NULL && !make_share(c, a->id, &a->from, l)))
+	if (!closest_set_accepts(c, a->id) ||
+	    (l != NULL && !reserve_share(c, a->id, &a->from, l)))
 		return;
 	memcpy(n.id, a->id, ID_LEN);
 	if (a->token != NULL) {
 		n.has_token = true;
 		memcpy(n.token, a->token, RPC_TOKEN_LEN);
 	}
-	if (closest_is_full(c))
+	if (closest_set_is_full(c))
 		c->len--;
 	for (i = c->len++; i > 0; i--) {
 		if (id_compare(c->target, n.id, c->nodes[i - 1].id) > 0)

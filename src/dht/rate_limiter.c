@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+#include <stddef.h>
+
+#include "dht/rate_limiter.h"
+
+enum {
+	SEARCH_MAX = 16, /* budgets examined to find one to evict */
+	SWEEP_MIN = 64,  /* budgets examined per sweep, plus */
+	SWEEP_PART = 8,  /* this fraction of all */
+};
+
+struct host_budget {
+	struct index_link link;
+	uint64_t host;        /* addr_host_key; 0: the cell is free */
+	struct bucket bucket; /* of requests if validated, else of bytes */
+	uint32_t valid_s;     /* end of the validation; 0: not validated */
+	uint32_t checked_s;   /* time of the last check of an id; 0: never */
+};
+
+void
+rate_limiter_init(
+    struct rate_limiter *rl, const struct hash_key *key, const struct limits *l)
+{
+	*rl = (struct rate_limiter){.key = key, .limits = l};
+	pool_init(&rl->pool, sizeof(struct host_budget), l->sources);
+	index_init(&rl->index, &rl->pool, offsetof(struct host_budget, link));
+}
+
+void
+rate_limiter_fini(struct rate_limiter *rl)
+{
+	index_fini(&rl->index);
+	pool_fini(&rl->pool);
+}
+
+void
+rate_limiter_limits_changed(struct rate_limiter *rl)
+{
+	rl->pool.limit = rl->limits->sources;
+}
+
+/* One more than the seconds of the clock, so that 0 is no time. */
+static uint32_t
+now_s(const struct world *w)
+{
+	return (uint32_t)(w->now_us / 1000000) + 1;
+}
+
+static uint32_t
+now_ms(const struct world *w)
+{
+	return (uint32_t)(w->now_us / 1000);
+}
+
+static struct host_budget *
+budget_at(const struct rate_limiter *rl, uint32_t i)
+{
+	return pool_at(&rl->pool, i);
+}
+
+static bool
+is_validated(const struct host_budget *b, const struct world *w)
+{
+	return b->valid_s > now_s(w);
+}
+
+/* Refills the bucket; ends a validation that has expired. */
+static void
+refresh_budget(
+    const struct rate_limiter *rl, const struct world *w, struct host_budget *b)
+{
+	const struct limits *l = rl->limits;
+
+	if (b->valid_s != 0 && !is_validated(b, w)) {
+		b->valid_s = 0;
+		b->bucket = bucket_full(l->unproven_burst, now_ms(w));
+	}
+	if (b->valid_s != 0)
+		bucket_refill(
+		    &b->bucket, l->proven_burst, l->proven_rate, now_ms(w));
+	else
+		bucket_refill(
+		    &b->bucket, l->unproven_burst, l->unproven_rate, now_ms(w));
+}
+
+/* Returns true if evicting the host changes nothing, since a new budget would
+ * be as large. */
+static bool
+is_idle(
+    const struct rate_limiter *rl, const struct world *w, struct host_budget *b)
+{
+	refresh_budget(rl, w, b);
+	return b->valid_s == 0 &&
+	       b->bucket.left >= rl->limits->unproven_burst &&
+	       (b->checked_s == 0 ||
+		   now_s(w) - b->checked_s >= rl->limits->candidate_seconds);
+}
+
+static void
+evict_budget(struct rate_limiter *rl, uint32_t i)
+{
+	index_del(&rl->index, i);
+	budget_at(rl, i)->host = 0;
+	pool_put(&rl->pool, i);
+}
+
+/*
+ * Evicts an idle host from a full table. A host that has drawn on its budget
+ * stays: otherwise a flood of forged addresses could renew that budget.
+ */
+static void
+evict_idle(struct rate_limiter *rl, const struct world *w)
+{
+	for (int n = 0; n < SEARCH_MAX; n++) {
+		uint32_t i = rl->cursor++ % rl->pool.top + 1;
+
+		if (budget_at(rl, i)->host != 0 &&
+		    is_idle(rl, w, budget_at(rl, i))) {
+			evict_budget(rl, i);
+			return;
+		}
+	}
+}
+
+static uint32_t
+find_host(const struct rate_limiter *rl, uint64_t host)
+{
+	uint32_t i = index_first(&rl->index, hash_u64(rl->key, host));
+
+	while (i != 0 && budget_at(rl, i)->host != host)
+		i = index_next(&rl->index, i);
+	return i;
+}
+
+uint32_t
+rate_limiter_source(
+    struct rate_limiter *rl, struct world *w, const struct addr *a)
+{
+	uint64_t host = addr_host_key(a);
+	uint32_t i = find_host(rl, host);
+
+	if (i != 0)
+		return i;
+	if (rl->pool.len >= rl->pool.limit)
+		evict_idle(rl, w);
+	if ((i = pool_get(&rl->pool)) == 0)
+		return RATE_LIMITER_REFUSED;
+	*budget_at(rl, i) = (struct host_budget){
+	    .host = host,
+	    .bucket = bucket_full(rl->limits->unproven_burst, now_ms(w)),
+	};
+	if (index_add(&rl->index, i, hash_u64(rl->key, host)) != 0) {
+		pool_put(&rl->pool, i);
+		return RATE_LIMITER_REFUSED;
+	}
+	return i;
+}
+
+bool
+rate_limiter_admit(
+    struct rate_limiter *rl, const struct world *w, uint32_t source)
+{
+	struct host_budget *b = budget_at(rl, source);
+
+	refresh_budget(rl, w, b);
+	return b->valid_s != 0 ? bucket_take(&b->bucket, 1)
+			       : b->bucket.left > 0;
+}
+
+bool
+rate_limiter_charge(
+    struct rate_limiter *rl, const struct world *w, uint32_t source, size_t len)
+{
+	struct host_budget *b = budget_at(rl, source);
+
+	refresh_budget(rl, w, b);
+	return b->valid_s != 0 || bucket_take(&b->bucket, (uint32_t)len);
+}
+
+void
+rate_limiter_validate(
+    struct rate_limiter *rl, struct world *w, const struct addr *a)
+{
+	uint32_t i = rate_limiter_source(rl, w, a);
+	struct host_budget *b;
+
+	if (i == RATE_LIMITER_REFUSED)
+		return;
+	b = budget_at(rl, i);
+	if (!is_validated(b, w))
+		b->bucket = bucket_full(rl->limits->proven_burst, now_ms(w));
+	b->valid_s = now_s(w) + rl->limits->proven_seconds;
+}
+
+bool
+rate_limiter_is_validated(
+    const struct rate_limiter *rl, const struct world *w, uint32_t source)
+{
+	return is_validated(budget_at(rl, source), w);
+}
+
+bool
+rate_limiter_permit_check(
+    struct rate_limiter *rl, const struct world *w, uint32_t source)
+{
+	struct host_budget *b = budget_at(rl, source);
+
+	if (b->checked_s != 0 &&
+	    now_s(w) - b->checked_s < rl->limits->candidate_seconds)
+		return false;
+	b->checked_s = now_s(w);
+	return true;
+}
+
+void
+rate_limiter_sweep(struct rate_limiter *rl, const struct world *w)
+{
+	uint32_t max = SWEEP_MIN + rl->pool.top / SWEEP_PART;
+
+	for (uint32_t n = 0; n < max && n < rl->pool.top; n++) {
+		uint32_t i = rl->cursor++ % rl->pool.top + 1;
+
+		if (budget_at(rl, i)->host != 0 &&
+		    is_idle(rl, w, budget_at(rl, i)))
+			evict_budget(rl, i);
+	}
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: ISC */
+#include <stddef.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "dht/candidate.h"
+#include "dht/responder.h"
+
+/* A PING with a delayed reply. Its pool cell never moves, so the timer can be
+ * in it. */
+struct delayed_ping {
+	TAILQ_ENTRY(delayed_ping) link;
+	struct responder *responder;
+	struct timer timer;
+	uint32_t cell;
+	struct dht_request rq; /* without what it borrowed */
+};
+
+/* ---- replies ---- */
+
+/* Charges len bytes to the budget of a source. Returns false if they must not
+ * be sent. */
+static bool
+charge_source(struct responder *rp, uint32_t source, size_t len)
+{
+	if (source == RATE_LIMITER_EXEMPT)
+		return true;
+	return source != RATE_LIMITER_REFUSED &&
+	       rate_limiter_charge(rp->limiter, rp->self->world, source, len);
+}
+
+bool
+responder_charge(struct responder *rp, const struct addr *to, size_t len)
+{
+	if (local_node_is_private(rp->self))
+		return true;
+	return charge_source(
+	    rp, rate_limiter_source(rp->limiter, rp->self->world, to), len);
+}
+
+/*
+ * Encodes the reply in the transmit batch itself. If the budget of the source
+ * or the size of a datagram does not suffice, first the closer nodes are left
+ * out, then the reply is dropped.
+ */
+static int
+send_reply(struct responder *rp, uint32_t source, const struct dgram_meta *meta,
+    struct rpc_reply *m)
+{
+	struct local_node *self = rp->self;
+	uint8_t *buf = self->world->ops->reserve(self->world, meta, DGRAM_MAX);
+	size_t len;
+
+	if (buf == NULL) {
+		self->stats->tx_refused++;
+		return ERR_FULL;
+	}
+	len = rpc_reply_encode(m, buf, DGRAM_MAX);
+	if (m->closer.len > 0 &&
+	    (len == 0 || len > DGRAM_SAFE || !charge_source(rp, source, len))) {
+		m->closer = (struct bytes){0};
+		len = rpc_reply_encode(m, buf, DGRAM_MAX);
+		self->stats->replies_lean++;
+		if (!charge_source(rp, source, len))
+			return stats_drop(self->stats, ERR_BUDGET);
+	} else if (m->closer.len == 0 && !charge_source(rp, source, len)) {
+		return stats_drop(self->stats, ERR_BUDGET);
+	}
+	if (len == 0)
+		return ERR_TOO_BIG;
+	self->stats->requests_served++;
+	return local_node_commit(self, len);
+}
+
+int
+responder_reply(struct responder *rp, const struct dht_request *rq,
+    const struct dht_reply *re)
+{
+	struct local_node *self = rp->self;
+	uint8_t token[RPC_TOKEN_LEN], closer[RPC_CLOSER_MAX * ADDR_WIRE4_LEN];
+	struct dgram_meta meta = {
+	    .sock = rq->dg.sock, .to = rq->dg.from, .local = rq->dg.local};
+	struct rpc_reply m = {
+	    .tid = rq->m.tid,
+	    .to = rq->dg.from,
+	    .id = local_node_id_for(self, rq->dg.sock),
+	    .error = re->error,
+	    .value = re->value,
+	};
+
+	if (re->token) {
+		token_make(&rp->tokens, self->world, &rq->dg.from, token);
+		m.token = token;
+	}
+	if (re->closer && rq->m.target != NULL) {
+		m.closer.len =
+		    table_closest_wire(&self->table, rq->m.target, closer);
+		m.closer.p = closer;
+	}
+	return send_reply(rp, rq->source, &meta, &m);
+}
+
+int
+responder_reply_at(struct responder *rp, const struct dht_request *rq,
+    const struct addr *to, struct bytes value)
+{
+	struct dgram_meta meta = {.sock = rq->dg.sock, .to = *to};
+	struct rpc_reply m = {
+	    .tid = rq->m.tid,
+	    .to = *to,
+	    .id = local_node_id_for(rp->self, rq->dg.sock),
+	    .value = value,
+	};
+
+	return send_reply(rp, RATE_LIMITER_EXEMPT, &meta, &m);
+}
+
+int
+responder_forward(struct responder *rp, const struct dht_request *rq,
+    const struct addr *to, struct bytes value)
+{
+	uint8_t buf[DGRAM_MAX];
+	struct dgram_meta meta = {.sock = rq->dg.sock, .to = *to};
+	struct rpc_request m = {
+	    .tid = rq->m.tid,
+	    .internal = rq->m.internal,
+	    .command = rq->m.command,
+	    .to = *to,
+	    .id = local_node_id_for(rp->self, rq->dg.sock),
+	    .target = rq->m.target,
+	    .value = value,
+	};
+
+	return local_node_send(
+	    rp->self, &meta, buf, rpc_request_encode(&m, buf, sizeof buf));
+}
+
+/* ---- internal commands, protocol 01 §7 ---- */
+
+static const struct dht_reply plain = {0};
+
+static int
+serve_ping(struct responder *rp, const struct dht_request *rq)
+{
+	return responder_reply(rp, rq, &plain);
+}
+
+/* Replies to the host of the sender at the port that the request names. */
+static int
+serve_ping_nat(struct responder *rp, const struct dht_request *rq)
+{
+	struct rd r = rd_init(rq->m.value.p, rq->m.value.len);
+	struct dht_request at = *rq;
+
+	at.dg.from.port = rd_le16(&r);
+	if (!rd_ok(&r) || at.dg.from.port == 0)
+		return stats_drop(rp->self->stats, ERR_INCOMPLETE);
+	return responder_reply(rp, &at, &plain);
+}
+
+static int
+serve_find_node(struct responder *rp, const struct dht_request *rq)
+{
+	struct dht_reply re = {.closer = true};
+
+	if (rq->m.target == NULL)
+		return stats_drop(rp->self->stats, ERR_INCOMPLETE);
+	return responder_reply(rp, rq, &re);
+}
+
+/* Checks the node that the request reports down, if it is in the table. */
+static int
+serve_down_hint(struct responder *rp, const struct dht_request *rq)
+{
+	struct local_node *self = rp->self;
+	struct rd r = rd_init(rq->m.value.p, rq->m.value.len);
+	struct addr down = rd_addr4(&r);
+	uint8_t id[ID_LEN];
+	struct table_node *n;
+	uint32_t node;
+
+	if (!rd_ok(&r))
+		return stats_drop(self->stats, ERR_INCOMPLETE);
+	id_of_addr(id, &down);
+	node = table_find(&self->table, id);
+	if (node != 0 && rp->candidates->len[CHECK_HINT] < HINT_CHECKS_MAX) {
+		n = table_at(&self->table, node);
+		if (n->pinged != self->tick || n->down_hints == 0) {
+			n->down_hints++;
+			candidates_check_node(rp->candidates, node, true);
+		}
+	}
+	return responder_reply(rp, rq, &plain);
+}
+
+/* ---- delayed pings ---- */
+
+static void
+delayed_ping_free(struct delayed_ping *p)
+{
+	struct responder *rp = p->responder;
+
+	timer_disarm(rp->self->timers, &p->timer);
+	TAILQ_REMOVE(&rp->delayed, p, link);
+	pool_put(&rp->delayed_pool, p->cell);
+}
+
+static void
+on_delay_passed(struct timer *t)
+{
+	struct delayed_ping *p = container_of(t, struct delayed_ping, timer);
+	struct responder *rp = p->responder;
+
+	/* The budget of its source may have been evicted meanwhile, so the
+	 * reply is charged by address. */
+	p->rq.source = RATE_LIMITER_EXEMPT;
+	if (responder_charge(rp, &p->rq.dg.from, PING_BYTES)) {
+		rp->self->stats->delayed_served++;
+		responder_reply(rp, &p->rq, &plain);
+	} else {
+		stats_drop(rp->self->stats, ERR_BUDGET);
+	}
+	delayed_ping_free(p);
+}
+
+/* Allocates a delayed ping; the oldest is dropped if all cells are in use.
+ * Returns NULL if the /24 has its share or memory is short. */
+static struct delayed_ping *
+delayed_ping_new(struct responder *rp, const struct addr *from)
+{
+	const struct limits *l = rp->self->limits;
+	uint32_t prefix = 0, cell;
+	struct delayed_ping *p;
+
+	TAILQ_FOREACH (p, &rp->delayed, link)
+		prefix += addr_same_prefix(&p->rq.dg.from, from);
+	if (!local_node_is_private(rp->self) &&
+	    prefix >= l->delayed_pings_prefix)
+		return NULL;
+	if (rp->delayed_pool.len >= l->delayed_pings &&
+	    (p = TAILQ_FIRST(&rp->delayed)) != NULL)
+		delayed_ping_free(p);
+	if ((cell = pool_get(&rp->delayed_pool)) == 0)
+		return NULL;
+	p = pool_at(&rp->delayed_pool, cell);
+	p->responder = rp;
+	p->cell = cell;
+	p->timer.fire = on_delay_passed;
+	TAILQ_INSERT_TAIL(&rp->delayed, p, link);
+	return p;
+}
+
+static int
+serve_delayed_ping(struct responder *rp, const struct dht_request *rq)
+{
+	struct local_node *self = rp->self;
+	struct rd r = rd_init(rq->m.value.p, rq->m.value.len);
+	uint32_t delay_ms = rd_le32(&r);
+	struct delayed_ping *p;
+
+	if (!rd_ok(&r))
+		return stats_drop(self->stats, ERR_INCOMPLETE);
+	if (delay_ms > self->limits->delayed_ping_ms ||
+	    (p = delayed_ping_new(rp, &rq->dg.from)) == NULL) {
+		self->stats->delayed_refused++;
+		return stats_drop(self->stats, ERR_LIMIT);
+	}
+	p->rq.dg.sock = rq->dg.sock;
+	p->rq.dg.from = rq->dg.from;
+	p->rq.dg.local = rq->dg.local;
+	p->rq.m.tid = rq->m.tid;
+	if (timer_arm(self->timers, &p->timer,
+		self->world->now_us + (uint64_t)delay_ms * 1000) != 0)
+		delayed_ping_free(p);
+	return 0;
+}
+
+void
+responder_socket_closed(struct responder *rp, int sock)
+{
+	struct delayed_ping *p = TAILQ_FIRST(&rp->delayed), *next;
+
+	for (; p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
+		if (p->rq.dg.sock == sock)
+			delayed_ping_free(p);
+	}
+}
+
+void
+responder_init(struct responder *rp)
+{
+	tokens_init(&rp->tokens, rp->self->world);
+	TAILQ_INIT(&rp->delayed);
+	pool_init(&rp->delayed_pool, sizeof(struct delayed_ping),
+	    rp->self->limits->delayed_pings);
+}
+
+void
+responder_fini(struct responder *rp)
+{
+	struct delayed_ping *p;
+
+	while ((p = TAILQ_FIRST(&rp->delayed)) != NULL)
+		delayed_ping_free(p);
+	pool_fini(&rp->delayed_pool);
+	tokens_fini(&rp->tokens);
+}
+
+void
+responder_limits_changed(struct responder *rp)
+{
+	rp->delayed_pool.limit = rp->self->limits->delayed_pings;
+}
+
+/* ---- every request ---- */
+
+static int
+serve_internal(struct responder *rp, const struct dht_request *rq)
+{
+	static int (*const serve[])(
+	    struct responder * rp, const struct dht_request *rq) = {
+	    [RPC_PING] = serve_ping,
+	    [RPC_PING_NAT] = serve_ping_nat,
+	    [RPC_FIND_NODE] = serve_find_node,
+	    [RPC_DOWN_HINT] = serve_down_hint,
+	    [RPC_DELAYED_PING] = serve_delayed_ping,
+	};
+	struct dht_reply unknown = {
+	    .error = RPC_UNKNOWN_COMMAND, .closer = true};
+
+	if (rq->m.command < sizeof serve / sizeof *serve)
+		return serve[rq->m.command](rp, rq);
+	return responder_reply(rp, rq, &unknown);
+}
+
+/* Finds the budget of the sender and charges one request to it. */
+static bool
+admit_request(struct responder *rp, struct dht_request *rq)
+{
+	struct world *w = rp->self->world;
+
+	if (local_node_is_private(rp->self))
+		return true;
+	rq->source = rate_limiter_source(rp->limiter, w, &rq->dg.from);
+	return rq->source != RATE_LIMITER_REFUSED &&
+	       rate_limiter_admit(rp->limiter, w, rq->source);
+}
+
+/* Returns true if the request has no token or a valid one, which validates the
+ * address of its sender; else replies with RPC_INVALID_TOKEN. */
+static bool
+check_token(struct responder *rp, struct dht_request *rq)
+{
+	struct local_node *self = rp->self;
+	struct dht_reply invalid = {
+	    .error = RPC_INVALID_TOKEN, .token = true, .closer = true};
+
+	if (rq->m.token == NULL)
+		return true;
+	rq->token_good =
+	    token_check(&rp->tokens, self->world, &rq->dg.from, rq->m.token);
+	if (!rq->token_good) {
+		stats_drop(self->stats, ERR_TOKEN);
+		responder_reply(rp, rq, &invalid);
+	} else if (rq->source != RATE_LIMITER_EXEMPT) {
+		rate_limiter_validate(rp->limiter, self->world, &rq->dg.from);
+	}
+	return rq->token_good;
+}
+
+/* Registers the sender with the table if its address verifies its id. */
+static void
+register_sender(struct responder *rp, struct dht_request *rq)
+{
+	struct local_node *self = rp->self;
+	uint32_t node;
+
+	rq->id = local_node_verify_id(self, rq->m.id, &rq->dg.from);
+	if (rq->id == NULL)
+		return;
+	node = table_find(&self->table, rq->id);
+	if (node != 0)
+		table_touch(&self->table, node, self->tick);
+	else
+		candidates_request_received(
+		    rp->candidates, rq->id, &rq->dg.from, rq->source);
+}
+
+int
+responder_recv_request(
+    struct responder *rp, const struct dgram *dg, struct dht_request *rq)
+{
+	int err;
+
+	*rq = (struct dht_request){.dg = *dg, .source = RATE_LIMITER_EXEMPT};
+	err = rpc_request_decode(&rq->m, dg->buf, dg->len);
+	if (err != 0)
+		return stats_drop(rp->self->stats, err);
+	if (!admit_request(rp, rq))
+		return stats_drop(rp->self->stats, ERR_BUDGET);
+	if (!check_token(rp, rq))
+		return 0;
+	register_sender(rp, rq);
+	if (!rq->m.internal)
+		return DHT_HANDED_UP;
+	err = serve_internal(rp, rq);
+	return err < 0 ? err : 0;
+}
