@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
+#include "peer/accept.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "peer/conn_punch.h"
-#include "peer/session.h"
+#include "peer/conn_struct.h"
+#include "peer/listener_struct.h"
 
 void
 incoming_wipe(struct incoming *in)
@@ -13,7 +16,7 @@ incoming_wipe(struct incoming *in)
 	sodium_memzero(in, sizeof *in);
 }
 
-/* ---- in ---- */
+/* ---- the client's message ---- */
 
 static int
 open_message(
@@ -38,8 +41,8 @@ accept_open(
 {
 	int err = open_message(l, call, in);
 
-	/* As if nobody were there: pitfall V3. By key alone, as an address is
-	 * what a relay says: pitfall V10. */
+	/* No answer is sent, as if the key did not listen: pitfall V3. Only
+	 * the key is checked, as a relay may forge an address: pitfall V10. */
 	if (err == 0 && !listener_allows(l, in->noise.rs)) {
 		l->refused++;
 		err = ERR_REFUSED;
@@ -54,7 +57,7 @@ accept_open(
 }
 
 uint64_t
-accept_verdict(const struct payload *theirs)
+accept_judge(const struct payload *theirs)
 {
 	if (theirs->version != PAYLOAD_VERSION)
 		return SIGNAL_VERSION_MISMATCH;
@@ -63,9 +66,10 @@ accept_verdict(const struct payload *theirs)
 	return SIGNAL_OK;
 }
 
-/* ---- out ---- */
+/* ---- our answer ---- */
 
-/* Where to ask for a punch: at nodes that forward to us. */
+/* Lists the nodes that forward to us: the client sends its punch requests
+ * through them. */
 static void
 offer_punch(const struct session *s, const struct relay_set *relays,
     struct payload *out)
@@ -80,10 +84,10 @@ offer_punch(const struct session *s, const struct relay_set *relays,
 }
 
 static void
-describe(const struct session *s, struct payload *out)
+describe_server(const struct session *s, struct payload *out)
 {
 	const struct peers_base *b = &s->ls->peers->base;
-	const struct listener *l = listener_of(s->ls, s->listener);
+	const struct listener *l = listener_by_number(s->ls, s->listener);
 
 	out->udx_id = conn_udx_id(s->conn);
 	peers_describe(s->ls->peers, out);
@@ -95,9 +99,9 @@ describe(const struct session *s, struct payload *out)
 		out->flags |= PAYLOAD_RELAY_ADDRS;
 }
 
-/* Seals the payload into s->answer. */
+/* Encrypts the payload into s->answer, which it allocates. */
 static int
-seal(struct session *s, const struct incoming *in, struct bytes plain,
+seal_answer(struct session *s, const struct incoming *in, struct bytes plain,
     struct noise_secrets *secrets)
 {
 	struct world *w = s->ls->peers->core->world;
@@ -120,9 +124,9 @@ seal(struct session *s, const struct incoming *in, struct bytes plain,
 }
 
 /*
- * It is told where our puncher is by the relay that passes the answer on: so
- * the answer leaves from there (pitfall V8). Within one network it is told of
- * the socket that neighbours find us at.
+ * Creates the puncher. The relay that forwards the answer adds the address that
+ * it was sent from, so the answer is sent from the puncher's socket (pitfall
+ * V8); to a client in our own network, from the socket of our local addresses.
  */
 static void
 open_puncher(struct session *s, const struct incoming *in)
@@ -135,7 +139,8 @@ open_puncher(struct session *s, const struct incoming *in)
 		return;
 	sock = conn_punch_open(s->conn);
 	if (!addr_same_host(&in->call.client, &in->call.us) ||
-	    local_addrs_neighbours(b->local, b->dht, &in->theirs, &near, 1) == 0)
+	    local_addrs_neighbours(b->local, b->dht, &in->theirs, &near, 1) ==
+		0)
 		s->answer_sock = sock;
 }
 
@@ -150,12 +155,12 @@ accept_punch(struct session *s, const struct incoming *in,
 }
 
 /*
- * The client waits to be connected to if it is open or has asked us itself; at
- * the address that was seen, not at one of its list: pitfall V7. All others
- * come to us.
+ * Adds a path to a client that is open or has sent its message to us directly,
+ * as it waits for our first packet: to the address that was seen, not to one
+ * that it lists (pitfall V7). All other clients send first.
  */
 static void
-take_path(struct session *s, const struct incoming *in)
+add_client_path(struct session *s, const struct incoming *in)
 {
 	int sock = dht_socket(s->ls->peers->base.dht);
 
@@ -163,7 +168,24 @@ take_path(struct session *s, const struct incoming *in)
 		conn_add_path(s->conn, CONN_PATH_DIRECT, in->call.ticket.sock,
 		    &in->call.client);
 	else if (in->theirs.firewall == FIREWALL_OPEN)
-		conn_add_path(s->conn, CONN_PATH_DIRECT, sock, &in->call.client);
+		conn_add_path(
+		    s->conn, CONN_PATH_DIRECT, sock, &in->call.client);
+}
+
+static int
+complete_handshake(struct session *s, const struct incoming *in,
+    const struct noise_secrets *secrets)
+{
+	int err =
+	    conn_complete_handshake(s->conn, secrets, false, in->theirs.udx_id);
+
+	if (err != 0)
+		return err;
+	conn_set_features(s->conn, in->theirs.features);
+	add_client_path(s, in);
+	conn_ipv6_begin(s->conn, &in->theirs);
+	accept_punch(s, in, secrets);
+	return 0;
 }
 
 int
@@ -183,23 +205,14 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 
 	if (error == SIGNAL_OK) {
 		open_puncher(s, in);
-		describe(s, &out);
+		describe_server(s, &out);
 	}
 	b.len = payload_encode(&out, plain, sizeof plain);
-	err = b.len > 0 ? seal(s, in, b, &secrets) : ERR_VALUE;
+	err = b.len > 0 ? seal_answer(s, in, b, &secrets) : ERR_VALUE;
 	if (err != 0)
 		return err;
 	if (error == SIGNAL_OK)
-		err = conn_complete_handshake(s->conn, &secrets, false, in->theirs.udx_id);
-	if (err == 0 && error == SIGNAL_OK) {
-		if (in->theirs.features & PAYLOAD_NATIVE)
-			conn_set_native(s->conn);
-		if (in->theirs.features & PAYLOAD_REUSABLE)
-			conn_set_reusable(s->conn);
-		take_path(s, in);
-		conn6_begin(s->conn, &in->theirs);
-		accept_punch(s, in, &secrets);
-	}
+		err = complete_handshake(s, in, &secrets);
 	noise_secrets_wipe(&secrets);
 	return err;
 }

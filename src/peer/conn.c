@@ -1,126 +1,153 @@
 /* SPDX-License-Identifier: ISC */
+#include "peer/conn.h"
+
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "peer/inside.h"
+#include "peer/conn_struct.h"
 
-/* Of the secret stream, while it is not known how long mappings live: as the
- * reference has it, protocol 03 §7.4. */
+/* Keep-alive interval of the secret stream while the lifetime of our NAT's
+ * mappings is unknown: that of the reference, protocol 03 §7.4. */
 enum { KEEPALIVE_S = 5 };
 
-/* What the application has not been told yet, in the order of telling. */
-enum tell {
-	TELL_OFFER = 1,
-	TELL_OPEN = 2,
-	TELL_READY = 4,
-	TELL_CLOSED = 8,
+/* Pending events, in the order in which they are reported. */
+enum conn_event {
+	CONN_EV_OFFER = 1,
+	CONN_EV_OPEN = 2,
+	CONN_EV_READY = 4,
+	CONN_EV_CLOSED = 8,
 };
 
-/* ---- what is told ---- */
+/* ---- state and events ---- */
+
+/* The only place that changes the state. */
+static void
+conn_set_state(struct conn *c, enum conn_state state)
+{
+	bool was_open = conn_is_open(c);
+
+	assert(state > c->state);
+	c->state = state;
+	/* Sockets for punching are kept ready while a connection is open. */
+	if (!was_open && conn_is_open(c))
+		punch_path_opened(c->peers->base.punch);
+	else if (was_open && !conn_is_open(c))
+		punch_path_closed(c->peers->base.punch);
+}
+
+void
+conn_queue(struct conn *c)
+{
+	event_source_queue(&c->peers->events, &c->events);
+}
 
 static void
-tell(struct conn *c, enum tell what)
+queue_event(struct conn *c, enum conn_event event)
 {
-	if (!c->mends)
-		c->tell |= what;
-	peers_stir(c->peers, &c->stirred);
+	if (!c->redial)
+		c->events_pending |= event;
+	conn_queue(c);
 }
 
 static enum peer_event_kind
-take_first(struct conn *c)
+take_first_event(struct conn *c)
 {
 	static const struct {
-		enum tell bit;
+		enum conn_event bit;
 		enum peer_event_kind kind;
 	} order[] = {
-	    {TELL_OFFER, PEER_OFFER},
-	    {TELL_OPEN, PEER_OPEN},
-	    {TELL_READY, PEER_READY},
-	    {TELL_CLOSED, PEER_CLOSED},
+	    {CONN_EV_OFFER, PEER_OFFER},
+	    {CONN_EV_OPEN, PEER_OPEN},
+	    {CONN_EV_READY, PEER_READY},
+	    {CONN_EV_CLOSED, PEER_CLOSED},
 	};
 	unsigned i = 0;
 
-	while ((c->tell & order[i].bit) == 0)
+	while ((c->events_pending & order[i].bit) == 0)
 		i++;
-	c->tell &= ~(unsigned)order[i].bit;
+	c->events_pending &= ~(unsigned)order[i].bit;
 	return order[i].kind;
 }
 
 static void conn_free(struct conn *c);
-static void prove(struct conn *c);
+static void verify_header(struct conn *c);
 
+/* Takes one event of a connection: event_source.h. */
 static bool
-next(struct stirred *s, struct peer_event *out)
+take_event(struct event_source *source, struct peer_event *out)
 {
-	struct conn *c = container_of(s, struct conn, stirred);
+	struct conn *c = container_of(source, struct conn, events);
 
 	if (c->state == CONN_PROVING)
-		prove(c);
-	if (c->tell == 0) {
-		/* Nobody has heard of it, nobody hears of its end. */
+		verify_header(c);
+	if (c->events_pending == 0) {
+		/* Not visible to the application: freed without an event. */
 		if (c->state == CONN_CLOSED)
 			conn_free(c);
 		return false;
 	}
 	*out = (struct peer_event){
-	    .kind = take_first(c),
+	    .kind = take_first_event(c),
 	    .number = c->number,
 	    .listener = c->listener,
 	    .err = c->err,
 	    .addr = conn_remote(c),
 	};
 	if (out->kind == PEER_OFFER)
-		out->addr = c->said;
+		out->addr = c->offered_addr;
 	memcpy(out->key, c->key, KEY_LEN);
 	if (out->kind == PEER_CLOSED)
 		conn_free(c);
-	else if (c->tell != 0)
-		peers_stir(c->peers, s);
+	else if (c->events_pending != 0)
+		conn_queue(c);
 	return true;
 }
 
 /* ---- life ---- */
 
 void
-conn_note(struct conn *c, const struct dial_step *step)
+conn_record(struct conn *c, const struct dial_step *step)
 {
 	struct peers *p = c->peers;
 
-	dial_records_note(&p->attempts, c->attempt, step, p->core->world->now_us);
+	dial_records_note(
+	    &p->dial_records, c->dial_record, step, p->core->world->now_us);
 }
 
 static bool
-set_up(struct conn *c, const struct conn_spec *spec, int *err)
+init_conn(struct conn *c, const struct conn_spec *spec, int *err)
 {
 	struct peers *p = c->peers;
 
 	c->udx = udx_stream_new(p->base.udx, c, err);
 	if (c->udx == NULL)
 		return false;
-	c->stirred.next = next;
-	c->number = peers_number(p);
+	c->events.take = take_event;
+	c->number = peers_new_number(p);
 	c->listener = spec->listener;
-	c->known = spec->listener == 0 && !spec->mends;
-	c->mends = spec->mends;
+	c->visible = spec->listener == 0 && !spec->redial;
+	c->redial = spec->redial;
 	c->own = spec->own;
 	memcpy(c->key, spec->key, KEY_LEN);
 	memcpy(c->own_key, spec->own_key, KEY_LEN);
 	c->settled = spec->settled;
 	c->owner = spec->owner;
 	c->began_us = p->core->world->now_us;
-	c->sock = WORLD_NO_SOCK;
+	conn_punch_init(c);
 	conn_paths_init(c);
-	conn_moves_init(c);
+	conn_migrate_init(c);
+	conn_redial_init(c);
 	HASH_ADD_BYHASHVALUE(
 	    hh, p->conns, number, sizeof c->number, c->number, c);
 	*err = c->hh.tbl != NULL ? 0 : ERR_MEMORY;
 	if (*err != 0)
 		udx_stream_free(c->udx);
 	else if (spec->listener == 0)
-		c->attempt = dial_records_begin(
-		    &p->attempts, c->key, c->number, c->began_us);
+		c->dial_record = dial_records_begin(
+		    &p->dial_records, c->key, c->number, c->began_us);
 	return *err == 0;
 }
 
@@ -136,23 +163,21 @@ conn_new(struct peers *p, const struct conn_spec *spec, int *err)
 	if ((c = calloc(1, sizeof *c)) == NULL)
 		return NULL;
 	c->peers = p;
-	if (!set_up(c, spec, err)) {
+	if (!init_conn(c, spec, err)) {
 		free(c);
 		return NULL;
 	}
 	return c;
 }
 
-/* The streams go, and with them all that may still come in. */
+/* Frees the streams, the timers and whatever else may call back. */
 static void
-drop_streams(struct conn *c)
+free_streams(struct conn *c)
 {
-	if (c->holds)
-		punch_path_closed(c->peers->base.punch);
-	c->holds = false;
 	conn_paths_fini(c);
-	conn6_fini(c);
-	conn_moves_fini(c);
+	conn_ipv6_fini(c);
+	conn_migrate_fini(c);
+	conn_redial_fini(c);
 	secret_free(c->secret);
 	c->secret = NULL;
 	if (c->udx != NULL)
@@ -164,20 +189,22 @@ drop_streams(struct conn *c)
 static void
 conn_free(struct conn *c)
 {
-	drop_streams(c);
-	peers_unstir(c->peers, &c->stirred);
+	if (c->state != CONN_CLOSED)
+		conn_set_state(c, CONN_CLOSED);
+	free_streams(c);
+	event_source_remove(&c->peers->events, &c->events);
 	HASH_DELETE(hh, c->peers->conns, c);
 	free(c);
 }
 
-/* Whoever works on it hears of its fate once. */
+/* Notifies the owner, once, whether the connection has opened or failed. */
 static void
-settle(struct conn *c, int err)
+notify_owner(struct conn *c, int err)
 {
 	void (*settled)(void *owner, struct conn *c, int err) = c->settled;
 
-	if (c->state != CONN_OPEN && c->state != CONN_CLOSED)
-		conn_note(c,
+	if (c->state < CONN_OPEN)
+		conn_record(c,
 		    &(struct dial_step){.kind = DIAL_STEP_FAILED, .err = err});
 	c->settled = NULL;
 	if (settled != NULL)
@@ -195,52 +222,54 @@ conn_fail(struct conn *c, int err)
 {
 	if (c->state == CONN_CLOSED)
 		return;
-	if (c->mends && c->state != CONN_OPEN)
-		conn_mend_failed(c, err);
-	settle(c, err);
-	c->state = CONN_CLOSED;
+	if (c->redial && !conn_is_open(c))
+		conn_redial_failed(c, err);
+	notify_owner(c, err);
+	conn_set_state(c, CONN_CLOSED);
 	c->err = err;
-	drop_streams(c);
-	c->tell = c->known ? TELL_CLOSED : 0;
-	peers_stir(c->peers, &c->stirred);
+	free_streams(c);
+	c->events_pending = c->visible ? CONN_EV_CLOSED : 0;
+	conn_queue(c);
 }
 
 void
 conn_close(struct conn *c)
 {
-	settle(c, ERR_CANCELLED);
+	notify_owner(c, ERR_CANCELLED);
 	conn_free(c);
 }
 
 void
-conn_offer(struct conn *c, const struct addr *said)
+conn_offer(struct conn *c, const struct addr *addr)
 {
-	c->said = *said;
-	c->known = true;
-	tell(c, TELL_OFFER);
+	c->offered_addr = *addr;
+	c->visible = true;
+	queue_event(c, CONN_EV_OFFER);
 }
 
-/* ---- from the handshake to the proof ---- */
+/* ---- from the handshake to the verified header ---- */
 
 /*
- * Whoever has ended sends no keep-alives any more: his NAT, of which we know
- * nothing, then lives on what he acknowledges.
+ * Sets the keep-alive interval. A peer that has ended its side sends no
+ * keep-alives any more: the mapping of its NAT, whose lifetime we do not know,
+ * then depends on its acknowledgements of ours.
  */
 static int
 set_keepalive(struct conn *c)
 {
 	uint64_t us = mapping_keep_us(dht_mapping(c->peers->base.dht),
-	    KEEPALIVE_S, c->alone ? KEEPALIVE_S : MAPPING_KEEP_HEARD_S);
+	    KEEPALIVE_S,
+	    c->state >= CONN_REMOTE_ENDED ? KEEPALIVE_S : MAPPING_KEEP_HEARD_S);
 
 	return secret_set_keepalive(c->secret, (uint32_t)(us / 1000));
 }
 
 static void
-watch_end(struct conn *c)
+check_remote_end(struct conn *c)
 {
-	if (c->state != CONN_OPEN || c->alone || !secret_ended(c->secret))
+	if (c->state != CONN_OPEN || !secret_ended(c->secret))
 		return;
-	c->alone = true;
+	conn_set_state(c, CONN_REMOTE_ENDED);
 	(void)set_keepalive(c);
 }
 
@@ -252,55 +281,83 @@ conns_repace(struct peers *p)
 			(void)set_keepalive(c);
 }
 
-int
-conn_complete_handshake(struct conn *c, const struct noise_secrets *s, bool initiator,
-    uint32_t peer_udx_id)
+static int
+start_secret(struct conn *c, const struct noise_secrets *s, bool initiator)
 {
 	struct secret_keys keys = {.initiator = initiator};
-	struct udx_status st;
+	const struct core *core = c->peers->core;
 	int err = ERR_MEMORY;
+
+	memcpy(keys.tx, s->tx, sizeof keys.tx);
+	memcpy(keys.rx, s->rx, sizeof keys.rx);
+	memcpy(keys.hash, s->hash, sizeof keys.hash);
+	c->secret = secret_new(core->world, core->timers, c->udx, &keys);
+	sodium_memzero(&keys, sizeof keys);
+	if (c->secret != NULL) {
+		secret_set_budget(c->secret, &c->peers->frames);
+		err = secret_start(c->secret);
+	}
+	return err == 0 ? set_keepalive(c) : err;
+}
+
+int
+conn_complete_handshake(struct conn *c, const struct noise_secrets *s,
+    bool initiator, uint32_t peer_udx_id)
+{
+	struct udx_status st;
+	int err;
 
 	if (c->state != CONN_NEW)
 		return ERR_EXISTS;
 	udx_status(c->udx, &st);
 	if (st.closed)
 		return ERR_RESET;
-	memcpy(keys.tx, s->tx, sizeof keys.tx);
-	memcpy(keys.rx, s->rx, sizeof keys.rx);
-	memcpy(keys.hash, s->hash, sizeof keys.hash);
-	c->secret = secret_new(
-	    c->peers->core->world, c->peers->core->timers, c->udx, &keys);
-	if (c->secret != NULL) {
-		secret_set_budget(c->secret, &c->peers->frames);
-		err = secret_start(c->secret);
-	}
-	if (err == 0)
-		err = set_keepalive(c);
-	sodium_memzero(&keys, sizeof keys);
-	if (err != 0)
+	if ((err = start_secret(c, s, initiator)) != 0)
 		return err;
-	c->state = CONN_PROVING;
-	c->shaken_us = c->peers->core->world->now_us;
+	conn_set_state(c, CONN_PROVING);
+	conn_paths_begin(c);
 	c->initiator = initiator;
 	c->peer_udx_id = peer_udx_id;
-	/* The peer may have been faster than the answer to our handshake. What
-	 * it sent is looked at later: the caller goes on with this one. */
-	conn_source(c);
-	peers_stir(c->peers, &c->stirred);
+	/* Packets of the peer may have arrived before the answer to our
+	 * handshake. They are processed in the next peers_poll(), because the
+	 * caller still works on this connection. */
+	conn_add_source(c);
+	conn_queue(c);
 	return 0;
 }
 
-/* The path leads both ways: nobody need look for another. */
+/* Ends the search for paths: the current one works in both directions. */
 static void
-confirm(struct conn *c)
+confirm_path(struct conn *c)
 {
 	conn_punch_settle(c);
-	settle(c, 0);
+	notify_owner(c, 0);
 }
 
-/* Reads on until the peer's header is there, or does not hold. */
 static void
-prove(struct conn *c)
+open_conn(struct conn *c)
+{
+	conn_paths_settle(c);
+	conn_set_state(c, CONN_OPEN);
+	c->visible = !c->redial;
+	c->peers->core->stats->conns_opened += !c->redial;
+	conn_record_path(c, DIAL_STEP_OPEN, &c->paths.list[c->paths.current]);
+	conn_ipv6_settle(c);
+	/* Messages may have been received before the header. */
+	conn_migrate_messages(c);
+	queue_event(c, CONN_EV_OPEN);
+	queue_event(c, CONN_EV_READY);
+	/* A server that receives its client's packets does not know yet
+	 * whether the client receives its own. */
+	if (c->initiator || c->punch.puncher == NULL)
+		confirm_path(c);
+	if (c->redial)
+		conn_redial_opened(c);
+}
+
+/* Reads until the peer's header is complete, and opens the connection. */
+static void
+verify_header(struct conn *c)
 {
 	int err = 0;
 
@@ -309,75 +366,60 @@ prove(struct conn *c)
 		conn_fail(c, err);
 		return;
 	}
-	/* The header may have come through a socket that is not ours to use:
-	 * then there is a peer, but no way to it yet. */
-	if (!secret_opened(c->secret) || !conn_has_path(c))
-		return;
-	conn_paths_settle(c);
-	c->state = CONN_OPEN;
-	c->holds = true;
-	punch_path_opened(c->peers->base.punch);
-	c->known = !c->mends;
-	c->peers->core->stats->conns_opened += !c->mends;
-	conn_note_path(c, DIAL_STEP_OPEN, &c->paths[c->current]);
-	conn6_settle(c);
-	conn_messages(c); /* they may have come before the header */
-	tell(c, TELL_OPEN);
-	tell(c, TELL_READY);
-	/* That the client reaches us does not say that we reach it. */
-	if (c->initiator || c->puncher == NULL)
-		confirm(c);
-	if (c->mends)
-		conn_mend_opened(c);
+	/* The header may have been received on a socket that this connection
+	 * may not use: then there is no path to the peer yet. */
+	if (secret_opened(c->secret) && conn_has_path(c))
+		open_conn(c);
 }
 
-/* Closed on both sides; what came in before is still the reader's. */
+/* Ends a connection whose both sides have ended, once all is read. */
 static void
-conclude(struct conn *c)
+check_drained(struct conn *c)
 {
-	if (c->over && secret_ended(c->secret))
+	if (c->state == CONN_DRAINING && secret_ended(c->secret))
 		conn_fail(c, 0);
 }
 
 static void
-on_closed(struct conn *c)
+on_udx_closed(struct conn *c)
 {
 	struct udx_status st;
 
 	udx_status(c->udx, &st);
-	if (st.err != 0 || c->state != CONN_OPEN) {
+	if (st.err != 0 || !conn_is_open(c)) {
 		conn_fail(c, st.err != 0 ? st.err : ERR_RESET);
 		return;
 	}
-	c->over = true;
-	tell(c, TELL_READY);
-	conclude(c);
+	if (c->state < CONN_DRAINING)
+		conn_set_state(c, CONN_DRAINING);
+	queue_event(c, CONN_EV_READY);
+	check_drained(c);
 }
 
 void
-conn_stirred(struct conn *c, unsigned events)
+conn_on_udx_events(struct conn *c, unsigned events)
 {
 	if (events & UDX_EV_SOURCE) {
-		conn_source(c);
-		conn6_source(c);
+		conn_add_source(c);
+		conn_ipv6_source(c);
 	}
 	if (events & UDX_EV_READABLE && c->state == CONN_PROVING)
-		prove(c);
+		verify_header(c);
 	if (events & UDX_EV_READABLE)
-		watch_end(c);
+		check_remote_end(c);
 	if (events & UDX_EV_MESSAGE)
-		conn_messages(c);
+		conn_migrate_messages(c);
 	if (events & UDX_EV_STALLED)
-		conn_stuck(c);
-	c->two_way |= (events & UDX_EV_DRAINED) != 0;
-	if (c->state == CONN_OPEN && c->puncher != NULL && conn_is_two_way(c))
-		confirm(c);
-	if (events & (UDX_EV_READABLE | UDX_EV_WRITABLE) &&
-	    c->state == CONN_OPEN)
-		tell(c, TELL_READY);
-	/* Last, as the connection may be gone afterwards. */
+		conn_migrate_stalled(c);
+	if (events & UDX_EV_DRAINED)
+		conn_paths_drained(c);
+	if (conn_is_open(c) && c->punch.puncher != NULL && conn_is_two_way(c))
+		confirm_path(c);
+	if (events & (UDX_EV_READABLE | UDX_EV_WRITABLE) && conn_is_open(c))
+		queue_event(c, CONN_EV_READY);
+	/* Last: it may free the streams. */
 	if (events & UDX_EV_CLOSED && c->state != CONN_CLOSED)
-		on_closed(c);
+		on_udx_closed(c);
 }
 
 /* ---- for the application ---- */
@@ -388,46 +430,45 @@ conn_peek(struct conn *c)
 	struct bytes b;
 	int err = 0;
 
-	if (c->state != CONN_OPEN)
+	if (!conn_is_open(c))
 		return (struct bytes){0};
 	b = secret_peek(c->secret, NULL, &err);
 	if (err != 0) {
 		conn_fail(c, err);
 		return (struct bytes){0};
 	}
-	/* What was left may have been empty frames. */
+	/* The unread bytes may have been empty frames only. */
 	if (b.p == NULL)
-		conclude(c);
+		check_drained(c);
 	return b;
 }
 
 void
 conn_consume(struct conn *c, size_t len)
 {
-	if (c->state != CONN_OPEN || len == 0)
+	if (!conn_is_open(c) || len == 0)
 		return;
 	secret_consume(c->secret, len);
-	watch_end(c);
-	conclude(c);
+	check_remote_end(c);
+	check_drained(c);
 }
 
 bool
 conn_ended(const struct conn *c)
 {
-	return c->state == CONN_OPEN && secret_ended(c->secret);
+	return conn_is_open(c) && secret_ended(c->secret);
 }
 
 size_t
 conn_write_space(const struct conn *c)
 {
-	return c->state == CONN_OPEN ? secret_space(c->secret) : 0;
+	return conn_is_open(c) ? secret_space(c->secret) : 0;
 }
 
 ptrdiff_t
 conn_write(struct conn *c, const void *p, size_t len)
 {
-	return c->state == CONN_OPEN ? secret_write(c->secret, p, len)
-				     : ERR_CLOSED;
+	return conn_is_open(c) ? secret_write(c->secret, p, len) : ERR_CLOSED;
 }
 
 uint64_t
@@ -442,13 +483,13 @@ conn_unacked(const struct conn *c)
 void
 conn_end(struct conn *c)
 {
-	if (c->state != CONN_OPEN)
+	if (!conn_is_open(c))
 		return;
 	secret_end(c->secret);
-	conn_listens_on(c);
+	conn_migrate_watch_peer(c);
 }
 
-/* ---- what may be asked ---- */
+/* ---- status ---- */
 
 uint32_t
 conn_number(const struct conn *c)
@@ -462,13 +503,6 @@ conn_udx_id(const struct conn *c)
 	return udx_id(c->udx);
 }
 
-struct addr
-conn_remote(const struct conn *c)
-{
-	return c->paths_len > 0 ? c->paths[c->current].to
-				: (struct addr){.family = ADDR_NONE};
-}
-
 void
 conn_status(const struct conn *c, struct conn_status *out)
 {
@@ -477,38 +511,34 @@ conn_status(const struct conn *c, struct conn_status *out)
 	    .listener = c->listener,
 	    .key = c->key,
 	    .own_key = c->own_key,
-	    .open = c->state == CONN_OPEN,
+	    .open = conn_is_open(c),
 	    .remote = conn_remote(c),
 	    .age_us = c->peers->core->world->now_us - c->began_us,
 	};
-	if (c->paths_len > 0)
-		out->path = c->paths[c->current].kind;
+	if (c->paths.len > 0)
+		out->path = c->paths.list[c->paths.current].kind;
 	if (c->udx != NULL)
 		udx_status(c->udx, &out->udx);
 }
 
-void
-conn_set_rtt(struct conn *c, uint64_t rtt_us)
-{
-	c->rtt_us = rtt_us;
-}
-
 bool
-conn_mends(const struct conn *c)
+conn_is_redial(const struct conn *c)
 {
-	return c->mends;
+	return c->redial;
 }
 
 void
-conn_set_native(struct conn *c)
+conn_set_features(struct conn *c, uint64_t features)
 {
-	c->native = true;
+	c->peer_features =
+	    (uint8_t)(features & (PAYLOAD_NATIVE | PAYLOAD_REUSABLE));
 }
 
-void
-conn_set_reusable(struct conn *c)
+static bool
+is_reusable(const struct conn *c)
 {
-	c->reusable = true;
+	return conn_is_open(c) && (c->peer_features & PAYLOAD_REUSABLE) != 0 &&
+	       !c->redial && !conn_ipv6_is_current(c);
 }
 
 struct conn *
@@ -516,9 +546,8 @@ conn_to_reuse(const struct peers *p, const uint8_t *key)
 {
 	struct conn *c = p->conns;
 
-	while (c != NULL &&
-	       (c->state != CONN_OPEN || !c->reusable || c->mends ||
-		   conn6_is_current(c) || memcmp(c->key, key, KEY_LEN) != 0))
+	while (
+	    c != NULL && (!is_reusable(c) || memcmp(c->key, key, KEY_LEN) != 0))
 		c = c->hh.next;
 	return c;
 }
@@ -537,7 +566,7 @@ peers_nth(const struct peers *p, uint32_t i)
 {
 	struct conn *c = p->conns;
 
-	while (c != NULL && (c->mends || i-- > 0))
+	while (c != NULL && (c->redial || i-- > 0))
 		c = c->hh.next;
 	return c;
 }

@@ -2,19 +2,28 @@
 /*
  * conn.h - one connection: a UDX stream, the secret stream on it, its state.
  *
- *	new ----conn_complete_handshake----> proving ----header verified----> open
- *	 |                          |                               |
- *	 +----------- conn_fail, deadline of dialer or listener ----+--> closed
+ *	NEW
+ *	 |  conn_complete_handshake()
+ *	PROVING
+ *	 |  the peer's header is verified
+ *	OPEN ------------------------.
+ *	 |  the peer ends its side   |
+ *	REMOTE_ENDED                 |  both sides have ended,
+ *	 |                           |  bytes are unread
+ *	 '---------> DRAINING <------'
+ *	                 |  all is read
+ *	              CLOSED   (from each state: error, conn_fail())
  *
- * Begins with a UDX id for the handshake; gets the handshake's result; then
- * paths are offered. It goes by the first one at once and knocks at the others
- * (each packet carries the peer's stream id, so only the peer can make sense
- * of it); a packet for our stream from an address that nobody offered is
- * an offer too, as long as nothing is proved. The path over which the peer's
- * header comes, and opens, wins; only then the connection is open (pitfall H6).
+ * The handshake uses the id of the UDX stream. Its result starts the secret
+ * stream; then path candidates are added. The stream uses the first one at
+ * once and probes the others: each packet carries the stream id of its
+ * receiver, so no other host can use it. The source address of a packet for
+ * our stream is a candidate too until the peer has proved itself. The path
+ * over which the peer's header was received and verified wins; only then the
+ * connection is open (pitfall H6).
  *
- * The table of struct peers owns every connection, from conn_new() to the end;
- * others hold its number. Uses: base, crypto, udx, stream.
+ * struct peers owns every connection, from conn_new() to its end; others keep
+ * the number. Uses: base, crypto, udx, stream.
  */
 #ifndef PEER_CONN_H
 #define PEER_CONN_H
@@ -27,7 +36,7 @@
 
 enum conn_path_kind {
 	CONN_PATH_NONE,
-	CONN_PATH_DIRECT, /* to an open address */
+	CONN_PATH_DIRECT, /* to a public address */
 	CONN_PATH_LAN,
 	CONN_PATH_PUNCHED,
 	CONN_PATH_RELAYED,
@@ -36,102 +45,107 @@ enum conn_path_kind {
 struct conn_spec {
 	const uint8_t *key;         /* of the peer; copied */
 	const uint8_t *own_key;     /* copied */
-	const struct key_pair *own; /* of one that is dialed; borrowed */
-	uint32_t listener;          /* through which it comes; 0: dialed */
-	bool mends; /* only finds a path for others: nobody hears of it */
+	const struct key_pair *own; /* if dialed; borrowed */
+	uint32_t listener;          /* that accepts it; 0: dialed */
+	bool redial; /* finds a path for others: no event is reported */
 	/*
-	 * Called once, when it opens (err 0) or ends before that, to whoever
-	 * works on it: dialer, listener, puncher. It is still there then, and
-	 * must not be closed from inside. Or NULL.
+	 * Notifies the owner (dialer, listener) once, when the connection
+	 * opens (err 0) or fails before that. The connection still exists then
+	 * and must not be closed from inside. May be NULL.
 	 */
 	void (*settled)(void *owner, struct conn *c, int err);
 	void *owner;
 };
 
-/* Or NULL and *err: ERR_LIMIT (connections), ERR_MEMORY. */
+/* Returns a new connection, or NULL and sets *err: ERR_LIMIT (connections),
+ * ERR_MEMORY. */
 struct conn *conn_new(struct peers *p, const struct conn_spec *spec, int *err);
 
 uint32_t conn_number(const struct conn *c);
 
-/* Our stream's id, for the payload of the handshake. */
+/* Returns the id of our stream, for the payload of the handshake. */
 uint32_t conn_udx_id(const struct conn *c);
 
-bool conn_mends(const struct conn *c);
+bool conn_is_redial(const struct conn *c);
 
-/* Tells PEER_OFFER: the application decides. The peer is said to be there. */
-void conn_offer(struct conn *c, const struct addr *said);
+/* Queues PEER_OFFER: the application decides. `addr` is reported as the
+ * peer's address. */
+void conn_offer(struct conn *c, const struct addr *addr);
 
-/* Nobody is told any more of how it ends: the owner has let go of it. */
+/* Detaches the owner: settled() will not be called for this connection. */
 void conn_disown(struct conn *c);
 
-/* How long the dialer's handshake took there and back; before a path. */
+/* Sets the round-trip time of the dialer's handshake. Call it before a path is
+ * added. */
 void conn_set_rtt(struct conn *c, uint64_t rtt_us);
 
 /*
- * The handshake's result: copies the secrets, starts the secret stream. From
- * now on packets for our stream connect it. 0, ERR_MEMORY, ERR_EXISTS if there
- * was one already, ERR_RESET if the peer has ended the stream in this moment.
+ * Sets the features that the peer lists in its payload: it is a node of this
+ * project; it accepts further handshakes over the path of this connection
+ * (protocol 03 §8.5), as we do.
  */
-int conn_complete_handshake(struct conn *c, const struct noise_secrets *s, bool initiator,
-    uint32_t peer_udx_id);
+void conn_set_features(struct conn *c, uint64_t features);
 
 /*
- * Offers a path, after conn_complete_handshake(): our socket, the peer's address. Nothing
- * if the connection is open; one that is offered already is knocked at again.
+ * Applies the result of the handshake: copies the secrets and starts the
+ * secret stream. From now on packets for our stream connect it. Returns 0,
+ * ERR_MEMORY, ERR_EXISTS if it was called before, or ERR_RESET if the peer has
+ * ended the stream in this moment.
+ */
+int conn_complete_handshake(struct conn *c, const struct noise_secrets *s,
+    bool initiator, uint32_t peer_udx_id);
+
+/*
+ * Adds a path candidate after conn_complete_handshake(): our socket, the
+ * peer's address. Probes it again if it is known; does nothing if the
+ * connection is open.
  */
 void conn_add_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to);
 
-/* The peer is of this project, as it says. */
-void conn_set_native(struct conn *c);
-
-/*
- * Its peer lets further connections begin over the path of this one, without
- * asking anybody else, as we do; protocol 03 §8.5.
- */
-void conn_set_reusable(struct conn *c);
-
-/* An open one to that key of which this was said, or NULL. */
+/* Returns an open connection to that key over whose path a handshake may be
+ * sent, or NULL. */
 struct conn *conn_to_reuse(const struct peers *p, const uint8_t *key);
 
-/* A path was offered, or the peer came by one. */
+/* Returns true if there is a path candidate. */
 bool conn_has_path(const struct conn *c);
 
 /*
- * The socket by which its stream goes, or WORLD_NO_SOCK: to be left open by
- * whoever opened it. The connection closes it in its time.
+ * Returns the socket of the current path, or WORLD_NO_SOCK. The module that
+ * opened it leaves it open; the connection closes it.
  */
 int conn_sock(const struct conn *c);
 
 /*
- * Ends it with this reason, at once, and resets the peer. PEER_CLOSED is told
- * if the application knows of it: dialed, offered, or open before. c is still
- * there until the next peers_poll().
+ * Fails the connection at once and resets the peer. Queues PEER_CLOSED if the
+ * connection is visible to the application: dialed, offered or open before.
+ * c stays valid until the next peers_poll().
  */
 void conn_fail(struct conn *c, int err);
 
 /* ---- for the application ---- */
 
-/* The next bytes, decrypted; borrowed until the next call. len 0: none now. */
+/* Returns the next decrypted bytes, borrowed until the next call; length 0:
+ * none now. */
 struct bytes conn_peek(struct conn *c);
 void conn_consume(struct conn *c, size_t len);
 
-/* The peer has ended and all was consumed. */
+/* Returns true if the peer has ended its side and all was consumed. */
 bool conn_ended(const struct conn *c);
 
-/* Bytes that a write takes now. */
+/* Returns the number of bytes that a write accepts now. */
 size_t conn_write_space(const struct conn *c);
 
-/* How many were taken, or ERR_CLOSED, ERR_MEMORY. */
+/* Returns how many bytes were accepted, or ERR_CLOSED, ERR_MEMORY. */
 ptrdiff_t conn_write(struct conn *c, const void *p, size_t len);
 
-/* Bytes that were written and that the peer has not got, for all we know. */
+/* Returns the number of bytes written that the peer has not acknowledged. */
 uint64_t conn_unacked(const struct conn *c);
 
-/* Our side ends after what was written. */
+/* Ends our side after what was written. */
 void conn_end(struct conn *c);
 
-/* At once, and nothing more is told of it. c is gone. */
+/* Closes the connection at once and frees it; no event follows. */
 void conn_close(struct conn *c);
 
 struct conn_status {

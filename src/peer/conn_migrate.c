@@ -1,60 +1,73 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Open streams whose address changes: a NAT has forgotten them or was started
- * anew, a machine is in another network. Packets from a strange address prove
- * nothing, so they are not taken. Whoever finds no answer any more says so in
- * a message that only he can seal (protocol 06 §A.7):
- *
- *	who moved		who stayed
- *	here -----------------> from another address than the stream's
- *	     <----------------- challenge, to there, with a nonce
- *	echo -----------------> whoever reads there has the keys: the stream
- *moves
- *	     <----------------- here: go on at once
- *
- * As in RFC 9000 §8.2, an address is not believed before it has answered: else
- * a peer could have its stream sent to anybody. All are of one length, and each
- * is answered by one at most, so nobody is sent more than was spent. Only nodes
- * of this project talk so: others would hand it to their application.
+ * The address of an open stream changes when a NAT has dropped its mapping or
+ * was restarted, or when a machine joins another network. Packets from an
+ * unknown source prove nothing, so they are not taken. The side that receives
+ * no answer any more says so in a message that only it can seal:
  */
+/* clang-format off */
+/*
+ *   the side that moved            the side that did not
+ *
+ *   HERE ------------------------> from an unknown source address
+ *        <------------------------ CHALLENGE, to that address, with a nonce
+ *   RESPONSE --------------------> the nonce is right: the stream migrates
+ *        <------------------------ HERE: data goes on at once
+ */
+/* clang-format on */
+/*
+ * As in RFC 9000 §8.2, an address is not used before it has answered a
+ * challenge: otherwise a peer could direct its stream at any host. All messages
+ * have one length and each is answered by at most one, so nothing is amplified.
+ * Only nodes of this project send them: other implementations would pass them
+ * to their application.
+ */
+#include "peer/conn_migrate.h"
+
 #include <sodium.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "peer/inside.h"
+#include "peer/conn_struct.h"
 
-enum word { HERE, CHALLENGE, ECHO };
+enum path_message { PATH_MSG_HERE, PATH_MSG_CHALLENGE, PATH_MSG_RESPONSE };
 
 enum {
 	NONCE_LEN = 8,
-	WORD_LEN = 1 + NONCE_LEN,
-	AGAIN_MS = 1000,
-	/* So often in vain, and neither NAT lets the other end in. */
-	MEND_AFTER = 2,
-	/* And nobody looks on. Longer than UDX waits by itself, which would end
-	 * the stream while a path is looked for. RFC 7675 §5.1. */
-	SILENT_MAX = 30,
-	/* Of one whose own side has ended: it is asked for a sign of life, and
-	 * so often that six of those are not lost by chance. */
-	BEAT_MS = 10000,
-	LIFE_MS = 60000,
-	/* A nonce holds for one to two of these, and no more state is kept. */
+	MESSAGE_LEN = 1 + NONCE_LEN,
+	/* From one HERE to the next while nothing is received. */
+	STALL_MS = 1000,
+	/* After so many without a packet, neither NAT admits the other side. */
+	REDIAL_AFTER_S = 2,
+	/* After so many the connection fails. Longer than UDX waits by itself,
+	 * which would end the stream during a redial. RFC 7675 §5.1. */
+	SILENT_S_MAX = 30,
+	/* Keep-alive interval once our side has ended, and the time without a
+	 * packet after which the peer is asked: six of them cannot all be lost
+	 * by chance. */
+	LIVENESS_BEAT_MS = 10000,
+	LIVENESS_MS = 60000,
+	/* A nonce is valid for one to two epochs; no other state is kept. */
 	EPOCH_US = 10 * 1000000,
 };
 
+/* ---- messages out ---- */
+
+/* Derives the nonce of a path: only the host at that address receives it. */
 static void
-nonce_of(const struct conn *c, int sock, const struct addr *a, uint64_t epoch,
-    uint8_t out[NONCE_LEN])
+derive_nonce(const struct conn *c, int sock, const struct addr *a,
+    uint64_t epoch, uint8_t out[NONCE_LEN])
 {
 	struct {
-		uint8_t secret[MOVE_SECRET_LEN];
+		uint8_t secret[MIGRATE_SECRET_LEN];
 		uint64_t epoch, number, sock;
 		struct addr a;
 	} in;
 	uint8_t hash[HASH_LEN];
 
+	/* Also the padding is hashed. */
 	memset(&in, 0, sizeof in);
-	memcpy(in.secret, c->peers->move_secret, sizeof in.secret);
+	memcpy(in.secret, c->peers->migrate_secret, sizeof in.secret);
 	in.epoch = epoch;
 	in.number = c->number;
 	in.sock = (uint64_t)sock;
@@ -65,17 +78,17 @@ nonce_of(const struct conn *c, int sock, const struct addr *a, uint64_t epoch,
 }
 
 static uint64_t
-epoch_now(const struct conn *c)
+current_epoch(const struct conn *c)
 {
 	return c->peers->core->world->now_us / EPOCH_US;
 }
 
 static void
-say(struct conn *c, enum word word, const uint8_t *nonce, int sock,
-    const struct addr *to)
+send_message(struct conn *c, enum path_message kind, const uint8_t *nonce,
+    int sock, const struct addr *to)
 {
 	struct udx_path path = {.sock = sock, .to = *to, .id = c->peer_udx_id};
-	uint8_t m[WORD_LEN] = {(uint8_t)word};
+	uint8_t m[MESSAGE_LEN] = {(uint8_t)kind};
 
 	if (nonce != NULL)
 		memcpy(m + 1, nonce, NONCE_LEN);
@@ -83,165 +96,162 @@ say(struct conn *c, enum word word, const uint8_t *nonce, int sock,
 }
 
 void
-conn_here(struct conn *c, int sock, const struct addr *to)
+conn_send_here_by(struct conn *c, int sock, const struct addr *to)
 {
-	say(c, HERE, NULL, sock, to);
+	send_message(c, PATH_MSG_HERE, NULL, sock, to);
 }
 
 void
-conn_say_here(struct conn *c)
+conn_send_here(struct conn *c)
 {
 	struct udx_status st;
 
 	udx_status(c->udx, &st);
-	conn_here(c, st.path.sock, &st.path.to);
+	conn_send_here_by(c, st.path.sock, &st.path.to);
 }
 
-/* ---- who is not heard ---- */
+/* ---- a path that may be lost ---- */
 
 static void
-wait_on(struct conn *c)
+arm_stall(struct conn *c)
 {
-	struct peers *p = c->peers;
-
-	timer_arm(p->core->timers, &c->stuck,
-	    p->core->world->now_us + AGAIN_MS * UINT64_C(1000));
+	timer_arm(c->peers->core->timers, &c->migrate.stall,
+	    peers_after_ms(c->peers, STALL_MS));
 }
 
 static void
-stop(struct conn *c)
+end_stall(struct conn *c)
 {
 	udx_ignore_timeouts(c->udx, false);
-	c->moved = false;
-	c->silent = 0;
-	c->mend_us = 0;
-	c->mend_wait_ms = 0;
+	c->migrate.suspected = false;
+	c->migrate.silent_s = 0;
+	conn_redial_reset(c);
 }
 
-/* Until anything comes, or nothing is under way. */
+/* Runs until a packet is received, or none is expected. */
 static void
-on_stuck(struct timer *t)
+on_stall_timer(struct timer *t)
 {
-	struct conn *c = container_of(t, struct conn, stuck);
+	struct conn *c = container_of(t, struct conn, migrate.stall);
+	struct conn_migrate *m = &c->migrate;
 	struct udx_status st;
 
-	if (c->state != CONN_OPEN)
+	if (!conn_is_open(c))
 		return;
 	udx_status(c->udx, &st);
-	if (st.packets_in != c->packets_in ||
-	    (st.in_flight == 0 && st.waiting == 0 && !c->moved)) {
-		stop(c);
+	if (st.packets_in != m->stall_packets_in ||
+	    (st.in_flight == 0 && st.waiting == 0 && !m->suspected)) {
+		end_stall(c);
 		return;
 	}
-	if (++c->silent > SILENT_MAX) {
+	if (++m->silent_s > SILENT_S_MAX) {
 		conn_fail(c, ERR_TIMEOUT);
 		return;
 	}
-	conn_say_here(c);
-	wait_on(c);
-	if (c->silent > MEND_AFTER)
-		conn_mend(c);
-}
-
-static void on_quiet(struct timer *t);
-
-void
-conn_moves_init(struct conn *c)
-{
-	c->stuck.fire = on_stuck;
-	c->quiet.fire = on_quiet;
-}
-
-void
-conn_moves_fini(struct conn *c)
-{
-	timer_disarm(c->peers->core->timers, &c->stuck);
-	timer_disarm(c->peers->core->timers, &c->quiet);
+	conn_send_here(c);
+	arm_stall(c);
+	if (m->silent_s > REDIAL_AFTER_S)
+		conn_redial(c);
 }
 
 static void
-begin(struct conn *c)
+begin_stall(struct conn *c)
 {
 	struct udx_status st;
 
 	udx_status(c->udx, &st);
-	c->packets_in = st.packets_in;
+	c->migrate.stall_packets_in = st.packets_in;
 	udx_ignore_timeouts(c->udx, true);
-	conn_say_here(c);
-	wait_on(c);
+	conn_send_here(c);
+	arm_stall(c);
 }
 
-/* Something has happened to the path, also if nothing is under way. */
-static void
-suspect(struct conn *c)
-{
-	c->moved = true;
-	begin(c);
-}
-
-/* Those that mend others have no time to be mended. */
+/* Returns false for a connection that redials: it ends before it could. */
 static bool
-may_move(const struct conn *c)
+can_migrate(const struct conn *c)
 {
-	return c->state == CONN_OPEN && c->native && !c->mends;
+	return conn_is_open(c) && conn_is_native(c) && !c->redial;
 }
 
 void
-conn_stuck(struct conn *c)
+conn_migrate_stalled(struct conn *c)
 {
-	if (may_move(c) && !timer_armed(&c->stuck))
-		begin(c);
+	if (can_migrate(c) && !timer_armed(&c->migrate.stall))
+		begin_stall(c);
 }
 
+void
+conn_migrate_suspect(struct conn *c)
+{
+	if (!can_migrate(c))
+		return;
+	c->migrate.suspected = true;
+	begin_stall(c);
+}
+
+bool
+conn_migrate_is_silent(const struct conn *c)
+{
+	return c->migrate.silent_s > 0;
+}
+
+/* ---- a peer that may be gone ---- */
+
 static void
-look_again(struct conn *c)
+arm_liveness(struct conn *c)
 {
 	struct udx_status st;
 
 	udx_status(c->udx, &st);
-	c->life_in = st.packets_in;
-	timer_arm(c->peers->core->timers, &c->quiet,
-	    c->peers->core->world->now_us + LIFE_MS * UINT64_C(1000));
+	c->migrate.liveness_packets_in = st.packets_in;
+	timer_arm(c->peers->core->timers, &c->migrate.liveness,
+	    peers_after_ms(c->peers, LIVENESS_MS));
 }
 
 static void
-on_quiet(struct timer *t)
+on_liveness_timer(struct timer *t)
 {
-	struct conn *c = container_of(t, struct conn, quiet);
+	struct conn *c = container_of(t, struct conn, migrate.liveness);
 	struct udx_status st;
-	bool quiet;
+	bool is_silent;
 
-	if (c->state != CONN_OPEN)
+	if (!conn_is_open(c))
 		return;
 	udx_status(c->udx, &st);
-	quiet = st.packets_in == c->life_in;
-	if (quiet && !may_move(c)) {
+	is_silent = st.packets_in == c->migrate.liveness_packets_in;
+	if (is_silent && !can_migrate(c)) {
 		conn_fail(c, ERR_TIMEOUT);
 		return;
 	}
-	if (quiet && !timer_armed(&c->stuck))
-		suspect(c);
-	look_again(c);
+	if (is_silent && !timer_armed(&c->migrate.stall))
+		conn_migrate_suspect(c);
+	arm_liveness(c);
 }
 
 void
-conn_listens_on(struct conn *c)
+conn_migrate_watch_peer(struct conn *c)
 {
-	if (c->state != CONN_OPEN || timer_armed(&c->quiet))
+	if (!conn_is_open(c) || timer_armed(&c->migrate.liveness))
 		return;
-	udx_set_keepalive(c->udx, BEAT_MS);
-	look_again(c);
+	udx_set_keepalive(c->udx, LIVENESS_BEAT_MS);
+	arm_liveness(c);
 }
 
 void
-peers_moved(struct peers *p)
+conn_migrate_init(struct conn *c)
 {
-	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
-		if (may_move(c))
-			suspect(c);
+	c->migrate.stall.fire = on_stall_timer;
+	c->migrate.liveness.fire = on_liveness_timer;
 }
 
-/* ---- what is said ---- */
+void
+conn_migrate_fini(struct conn *c)
+{
+	timer_disarm(c->peers->core->timers, &c->migrate.stall);
+	timer_disarm(c->peers->core->timers, &c->migrate.liveness);
+}
+
+/* ---- messages in ---- */
 
 static void
 on_here(struct conn *c, const struct udx_message *m)
@@ -250,45 +260,49 @@ on_here(struct conn *c, const struct udx_message *m)
 	    .sock = m->sock, .to = m->from, .id = c->peer_udx_id};
 	uint8_t nonce[NONCE_LEN];
 
-	if (conn_goes_by(c, m->sock, &m->from)) {
+	if (conn_uses_path(c, m->sock, &m->from)) {
 		udx_probe_now(c->udx);
-		/* Also where we have nothing to say: it is heard. */
+		/* Replies even if no data is in flight. */
 		udx_probe_path(c->udx, &path);
 	} else {
-		nonce_of(c, m->sock, &m->from, epoch_now(c), nonce);
-		say(c, CHALLENGE, nonce, m->sock, &m->from);
+		derive_nonce(c, m->sock, &m->from, current_epoch(c), nonce);
+		send_message(c, PATH_MSG_CHALLENGE, nonce, m->sock, &m->from);
 	}
 }
 
 static bool
-is_echo(const struct conn *c, const struct udx_message *m, const uint8_t *got)
+is_valid_response(
+    const struct conn *c, const struct udx_message *m, const uint8_t *got)
 {
 	uint8_t nonce[NONCE_LEN];
-	uint64_t now = epoch_now(c);
+	uint64_t now = current_epoch(c);
 	bool ok = false;
 
 	for (uint64_t ago = 0; ago < 2 && ago <= now; ago++) {
-		nonce_of(c, m->sock, &m->from, now - ago, nonce);
+		derive_nonce(c, m->sock, &m->from, now - ago, nonce);
 		ok |= sodium_memcmp(nonce, got, NONCE_LEN) == 0;
 	}
 	return ok;
 }
 
 static void
-on_word(struct conn *c, const struct udx_message *m, const uint8_t *word)
+on_message(struct conn *c, const struct udx_message *m, const uint8_t *plain)
 {
-	if (!conn_may_stay(c, m->sock))
+	const uint8_t *nonce = plain + 1;
+
+	if (!conn_may_use(c, m->sock))
 		return;
-	switch (word[0]) {
-	case HERE:
+	switch (plain[0]) {
+	case PATH_MSG_HERE:
 		on_here(c, m);
 		break;
-	case CHALLENGE:
-		say(c, ECHO, word + 1, m->sock, &m->from);
+	case PATH_MSG_CHALLENGE:
+		send_message(c, PATH_MSG_RESPONSE, nonce, m->sock, &m->from);
 		break;
-	case ECHO:
-		if (is_echo(c, m, word + 1) && conn_move(c, m->sock, &m->from))
-			conn_say_here(c);
+	case PATH_MSG_RESPONSE:
+		if (is_valid_response(c, m, nonce) &&
+		    conn_migrate_to(c, m->sock, &m->from))
+			conn_send_here(c);
 		break;
 	default: /* of a later version */
 		break;
@@ -296,13 +310,13 @@ on_word(struct conn *c, const struct udx_message *m, const uint8_t *word)
 }
 
 void
-conn_messages(struct conn *c)
+conn_migrate_messages(struct conn *c)
 {
 	uint8_t plain[UDX_MTU_MAX];
 	struct udx_message m;
 
-	while (c->state == CONN_OPEN && udx_next_message(c->udx, &m))
-		if (c->native && m.payload.len <= sizeof plain &&
-		    secret_open_message(c->secret, &m, plain) >= WORD_LEN)
-			on_word(c, &m, plain);
+	while (conn_is_open(c) && udx_next_message(c->udx, &m))
+		if (conn_is_native(c) && m.payload.len <= sizeof plain &&
+		    secret_open_message(c->secret, &m, plain) >= MESSAGE_LEN)
+			on_message(c, &m, plain);
 }

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * The paths of one connection until the peer has proved itself over one. The
- * stream goes by the first that was offered. The dialer knocks at the others,
- * and the server connects to where the first packet of its client comes from;
- * so what arrives over another path than ours says which one the peer uses.
- */
+#include "peer/conn_path.h"
+
 #include "base/err.h"
-#include "peer/inside.h"
+#include "peer/conn_struct.h"
 
 enum {
-	/* Knocks at the other paths are repeated, each wait twice the last. */
-	KNOCK_MS_FIRST = 100,
-	KNOCK_MS_MAX = 2000,
-	/* Within this a server's first packet is acknowledged, also if it had
-	 * to be repeated once, or it went nowhere. Who moves too early may
-	 * leave by a mapping that the client does not know. */
-	DOUBT_MS = 900,
-	RTT_USUAL_US = 120000, /* of most paths */
+	/* Open probes are repeated, each wait twice the last one. */
+	PROBE_MS_FIRST = 100,
+	PROBE_MS_MAX = 2000,
+	/* A server's first packet is acknowledged within this time, even if it
+	 * was retransmitted once, or its path does not work. A server that
+	 * migrates too early may use a mapping that the client does not know.
+	 */
+	CHECK_MS = 900,
+	USUAL_RTT_US = 120000, /* of most paths */
 };
 
 static struct udx_path
@@ -26,178 +23,217 @@ udx_path_of(const struct conn *c, const struct conn_path *p)
 	    .sock = p->sock, .to = p->to, .id = c->peer_udx_id};
 }
 
-/* The path to that address through that socket, or paths_len. */
+/* Returns the index of the path, or paths->len if it is unknown. */
 static uint8_t
-find(const struct conn *c, int sock, const struct addr *to)
+find_path(const struct conn_paths *paths, int sock, const struct addr *to)
 {
+	const struct conn_path *list = paths->list;
 	uint8_t i = 0;
 
-	while (i < c->paths_len &&
-	       (c->paths[i].sock != sock || !addr_equal(&c->paths[i].to, to)))
+	while (i < paths->len &&
+	       (list[i].sock != sock || !addr_equal(&list[i].to, to)))
 		i++;
 	return i;
 }
 
-/* Sockets of other attempts end with those. */
+/* Returns true for sockets of the node and of this connection's own puncher;
+ * those of other punchers close with them. */
 static bool
-may_use(const struct conn *c, int sock)
+owns_sock(const struct conn *c, int sock)
 {
-	return peers_has_socket(c->peers, sock) || sock == c->sock ||
-	       (c->puncher != NULL && puncher_has_socket(c->puncher, sock));
+	return peers_has_socket(c->peers, sock) || conn_punch_has(c, sock);
 }
 
 static void
-knock(struct conn *c)
+send_probes(struct conn *c)
 {
+	struct conn_paths *paths = &c->paths;
 	struct peers *p = c->peers;
 
-	for (uint8_t i = 0; i < c->paths_len; i++) {
-		struct udx_path path = udx_path_of(c, &c->paths[i]);
+	for (uint8_t i = 0; i < paths->len; i++) {
+		struct udx_path path = udx_path_of(c, &paths->list[i]);
 
-		if (i != c->current && may_use(c, c->paths[i].sock))
+		if (i != paths->current && owns_sock(c, paths->list[i].sock))
 			udx_probe_path(c->udx, &path);
 	}
-	timer_arm(p->core->timers, &c->knock,
-	    p->core->world->now_us + c->knock_ms * 1000);
-	c->knock_ms *= 2;
-	if (c->knock_ms > KNOCK_MS_MAX)
-		c->knock_ms = KNOCK_MS_MAX;
+	timer_arm(
+	    p->core->timers, &paths->probe, peers_after_ms(p, paths->probe_ms));
+	paths->probe_ms *= 2;
+	if (paths->probe_ms > PROBE_MS_MAX)
+		paths->probe_ms = PROBE_MS_MAX;
 }
 
 static void
-on_knock(struct timer *t)
+on_probe_timer(struct timer *t)
 {
-	knock(container_of(t, struct conn, knock));
+	send_probes(container_of(t, struct conn, paths.probe));
 }
+
+static void on_check_timer(struct timer *t);
 
 void
 conn_paths_init(struct conn *c)
 {
-	c->knock.fire = on_knock;
+	c->paths.probe.fire = on_probe_timer;
+	c->paths.check.fire = on_check_timer;
 }
 
 void
 conn_paths_fini(struct conn *c)
 {
-	timer_disarm(c->peers->core->timers, &c->knock);
+	timer_disarm(c->peers->core->timers, &c->paths.probe);
+	timer_disarm(c->peers->core->timers, &c->paths.check);
 }
 
 void
-conn_note_path(
+conn_paths_begin(struct conn *c)
+{
+	c->paths.handshake_us = c->peers->core->world->now_us;
+}
+
+void
+conn_set_rtt(struct conn *c, uint64_t rtt_us)
+{
+	c->paths.rtt_us = rtt_us;
+}
+
+void
+conn_paths_drained(struct conn *c)
+{
+	c->paths.drained = true;
+}
+
+void
+conn_record_path(
     struct conn *c, enum dial_step_kind kind, const struct conn_path *path)
 {
-	conn_note(c, &(struct dial_step){
-			 .kind = kind, .path = path->kind, .addr = path->to});
+	conn_record(c, &(struct dial_step){
+			   .kind = kind, .path = path->kind, .addr = path->to});
 }
 
 bool
 conn_has_path(const struct conn *c)
 {
-	return c->paths_len > 0;
+	return c->paths.len > 0;
 }
 
 int
 conn_sock(const struct conn *c)
 {
-	return c->paths_len > 0 ? c->paths[c->current].sock : WORLD_NO_SOCK;
+	return c->paths.len > 0 ? c->paths.list[c->paths.current].sock
+				: WORLD_NO_SOCK;
 }
 
-/* There may be a better path: of a server, while it punches on. */
+struct addr
+conn_remote(const struct conn *c)
+{
+	return c->paths.len > 0 ? c->paths.list[c->paths.current].to
+				: (struct addr){.family = ADDR_NONE};
+}
+
+/* Returns true while a better path may be found: a server that is open still
+ * punches until something of it is acknowledged. */
 static bool
-is_sought(const struct conn *c)
+accepts_paths(const struct conn *c)
 {
 	return c->state == CONN_PROVING ||
-	       (c->state == CONN_OPEN && c->puncher != NULL);
+	       (conn_is_open(c) && c->punch.puncher != NULL);
 }
 
 /*
- * For the first packet, which may be lost: the handshake went by a relay and
- * took longer than a packet on this path will. A server measures it by when its
- * client comes, unless it goes to the client. If the client has looked for a
- * path meanwhile, or something was lost, it says nothing: and a packet sent
- * again too early costs less than one too late.
+ * Returns an estimate of the RTT for the first packet, which may be lost. The
+ * handshake went through a relay and took longer than a packet on this path
+ * will. A server measures the time until its client's first packet, unless it
+ * sends first. If the client has tried paths meanwhile, or a packet was lost,
+ * that time is no measure; retransmitting too early costs less than too late.
  */
 static uint64_t
-likely_rtt_us(const struct conn *c)
+estimate_rtt_us(const struct conn *c)
 {
-	uint64_t since_us = c->peers->core->world->now_us - c->shaken_us;
-	uint64_t rtt_us = c->initiator ? c->rtt_us : since_us;
+	const struct conn_paths *paths = &c->paths;
+	uint64_t since_us = c->peers->core->world->now_us - paths->handshake_us;
+	uint64_t rtt_us = c->initiator ? paths->rtt_us : since_us;
 
-	return rtt_us > 0 && rtt_us < RTT_USUAL_US ? rtt_us : RTT_USUAL_US;
+	return rtt_us > 0 && rtt_us < USUAL_RTT_US ? rtt_us : USUAL_RTT_US;
+}
+
+static void
+start_stream(struct conn *c, const struct udx_path *path)
+{
+	udx_set_rtt(c->udx, estimate_rtt_us(c));
+	udx_connect(c->udx, path);
+	conn_queue(c);
 }
 
 void
 conn_add_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to)
 {
-	struct conn_path *path = &c->paths[find(c, sock, to)];
-	struct udx_path up;
+	struct conn_paths *paths = &c->paths;
+	struct conn_path path = {.kind = kind, .sock = sock, .to = *to};
+	struct udx_path up = udx_path_of(c, &path);
 
-	if (!is_sought(c) || to->port == 0)
+	if (!accepts_paths(c) || to->port == 0)
 		return;
-	if (path < c->paths + c->paths_len) {
-		/* There is news of it: what was sent before may be lost. */
-		up = udx_path_of(c, path);
+	if (find_path(paths, sock, to) < paths->len) {
+		/* It may work only now: what was sent before may be lost. */
 		if (c->initiator)
 			udx_probe_path(c->udx, &up);
 		return;
 	}
-	if (c->paths_len == CONN_PATHS_MAX)
+	if (paths->len == CONN_PATHS_MAX)
 		return;
-	*path = (struct conn_path){.kind = kind, .sock = sock, .to = *to};
-	conn_note_path(c, DIAL_STEP_TRY, path);
-	up = udx_path_of(c, path);
-	c->paths_len++;
-	if (c->paths_len == 1) {
-		udx_set_rtt(c->udx, likely_rtt_us(c));
-		udx_connect(c->udx, &up);
-		peers_stir(c->peers, &c->stirred);
+	conn_record_path(c, DIAL_STEP_TRY, &path);
+	paths->list[paths->len++] = path;
+	if (paths->len == 1) {
+		start_stream(c, &up);
 		return;
 	}
 	udx_allow_source(c->udx, to);
 	if (c->initiator) {
-		c->knock_ms = KNOCK_MS_FIRST;
-		knock(c);
+		paths->probe_ms = PROBE_MS_FIRST;
+		send_probes(c);
 	}
 }
 
-/* How somebody must have come who comes from there. */
+/* Returns the kind of path that packets from this source have taken. */
 static enum conn_path_kind
-kind_of(const struct conn *c, const struct udx_source *s)
+classify_source(const struct conn *c, int sock, const struct addr *from)
 {
-	struct dht *d = c->peers->base.dht;
-
-	if (addr_scope(&s->from) != ADDR_PUBLIC && !dht_is_private(d))
+	if (addr_scope(from) != ADDR_PUBLIC &&
+	    !dht_is_private(c->peers->base.dht))
 		return CONN_PATH_LAN;
-	return peers_has_socket(c->peers, s->sock) ? CONN_PATH_DIRECT
-						   : CONN_PATH_PUNCHED;
+	return peers_has_socket(c->peers, sock) ? CONN_PATH_DIRECT
+						: CONN_PATH_PUNCHED;
 }
 
 void
-conn_source(struct conn *c)
+conn_add_source(struct conn *c)
 {
 	struct udx_source s;
 
-	if (is_sought(c) && udx_source(c->udx, &s) && may_use(c, s.sock))
-		conn_add_path(c, kind_of(c, &s), s.sock, &s.from);
+	if (accepts_paths(c) && udx_source(c->udx, &s) && owns_sock(c, s.sock))
+		conn_add_path(
+		    c, classify_source(c, s.sock, &s.from), s.sock, &s.from);
 }
 
-/* Moves the stream to the path over which the peer speaks, if it is another. */
+/* Migrates the stream to the path over which the peer sends. */
 static void
-follow(struct conn *c)
+follow_peer(struct conn *c)
 {
+	struct conn_paths *paths = &c->paths;
 	struct udx_path up;
 	struct udx_source s;
 	uint8_t i;
 
 	if (!udx_source(c->udx, &s) || !s.accepted)
 		return;
-	i = find(c, s.sock, &s.from);
-	if (i == c->paths_len || i == c->current || !may_use(c, s.sock))
+	i = find_path(paths, s.sock, &s.from);
+	if (i == paths->len || i == paths->current || !owns_sock(c, s.sock))
 		return;
-	up = udx_path_of(c, &c->paths[i]);
+	up = udx_path_of(c, &paths->list[i]);
 	if (udx_migrate(c->udx, &up) == 0)
-		c->current = i;
+		paths->current = i;
 }
 
 bool
@@ -206,97 +242,87 @@ conn_is_two_way(const struct conn *c)
 	struct udx_status st;
 
 	udx_status(c->udx, &st);
-	return c->two_way || st.min_rtt_us != 0;
+	return c->paths.drained || st.min_rtt_us != 0;
 }
 
 static void
-on_doubt(struct timer *t)
+arm_check(struct conn *c)
 {
-	struct conn *c = container_of(t, struct conn, knock);
-	struct peers *p = c->peers;
+	timer_arm(c->peers->core->timers, &c->paths.check,
+	    peers_after_ms(c->peers, CHECK_MS));
+}
 
-	if (c->state != CONN_OPEN || conn_is_two_way(c))
+static void
+on_check_timer(struct timer *t)
+{
+	struct conn *c = container_of(t, struct conn, paths.check);
+
+	if (!conn_is_open(c) || conn_is_two_way(c))
 		return;
-	follow(c);
-	if (c->puncher != NULL)
-		timer_arm(p->core->timers, &c->knock,
-		    p->core->world->now_us + DOUBT_MS * 1000);
+	follow_peer(c);
+	if (c->punch.puncher != NULL)
+		arm_check(c);
 }
 
 /*
- * The client follows to where the server has answered. If both did, they might
- * change places; so the server stays where it is unless nothing of it arrives
- * there: as when a relay has lied about where its client is, or where our NAT
- * lets the client in and the client's not us. Until then it punches on.
+ * The client migrates to the path on which the server has replied. If the
+ * server did the same, the two might swap paths for ever; so the server stays
+ * unless nothing of it arrives: as when a relay has reported a false address
+ * of its client, or when our NAT admits the client's packets and the client's
+ * NAT drops ours. Until then it goes on punching.
  */
 void
 conn_paths_settle(struct conn *c)
 {
-	struct peers *p = c->peers;
-
-	timer_disarm(p->core->timers, &c->knock);
-	if (c->initiator) {
-		follow(c);
-		/* The peer would have said that it has our header: it left
-		 * before the peer's NAT let it in. */
-		if (!conn_is_two_way(c))
-			udx_retransmit(c->udx);
+	timer_disarm(c->peers->core->timers, &c->paths.probe);
+	if (!c->initiator) {
+		arm_check(c);
 		return;
 	}
-	c->knock.fire = on_doubt;
-	timer_arm(p->core->timers, &c->knock,
-	    p->core->world->now_us + DOUBT_MS * 1000);
+	follow_peer(c);
+	/* Without an acknowledgement of our header, it was sent before the
+	 * peer's NAT admitted it. */
+	if (!conn_is_two_way(c))
+		udx_retransmit(c->udx);
 }
 
 bool
-conn_may_stay(const struct conn *c, int sock)
+conn_may_use(const struct conn *c, int sock)
 {
-	return may_use(c, sock) || lingering_sockets_last(c->peers, sock) ||
+	return owns_sock(c, sock) || lingering_sockets_in_use(c->peers, sock) ||
 	       lingering_sockets_has(c->peers, sock);
 }
 
 bool
-conn_goes_by(const struct conn *c, int sock, const struct addr *to)
+conn_uses_path(const struct conn *c, int sock, const struct addr *to)
 {
-	const struct conn_path *path = &c->paths[c->current];
+	const struct conn_path *path = &c->paths.list[c->paths.current];
 
 	return path->sock == sock && addr_equal(&path->to, to);
 }
 
-/* The socket that it goes by stays open for it; the one before may go. */
-static void
-keep_sock(struct conn *c, int sock)
-{
-	int before = c->sock;
-
-	c->sock = peers_has_socket(c->peers, sock) ? WORLD_NO_SOCK : sock;
-	if (before != WORLD_NO_SOCK && before != c->sock)
-		lingering_sockets_leave(c->peers, before);
-}
-
 bool
-conn_move(struct conn *c, int sock, const struct addr *to)
+conn_migrate_to(struct conn *c, int sock, const struct addr *to)
 {
-	struct udx_source s = {.from = *to, .sock = sock};
-	struct conn_path moved = {
-	    .kind = kind_of(c, &s), .sock = sock, .to = *to};
-	struct udx_path up = udx_path_of(c, &moved);
+	struct conn_paths *paths = &c->paths;
+	struct conn_path path = {
+	    .kind = classify_source(c, sock, to), .sock = sock, .to = *to};
+	struct udx_path up = udx_path_of(c, &path);
 	struct addr before = conn_remote(c);
-	uint8_t known = find(c, sock, to);
+	uint8_t known = find_path(paths, sock, to);
 
-	if (conn_goes_by(c, sock, to) || !conn_may_stay(c, sock) ||
+	if (conn_uses_path(c, sock, to) || !conn_may_use(c, sock) ||
 	    udx_migrate(c->udx, &up) != 0)
 		return false;
-	/* The peer goes on there until it has asked us, too. */
+	/* The peer sends there until it has validated the path, too. */
 	udx_allow_source(c->udx, &before);
-	if (known < c->paths_len)
-		c->current = known;
+	if (known < paths->len)
+		paths->current = known;
 	else
-		c->paths[c->current] = moved;
-	if (c->state != CONN_OPEN)
+		paths->list[paths->current] = path;
+	if (!conn_is_open(c))
 		return true;
-	if (c->puncher == NULL)
-		keep_sock(c, sock);
+	conn_punch_keep(c, sock);
 	c->peers->core->stats->moves++;
 	return true;
 }

@@ -1,26 +1,35 @@
 /* SPDX-License-Identifier: ISC */
+#include "peer/conn_punch.h"
+
 #include <sodium.h>
 
 #include "base/err.h"
-#include "peer/conn_punch.h"
-#include "peer/inside.h"
+#include "peer/conn_struct.h"
 
 /*
- * While a path is looked for, the stream may have been sent to where nobody is:
- * a random punch takes longer than a stream waits for its first answer.
+ * Has the stream ignore timeouts while punching is under way: it may have been
+ * sent to a path that does not work, and punching a random NAT takes longer
+ * than a stream waits for its first acknowledgement.
  */
 static void
-set_punching(struct conn *c, bool on)
+set_active(struct conn *c, bool active)
 {
-	c->punching = on;
+	c->punch.active = active;
 	if (c->udx != NULL)
-		udx_ignore_timeouts(c->udx, on);
+		udx_ignore_timeouts(c->udx, active);
+}
+
+void
+conn_punch_init(struct conn *c)
+{
+	c->punch.sock = WORLD_NO_SOCK;
 }
 
 /* ---- events ---- */
 
 static void
-note(struct conn *c, enum dial_step_kind kind, const struct punch_event *e)
+record_step(
+    struct conn *c, enum dial_step_kind kind, const struct punch_event *e)
 {
 	struct dial_step step = {.kind = kind,
 	    .path = CONN_PATH_PUNCHED,
@@ -28,55 +37,51 @@ note(struct conn *c, enum dial_step_kind kind, const struct punch_event *e)
 	    .err = e->err,
 	    .number = e->number};
 
-	conn_note(c, &step);
+	conn_record(c, &step);
 }
 
-/* A path that punching did not find. */
 static bool
-has_other_path(const struct conn *c)
+has_other_path(const struct conn_paths *paths)
 {
-	for (uint8_t i = 0; i < c->paths_len; i++)
-		if (c->paths[i].kind != CONN_PATH_PUNCHED)
+	for (uint8_t i = 0; i < paths->len; i++)
+		if (paths->list[i].kind != CONN_PATH_PUNCHED)
 			return true;
 	return false;
 }
 
-/*
- * Other ways may still lead there; if there is none, that was it: what
- * punching found would have proved itself by now.
- */
+/* A punched path would have carried the peer's header by now. */
 void
-conn_punch_hopeless(struct conn *c)
+conn_punch_check_failed(struct conn *c)
 {
-	if (c->state == CONN_PROVING && c->punch_err != 0 && !c->punching &&
-	    !has_other_path(c))
+	if (c->state == CONN_PROVING && c->punch.err != 0 && !c->punch.active &&
+	    !has_other_path(&c->paths))
 		conn_fail(c, conn_punch_failure(c));
 }
 
 static void
 on_failed(struct conn *c, const struct punch_event *e)
 {
-	set_punching(c, false);
-	note(c, DIAL_STEP_PATH_LOST, e);
-	c->punch_err = e->err;
-	if (!conn6_hopes(c))
-		conn_punch_hopeless(c);
+	set_active(c, false);
+	record_step(c, DIAL_STEP_PATH_LOST, e);
+	c->punch.err = e->err;
+	if (!conn_ipv6_is_probing(c))
+		conn_punch_check_failed(c);
 }
 
 static void
-on_event(void *owner, const struct punch_event *e)
+on_punch_event(void *owner, const struct punch_event *e)
 {
 	struct conn *c = owner;
 
 	switch (e->kind) {
 	case PUNCH_ROUND:
-		note(c, DIAL_STEP_PUNCH, e);
+		record_step(c, DIAL_STEP_PUNCH, e);
 		break;
 	case PUNCH_ANSWER:
-		note(c, DIAL_STEP_NAT_TYPE, e);
+		record_step(c, DIAL_STEP_NAT_TYPE, e);
 		break;
 	case PUNCH_PROBING:
-		note(c, DIAL_STEP_PROBES, e);
+		record_step(c, DIAL_STEP_PROBES, e);
 		break;
 	case PUNCH_CANDIDATE:
 		conn_add_path(c, CONN_PATH_PUNCHED, e->sock, &e->addr);
@@ -93,28 +98,31 @@ int
 conn_punch_open(struct conn *c)
 {
 	struct peers *p = c->peers;
-	struct punch_owner o = {.event = on_event, .owner = c};
+	struct punch_owner o = {.event = on_punch_event, .owner = c};
 	int err;
 
 	if (dht_open_address(p->base.dht) != NULL)
 		return WORLD_NO_SOCK;
-	c->puncher = puncher_new(p->base.punch, &o, &err);
-	return c->puncher != NULL ? puncher_sock(c->puncher) : WORLD_NO_SOCK;
+	c->punch.puncher = puncher_new(p->base.punch, &o, &err);
+	return c->punch.puncher != NULL ? puncher_sock(c->punch.puncher)
+					: WORLD_NO_SOCK;
 }
 
 void
 conn_punch_sent(struct conn *c, const struct addr *to)
 {
-	if (c->puncher != NULL)
-		puncher_note_sent(c->puncher, to);
+	if (c->punch.puncher != NULL)
+		puncher_note_sent(c->punch.puncher, to);
 }
 
 void
 conn_punch_saw(
     struct conn *c, int sock, const struct addr *us, const struct addr *by)
 {
-	if (c->puncher != NULL && puncher_sock(c->puncher) == sock)
-		puncher_add_sample(c->puncher, us, by);
+	struct puncher *p = c->punch.puncher;
+
+	if (p != NULL && puncher_sock(p) == sock)
+		puncher_add_sample(p, us, by);
 }
 
 bool
@@ -125,12 +133,12 @@ conn_punch_connect(struct conn *c, const struct noise_secrets *s,
 	uint8_t key[KEY_LEN];
 	int err;
 
-	if (c->puncher == NULL)
+	if (c->punch.puncher == NULL)
 		return false;
 	noise_punch_key(key, s->hash);
 	with.secret = key;
-	set_punching(c, true);
-	err = puncher_connect(c->puncher, &with);
+	set_active(c, true);
+	err = puncher_connect(c->punch.puncher, &with);
 	sodium_memzero(key, sizeof key);
 	return err == 0;
 }
@@ -142,12 +150,12 @@ conn_punch_accept(struct conn *c, const struct noise_secrets *s,
 	struct punch_peer with = *peer;
 	uint8_t key[KEY_LEN];
 
-	if (c->puncher == NULL)
+	if (c->punch.puncher == NULL)
 		return false;
 	noise_punch_key(key, s->hash);
 	with.secret = key;
-	set_punching(c, true);
-	puncher_accept(c->puncher, &with);
+	set_active(c, true);
+	puncher_accept(c->punch.puncher, &with);
 	sodium_memzero(key, sizeof key);
 	return true;
 }
@@ -155,51 +163,75 @@ conn_punch_accept(struct conn *c, const struct noise_secrets *s,
 int
 conn_punch_serve(struct conn *c, const struct router_call *call, bool own_relay)
 {
-	if (c->puncher == NULL)
+	if (c->punch.puncher == NULL)
 		return stats_drop(c->peers->core->stats, ERR_UNKNOWN);
-	return puncher_serve(c->puncher, call, own_relay);
+	return puncher_serve(c->punch.puncher, call, own_relay);
 }
 
 bool
 conn_is_punching(const struct conn *c)
 {
-	return c->punching;
+	return c->punch.active;
 }
 
 int
 conn_punch_failure(const struct conn *c)
 {
-	switch (c->punch_err) {
+	switch (c->punch.err) {
 	case ERR_PUNCH:
 	case ERR_NAT_UNKNOWN:
 	case ERR_NAT_RANDOM:
 	case ERR_ABORTED:
 	case ERR_PEER_BUSY:
 	case ERR_LIMIT:
-		return c->punch_err;
+		return c->punch.err;
 	default:
 		return ERR_NO_PATH;
 	}
 }
 
-/* ---- the end ---- */
+/* ---- sockets ---- */
+
+bool
+conn_punch_has(const struct conn *c, int sock)
+{
+	const struct conn_punch *punch = &c->punch;
+
+	return sock == punch->sock ||
+	       (punch->puncher != NULL && puncher_has_socket(punch->puncher, sock));
+}
+
+void
+conn_punch_keep(struct conn *c, int sock)
+{
+	int before = c->punch.sock;
+
+	if (c->punch.puncher != NULL)
+		return;
+	c->punch.sock = peers_has_socket(c->peers, sock) ? WORLD_NO_SOCK : sock;
+	if (before != WORLD_NO_SOCK && before != c->punch.sock)
+		lingering_sockets_add(c->peers, before);
+}
 
 void
 conn_punch_settle(struct conn *c)
 {
-	if (c->puncher == NULL)
+	if (c->punch.puncher == NULL)
 		return;
-	c->sock = conn_sock(c);
-	puncher_free(c->puncher, c->sock);
-	c->puncher = NULL;
-	set_punching(c, false);
+	c->punch.sock = conn_sock(c);
+	puncher_free(c->punch.puncher, c->punch.sock);
+	c->punch.puncher = NULL;
+	set_active(c, false);
 }
 
 void
 conn_punch_fini(struct conn *c)
 {
+	int sock;
+
 	conn_punch_settle(c);
-	if (c->sock != WORLD_NO_SOCK && !peers_has_socket(c->peers, c->sock))
-		lingering_sockets_leave(c->peers, c->sock);
-	c->sock = WORLD_NO_SOCK;
+	sock = c->punch.sock;
+	if (sock != WORLD_NO_SOCK && !peers_has_socket(c->peers, sock))
+		lingering_sockets_add(c->peers, sock);
+	c->punch.sock = WORLD_NO_SOCK;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * conn_punch.h - a connection's way through NATs, for dialer and listener.
+ * conn_punch.h - the hole punching of one connection, for dialer and listener.
  *
- * The connection owns its puncher from before the handshake, which leaves from
- * the puncher's socket, until it is settled: then all sockets close but the one
- * by which the stream goes, and that one a while after the stream. What the
- * puncher finds is offered as a path, to be proved like any other.
+ * The connection owns its puncher from before the handshake, which is sent
+ * from the puncher's socket, until the path is confirmed: then all sockets
+ * close except that of the stream, which closes some time after the stream.
+ * A path that the puncher finds is a candidate like any other.
+ * Uses: crypto, punch.
  */
 #ifndef PEER_CONN_PUNCH_H
 #define PEER_CONN_PUNCH_H
@@ -15,45 +16,63 @@
 #include "peer/conn.h"
 #include "punch/punch.h"
 
+struct conn_punch {
+	struct puncher *puncher; /* NULL: none, or the path is confirmed */
+	bool active;             /* punching is under way */
+	int err;                 /* why it failed */
+	int sock; /* of the stream, left open by punching; or WORLD_NO_SOCK */
+};
+
+void conn_punch_init(struct conn *c);
+
 /*
- * A socket from which the handshake is to leave, and with which we will punch;
- * WORLD_NO_SOCK if we are open, or have no more to give.
+ * Creates the puncher and returns the socket from which the handshake must be
+ * sent; WORLD_NO_SOCK if we are reachable without, or at a limit.
  */
 int conn_punch_open(struct conn *c);
 
-/* Others have sent something from that socket, or were told what a node saw. */
+/* Notes that a request was sent from the puncher's socket. */
 void conn_punch_sent(struct conn *c, const struct addr *to);
+
+/* Notes the address that node `by` has seen for a socket of ours. */
 void conn_punch_saw(
     struct conn *c, int sock, const struct addr *us, const struct addr *by);
 
 /*
- * The handshake is done: the secret is derived here, the rest is the caller's.
- * False: there is nothing to punch with, or nobody to ask.
+ * Start punching once the handshake is complete. They derive the secret of the
+ * punch; the caller fills in the rest of *peer. They return false if there is
+ * no puncher, or (connect) no relay that could be asked.
  */
 bool conn_punch_connect(struct conn *c, const struct noise_secrets *s,
     const struct punch_peer *peer);
 bool conn_punch_accept(struct conn *c, const struct noise_secrets *s,
     const struct punch_peer *peer);
 
-/* A PEER_HOLEPUNCH for it: 0, or why it was dropped (counted). */
+/* Serves a PEER_HOLEPUNCH. Returns 0, or why it was dropped (counted). */
 int conn_punch_serve(
     struct conn *c, const struct router_call *call, bool own_relay);
 
-/* It goes on: not to be cut off by a deadline of the handshake (pitfall V6). */
+/* Returns true while punching is under way: the deadline of the handshake must
+ * not cut it off (pitfall V6). */
 bool conn_is_punching(const struct conn *c);
 
-/* Why it ended without a path; ERR_NO_PATH if it did not. */
+/* Returns why punching failed; ERR_NO_PATH if it did not. */
 int conn_punch_failure(const struct conn *c);
 
-/* If it has failed, and no path is left, the connection has. */
-void conn_punch_hopeless(struct conn *c);
+/* Fails the connection if punching has failed and no other path is left. */
+void conn_punch_check_failed(struct conn *c);
 
-/* ---- for conn.c ---- */
+/* Returns true for the sockets of the puncher and the one it has left open. */
+bool conn_punch_has(const struct conn *c, int sock);
 
-/* Open, or over: only the stream's socket stays. */
+/* Ends punching: frees the puncher and keeps only the stream's socket. */
 void conn_punch_settle(struct conn *c);
 
-/* The stream is gone: its socket goes, after a while. */
+/* Keeps this socket open for the stream, which has migrated to it, and lets the
+ * one before linger. Does nothing while punching goes on. */
+void conn_punch_keep(struct conn *c, int sock);
+
+/* Ends punching and lets the stream's socket linger. */
 void conn_punch_fini(struct conn *c);
 
 #endif

@@ -1,148 +1,160 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * A new path for open streams whose old one is dead at both ends, so that
- * neither is heard by the other: as when two NATs let in only whom they have
- * sent to, and one was started anew. Whoever dialed them dials the same key
- * again, with all that belongs to it: relays, a walk, punching. What opens then
- * carries no bytes and no application hears of it; it leads the streams to its
- * own path (conn_migrate.c) and ends.
- */
+#include "peer/conn_redial.h"
+
 #include <string.h>
 
 #include "base/err.h"
+#include "peer/conn_struct.h"
 #include "peer/dialer.h"
-#include "peer/inside.h"
 
 enum {
 	DIAL_MS = 15000,
-	/* From one dial to the next, then twice that. */
+	/* From one dial to the next; the wait doubles up to the maximum. */
 	WAIT_MS_FIRST = 4000,
 	WAIT_MS_MAX = 30000,
-	/* Streams are led so often; then they have moved or will not. */
+	/* HERE is repeated until the streams have migrated, or will not. */
 	LEAD_MS = 250,
 	LIFE_MS = 3000,
-	/* The end of one that was accepted is the dialer's to say. */
+	/* An accepted one is ended by its dialer. */
 	LIFE_ACCEPTED_MS = 10000,
 };
 
-static uint64_t
-after_ms(const struct peers *p, uint32_t ms)
-{
-	return p->core->world->now_us + ms * UINT64_C(1000);
-}
-
 static bool
-is_of_pair(const struct conn *c, const uint8_t *own_key, const uint8_t *key)
+has_keys(const struct conn *c, const uint8_t *own_key, const uint8_t *key)
 {
 	return memcmp(c->own_key, own_key, KEY_LEN) == 0 &&
 	       memcmp(c->key, key, KEY_LEN) == 0;
 }
 
-/* An open stream between these keys, dialed or not, to be mended. */
+/* Returns true for an open stream between these keys, dialed or accepted,
+ * that can be migrated. */
 static bool
-is_mendable(const struct conn *c, bool initiator, const uint8_t *own_key,
+is_migratable(const struct conn *c, bool initiator, const uint8_t *own_key,
     const uint8_t *key)
 {
-	return c->state == CONN_OPEN && c->native && !c->mends &&
-	       c->initiator == initiator && is_of_pair(c, own_key, key);
+	return conn_is_open(c) && conn_is_native(c) && !c->redial &&
+	       c->initiator == initiator && has_keys(c, own_key, key);
 }
 
-/* What finds a path for them already. */
 static struct conn *
-find_mending(const struct peers *p, const uint8_t *own_key, const uint8_t *key)
+find_redial(const struct peers *p, const uint8_t *own_key, const uint8_t *key)
 {
-	struct conn *m = p->conns;
+	struct conn *r = p->conns;
 
-	while (m != NULL && (!m->mends || m->state == CONN_CLOSED ||
-				!is_of_pair(m, own_key, key)))
-		m = m->hh.next;
-	return m;
+	while (r != NULL && (!r->redial || r->state == CONN_CLOSED ||
+				!has_keys(r, own_key, key)))
+		r = r->hh.next;
+	return r;
 }
 
-/* ---- who dialed ---- */
+/* ---- the dialer of the streams ---- */
 
 void
-conn_mend(struct conn *c)
+conn_redial(struct conn *c)
 {
+	struct conn_redial *r = &c->redialing;
 	struct peers *p = c->peers;
-	struct dial_spec spec = {
-	    .key = c->key, .own = c->own, .timeout_ms = DIAL_MS, .mends = true};
+	struct dial_spec spec = {.key = c->key,
+	    .own = c->own,
+	    .timeout_ms = DIAL_MS,
+	    .redial = true};
 	uint32_t number;
 
-	if (c->own == NULL || p->core->world->now_us < c->mend_us ||
-	    find_mending(p, c->own_key, c->key) != NULL)
+	if (c->own == NULL || p->core->world->now_us < r->next_us ||
+	    find_redial(p, c->own_key, c->key) != NULL)
 		return;
-	if (c->mend_wait_ms == 0)
-		c->mend_wait_ms = WAIT_MS_FIRST;
-	c->mend_us = after_ms(p, c->mend_wait_ms);
-	c->mend_wait_ms *= 2;
-	if (c->mend_wait_ms > WAIT_MS_MAX)
-		c->mend_wait_ms = WAIT_MS_MAX;
+	if (r->wait_ms == 0)
+		r->wait_ms = WAIT_MS_FIRST;
+	r->next_us = peers_after_ms(p, r->wait_ms);
+	r->wait_ms *= 2;
+	if (r->wait_ms > WAIT_MS_MAX)
+		r->wait_ms = WAIT_MS_MAX;
 	if (dialer_connect(p, &spec, &number) == 0)
 		p->core->stats->mends++;
 }
 
-/* By its path; each then follows if the other end is there. */
-static void
-lead(struct conn *m)
+void
+conn_redial_reset(struct conn *c)
 {
-	struct peers *p = m->peers;
-	struct addr to = conn_remote(m);
+	c->redialing.next_us = 0;
+	c->redialing.wait_ms = 0;
+}
+
+/* Sends HERE over the new path for each stream that does not use it yet. */
+static void
+lead_streams(struct conn *r)
+{
+	struct peers *p = r->peers;
+	struct addr to = conn_remote(r);
 
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
-		if (is_mendable(c, true, m->own_key, m->key) &&
-		    !conn_goes_by(c, conn_sock(m), &to))
-			conn_here(c, conn_sock(m), &to);
-	timer_arm(p->core->timers, &m->knock, after_ms(p, LEAD_MS));
+		if (is_migratable(c, true, r->own_key, r->key) &&
+		    !conn_uses_path(c, conn_sock(r), &to))
+			conn_send_here_by(c, conn_sock(r), &to);
+	timer_arm(
+	    p->core->timers, &r->redialing.lead, peers_after_ms(p, LEAD_MS));
 }
 
 static void
-on_lead(struct timer *t)
+on_lead_timer(struct timer *t)
 {
-	lead(container_of(t, struct conn, knock));
+	lead_streams(container_of(t, struct conn, redialing.lead));
 }
 
 static void
-on_late(struct timer *t)
+on_expiry_timer(struct timer *t)
 {
-	conn_fail(container_of(t, struct conn, stuck), ERR_CANCELLED);
+	conn_fail(
+	    container_of(t, struct conn, redialing.expiry), ERR_CANCELLED);
 }
 
 void
-conn_mend_opened(struct conn *m)
+conn_redial_init(struct conn *c)
 {
-	struct peers *p = m->peers;
-
-	m->stuck.fire = on_late;
-	timer_arm(p->core->timers, &m->stuck,
-	    after_ms(p, m->own != NULL ? LIFE_MS : LIFE_ACCEPTED_MS));
-	if (m->own == NULL)
-		return;
-	m->knock.fire = on_lead;
-	lead(m);
+	c->redialing.lead.fire = on_lead_timer;
+	c->redialing.expiry.fire = on_expiry_timer;
 }
 
 void
-conn_mend_failed(struct conn *m, int err)
+conn_redial_fini(struct conn *c)
 {
-	if (m->own == NULL || err != ERR_PEER_REFUSED)
+	timer_disarm(c->peers->core->timers, &c->redialing.lead);
+	timer_disarm(c->peers->core->timers, &c->redialing.expiry);
+}
+
+void
+conn_redial_opened(struct conn *r)
+{
+	struct peers *p = r->peers;
+
+	timer_arm(p->core->timers, &r->redialing.expiry,
+	    peers_after_ms(p, r->own != NULL ? LIFE_MS : LIFE_ACCEPTED_MS));
+	if (r->own != NULL)
+		lead_streams(r);
+}
+
+void
+conn_redial_failed(struct conn *r, int err)
+{
+	if (r->own == NULL || err != ERR_PEER_REFUSED)
 		return;
-	for (struct conn *c = m->peers->conns; c != NULL; c = c->hh.next)
-		if (is_mendable(c, true, m->own_key, m->key) && c->silent > 0)
+	for (struct conn *c = r->peers->conns; c != NULL; c = c->hh.next)
+		if (is_migratable(c, true, r->own_key, r->key) &&
+		    conn_migrate_is_silent(c))
 			conn_fail(c, ERR_RESET);
 }
 
-/* ---- who was dialed ---- */
+/* ---- the side that accepted the streams ---- */
 
 bool
-conn_mend_accept(struct peers *p, const uint8_t *own_key, const uint8_t *key)
+conn_redial_accept(struct peers *p, const uint8_t *own_key, const uint8_t *key)
 {
-	struct conn *m = find_mending(p, own_key, key);
+	struct conn *r = find_redial(p, own_key, key);
 	struct conn *c = p->conns;
 
-	while (c != NULL && !is_mendable(c, false, own_key, key))
+	while (c != NULL && !is_migratable(c, false, own_key, key))
 		c = c->hh.next;
-	if (c != NULL && m != NULL && m->own == NULL)
-		conn_fail(m, ERR_CANCELLED);
+	if (c != NULL && r != NULL && r->own == NULL)
+		conn_fail(r, ERR_CANCELLED);
 	return c != NULL;
 }

@@ -1,108 +1,126 @@
 /* SPDX-License-Identifier: ISC */
+/* clang-format off */
 /*
  *   dialer_connect()
  *         |
- *   handshake to known nodes --+-- walk that carries the handshake
- *         |                    |       | ended without an answer
- *         |                    |   walk that asks who knows the key
- *         |                    |       | each that does
- *         |<-------------------+-- handshake to that node
- *         | first valid answer: all else is cancelled
- *   answer.c: terminal, or paths
+ *   KNOWN     handshakes to known nodes
  *         |
- *   conn.c: open, or not in time
- *
- * Two timers: `next` starts what waits its turn, `deadline` ends it all. The
- * connection tells its fate once (on_settled), and that is the end of a dial.
+ *   FORWARD   a lookup that carries the handshake ---- no answer --.
+ *         |                                                        |
+ *         |   FIND   a lookup for the nodes that know the key  <---'
+ *         |         |  each of them gets the handshake
+ *         |   SEARCHED   the handshakes in flight are the last chance
+ *         |         |
+ *   ANSWERED <------'   by the first valid answer: all else is cancelled;
+ *         |             handshake_answer.c: an error, or path candidates
+ *   SETTLED   conn.c: the connection is open, or has failed
  */
+/* clang-format on */
+#include "peer/dialer.h"
+
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "dht/query.h"
+#include "peer/conn_struct.h"
 #include "peer/handshake_answer.h"
-#include "peer/dialer.h"
-#include "peer/inside.h"
 #include "records/record.h"
 #include "signal/signal_message.h"
 
 enum {
 	TIMEOUT_MS = 30000, /* protocol 03 §8.1 */
-	/* From the answer to the proof of a path; also what an open client
-	 * waits for its server, protocol 03 §8.2. */
+	/* From the answer to the verified header; also the time that an open
+	 * client waits for its server, protocol 03 §8.2. */
 	PATHS_MS = 10000,
-	/* Known nodes get so much of a start before the walk; a peer that is
+	/* Head start of known nodes before the lookup; a peer that is
 	 * connected gets two round trips, if that is more. */
-	WALK_AFTER_MS = 150,
-	WALK_AFTER_MS_MAX = 1000,
-	/* A try without an answer lets another begin, pitfall H2. */
+	LOOKUP_AFTER_MS = 150,
+	LOOKUP_AFTER_MS_MAX = 1000,
+	/* An attempt without an answer lets another one begin, pitfall H2. */
 	STAGGER_MS = 300,
-	TRIES_OPEN = 3, /* at a time, from the start ... */
-	TRIES_OPEN_MAX = 6,
-	TRIES_MAX = 32,
-	/* The way of a handshake is twice that of other requests. */
-	TRY_WAIT_MS = 500,
+	ATTEMPTS_OPEN = 3, /* in flight, from the start ... */
+	ATTEMPTS_OPEN_MAX = 6,
+	ATTEMPTS_MAX = 32,
+	/* A forwarded handshake takes twice the way of other requests. */
+	ATTEMPT_TIMEOUT_MS = 500,
 	VALUE_MAX = NOISE_MESSAGE_MAX + 16,
 };
 
-struct
-try {
-	struct dial *dial;
-	struct addr node;
-	int sock; /* that it leaves from, or WORLD_NO_SOCK: as all others */
-	struct request *request; /* while it is open */
-	bool begun;
+/* Each state follows from the event in the drawing above. */
+enum dial_state {
+	DIAL_KNOWN,
+	DIAL_FORWARD,
+	DIAL_FIND,
+	DIAL_SEARCHED,
+	DIAL_ANSWERED,
+	DIAL_SETTLED,
 };
 
+/* The handshake sent to one node. */
+struct dial_attempt {
+	struct dial *dial;
+	struct addr node;
+	int sock; /* that it is sent from; WORLD_NO_SOCK: that of the dial */
+	struct request *request; /* while it is in flight */
+	bool sent;
+};
+
+/*
+ * Timers: `next` starts the lookup and further attempts, `deadline` fails the
+ * connection. The connection notifies on_settled() once, which ends the dial.
+ */
 struct dial {
 	struct peers *peers;
 	struct conn *conn; /* until it has settled */
+	enum dial_state state;
 	uint8_t key[KEY_LEN], target[HASH_LEN];
+	int sock; /* that handshakes are sent from, or WORLD_NO_SOCK */
 	struct noise noise;
 	uint8_t value[VALUE_MAX]; /* of all handshake requests */
 	size_t value_len;
 
-	struct try tries[TRIES_MAX];
-	uint8_t tries_len, tries_open, tries_allowed;
+	struct dial_attempt attempts[ATTEMPTS_MAX];
+	uint8_t attempts_len, attempts_open, attempts_allowed;
 
-	uint32_t walk_after_ms;
-	struct query *walk;
-	bool walked;  /* no more walks to come */
-	bool asking;  /* the walk asks who knows the key */
-	int walk_err; /* of the last one */
-	bool found;   /* somebody knows the key */
-	bool deaf;    /* nobody answered the last walk at all */
+	struct query *lookup;
+	int lookup_err;    /* of the last lookup that ended or did not start */
+	bool key_found;    /* a node knows the key */
+	bool no_responses; /* no node responded to the last lookup */
 
+	uint32_t lookup_after_ms;
 	struct timer next, deadline;
-	int sock; /* that the handshake leaves from, or WORLD_NO_SOCK */
-	bool answered, ended;
 };
 
+/* The only place that changes the state. */
 static void
-note(struct dial *d, enum dial_step_kind kind, const struct addr *node, int err)
+dial_set_state(struct dial *d, enum dial_state state)
+{
+	assert(state >= d->state || d->state == DIAL_FORWARD);
+	d->state = state;
+}
+
+static void
+record_step(
+    struct dial *d, enum dial_step_kind kind, const struct addr *node, int err)
 {
 	struct dial_step step = {.kind = kind, .err = err};
 
 	if (node != NULL)
 		step.addr = *node;
-	conn_note(d->conn, &step);
-}
-
-static uint64_t
-after(const struct dial *d, uint32_t ms)
-{
-	return d->peers->core->world->now_us + (uint64_t)ms * 1000;
+	conn_record(d->conn, &step);
 }
 
 /* ---- the end ---- */
 
 static void
-cancel_tries(struct dial *d)
+cancel_attempts(struct dial *d)
 {
-	for (uint8_t i = 0; i < d->tries_len; i++)
-		if (d->tries[i].request != NULL)
-			dht_cancel(d->peers->base.dht, d->tries[i].request);
+	for (uint8_t i = 0; i < d->attempts_len; i++)
+		if (d->attempts[i].request != NULL)
+			dht_cancel(d->peers->base.dht, d->attempts[i].request);
 }
 
 static void
@@ -118,186 +136,204 @@ on_settled(void *owner, struct conn *c, int err)
 	struct dial *d = owner;
 
 	(void)c;
-	d->ended = true;
+	dial_set_state(d, DIAL_SETTLED);
 	if (err != 0)
 		d->peers->core->stats->dials_failed++;
 	d->peers->dials--;
 	timer_disarm(d->peers->core->timers, &d->next);
 	timer_disarm(d->peers->core->timers, &d->deadline);
-	cancel_tries(d);
-	/* The walk's own end frees it then, now or after its callback. */
-	if (d->walk != NULL)
-		query_cancel(d->walk);
+	cancel_attempts(d);
+	/* on_lookup_done() frees it then, now or after this callback. */
+	if (d->lookup != NULL)
+		query_cancel(d->lookup);
 	else
 		dial_free(d);
 }
 
-/* Nobody is left to ask, and nobody still to answer: why? */
+/* Fails the connection if no answer can come any more. */
 static void
-check_over(struct dial *d)
+check_exhausted(struct dial *d)
 {
-	if (d->answered || !d->walked || d->tries_open > 0)
+	if (d->state != DIAL_SEARCHED || d->attempts_open > 0)
 		return;
-	for (uint8_t i = 0; i < d->tries_len; i++)
-		if (!d->tries[i].begun)
+	for (uint8_t i = 0; i < d->attempts_len; i++)
+		if (!d->attempts[i].sent)
 			return;
-	if (d->found)
+	if (d->key_found)
 		conn_fail(d->conn, ERR_NO_ANSWER);
 	else
-		conn_fail(
-		    d->conn, d->walk_err != 0 ? d->walk_err : ERR_NOT_FOUND);
+		conn_fail(d->conn,
+		    d->lookup_err != 0 ? d->lookup_err : ERR_NOT_FOUND);
 }
 
 static void
 on_deadline(struct timer *t)
 {
 	struct dial *d = container_of(t, struct dial, deadline);
+	int err = ERR_TIMEOUT;
 
-	conn_fail(d->conn, d->answered ? conn_punch_failure(d->conn)
-			   : d->deaf   ? ERR_UNREACHABLE
-				       : ERR_TIMEOUT);
+	if (d->state == DIAL_ANSWERED)
+		err = conn_punch_failure(d->conn);
+	else if (d->no_responses)
+		err = ERR_UNREACHABLE;
+	conn_fail(d->conn, err);
 }
 
 /* ---- the answer ---- */
 
-/* The first valid answer ends the search; what follows is about paths. */
-static void
-take_paths(struct dial *d, struct answer *a)
+/* Returns 0, or why the answer permits no connection. */
+static int
+judge_answer(const struct dial *d, const struct handshake_answer *a)
+{
+	int err = handshake_answer_judge(a);
+
+	/* A peer that cannot redial would accept one more connection. */
+	if (conn_is_redial(d->conn) && !(a->payload.features & PAYLOAD_MENDS))
+		err = ERR_NOT_FOUND;
+	return err;
+}
+
+/* Adds the path candidates of the answer and starts punching. Returns
+ * ERR_NO_PATH if there is no candidate and none can be expected. */
+static int
+add_paths(struct dial *d, struct handshake_answer *a)
 {
 	struct peers *p = d->peers;
 	struct addr relays[RELAY_MEMORY_PER_KEY];
-	int err = answer_verdict(a);
 	bool found;
 
-	/* To anybody else it would be one more connection. */
-	if (conn_mends(d->conn) && !(a->payload.features & PAYLOAD_MENDS))
-		err = ERR_NOT_FOUND;
-	if (err == 0)
-		err =
-		    conn_complete_handshake(d->conn, &a->secrets, true, a->payload.udx_id);
-	if (err == 0) {
-		if (a->payload.features & PAYLOAD_NATIVE)
-			conn_set_native(d->conn);
-		conn_set_rtt(d->conn, a->rtt_us);
-		if (a->payload.features & PAYLOAD_REUSABLE)
-			conn_set_reusable(d->conn);
-		relay_memory_put(&p->relays, d->key, relays,
-		    answer_relays(a, relays, RELAY_MEMORY_PER_KEY));
-		found = answer_paths(a, &p->base, d->conn);
-		conn6_begin(d->conn, &a->payload);
-		answer_punch(a, d->target, d->conn);
-		if (!found && !conn_is_punching(d->conn) &&
-		    !conn6_hopes(d->conn))
-			err = ERR_NO_PATH;
-	}
-	if (err != 0)
-		conn_fail(d->conn, err);
-	else if (!conn_is_punching(d->conn) &&
-		 d->deadline.due_us > after(d, PATHS_MS))
-		timer_arm(p->core->timers, &d->deadline, after(d, PATHS_MS));
+	conn_set_features(d->conn, a->payload.features);
+	conn_set_rtt(d->conn, a->rtt_us);
+	relay_memory_put(&p->relays, d->key, relays,
+	    handshake_answer_relays(a, relays, RELAY_MEMORY_PER_KEY));
+	found = handshake_answer_add_paths(a, &p->base, d->conn);
+	conn_ipv6_begin(d->conn, &a->payload);
+	handshake_answer_punch(a, d->target, d->conn);
+	return found || conn_is_punching(d->conn) ||
+		       conn_ipv6_is_probing(d->conn)
+		   ? 0
+		   : ERR_NO_PATH;
 }
 
-/* True if it was one: then d may be gone. */
+static void
+apply_answer(struct dial *d, struct handshake_answer *a)
+{
+	uint64_t due_us = peers_after_ms(d->peers, PATHS_MS);
+	int err = judge_answer(d, a);
+
+	if (err == 0)
+		err = conn_complete_handshake(
+		    d->conn, &a->secrets, true, a->payload.udx_id);
+	if (err == 0)
+		err = add_paths(d, a);
+	if (err != 0)
+		conn_fail(d->conn, err);
+	else if (!conn_is_punching(d->conn) && d->deadline.due_us > due_us)
+		timer_arm(d->peers->core->timers, &d->deadline, due_us);
+}
+
+/* Returns true if the reply is a valid answer, which ends the search. Then d
+ * may be freed. */
 static bool
 take_answer(struct dial *d, const struct dht_answer *reply)
 {
-	struct answer a;
-	int err = answer_read(&a, &d->noise, reply);
+	struct handshake_answer a;
+	int err = handshake_answer_read(&a, &d->noise, reply);
 
 	if (err != 0) {
-		note(d, DIAL_STEP_NO_ANSWER, &reply->from, err);
+		record_step(d, DIAL_STEP_NO_ANSWER, &reply->from, err);
 		return false;
 	}
-	note(d, DIAL_STEP_ANSWER, &reply->from, 0);
-	d->answered = true;
-	cancel_tries(d);
-	if (d->walk != NULL)
-		query_cancel(d->walk);
+	record_step(d, DIAL_STEP_ANSWER, &reply->from, 0);
+	dial_set_state(d, DIAL_ANSWERED);
+	cancel_attempts(d);
+	if (d->lookup != NULL)
+		query_cancel(d->lookup);
 	timer_disarm(d->peers->core->timers, &d->next);
-	take_paths(d, &a);
-	answer_wipe(&a);
+	apply_answer(d, &a);
+	handshake_answer_wipe(&a);
 	return true;
 }
 
-/* ---- handshakes through single nodes ---- */
+/* ---- attempts: the handshake through single nodes ---- */
 
-static void begin_tries(struct dial *d);
+static void send_attempts(struct dial *d);
 
 static void
-on_tried(void *owner, const struct dht_answer *reply)
+on_attempt_done(void *owner, const struct dht_answer *reply)
 {
-	struct try *t = owner;
+	struct dial_attempt *t = owner;
 	struct dial *d = t->dial;
 	struct dht_answer a = *reply;
 
 	t->request = NULL;
-	d->tries_open--;
-	if (d->ended || d->answered)
+	d->attempts_open--;
+	if (d->state >= DIAL_ANSWERED)
 		return;
-	a.from = t->node; /* also of one that has not answered */
+	a.from = t->node; /* the reply has none if it timed out */
 	if (take_answer(d, &a))
 		return;
 	relay_memory_forget(&d->peers->relays, d->key, &t->node);
-	begin_tries(d);
-	check_over(d);
+	send_attempts(d);
+	check_exhausted(d);
 }
 
-/* False if no more can be sent now. */
+/* Returns false if no more requests can be sent now. */
 static bool
-begin(struct dial *d, struct try *t)
+send_attempt(struct dial *d, struct dial_attempt *t)
 {
 	struct dht_call c = {
 	    .to = t->node,
 	    .command = CMD_PEER_HANDSHAKE,
 	    .target = d->target,
 	    .value = {d->value, d->value_len},
-	    .timeout_ms = TRY_WAIT_MS,
+	    .timeout_ms = ATTEMPT_TIMEOUT_MS,
 	    .doubling = true,
 	};
-	struct dht_done done = {.call = on_tried, .owner = t};
-	bool usual = t->sock == WORLD_NO_SOCK;
-	int err = dht_call_from(d->peers->base.dht, usual ? d->sock : t->sock,
-	    &c, done, &t->request);
+	struct dht_done done = {.call = on_attempt_done, .owner = t};
+	bool is_usual = t->sock == WORLD_NO_SOCK;
+	int err = dht_call_from(d->peers->base.dht,
+	    is_usual ? d->sock : t->sock, &c, done, &t->request);
 
 	if (err == ERR_BUSY || err == ERR_CLOSED)
 		return false;
-	t->begun = true;
+	t->sent = true;
 	if (err != 0)
 		return true;
-	if (usual)
+	if (is_usual)
 		conn_punch_sent(d->conn, &t->node);
-	d->tries_open++;
-	note(d, DIAL_STEP_HANDSHAKE, &t->node, 0);
+	d->attempts_open++;
+	record_step(d, DIAL_STEP_HANDSHAKE, &t->node, 0);
 	return true;
 }
 
 static void
-begin_tries(struct dial *d)
+send_attempts(struct dial *d)
 {
-	for (uint8_t i = 0; i < d->tries_len; i++) {
-		if (d->tries_open >= d->tries_allowed)
+	for (uint8_t i = 0; i < d->attempts_len; i++) {
+		if (d->attempts_open >= d->attempts_allowed)
 			return;
-		if (!d->tries[i].begun && !begin(d, &d->tries[i]))
+		if (!d->attempts[i].sent && !send_attempt(d, &d->attempts[i]))
 			return;
 	}
 }
 
 static void
-add_try(struct dial *d, const struct addr *node)
+add_attempt(struct dial *d, const struct addr *node)
 {
-	if (d->tries_len == TRIES_MAX ||
+	if (d->attempts_len == ATTEMPTS_MAX ||
 	    !dht_may_send(d->peers->base.dht, node))
 		return;
-	for (uint8_t i = 0; i < d->tries_len; i++)
-		if (addr_equal(&d->tries[i].node, node))
+	for (uint8_t i = 0; i < d->attempts_len; i++)
+		if (addr_equal(&d->attempts[i].node, node))
 			return;
-	d->tries[d->tries_len++] =
-	    (struct try){.dial = d, .node = *node, .sock = WORLD_NO_SOCK};
+	d->attempts[d->attempts_len++] = (struct dial_attempt){
+	    .dial = d, .node = *node, .sock = WORLD_NO_SOCK};
 }
 
-/* The peer itself, by the path of a connection that there is already. */
+/* Adds the peer itself, over the path of a connection to it. */
 static void
-add_peer(struct dial *d)
+add_connected_peer(struct dial *d)
 {
 	const struct conn *c = conn_to_reuse(d->peers, d->key);
 	struct conn_status st;
@@ -305,17 +341,17 @@ add_peer(struct dial *d)
 	if (c == NULL)
 		return;
 	conn_status(c, &st);
-	if (st.udx.srtt_us / 500 > d->walk_after_ms)
-		d->walk_after_ms = (uint32_t)(st.udx.srtt_us / 500);
-	if (d->walk_after_ms > WALK_AFTER_MS_MAX)
-		d->walk_after_ms = WALK_AFTER_MS_MAX;
-	d->tries[d->tries_len++] = (struct try){
+	if (st.udx.srtt_us / 500 > d->lookup_after_ms)
+		d->lookup_after_ms = (uint32_t)(st.udx.srtt_us / 500);
+	if (d->lookup_after_ms > LOOKUP_AFTER_MS_MAX)
+		d->lookup_after_ms = LOOKUP_AFTER_MS_MAX;
+	d->attempts[d->attempts_len++] = (struct dial_attempt){
 	    .dial = d, .node = conn_remote(c), .sock = conn_sock(c)};
-	/* It will answer; if not, the others' turn comes soon. */
-	d->tries_allowed = 1;
+	/* It most likely answers; if not, on_next() allows more soon. */
+	d->attempts_allowed = 1;
 }
 
-/* ---- walks ---- */
+/* ---- lookups ---- */
 
 static bool
 names_peer(const struct dial *d, struct bytes value)
@@ -326,41 +362,43 @@ names_peer(const struct dial *d, struct bytes value)
 	       memcmp(p.key, d->key, KEY_LEN) == 0;
 }
 
-/* A node of the walk answered; without a value, it knows nothing of the key. */
+/* Handles a reply of a lookup; one without a value knows nothing of the key. */
 static void
-on_node(void *owner, const struct dht_answer *reply)
+on_lookup_reply(void *owner, const struct dht_answer *reply)
 {
 	struct dial *d = owner;
 
-	if (d->ended || d->answered || reply->reply->value.p == NULL)
+	if (d->state >= DIAL_ANSWERED || reply->reply->value.p == NULL)
 		return;
-	if (!d->asking) {
+	if (d->state != DIAL_FIND) {
 		take_answer(d, reply);
 	} else if (names_peer(d, reply->reply->value)) {
-		d->found = true;
-		note(d, DIAL_STEP_FOUND, &reply->from, 0);
-		add_try(d, &reply->from);
-		begin_tries(d);
+		d->key_found = true;
+		record_step(d, DIAL_STEP_FOUND, &reply->from, 0);
+		add_attempt(d, &reply->from);
+		send_attempts(d);
 	}
 }
 
-static void on_walked(void *owner, const struct query_result *r);
+static void on_lookup_done(void *owner, const struct query_result *r);
 
-/* A second walk starts from those who have answered the first. */
+/* Starts the lookup of the state FORWARD or FIND. The second one starts from
+ * the nodes that have responded to the first. */
 static int
-walk(struct dial *d, const struct query_result *before)
+start_lookup(struct dial *d, const struct query_result *before)
 {
+	bool forwards = d->state == DIAL_FORWARD;
 	struct query_spec spec = {
-	    .command = d->asking ? CMD_FIND_PEER : CMD_PEER_HANDSHAKE,
-	    .passed_on = !d->asking,
+	    .command = forwards ? CMD_PEER_HANDSHAKE : CMD_FIND_PEER,
+	    .passed_on = forwards,
 	    .socket = (uint32_t)(d->sock + 1),
-	    .reply = on_node,
-	    .done = on_walked,
+	    .reply = on_lookup_reply,
+	    .done = on_lookup_done,
 	    .owner = d,
 	};
 	struct addr start[RPC_K];
 
-	if (!d->asking)
+	if (forwards)
 		spec.value = (struct bytes){d->value, d->value_len};
 	memcpy(spec.target, d->target, HASH_LEN);
 	spec.start = start;
@@ -368,57 +406,66 @@ walk(struct dial *d, const struct query_result *before)
 		start[spec.start_len] = before->closest[spec.start_len].addr;
 		spec.start_len++;
 	}
-	return query_start(d->peers->base.dht, &spec, &d->walk);
+	return query_start(d->peers->base.dht, &spec, &d->lookup);
 }
 
 static void
-on_walked(void *owner, const struct query_result *r)
+on_lookup_done(void *owner, const struct query_result *r)
 {
 	struct dial *d = owner;
 
-	d->walk = NULL;
-	if (d->ended) {
+	d->lookup = NULL;
+	if (d->state == DIAL_SETTLED) {
 		dial_free(d);
 		return;
 	}
-	if (d->answered)
+	if (d->state == DIAL_ANSWERED)
 		return;
-	note(d, DIAL_STEP_LOOKUP, NULL, r->err);
-	d->walk_err = r->err;
-	d->deaf = r->err == ERR_UNREACHABLE;
-	/* Silence is no news where the message was passed on. */
-	if ((r->err == 0 || r->err == ERR_UNREACHABLE) && !d->asking) {
-		d->asking = true;
-		d->walk_err = walk(d, r);
-		if (d->walk_err == 0)
+	record_step(d, DIAL_STEP_LOOKUP, NULL, r->err);
+	d->lookup_err = r->err;
+	d->no_responses = r->err == ERR_UNREACHABLE;
+	/* A forwarded handshake that was not answered may have been lost on its
+	 * way to a node that knows the key. */
+	if ((r->err == 0 || r->err == ERR_UNREACHABLE) &&
+	    d->state == DIAL_FORWARD) {
+		dial_set_state(d, DIAL_FIND);
+		d->lookup_err = start_lookup(d, r);
+		if (d->lookup_err == 0)
 			return;
 	}
-	d->walked = true;
-	check_over(d);
+	dial_set_state(d, DIAL_SEARCHED);
+	check_exhausted(d);
 }
 
-/* ---- what waits its turn ---- */
+/* Starts the first lookup; at the limit of lookups it stays KNOWN. */
+static void
+try_lookup(struct dial *d)
+{
+	dial_set_state(d, DIAL_FORWARD);
+	if (start_lookup(d, NULL) != 0)
+		dial_set_state(d, DIAL_KNOWN);
+}
 
 static void
 on_next(struct timer *t)
 {
 	struct dial *d = container_of(t, struct dial, next);
 
-	/* Too many walks at once: this one begins when it can. */
-	if (d->walk == NULL && !d->walked && !d->asking)
-		walk(d, NULL);
-	else if (d->tries_open == d->tries_allowed &&
-		 d->tries_allowed < TRIES_OPEN_MAX)
-		d->tries_allowed++;
-	begin_tries(d);
-	timer_arm(d->peers->core->timers, &d->next, after(d, STAGGER_MS));
+	if (d->state == DIAL_KNOWN)
+		try_lookup(d);
+	else if (d->attempts_open == d->attempts_allowed &&
+		 d->attempts_allowed < ATTEMPTS_OPEN_MAX)
+		d->attempts_allowed++;
+	send_attempts(d);
+	timer_arm(d->peers->core->timers, &d->next,
+	    peers_after_ms(d->peers, STAGGER_MS));
 }
 
 /* ---- the beginning ---- */
 
-/* One message for all ways, pitfalls H1, H4. */
+/* Writes the one message for all nodes, pitfalls H1, H4. */
 static int
-make_message(struct dial *d, const struct key_pair *own)
+write_message(struct dial *d, const struct key_pair *own)
 {
 	struct peers *p = d->peers;
 	struct payload payload = {
@@ -432,7 +479,7 @@ make_message(struct dial *d, const struct key_pair *own)
 	size_t len;
 	int err;
 
-	if (conn_mends(d->conn))
+	if (conn_is_redial(d->conn))
 		payload.features |= PAYLOAD_MENDS;
 	peers_describe(p, &payload);
 	len = payload_encode(&payload, plain, sizeof plain);
@@ -445,57 +492,84 @@ make_message(struct dial *d, const struct key_pair *own)
 	return err;
 }
 
-/* Who may know the way: whom we forward to ourselves, was told, remember. */
+/* Adds the nodes that may know the key: we forward for it ourselves, the
+ * caller has given them, or an earlier dial has found them. */
 static void
-gather_known(struct dial *d, const struct dial_spec *spec)
+add_known_nodes(struct dial *d, const struct dial_spec *spec)
 {
 	struct peers *p = d->peers;
 	struct addr known[RELAY_MEMORY_PER_KEY], server;
 	size_t n = relay_memory_get(&p->relays, d->key, known);
 
-	/* What is to be mended leads nowhere. */
-	if (!spec->mends)
-		add_peer(d);
+	/* A redial must not use the path that is lost. */
+	if (!spec->redial)
+		add_connected_peer(d);
 	if (records_forward_for(p->base.records, d->target, &server))
-		add_try(d, &server);
+		add_attempt(d, &server);
 	for (size_t i = 0; i < spec->relays_len; i++)
-		add_try(d, &spec->relays[i]);
+		add_attempt(d, &spec->relays[i]);
 	for (size_t i = 0; i < n; i++)
-		add_try(d, &known[i]);
+		add_attempt(d, &known[i]);
 	if (n > 0)
-		conn_note(
+		conn_record(
 		    d->conn, &(struct dial_step){.kind = DIAL_STEP_CACHED,
 				 .number = (uint32_t)n});
 }
 
 static int
-dial_begin(struct dial *d, const struct dial_spec *spec)
+start_dial(struct dial *d, const struct dial_spec *spec)
 {
 	struct timers *ts = d->peers->core->timers;
 	uint32_t timeout_ms =
 	    spec->timeout_ms != 0 ? spec->timeout_ms : TIMEOUT_MS;
-	int err = make_message(d, spec->own);
+	int err = write_message(d, spec->own);
 
 	if (err != 0)
 		return err;
-	gather_known(d, spec);
-	err = timer_arm(ts, &d->deadline, after(d, timeout_ms));
+	add_known_nodes(d, spec);
+	err = timer_arm(ts, &d->deadline, peers_after_ms(d->peers, timeout_ms));
 	if (err == 0)
 		err = timer_arm(ts, &d->next,
-		    after(d, d->tries_len > 0 ? d->walk_after_ms : 0));
+		    peers_after_ms(d->peers,
+			d->attempts_len > 0 ? d->lookup_after_ms : 0));
 	if (err == 0)
-		begin_tries(d);
+		send_attempts(d);
 	return err;
+}
+
+static struct dial *
+dial_new(struct peers *p, const struct dial_spec *spec, int *err)
+{
+	struct conn_spec cs = {.key = spec->key,
+	    .own_key = spec->own->public_key,
+	    .own = spec->own,
+	    .redial = spec->redial,
+	    .settled = on_settled};
+	struct dial *d = calloc(1, sizeof *d);
+
+	*err = ERR_MEMORY;
+	if (d == NULL)
+		return NULL;
+	d->peers = p;
+	d->next.fire = on_next;
+	d->deadline.fire = on_deadline;
+	d->attempts_allowed = ATTEMPTS_OPEN;
+	d->lookup_after_ms = LOOKUP_AFTER_MS;
+	memcpy(d->key, spec->key, KEY_LEN);
+	key_target(d->target, d->key);
+	cs.owner = d;
+	d->conn = conn_new(p, &cs, err);
+	if (d->conn == NULL) {
+		dial_free(d);
+		return NULL;
+	}
+	d->sock = conn_punch_open(d->conn);
+	return d;
 }
 
 int
 dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 {
-	struct conn_spec cs = {.key = spec->key,
-	    .own_key = spec->own->public_key,
-	    .own = spec->own,
-	    .mends = spec->mends,
-	    .settled = on_settled};
 	struct dial *d;
 	int err;
 
@@ -503,26 +577,12 @@ dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 		return ERR_VALUE;
 	if (p->dials >= p->core->limits->dials)
 		return ERR_LIMIT;
-	if ((d = calloc(1, sizeof *d)) == NULL)
-		return ERR_MEMORY;
-	d->peers = p;
-	d->next.fire = on_next;
-	d->deadline.fire = on_deadline;
-	d->tries_allowed = TRIES_OPEN;
-	d->walk_after_ms = WALK_AFTER_MS;
-	memcpy(d->key, spec->key, KEY_LEN);
-	key_target(d->target, d->key);
-	cs.owner = d;
-	d->conn = conn_new(p, &cs, &err);
-	if (d->conn == NULL) {
-		dial_free(d);
+	if ((d = dial_new(p, spec, &err)) == NULL)
 		return err;
-	}
-	d->sock = conn_punch_open(d->conn);
 	p->dials++;
 	p->core->stats->dials++;
 	*number = conn_number(d->conn);
-	err = dial_begin(d, spec);
+	err = start_dial(d, spec);
 	if (err != 0)
 		conn_close(d->conn);
 	return err;

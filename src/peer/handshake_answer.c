@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: ISC */
+#include "peer/handshake_answer.h"
+
 #include <sodium.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "peer/handshake_answer.h"
 #include "peer/conn_punch.h"
 #include "signal/signal_message.h"
 
-/* Addresses of the same network that are knocked at, most alike first. */
-enum { NEIGHBOURS_MAX = 4 };
+/* Candidates in our own network, longest common prefix first. */
+enum { LAN_PATHS_MAX = 4 };
 
 int
-answer_read(
-    struct answer *out, const struct noise *n, const struct dht_answer *a)
+handshake_answer_read(struct handshake_answer *out, const struct noise *n,
+    const struct dht_answer *a)
 {
 	uint8_t plain[NOISE_MESSAGE_MAX];
 	struct handshake m;
@@ -27,7 +28,7 @@ answer_read(
 		return ERR_MALFORMED;
 	if (m.noise.len < NOISE_2_OVERHEAD || m.noise.len > NOISE_MESSAGE_MAX)
 		return ERR_SIZE;
-	*out = (struct answer){
+	*out = (struct handshake_answer){
 	    .node = a->from,
 	    .relayed = m.peer.family != ADDR_NONE,
 	    .server = m.peer.family != ADDR_NONE ? m.peer : a->from,
@@ -41,12 +42,12 @@ answer_read(
 		    &out->payload, plain, m.noise.len - NOISE_2_OVERHEAD);
 	sodium_memzero(plain, sizeof plain);
 	if (err != 0)
-		answer_wipe(out);
+		handshake_answer_wipe(out);
 	return err;
 }
 
 int
-answer_verdict(const struct answer *a)
+handshake_answer_judge(const struct handshake_answer *a)
 {
 	const struct payload *p = &a->payload;
 
@@ -65,9 +66,10 @@ answer_verdict(const struct answer *a)
 	return payload_has(p, PAYLOAD_UDX) ? 0 : ERR_PEER_REFUSED;
 }
 
-/* The first that it lists that may be dialed at its word, pitfall H6. */
+/* Returns the first public address that the server lists, or NULL. No other
+ * listed address may be used unverified, pitfall H6. */
 static const struct addr *
-listed_open(const struct payload *p)
+first_public_addr(const struct payload *p)
 {
 	for (uint8_t i = 0; i < p->addrs4_len; i++)
 		if (addr_global(&p->addrs4[i]) && p->addrs4[i].port != 0)
@@ -76,13 +78,14 @@ listed_open(const struct payload *p)
 }
 
 /*
- * A server that anybody reaches: at what it lists, or as the node sees it.
- * Neither is proved before the stream is, so both are tried.
+ * Adds the paths to a server that needs no punching: the address that it lists
+ * and the one that the node sees. Neither is verified before the header is.
  */
 static void
-offer_direct(const struct answer *a, const struct peers_base *b, struct conn *c)
+add_direct_paths(const struct handshake_answer *a, const struct peers_base *b,
+    struct conn *c)
 {
-	const struct addr *listed = listed_open(&a->payload);
+	const struct addr *listed = first_public_addr(&a->payload);
 	int sock = dht_socket(b->dht);
 
 	if (listed != NULL && dht_may_send(b->dht, listed))
@@ -91,24 +94,26 @@ offer_direct(const struct answer *a, const struct peers_base *b, struct conn *c)
 		conn_add_path(c, CONN_PATH_DIRECT, sock, &a->server);
 }
 
-/* Seen by the node at the same address, we may be of the same network. */
+/* Adds the paths inside our own network, if the node sees both of us at one
+ * address. */
 static void
-offer_lan(const struct answer *a, const struct peers_base *b, struct conn *c)
+add_lan_paths(const struct handshake_answer *a, const struct peers_base *b,
+    struct conn *c)
 {
-	struct addr near[NEIGHBOURS_MAX];
+	struct addr near[LAN_PATHS_MAX];
 	size_t n;
 
 	if (!addr_same_host(&a->us, &a->server))
 		return;
 	n = local_addrs_neighbours(
-	    b->local, b->dht, &a->payload, near, NEIGHBOURS_MAX);
+	    b->local, b->dht, &a->payload, near, LAN_PATHS_MAX);
 	for (size_t i = 0; i < n; i++)
 		conn_add_path(
 		    c, CONN_PATH_LAN, dht_server_socket(b->dht), &near[i]);
 }
 
 static bool
-offers_punch(const struct answer *a)
+offers_punch(const struct handshake_answer *a)
 {
 	return a->relayed && a->payload.firewall != FIREWALL_OPEN &&
 	       payload_has(&a->payload, PAYLOAD_HOLEPUNCH) &&
@@ -116,7 +121,8 @@ offers_punch(const struct answer *a)
 }
 
 void
-answer_punch(const struct answer *a, const uint8_t *target, struct conn *c)
+handshake_answer_punch(
+    const struct handshake_answer *a, const uint8_t *target, struct conn *c)
 {
 	const struct payload *p = &a->payload;
 	struct punch_peer peer = {
@@ -140,21 +146,23 @@ answer_punch(const struct answer *a, const uint8_t *target, struct conn *c)
 }
 
 bool
-answer_paths(const struct answer *a, const struct peers_base *b, struct conn *c)
+handshake_answer_add_paths(const struct handshake_answer *a,
+    const struct peers_base *b, struct conn *c)
 {
 	if (!a->relayed) {
 		conn_add_path(c, CONN_PATH_DIRECT, a->sock, &a->server);
 		return true;
 	}
 	if (!offers_punch(a))
-		offer_direct(a, b, c);
-	offer_lan(a, b, c);
-	/* Open as we are, the server connects to us. */
+		add_direct_paths(a, b, c);
+	add_lan_paths(a, b, c);
+	/* If we are open, the server connects to us. */
 	return conn_has_path(c) || dht_open_address(b->dht) != NULL;
 }
 
 size_t
-answer_relays(const struct answer *a, struct addr *out, size_t max)
+handshake_answer_relays(
+    const struct handshake_answer *a, struct addr *out, size_t max)
 {
 	const struct payload *p = &a->payload;
 	size_t n = 0;
@@ -167,10 +175,10 @@ answer_relays(const struct answer *a, struct addr *out, size_t max)
 			out[0] = a->node;
 			return n;
 		}
-	/* An address behind a NAT lasts no longer than the connection. */
+	/* A mapping of the server's NAT ends with the connection. */
 	if (!a->relayed && p->firewall != FIREWALL_OPEN)
 		return n;
-	/* Not on the list, but it has just proved to know the way. */
+	/* The node is not on the list, but has just reached the server. */
 	if (n == max)
 		n--;
 	memmove(out + 1, out, n * sizeof *out);
@@ -179,7 +187,7 @@ answer_relays(const struct answer *a, struct addr *out, size_t max)
 }
 
 void
-answer_wipe(struct answer *a)
+handshake_answer_wipe(struct handshake_answer *a)
 {
 	sodium_memzero(a, sizeof *a);
 }

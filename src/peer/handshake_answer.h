@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * answer.h - what a server's answer to our handshake says, and what follows.
+ * handshake_answer.h - the server's answer to our handshake.
  *
- * Reads the reply that came through a node (protocol 03 §3.3): all within the
- * Noise message is the server's word, the rest the node's. Decides which paths
- * are tried (protocol 03 §8.2). Uses: base, crypto, dht, signal.
+ * Reads the reply that a node has forwarded (protocol 03 §3.3): what is inside
+ * the Noise message is authenticated by the server, the rest is reported by
+ * the node. Selects the path candidates (protocol 03 §8.2).
+ * Uses: base, crypto, dht, signal.
  */
-#ifndef PEER_ANSWER_H
-#define PEER_ANSWER_H
+#ifndef PEER_HANDSHAKE_ANSWER_H
+#define PEER_HANDSHAKE_ANSWER_H
 
 #include <stdbool.h>
 
@@ -15,42 +16,45 @@
 #include "peer/conn.h"
 #include "signal/payload.h"
 
-struct answer {
+struct handshake_answer {
 	struct payload payload;
-	struct noise_secrets secrets; /* to be wiped */
-	struct addr node;             /* through which it came */
-	struct addr server; /* as that node sees it, or the node itself */
-	struct addr us;     /* as that node sees us */
-	bool relayed;       /* the node is not the server */
-	int sock;           /* on which it came */
-	uint64_t rtt_us;    /* there and back */
+	struct noise_secrets secrets; /* handshake_answer_wipe() */
+	struct addr node;             /* that sent the reply */
+	struct addr server;           /* as the node sees it, or the node */
+	struct addr us;               /* as the node sees us */
+	bool relayed;                 /* the node is not the server */
+	int sock;                     /* that received the reply */
+	uint64_t rtt_us;              /* of the request */
 };
 
 /*
- * 0: a genuine answer, whatever it says. Else the reply is none: ERR_TIMEOUT
- * and others of the request, ERR_UNKNOWN (the node knows no such server),
- * ERR_MALFORMED, ERR_SIZE, ERR_SIGNATURE. *n does not change (pitfalls S5, S6).
+ * Decrypts and decodes the reply. Returns 0 if the server has sent it,
+ * whatever it says. Otherwise it is no answer: ERR_TIMEOUT and other errors of
+ * the request, ERR_UNKNOWN (the node does not know the server), ERR_MALFORMED,
+ * ERR_SIZE, ERR_SIGNATURE. Does not change *n (pitfalls S5, S6).
  */
-int answer_read(
-    struct answer *out, const struct noise *n, const struct dht_answer *a);
+int handshake_answer_read(struct handshake_answer *out, const struct noise *n,
+    const struct dht_answer *a);
 
-/* 0, or why the server does not want this connection; terminal (pitfall H3). */
-int answer_verdict(const struct answer *a);
+/* Returns 0, or why the server refuses; that ends the dial (pitfall H3). */
+int handshake_answer_judge(const struct handshake_answer *a);
 
 /*
- * Offers to the connection what paths follow from the answer. False: there is
- * none, nor will the server come to us by itself.
+ * Adds the path candidates to the connection. Returns false if there is none
+ * and the server will not connect to us.
  */
-bool answer_paths(
-    const struct answer *a, const struct peers_base *b, struct conn *c);
+bool handshake_answer_add_paths(const struct handshake_answer *a,
+    const struct peers_base *b, struct conn *c);
 
-/* Begins to punch, if that is the server's offer, protocol 04. */
-void answer_punch(
-    const struct answer *a, const uint8_t *target, struct conn *c);
+/* Starts punching, if the server offers it, protocol 04. */
+void handshake_answer_punch(
+    const struct handshake_answer *a, const uint8_t *target, struct conn *c);
 
-/* Nodes to remember for the next dial, best first; returns how many. */
-size_t answer_relays(const struct answer *a, struct addr *out, size_t max);
+/* Writes the nodes to remember for the next dial, best first; returns how
+ * many. */
+size_t handshake_answer_relays(
+    const struct handshake_answer *a, struct addr *out, size_t max);
 
-void answer_wipe(struct answer *a);
+void handshake_answer_wipe(struct handshake_answer *a);
 
 #endif

@@ -1,40 +1,42 @@
 /* SPDX-License-Identifier: ISC */
-#include <stdlib.h>
-
-#include "peer/inside.h"
 #include "peer/lingering_sockets.h"
 
-/* As long as udx answers for a stream that has ended, and a little more. */
-enum { STAY_MS = 7000 };
+#include <stdlib.h>
 
-struct sock_left {
-	TAILQ_ENTRY(sock_left) link;
+#include "peer/conn_struct.h"
+#include "peer/peers_struct.h"
+
+/* As long as udx answers for a stream that has ended, and a little more. */
+enum { LINGER_MS = 7000 };
+
+struct lingering_socket {
+	TAILQ_ENTRY(lingering_socket) link;
 	struct peers *peers;
-	struct timer timer;
+	struct timer expiry;
 	int sock;
 };
 
 static void
-close_now(struct peers *p, int sock)
+close_socket(struct peers *p, int sock)
 {
 	udx_socket_closed(p->base.udx, sock);
 	punch_close(p->base.punch, sock);
 }
 
 static void
-drop(struct sock_left *s)
+free_socket(struct lingering_socket *s)
 {
 	struct peers *p = s->peers;
 
-	timer_disarm(p->core->timers, &s->timer);
+	timer_disarm(p->core->timers, &s->expiry);
 	TAILQ_REMOVE(&p->lingering, s, link);
-	close_now(p, s->sock);
+	close_socket(p, s->sock);
 	free(s);
 }
 
-/* Another connection to the same peer goes by it, too (protocol 03 §8.5). */
+/* Returns true if a connection uses it: protocol 03 §8.5 permits several. */
 static bool
-is_used(const struct peers *p, int sock)
+has_conn(const struct peers *p, int sock)
 {
 	const struct conn *c = p->conns;
 
@@ -44,42 +46,43 @@ is_used(const struct peers *p, int sock)
 }
 
 bool
-lingering_sockets_last(const struct peers *p, int sock)
+lingering_sockets_in_use(const struct peers *p, int sock)
 {
 	const struct conn *c = p->conns;
 
 	if (peers_has_socket(p, sock))
 		return true;
-	while (c != NULL && (c->state != CONN_OPEN || conn_sock(c) != sock))
+	while (c != NULL && (!conn_is_open(c) || conn_sock(c) != sock))
 		c = c->hh.next;
 	return c != NULL;
 }
 
 static void
-stay(struct sock_left *s)
+arm_expiry(struct lingering_socket *s)
 {
 	struct peers *p = s->peers;
 
-	if (timer_arm(p->core->timers, &s->timer,
-		p->core->world->now_us + STAY_MS * UINT64_C(1000)) != 0)
-		drop(s);
+	if (timer_arm(
+		p->core->timers, &s->expiry, peers_after_ms(p, LINGER_MS)) != 0)
+		free_socket(s);
 }
 
 static void
-on_time(struct timer *t)
+on_expiry_timer(struct timer *t)
 {
-	struct sock_left *s = container_of(t, struct sock_left, timer);
+	struct lingering_socket *s =
+	    container_of(t, struct lingering_socket, expiry);
 
-	if (is_used(s->peers, s->sock))
-		stay(s);
+	if (has_conn(s->peers, s->sock))
+		arm_expiry(s);
 	else
-		drop(s);
+		free_socket(s);
 }
 
-static struct sock_left *
-find(const struct peers *p, int sock)
+static struct lingering_socket *
+find_socket(const struct peers *p, int sock)
 {
-	struct sock_left *s;
+	struct lingering_socket *s;
 
 	TAILQ_FOREACH (s, &p->lingering, link)
 		if (s->sock == sock)
@@ -90,34 +93,34 @@ find(const struct peers *p, int sock)
 bool
 lingering_sockets_has(const struct peers *p, int sock)
 {
-	return find(p, sock) != NULL;
+	return find_socket(p, sock) != NULL;
 }
 
 void
-lingering_sockets_leave(struct peers *p, int sock)
+lingering_sockets_add(struct peers *p, int sock)
 {
-	struct sock_left *s = find(p, sock);
+	struct lingering_socket *s = find_socket(p, sock);
 
 	if (s != NULL) {
-		stay(s);
+		arm_expiry(s);
 		return;
 	}
 	if ((s = calloc(1, sizeof *s)) == NULL) {
-		close_now(p, sock);
+		close_socket(p, sock);
 		return;
 	}
 	s->peers = p;
 	s->sock = sock;
-	s->timer.fire = on_time;
+	s->expiry.fire = on_expiry_timer;
 	TAILQ_INSERT_TAIL(&p->lingering, s, link);
-	stay(s);
+	arm_expiry(s);
 }
 
 void
 lingering_sockets_fini(struct peers *p)
 {
-	struct sock_left *s;
+	struct lingering_socket *s;
 
 	while ((s = TAILQ_FIRST(&p->lingering)) != NULL)
-		drop(s);
+		free_socket(s);
 }

@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * socks.h - sockets of hole punching that a stream went through.
+ * lingering_sockets.h - sockets of hole punching that outlive their streams.
  *
- * The one that won lives as long as the stream (pitfalls D5, P13), or any other
- * that goes by it, and some seconds more, for a peer that has not heard yet
- * that it is over. Uses: base, punch, udx.
+ * A punched socket stays open as long as any stream uses it (pitfalls D5, P13)
+ * and some seconds more, so that a peer which has not received the end of the
+ * stream yet is still answered. Uses: base, punch, udx.
  */
-#ifndef PEER_SOCKS_H
-#define PEER_SOCKS_H
+#ifndef PEER_LINGERING_SOCKETS_H
+#define PEER_LINGERING_SOCKETS_H
 
+#include <stdbool.h>
 #include <sys/queue.h>
 
-#include "peer/peer.h"
+struct lingering_socket;
+struct peers;
 
-struct sock_left;
+TAILQ_HEAD(lingering_sockets, lingering_socket);
 
-TAILQ_HEAD(lingering_sockets, sock_left);
-
-/* Closes the socket later, or now if memory is short. */
-void lingering_sockets_leave(struct peers *p, int sock);
+/* Takes ownership of a socket; closes it later, or now if memory is short. */
+void lingering_sockets_add(struct peers *p, int sock);
 
 /*
- * A connection may begin on it without asking anybody: it is one of the node's
- * own, or an open connection goes by it. Others close at any time.
+ * Returns true if a handshake may be accepted on the socket: it is one of the
+ * node's own, or that of an open connection. Other sockets may close soon.
  */
-bool lingering_sockets_last(const struct peers *p, int sock);
+bool lingering_sockets_in_use(const struct peers *p, int sock);
 
-/* It was left, and is still open. */
+/* Returns true if the socket lingers. */
 bool lingering_sockets_has(const struct peers *p, int sock);
 
-/* Closes all that were left, at once. */
+/* Closes all of them at once. */
 void lingering_sockets_fini(struct peers *p);
 
 #endif

@@ -1,15 +1,34 @@
 /* SPDX-License-Identifier: ISC */
+#include "peer/listener.h"
+
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "peer/session.h"
+#include "peer/conn_struct.h"
+#include "peer/listener_struct.h"
 
-/* ---- what is told ---- */
+/* ---- state and events ---- */
 
-/* Who listens may be wanted any moment, and is classified by then. */
+/* The only place that changes the state. */
 static void
-keep_ready(const struct listeners *ls)
+listener_set_state(struct listener *l, enum listener_state state)
+{
+	assert(state > l->state);
+	l->state = state;
+}
+
+static void
+queue_event(struct listener *l)
+{
+	event_source_queue(&l->ls->peers->events, &l->events);
+}
+
+/* Has the NAT classified in advance while there are listeners: a client may
+ * punch at any moment. */
+static void
+update_readiness(const struct listeners *ls)
 {
 	punch_keep_ready(ls->peers->base.punch, ls->len > 0);
 }
@@ -17,28 +36,30 @@ keep_ready(const struct listeners *ls)
 static void
 listener_free(struct listener *l)
 {
-	peers_unstir(l->ls->peers, &l->stirred);
+	event_source_remove(&l->ls->peers->events, &l->events);
 	TAILQ_REMOVE(&l->ls->list, l, link);
 	l->ls->len--;
-	keep_ready(l->ls);
+	update_readiness(l->ls);
 	free(l->allow);
 	free(l);
 }
 
+/* Takes one event of a listener: event_source.h. */
 static bool
-next(struct stirred *s, struct peer_event *out)
+take_event(struct event_source *source, struct peer_event *out)
 {
-	struct listener *l = container_of(s, struct listener, stirred);
+	struct listener *l = container_of(source, struct listener, events);
+	bool has_ended = l->state == LISTENER_ENDED;
 
-	if (!l->changed && !l->ended)
+	if (!l->changed && !has_ended)
 		return false;
 	*out = (struct peer_event){
-	    .kind = l->ended ? PEER_UNLISTENED : PEER_LISTENING,
+	    .kind = has_ended ? PEER_UNLISTENED : PEER_LISTENING,
 	    .number = l->number,
-	    .err = l->ended ? 0 : l->err,
+	    .err = has_ended ? 0 : l->err,
 	};
 	memcpy(out->key, l->keys->public_key, KEY_LEN);
-	if (l->ended) {
+	if (has_ended) {
 		listener_free(l);
 		return true;
 	}
@@ -48,23 +69,23 @@ next(struct stirred *s, struct peer_event *out)
 }
 
 static void
-on_changed(void *owner, int err)
+on_announced(void *owner, int err)
 {
 	struct listener *l = owner;
 
 	l->changed = true;
 	l->err = err;
-	peers_stir(l->ls->peers, &l->stirred);
+	queue_event(l);
 }
 
 static void
-on_ended(void *owner)
+on_withdrawn(void *owner)
 {
 	struct listener *l = owner;
 
-	l->ended = true;
+	listener_set_state(l, LISTENER_ENDED);
 	l->announced = NULL;
-	peers_stir(l->ls->peers, &l->stirred);
+	queue_event(l);
 }
 
 /* ---- life ---- */
@@ -97,7 +118,7 @@ listeners_free(struct listeners *ls)
 	sessions_fini(ls);
 	announcer_free(ls->announcer);
 	while ((l = TAILQ_FIRST(&ls->list)) != NULL) {
-		if (!l->ending)
+		if (l->state == LISTENER_ACTIVE)
 			records_unpin(
 			    ls->peers->base.records, l->keys->public_key);
 		listener_free(l);
@@ -112,12 +133,12 @@ listener_drop(const struct listeners *ls, int err)
 }
 
 struct listener *
-listener_of(const struct listeners *ls, uint32_t number)
+listener_by_number(const struct listeners *ls, uint32_t number)
 {
 	struct listener *l;
 
 	TAILQ_FOREACH (l, &ls->list, link)
-		if (l->number == number && !l->ending)
+		if (l->number == number && l->state == LISTENER_ACTIVE)
 			return l;
 	return NULL;
 }
@@ -161,9 +182,9 @@ copy_allowed(struct listener *l, const struct peers_listen *spec)
 }
 
 static int
-start(struct listener *l, const struct peers_listen *spec)
+start_listener(struct listener *l, const struct peers_listen *spec)
 {
-	struct announcer_sink sink = {on_changed, on_ended, l};
+	struct announcer_sink sink = {on_announced, on_withdrawn, l};
 	struct records *r = l->ls->peers->base.records;
 	int err = copy_allowed(l, spec);
 
@@ -191,26 +212,26 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	l->ls = ls;
 	l->keys = spec->keys;
 	l->ask = spec->ask;
-	l->stirred.next = next;
-	l->number = peers_number(p);
+	l->events.take = take_event;
+	l->number = peers_new_number(p);
 	l->began_us = p->core->world->now_us;
-	if ((err = start(l, spec)) != 0) {
+	if ((err = start_listener(l, spec)) != 0) {
 		free(l->allow);
 		free(l);
 		return err;
 	}
 	TAILQ_INSERT_TAIL(&ls->list, l, link);
 	ls->len++;
-	keep_ready(ls);
+	update_readiness(ls);
 	*number = l->number;
 	return 0;
 }
 
 static void
-end(struct listener *l)
+end_listener(struct listener *l)
 {
-	sessions_forget(l->ls, l->number);
-	l->ending = true;
+	sessions_close_offers(l->ls, l->number);
+	listener_set_state(l, LISTENER_ENDING);
 	l->changed = false;
 	records_unpin(l->ls->peers->base.records, l->keys->public_key);
 	announcer_del(l->announced);
@@ -219,10 +240,10 @@ end(struct listener *l)
 void
 peers_unlisten(struct peers *p, uint32_t number)
 {
-	struct listener *l = listener_of(p->listeners, number);
+	struct listener *l = listener_by_number(p->listeners, number);
 
 	if (l != NULL)
-		end(l);
+		end_listener(l);
 }
 
 void
@@ -231,8 +252,8 @@ peers_unlisten_all(struct peers *p)
 	struct listener *l;
 
 	TAILQ_FOREACH (l, &p->listeners->list, link)
-		if (!l->ending)
-			end(l);
+		if (l->state == LISTENER_ACTIVE)
+			end_listener(l);
 }
 
 uint32_t
@@ -277,7 +298,7 @@ peers_listener(const struct peers *p, uint32_t i, struct peers_listener *out)
 {
 	const struct listener *l = TAILQ_FIRST(&p->listeners->list);
 
-	while (l != NULL && (l->ending || i-- > 0))
+	while (l != NULL && (l->state != LISTENER_ACTIVE || i-- > 0))
 		l = TAILQ_NEXT(l, link);
 	if (l == NULL)
 		return false;

@@ -2,11 +2,11 @@
 #include "peer/local_addrs.h"
 
 static bool
-is_of_use(const struct addr *a)
+is_reachable(const struct addr *a)
 {
 	enum addr_scope scope = addr_scope(a);
 
-	/* Inner IPv6 addresses say nothing to who is not on the same link. */
+	/* Private IPv6 addresses are of no use to a peer on another link. */
 	return scope == ADDR_PUBLIC ||
 	       (a->family == ADDR_V4 && scope == ADDR_PRIVATE);
 }
@@ -19,7 +19,7 @@ local_addrs_set(struct local_addrs *l, const struct addr *a, size_t len)
 		struct addr host = a[i];
 
 		host.port = 0;
-		if (!is_of_use(&host))
+		if (!is_reachable(&host))
 			continue;
 		if (host.family == ADDR_V4 && l->v4_len < LOCAL_ADDRS_MAX)
 			l->v4[l->v4_len++] = host;
@@ -29,7 +29,7 @@ local_addrs_set(struct local_addrs *l, const struct addr *a, size_t len)
 }
 
 static void
-add(struct payload *out, const struct addr *host, uint16_t port)
+add_addr4(struct payload *out, const struct addr *host, uint16_t port)
 {
 	struct addr a = *host;
 
@@ -42,7 +42,8 @@ add(struct payload *out, const struct addr *host, uint16_t port)
 }
 
 void
-local_addrs_describe(const struct local_addrs *l, const struct dht *d, struct payload *out)
+local_addrs_describe(
+    const struct local_addrs *l, const struct dht *d, struct payload *out)
 {
 	const struct addr *open = dht_open_address(d);
 	struct addr loopback = addr_v4(127, 0, 0, 1, 0);
@@ -54,24 +55,25 @@ local_addrs_describe(const struct local_addrs *l, const struct dht *d, struct pa
 	out->firewall = open != NULL ? FIREWALL_OPEN : FIREWALL_UNKNOWN;
 	out->addrs4_len = 0;
 	if (open != NULL)
-		add(out, open, open->port);
-	/* Bound to one address, the others lead nowhere. */
+		add_addr4(out, open, open->port);
+	/* If the socket is bound to one address, no other one works. */
 	if (addr_scope(&bound) != ADDR_UNUSABLE)
-		add(out, &bound, bound.port);
+		add_addr4(out, &bound, bound.port);
 	else
 		for (uint8_t i = 0; i < l->v4_len; i++)
-			add(out, &l->v4[i], bound.port);
+			add_addr4(out, &l->v4[i], bound.port);
 	if (out->addrs4_len == 0)
-		add(out, &loopback, bound.port);
+		add_addr4(out, &loopback, bound.port);
 	out->flags |= PAYLOAD_ADDRS4;
 }
 
 void
-local_addrs_describe6(const struct local_addrs *l, uint16_t port, struct payload *out)
+local_addrs_describe6(
+    const struct local_addrs *l, uint16_t port, struct payload *out)
 {
 	out->addrs6_len = 0;
-	for (uint8_t i = 0; i < l->v6_len && out->addrs6_len < LOCAL_TOLD6;
-	     i++) {
+	for (uint8_t i = 0;
+	     i < l->v6_len && out->addrs6_len < LOCAL_ADDRS_SENT6; i++) {
 		struct addr a = l->v6[i];
 
 		a.port = port;
@@ -82,9 +84,9 @@ local_addrs_describe6(const struct local_addrs *l, uint16_t port, struct payload
 		out->flags |= PAYLOAD_ADDRS6;
 }
 
-/* How many leading octets an address shares with any of ours. */
+/* Returns how many leading octets the address shares with any of ours. */
 static unsigned
-alike(const struct payload *ours, const struct addr *a)
+common_octets(const struct payload *ours, const struct addr *a)
 {
 	unsigned best = 0;
 
@@ -110,9 +112,9 @@ local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
 		for (uint8_t i = 0; i < theirs->addrs4_len && n < max; i++) {
 			const struct addr *a = &theirs->addrs4[i];
 			enum addr_scope scope = addr_scope(a);
-			unsigned k = alike(&ours, a);
+			unsigned k = common_octets(&ours, a);
 
-			/* Their loopback is ours only if we live there. */
+			/* Loopback works if it is our only address, too. */
 			if (k == want && a->port != 0 &&
 			    (scope == ADDR_PRIVATE || scope == ADDR_LINK ||
 				(scope == ADDR_LOOPBACK && k > 0)))

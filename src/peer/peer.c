@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: ISC */
+#include "peer/peer.h"
+
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "peer/inside.h"
-#include "peer/session.h"
+#include "peer/conn_migrate.h"
+#include "peer/conn_struct.h"
+#include "peer/listener.h"
+#include "peer/listener_struct.h"
+#include "peer/peers_struct.h"
 
 struct peers *
 peers_new(const struct core *core, const struct peers_base *b)
@@ -14,16 +19,17 @@ peers_new(const struct core *core, const struct peers_base *b)
 		return NULL;
 	p->core = core;
 	p->base = *b;
-	p->sock6 = WORLD_NO_SOCK;
-	TAILQ_INIT(&p->stirred);
+	p->ipv6.sock = WORLD_NO_SOCK;
+	TAILQ_INIT(&p->events);
 	TAILQ_INIT(&p->lingering);
 	p->core->world->ops->random(
-	    p->core->world, p->move_secret, sizeof p->move_secret);
+	    p->core->world, p->migrate_secret, sizeof p->migrate_secret);
 	frame_budget_init(&p->frames, core->limits->frame_bytes);
-	relay_memory_init(&p->relays, core->limits->remembered, &core->hash_key);
+	relay_memory_init(
+	    &p->relays, core->limits->remembered, &core->hash_key);
 	p->listeners = listeners_new(p);
 	if (p->listeners == NULL ||
-	    dial_records_init(&p->attempts, core->limits->attempts) != 0) {
+	    dial_records_init(&p->dial_records, core->limits->attempts) != 0) {
 		peers_free(p);
 		return NULL;
 	}
@@ -39,9 +45,9 @@ peers_free(struct peers *p)
 		conn_close(p->conns);
 	listeners_free(p->listeners);
 	lingering_sockets_fini(p);
-	peers_close6(p);
+	ipv6_socket_close(p);
 	relay_memory_fini(&p->relays);
-	dial_records_fini(&p->attempts);
+	dial_records_fini(&p->dial_records);
 	free(p);
 }
 
@@ -52,7 +58,7 @@ peers_limits_changed(struct peers *p)
 
 	p->frames.max = l->frame_bytes;
 	relay_memory_set_max(&p->relays, l->remembered);
-	dial_records_set_max(&p->attempts, l->attempts);
+	dial_records_set_max(&p->dial_records, l->attempts);
 	sessions_limits_changed(p->listeners);
 }
 
@@ -61,64 +67,75 @@ peers_leave(struct peers *p)
 {
 	peers_unlisten_all(p);
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
-		if (c->state == CONN_OPEN)
+		if (conn_is_open(c))
 			conn_end(c);
 		else
 			conn_fail(c, ERR_CLOSED);
 }
 
-/* ---- numbers ---- */
+/* ---- the network of this machine ---- */
+
+void
+peers_moved(struct peers *p)
+{
+	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
+		conn_migrate_suspect(c);
+}
+
+void
+peers_local_changed(struct peers *p)
+{
+	if (ipv6_socket_open(p))
+		peers_moved(p);
+}
+
+bool
+peers_has_socket(const struct peers *p, int sock)
+{
+	return dht_has_socket(p->base.dht, sock) ||
+	       (sock == p->ipv6.sock && sock != WORLD_NO_SOCK);
+}
+
+void
+peers_describe(const struct peers *p, struct payload *out)
+{
+	local_addrs_describe(p->base.local, p->base.dht, out);
+	if (p->ipv6.sock != WORLD_NO_SOCK)
+		local_addrs_describe6(p->base.local, p->ipv6.port, out);
+}
+
+uint64_t
+peers_after_ms(const struct peers *p, uint32_t ms)
+{
+	return p->core->world->now_us + ms * UINT64_C(1000);
+}
+
+/* ---- numbers and events ---- */
 
 uint32_t
-peers_number(struct peers *p)
+peers_new_number(struct peers *p)
 {
-	/* Round the world in 2^32 steps; who is still there keeps his. */
+	/* The counter may wrap while an old number is still in use. */
 	do
-		p->next_number++;
-	while (p->next_number == 0 || peers_conn(p, p->next_number) != NULL ||
-	       listeners_have(p->listeners, p->next_number));
-	return p->next_number;
-}
-
-/* ---- what happens ---- */
-
-void
-peers_stir(struct peers *p, struct stirred *s)
-{
-	if (s->queued)
-		return;
-	s->queued = true;
-	TAILQ_INSERT_TAIL(&p->stirred, s, link);
-}
-
-void
-peers_unstir(struct peers *p, struct stirred *s)
-{
-	if (!s->queued)
-		return;
-	s->queued = false;
-	TAILQ_REMOVE(&p->stirred, s, link);
+		p->last_number++;
+	while (p->last_number == 0 || peers_conn(p, p->last_number) != NULL ||
+	       listeners_have(p->listeners, p->last_number));
+	return p->last_number;
 }
 
 bool
 peers_poll(struct peers *p, struct peer_event *out)
 {
 	struct udx_stream *stream;
-	struct stirred *s;
 	unsigned events;
 
 	while ((stream = udx_poll(p->base.udx, &events)) != NULL)
-		conn_stirred(udx_owner(stream), events);
-	while ((s = TAILQ_FIRST(&p->stirred)) != NULL) {
-		peers_unstir(p, s);
-		if (s->next(s, out))
-			return true;
-	}
-	return false;
+		conn_on_udx_events(udx_owner(stream), events);
+	return event_source_poll(&p->events, out);
 }
 
 const struct dial_record *
 peers_dial_record(const struct peers *p, const uint8_t *key, uint32_t i)
 {
-	return dial_records_nth(&p->attempts, key, i);
+	return dial_records_nth(&p->dial_records, key, i);
 }

@@ -4,12 +4,11 @@
  * §8.
  *
  * Owns the connections of a node, dialed and accepted, and its listeners.
- * Handshakes travel through dht and signal, bytes through udx and stream.
- * What happens is kept as bits of whom it happens to until peers_poll() hands
- * it out, so that nothing can be lost and nothing piles up. Connections and
- * listeners go by numbers, never 0, from one count: who holds one that has
- * ended finds nothing (pitfall L1). Uses: base, crypto, dht, records, udx,
- * stream, signal, punch.
+ * Handshakes travel through dht and signal, bytes through udx and stream. The
+ * caller drains events with peers_poll(). Connections and listeners have
+ * numbers from one counter, never 0, so that a caller that keeps the number of
+ * an object that is gone finds nothing (pitfall L1). Uses: base, crypto, dht,
+ * records, udx, stream, signal, punch.
  */
 #ifndef PEER_PEER_H
 #define PEER_PEER_H
@@ -30,7 +29,7 @@ struct peers;
 struct conn;
 struct dial_record;
 
-/* What the rooms below are; all borrowed for the life of struct peers. */
+/* The modules below; all are borrowed for the life of struct peers. */
 struct peers_base {
 	struct dht *dht;
 	struct records *records;
@@ -38,54 +37,56 @@ struct peers_base {
 	struct udx *udx;
 	struct punch *punch;
 	const struct local_addrs *local; /* see peers_local_changed() */
-	struct addr host6; /* where streams of IPv6 are bound; none: nowhere */
+	struct addr host6; /* where to bind streams of IPv6; none: no IPv6 */
 };
 
-/* Borrows the core, copies *b. NULL if memory is short. */
+/* Borrows the core, copies *b. Returns NULL if memory is short. */
 struct peers *peers_new(const struct core *core, const struct peers_base *b);
 
-/* Resets all connections; their peers are told. NULL is none. */
+/* Frees it and resets all connections. Accepts NULL. */
 void peers_free(struct peers *p);
 
-/* After the limits of the core have changed: what is above its new limit goes,
- * oldest first; but connections, dials and listeners stay until they end. */
+/*
+ * Applies changed limits of the core: caches evict their oldest entries down
+ * to the new limit; connections, dials and listeners stay until they end.
+ */
 void peers_limits_changed(struct peers *p);
 
-/* The node leaves: open connections end their side, others end now. */
+/* Ends our side of open connections and closes all others. */
 void peers_leave(struct peers *p);
 
 /*
- * This machine may have another address than before, or has slept: the peers
- * of open connections are told where we are.
+ * Sends our address to the peers of open connections: the machine may have
+ * another one than before, or was suspended.
  */
 void peers_moved(struct peers *p);
 
-/* Mappings of the NAT are to be kept alive at another pace: DHT_EV_REPACED. */
+/* Applies a changed keep-alive interval (DHT_EV_REPACED). */
 void peers_repace(struct peers *p);
 
 /*
- * The node has started, or *local has changed: there is a socket for streams
- * by IPv6 from when the machine has an address of it that others may reach.
+ * Handles the start of the node and changes of *local: opens a socket for
+ * streams over IPv6 once the machine has a global IPv6 address.
  */
 void peers_local_changed(struct peers *p);
 
-/* ---- what happens ---- */
+/* ---- events ---- */
 
 enum peer_event_kind {
 	/* of a listener */
-	PEER_LISTENING,  /* stored: nodes that forward to us; err: why none */
-	PEER_UNLISTENED, /* the end */
+	PEER_LISTENING, /* stored: number of nodes that forward to us, or err */
+	PEER_UNLISTENED, /* the listener is gone */
 	/* of a connection */
-	PEER_OFFER,  /* waits for peers_answer(); addr is what its relay says */
-	PEER_OPEN,   /* the peer has proved itself at addr */
-	PEER_READY,  /* bytes to read, room to write, or the peer's end */
-	PEER_CLOSED, /* the end: err, 0 if both sides had ended */
+	PEER_OFFER,  /* waits for peers_answer(); addr: reported by the relay */
+	PEER_OPEN,   /* the peer's header was verified; addr: its address */
+	PEER_READY,  /* readable, writable, or ended by the peer */
+	PEER_CLOSED, /* gone; err, or 0 if both sides have ended */
 };
 
 struct peer_event {
 	enum peer_event_kind kind;
 	uint32_t number;   /* of the listener or connection */
-	uint32_t listener; /* through which it came; 0: dialed */
+	uint32_t listener; /* that accepted the connection; 0: dialed */
 	int err;
 	uint32_t stored;
 	uint8_t key[KEY_LEN]; /* of the peer */
@@ -93,22 +94,24 @@ struct peer_event {
 };
 
 /*
- * The next thing that happened; false: nothing more. After PEER_CLOSED and
- * PEER_UNLISTENED the number is no more. Also moves on what udx has to tell,
- * so it must be drained after whatever may have stirred anything below.
+ * Removes the next event and returns true, or returns false if there is none.
+ * After PEER_CLOSED and PEER_UNLISTENED the number is free. Also processes the
+ * pending events of udx, so call it until it returns false after each call
+ * into any module below.
  */
 bool peers_poll(struct peers *p, struct peer_event *out);
 
 /* ---- connections ---- */
 
-/* The connection of that number, or NULL if it has ended. */
+/* Returns the connection of that number, or NULL if it has ended. */
 struct conn *peers_conn(const struct peers *p, uint32_t number);
 
-/* The i-th in the order in which they began, of those that an application
- * knows or will; or NULL. */
+/* Returns the i-th connection, oldest first, or NULL. Skips those that only
+ * redial (conn_redial.h), which the application does not know. */
 struct conn *peers_nth(const struct peers *p, uint32_t i);
 
-/* The i-th attempt for the key (NULL: any), latest first; NULL at the end. */
+/* Returns the i-th record of a dial to the key (NULL: to any), latest first,
+ * or NULL. */
 const struct dial_record *peers_dial_record(
     const struct peers *p, const uint8_t *key, uint32_t i);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include <string.h>
-
 #include "peer/relay_memory.h"
 
-struct cell {
-	struct index_link link; /* first: what the index finds */
+#include <string.h>
+
+struct relay_entry {
+	struct index_link link; /* first: the index finds it */
 	struct chain_link used;
 	uint8_t key[KEY_LEN];
 	uint8_t len;
@@ -12,11 +12,12 @@ struct cell {
 };
 
 void
-relay_memory_init(struct relay_memory *r, uint32_t max, const struct hash_key *key)
+relay_memory_init(
+    struct relay_memory *r, uint32_t max, const struct hash_key *key)
 {
 	*r = (struct relay_memory){.hash_key = key};
-	pool_init(&r->pool, sizeof(struct cell), max);
-	index_init(&r->index, &r->pool, offsetof(struct cell, link));
+	pool_init(&r->pool, sizeof(struct relay_entry), max);
+	index_init(&r->index, &r->pool, offsetof(struct relay_entry, link));
 }
 
 void
@@ -27,13 +28,13 @@ relay_memory_fini(struct relay_memory *r)
 }
 
 static uint32_t
-find(const struct relay_memory *r, const uint8_t *key)
+find_key(const struct relay_memory *r, const uint8_t *key)
 {
 	uint32_t at =
 	    index_first(&r->index, hash_bytes(r->hash_key, key, KEY_LEN));
 
 	while (at != 0) {
-		const struct cell *c = pool_at(&r->pool, at);
+		const struct relay_entry *c = pool_at(&r->pool, at);
 
 		if (memcmp(c->key, key, KEY_LEN) == 0)
 			break;
@@ -43,9 +44,9 @@ find(const struct relay_memory *r, const uint8_t *key)
 }
 
 static void
-drop(struct relay_memory *r, uint32_t at)
+remove_entry(struct relay_memory *r, uint32_t at)
 {
-	chain_del(&r->used, &r->pool, offsetof(struct cell, used), at);
+	chain_del(&r->used, &r->pool, offsetof(struct relay_entry, used), at);
 	index_del(&r->index, at);
 	pool_put(&r->pool, at);
 }
@@ -55,25 +56,25 @@ relay_memory_set_max(struct relay_memory *r, uint32_t max)
 {
 	r->pool.limit = max;
 	while (r->pool.len > max)
-		drop(r, r->used.first);
+		remove_entry(r, r->used.first);
 }
 
-static struct cell *
-touch(struct relay_memory *r, uint32_t at)
+static struct relay_entry *
+move_to_end(struct relay_memory *r, uint32_t at)
 {
-	chain_del(&r->used, &r->pool, offsetof(struct cell, used), at);
-	chain_push(&r->used, &r->pool, offsetof(struct cell, used), at);
+	chain_del(&r->used, &r->pool, offsetof(struct relay_entry, used), at);
+	chain_push(&r->used, &r->pool, offsetof(struct relay_entry, used), at);
 	return pool_at(&r->pool, at);
 }
 
-static struct cell *
-add(struct relay_memory *r, const uint8_t *key)
+static struct relay_entry *
+add_entry(struct relay_memory *r, const uint8_t *key)
 {
-	struct cell *c;
+	struct relay_entry *c;
 	uint32_t at;
 
 	if (r->pool.len >= r->pool.limit)
-		drop(r, r->used.first);
+		remove_entry(r, r->used.first);
 	at = pool_get(&r->pool);
 	if (at == 0)
 		return NULL;
@@ -82,46 +83,48 @@ add(struct relay_memory *r, const uint8_t *key)
 		pool_put(&r->pool, at);
 		return NULL;
 	}
-	chain_push(&r->used, &r->pool, offsetof(struct cell, used), at);
+	chain_push(&r->used, &r->pool, offsetof(struct relay_entry, used), at);
 	c = pool_at(&r->pool, at);
 	memcpy(c->key, key, KEY_LEN);
 	return c;
 }
 
 void
-relay_memory_put(
-    struct relay_memory *r, const uint8_t *key, const struct addr *addrs, size_t len)
+relay_memory_put(struct relay_memory *r, const uint8_t *key,
+    const struct addr *addrs, size_t len)
 {
-	uint32_t at = find(r, key);
-	struct cell *c;
+	uint32_t at = find_key(r, key);
+	struct relay_entry *c;
 
 	if (len == 0)
 		return;
-	c = at != 0 ? touch(r, at) : add(r, key);
+	c = at != 0 ? move_to_end(r, at) : add_entry(r, key);
 	if (c == NULL)
 		return;
-	c->len = (uint8_t)(len < RELAY_MEMORY_PER_KEY ? len : RELAY_MEMORY_PER_KEY);
+	c->len =
+	    (uint8_t)(len < RELAY_MEMORY_PER_KEY ? len : RELAY_MEMORY_PER_KEY);
 	memcpy(c->addrs, addrs, c->len * sizeof *addrs);
 }
 
 size_t
 relay_memory_get(struct relay_memory *r, const uint8_t *key, struct addr *out)
 {
-	uint32_t at = find(r, key);
-	const struct cell *c;
+	uint32_t at = find_key(r, key);
+	const struct relay_entry *c;
 
 	if (at == 0)
 		return 0;
-	c = touch(r, at);
+	c = move_to_end(r, at);
 	memcpy(out, c->addrs, c->len * sizeof *out);
 	return c->len;
 }
 
 void
-relay_memory_forget(struct relay_memory *r, const uint8_t *key, const struct addr *addr)
+relay_memory_forget(
+    struct relay_memory *r, const uint8_t *key, const struct addr *addr)
 {
-	uint32_t at = find(r, key);
-	struct cell *c;
+	uint32_t at = find_key(r, key);
+	struct relay_entry *c;
 	uint8_t kept = 0;
 
 	if (at == 0)
@@ -132,5 +135,5 @@ relay_memory_forget(struct relay_memory *r, const uint8_t *key, const struct add
 			c->addrs[kept++] = c->addrs[i];
 	c->len = kept;
 	if (kept == 0)
-		drop(r, at);
+		remove_entry(r, at);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * relays.h - the nodes through which a key was reached, protocol 03 §8.1.
+ * relay_memory.h - the nodes through which a key was reached, protocol 03 §8.1.
  *
- * A bounded cache by key: the server's own list, else the nodes that answered
- * for it, best first. The key used longest ago makes room; a node that fails
- * is forgotten (pitfall H8). Uses: base, crypto.
+ * A bounded cache by key: the server's own list, or else the nodes that
+ * answered for it, best first. When it is full it evicts the key used longest
+ * ago; a node that fails is removed (pitfall H8). Uses: base, crypto.
  */
-#ifndef PEER_RELAYS_H
-#define PEER_RELAYS_H
+#ifndef PEER_RELAY_MEMORY_H
+#define PEER_RELAY_MEMORY_H
 
 #include <stddef.h>
 
@@ -16,7 +16,8 @@
 #include "base/pool.h"
 #include "crypto/keys.h"
 
-enum { RELAY_MEMORY_PER_KEY = 4 }; /* of one key; servers name 3, and one for the way */
+/* Nodes of one key: servers list 3; one more is for the node that answered. */
+enum { RELAY_MEMORY_PER_KEY = 4 };
 
 struct relay_memory {
 	struct pool pool;
@@ -25,20 +26,24 @@ struct relay_memory {
 	const struct hash_key *hash_key;
 };
 
-/* Keeps at most max keys. Must not be moved afterwards. */
-void relay_memory_init(struct relay_memory *r, uint32_t max, const struct hash_key *key);
+/* Keeps at most max keys. Borrows the hash key. *r must not be moved. */
+void relay_memory_init(
+    struct relay_memory *r, uint32_t max, const struct hash_key *key);
 
-/* Another number; what was used longest ago goes. */
+/* Changes the limit and evicts down to it. */
 void relay_memory_set_max(struct relay_memory *r, uint32_t max);
 void relay_memory_fini(struct relay_memory *r);
 
-/* Replaces what is known of the key, unless there are none to put. */
-void relay_memory_put(
-    struct relay_memory *r, const uint8_t *key, const struct addr *addrs, size_t len);
+/* Replaces the nodes of the key, unless len is 0. Copies the addresses. */
+void relay_memory_put(struct relay_memory *r, const uint8_t *key,
+    const struct addr *addrs, size_t len);
 
-/* Copies what is known to out (RELAY_MEMORY_PER_KEY places); returns how many. */
-size_t relay_memory_get(struct relay_memory *r, const uint8_t *key, struct addr *out);
+/* Copies the nodes of the key to out, which has RELAY_MEMORY_PER_KEY elements.
+ * Returns how many. */
+size_t relay_memory_get(
+    struct relay_memory *r, const uint8_t *key, struct addr *out);
 
+/* Removes one node of the key. */
 void relay_memory_forget(
     struct relay_memory *r, const uint8_t *key, const struct addr *addr);
 

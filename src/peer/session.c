@@ -1,28 +1,35 @@
 /* SPDX-License-Identifier: ISC */
+#include "peer/session.h"
+
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "peer/session.h"
+#include "peer/conn_punch.h"
+#include "peer/conn_struct.h"
+#include "peer/listener_struct.h"
 
 enum {
-	/* For a decision; for the client to come: protocol 03 §7.1. */
-	WAIT_US = 10 * 1000000,
-	/* Copies come after success too, above all from open clients: pitfall
-	   V2. */
-	KEEP_US = 10 * 1000000,
-	/* A handshake for a stranger costs as much as so many that come
-	 * through one of our relays, which sees many clients. */
-	STRANGER_COST = 16,
+	/* For a decision, and for the client's first packet: protocol 03 §7.1.
+	 */
+	WAIT_MS = 10000,
+	/* Copies are received after success too, above all from open clients:
+	 * pitfall V2. */
+	KEEP_MS = 10000,
+	/* A handshake of an unvalidated source is charged as much as so many
+	 * that arrive through one of our relays, which has many clients. */
+	UNVALIDATED_COST = 16,
 };
 
 /* ---- the table ---- */
 
-/* Of the message and the key that it was sent to: to another it means nothing,
- * and must not be remembered for this one. */
+/* Hashes the message together with the key it was addressed to, so that a copy
+ * sent to another key is not taken for this one. */
 static void
-digest_of(uint8_t out[HASH_LEN], const struct listener *l, struct bytes message)
+hash_message(
+    uint8_t out[HASH_LEN], const struct listener *l, struct bytes message)
 {
 	uint8_t both[HASH_LEN + KEY_LEN];
 
@@ -32,18 +39,18 @@ digest_of(uint8_t out[HASH_LEN], const struct listener *l, struct bytes message)
 }
 
 static uint32_t
-hash_of(const struct listeners *ls, const uint8_t *digest)
+short_hash(const struct listeners *ls, const uint8_t *digest)
 {
 	return hash_bytes(&ls->peers->core->hash_key, digest, HASH_LEN);
 }
 
 static struct session *
-find(const struct listeners *ls, const uint8_t *digest, uint32_t hash)
+find_session(const struct listeners *ls, const uint8_t *digest, uint32_t hash)
 {
-	uint32_t at = index_first(&ls->by_message, hash);
+	uint32_t at = index_first(&ls->sessions.by_message, hash);
 
-	for (; at != 0; at = index_next(&ls->by_message, at)) {
-		struct session *s = pool_at(&ls->sessions, at);
+	for (; at != 0; at = index_next(&ls->sessions.by_message, at)) {
+		struct session *s = pool_at(&ls->sessions.pool, at);
 
 		if (memcmp(s->digest, digest, HASH_LEN) == 0)
 			return s;
@@ -52,21 +59,36 @@ find(const struct listeners *ls, const uint8_t *digest, uint32_t hash)
 }
 
 static void
-arm(struct session *s, uint64_t us)
+arm_expiry(struct session *s, uint32_t ms)
 {
 	struct peers *p = s->ls->peers;
 
-	timer_arm(p->core->timers, &s->timer, p->core->world->now_us + us);
+	timer_arm(p->core->timers, &s->expiry, peers_after_ms(p, ms));
 }
 
 static void
-asked_free(struct session *s)
+free_offer(struct session *s)
 {
-	if (s->asked == NULL)
+	if (s->offer == NULL)
 		return;
-	incoming_wipe(&s->asked->in);
-	free(s->asked);
-	s->asked = NULL;
+	incoming_wipe(&s->offer->in);
+	free(s->offer);
+	s->offer = NULL;
+}
+
+/* The only place that changes the state; keeps the lists by age. */
+static void
+session_set_state(struct session *s, enum session_state state)
+{
+	struct sessions *ss = &s->ls->sessions;
+
+	assert(s->state != SESSION_DONE);
+	s->state = state;
+	if (state != SESSION_DONE)
+		return;
+	TAILQ_REMOVE(&ss->half_open, s, age);
+	ss->half_open_len--;
+	TAILQ_INSERT_TAIL(&ss->done, s, age);
 }
 
 static void
@@ -75,97 +97,93 @@ session_free(struct session *s)
 	struct listeners *ls = s->ls;
 	uint32_t at = s->id;
 
-	asked_free(s);
+	free_offer(s);
 	if (s->conn != NULL)
 		conn_disown(s->conn);
-	timer_disarm(ls->peers->core->timers, &s->timer);
+	timer_disarm(ls->peers->core->timers, &s->expiry);
 	if (s->state == SESSION_DONE) {
-		TAILQ_REMOVE(&ls->done, s, age);
+		TAILQ_REMOVE(&ls->sessions.done, s, age);
 	} else {
-		TAILQ_REMOVE(&ls->half_open, s, age);
-		ls->half_open_len--;
+		TAILQ_REMOVE(&ls->sessions.half_open, s, age);
+		ls->sessions.half_open_len--;
 	}
 	free(s->answer);
-	s->id = 0; /* whoever still quotes it finds nobody */
-	index_del(&ls->by_message, at);
-	pool_put(&ls->sessions, at);
+	s->id = 0; /* session_punch() finds it no more */
+	index_del(&ls->sessions.by_message, at);
+	pool_put(&ls->sessions.pool, at);
 }
 
-/* Nobody waits any more; what was answered is kept for late copies. */
+/* Ends a session; its answer is kept for late copies. */
 static void
-finish(struct session *s)
+finish_session(struct session *s)
 {
-	struct listeners *ls = s->ls;
-
 	if (s->state == SESSION_DONE)
 		return;
-	asked_free(s);
-	TAILQ_REMOVE(&ls->half_open, s, age);
-	ls->half_open_len--;
-	s->state = SESSION_DONE;
-	TAILQ_INSERT_TAIL(&ls->done, s, age);
-	arm(s, KEEP_US);
+	free_offer(s);
+	session_set_state(s, SESSION_DONE);
+	arm_expiry(s, KEEP_MS);
 }
 
-void
-session_settled(void *owner, struct conn *c, int err)
+/* Handles the opening or the failure of the connection: conn_spec.settled. */
+static void
+on_settled(void *owner, struct conn *c, int err)
 {
 	struct session *s = owner;
-	struct listener *l = listener_of(s->ls, s->listener);
+	struct listener *l = listener_by_number(s->ls, s->listener);
 
 	s->conn = NULL;
-	s->answer_sock = WORLD_NO_SOCK; /* the stream's, or closed */
-	if (l != NULL && !conn_mends(c))
+	s->answer_sock = WORLD_NO_SOCK; /* the stream's by now, or closed */
+	if (l != NULL && !conn_is_redial(c))
 		l->accepted += err == 0;
-	finish(s);
+	finish_session(s);
 }
 
-/* Through the connection, if there is one, so that it is told too. */
+/* Ends a session through its connection, so that the connection fails too. */
 static void
-give_up(struct session *s, int err)
+fail_session(struct session *s, int err)
 {
 	if (s->conn != NULL)
 		conn_fail(s->conn, err);
 	else
-		finish(s);
+		finish_session(s);
 }
 
 static void
-on_due(struct timer *t)
+on_expiry_timer(struct timer *t)
 {
-	struct session *s = container_of(t, struct session, timer);
+	struct session *s = container_of(t, struct session, expiry);
 
 	if (s->state == SESSION_DONE)
 		session_free(s);
 	else if (s->conn != NULL && conn_is_punching(s->conn))
-		arm(s, WAIT_US); /* it has deadlines of its own: pitfall V6 */
+		arm_expiry(s, WAIT_MS); /* it has its own: pitfall V6 */
 	else
-		give_up(s, ERR_TIMEOUT);
+		fail_session(s, ERR_TIMEOUT);
 }
 
 /* ---- limits: pitfall V4 ---- */
 
 static void
-evict(struct session *s)
+evict_session(struct session *s)
 {
 	s->ls->peers->core->stats->handshakes_evicted++;
-	give_up(s, ERR_LIMIT);
+	fail_session(s, ERR_LIMIT);
 }
 
-/* Down to so many: first those that are over, the oldest of each kind. */
+/* Evicts sessions down to max: those that are done first, oldest first. */
 static void
-shrink(struct listeners *ls, uint32_t max)
+shrink_pool(struct listeners *ls, uint32_t max)
 {
-	while (ls->sessions.len > max) {
-		if (TAILQ_EMPTY(&ls->done))
-			evict(TAILQ_FIRST(&ls->half_open));
-		session_free(TAILQ_FIRST(&ls->done));
+	while (ls->sessions.pool.len > max) {
+		if (TAILQ_EMPTY(&ls->sessions.done))
+			evict_session(TAILQ_FIRST(&ls->sessions.half_open));
+		session_free(TAILQ_FIRST(&ls->sessions.done));
 	}
 }
 
 /*
- * Each punches, unless we are open. So that neither our own dials nor the next
- * handshake finds all punchers taken, a quarter of them is left to the former.
+ * Returns the limit of half-open sessions. Unless we are open, each of them
+ * uses a puncher; a quarter of the punchers is reserved for our own dials.
  */
 static uint32_t
 half_open_max(const struct listeners *ls)
@@ -179,9 +197,10 @@ half_open_max(const struct listeners *ls)
 		   : l->half_open;
 }
 
-/* One /24 may not fill the table, and a full table is no closed door. */
+/* Evicts a session for a new one: of the same /24 if that has its share, or
+ * else the oldest. A full table never refuses. */
 static void
-make_way(struct listeners *ls, const struct addr *payer)
+make_space(struct listeners *ls, const struct addr *payer)
 {
 	struct dht *d = ls->peers->base.dht;
 	const struct limits *l = ls->peers->core->limits;
@@ -189,31 +208,31 @@ make_way(struct listeners *ls, const struct addr *payer)
 	uint32_t prefix = 0;
 
 	if (!dht_is_private(d))
-		TAILQ_FOREACH (s, &ls->half_open, age) {
+		TAILQ_FOREACH (s, &ls->sessions.half_open, age) {
 			if (!addr_same_prefix(&s->payer, payer))
 				continue;
 			if (prefix++ == 0)
 				oldest = s;
 		}
 	if (prefix >= l->half_open_prefix)
-		evict(oldest);
-	else if (ls->half_open_len >= half_open_max(ls))
-		evict(TAILQ_FIRST(&ls->half_open));
-	shrink(ls, ls->sessions.limit - 1);
+		evict_session(oldest);
+	else if (ls->sessions.half_open_len >= half_open_max(ls))
+		evict_session(TAILQ_FIRST(&ls->sessions.half_open));
+	shrink_pool(ls, ls->sessions.pool.limit - 1);
 }
 
 static struct bucket *
 budget_of(struct listeners *ls, const struct addr *from)
 {
 	const struct limits *l = ls->peers->core->limits;
-	struct prefix_budget_rate rate = {l->handshake_burst * STRANGER_COST,
-	    l->handshake_rate * STRANGER_COST};
+	struct prefix_budget_rate rate = {l->handshake_burst * UNVALIDATED_COST,
+	    l->handshake_rate * UNVALIDATED_COST};
 
-	return prefix_budget_get(&ls->budgets, from, &rate);
+	return prefix_budget_get(&ls->sessions.budgets, from, &rate);
 }
 
 static bool
-take(struct listeners *ls, const struct addr *from, uint32_t cost)
+charge_budget(struct listeners *ls, const struct addr *from, uint32_t cost)
 {
 	struct bucket *b = budget_of(ls, from);
 
@@ -221,9 +240,9 @@ take(struct listeners *ls, const struct addr *from, uint32_t cost)
 }
 
 /*
- * In whose name it is computed and kept. What our own relays say of a client
- * is believed so far; who is not one of them stands for it himself, or he
- * could empty the budgets of others, and end their handshakes, by naming them.
+ * Returns the address that is charged for a handshake. Our own relays may name
+ * the client; any other source is charged itself, or it could exhaust the
+ * budgets of other hosts, and evict their handshakes, by naming them.
  */
 static const struct addr *
 payer_of(const struct listener *l, const struct router_call *call)
@@ -233,7 +252,8 @@ payer_of(const struct listener *l, const struct router_call *call)
 		   : &call->ticket.from;
 }
 
-/* A relay that has spent its own budget spends nobody else's. */
+/* Charges the handshake. A relay without a budget of its own cannot charge
+ * that of its clients. */
 static bool
 may_compute(const struct listener *l, const struct router_call *call)
 {
@@ -244,14 +264,14 @@ may_compute(const struct listener *l, const struct router_call *call)
 	if (dht_is_private(ls->peers->base.dht))
 		return true;
 	if (payer == &call->ticket.from)
-		return take(ls, payer, STRANGER_COST);
+		return charge_budget(ls, payer, UNVALIDATED_COST);
 	relay = budget_of(ls, &call->ticket.from);
 	return relay != NULL && relay->left > 0 &&
-	       take(ls, payer, STRANGER_COST) &&
-	       take(ls, &call->ticket.from, 1);
+	       charge_budget(ls, payer, UNVALIDATED_COST) &&
+	       charge_budget(ls, &call->ticket.from, 1);
 }
 
-/* ---- a new one ---- */
+/* ---- new sessions ---- */
 
 static struct session *
 session_new(struct listener *l, const struct incoming *in,
@@ -261,25 +281,25 @@ session_new(struct listener *l, const struct incoming *in,
 	struct session *s;
 	uint32_t at;
 
-	make_way(ls, payer_of(l, &in->call));
-	if ((at = pool_get(&ls->sessions)) == 0)
+	make_space(ls, payer_of(l, &in->call));
+	if ((at = pool_get(&ls->sessions.pool)) == 0)
 		return NULL;
-	if (index_add(&ls->by_message, at, hash) != 0) {
-		pool_put(&ls->sessions, at);
+	if (index_add(&ls->sessions.by_message, at, hash) != 0) {
+		pool_put(&ls->sessions.pool, at);
 		return NULL;
 	}
-	s = pool_at(&ls->sessions, at);
+	s = pool_at(&ls->sessions.pool, at);
 	memcpy(s->digest, digest, HASH_LEN);
 	s->ls = ls;
 	s->id = at;
 	s->listener = l->number;
 	s->state = SESSION_ANSWERED;
-	s->timer.fire = on_due;
+	s->expiry.fire = on_expiry_timer;
 	s->payer = *payer_of(l, &in->call);
 	s->answer_sock = WORLD_NO_SOCK;
-	TAILQ_INSERT_TAIL(&ls->half_open, s, age);
-	ls->half_open_len++;
-	arm(s, WAIT_US);
+	TAILQ_INSERT_TAIL(&ls->sessions.half_open, s, age);
+	ls->sessions.half_open_len++;
+	arm_expiry(s, WAIT_MS);
 	return s;
 }
 
@@ -291,8 +311,8 @@ make_conn(
 	    .key = in->noise.rs,
 	    .own_key = l->keys->public_key,
 	    .listener = l->number,
-	    .mends = (in->theirs.features & PAYLOAD_MENDS) != 0,
-	    .settled = session_settled,
+	    .redial = (in->theirs.features & PAYLOAD_MENDS) != 0,
+	    .settled = on_settled,
 	    .owner = s,
 	};
 	int err;
@@ -313,53 +333,57 @@ send_answer(const struct session *s, const struct router_ticket *t)
 }
 
 static int
-ask(struct session *s, const struct incoming *in)
+offer_session(struct session *s, const struct incoming *in)
 {
-	if ((s->asked = malloc(sizeof *s->asked)) == NULL)
+	if ((s->offer = malloc(sizeof *s->offer)) == NULL)
 		return ERR_MEMORY;
-	s->asked->in = *in;
-	s->asked->copies_len = 0;
-	s->state = SESSION_ASKED;
+	s->offer->in = *in;
+	s->offer->copies_len = 0;
+	session_set_state(s, SESSION_ASKED);
 	conn_offer(s->conn, &in->call.client);
 	return 0;
 }
 
-/* The answer exists from here on; whatever follows does not change it. */
+/* Writes the answer, which does not change any more, and sends it. */
 static int
-answer(struct session *s, const struct incoming *in, uint64_t error)
+answer_session(struct session *s, const struct incoming *in, uint64_t error)
 {
-	int err = accept_answer(s, in, error);
+	int err;
 
-	s->state = SESSION_ANSWERED;
+	session_set_state(s, SESSION_ANSWERED);
+	err = accept_answer(s, in, error);
 	if (err != 0)
 		return err;
 	s->ls->peers->core->stats->handshakes++;
 	(void)send_answer(s, &in->call.ticket);
 	if (error != SIGNAL_OK)
-		finish(s);
+		finish_session(s);
 	return 0;
 }
 
 static int
-begin(struct session *s, struct listener *l, const struct incoming *in)
+begin_session(struct session *s, struct listener *l, const struct incoming *in)
 {
-	bool mends = (in->theirs.features & PAYLOAD_MENDS) != 0;
-	uint64_t error = accept_verdict(&in->theirs);
+	bool redial = (in->theirs.features & PAYLOAD_MENDS) != 0;
+	uint64_t error = accept_judge(&in->theirs);
 	int err;
 
-	if (error == SIGNAL_OK && mends &&
-	    !conn_mend_accept(s->ls->peers, l->keys->public_key, in->noise.rs))
+	if (error == SIGNAL_OK && redial &&
+	    !conn_redial_accept(
+		s->ls->peers, l->keys->public_key, in->noise.rs))
 		error = SIGNAL_ABORTED;
 	if (error != SIGNAL_OK)
-		return answer(s, in, error);
+		return answer_session(s, in, error);
 	if ((err = make_conn(s, l, in)) != 0)
 		return err;
-	return l->ask && !mends ? ask(s, in) : answer(s, in, SIGNAL_OK);
+	return l->ask && !redial ? offer_session(s, in)
+				 : answer_session(s, in, SIGNAL_OK);
 }
 
-/* Undone as if it had never come: a copy may fare better. */
+/* Removes all trace of a session that failed for lack of resources: a copy may
+ * succeed. */
 static void
-undo(struct session *s, int err)
+discard_session(struct session *s, int err)
 {
 	struct conn *c = s->conn;
 
@@ -376,19 +400,19 @@ undo(struct session *s, int err)
 static int
 serve_copy(struct session *s, const struct router_call *call)
 {
-	struct asked *a = s->asked;
+	struct session_offer *o = s->offer;
 
-	if (a != NULL && a->copies_len < COPIES_MAX)
-		a->copies[a->copies_len++] = call->ticket;
-	if (a != NULL || s->answer == NULL)
+	if (o != NULL && o->copies_len < SESSION_COPIES_MAX)
+		o->copies[o->copies_len++] = call->ticket;
+	if (o != NULL || s->answer == NULL)
 		return 0;
 	return send_answer(s, &call->ticket);
 }
 
 static bool
-has_failed(const struct listeners *ls, uint32_t hash)
+failed_before(const struct listeners *ls, uint32_t hash)
 {
-	return ls->failed[hash % FAILED_MAX] == hash;
+	return ls->sessions.failed[hash % SESSION_FAILED_MAX] == hash;
 }
 
 int
@@ -401,25 +425,26 @@ session_serve(struct listener *l, const struct router_call *call)
 	uint32_t hash;
 	int err;
 
-	digest_of(digest, l, call->sealed);
-	hash = hash_of(ls, digest);
-	if ((s = find(ls, digest, hash)) != NULL)
+	hash_message(digest, l, call->sealed);
+	hash = short_hash(ls, digest);
+	if ((s = find_session(ls, digest, hash)) != NULL)
 		return serve_copy(s, call);
-	if (has_failed(ls, hash))
+	if (failed_before(ls, hash))
 		return listener_drop(ls, ERR_SIGNATURE);
-	if (call->direct && !lingering_sockets_last(ls->peers, call->ticket.sock))
+	if (call->direct &&
+	    !lingering_sockets_in_use(ls->peers, call->ticket.sock))
 		return listener_drop(ls, ERR_UNKNOWN);
 	if (!may_compute(l, call))
 		return listener_drop(ls, ERR_BUDGET);
 	if ((err = accept_open(l, call, &in)) != 0) {
-		ls->failed[hash % FAILED_MAX] = hash;
+		ls->sessions.failed[hash % SESSION_FAILED_MAX] = hash;
 		return listener_drop(ls, err);
 	}
 	s = session_new(l, &in, digest, hash);
-	err = s != NULL ? begin(s, l, &in) : ERR_MEMORY;
+	err = s != NULL ? begin_session(s, l, &in) : ERR_MEMORY;
 	incoming_wipe(&in);
 	if (err != 0 && s != NULL)
-		undo(s, err);
+		discard_session(s, err);
 	return err != 0 ? listener_drop(ls, err) : 0;
 }
 
@@ -429,9 +454,9 @@ session_punch(struct listener *l, const struct router_call *call)
 	struct listeners *ls = l->ls;
 	struct session *s;
 
-	if (call->id == 0 || call->id > ls->sessions.top)
+	if (call->id == 0 || call->id > ls->sessions.pool.top)
 		return listener_drop(ls, ERR_UNKNOWN);
-	s = pool_at(&ls->sessions, (uint32_t)call->id);
+	s = pool_at(&ls->sessions.pool, (uint32_t)call->id);
 	if (s->id != call->id || s->listener != l->number || s->conn == NULL)
 		return listener_drop(ls, ERR_UNKNOWN);
 	return conn_punch_serve(
@@ -445,42 +470,42 @@ session_decide(struct listeners *ls, struct conn *c, bool accept)
 {
 	struct listener *l;
 	struct session *s;
-	struct asked *a;
+	struct session_offer *o;
 
-	TAILQ_FOREACH (s, &ls->half_open, age)
+	TAILQ_FOREACH (s, &ls->sessions.half_open, age)
 		if (s->conn == c && s->state == SESSION_ASKED)
 			break;
 	if (s == NULL)
 		return;
-	a = s->asked;
-	s->asked = NULL;
+	o = s->offer;
+	s->offer = NULL;
 	if (!accept) {
-		if ((l = listener_of(ls, s->listener)) != NULL)
+		if ((l = listener_by_number(ls, s->listener)) != NULL)
 			l->refused++;
 		s->conn = NULL;
 		conn_disown(c);
 		conn_close(c);
 	}
-	if (answer(s, &a->in, accept ? SIGNAL_OK : SIGNAL_ABORTED) != 0)
-		give_up(s, ERR_MEMORY);
+	if (answer_session(s, &o->in, accept ? SIGNAL_OK : SIGNAL_ABORTED) != 0)
+		fail_session(s, ERR_MEMORY);
 	else
-		for (uint32_t i = 0; i < a->copies_len; i++)
-			(void)send_answer(s, &a->copies[i]);
+		for (uint32_t i = 0; i < o->copies_len; i++)
+			(void)send_answer(s, &o->copies[i]);
 	if (accept && s->state == SESSION_ANSWERED)
-		arm(s, WAIT_US);
-	incoming_wipe(&a->in);
-	free(a);
+		arm_expiry(s, WAIT_MS);
+	incoming_wipe(&o->in);
+	free(o);
 }
 
 void
-sessions_forget(struct listeners *ls, uint32_t listener)
+sessions_close_offers(struct listeners *ls, uint32_t listener)
 {
-	struct session *s = TAILQ_FIRST(&ls->half_open), *next;
+	struct session *s = TAILQ_FIRST(&ls->sessions.half_open), *next;
 
 	for (; s != NULL; s = next) {
 		next = TAILQ_NEXT(s, age);
 		if (s->listener == listener && s->state == SESSION_ASKED)
-			give_up(s, ERR_CLOSED);
+			fail_session(s, ERR_CLOSED);
 	}
 }
 
@@ -491,12 +516,13 @@ sessions_init(struct listeners *ls)
 {
 	const struct limits *l = ls->peers->core->limits;
 
-	TAILQ_INIT(&ls->half_open);
-	TAILQ_INIT(&ls->done);
-	pool_init(&ls->sessions, sizeof(struct session), l->handshakes);
-	index_init(
-	    &ls->by_message, &ls->sessions, offsetof(struct session, link));
-	prefix_budget_init(&ls->budgets, ls->peers->core, l->forward_hosts);
+	TAILQ_INIT(&ls->sessions.half_open);
+	TAILQ_INIT(&ls->sessions.done);
+	pool_init(&ls->sessions.pool, sizeof(struct session), l->handshakes);
+	index_init(&ls->sessions.by_message, &ls->sessions.pool,
+	    offsetof(struct session, link));
+	prefix_budget_init(
+	    &ls->sessions.budgets, ls->peers->core, l->forward_hosts);
 }
 
 void
@@ -504,9 +530,9 @@ sessions_limits_changed(struct listeners *ls)
 {
 	const struct limits *l = ls->peers->core->limits;
 
-	ls->sessions.limit = l->handshakes;
-	shrink(ls, l->handshakes);
-	prefix_budget_set_max(&ls->budgets, l->forward_hosts);
+	ls->sessions.pool.limit = l->handshakes;
+	shrink_pool(ls, l->handshakes);
+	prefix_budget_set_max(&ls->sessions.budgets, l->forward_hosts);
 }
 
 void
@@ -514,10 +540,10 @@ sessions_fini(struct listeners *ls)
 {
 	struct session *s;
 
-	while ((s = TAILQ_FIRST(&ls->half_open)) != NULL ||
-	       (s = TAILQ_FIRST(&ls->done)) != NULL)
+	while ((s = TAILQ_FIRST(&ls->sessions.half_open)) != NULL ||
+	       (s = TAILQ_FIRST(&ls->sessions.done)) != NULL)
 		session_free(s);
-	prefix_budget_fini(&ls->budgets);
-	index_fini(&ls->by_message);
-	pool_fini(&ls->sessions);
+	prefix_budget_fini(&ls->sessions.budgets);
+	index_fini(&ls->sessions.by_message);
+	pool_fini(&ls->sessions.pool);
 }
