@@ -372,7 +372,7 @@ verify_header(struct conn *c)
 		open_conn(c);
 }
 
-/* Ends a connection whose both sides have ended, once all is read. */
+/* Closes a connection that both sides have ended, once all is read. */
 static void
 check_drained(struct conn *c)
 {

@@ -3,7 +3,7 @@
  * The address of an open stream changes when a NAT has dropped its mapping or
  * was restarted, or when a machine joins another network. Packets from an
  * unknown source prove nothing, so they are not taken. The side that receives
- * no answer any more says so in a message that only it can seal:
+ * no answer any more sends a message that only it can seal:
  */
 /* clang-format off */
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * conn_migrate.h - open streams whose address or whose peer's address changes.
+ * conn_migrate.h - open streams when an address of either end changes.
  *
  * Detects a path that is lost, and validates a new one by sealed messages
  * beside the stream (protocol 06 §A.7). Only nodes of this project exchange

@@ -198,7 +198,8 @@ conn_punch_has(const struct conn *c, int sock)
 	const struct conn_punch *punch = &c->punch;
 
 	return sock == punch->sock ||
-	       (punch->puncher != NULL && puncher_has_socket(punch->puncher, sock));
+	       (punch->puncher != NULL &&
+		   puncher_has_socket(punch->puncher, sock));
 }
 
 void

@@ -16,7 +16,7 @@
 #include "peer/conn.h"
 
 struct conn_redial {
-	/* of a stream whose path is lost */
+	/* of a stream that has lost its path */
 	uint64_t next_us; /* when its key may be dialed again */
 	uint32_t wait_ms; /* from one dial to the next; 0: none yet */
 	/* of a connection that redials */

@@ -2,7 +2,7 @@
 /*
  * dial_record.h - what was done to reach a key, step by step.
  *
- * A ring of the last dials, for users who ask why a connection failed or was
+ * A ring of the last dials, to explain why a connection failed or was
  * slow. The dialer and the connection append steps by the record's number; a
  * record that was evicted meanwhile takes no more. Uses: base, crypto.
  */

@@ -29,9 +29,9 @@ struct handshake_answer {
 
 /*
  * Decrypts and decodes the reply. Returns 0 if the server has sent it,
- * whatever it says. Otherwise it is no answer: ERR_TIMEOUT and other errors of
- * the request, ERR_UNKNOWN (the node does not know the server), ERR_MALFORMED,
- * ERR_SIZE, ERR_SIGNATURE. Does not change *n (pitfalls S5, S6).
+ * also if it refuses. Otherwise it is no answer: ERR_TIMEOUT and other errors
+ * of the request, ERR_UNKNOWN (the node does not know the server),
+ * ERR_MALFORMED, ERR_SIZE, ERR_SIGNATURE. Does not change *n (pitfalls S5, S6).
  */
 int handshake_answer_read(struct handshake_answer *out, const struct noise *n,
     const struct dht_answer *a);

@@ -43,7 +43,8 @@ int peers_listen(
 void peers_unlisten(struct peers *p, uint32_t number);
 void peers_unlisten_all(struct peers *p);
 
-/* Returns the number of listeners whose PEER_UNLISTENED was not taken yet. */
+/* Returns the number of listeners, with those whose PEER_UNLISTENED is pending.
+ */
 uint32_t peers_listeners(const struct peers *p);
 
 /* Announces anew: own requests have another source address than before. */

@@ -29,8 +29,7 @@ struct peers {
 	struct event_source_list events;
 	struct ipv6_socket ipv6;
 	uint8_t migrate_secret[MIGRATE_SECRET_LEN]; /* conn_migrate.c */
-	struct frame_budget
-	    frames; /* bytes of large frames, all connections */
+	struct frame_budget frames; /* bytes of large frames, all connections */
 	struct lingering_sockets lingering;
 	struct relay_memory relays;
 	struct dial_records dial_records;

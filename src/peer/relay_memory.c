@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-struct relay_entry {
+struct remembered_key {
 	struct index_link link; /* first: the index finds it */
 	struct chain_link used;
 	uint8_t key[KEY_LEN];
@@ -16,8 +16,8 @@ relay_memory_init(
     struct relay_memory *r, uint32_t max, const struct hash_key *key)
 {
 	*r = (struct relay_memory){.hash_key = key};
-	pool_init(&r->pool, sizeof(struct relay_entry), max);
-	index_init(&r->index, &r->pool, offsetof(struct relay_entry, link));
+	pool_init(&r->pool, sizeof(struct remembered_key), max);
+	index_init(&r->index, &r->pool, offsetof(struct remembered_key, link));
 }
 
 void
@@ -34,7 +34,7 @@ find_key(const struct relay_memory *r, const uint8_t *key)
 	    index_first(&r->index, hash_bytes(r->hash_key, key, KEY_LEN));
 
 	while (at != 0) {
-		const struct relay_entry *c = pool_at(&r->pool, at);
+		const struct remembered_key *c = pool_at(&r->pool, at);
 
 		if (memcmp(c->key, key, KEY_LEN) == 0)
 			break;
@@ -46,7 +46,8 @@ find_key(const struct relay_memory *r, const uint8_t *key)
 static void
 remove_entry(struct relay_memory *r, uint32_t at)
 {
-	chain_del(&r->used, &r->pool, offsetof(struct relay_entry, used), at);
+	chain_del(
+	    &r->used, &r->pool, offsetof(struct remembered_key, used), at);
 	index_del(&r->index, at);
 	pool_put(&r->pool, at);
 }
@@ -59,18 +60,20 @@ relay_memory_set_max(struct relay_memory *r, uint32_t max)
 		remove_entry(r, r->used.first);
 }
 
-static struct relay_entry *
+static struct remembered_key *
 move_to_end(struct relay_memory *r, uint32_t at)
 {
-	chain_del(&r->used, &r->pool, offsetof(struct relay_entry, used), at);
-	chain_push(&r->used, &r->pool, offsetof(struct relay_entry, used), at);
+	chain_del(
+	    &r->used, &r->pool, offsetof(struct remembered_key, used), at);
+	chain_push(
+	    &r->used, &r->pool, offsetof(struct remembered_key, used), at);
 	return pool_at(&r->pool, at);
 }
 
-static struct relay_entry *
+static struct remembered_key *
 add_entry(struct relay_memory *r, const uint8_t *key)
 {
-	struct relay_entry *c;
+	struct remembered_key *c;
 	uint32_t at;
 
 	if (r->pool.len >= r->pool.limit)
@@ -83,7 +86,8 @@ add_entry(struct relay_memory *r, const uint8_t *key)
 		pool_put(&r->pool, at);
 		return NULL;
 	}
-	chain_push(&r->used, &r->pool, offsetof(struct relay_entry, used), at);
+	chain_push(
+	    &r->used, &r->pool, offsetof(struct remembered_key, used), at);
 	c = pool_at(&r->pool, at);
 	memcpy(c->key, key, KEY_LEN);
 	return c;
@@ -94,7 +98,7 @@ relay_memory_put(struct relay_memory *r, const uint8_t *key,
     const struct addr *addrs, size_t len)
 {
 	uint32_t at = find_key(r, key);
-	struct relay_entry *c;
+	struct remembered_key *c;
 
 	if (len == 0)
 		return;
@@ -110,7 +114,7 @@ size_t
 relay_memory_get(struct relay_memory *r, const uint8_t *key, struct addr *out)
 {
 	uint32_t at = find_key(r, key);
-	const struct relay_entry *c;
+	const struct remembered_key *c;
 
 	if (at == 0)
 		return 0;
@@ -124,7 +128,7 @@ relay_memory_forget(
     struct relay_memory *r, const uint8_t *key, const struct addr *addr)
 {
 	uint32_t at = find_key(r, key);
-	struct relay_entry *c;
+	struct remembered_key *c;
 	uint8_t kept = 0;
 
 	if (at == 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A node that dials, with all that nodes, servers, time and the application
- * can do meanwhile. The input is a script; each step is a byte that says what
- * happens, and some that say how. Whatever they are, each connection is told
- * open at most once, only after the server has spoken, and ends once.
+ * Fuzzes a node that dials: the input is a script of what nodes, servers, time
+ * and the application do. Each step is a byte that selects an action, and some
+ * that parameterise it. Each connection must be reported open at most once,
+ * only after a genuine header was received, and must end once.
  */
 #include <sodium.h>
 
@@ -14,7 +14,7 @@
 #include "fuzz.h"
 #include "node/conn.h"
 #include "node/inside.h"
-#include "peer/inside.h"
+#include "peer/conn_struct.h"
 #include "signal/signal_message.h"
 #include "stream/secret.h"
 
@@ -29,7 +29,7 @@ enum {
 
 enum told { TOLD_NOTHING, TOLD_OPEN, TOLD_CLOSED };
 
-/* A request of the node. */
+/* A request that the node has sent. */
 struct asked {
 	struct addr to;
 	int sock;
@@ -46,7 +46,7 @@ struct server {
 	struct udx_stream *stream;
 	struct secret *secret;
 	uint32_t client_id;
-	struct addr at; /* where it lives, once it speaks */
+	struct addr at; /* its address, once it sends */
 };
 
 struct lab {
@@ -70,9 +70,9 @@ struct lab {
 	struct fuzz_script in;
 };
 
-/* Public, private and impossible ones, and one where a server may be. */
+/* Returns a public, private or invalid address, or one of a server. */
 static struct addr
-host(uint8_t how)
+pick_host(uint8_t how)
 {
 	static const uint8_t nets[8][3] = {{11, 2, 0}, {11, 2, 1},
 	    {192, 168, 1}, {10, 0, 0}, {127, 0, 0}, {203, 0, 113},
@@ -82,7 +82,7 @@ host(uint8_t how)
 	return addr_v4(n[0], n[1], n[2], how / 8 % 4, how & 128 ? 0 : 49737);
 }
 
-/* ---- what leaves and what is told ---- */
+/* ---- datagrams and events ---- */
 
 static void
 note_sent(struct lab *l, const struct fake_sent *s)
@@ -91,7 +91,7 @@ note_sent(struct lab *l, const struct fake_sent *s)
 	struct rpc_request m;
 
 	MUST(s->len <= DGRAM_MAX && s->meta.to.port != 0);
-	if (s->buf[0] == 0xff) { /* UDX: each server sees if it is its own */
+	if (s->buf[0] == 0xff) { /* UDX: each server checks if it is its own */
 		struct dgram dg = {.buf = s->buf, .len = s->len};
 
 		dg.from = addr_v4(5, 0, 0, 1, 49737);
@@ -113,7 +113,7 @@ note_sent(struct lab *l, const struct fake_sent *s)
 }
 
 static void
-hear(struct lab *l, const struct news *news)
+on_event(struct lab *l, const struct news *news)
 {
 	unsigned i = 0;
 
@@ -135,7 +135,7 @@ hear(struct lab *l, const struct news *news)
 }
 
 static void
-settle(struct lab *l)
+settle_dials(struct lab *l)
 {
 	struct news news;
 
@@ -144,7 +144,7 @@ settle(struct lab *l)
 		node_tick(l->n);
 	MUST(node_deadline(l->n) > l->fw.w.now_us);
 	while (node_poll(l->n, &news))
-		hear(l, &news);
+		on_event(l, &news);
 	for (size_t i = 0; i < l->fw.sent_len; i++)
 		note_sent(l, &l->fw.sent[i]);
 	fake_clear(&l->fw);
@@ -165,7 +165,7 @@ receive(struct lab *l, int sock, const struct addr *from, const void *buf,
 	if (l->fw.socks[sock].open)
 		node_recv(l->n, &dg);
 	free(copy);
-	settle(l);
+	settle_dials(l);
 }
 
 static void
@@ -175,19 +175,19 @@ pass_ms(struct lab *l, uint64_t ms)
 
 	while (node_deadline(l->n) < until) {
 		l->fw.w.now_us = node_deadline(l->n);
-		settle(l);
+		settle_dials(l);
 	}
 	l->fw.w.now_us = until;
-	settle(l);
+	settle_dials(l);
 }
 
-/* ---- what nodes and servers do ---- */
+/* ---- nodes and servers ---- */
 
 static void
 list_some(struct lab *l, struct addr *out, uint8_t *len, uint8_t max)
 {
 	for (uint8_t n = fuzz_next(&l->in) % (max + 1); n > 0; n--)
-		out[(*len)++] = host(fuzz_next(&l->in));
+		out[(*len)++] = pick_host(fuzz_next(&l->in));
 }
 
 static struct payload
@@ -206,14 +206,15 @@ make_payload(struct lab *l, uint32_t udx_id)
 	p.relays_len = fuzz_next(&l->in) % 4;
 	for (uint8_t i = 0; i < p.relays_len; i++) {
 		p.relays[i].relay = fuzz_node(fuzz_next(&l->in) % NODES);
-		p.relays[i].peer = host(fuzz_next(&l->in));
+		p.relays[i].peer = pick_host(fuzz_next(&l->in));
 	}
 	return p;
 }
 
-/* Message 2 for a message 1 of the node: its length, 0 if it is none. */
+/* Writes message 2 for a message 1 of the node; returns its length, 0 if the
+ * message is invalid. */
 static size_t
-shake(struct lab *l, struct bytes m1, uint8_t *out)
+write_message2(struct lab *l, struct bytes m1, uint8_t *out)
 {
 	static const uint8_t seed[KEY_SEED_LEN] = {4};
 	uint8_t plain[NOISE_MESSAGE_MAX];
@@ -245,7 +246,7 @@ handshake_reply(struct lab *l, const struct asked *a, uint8_t *buf, size_t cap)
 
 	if (how % 8 == 0 || handshake_decode(&in, a->value, a->len) != 0)
 		return (struct bytes){0};
-	m.noise = (struct bytes){noise, shake(l, in.noise, noise)};
+	m.noise = (struct bytes){noise, write_message2(l, in.noise, noise)};
 	if (how % 8 == 1)
 		noise[fuzz_next(&l->in) % 48] ^= 1;
 	if (how % 8 == 2)
@@ -254,18 +255,18 @@ handshake_reply(struct lab *l, const struct asked *a, uint8_t *buf, size_t cap)
 		m.noise.len = fuzz_next(&l->in);
 	memset(noise + m.noise.len, 0, sizeof noise - m.noise.len);
 	if (how & 8)
-		m.peer = host(fuzz_next(&l->in));
+		m.peer = pick_host(fuzz_next(&l->in));
 	return (struct bytes){buf, handshake_encode(&m, buf, cap)};
 }
 
 /* Answers one of the latest requests. */
 static void
-answer(struct lab *l)
+answer_request(struct lab *l)
 {
 	uint8_t buf[DGRAM_MAX], value[DGRAM_MAX],
 	    closer[ADDR_WIRE4_LEN * NODES];
 	uint8_t id[ID_LEN], back = fuzz_next(&l->in), how = fuzz_next(&l->in);
-	struct rpc_reply re = {.to = host(fuzz_next(&l->in)), .id = id};
+	struct rpc_reply re = {.to = pick_host(fuzz_next(&l->in)), .id = id};
 	struct wr w = wr_init(closer, sizeof closer);
 	struct peer_record p = {.key = l->key.public_key};
 	const struct asked *a;
@@ -291,9 +292,9 @@ answer(struct lab *l)
 	    l, a->sock, &a->to, buf, rpc_reply_encode(&re, buf, sizeof buf));
 }
 
-/* The server's stream speaks, from some address, to some socket. */
+/* Sends a packet of the server's stream, from any address to any socket. */
 static void
-speak(struct lab *l)
+send_packet(struct lab *l)
 {
 	struct server *s = &l->servers[fuzz_next(&l->in) % SERVERS_MAX];
 	struct secret_keys keys = {.initiator = false};
@@ -309,21 +310,21 @@ speak(struct lab *l)
 		memcpy(keys.hash, s->secrets.hash, sizeof keys.hash);
 		s->secret = secret_new(&l->sw.w, &l->ts, s->stream, &keys);
 		MUST(s->secret != NULL);
-		if (secret_start(s->secret) != 0) { /* closed by now */
+		if (secret_start(s->secret) != 0) { /* closed meanwhile */
 			secret_free(s->secret);
 			s->secret = NULL;
 			return;
 		}
 		path.id = s->client_id;
 		udx_connect(s->stream, &path);
-		s->at = host(how / 4);
+		s->at = pick_host(how / 4);
 	}
 	if (how & 64)
 		secret_write(s->secret, text, sizeof text);
-	if (how & 32) { /* a word about where it is, peer/conn_migrate.c */
+	if (how & 32) { /* a message of peer/conn_migrate.c */
 		text[0] = fuzz_next(&l->in) % 4;
 		secret_send_message(s->secret, text, sizeof text);
-		s->at = host(how / 4);
+		s->at = pick_host(how / 4);
 	}
 	if (how & 128)
 		secret_end(s->secret);
@@ -336,10 +337,10 @@ speak(struct lab *l)
 	fake_clear(&l->sw);
 }
 
-/* ---- what the application does ---- */
+/* ---- the application ---- */
 
 static void
-dial(struct lab *l)
+dial_key(struct lab *l)
 {
 	struct addr relays[8];
 	struct node_connect c = {.key = l->key.public_key, .relays = relays};
@@ -350,15 +351,15 @@ dial(struct lab *l)
 	while (c.relays_len < how % 8)
 		relays[c.relays_len++] =
 		    how & 8 ? fuzz_node(fuzz_next(&l->in) % NODES)
-			    : host(fuzz_next(&l->in));
+			    : pick_host(fuzz_next(&l->in));
 	c.timeout_ms = how & 16 ? fuzz_next(&l->in) * 10 : 0;
 	if (node_connect(l->n, &c, &l->conns[l->conns_len]) == 0)
 		l->conns_len++;
-	settle(l);
+	settle_dials(l);
 }
 
 static void
-use(struct lab *l)
+use_conn(struct lab *l)
 {
 	unsigned i = fuzz_next(&l->in);
 	uint8_t how = fuzz_next(&l->in), text[64] = {0};
@@ -383,14 +384,14 @@ use(struct lab *l)
 		node_conn_consume(l->n, conn, node_conn_peek(l->n, conn).len);
 		break;
 	}
-	settle(l);
+	settle_dials(l);
 }
 
 static void
-disturb(struct lab *l)
+disturb_node(struct lab *l)
 {
 	uint8_t how = fuzz_next(&l->in);
-	struct addr local[2] = {host(how), addr_v4(192, 168, 1, 3, 0)};
+	struct addr local[2] = {pick_host(how), addr_v4(192, 168, 1, 3, 0)};
 
 	switch (how % 5) {
 	case 0:
@@ -411,32 +412,32 @@ disturb(struct lab *l)
 			node_leave(l->n);
 		break;
 	}
-	settle(l);
+	settle_dials(l);
 }
 
 static void
-step(struct lab *l)
+run_step(struct lab *l)
 {
 	switch (fuzz_next(&l->in) % 8) {
 	case 0:
-		dial(l);
+		dial_key(l);
 		break;
 	case 1:
 	case 2:
-		answer(l);
+		answer_request(l);
 		break;
 	case 3:
 	case 4:
-		speak(l);
+		send_packet(l);
 		break;
 	case 5:
 		pass_ms(l, 1U << fuzz_next(&l->in) % 14);
 		break;
 	case 6:
-		use(l);
+		use_conn(l);
 		break;
 	default:
-		disturb(l);
+		disturb_node(l);
 		break;
 	}
 }
@@ -483,13 +484,13 @@ lab_init(struct lab *l)
 	MUST(l->sw.w.ops->open(&l->sw.w, &any, &bound) == 0);
 	l->udx = udx_new(&l->core);
 	MUST(l->udx != NULL);
-	settle(l);
+	settle_dials(l);
 }
 
 static void
 lab_fini(struct lab *l)
 {
-	/* Whoever was dialed is reached or given up in time. */
+	/* Each dial must open or fail in time. */
 	l->fw.batch_max = 0;
 	pass_ms(l, 60000);
 	for (unsigned i = 0; i < l->conns_len; i++)
@@ -516,7 +517,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	l->in.end = data + size;
 	lab_init(l);
 	for (int i = 0; i < STEPS_MAX && l->in.p < l->in.end; i++)
-		step(l);
+		run_step(l);
 	lab_fini(l);
 	free(l);
 	return 0;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The listening side, driven by what the input says: handshakes that are good,
- * damaged or copies, through relays or not, from many networks; packets for
- * the streams that are offered; decisions, time, keys that begin and cease to
- * listen. A step is a byte that names it and the bytes that it reads; past the
- * end all bytes are zero. Whatever happens, limits hold, and when nobody
- * speaks any more nothing is left.
+ * Fuzzes the listening side: valid and damaged handshakes and copies, through
+ * relays or not, from many networks; packets for the streams; decisions, time,
+ * listeners that are added and removed. A step is a byte that selects it and
+ * the bytes that it reads; past the end all bytes are zero. Limits must hold,
+ * and once nothing is received any more no session must be left.
  */
 #include "base/err.h"
 #include "fake_world.h"
 #include "fuzz.h"
-#include "peer/session.h"
+#include "peer/conn_struct.h"
+#include "peer/listener_struct.h"
 #include "records/record.h"
 #include "signal/signal_message.h"
 
@@ -20,7 +20,7 @@ enum {
 	CLIENTS = 6,
 	PORT = 49737,
 	QUIET_MS = 60000,
-	SENT_MAX = 200, /* what is not answered by then is lost */
+	SENT_MAX = 200, /* later datagrams are lost */
 };
 
 struct script {
@@ -38,10 +38,10 @@ struct script {
 	struct local_addrs local;
 	struct peers *peers;
 	uint32_t listeners[KEYS]; /* 0: does not listen */
-	uint32_t ended;           /* listeners that were told to be over */
+	uint32_t ended;           /* number of PEER_UNLISTENED */
 };
 
-/* The same for every input, and dear: made once. */
+/* The same for each input, and expensive: made once. */
 static struct key_pair keys[KEYS];
 static uint8_t messages[CLIENTS][NOISE_MESSAGE_MAX];
 static size_t message_len[CLIENTS];
@@ -63,7 +63,7 @@ next_sock(struct script *s)
 	return s->fw.socks[h].open ? h : 0;
 }
 
-/* ---- the rooms ---- */
+/* ---- the modules ---- */
 
 static void
 make_keys(void)
@@ -76,7 +76,7 @@ make_keys(void)
 	}
 }
 
-/* Clients differ in what they say of themselves; two are refused. */
+/* Clients differ in their payload; two are refused. */
 static void
 make_clients(void)
 {
@@ -156,10 +156,10 @@ free_rooms(struct script *s)
 	fake_fini(&s->fw);
 }
 
-/* ---- what must always hold ---- */
+/* ---- invariants ---- */
 
 static uint32_t
-count(const struct session_list *list)
+count_sessions(const struct session_list *list)
 {
 	const struct session *s;
 	uint32_t n = 0;
@@ -172,15 +172,16 @@ count(const struct session_list *list)
 static void
 check(struct script *s)
 {
-	const struct listeners *ls = s->peers->listeners;
+	const struct sessions *ss = &s->peers->listeners->sessions;
 	const struct limits *l = &s->limits;
-	uint32_t half_open = count(&ls->half_open), done = count(&ls->done);
+	uint32_t half_open = count_sessions(&ss->half_open),
+		 done = count_sessions(&ss->done);
 	struct peer_event e;
 
-	MUST(half_open == ls->half_open_len);
+	MUST(half_open == ss->half_open_len);
 	MUST(half_open <= l->half_open);
-	MUST(half_open + done == ls->sessions.len);
-	MUST(ls->sessions.len <= l->handshakes);
+	MUST(half_open + done == ss->pool.len);
+	MUST(ss->pool.len <= l->handshakes);
 	while (peers_poll(s->peers, &e))
 		s->ended += e.kind == PEER_UNLISTENED;
 	if (s->fw.sent_len > SENT_MAX)
@@ -194,7 +195,7 @@ pass_ms(struct script *s, uint64_t ms)
 	timers_run(&s->ts, s->fw.w.now_us);
 }
 
-/* ---- what comes in ---- */
+/* ---- datagrams in ---- */
 
 static void
 receive(struct script *s, const struct addr *from, int sock, const uint8_t *buf,
@@ -272,7 +273,7 @@ next_conn(struct script *s)
 	return peers_nth(s->peers, fuzz_next(&s->in) % 8);
 }
 
-/* A packet for a stream of ours, with a header that may make sense. */
+/* Receives a packet for a stream of ours, with a plausible header. */
 static void
 step_packet(struct script *s)
 {
@@ -304,7 +305,7 @@ step_probe(struct script *s)
 	receive(s, &from, next_sock(s), probe, fuzz_next(&s->in) & 1);
 }
 
-/* Everybody whom we ask something says yes. */
+/* Answers each request of ours. */
 static void
 step_answers(struct script *s)
 {
@@ -331,7 +332,7 @@ step_answers(struct script *s)
 	free(sent);
 }
 
-/* ---- what the owner of the node does ---- */
+/* ---- the owner of the node ---- */
 
 static void
 step_listen(struct script *s)
@@ -418,7 +419,7 @@ static void (*const steps[])(struct script *s) = {
     step_probe,
 };
 
-/* Nobody speaks: what waits for somebody ends. */
+/* Without any datagram, all that waits must expire. */
 static void
 be_quiet(struct script *s)
 {
@@ -426,9 +427,9 @@ be_quiet(struct script *s)
 		pass_ms(s, 1000);
 		check(s);
 	}
-	MUST(s->peers->listeners->sessions.len == 0);
+	MUST(s->peers->listeners->sessions.pool.len == 0);
 	for (uint32_t i = 0; peers_nth(s->peers, i) != NULL; i++)
-		MUST(peers_nth(s->peers, i)->state == CONN_OPEN);
+		MUST(conn_is_open(peers_nth(s->peers, i)));
 }
 
 int

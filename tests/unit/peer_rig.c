@@ -113,10 +113,10 @@ peer_rig_server_node(struct peer_rig *r)
 	return n;
 }
 
-/* ---- on the way ---- */
+/* ---- datagrams in flight ---- */
 
 static void
-fly(struct peer_rig *r, const struct rig_flight *f)
+add_flight(struct peer_rig *r, const struct rig_flight *f)
 {
 	r->flights =
 	    realloc(r->flights, (r->flights_len + 1) * sizeof *r->flights);
@@ -127,8 +127,8 @@ fly(struct peer_rig *r, const struct rig_flight *f)
 }
 
 static void
-answer(struct peer_rig *r, const struct fake_sent *to, const struct addr *from,
-    const uint8_t *buf, size_t len)
+send_reply(struct peer_rig *r, const struct fake_sent *to,
+    const struct addr *from, const uint8_t *buf, size_t len)
 {
 	struct rig_flight f = {
 	    .from = *from,
@@ -138,12 +138,12 @@ answer(struct peer_rig *r, const struct fake_sent *to, const struct addr *from,
 	};
 
 	memcpy(f.buf, buf, len);
-	fly(r, &f);
+	add_flight(r, &f);
 }
 
-/* The node's address, as others see what leaves from that socket. */
+/* Returns the node's address behind that socket, as others see it. */
 static struct addr
-outside(const struct peer_rig *r, int sock)
+address_of(const struct peer_rig *r, int sock)
 {
 	const struct addr *bound = &r->world.socks[sock].bound;
 	struct addr a = bound->family == ADDR_V6 ? r->public6 : r->public;
@@ -153,7 +153,7 @@ outside(const struct peer_rig *r, int sock)
 }
 
 static int
-inside(const struct peer_rig *r, const struct addr *to)
+socket_behind(const struct peer_rig *r, const struct addr *to)
 {
 	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
 		if (r->world.socks[h].open &&
@@ -172,7 +172,7 @@ server_open(struct rig_server *s, const struct noise_secrets *n)
 	memcpy(keys.tx, n->tx, sizeof keys.tx);
 	memcpy(keys.rx, n->rx, sizeof keys.rx);
 	memcpy(keys.hash, n->hash, sizeof keys.hash);
-	secret_free(s->secret); /* of a call before, which it forgets */
+	secret_free(s->secret); /* of an earlier call */
 	s->secret = secret_new(&s->world.w, &s->timers, s->stream, &keys);
 	ck_assert_ptr_nonnull(s->secret);
 	ck_assert_int_eq(secret_start(s->secret), 0);
@@ -223,7 +223,7 @@ static void
 server_called(struct peer_rig *r, const struct fake_sent *sent, struct bytes m)
 {
 	struct rig_server *s = &r->server;
-	struct addr client = outside(r, sent->meta.sock);
+	struct addr client = address_of(r, sent->meta.sock);
 
 	s->messages++;
 	if (m.len == s->message1_len && memcmp(m.p, s->message1, m.len) == 0)
@@ -272,24 +272,25 @@ server_run(struct peer_rig *r)
 		const struct fake_sent *sent = &s->world.sent[s->server_seen];
 		struct rig_flight f = {.from = s->at, .len = sent->len};
 
-		f.sock = inside(r, &sent->meta.to);
+		f.sock = socket_behind(r, &sent->meta.to);
 		memcpy(f.buf, sent->buf, sent->len);
 		if (f.sock != WORLD_NO_SOCK)
-			fly(r, &f);
+			add_flight(r, &f);
 	}
 }
 
 /* ---- the nodes ---- */
 
 static void
-reply(struct peer_rig *r, const struct fake_sent *sent,
+reply_to(struct peer_rig *r, const struct fake_sent *sent,
     const struct rig_node *n, const struct rpc_request *m, struct bytes value)
 {
 	uint8_t id[ID_LEN], closer[RIG_NODES_MAX * ADDR_WIRE4_LEN];
 	uint8_t buf[DGRAM_MAX];
 	struct wr w = wr_init(closer, sizeof closer);
-	struct rpc_reply re = {
-	    .tid = m->tid, .to = outside(r, sent->meta.sock), .value = value};
+	struct rpc_reply re = {.tid = m->tid,
+	    .to = address_of(r, sent->meta.sock),
+	    .value = value};
 	struct addr from = n->addr;
 
 	id_of_addr(id, &n->addr);
@@ -301,12 +302,12 @@ reply(struct peer_rig *r, const struct fake_sent *sent,
 	}
 	if (n->kind == RIG_ELSEWHERE && m->command == CMD_PEER_HANDSHAKE)
 		from.port++;
-	answer(r, sent, &from, buf, rpc_reply_encode(&re, buf, sizeof buf));
+	send_reply(r, sent, &from, buf, rpc_reply_encode(&re, buf, sizeof buf));
 }
 
 static void
-shake(struct peer_rig *r, const struct fake_sent *sent, struct rig_node *n,
-    const struct rpc_request *m)
+answer_handshake(struct peer_rig *r, const struct fake_sent *sent,
+    struct rig_node *n, const struct rpc_request *m)
 {
 	static const uint8_t lie[NOISE_2_OVERHEAD + 20] = {1};
 	struct rig_server *s = &r->server;
@@ -315,7 +316,7 @@ shake(struct peer_rig *r, const struct fake_sent *sent, struct rig_node *n,
 
 	n->handshakes++;
 	if (n->kind == RIG_IGNORANT) {
-		reply(r, sent, n, m, (struct bytes){0});
+		reply_to(r, sent, n, m, (struct bytes){0});
 		return;
 	}
 	if (n->kind == RIG_STALE)
@@ -334,22 +335,22 @@ shake(struct peer_rig *r, const struct fake_sent *sent, struct rig_node *n,
 		out.noise.len = 0;
 	if (!s->answers_itself)
 		out.peer = s->seen;
-	reply(r, sent, n, m,
+	reply_to(r, sent, n, m,
 	    (struct bytes){buf, handshake_encode(&out, buf, sizeof buf)});
 }
 
 static void
-find(struct peer_rig *r, const struct fake_sent *sent, struct rig_node *n,
-    const struct rpc_request *m)
+answer_find(struct peer_rig *r, const struct fake_sent *sent,
+    struct rig_node *n, const struct rpc_request *m)
 {
 	struct peer_record p = {.key = r->server.keys.public_key};
 	uint8_t buf[PEER_LEN_MAX];
 
 	n->finds++;
 	if (n->kind == RIG_IGNORANT)
-		reply(r, sent, n, m, (struct bytes){0});
+		reply_to(r, sent, n, m, (struct bytes){0});
 	else
-		reply(r, sent, n, m,
+		reply_to(r, sent, n, m,
 		    (struct bytes){buf, peer_encode(&p, buf, sizeof buf)});
 }
 
@@ -362,11 +363,11 @@ node_got(struct peer_rig *r, const struct fake_sent *sent, struct rig_node *n)
 	    rpc_request_decode(&m, sent->buf, sent->len) != 0)
 		return;
 	if (!m.internal && m.command == CMD_PEER_HANDSHAKE)
-		shake(r, sent, n, &m);
+		answer_handshake(r, sent, n, &m);
 	else if (!m.internal && m.command == CMD_FIND_PEER)
-		find(r, sent, n, &m);
+		answer_find(r, sent, n, &m);
 	else if (m.internal || m.command != CMD_PEER_HOLEPUNCH)
-		reply(r, sent, n, &m, (struct bytes){0});
+		reply_to(r, sent, n, &m, (struct bytes){0});
 }
 
 /* ---- time ---- */
@@ -384,15 +385,15 @@ take_sent(struct peer_rig *r, size_t at)
 		if (addr_equal(&r->server.alive[i], to)) {
 			struct rig_flight f = {.to_server = true, .to = *to};
 
-			f.from = outside(r, sent.meta.sock);
+			f.from = address_of(r, sent.meta.sock);
 			f.len = sent.len;
 			memcpy(f.buf, sent.buf, sent.len);
-			fly(r, &f);
+			add_flight(r, &f);
 		}
 }
 
 static void
-land(struct peer_rig *r)
+deliver_due(struct peer_rig *r)
 {
 	for (size_t i = 0; i < r->flights_len; i++) {
 		struct rig_flight f = r->flights[i];
@@ -419,7 +420,7 @@ land(struct peer_rig *r)
 }
 
 static void
-hear(struct peer_rig *r)
+process_sent(struct peer_rig *r)
 {
 	struct news news;
 
@@ -442,12 +443,12 @@ peer_rig_run_ms(struct peer_rig *r, uint64_t ms)
 {
 	while (ms-- > 0) {
 		fake_advance_ms(&r->world, 1);
-		land(r);
-		hear(r);
+		deliver_due(r);
+		process_sent(r);
 		if (node_deadline(r->node) <= r->world.w.now_us)
 			node_tick(r->node);
 		server_run(r);
-		hear(r);
+		process_sent(r);
 		for (; r->seen < r->world.sent_len; r->seen++)
 			take_sent(r, r->seen);
 	}

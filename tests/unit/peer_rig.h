@@ -2,12 +2,11 @@
 /*
  * peer_rig.h - a node that dials, among scripted nodes and a scripted server.
  *
- * The node is whole; all that it sends is answered by the script, some
- * milliseconds later. The scripted nodes know the server, or do not, or lie;
- * the server answers handshakes with the payload that the test gives it, and
- * has a stream of its own, which lives behind those addresses that the test
- * says. Handshake, UDX and secret stream are the house's own, which golden
- * vectors hold; all that this room decides is scripted here.
+ * The node is complete; the script answers all that it sends some milliseconds
+ * later. Scripted nodes know the server or do not, or send forged answers. The
+ * server answers handshakes with the payload that the test sets, and has a
+ * stream that is reachable at the addresses that the test sets. Handshake, UDX
+ * and secret stream are the production code, which golden vectors test.
  */
 #ifndef TEST_PEER_RIG_H
 #define TEST_PEER_RIG_H
@@ -35,19 +34,19 @@ enum { RIG_NODES_MAX = 40, RIG_ALIVE_MAX = 4 };
 struct rig_node {
 	enum rig_node_kind kind;
 	struct addr addr;
-	unsigned handshakes, finds; /* requests that it got */
+	unsigned handshakes, finds; /* requests received */
 };
 
 struct rig_server {
 	struct key_pair keys;
 	struct payload payload; /* of its answer; udx_id is filled in */
-	struct addr seen;       /* what nodes say its address is */
-	bool answers_itself;    /* nodes' answers bear no address */
-	/* Where its stream is: packets to other addresses are lost. */
+	struct addr seen;       /* the address that nodes report */
+	bool answers_itself;    /* nodes' answers have no address */
+	/* The addresses of its stream: packets to others are lost. */
 	struct addr alive[RIG_ALIVE_MAX];
 	unsigned alive_len;
-	bool keeps;       /* connections that it forgets stay as they are */
-	bool comes_first; /* its stream speaks before its answer does */
+	bool keeps;       /* forgotten connections stay open */
+	bool comes_first; /* its stream sends before its answer */
 
 	struct fake_world world;
 	struct timers timers;
@@ -64,7 +63,7 @@ struct rig_server {
 	unsigned messages;  /* handshakes, copies too */
 	unsigned sessions;  /* different ones: must stay 1 for a connection */
 	size_t server_seen; /* of what it sent */
-	struct payload client; /* what the client said of itself */
+	struct payload client; /* the payload of the client */
 };
 
 struct rig_flight {
@@ -82,7 +81,7 @@ struct peer_rig {
 	struct node *node;
 	struct key_pair identity;
 	struct addr public;  /* host of the node as others see it */
-	struct addr public6; /* the same of IPv6, once it is told of one */
+	struct addr public6; /* the same of IPv6, once it has one */
 	struct rig_node nodes[RIG_NODES_MAX];
 	unsigned nodes_len;
 	struct rig_server server;
@@ -90,7 +89,7 @@ struct peer_rig {
 	struct rig_flight *flights;
 	size_t flights_len;
 
-	/* What was told of connections. */
+	/* Events of connections. */
 	unsigned opened, closed, ready;
 	int err;
 	uint32_t last; /* the connection that it was about */
@@ -99,19 +98,20 @@ struct peer_rig {
 void peer_rig_init(struct peer_rig *r);
 void peer_rig_fini(struct peer_rig *r);
 
-/* One more node; it is in the table of the node under test. */
+/* Adds a node to the routing table of the node under test. */
 struct rig_node *peer_rig_node(struct peer_rig *r, enum rig_node_kind kind);
 
-/* The server itself answers requests, and alone from now on. */
+/* Adds the server itself as the only node that answers requests. */
 struct rig_node *peer_rig_server_node(struct peer_rig *r);
 
 /* Dials the server's key. */
 uint32_t peer_rig_connect(struct peer_rig *r);
 
-/* The server forgets the connection, for another one to be dialed. */
+/* Has the server forget the connection, so that another can be dialed. */
 void peer_rig_next_session(struct peer_rig *r);
 
-/* Time passes, until somebody is told how it ended or so long. Returns ms. */
+/* Advances the time until a connection opens or closes, or by ms. Returns the
+ * milliseconds that have passed. */
 uint64_t peer_rig_until_settled(struct peer_rig *r, uint64_t ms);
 void peer_rig_run_ms(struct peer_rig *r, uint64_t ms);
 

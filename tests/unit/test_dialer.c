@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a dialer reaches its peer whatever single nodes do, says once how it
- * ended and why, and takes nobody's word for an open connection. Method: one
- * test for each pitfall of the client's side of a handshake (pitfalls S5, S6,
- * H1 to H8), among scripted nodes, in virtual time.
+ * Goal: a dial reaches its peer although some nodes fail or lie, reports its
+ * end once with the reason, and reports an open connection only after the
+ * peer's header was verified. Method: one test for each pitfall of the client's
+ * side of a handshake (pitfalls S5, S6, H1 to H8), with scripted nodes, in
+ * virtual time.
  */
 #include <string.h>
 
 #include "base/err.h"
 #include "dht/dht_struct.h"
-#include "peer/inside.h"
+#include "peer/conn_struct.h"
 #include "peer_rig.h"
 #include "t.h"
 
@@ -28,7 +29,7 @@ teardown(void)
 }
 
 static void
-add(enum rig_node_kind kind, unsigned n)
+add_nodes(enum rig_node_kind kind, unsigned n)
 {
 	while (n-- > 0)
 		peer_rig_node(&rig, kind);
@@ -51,7 +52,7 @@ assert_fails(int err, uint64_t within_ms)
 	ck_assert_uint_eq(rig.opened, 0);
 	ck_assert_uint_eq(rig.closed, 1);
 	ck_assert_str_eq(err_name(rig.err), err_name(err));
-	/* Once and for all. */
+	/* No second event follows. */
 	peer_rig_run_ms(&rig, 12000);
 	ck_assert_uint_eq(rig.closed, 1);
 }
@@ -60,8 +61,8 @@ START_TEST(reaches_an_open_server)
 {
 	struct node_conn c;
 
-	add(RIG_IGNORANT, 20);
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_IGNORANT, 20);
+	add_nodes(RIG_KNOWS, 3);
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	ck_assert(node_conn(rig.node, 0, &c));
@@ -73,11 +74,11 @@ END_TEST
 
 /* ---- the search ---- */
 
-/* Pitfall H1: to the server it is one connection, whoever passes it on. */
+/* Pitfall H1: the server sees one connection, through several nodes. */
 START_TEST(one_message_for_all)
 {
-	add(RIG_IGNORANT, 5);
-	add(RIG_KNOWS, 6);
+	add_nodes(RIG_IGNORANT, 5);
+	add_nodes(RIG_KNOWS, 6);
 	rig.server.alive_len = 0;
 	peer_rig_connect(&rig);
 	peer_rig_run_ms(&rig, 5000);
@@ -86,11 +87,11 @@ START_TEST(one_message_for_all)
 }
 END_TEST
 
-/* Pitfall S6: any number of bogus answers before the good one. */
-START_TEST(survives_liars)
+/* Pitfall S6: many forged answers are received before the valid one. */
+START_TEST(survives_forged_answers)
 {
-	add(RIG_LIAR, 30);
-	add(RIG_KNOWS, 1);
+	add_nodes(RIG_LIAR, 30);
+	add_nodes(RIG_KNOWS, 1);
 	peer_rig_connect(&rig);
 	assert_open(2000);
 	ck_assert_uint_eq(rig.server.sessions, 1);
@@ -100,17 +101,18 @@ END_TEST
 static const enum rig_node_kind broken[] = {
     RIG_LIAR, RIG_WRONG_MODE, RIG_NO_NOISE, RIG_ELSEWHERE};
 
-/* Pitfall S5: each way in which an answer can be none. */
-START_TEST(half_checked_answers_are_none)
+/* Pitfall S5: each way in which an answer can be invalid. */
+START_TEST(ignores_invalid_answers)
 {
-	add(broken[_i], 3);
+	add_nodes(broken[_i], 3);
 	peer_rig_connect(&rig);
 	assert_fails(ERR_NO_ANSWER, 30000);
 }
 END_TEST
 
-/* Pitfall H2: dead nodes, remembered or named, do not hold up living ones. */
-START_TEST(dead_nodes_cost_little)
+/* Pitfall H2: nodes that do not respond, remembered or given, do not delay the
+ * others. */
+START_TEST(unresponsive_nodes_delay_little)
 {
 	struct addr dead[18];
 	struct node_connect c = {.key = rig.server.keys.public_key,
@@ -120,19 +122,19 @@ START_TEST(dead_nodes_cost_little)
 
 	for (uint8_t i = 0; i < 18; i++)
 		dead[i] = addr_v4(30, 0, i, 1, 49737);
-	add(RIG_IGNORANT, 10);
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_IGNORANT, 10);
+	add_nodes(RIG_KNOWS, 3);
 	ck_assert_int_eq(node_connect(rig.node, &c, &conn), 0);
 	assert_open(1500);
 }
 END_TEST
 
-/* A node whose server is no more is silent, not dead: it stays in the table. */
+/* A node that forwards to a server which is gone stays in the table. */
 START_TEST(stale_nodes_do_not_suffer)
 {
 	struct dht_status before, after;
 
-	add(RIG_STALE, 5);
+	add_nodes(RIG_STALE, 5);
 	dht_status(node_dht(rig.node), &before);
 	peer_rig_connect(&rig);
 	assert_fails(ERR_NO_ANSWER, 30000);
@@ -144,15 +146,15 @@ END_TEST
 
 START_TEST(unknown_keys_fail_at_once)
 {
-	add(RIG_IGNORANT, 20);
+	add_nodes(RIG_IGNORANT, 20);
 	peer_rig_connect(&rig);
 	assert_fails(ERR_NOT_FOUND, 500);
 }
 END_TEST
 
-START_TEST(no_network_is_told_as_such)
+START_TEST(reports_no_network)
 {
-	add(RIG_DEAD, 5);
+	add_nodes(RIG_DEAD, 5);
 	peer_rig_connect(&rig);
 	assert_fails(ERR_UNREACHABLE, 30000);
 }
@@ -171,10 +173,10 @@ static const struct {
     {SIGNAL_OK, 0, ERR_PEER_REFUSED},
 };
 
-/* Pitfall H3: the server's word is the end of it, whichever node brings it. */
-START_TEST(terminal_answers_end_it)
+/* Pitfall H3: a refusal by the server ends the dial, through any node. */
+START_TEST(refusals_end_the_dial)
 {
-	add(RIG_KNOWS, 6);
+	add_nodes(RIG_KNOWS, 6);
 	rig.server.payload.error = terminal[_i].error;
 	rig.server.payload.flags = terminal[_i].flags;
 	peer_rig_connect(&rig);
@@ -183,13 +185,13 @@ START_TEST(terminal_answers_end_it)
 }
 END_TEST
 
-/* Pitfall H6: what the server lists is tried, but its list may be wrong ... */
+/* Pitfall H6: the addresses of the server are tried, but may be wrong ... */
 START_TEST(wrong_list_does_not_matter)
 {
 	struct payload *p = &rig.server.payload;
 	struct node_conn c;
 
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	p->flags |= PAYLOAD_ADDRS4;
 	p->addrs4[p->addrs4_len++] = addr_v4(10, 0, 0, 1, 49737);
 	p->addrs4[p->addrs4_len++] = addr_v4(9, 9, 9, 9, 49737);
@@ -200,13 +202,13 @@ START_TEST(wrong_list_does_not_matter)
 }
 END_TEST
 
-/* ... and so may be what a node says of it. */
+/* ... and so may be the address that a node reports. */
 START_TEST(wrong_view_does_not_matter)
 {
 	struct rig_server *s = &rig.server;
 	struct node_conn c;
 
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	s->payload.flags |= PAYLOAD_ADDRS4;
 	s->payload.addrs4[s->payload.addrs4_len++] = s->seen;
 	s->seen.port++;
@@ -217,10 +219,10 @@ START_TEST(wrong_view_does_not_matter)
 }
 END_TEST
 
-/* "Connected" is not said before the peer has proved itself. */
+/* PEER_OPEN is not reported before the header was verified. */
 START_TEST(an_address_alone_is_no_peer)
 {
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	rig.server.alive_len = 0;
 	peer_rig_connect(&rig);
 	assert_fails(ERR_NO_PATH, 15000);
@@ -229,15 +231,15 @@ END_TEST
 
 START_TEST(connects_when_the_server_came_first)
 {
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	rig.server.comes_first = true;
-	rig.server.seen = addr_v4(9, 9, 9, 9, 1); /* not where it is */
+	rig.server.seen = addr_v4(9, 9, 9, 9, 1); /* not its address */
 	peer_rig_connect(&rig);
 	assert_open(1000);
 }
 END_TEST
 
-/* Whoever answers without an address is the server itself. */
+/* An answer without an address is sent by the server itself. */
 START_TEST(direct_answer_names_the_server)
 {
 	struct rig_node *n = peer_rig_node(&rig, RIG_KNOWS);
@@ -249,15 +251,15 @@ START_TEST(direct_answer_names_the_server)
 }
 END_TEST
 
-/* Pitfall H7: same public host: the inner address, beside all else. */
-START_TEST(neighbours_meet_inside)
+/* Pitfall H7: with one public address, the private one is tried as well. */
+START_TEST(connects_inside_one_network)
 {
 	struct rig_server *s = &rig.server;
 	struct addr ours = addr_v4(192, 168, 1, 2, 0);
 	struct node_conn c;
 
 	node_set_local(rig.node, &ours, 1);
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	s->seen = rig.public;
 	s->seen.port = 4000;
 	s->payload.firewall = FIREWALL_UNKNOWN;
@@ -278,16 +280,17 @@ START_TEST(neighbours_meet_inside)
 END_TEST
 
 /*
- * The first packet by a path may be lost; if the path is offered again, as
- * when the peer's probe comes, nobody waits for a timeout.
+ * The first packet on a path may be lost. If the path is added again, as when a
+ * probe of the peer is received, the dialer probes without waiting for a
+ * timeout.
  */
-START_TEST(a_path_offered_again_is_knocked_at)
+START_TEST(probes_a_path_that_is_added_again)
 {
 	struct addr to;
 	struct conn *c;
 	size_t before, knocks = 0;
 
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	rig.server.alive_len = 0;
 	peer_rig_connect(&rig);
 	peer_rig_run_ms(&rig, 500);
@@ -304,12 +307,12 @@ START_TEST(a_path_offered_again_is_knocked_at)
 }
 END_TEST
 
-/* Both firewalled, and no path: said in its own words. */
-START_TEST(no_path_is_told_as_such)
+/* Both sides are firewalled: the reason is ERR_NO_PATH. */
+START_TEST(reports_no_path)
 {
 	struct rig_server *s = &rig.server;
 
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	s->payload.firewall = FIREWALL_UNKNOWN;
 	s->payload.flags |= PAYLOAD_HOLEPUNCH;
 	s->payload.relays[s->payload.relays_len++] =
@@ -320,14 +323,14 @@ START_TEST(no_path_is_told_as_such)
 }
 END_TEST
 
-/* Pitfall H5: OPEN is not claimed by a node behind a NAT. */
-START_TEST(says_what_it_is)
+/* Pitfall H5: a node behind a NAT does not describe itself as open. */
+START_TEST(describes_itself)
 {
 	struct addr ours = addr_v4(192, 168, 1, 2, 0);
 	const struct payload *p = &rig.server.client;
 
 	node_set_local(rig.node, &ours, 1);
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	ck_assert_uint_eq(p->firewall, FIREWALL_UNKNOWN);
@@ -341,8 +344,8 @@ START_TEST(says_what_it_is)
 }
 END_TEST
 
-/* Pitfall H5: what was open once is not while its NAT gives it another port;
- * others would dial an address that leads nowhere. */
+/* Pitfall H5: a node that was open is not while its NAT maps another port:
+ * others would dial an address that does not work. */
 static const struct {
 	uint16_t port; /* as others see the server socket */
 	bool firewalled;
@@ -353,14 +356,14 @@ static const struct {
     {49737, true, FIREWALL_UNKNOWN},
 };
 
-START_TEST(open_is_who_keeps_its_port)
+START_TEST(is_open_only_with_its_own_port)
 {
 	struct addr us = rig.public;
 	struct dht *d = node_dht(rig.node);
 	const struct payload *p = &rig.server.client;
 
 	us.port = seen_at[_i].port;
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	sampler_init(&d->self.sampler);
 	for (int i = 0; i < 4; i++)
 		sampler_add(&d->self.sampler, &us);
@@ -368,22 +371,22 @@ START_TEST(open_is_who_keeps_its_port)
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	ck_assert_uint_eq(p->firewall, seen_at[_i].said);
-	/* Nor is the address listed that is not ours to listen at. */
+	/* The address that we do not listen at is not listed either. */
 	ck_assert_int_eq(
 	    addr_equal(&p->addrs4[0], &us), seen_at[_i].said == FIREWALL_OPEN);
 }
 END_TEST
 
-/* ---- the second time ---- */
+/* ---- the second dial ---- */
 
-/* Pitfall H8: the server's own list, in one round trip, without a walk. */
-START_TEST(remembers_the_way)
+/* Pitfall H8: the server's own list, in one round trip, without a lookup. */
+START_TEST(remembers_the_relays)
 {
 	struct payload *p = &rig.server.payload;
 	uint64_t queries;
 
-	add(RIG_IGNORANT, 10);
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_IGNORANT, 10);
+	add_nodes(RIG_KNOWS, 3);
 	p->flags |= PAYLOAD_RELAY_ADDRS;
 	p->relay_addrs[p->relay_addrs_len++] = rig.nodes[12].addr;
 	node_conn_close(rig.node, peer_rig_connect(&rig));
@@ -401,8 +404,8 @@ END_TEST
 
 START_TEST(forgets_what_no_longer_works)
 {
-	add(RIG_IGNORANT, 10);
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_IGNORANT, 10);
+	add_nodes(RIG_KNOWS, 3);
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	node_conn_close(rig.node, rig.last);
@@ -415,15 +418,14 @@ START_TEST(forgets_what_no_longer_works)
 }
 END_TEST
 
-/* Protocol 03 §8.5: by the path of the connection that there is, asking nobody.
- */
-START_TEST(goes_by_a_live_connection)
+/* Protocol 03 §8.5: over the path of an open connection, without a lookup. */
+START_TEST(reuses_an_open_connection)
 {
 	struct rig_server *s = &rig.server;
 	struct rig_node *direct;
 	uint64_t queries;
 
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	s->payload.features = PAYLOAD_REUSABLE;
 	s->keeps = true;
 	peer_rig_connect(&rig);
@@ -443,12 +445,12 @@ START_TEST(goes_by_a_live_connection)
 }
 END_TEST
 
-/* A peer that has gone meanwhile holds nobody up. */
+/* A peer that is gone delays the dial only a little. */
 START_TEST(a_dead_connection_costs_little)
 {
 	struct rig_server *s = &rig.server;
 
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	s->payload.features = PAYLOAD_REUSABLE;
 	s->keeps = true;
 	peer_rig_connect(&rig);
@@ -471,21 +473,21 @@ addr6(const char *text)
 }
 
 static bool
-goes_to(const struct conn *c, const struct addr *a)
+is_remote(const struct conn *c, const struct addr *a)
 {
 	struct addr now = conn_remote(c);
 
 	return addr_equal(&now, a);
 }
 
-/* The node has a global address; the server says that it is at these. */
+/* The node has a global address; the server lists these. */
 static void
 init6(uint64_t features, const struct addr *theirs, uint8_t len)
 {
 	struct payload *p = &rig.server.payload;
 
 	node_set_local(rig.node, &rig.public6, 1);
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	p->features = features;
 	p->flags |= PAYLOAD_ADDRS6;
 	memcpy(p->addrs6, theirs, len * sizeof *theirs);
@@ -502,8 +504,8 @@ sent_to(const struct addr *a)
 	return n;
 }
 
-/* Only what others can reach, and no more than four. */
-START_TEST(tells_where_it_is_by_ipv6)
+/* Lists only global addresses, and at most four. */
+START_TEST(lists_its_ipv6_addresses)
 {
 	static const char *const local[] = {"[fe80::1]", "[fd00::1]", "[::1]",
 	    "[::ffff:5.0.0.1]", "[2a01::1]", "[2a01::2]", "[2a01::3]",
@@ -513,7 +515,7 @@ START_TEST(tells_where_it_is_by_ipv6)
 
 	for (int i = 0; i < T_ROWS(local); i++)
 		all[i] = addr6(local[i]);
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	node_set_local(rig.node, all, (size_t)_i);
 	peer_rig_connect(&rig);
 	assert_open(1000);
@@ -525,8 +527,9 @@ START_TEST(tells_where_it_is_by_ipv6)
 }
 END_TEST
 
-/* A list may name anybody: few and small datagrams, to its own kind alone. */
-START_TEST(knocks_at_listed_addresses)
+/* A list may name any host: it receives few and small datagrams, and only if
+ * the peer is a node of this project. */
+START_TEST(probes_listed_addresses)
 {
 	static const struct {
 		const char *text;
@@ -558,7 +561,7 @@ START_TEST(knocks_at_listed_addresses)
 }
 END_TEST
 
-/* Whichever works opens, and neither waits for the other. */
+/* The family that works opens, without waiting for the other. */
 START_TEST(either_family_will_do)
 {
 	struct addr v6 = addr6("[2a02::1]:5000");
@@ -573,7 +576,7 @@ START_TEST(either_family_will_do)
 }
 END_TEST
 
-/* Heard a moment after IPv4 it is preferred, later it is not. */
+/* IPv6 is preferred if it works within its head start, later it is not. */
 START_TEST(ipv6_has_a_head_start)
 {
 	static const struct {
@@ -588,7 +591,7 @@ START_TEST(ipv6_has_a_head_start)
 	init6(PAYLOAD_NATIVE, &v6, 1);
 	peer_rig_connect(&rig);
 	assert_open(150);
-	ck_assert(goes_to(peers_nth(rig.node->peers, 0), &v4));
+	ck_assert(is_remote(peers_nth(rig.node->peers, 0), &v4));
 	peer_rig_run_ms(&rig, rows[_i].after_ms - 15);
 	back.to.port = s->client.addrs6[0].port;
 	back.id = s->client.udx_id;
@@ -602,19 +605,19 @@ START_TEST(ipv6_has_a_head_start)
 }
 END_TEST
 
-/* ---- peers that move ---- */
+/* ---- migration ---- */
 
 static struct conn *
 open_to_native(void)
 {
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	rig.server.payload.features = PAYLOAD_NATIVE;
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	return peers_nth(rig.node->peers, 0);
 }
 
-/* From now on the server is at this address alone. */
+/* Moves the server to this address. */
 static void
 move_server(const struct addr *to)
 {
@@ -622,55 +625,54 @@ move_server(const struct addr *to)
 	rig.server.alive_len = 1;
 }
 
-/* The words of conn_migrate.c. */
-enum { HERE, CHALLENGE, ECHO, WORD_LEN = 9 };
+/* The messages of conn_migrate.c. */
+enum { HERE, CHALLENGE, ECHO, MESSAGE_LEN = 9 };
 
 static void
 server_says(uint8_t word, const uint8_t *nonce)
 {
-	uint8_t m[WORD_LEN] = {word};
+	uint8_t m[MESSAGE_LEN] = {word};
 
 	if (nonce != NULL)
-		memcpy(m + 1, nonce, WORD_LEN - 1);
+		memcpy(m + 1, nonce, MESSAGE_LEN - 1);
 	ck_assert_int_eq(
 	    secret_send_message(rig.server.secret, m, sizeof m), 0);
 	peer_rig_run_ms(&rig, 200);
 }
 
-/* The next word that has come to the server, which must be this one. */
+/* Takes the next message that the server has received, of this kind. */
 static void
-server_hears(uint8_t word, uint8_t nonce[WORD_LEN - 1])
+server_takes_message(uint8_t word, uint8_t nonce[MESSAGE_LEN - 1])
 {
 	uint8_t plain[UDX_MTU_MAX];
 	struct udx_message m;
 
 	ck_assert(udx_next_message(rig.server.stream, &m));
 	ck_assert_int_eq(
-	    secret_open_message(rig.server.secret, &m, plain), WORD_LEN);
+	    secret_open_message(rig.server.secret, &m, plain), MESSAGE_LEN);
 	ck_assert_uint_eq(plain[0], word);
-	memcpy(nonce, plain + 1, WORD_LEN - 1);
+	memcpy(nonce, plain + 1, MESSAGE_LEN - 1);
 }
 
-/* What is sealed by the peer says where it is; what it reads there proves it.
- */
+/* A sealed message reports the new address; the response validates it. */
 START_TEST(follows_a_peer_that_moves)
 {
 	struct rig_server *s = &rig.server;
 	struct conn *c = open_to_native();
 	struct addr moved = addr_v4(198, 51, 100, 77, 4711);
 	struct addr before = conn_remote(c);
-	uint8_t nonce[WORD_LEN - 1];
+	uint8_t nonce[MESSAGE_LEN - 1];
 	struct bytes got;
 	int err = 0;
 
 	move_server(&moved);
 	server_says(HERE, NULL);
-	ck_assert(goes_to(c, &before));
-	server_hears(CHALLENGE, nonce);
+	ck_assert(is_remote(c, &before));
+	server_takes_message(CHALLENGE, nonce);
 	server_says(ECHO, nonce);
-	ck_assert(goes_to(c, &moved));
+	ck_assert(is_remote(c, &moved));
 	ck_assert_uint_eq(node_stats(rig.node)->moves, 1);
-	server_hears(HERE, nonce);
+	server_takes_message(HERE, nonce);
 	ck_assert_int_eq(conn_write(c, "hello", 5), 5);
 	peer_rig_run_ms(&rig, 500);
 	got = secret_peek(s->secret, NULL, &err);
@@ -678,8 +680,8 @@ START_TEST(follows_a_peer_that_moves)
 }
 END_TEST
 
-/* A peer that forges its address has nothing sent there but as much as it has
- * spent, and no byte of the stream. */
+/* A forged address receives no more bytes than the peer has sent, and none of
+ * the stream. */
 START_TEST(sends_nothing_to_a_forged_address)
 {
 	struct conn *c = open_to_native();
@@ -687,14 +689,14 @@ START_TEST(sends_nothing_to_a_forged_address)
 	struct addr before = conn_remote(c);
 	static const uint8_t much[20000];
 	size_t from = rig.world.sent_len, packets = 0;
-	uint8_t guess[WORD_LEN - 1] = {0};
+	uint8_t guess[MESSAGE_LEN - 1] = {0};
 
 	rig.server.at = victim;
 	for (unsigned i = 0; i < 10; i++)
 		server_says(i % 2 == 0 ? HERE : ECHO, guess);
 	ck_assert_int_gt(conn_write(c, much, sizeof much), 0);
 	peer_rig_run_ms(&rig, 3000);
-	ck_assert(goes_to(c, &before));
+	ck_assert(is_remote(c, &before));
 	for (size_t i = from; i < rig.world.sent_len; i++) {
 		const struct fake_sent *d = &rig.world.sent[i];
 
@@ -702,15 +704,15 @@ START_TEST(sends_nothing_to_a_forged_address)
 			continue;
 		packets++;
 		ck_assert_uint_le(d->len,
-		    UDX_HEADER_LEN + SECRET_MESSAGE_OVERHEAD + WORD_LEN);
+		    UDX_HEADER_LEN + SECRET_MESSAGE_OVERHEAD + MESSAGE_LEN);
 	}
 	ck_assert_uint_ge(packets, 1);
 	ck_assert_uint_le(packets, 5);
 }
 END_TEST
 
-/* A nonce is for one address, and for a while. */
-START_TEST(believes_an_echo_where_it_was_asked)
+/* A nonce is valid for one address and a limited time. */
+START_TEST(accepts_a_response_from_its_address_only)
 {
 	static const struct {
 		uint16_t port;
@@ -726,22 +728,22 @@ START_TEST(believes_an_echo_where_it_was_asked)
 	};
 	struct conn *c = open_to_native();
 	struct addr asked = addr_v4(198, 51, 100, 77, 4711), from = asked;
-	uint8_t nonce[WORD_LEN - 1];
+	uint8_t nonce[MESSAGE_LEN - 1];
 
 	move_server(&asked);
 	server_says(HERE, NULL);
-	server_hears(CHALLENGE, nonce);
+	server_takes_message(CHALLENGE, nonce);
 	peer_rig_run_ms(&rig, rows[_i].after_ms);
 	from.port = rows[_i].port;
 	move_server(&from);
 	nonce[7] ^= rows[_i].change;
 	server_says(ECHO, nonce);
-	ck_assert(goes_to(c, &from) == rows[_i].moves);
+	ck_assert(is_remote(c, &from) == rows[_i].moves);
 }
 END_TEST
 
-/* A peer that thinks it has moved, and has not, need not go on looking. */
-START_TEST(tells_a_peer_that_it_is_heard)
+/* A peer that suspects to have moved, and has not, gets a reply. */
+START_TEST(replies_to_here)
 {
 	struct udx_status before, after;
 
@@ -755,8 +757,8 @@ START_TEST(tells_a_peer_that_it_is_heard)
 }
 END_TEST
 
-/* Words of a later version, and empty ones, mean nothing. */
-START_TEST(ignores_unknown_words)
+/* Ignores messages of a later version, and empty ones. */
+START_TEST(ignores_unknown_messages)
 {
 	struct conn *c = open_to_native();
 	struct addr moved = addr_v4(198, 51, 100, 77, 4711);
@@ -769,12 +771,12 @@ START_TEST(ignores_unknown_words)
 	ck_assert_int_eq(secret_send_message(rig.server.secret, "\0", 1), 0);
 	peer_rig_run_ms(&rig, 200);
 	ck_assert(!udx_next_message(rig.server.stream, &m));
-	ck_assert(!goes_to(c, &moved));
+	ck_assert(!is_remote(c, &moved));
 }
 END_TEST
 
-/* Whoever knows no more than the stream's id moves nothing. */
-START_TEST(follows_nobody_else)
+/* A host that knows only the stream's id cannot migrate it. */
+START_TEST(ignores_other_hosts)
 {
 	struct rig_server *s = &rig.server;
 	struct conn *c = open_to_native();
@@ -792,8 +794,8 @@ START_TEST(follows_nobody_else)
 }
 END_TEST
 
-/* Not heard any more, it says where it is; to its own kind alone. */
-START_TEST(says_where_it_is)
+/* Sends HERE when nothing is received; only to nodes of this project. */
+START_TEST(sends_here_when_stalled)
 {
 	struct rig_server *s = &rig.server;
 	struct conn *c = open_to_native();
@@ -806,7 +808,7 @@ START_TEST(says_where_it_is)
 	ck_assert_int_eq(conn_write(c, "hello", 5), 5);
 	peer_rig_run_ms(&rig, 1000);
 	move_server(&at);
-	s->at = addr_v4(198, 51, 100, 66, 6666); /* it is not heard */
+	s->at = addr_v4(198, 51, 100, 66, 6666); /* its packets are lost */
 	peer_rig_run_ms(&rig, 2500);
 	ck_assert(udx_next_message(s->stream, &m));
 
@@ -817,60 +819,60 @@ START_TEST(says_where_it_is)
 }
 END_TEST
 
-/* ---- a new path for what is open ---- */
+/* ---- redial ---- */
 
-/* What the server's second answer says, and what becomes of the stream. */
+/* Features of the server's two answers, and the end of the stream. */
 static const struct {
 	uint64_t first, second; /* features */
 	uint64_t error;
 	unsigned dials;
-	int err; /* of the stream; 0: it is still there */
-} mendings[] = {
+	int err; /* of the stream; 0: it is open */
+} redials[] = {
     {PAYLOAD_NATIVE, PAYLOAD_NATIVE | PAYLOAD_MENDS, SIGNAL_ABORTED, 1,
 	ERR_RESET},
-    /* Another node with the same key that knows of no such thing. */
+    /* Another node with the same key, which cannot redial. */
     {PAYLOAD_NATIVE, PAYLOAD_NATIVE, SIGNAL_OK, 3, 0},
     {PAYLOAD_NATIVE, 0, SIGNAL_ABORTED, 3, 0},
-    /* The reference would take it for one more connection. */
+    /* The reference would accept one more connection. */
     {0, 0, SIGNAL_OK, 0, ERR_TIMEOUT},
 };
 
-START_TEST(looks_for_a_new_path)
+START_TEST(redials_for_a_new_path)
 {
 	struct rig_server *s = &rig.server;
 	unsigned before;
 
-	add(RIG_KNOWS, 3);
-	s->payload.features = mendings[_i].first;
+	add_nodes(RIG_KNOWS, 3);
+	s->payload.features = redials[_i].first;
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	before = s->sessions;
 	s->keeps = true;
-	s->payload.features = mendings[_i].second;
-	s->payload.error = mendings[_i].error;
+	s->payload.features = redials[_i].second;
+	s->payload.error = redials[_i].error;
 	s->alive_len = 0;
 	ck_assert_int_eq(
 	    conn_write(peers_nth(rig.node->peers, 0), "hello", 5), 5);
 	peer_rig_run_ms(&rig, 20000);
-	ck_assert_uint_eq(s->sessions - before, mendings[_i].dials);
-	ck_assert_uint_eq(node_stats(rig.node)->mends, mendings[_i].dials);
-	if (mendings[_i].dials > 0)
+	ck_assert_uint_eq(s->sessions - before, redials[_i].dials);
+	ck_assert_uint_eq(node_stats(rig.node)->mends, redials[_i].dials);
+	if (redials[_i].dials > 0)
 		ck_assert_uint_ne(s->client.features & PAYLOAD_MENDS, 0);
 	ck_assert_uint_eq(rig.opened, 1);
-	ck_assert_uint_eq(rig.closed, mendings[_i].err != 0);
-	ck_assert_int_eq(rig.err, mendings[_i].err);
+	ck_assert_uint_eq(rig.closed, redials[_i].err != 0);
+	ck_assert_int_eq(rig.err, redials[_i].err);
 }
 END_TEST
 
 /* ---- ends ---- */
 
-/* Whoever has said all that he had to say still learns that nobody is there. */
-START_TEST(does_not_listen_for_ever)
+/* A peer that is gone is detected after our side has ended, too. */
+START_TEST(detects_a_peer_that_is_gone)
 {
 	struct rig_server *s = &rig.server;
 	bool native = _i & 1, there = _i & 2;
 
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	s->payload.features = native ? PAYLOAD_NATIVE : 0;
 	peer_rig_connect(&rig);
 	assert_open(1000);
@@ -885,14 +887,14 @@ START_TEST(does_not_listen_for_ever)
 }
 END_TEST
 
-/* Pitfall L1: closed at any time, and nobody calls back into what is gone. */
+/* Pitfall L1: closing at any time leaves no callback behind. */
 START_TEST(closes_at_any_time)
 {
 	uint32_t conn;
 
-	add(RIG_LIAR, 5);
-	add(RIG_IGNORANT, 5);
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_LIAR, 5);
+	add_nodes(RIG_IGNORANT, 5);
+	add_nodes(RIG_KNOWS, 3);
 	conn = peer_rig_connect(&rig);
 	peer_rig_run_ms(&rig, (uint64_t)_i);
 	node_conn_close(rig.node, conn);
@@ -906,19 +908,19 @@ START_TEST(closes_at_any_time)
 }
 END_TEST
 
-START_TEST(the_deadline_ends_it)
+START_TEST(fails_at_the_deadline)
 {
 	struct node_connect c = {
 	    .key = rig.server.keys.public_key, .timeout_ms = 700};
 	uint32_t conn;
 
-	add(RIG_STALE, 5);
+	add_nodes(RIG_STALE, 5);
 	ck_assert_int_eq(node_connect(rig.node, &c, &conn), 0);
 	assert_fails(ERR_TIMEOUT, 701);
 }
 END_TEST
 
-START_TEST(refuses_what_cannot_be)
+START_TEST(refuses_its_own_key)
 {
 	static const uint8_t zero[KEY_LEN];
 	struct node_connect c = {.key = rig.identity.public_key};
@@ -941,7 +943,7 @@ START_TEST(dials_are_bounded)
 	struct node_connect c = {.key = rig.server.keys.public_key};
 	uint32_t conn;
 
-	add(RIG_STALE, 3);
+	add_nodes(RIG_STALE, 3);
 	l.dials = 2;
 	node_set_limits(rig.node, &l);
 	peer_rig_connect(&rig);
@@ -954,7 +956,7 @@ START_TEST(dials_are_bounded)
 }
 END_TEST
 
-/* ---- what is told of it ---- */
+/* ---- events ---- */
 
 START_TEST(explains_itself)
 {
@@ -962,8 +964,8 @@ START_TEST(explains_itself)
 	uint32_t conn;
 	unsigned seen = 0;
 
-	add(RIG_IGNORANT, 5);
-	add(RIG_KNOWS, 2);
+	add_nodes(RIG_IGNORANT, 5);
+	add_nodes(RIG_KNOWS, 2);
 	conn = peer_rig_connect(&rig);
 	assert_open(1000);
 	ck_assert(node_attempt(rig.node, rig.server.keys.public_key, 0, &a));
@@ -982,12 +984,12 @@ START_TEST(explains_itself)
 }
 END_TEST
 
-/* However much there is to say of a connection, one word of it waits. */
-START_TEST(readiness_is_told_once)
+/* A connection queues one PEER_READY, however often it is ready. */
+START_TEST(queues_readiness_once)
 {
 	uint8_t bytes[5000] = {0};
 
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	peer_rig_run_ms(&rig, 100);
@@ -1011,14 +1013,14 @@ packets_in_100s(void)
 	return after.packets_in - before.packets_in;
 }
 
-/* They have the pace that the NAT asks for, also on connections that are open
- * already; but not when the peer's NAT depends on them, too. */
+/* Keep-alives have the interval that our NAT needs, also on connections that
+ * are open already; but not if the peer's NAT depends on them, too. */
 START_TEST(keepalives_follow_the_nat)
 {
 	struct mapping *m = dht_mapping(node_dht(rig.node));
 	uint64_t n;
 
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	peer_rig_run_ms(&rig, 5000);
@@ -1040,10 +1042,10 @@ START_TEST(keepalives_follow_the_nat)
 }
 END_TEST
 
-/* A keep-alive is the last that the peer says, and nobody consumes it. */
+/* The last frame of the peer is a keep-alive, which no read consumes. */
 START_TEST(ends_behind_an_empty_frame)
 {
-	add(RIG_KNOWS, 3);
+	add_nodes(RIG_KNOWS, 3);
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	node_conn_end(rig.node, rig.last);
@@ -1062,16 +1064,15 @@ static void
 add_search_tests(TCase *tc)
 {
 	tcase_add_test(tc, one_message_for_all);
-	tcase_add_test(tc, survives_liars);
-	tcase_add_loop_test(
-	    tc, half_checked_answers_are_none, 0, T_ROWS(broken));
-	tcase_add_test(tc, dead_nodes_cost_little);
+	tcase_add_test(tc, survives_forged_answers);
+	tcase_add_loop_test(tc, ignores_invalid_answers, 0, T_ROWS(broken));
+	tcase_add_test(tc, unresponsive_nodes_delay_little);
 	tcase_add_test(tc, stale_nodes_do_not_suffer);
 	tcase_add_test(tc, unknown_keys_fail_at_once);
-	tcase_add_test(tc, no_network_is_told_as_such);
-	tcase_add_test(tc, remembers_the_way);
+	tcase_add_test(tc, reports_no_network);
+	tcase_add_test(tc, remembers_the_relays);
 	tcase_add_test(tc, forgets_what_no_longer_works);
-	tcase_add_test(tc, goes_by_a_live_connection);
+	tcase_add_test(tc, reuses_an_open_connection);
 	tcase_add_test(tc, a_dead_connection_costs_little);
 }
 
@@ -1079,17 +1080,18 @@ static void
 add_answer_tests(TCase *tc)
 {
 	tcase_add_test(tc, reaches_an_open_server);
-	tcase_add_loop_test(tc, terminal_answers_end_it, 0, T_ROWS(terminal));
+	tcase_add_loop_test(tc, refusals_end_the_dial, 0, T_ROWS(terminal));
 	tcase_add_test(tc, wrong_list_does_not_matter);
 	tcase_add_test(tc, wrong_view_does_not_matter);
 	tcase_add_test(tc, an_address_alone_is_no_peer);
 	tcase_add_test(tc, connects_when_the_server_came_first);
 	tcase_add_test(tc, direct_answer_names_the_server);
-	tcase_add_test(tc, neighbours_meet_inside);
-	tcase_add_test(tc, a_path_offered_again_is_knocked_at);
-	tcase_add_test(tc, no_path_is_told_as_such);
-	tcase_add_test(tc, says_what_it_is);
-	tcase_add_loop_test(tc, open_is_who_keeps_its_port, 0, T_ROWS(seen_at));
+	tcase_add_test(tc, connects_inside_one_network);
+	tcase_add_test(tc, probes_a_path_that_is_added_again);
+	tcase_add_test(tc, reports_no_path);
+	tcase_add_test(tc, describes_itself);
+	tcase_add_loop_test(
+	    tc, is_open_only_with_its_own_port, 0, T_ROWS(seen_at));
 }
 
 Suite *
@@ -1101,25 +1103,25 @@ t_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	add_search_tests(tc);
 	add_answer_tests(tc);
-	tcase_add_loop_test(tc, tells_where_it_is_by_ipv6, 0, 11);
-	tcase_add_loop_test(tc, knocks_at_listed_addresses, 0, 2);
+	tcase_add_loop_test(tc, lists_its_ipv6_addresses, 0, 11);
+	tcase_add_loop_test(tc, probes_listed_addresses, 0, 2);
 	tcase_add_loop_test(tc, either_family_will_do, 0, 2);
 	tcase_add_loop_test(tc, ipv6_has_a_head_start, 0, 3);
 	tcase_add_test(tc, follows_a_peer_that_moves);
 	tcase_add_test(tc, sends_nothing_to_a_forged_address);
-	tcase_add_loop_test(tc, believes_an_echo_where_it_was_asked, 0, 5);
-	tcase_add_test(tc, tells_a_peer_that_it_is_heard);
-	tcase_add_test(tc, ignores_unknown_words);
-	tcase_add_test(tc, follows_nobody_else);
-	tcase_add_test(tc, says_where_it_is);
-	tcase_add_loop_test(tc, looks_for_a_new_path, 0, T_ROWS(mendings));
-	tcase_add_loop_test(tc, does_not_listen_for_ever, 0, 4);
+	tcase_add_loop_test(tc, accepts_a_response_from_its_address_only, 0, 5);
+	tcase_add_test(tc, replies_to_here);
+	tcase_add_test(tc, ignores_unknown_messages);
+	tcase_add_test(tc, ignores_other_hosts);
+	tcase_add_test(tc, sends_here_when_stalled);
+	tcase_add_loop_test(tc, redials_for_a_new_path, 0, T_ROWS(redials));
+	tcase_add_loop_test(tc, detects_a_peer_that_is_gone, 0, 4);
 	tcase_add_loop_test(tc, closes_at_any_time, 0, 120);
-	tcase_add_test(tc, the_deadline_ends_it);
-	tcase_add_test(tc, refuses_what_cannot_be);
+	tcase_add_test(tc, fails_at_the_deadline);
+	tcase_add_test(tc, refuses_its_own_key);
 	tcase_add_test(tc, dials_are_bounded);
 	tcase_add_test(tc, explains_itself);
-	tcase_add_test(tc, readiness_is_told_once);
+	tcase_add_test(tc, queues_readiness_once);
 	tcase_add_test(tc, ends_behind_an_empty_frame);
 	tcase_add_test(tc, keepalives_follow_the_nat);
 	return s;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: who has our key's permission gets in, once, however often and by
- * whatever way his handshake comes; nobody else costs us more than a look.
+ * Goal: each permitted handshake opens one connection, however often and by
+ * whatever path it is received; all other handshakes cost next to nothing.
  *
  * Method: the listening side of a real node in a fake world; the test plays
  * relays and clients with the initiator's half of the handshake. Where a
@@ -13,8 +13,8 @@
 
 #include "alloc.h"
 #include "base/err.h"
-#include "peer/inside.h"
-#include "peer/session.h"
+#include "peer/conn_struct.h"
+#include "peer/listener_struct.h"
 #include "records/record.h"
 #include "relay_net.h"
 #include "signal/signal_message.h"
@@ -32,14 +32,14 @@ struct rig {
 	struct punch *punch;
 	struct peers *peers;
 	struct local_addrs local;
-	struct key_pair keys; /* that listen */
+	struct key_pair keys; /* of the listener */
 	uint8_t target[HASH_LEN];
 	uint32_t listener;
-	struct peer_event told[PEER_CLOSED + 1];
+	struct peer_event events[PEER_CLOSED + 1];
 	unsigned times[PEER_CLOSED + 1];
 };
 
-/* The initiator, as far as the handshake goes. */
+/* The initiator of one handshake. */
 struct client {
 	struct key_pair keys;
 	struct noise noise;
@@ -163,7 +163,8 @@ client_new(struct client *c, const struct rig *g, uint32_t seed)
 	client_write(c, g, seed);
 }
 
-/* What the listener said of it; `via` NULL: the client asks by himself. */
+/* Delivers a message and returns the result; `via` NULL: the client sends it
+ * directly. */
 static int
 deliver_as(struct rig *g, const char *via, const struct addr *client,
     const uint8_t *p, size_t len, uint16_t tid)
@@ -188,12 +189,12 @@ deliver_as(struct rig *g, const char *via, const struct addr *client,
 	verdict = peers_call(g->peers, &g->n.call);
 	alloc_counting = false;
 	memset(g->n.buf, 0xee,
-	    sizeof g->n.buf); /* nobody may look at it any more */
+	    sizeof g->n.buf); /* no pointer into it may be left */
 	return verdict;
 }
 
 static int
-deliver(struct rig *g, const char *via, const char *client,
+deliver_message(struct rig *g, const char *via, const char *client,
     const struct client *c, uint16_t tid)
 {
 	struct addr a = relay_addr(client);
@@ -201,7 +202,7 @@ deliver(struct rig *g, const char *via, const char *client,
 	return deliver_as(g, via, &a, c->message, c->len, tid);
 }
 
-/* Is it an answer to a handshake? Its Noise message, then. */
+/* Returns the Noise message of an answer to a handshake, or none. */
 static bool
 is_answer(const struct fake_sent *s, struct handshake *h, uint16_t *tid)
 {
@@ -223,7 +224,7 @@ is_answer(const struct fake_sent *s, struct handshake *h, uint16_t *tid)
 }
 
 static unsigned
-answers(const struct rig *g)
+count_answers(const struct rig *g)
 {
 	struct handshake h;
 	unsigned n = 0;
@@ -234,7 +235,7 @@ answers(const struct rig *g)
 	return n;
 }
 
-/* The only answer so far, as a copy of its message; its length. */
+/* Copies the Noise message of the only answer; returns its length. */
 static size_t
 take_answer(struct rig *g, uint8_t *out, const struct fake_sent **sent)
 {
@@ -242,7 +243,7 @@ take_answer(struct rig *g, uint8_t *out, const struct fake_sent **sent)
 	size_t len = 0;
 	uint16_t tid;
 
-	ck_assert_uint_eq(answers(g), 1);
+	ck_assert_uint_eq(count_answers(g), 1);
 	for (size_t i = 0; i < g->n.fw.sent_len; i++) {
 		if (!is_answer(&g->n.fw.sent[i], &h, &tid))
 			continue;
@@ -254,7 +255,7 @@ take_answer(struct rig *g, uint8_t *out, const struct fake_sent **sent)
 	return len;
 }
 
-/* Datagrams of one byte. */
+/* Counts datagrams of one byte. */
 static unsigned
 probes_to(const struct rig *g, const struct addr *to)
 {
@@ -279,47 +280,47 @@ client_read(struct client *c, struct rig *g)
 	fake_clear(&g->n.fw);
 }
 
-/* ---- what is told ---- */
+/* ---- events ---- */
 
 static void
-drain(struct rig *g)
+drain_events(struct rig *g)
 {
 	struct peer_event e;
 
 	while (peers_poll(g->peers, &e)) {
-		g->told[e.kind] = e;
+		g->events[e.kind] = e;
 		g->times[e.kind]++;
 	}
 }
 
-/* Once since it was last asked for. */
+/* Returns true if the event was reported once since the last call. */
 static bool
-told(struct rig *g, enum peer_event_kind kind, struct peer_event *out)
+take_event(struct rig *g, enum peer_event_kind kind, struct peer_event *out)
 {
 	unsigned times;
 
-	drain(g);
+	drain_events(g);
 	times = g->times[kind];
 	g->times[kind] = 0;
 	ck_assert_uint_le(times, 1);
 	if (times > 0 && out != NULL)
-		*out = g->told[kind];
+		*out = g->events[kind];
 	return times > 0;
 }
 
 static unsigned
-conns(struct rig *g)
+count_conns(struct rig *g)
 {
 	unsigned n = 0;
 
-	drain(g);
+	drain_events(g);
 	while (peers_nth(g->peers, n) != NULL)
 		n++;
 	return n;
 }
 
 static struct peers_listener
-status(const struct rig *g)
+listener_status(const struct rig *g)
 {
 	struct peers_listener l;
 
@@ -341,7 +342,7 @@ START_TEST(relayed)
 
 	rig_init(&g);
 	client_new(&c, &g, 1);
-	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &c, 77), 0);
+	ck_assert_int_eq(deliver_message(&g, RELAY, CLIENT, &c, 77), 0);
 	take_answer(&g, message, &s);
 	ck_assert_int_eq(s->buf[0], RPC_REQUEST); /* pitfall S1 */
 	is_answer(s, &h, &tid);
@@ -373,7 +374,7 @@ START_TEST(open_server)
 	rig_init_as(&g, DHT_BOOTSTRAP, SELF);
 	rig_listen(&g, NULL);
 	client_new(&c, &g, 1);
-	ck_assert_int_eq(deliver(&g, NULL, CLIENT, &c, 77), 0);
+	ck_assert_int_eq(deliver_message(&g, NULL, CLIENT, &c, 77), 0);
 	client_read(&c, &g);
 	ck_assert_uint_eq(c.answer.firewall, FIREWALL_OPEN);
 	ck_assert(!payload_has(&c.answer, PAYLOAD_HOLEPUNCH));
@@ -385,7 +386,7 @@ START_TEST(open_server)
 }
 END_TEST
 
-/* Pitfall C7, and what else is answered with an error and no stream. */
+/* Pitfall C7, and all else that gets an error and no stream. */
 static const struct {
 	uint64_t version;
 	bool udx;
@@ -407,18 +408,18 @@ START_TEST(answered_with_error)
 	if (!errors[_i].udx)
 		c.payload.flags = 0;
 	client_write(&c, &g, 1);
-	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &c, 1), 0);
+	ck_assert_int_eq(deliver_message(&g, RELAY, CLIENT, &c, 1), 0);
 	client_read(&c, &g);
 	ck_assert_uint_eq(c.answer.error, errors[_i].error);
 	ck_assert_uint_eq(c.answer.udx_id, 0);
 	ck_assert_uint_eq(c.answer.addrs4_len, 0);
-	ck_assert_uint_eq(conns(&g), 0);
+	ck_assert_uint_eq(count_conns(&g), 0);
 	rig_fini(&g);
 }
 END_TEST
 
-/* A path for streams that there are none of; nobody is asked about that. */
-START_TEST(mends_nothing_that_is_not_there)
+/* A redial without a stream is refused; the application is not asked. */
+START_TEST(refuses_a_redial_without_a_stream)
 {
 	struct peers_listen l = {.ask = true};
 	struct peer_event e;
@@ -430,17 +431,17 @@ START_TEST(mends_nothing_that_is_not_there)
 	client_init(&c, 1);
 	c.payload.features = PAYLOAD_NATIVE | PAYLOAD_MENDS;
 	client_write(&c, &g, 1);
-	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &c, 1), 0);
+	ck_assert_int_eq(deliver_message(&g, RELAY, CLIENT, &c, 1), 0);
 	client_read(&c, &g);
 	ck_assert_uint_eq(c.answer.error, SIGNAL_ABORTED);
 	ck_assert_uint_ne(c.answer.features & PAYLOAD_MENDS, 0);
-	ck_assert(!told(&g, PEER_OFFER, &e));
-	ck_assert_uint_eq(conns(&g), 0);
+	ck_assert(!take_event(&g, PEER_OFFER, &e));
+	ck_assert_uint_eq(count_conns(&g), 0);
 	rig_fini(&g);
 }
 END_TEST
 
-/* Every cut and every flipped bit: silence, and no state. */
+/* Each cut and each flipped bit: no answer, and no state. */
 static void
 take_damaged(const uint8_t *buf, size_t len, void *arg)
 {
@@ -448,8 +449,8 @@ take_damaged(const uint8_t *buf, size_t len, void *arg)
 	struct addr a = relay_addr(CLIENT);
 
 	ck_assert_int_lt(deliver_as(g, NULL, &a, buf, len, 1), 0);
-	ck_assert_uint_eq(answers(g), 0);
-	ck_assert_uint_eq(conns(g), 0);
+	ck_assert_uint_eq(count_answers(g), 0);
+	ck_assert_uint_eq(count_conns(g), 0);
 	fake_clear(&g->n.fw);
 	relay_pass_ms(&g->n, 50); /* within the budget */
 }
@@ -468,7 +469,7 @@ END_TEST
 
 /* ---- copies ---- */
 
-/* Pitfalls V1, S8: fifty copies while the application thinks. */
+/* Pitfalls V1, S8: fifty copies while the decision is pending. */
 START_TEST(copies_wait_for_one_decision)
 {
 	uint8_t first[DGRAM_MAX];
@@ -487,16 +488,17 @@ START_TEST(copies_wait_for_one_decision)
 	client_new(&c, &g, 1);
 	for (uint16_t i = 0; i < 50; i++)
 		ck_assert_int_eq(
-		    deliver(&g, i % 2 ? RELAY : RELAY2, CLIENT, &c, i), 0);
-	ck_assert_uint_eq(answers(&g), 0);
-	ck_assert(told(&g, PEER_OFFER, &e));
+		    deliver_message(&g, i % 2 ? RELAY : RELAY2, CLIENT, &c, i),
+		    0);
+	ck_assert_uint_eq(count_answers(&g), 0);
+	ck_assert(take_event(&g, PEER_OFFER, &e));
 	ck_assert_mem_eq(e.key, c.keys.public_key, KEY_LEN);
 	ck_assert_uint_eq(e.listener, g.listener);
 	client = relay_addr(CLIENT);
 	ck_assert(addr_equal(&e.addr, &client));
-	ck_assert_uint_eq(conns(&g), 1);
+	ck_assert_uint_eq(count_conns(&g), 1);
 	peers_answer(g.peers, e.number, true);
-	ck_assert_uint_eq(answers(&g), 50);
+	ck_assert_uint_eq(count_answers(&g), 50);
 	len = 0;
 	for (size_t i = 0; i < g.n.fw.sent_len; i++) {
 		const struct fake_sent *s = &g.n.fw.sent[i];
@@ -517,8 +519,7 @@ START_TEST(copies_wait_for_one_decision)
 }
 END_TEST
 
-/* Pitfall V2: the same bytes for ten seconds after the end, whatever the end.
- */
+/* Pitfall V2: the same bytes for ten seconds after the end of any kind. */
 START_TEST(copies_after_the_end)
 {
 	uint8_t first[DGRAM_MAX], again[DGRAM_MAX];
@@ -528,29 +529,29 @@ START_TEST(copies_after_the_end)
 
 	rig_init(&g);
 	client_new(&c, &g, 1);
-	deliver(&g, RELAY, CLIENT, &c, 1);
+	deliver_message(&g, RELAY, CLIENT, &c, 1);
 	len = take_answer(&g, first, NULL);
 	conn_close(peers_nth(g.peers, 0));
 	for (int i = 0; i < 9; i++) {
 		fake_clear(&g.n.fw);
-		ck_assert_int_eq(deliver(&g, RELAY2, CLIENT, &c, 2), 0);
+		ck_assert_int_eq(deliver_message(&g, RELAY2, CLIENT, &c, 2), 0);
 		ck_assert_uint_eq(take_answer(&g, again, NULL), len);
 		ck_assert_mem_eq(again, first, len);
-		ck_assert_uint_eq(conns(&g), 0);
+		ck_assert_uint_eq(count_conns(&g), 0);
 		relay_pass_ms(&g.n, 1000);
 	}
 	relay_pass_ms(&g.n, 1500);
 	fake_clear(&g.n.fw);
-	ck_assert_int_eq(deliver(&g, RELAY2, CLIENT, &c, 2), 0);
+	ck_assert_int_eq(deliver_message(&g, RELAY2, CLIENT, &c, 2), 0);
 	ck_assert_uint_eq(take_answer(&g, again, NULL), len);
 	ck_assert_int_ne(memcmp(again, first, len), 0);
 	rig_fini(&g);
 }
 END_TEST
 
-/* ---- who may ---- */
+/* ---- permission ---- */
 
-/* Pitfalls V3, V10: by key; silence for the others, wherever they come from. */
+/* Pitfalls V3, V10: by key; other keys get no answer at any address. */
 START_TEST(allow_list)
 {
 	struct client good, bad;
@@ -569,20 +570,22 @@ START_TEST(allow_list)
 	client_write(&good, &g, 1);
 	client_write(&bad, &g, 2);
 	for (uint16_t i = 0; i < 3; i++) {
-		ck_assert_int_lt(deliver(&g, RELAY, CLIENT, &bad, i), 0);
-		ck_assert_uint_eq(answers(&g), 0);
-		ck_assert_uint_eq(conns(&g), 0);
+		ck_assert_int_lt(
+		    deliver_message(&g, RELAY, CLIENT, &bad, i), 0);
+		ck_assert_uint_eq(count_answers(&g), 0);
+		ck_assert_uint_eq(count_conns(&g), 0);
 	}
-	ck_assert(!told(&g, PEER_OFFER, NULL));
-	ck_assert_uint_eq(status(&g).refused, 1); /* the copies are free */
-	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &good, 9), 0);
+	ck_assert(!take_event(&g, PEER_OFFER, NULL));
+	ck_assert_uint_eq(
+	    listener_status(&g).refused, 1); /* the copies are free */
+	ck_assert_int_eq(deliver_message(&g, RELAY, CLIENT, &good, 9), 0);
 	client_read(&good, &g);
 	ck_assert_uint_eq(good.answer.error, SIGNAL_OK);
 	rig_fini(&g);
 }
 END_TEST
 
-/* A listener that asks, and a client that has come. */
+/* A listener that asks, and a handshake that was received. */
 static void
 rig_ask(struct rig *g, struct client *c)
 {
@@ -591,7 +594,7 @@ rig_ask(struct rig *g, struct client *c)
 	rig_init_as(g, DHT_AUTO, SELF);
 	rig_listen(g, &l);
 	client_new(c, g, 1);
-	deliver(g, RELAY, CLIENT, c, 1);
+	deliver_message(g, RELAY, CLIENT, c, 1);
 }
 
 START_TEST(refused)
@@ -601,25 +604,25 @@ START_TEST(refused)
 	struct rig g;
 
 	rig_ask(&g, &c);
-	ck_assert(told(&g, PEER_OFFER, &e));
+	ck_assert(take_event(&g, PEER_OFFER, &e));
 	peers_answer(g.peers, e.number, false);
 	client_read(&c, &g);
 	ck_assert_uint_eq(c.answer.error, SIGNAL_ABORTED);
 	ck_assert_uint_eq(c.answer.udx_id, 0);
-	ck_assert_uint_eq(conns(&g), 0);
-	ck_assert(!told(&g, PEER_CLOSED, NULL));
-	ck_assert_uint_eq(status(&g).refused, 1);
-	/* Late, unknown: nothing. */
+	ck_assert_uint_eq(count_conns(&g), 0);
+	ck_assert(!take_event(&g, PEER_CLOSED, NULL));
+	ck_assert_uint_eq(listener_status(&g).refused, 1);
+	/* A late or unknown decision changes nothing. */
 	peers_answer(g.peers, e.number, true);
 	peers_answer(g.peers, 0, true);
-	/* The refusal is an answer like any other. */
-	deliver(&g, RELAY2, CLIENT, &c, 2);
-	ck_assert_uint_eq(answers(&g), 1);
+	/* The refusal is repeated like any other answer. */
+	deliver_message(&g, RELAY2, CLIENT, &c, 2);
+	ck_assert_uint_eq(count_answers(&g), 1);
 	rig_fini(&g);
 }
 END_TEST
 
-START_TEST(nobody_decides)
+START_TEST(no_decision)
 {
 	struct peer_event e;
 	struct client c;
@@ -627,18 +630,19 @@ START_TEST(nobody_decides)
 
 	rig_ask(&g, &c);
 	relay_pass_ms(&g.n, 11000);
-	ck_assert(told(&g, PEER_CLOSED, &e));
+	ck_assert(take_event(&g, PEER_CLOSED, &e));
 	ck_assert_int_eq(e.err, ERR_TIMEOUT);
-	ck_assert_uint_eq(conns(&g), 0);
-	ck_assert_uint_eq(answers(&g), 0);
-	deliver(&g, RELAY, CLIENT, &c, 1); /* it was decided: by silence */
-	ck_assert_uint_eq(answers(&g), 0);
-	ck_assert(!told(&g, PEER_OFFER, NULL));
+	ck_assert_uint_eq(count_conns(&g), 0);
+	ck_assert_uint_eq(count_answers(&g), 0);
+	deliver_message(
+	    &g, RELAY, CLIENT, &c, 1); /* the decision was: no answer */
+	ck_assert_uint_eq(count_answers(&g), 0);
+	ck_assert(!take_event(&g, PEER_OFFER, NULL));
 	rig_fini(&g);
 }
 END_TEST
 
-/* ---- where the client is: pitfall V7 ---- */
+/* ---- the address of the client: pitfall V7 ---- */
 
 static const struct fake_sent *
 first_udx(const struct rig *g)
@@ -663,7 +667,7 @@ START_TEST(open_client_is_connected_to)
 	c.payload.addrs4[0] = relay_addr("203.0.115.1:1"); /* of a victim */
 	c.payload.addrs4_len = 1;
 	client_write(&c, &g, 1);
-	deliver(&g, RELAY, CLIENT, &c, 1);
+	deliver_message(&g, RELAY, CLIENT, &c, 1);
 	relay_pass_ms(&g.n, 10);
 	s = first_udx(&g);
 	ck_assert_ptr_nonnull(s);
@@ -682,20 +686,21 @@ START_TEST(direct_client_is_connected_to)
 
 	rig_init(&g);
 	client_new(&c, &g, 1);
-	deliver(&g, NULL, CLIENT, &c, 1);
+	deliver_message(&g, NULL, CLIENT, &c, 1);
 	relay_pass_ms(&g.n, 10);
 	s = first_udx(&g);
 	ck_assert_ptr_nonnull(s);
 	ck_assert(addr_equal(&s->meta.to, &a));
-	ck_assert_int_eq(s->meta.sock, g.n.sock); /* that it came in on */
+	ck_assert_int_eq(
+	    s->meta.sock, g.n.sock); /* that received the message */
 	ck_assert_int_ne(s->meta.sock, dht_socket(g.n.d));
 	rig_fini(&g);
 }
 END_TEST
 
-/* A socket that is kept ready for hole punching closes when it will, so no
- * stranger's stream may begin on it: it would be stuck for ever. */
-START_TEST(idle_sockets_serve_nobody)
+/* A socket that is kept ready for hole punching may close at any time, so no
+ * stream of an unknown client may begin on it. */
+START_TEST(idle_sockets_accept_no_stream)
 {
 	int idle = FAKE_SOCKS_MAX;
 	struct client c;
@@ -708,13 +713,14 @@ START_TEST(idle_sockets_serve_nobody)
 	ck_assert(!dht_has_socket(g.n.d, idle));
 	client_new(&c, &g, 1);
 	g.n.sock = idle;
-	ck_assert_int_eq(deliver(&g, NULL, CLIENT, &c, 1), ERR_UNKNOWN);
-	ck_assert_uint_eq(conns(&g), 0);
+	ck_assert_int_eq(deliver_message(&g, NULL, CLIENT, &c, 1), ERR_UNKNOWN);
+	ck_assert_uint_eq(count_conns(&g), 0);
 	rig_fini(&g);
 }
 END_TEST
 
-/* Its firewall opens for what the client lists, and says little to anybody. */
+/* Sends few and small probes to the addresses that the client lists, so that
+ * its own firewall opens. */
 START_TEST(probes_a_client_by_ipv6)
 {
 	static const char *const listed[] = {
@@ -735,7 +741,7 @@ START_TEST(probes_a_client_by_ipv6)
 		    addr_parse(&c.payload.addrs6[i], listed[i], 0), 0);
 	c.payload.addrs6_len = T_ROWS(listed);
 	client_write(&c, &g, 1);
-	ck_assert_int_eq(deliver(&g, RELAY, CLIENT, &c, 1), 0);
+	ck_assert_int_eq(deliver_message(&g, RELAY, CLIENT, &c, 1), 0);
 	for (int i = 0; i < 900; i++)
 		relay_pass_ms(&g.n, 10);
 	for (int i = 0; i < T_ROWS(listed); i++)
@@ -755,32 +761,32 @@ START_TEST(firewalled_client_is_waited_for)
 
 	rig_init(&g);
 	client_new(&c, &g, 1);
-	deliver(&g, RELAY, CLIENT, &c, 1);
+	deliver_message(&g, RELAY, CLIENT, &c, 1);
 	relay_pass_ms(&g.n, 9000);
 	ck_assert_ptr_null(first_udx(&g));
-	ck_assert_uint_eq(conns(&g), 1);
+	ck_assert_uint_eq(count_conns(&g), 1);
 	relay_pass_ms(&g.n, 1500);
-	ck_assert(!told(&g, PEER_CLOSED, NULL)); /* nobody knew of it */
-	ck_assert_uint_eq(conns(&g), 0);
+	ck_assert(!take_event(&g, PEER_CLOSED, NULL)); /* it was not visible */
+	ck_assert_uint_eq(count_conns(&g), 0);
 	rig_fini(&g);
 }
 END_TEST
 
 /*
- * Pitfall V8: the answer leaves from the puncher's socket, so that the relay
- * shows the client where that one is; within one network from the DHT's, which
- * neighbours find us at. A client that needs no punch is answered from the
- * socket that it came to.
+ * Pitfall V8: the answer is sent from the puncher's socket, so that the relay
+ * reports its address to the client; within one network from the DHT's, which
+ * has our private address. A client that needs no punch is answered from the
+ * socket that received its message.
  */
 static const struct {
 	const char *client;
 	uint64_t firewall;
-	const char *listed; /* its inner address */
+	const char *listed; /* its private address */
 	bool by_puncher;
 } answered[] = {
     {CLIENT, FIREWALL_UNKNOWN, "10.1.1.1:4000", true},
     {"203.0.113.9:50001", FIREWALL_UNKNOWN, "192.168.7.3:4000", false},
-    /* Of our host, but not inside: it has to be punched as well. */
+    /* The same public address, another network: it needs a punch. */
     {"203.0.113.9:50001", FIREWALL_UNKNOWN, "203.0.115.1:4000", true},
     {CLIENT, FIREWALL_OPEN, "10.1.1.1:4000", false},
 };
@@ -800,13 +806,15 @@ START_TEST(answers_from_the_socket_that_punches)
 	c.payload.addrs4[0] = relay_addr(answered[_i].listed);
 	c.payload.addrs4_len = 1;
 	client_write(&c, &g, 1);
-	ck_assert_int_eq(deliver(&g, RELAY, answered[_i].client, &c, 1), 0);
+	ck_assert_int_eq(
+	    deliver_message(&g, RELAY, answered[_i].client, &c, 1), 0);
 	take_answer(&g, message, &s);
 	conn = peers_nth(g.peers, 0);
-	ck_assert_int_eq(
-	    conn->puncher != NULL, answered[_i].firewall != FIREWALL_OPEN);
+	ck_assert_int_eq(conn->punch.puncher != NULL,
+	    answered[_i].firewall != FIREWALL_OPEN);
 	if (answered[_i].by_puncher)
-		ck_assert_int_eq(s->meta.sock, puncher_sock(conn->puncher));
+		ck_assert_int_eq(
+		    s->meta.sock, puncher_sock(conn->punch.puncher));
 	else
 		ck_assert_int_eq(s->meta.sock, g.n.sock);
 	rig_fini(&g);
@@ -823,14 +831,14 @@ assert_gets_in(
 
 	client_new(&c, g, seed);
 	fake_clear(&g->n.fw);
-	ck_assert_int_eq(deliver(g, via, client, &c, 1), 0);
+	ck_assert_int_eq(deliver_message(g, via, client, &c, 1), 0);
 	client_read(&c, g);
 	ck_assert_uint_eq(c.answer.error, SIGNAL_OK);
 }
 
-/* Bytes that look like a handshake. */
+/* Writes bytes that look like a handshake. */
 static void
-forge(struct rig *g, uint8_t *out, size_t len)
+forge_message(struct rig *g, uint8_t *out, size_t len)
 {
 	for (size_t i = 0; i < len; i += 8) {
 		uint64_t r = fake_random64(&g->n.fw);
@@ -839,7 +847,7 @@ forge(struct rig *g, uint8_t *out, size_t len)
 	}
 }
 
-/* From one /24, and among them honest ones; a flood takes no memory at all. */
+/* A flood from one /24, with valid handshakes among it, takes no memory. */
 START_TEST(forged)
 {
 	uint8_t message[120];
@@ -851,7 +859,7 @@ START_TEST(forged)
 		struct addr a =
 		    addr_v4(66, 0, 0, (uint8_t)i, (uint16_t)(1024 + i));
 
-		forge(&g, message, sizeof message);
+		forge_message(&g, message, sizeof message);
 		ck_assert_int_lt(
 		    deliver_as(&g, NULL, &a, message, sizeof message, 1), 0);
 		fake_clear(&g.n.fw);
@@ -867,7 +875,7 @@ START_TEST(forged)
 }
 END_TEST
 
-/* The same with handshakes that are good: everybody can make those. */
+/* The same with valid handshakes, which any host can make. */
 START_TEST(flood_of_one_prefix)
 {
 	struct client *some = calloc(100, sizeof *some);
@@ -882,7 +890,7 @@ START_TEST(flood_of_one_prefix)
 		struct addr a =
 		    addr_v4(66, 0, 0, (uint8_t)i, (uint16_t)(1024 + i));
 
-		/* New bytes each time: what is sealed last is not right. */
+		/* New bytes each time: the last MAC is wrong. */
 		c->message[c->len - 1] ^= (uint8_t)(i >= 100);
 		memcpy(c->message + 40, &i, i >= 100 ? sizeof i : 0);
 		deliver_as(&g, NULL, &a, c->message, c->len, 1);
@@ -890,9 +898,9 @@ START_TEST(flood_of_one_prefix)
 		if (i % 10000 == 0)
 			relay_pass_ms(&g.n, 100);
 	}
-	ck_assert_uint_le(conns(&g), g.n.limits.half_open_prefix);
+	ck_assert_uint_le(count_conns(&g), g.n.limits.half_open_prefix);
 	ck_assert_uint_ge(g.n.st.drop[-ERR_BUDGET], 90000);
-	/* Those that were computed have cost memory, the flood has not. */
+	/* Only those that were computed have cost memory. */
 	ck_assert_uint_le(alloc_count, 2000);
 	assert_gets_in(&g, NULL, CLIENT, 1);
 	assert_gets_in(&g, RELAY, "67.0.0.1:5000", 2);
@@ -901,8 +909,9 @@ START_TEST(flood_of_one_prefix)
 }
 END_TEST
 
-/* Whoever brings them, and is no relay of ours, has no more in other names. */
-START_TEST(nobody_ends_the_handshakes_of_others)
+/* A source that is no relay of ours is charged itself, whatever client it
+ * names. */
+START_TEST(no_source_evicts_the_handshakes_of_others)
 {
 	struct rig g;
 	uint32_t max;
@@ -915,15 +924,15 @@ START_TEST(nobody_ends_the_handshakes_of_others)
 
 		snprintf(named, sizeof named, "67.0.0.%u:5000", (unsigned)i);
 		assert_gets_in(&g, "66.0.0.1:6000", named, 2 + i);
-		ck_assert_uint_le(conns(&g), 1 + max);
+		ck_assert_uint_le(count_conns(&g), 1 + max);
 	}
-	ck_assert_uint_eq(conns(&g), 1 + max);
+	ck_assert_uint_eq(count_conns(&g), 1 + max);
 	rig_fini(&g);
 }
 END_TEST
 
-/* From many prefixes: the oldest give way, the table stays as it is. */
-/* Of the punchers a quarter is left to our own dials. */
+/* From many prefixes: the oldest are evicted, the table keeps its size. A
+ * quarter of the punchers is reserved for our own dials. */
 static const struct {
 	uint32_t half_open, punchers;
 } half_open[] = {{50, 1000}, {1000, 66}};
@@ -945,15 +954,15 @@ START_TEST(half_open_in_all)
 		snprintf(client, sizeof client, "67.%u.%u.1:5000",
 		    (unsigned)(i >> 8), (unsigned)(i & 255));
 		assert_gets_in(&g, NULL, client, i);
-		ck_assert_uint_le(conns(&g), 50);
+		ck_assert_uint_le(count_conns(&g), 50);
 	}
-	ck_assert_uint_eq(conns(&g), 50);
+	ck_assert_uint_eq(count_conns(&g), 50);
 	ck_assert_uint_eq(g.n.st.handshakes_evicted, 250);
 	rig_fini(&g);
 }
 END_TEST
 
-/* A limit that was changed holds at once, and for what comes. */
+/* A changed limit is applied at once and later on. */
 START_TEST(handshakes_follow_their_limit)
 {
 	struct limits l;
@@ -969,19 +978,19 @@ START_TEST(handshakes_follow_their_limit)
 			g.n.limits = l;
 			dht_limits_changed(g.n.d);
 			peers_limits_changed(g.peers);
-			ck_assert_uint_eq(conns(&g), 16);
+			ck_assert_uint_eq(count_conns(&g), 16);
 		}
 		snprintf(client, sizeof client, "67.0.%u.1:5000", (unsigned)i);
 		assert_gets_in(&g, NULL, client, i);
 		ck_assert_uint_le(
-		    g.peers->listeners->sessions.len, l.handshakes);
+		    g.peers->listeners->sessions.pool.len, l.handshakes);
 	}
-	ck_assert_uint_eq(conns(&g), 32);
+	ck_assert_uint_eq(count_conns(&g), 32);
 	rig_fini(&g);
 }
 END_TEST
 
-/* Pitfall V5: dead ones leave, and the next is answered. */
+/* Pitfall V5: failed ones are evicted, and the next is answered. */
 START_TEST(failures_in_a_row)
 {
 	struct rig g;
@@ -992,7 +1001,7 @@ START_TEST(failures_in_a_row)
 		relay_pass_ms(&g.n, 1000);
 	}
 	relay_pass_ms(&g.n, 11000);
-	ck_assert_uint_eq(conns(&g), 0);
+	ck_assert_uint_eq(count_conns(&g), 0);
 	rig_fini(&g);
 }
 END_TEST
@@ -1021,16 +1030,16 @@ START_TEST(several_keys)
 	key_target(g.target, other.public_key);
 	struct client c;
 	client_new(&c, &g, 2);
-	ck_assert_int_lt(deliver(&g, NULL, CLIENT, &c, 1), 0);
-	/* Nor does who sends it to the wrong key spoil it for the right one, or
-	 * get the answer of that. */
+	ck_assert_int_lt(deliver_message(&g, NULL, CLIENT, &c, 1), 0);
+	/* A copy sent to the wrong key does not block the right one, and does
+	 * not get its answer. */
 	key_target(g.target, g.keys.public_key);
 	fake_clear(&g.n.fw);
-	ck_assert_int_eq(deliver(&g, NULL, CLIENT, &c, 1), 0);
-	ck_assert_uint_eq(answers(&g), 1);
+	ck_assert_int_eq(deliver_message(&g, NULL, CLIENT, &c, 1), 0);
+	ck_assert_uint_eq(count_answers(&g), 1);
 	key_target(g.target, other.public_key);
-	ck_assert_int_lt(deliver(&g, NULL, CLIENT, &c, 1), 0);
-	ck_assert_uint_eq(answers(&g), 1);
+	ck_assert_int_lt(deliver_message(&g, NULL, CLIENT, &c, 1), 0);
+	ck_assert_uint_eq(count_answers(&g), 1);
 	rig_fini(&g);
 }
 END_TEST
@@ -1048,11 +1057,11 @@ START_TEST(unlisten)
 	peers_unlisten(g.peers, g.listener);
 	ck_assert(!peers_listener(g.peers, 0, &st));
 	client_new(&c, &g, 2);
-	deliver(&g, NULL, CLIENT, &c, 1);
-	ck_assert_uint_eq(answers(&g), 0);
-	ck_assert_uint_eq(conns(&g), 1); /* connections stay */
+	deliver_message(&g, NULL, CLIENT, &c, 1);
+	ck_assert_uint_eq(count_answers(&g), 0);
+	ck_assert_uint_eq(count_conns(&g), 1); /* connections stay */
 	relay_pass_ms(&g.n, 100);
-	ck_assert(told(&g, PEER_UNLISTENED, &e));
+	ck_assert(take_event(&g, PEER_UNLISTENED, &e));
 	ck_assert_uint_eq(e.number, g.listener);
 	ck_assert_uint_eq(peers_listeners(g.peers), 0);
 	rig_listen(&g, NULL); /* the key is free again */
@@ -1083,7 +1092,7 @@ START_TEST(limit_of_listeners)
 }
 END_TEST
 
-/* ---- connected ---- */
+/* ---- connections ---- */
 
 /* The client is a node too; the test carries the datagrams. */
 struct pair {
@@ -1109,19 +1118,19 @@ carry_to(struct rig *from, struct rig *to, int sock, const char *as)
 }
 
 static void
-carry(struct rig *from, struct rig *to, const char *as)
+carry_datagrams(struct rig *from, struct rig *to, const char *as)
 {
 	carry_to(from, to, to->n.sock, as);
 }
 
 static void
-run(struct pair *p, unsigned ms)
+run_pair(struct pair *p, unsigned ms)
 {
 	for (unsigned i = 0; i < ms; i += 10) {
-		carry(&p->server, &p->client, SELF);
-		carry(&p->client, &p->server, CLIENT);
-		drain(&p->client);
-		drain(&p->server);
+		carry_datagrams(&p->server, &p->client, SELF);
+		carry_datagrams(&p->client, &p->server, CLIENT);
+		drain_events(&p->client);
+		drain_events(&p->server);
 		relay_pass_ms(&p->server.n, 10);
 		relay_pass_ms(&p->client.n, 10);
 	}
@@ -1144,10 +1153,11 @@ pair_init(struct pair *p, const char *via)
 	client_init(&c, 1);
 	c.payload.udx_id = conn_udx_id(p->c);
 	client_write(&c, &p->server, 1);
-	deliver(&p->server, via, CLIENT, &c, 1);
+	deliver_message(&p->server, via, CLIENT, &c, 1);
 	client_read(&c, &p->server);
 	ck_assert_int_eq(
-	    conn_complete_handshake(p->c, &c.secrets, true, c.answer.udx_id), 0);
+	    conn_complete_handshake(p->c, &c.secrets, true, c.answer.udx_id),
+	    0);
 	conn_add_path(p->c, CONN_PATH_DIRECT, p->client.n.sock, &server);
 }
 
@@ -1158,30 +1168,30 @@ pair_fini(struct pair *p)
 	rig_fini(&p->server);
 }
 
-/* The client is heard, but hears nothing: there may be a better path. */
-START_TEST(looks_on_while_unheard)
+/* The client's packets arrive, ours do not: another path is still accepted. */
+START_TEST(accepts_paths_while_unacknowledged)
 {
 	struct peer_event e;
 	struct pair p;
 
 	pair_init(&p, RELAY);
 	for (int i = 0; i < 30; i++) {
-		carry(&p.client, &p.server, CLIENT);
-		drain(&p.client);
-		drain(&p.server);
+		carry_datagrams(&p.client, &p.server, CLIENT);
+		drain_events(&p.client);
+		drain_events(&p.server);
 		relay_pass_ms(&p.server.n, 10);
 		relay_pass_ms(&p.client.n, 10);
 	}
-	ck_assert(told(&p.server, PEER_OPEN, &e));
-	ck_assert_uint_eq(status(&p.server).accepted, 0);
-	run(&p, 3000);
-	ck_assert_uint_eq(status(&p.server).accepted, 1);
-	ck_assert_uint_eq(conns(&p.server), 1);
+	ck_assert(take_event(&p.server, PEER_OPEN, &e));
+	ck_assert_uint_eq(listener_status(&p.server).accepted, 0);
+	run_pair(&p, 3000);
+	ck_assert_uint_eq(listener_status(&p.server).accepted, 1);
+	ck_assert_uint_eq(count_conns(&p.server), 1);
 	pair_fini(&p);
 }
 END_TEST
 
-/* By its first packet, from wherever: protocol 03 §7.2. */
+/* The first packet of the client, from any source: protocol 03 §7.2. */
 START_TEST(opens)
 {
 	struct peer_event e;
@@ -1189,26 +1199,26 @@ START_TEST(opens)
 	struct pair p;
 
 	pair_init(&p, _i == 0 ? RELAY : NULL);
-	run(&p, 300);
-	ck_assert(told(&p.server, PEER_OPEN, &e));
+	run_pair(&p, 300);
+	ck_assert(take_event(&p.server, PEER_OPEN, &e));
 	ck_assert(addr_equal(&e.addr, &a));
 	ck_assert_uint_eq(e.listener, p.server.listener);
-	ck_assert_uint_eq(status(&p.server).accepted, 1);
-	/* No timer of the handshake touches it any more: pitfall V6. */
-	run(&p, 25000);
-	ck_assert_uint_eq(conns(&p.server), 1);
-	ck_assert(!told(&p.server, PEER_CLOSED, NULL));
-	/* Nor does the end of the listener. */
+	ck_assert_uint_eq(listener_status(&p.server).accepted, 1);
+	/* No timer of the handshake ends it any more: pitfall V6. */
+	run_pair(&p, 25000);
+	ck_assert_uint_eq(count_conns(&p.server), 1);
+	ck_assert(!take_event(&p.server, PEER_CLOSED, NULL));
+	/* The end of the listener does not either. */
 	peers_unlisten(p.server.peers, p.server.listener);
-	run(&p, 1000);
-	ck_assert(told(&p.server, PEER_UNLISTENED, NULL));
-	ck_assert_uint_eq(conns(&p.server), 1);
+	run_pair(&p, 1000);
+	ck_assert(take_event(&p.server, PEER_UNLISTENED, NULL));
+	ck_assert_uint_eq(count_conns(&p.server), 1);
 	pair_fini(&p);
 }
 END_TEST
 
-/* Pitfall P3: the first packet comes through the socket that punches, as it may
- * through any; the stream begins there, and answers from there. */
+/* Pitfall P3: the first packet is received on the puncher's socket; the stream
+ * uses that socket. */
 START_TEST(opens_on_the_socket_that_punches)
 {
 	const struct fake_sent *s;
@@ -1217,33 +1227,33 @@ START_TEST(opens_on_the_socket_that_punches)
 	int sock;
 
 	pair_init(&p, RELAY);
-	sock = puncher_sock(peers_nth(p.server.peers, 0)->puncher);
+	sock = puncher_sock(peers_nth(p.server.peers, 0)->punch.puncher);
 	ck_assert_int_ne(sock, p.server.n.sock);
 	for (int i = 0; i < 30; i++) {
 		carry_to(&p.client, &p.server, sock, CLIENT);
-		drain(&p.server);
+		drain_events(&p.server);
 		relay_pass_ms(&p.server.n, 10);
 		s = first_udx(&p.server);
 		ck_assert(s == NULL || s->meta.sock == sock);
-		carry(&p.server, &p.client, SELF);
-		drain(&p.client);
+		carry_datagrams(&p.server, &p.client, SELF);
+		drain_events(&p.client);
 		relay_pass_ms(&p.client.n, 10);
 	}
-	ck_assert(told(&p.server, PEER_OPEN, &e));
-	ck_assert_uint_eq(status(&p.server).accepted, 1);
+	ck_assert(take_event(&p.server, PEER_OPEN, &e));
+	ck_assert_uint_eq(listener_status(&p.server).accepted, 1);
 	ck_assert(p.server.n.fw.socks[sock].open);
 	pair_fini(&p);
 }
 END_TEST
 
-/* Pitfall V9: every end at every time. */
+/* Pitfall V9: each kind of end at each time. */
 START_TEST(ends)
 {
 	struct pair p;
 	struct conn *c;
 
 	pair_init(&p, RELAY);
-	run(&p, (unsigned)(_i / 4) * 10);
+	run_pair(&p, (unsigned)(_i / 4) * 10);
 	c = peers_nth(p.server.peers, 0);
 	switch (_i % 4) {
 	case 0:
@@ -1262,8 +1272,8 @@ START_TEST(ends)
 		break;
 	}
 	if (_i % 8 < 4)
-		run(&p, 12000);
-	drain(&p.server);
+		run_pair(&p, 12000);
+	drain_events(&p.server);
 	pair_fini(&p);
 }
 END_TEST
@@ -1277,30 +1287,30 @@ t_suite(void)
 	tcase_add_test(tc, relayed);
 	tcase_add_test(tc, open_server);
 	tcase_add_loop_test(tc, answered_with_error, 0, T_ROWS(errors));
-	tcase_add_test(tc, mends_nothing_that_is_not_there);
+	tcase_add_test(tc, refuses_a_redial_without_a_stream);
 	tcase_add_test(tc, damaged);
 	tcase_add_test(tc, copies_wait_for_one_decision);
 	tcase_add_test(tc, copies_after_the_end);
 	tcase_add_test(tc, allow_list);
 	tcase_add_test(tc, refused);
-	tcase_add_test(tc, nobody_decides);
+	tcase_add_test(tc, no_decision);
 	tcase_add_test(tc, open_client_is_connected_to);
 	tcase_add_test(tc, direct_client_is_connected_to);
-	tcase_add_test(tc, idle_sockets_serve_nobody);
+	tcase_add_test(tc, idle_sockets_accept_no_stream);
 	tcase_add_loop_test(tc, probes_a_client_by_ipv6, 0, 2);
 	tcase_add_test(tc, firewalled_client_is_waited_for);
 	tcase_add_loop_test(
 	    tc, answers_from_the_socket_that_punches, 0, T_ROWS(answered));
 	tcase_add_test(tc, forged);
 	tcase_add_test(tc, flood_of_one_prefix);
-	tcase_add_test(tc, nobody_ends_the_handshakes_of_others);
+	tcase_add_test(tc, no_source_evicts_the_handshakes_of_others);
 	tcase_add_loop_test(tc, half_open_in_all, 0, T_ROWS(half_open));
 	tcase_add_test(tc, handshakes_follow_their_limit);
 	tcase_add_test(tc, failures_in_a_row);
 	tcase_add_test(tc, several_keys);
 	tcase_add_test(tc, unlisten);
 	tcase_add_test(tc, limit_of_listeners);
-	tcase_add_test(tc, looks_on_while_unheard);
+	tcase_add_test(tc, accepts_paths_while_unacknowledged);
 	tcase_add_loop_test(tc, opens, 0, 2);
 	tcase_add_test(tc, opens_on_the_socket_that_punches);
 	tcase_add_loop_test(tc, ends, 0, 32);

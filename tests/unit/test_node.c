@@ -13,8 +13,8 @@
 #include "fake_world.h"
 #include "node/conn.h"
 #include "node/inside.h"
-#include "peer/inside.h"
-#include "peer/session.h"
+#include "peer/conn_struct.h"
+#include "peer/listener_struct.h"
 #include "punch/punch_context.h"
 #include "t.h"
 
@@ -1350,9 +1350,10 @@ START_TEST(limits_reach_every_room)
 	node_set_limits(node, &l);
 	ck_assert_uint_eq(node->peers->frames.max, 70001);
 	ck_assert_uint_eq(node->peers->relays.pool.limit, 70002);
-	ck_assert_uint_eq(node->peers->attempts.max, 71);
-	ck_assert_uint_eq(node->peers->listeners->sessions.limit, 70003);
-	ck_assert_uint_eq(node->peers->listeners->budgets.pool.limit, 70004);
+	ck_assert_uint_eq(node->peers->dial_records.max, 71);
+	ck_assert_uint_eq(node->peers->listeners->sessions.pool.limit, 70003);
+	ck_assert_uint_eq(
+	    node->peers->listeners->sessions.budgets.pool.limit, 70004);
 	ck_assert_uint_eq(node->punch->admission.max[SLOT_SOCKETS], 7);
 	ck_assert_uint_eq(node->punch->admission.max[SLOT_PROBES], 8);
 	ck_assert_uint_eq(node->punch->pool.idle_len, 1);
