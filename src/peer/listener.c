@@ -271,7 +271,7 @@ peers_renew(struct peers *p)
 void
 peers_repace(struct peers *p)
 {
-	announcer_repace(p->listeners->announcer);
+	announcer_interval_changed(p->listeners->announcer);
 	conns_repace(p);
 }
 

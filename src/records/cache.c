@@ -3,7 +3,7 @@
 
 #include "records/cache.h"
 
-/* Cells forgotten in one go, so that no mass death stops the node. */
+/* Cells removed in one call: a mass expiry must not block the node. */
 enum { EXPIRE_MAX = 256, EXPIRE_AGAIN_S = 1 };
 
 static const size_t by_age = offsetof(struct cache_item, age);
@@ -51,7 +51,7 @@ cache_weight(const struct cache *c, size_t bytes)
 	return bytes > least ? (uint32_t)bytes : least;
 }
 
-/* Onto the chains; the account has it already. */
+/* Appends a cell, which its source is already charged for, to the chains. */
 static void
 link_item(struct cache *c, const struct writer *w, uint32_t at, uint32_t source,
     uint32_t weight)
@@ -66,7 +66,7 @@ link_item(struct cache *c, const struct writer *w, uint32_t at, uint32_t source,
 	    &sources_host(&c->sources, source)->items, &c->cells, by_host, at);
 }
 
-/* Off the chains and off the account. */
+/* Removes a cell from the chains and from the account of its source. */
 static void
 unlink_item(struct cache *c, uint32_t at)
 {
@@ -80,7 +80,7 @@ unlink_item(struct cache *c, uint32_t at)
 }
 
 static void
-release(struct cache *c, uint32_t at)
+release_cell(struct cache *c, uint32_t at)
 {
 	if (c->gone != NULL)
 		c->gone(c, at);
@@ -92,41 +92,41 @@ void
 cache_del(struct cache *c, uint32_t at)
 {
 	unlink_item(c, at);
-	release(c, at);
+	release_cell(c, at);
 }
 
 static void
-evict(struct cache *c, uint32_t at)
+evict_cell(struct cache *c, uint32_t at)
 {
 	cache_del(c, at);
 	c->stats->records_evicted++;
 }
 
 static uint32_t
-share(const struct cache *c, uint32_t thousandths)
+share_weight(const struct cache *c, uint32_t thousandths)
 {
 	return (uint32_t)((uint64_t)c->limits.weight * thousandths / 1000);
 }
 
 static uint32_t
-oldest_of(const struct cache *c, uint32_t prefix)
+find_oldest(const struct cache *c, uint32_t prefix)
 {
 	uint32_t host = sources_heaviest_host(&c->sources, prefix);
 
 	return host != 0 ? sources_host(&c->sources, host)->items.first : 0;
 }
 
-/* The cell to go when the cache is full, or 0 if it holds none. */
+/* Returns the cell to evict from a full cache, or 0 if it is empty. */
 static uint32_t
-victim(const struct cache *c)
+find_victim(const struct cache *c)
 {
 	uint32_t prefix = sources_heaviest(&c->sources);
-	uint32_t at = prefix != 0 ? oldest_of(c, prefix) : 0;
+	uint32_t at = prefix != 0 ? find_oldest(c, prefix) : 0;
 	const struct cache_item *it;
 
 	if (at == 0)
 		return c->age.first;
-	/* If no source holds more than one cell, the oldest of all goes. */
+	/* If no source holds more than one cell, the oldest of all is it. */
 	it = cache_at(c, at);
 	if (it->weight == sources_prefix(&c->sources, prefix)->weight)
 		return c->age.first;
@@ -134,41 +134,45 @@ victim(const struct cache *c)
 }
 
 /*
- * Makes room for something that is on the account of `source` already, but on
- * no chain yet, so that it is not taken itself. A source may always hold one.
+ * Evicts cells until the shares and the weight fit again. The new cell is
+ * charged to `source` but not on any chain yet, so it is not evicted itself: a
+ * source may always hold one cell.
  */
 static void
-make_room(struct cache *c, const struct writer *w, uint32_t source)
+make_space(struct cache *c, const struct writer *w, uint32_t source)
 {
 	struct source_host *h = sources_host(&c->sources, source);
 	struct source_prefix *p = sources_prefix(&c->sources, h->prefix);
-	uint32_t host_max = share(c, c->limits.share_host);
-	uint32_t prefix_max = share(c, c->limits.share_prefix), at;
+	uint32_t host_max = share_weight(c, c->limits.share_host);
+	uint32_t prefix_max = share_weight(c, c->limits.share_prefix), at;
 
 	while (w->shares && h->weight > host_max && h->items.first != 0)
-		evict(c, h->items.first);
+		evict_cell(c, h->items.first);
 	while (w->shares && p->weight > prefix_max &&
-	       (at = oldest_of(c, h->prefix)) != 0)
-		evict(c, at);
-	while (c->weight > c->limits.weight && (at = victim(c)) != 0)
-		evict(c, at);
+	       (at = find_oldest(c, h->prefix)) != 0)
+		evict_cell(c, at);
+	while (c->weight > c->limits.weight && (at = find_victim(c)) != 0)
+		evict_cell(c, at);
 }
 
-/* Opens the account for something new and makes room; its source, or 0. */
+/*
+ * Charges a new cell to its source and makes space for it. Returns the source,
+ * or 0 without memory.
+ */
 static uint32_t
-admit(struct cache *c, const struct writer *w, uint32_t weight)
+charge_source(struct cache *c, const struct writer *w, uint32_t weight)
 {
 	uint32_t source = sources_add(&c->sources, w->from, weight);
 
 	if (source != 0) {
 		c->weight += weight;
-		make_room(c, w, source);
+		make_space(c, w, source);
 	}
 	return source;
 }
 
 static uint32_t
-get_cell(struct cache *c, uint32_t hash)
+alloc_cell(struct cache *c, uint32_t hash)
 {
 	uint32_t at = pool_get(&c->cells);
 
@@ -183,14 +187,14 @@ uint32_t
 cache_add(
     struct cache *c, const struct writer *w, uint32_t hash, uint32_t weight)
 {
-	uint32_t source = admit(c, w, weight), at;
+	uint32_t source = charge_source(c, w, weight), at;
 
 	if (source == 0)
 		return 0;
-	/* Weight runs out first, but for what rounding or old limits left. */
-	while (cache_len(c) >= c->limits.cells && (at = victim(c)) != 0)
-		evict(c, at);
-	at = get_cell(c, hash);
+	/* Usually the weight is used up first; rounding can leave a rest. */
+	while (cache_len(c) >= c->limits.cells && (at = find_victim(c)) != 0)
+		evict_cell(c, at);
+	at = alloc_cell(c, hash);
 	if (at == 0) {
 		c->weight -= weight;
 		sources_sub(&c->sources, source, weight);
@@ -207,9 +211,9 @@ cache_renew(
 	uint32_t source;
 
 	unlink_item(c, at);
-	source = admit(c, w, weight);
+	source = charge_source(c, w, weight);
 	if (source == 0) {
-		release(c, at);
+		release_cell(c, at);
 		return false;
 	}
 	link_item(c, w, at, source, weight);
@@ -217,7 +221,7 @@ cache_renew(
 }
 
 static uint32_t
-find(const struct cache *c, uint32_t hash, const uint8_t key[HASH_LEN])
+find_entry(const struct cache *c, uint32_t hash, const uint8_t key[HASH_LEN])
 {
 	uint32_t i = index_first(&c->index, hash);
 
@@ -236,9 +240,10 @@ cache_find(const struct cache *c, uint32_t now_s, const uint8_t key[HASH_LEN])
 {
 	uint32_t at = 0;
 
-	/* The hash is not worth its price for an empty cache. */
+	/* Skips the cost of the hash while the cache is empty. */
 	if (cache_len(c) > 0)
-		at = find(c, hash_bytes(c->sources.key, key, HASH_LEN), key);
+		at = find_entry(
+		    c, hash_bytes(c->sources.key, key, HASH_LEN), key);
 	return at != 0 && !cache_expired(c, at, now_s) ? at : 0;
 }
 
@@ -247,7 +252,7 @@ cache_set(struct cache *c, const struct writer *w, const uint8_t key[HASH_LEN],
     uint32_t weight)
 {
 	uint32_t hash = hash_bytes(c->sources.key, key, HASH_LEN);
-	uint32_t at = find(c, hash, key);
+	uint32_t at = find_entry(c, hash, key);
 	struct cache_entry *e;
 
 	if (at != 0)
@@ -268,8 +273,8 @@ cache_set_limits(struct cache *c, const struct cache_limits *l)
 	c->limits = *l;
 	c->cells.limit = l->cells;
 	while ((cache_len(c) > l->cells || c->weight > l->weight) &&
-	       (at = victim(c)) != 0)
-		evict(c, at);
+	       (at = find_victim(c)) != 0)
+		evict_cell(c, at);
 }
 
 uint32_t
@@ -289,4 +294,18 @@ cache_expire(struct cache *c, uint32_t now_s)
 		return EXPIRE_AGAIN_S;
 	it = cache_at(c, c->age.first);
 	return c->limits.age_s - (now_s - it->since_s);
+}
+
+uint32_t
+cache_expire_all(struct cache *const *caches, size_t caches_len, uint32_t now_s)
+{
+	uint32_t next = CACHE_EMPTY;
+
+	for (size_t i = 0; i < caches_len; i++) {
+		uint32_t s = cache_expire(caches[i], now_s);
+
+		if (s < next)
+			next = s;
+	}
+	return next;
 }

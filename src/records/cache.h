@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cache.h - a bounded store of cells, each on the account of who wrote it.
+ * cache.h - a bounded cache of cells, each charged to the source that wrote it.
  *
- * Finds cells by hash, forgets them by age, and when it is full, or a source
- * has its share, takes from the biggest source: its heaviest /24, there the
- * heaviest address, of that the oldest cell. What a cell is worth is its
- * weight; its content is the owner's. Reading renews nothing, so nothing is
- * kept alive by those who read. Uses: base, crypto.
+ * Finds cells by hash and removes them by age. When the cache is full or a
+ * source exceeds its share, it evicts from the largest source: its heaviest
+ * /24, in that the heaviest address, and of that the oldest cell. A cell is
+ * charged by weight; its content belongs to the caller. Reads do not renew a
+ * cell, so readers keep nothing alive. Uses: base, crypto.
  */
 #ifndef RECORDS_CACHE_H
 #define RECORDS_CACHE_H
@@ -24,24 +24,24 @@
 /* First member of every cell. */
 struct cache_item {
 	struct index_link index;
-	struct chain_link age;  /* of all, latest written last */
-	struct chain_link host; /* the same of its source */
+	struct chain_link age;  /* in order of the latest write */
+	struct chain_link host; /* the same, of one source */
 	uint32_t source;
 	uint32_t weight;
-	uint32_t since_s;
+	uint32_t since_s; /* time of the latest write */
 };
 
-/* First member of the cells of caches that are asked by a 32-byte key. */
+/* First member of the cells of caches that are searched by a 32-byte key. */
 struct cache_entry {
 	struct cache_item item;
 	uint8_t key[HASH_LEN];
 };
 
-/* Who writes, and when. */
+/* The source and the time of a write. */
 struct writer {
 	const struct addr *from;
 	uint32_t now_s;
-	bool shares; /* sources are held to their shares */
+	bool shares; /* sources are limited to their shares */
 };
 
 struct cache_limits {
@@ -59,20 +59,23 @@ struct cache {
 	struct cache_limits limits;
 	uint32_t weight;
 	struct stats *stats;
-	/* A cell is about to go: lets go of what it owns. Or NULL. */
+	/* Frees what a cell owns before it is removed. Or NULL. */
 	void (*gone)(struct cache *c, uint32_t at);
 };
 
-/* Of a cache in which each of so many cells weighs 1. */
+/* Returns the limits of a cache of so many cells which each weigh 1. */
 struct cache_limits cache_limits_of(const struct limits *l, uint32_t cells);
 
-/* Borrows key and stats. Must not be moved afterwards. No memory yet. */
+/*
+ * Initialises an empty cache without allocating. Borrows key and stats. The
+ * cache must not be moved afterwards.
+ */
 void cache_init(struct cache *c, size_t cell, const struct cache_limits *l,
     const struct hash_key *key, struct stats *st,
     void (*gone)(struct cache *c, uint32_t at));
 void cache_fini(struct cache *c);
 
-/* New limits; what is above them goes. */
+/* Sets new limits and evicts what exceeds them. */
 void cache_set_limits(struct cache *c, const struct cache_limits *l);
 
 static inline void *
@@ -87,10 +90,10 @@ cache_len(const struct cache *c)
 	return c->cells.len;
 }
 
-/* The weight of a cell that stands for so many bytes. */
+/* Returns the weight of a cell that owns so many bytes. */
 uint32_t cache_weight(const struct cache *c, size_t bytes);
 
-/* True if the cell has reached its age: it is not to be served. */
+/* Returns whether a cell has reached its maximum age and may not be served. */
 static inline bool
 cache_expired(const struct cache *c, uint32_t at, uint32_t now_s)
 {
@@ -99,30 +102,43 @@ cache_expired(const struct cache *c, uint32_t at, uint32_t now_s)
 	return now_s - it->since_s >= c->limits.age_s;
 }
 
-/* A cell with zeroed content, or 0: out of memory. Others may go for it. */
+/*
+ * Adds a cell with zeroed content, which may evict others. Returns its number,
+ * or 0 without memory.
+ */
 uint32_t cache_add(
     struct cache *c, const struct writer *w, uint32_t hash, uint32_t weight);
 
-/* The cell is written anew; it keeps its number. False: it is gone. */
+/*
+ * Renews a cell and charges it to the writer; its number and content stay.
+ * Returns false without memory; the cell has been removed in that case.
+ */
 bool cache_renew(
     struct cache *c, const struct writer *w, uint32_t at, uint32_t weight);
 
 void cache_del(struct cache *c, uint32_t at);
 
-/* The entry with that key, 0 if there is none or it has expired. */
+/* Returns the entry with a key, or 0 if there is none or it has expired. */
 uint32_t cache_find(
     const struct cache *c, uint32_t now_s, const uint8_t key[HASH_LEN]);
 
 /*
- * The entry with that key, written anew or added; 0: out of memory. Its
- * content is as it was, or zeroed.
+ * Renews or adds the entry with a key. Returns its number, or 0 without
+ * memory. The content of a renewed entry stays, that of a new one is zeroed.
  */
 uint32_t cache_set(struct cache *c, const struct writer *w,
     const uint8_t key[HASH_LEN], uint32_t weight);
 
-/* Drops what has reached its age, a bounded number; when to come again. */
+enum { CACHE_EMPTY = UINT32_MAX }; /* returned if no cell is left to expire */
+
+/*
+ * Removes a bounded number of expired cells. Returns the seconds until it
+ * should be called again, or CACHE_EMPTY.
+ */
 uint32_t cache_expire(struct cache *c, uint32_t now_s);
 
-enum { CACHE_EMPTY = UINT32_MAX }; /* as seconds until then: nothing held */
+/* Does the same for several caches. Returns the shortest time. */
+uint32_t cache_expire_all(
+    struct cache *const *caches, size_t caches_len, uint32_t now_s);
 
 #endif

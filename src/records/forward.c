@@ -50,7 +50,7 @@ forwards_set(struct forwards *f, const struct writer *w, const uint8_t *target,
 	e = cache_at(&f->entries, at);
 	e->to = *w->from;
 	stored_peer_set(&e->peer, p);
-	host_of(f, e)->heard_s = w->now_s;
+	host_of(f, e)->last_seen_s = w->now_s;
 	return 0;
 }
 
@@ -73,7 +73,7 @@ forwards_find(const struct forwards *f, uint32_t now_s, const uint8_t *target,
 	if (at == 0)
 		return false;
 	e = cache_at(&f->entries, at);
-	if (now_s - host_of(f, e)->heard_s >= FORWARD_SILENT_S)
+	if (now_s - host_of(f, e)->last_seen_s >= FORWARD_SILENT_S)
 		return false;
 	if (p != NULL)
 		*p = stored_peer_get(&e->peer);
@@ -91,5 +91,5 @@ forwards_note_host(struct forwards *f, const struct addr *from, uint32_t now_s)
 		return;
 	host = sources_find(&f->entries.sources, from);
 	if (host != 0)
-		sources_host(&f->entries.sources, host)->heard_s = now_s;
+		sources_host(&f->entries.sources, host)->last_seen_s = now_s;
 }

@@ -6,7 +6,7 @@
 #include "records/pinned.h"
 
 static struct pin *
-find(const struct pinned *p, const uint8_t *target)
+find_pin(const struct pinned *p, const uint8_t *target)
 {
 	struct pin *pin;
 	uint32_t h;
@@ -21,7 +21,7 @@ find(const struct pinned *p, const uint8_t *target)
 const struct pin *
 pinned_find(const struct pinned *p, const uint8_t *target)
 {
-	return find(p, target);
+	return find_pin(p, target);
 }
 
 int
@@ -35,7 +35,7 @@ pinned_add(struct pinned *p, const uint8_t key[KEY_LEN], void *owner)
 	key_target(pin->target, key);
 	memcpy(pin->key, key, KEY_LEN);
 	pin->owner = owner;
-	if (find(p, pin->target) != NULL) {
+	if (find_pin(p, pin->target) != NULL) {
 		free(pin);
 		return ERR_EXISTS;
 	}
@@ -49,7 +49,7 @@ pinned_add(struct pinned *p, const uint8_t key[KEY_LEN], void *owner)
 }
 
 static void
-drop(struct pinned *p, struct pin *pin)
+free_pin(struct pinned *p, struct pin *pin)
 {
 	HASH_DELETE(hh, p->pins, pin);
 	free(pin);
@@ -62,8 +62,8 @@ pinned_del(struct pinned *p, const uint8_t key[KEY_LEN])
 	struct pin *pin;
 
 	key_target(target, key);
-	if ((pin = find(p, target)) != NULL)
-		drop(p, pin);
+	if ((pin = find_pin(p, target)) != NULL)
+		free_pin(p, pin);
 }
 
 void
@@ -72,5 +72,5 @@ pinned_fini(struct pinned *p)
 	struct pin *pin, *next;
 
 	HASH_ITER (hh, p->pins, pin, next)
-		drop(p, pin);
+		free_pin(p, pin);
 }

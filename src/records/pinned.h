@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pinned.h - the keys that listen on this node itself, protocol 02 §7.
+ * pinned.h - the keys that listen on this node, protocol 02 §7.
  *
- * They stand above the forward table: no ANNOUNCE replaces and no UNANNOUNCE
- * removes them (pitfall A4), and they do not age. As few as this node's
- * operator wants. Uses: base, crypto.
+ * A pinned key takes precedence over the forward table: no ANNOUNCE replaces it
+ * and no UNANNOUNCE removes it (pitfall A4), and it does not expire. The limit
+ * is that of the listeners. Uses: base, crypto.
  */
 #ifndef RECORDS_PINNED_H
 #define RECORDS_PINNED_H
@@ -24,11 +24,11 @@ struct pinned {
 	const struct hash_key *hash_key;
 };
 
-/* 0, ERR_EXISTS or ERR_MEMORY. The key is copied. */
+/* Pins a key, which is copied. Returns 0, ERR_EXISTS or ERR_MEMORY. */
 int pinned_add(struct pinned *p, const uint8_t key[KEY_LEN], void *owner);
 void pinned_del(struct pinned *p, const uint8_t key[KEY_LEN]);
 
-/* The pin under this target, or NULL. */
+/* Returns the pin with this target, or NULL. */
 const struct pin *pinned_find(const struct pinned *p, const uint8_t *target);
 void pinned_fini(struct pinned *p);
 

@@ -4,19 +4,19 @@
 #include "base/err.h"
 #include "records/record.h"
 
-/* Flags of an announce, protocol 02 §3; others are ignored. */
+/* Flags of an announce, protocol 02 §3. Unknown ones are ignored. */
 enum { HAS_PEER = 1, HAS_REFRESH = 2, HAS_SIGNATURE = 4, HAS_BUMP = 8 };
 
 enum { UINT_LEN_MAX = 9, PEER_LEN_MIN = KEY_LEN + 1 };
 
 static int
-verdict(const struct rd *r)
+decode_result(const struct rd *r)
 {
 	return rd_ok(r) ? 0 : ERR_MALFORMED;
 }
 
 static size_t
-written(const struct wr *w)
+encoded_len(const struct wr *w)
 {
 	return wr_ok(w) ? wr_len(w) : 0;
 }
@@ -59,7 +59,7 @@ peer_decode(struct peer_record *p, const uint8_t *buf, size_t len)
 	struct rd r = rd_init(buf, len);
 
 	*p = rd_peer(&r);
-	return verdict(&r);
+	return decode_result(&r);
 }
 
 size_t
@@ -68,7 +68,7 @@ peer_encode(const struct peer_record *p, uint8_t *buf, size_t cap)
 	struct wr w = wr_init(buf, cap);
 
 	wr_peer(&w, p);
-	return written(&w);
+	return encoded_len(&w);
 }
 
 int
@@ -86,7 +86,7 @@ announce_decode(struct announce *a, const uint8_t *buf, size_t len)
 		a->signature = rd_take(&r, SIGNATURE_LEN);
 	if (flags & HAS_BUMP)
 		a->bump = rd_uint(&r);
-	return verdict(&r);
+	return decode_result(&r);
 }
 
 size_t
@@ -106,12 +106,12 @@ announce_encode(const struct announce *a, uint8_t *buf, size_t cap)
 		wr_raw(&w, a->signature, SIGNATURE_LEN);
 	if (a->bump != 0)
 		wr_uint(&w, a->bump);
-	return written(&w);
+	return encoded_len(&w);
 }
 
 /*
- * The parts of what an announce is signed over. The peer is encoded anew: all
- * of it is raw bytes but the count of its relay addresses.
+ * The bytes that an announce signature covers, in parts. The peer is encoded
+ * again; all of it is raw bytes except the count of relay addresses.
  */
 struct announce_parts {
 	uint8_t count[UINT_LEN_MAX];
@@ -119,7 +119,7 @@ struct announce_parts {
 };
 
 static void
-announce_parts(struct announce_parts *ap, const struct announce_scope *s,
+set_announce_parts(struct announce_parts *ap, const struct announce_scope *s,
     const struct announce *a)
 {
 	struct wr w = wr_init(ap->count, sizeof ap->count);
@@ -142,7 +142,7 @@ announce_sign(uint8_t sig[SIGNATURE_LEN], const struct key_pair *k,
 {
 	struct announce_parts ap;
 
-	announce_parts(&ap, s, a);
+	set_announce_parts(&ap, s, a);
 	key_sign(sig, k, ns, ap.part, 7);
 }
 
@@ -152,7 +152,7 @@ announce_verify(const struct announce *a, enum key_namespace ns,
 {
 	struct announce_parts ap;
 
-	announce_parts(&ap, s, a);
+	set_announce_parts(&ap, s, a);
 	return key_verify(a->signature, a->peer.key, ns, ap.part, 7);
 }
 
@@ -168,7 +168,7 @@ lookup_decode(
 		rd_peer(&r);
 	/* Older nodes send no bump. */
 	*bump = rd_ok(&r) && rd_left(&r) > 0 ? rd_uint(&r) : 0;
-	return verdict(&r);
+	return decode_result(&r);
 }
 
 bool
@@ -191,7 +191,7 @@ lookup_encode(const struct peer_record *peers, size_t peers_len, uint64_t bump,
 	for (size_t i = 0; i < peers_len; i++)
 		wr_peer(&w, &peers[i]);
 	wr_uint(&w, bump);
-	return written(&w);
+	return encoded_len(&w);
 }
 
 static void
@@ -217,7 +217,7 @@ mutable_put_decode(struct mutable_value *m, const uint8_t *buf, size_t len)
 
 	*m = (struct mutable_value){.key = rd_take(&r, KEY_LEN)};
 	rd_mutable(&r, m);
-	return verdict(&r);
+	return decode_result(&r);
 }
 
 size_t
@@ -227,7 +227,7 @@ mutable_put_encode(const struct mutable_value *m, uint8_t *buf, size_t cap)
 
 	wr_raw(&w, m->key, KEY_LEN);
 	wr_mutable(&w, m);
-	return written(&w);
+	return encoded_len(&w);
 }
 
 int
@@ -237,7 +237,7 @@ mutable_value_decode(struct mutable_value *m, const uint8_t *buf, size_t len)
 
 	*m = (struct mutable_value){0};
 	rd_mutable(&r, m);
-	return verdict(&r);
+	return decode_result(&r);
 }
 
 size_t
@@ -246,12 +246,13 @@ mutable_value_encode(const struct mutable_value *m, uint8_t *buf, size_t cap)
 	struct wr w = wr_init(buf, cap);
 
 	wr_mutable(&w, m);
-	return written(&w);
+	return encoded_len(&w);
 }
 
-/* seq and the length of the value, which the value itself follows. */
+/* Encodes the sequence number and the length, which precede the value. */
 static size_t
-signed_head(uint8_t head[2 * UINT_LEN_MAX], uint64_t seq, size_t value_len)
+encode_signed_head(
+    uint8_t head[2 * UINT_LEN_MAX], uint64_t seq, size_t value_len)
 {
 	struct wr w = wr_init(head, 2 * UINT_LEN_MAX);
 
@@ -265,7 +266,7 @@ mutable_sign(uint8_t sig[SIGNATURE_LEN], const struct key_pair *k, uint64_t seq,
     struct bytes value)
 {
 	uint8_t head[2 * UINT_LEN_MAX];
-	size_t head_len = signed_head(head, seq, value.len);
+	size_t head_len = encode_signed_head(head, seq, value.len);
 	struct key_part parts[] = {{head, head_len}, {value.p, value.len}};
 
 	key_sign(sig, k, NS_MUTABLE_PUT, parts, 2);
@@ -275,7 +276,7 @@ int
 mutable_verify(const struct mutable_value *m, const uint8_t key[KEY_LEN])
 {
 	uint8_t head[2 * UINT_LEN_MAX];
-	size_t head_len = signed_head(head, m->seq, m->value.len);
+	size_t head_len = encode_signed_head(head, m->seq, m->value.len);
 	struct key_part parts[] = {
 	    {head, head_len}, {m->value.p, m->value.len}};
 

@@ -1,144 +1,102 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
-#include "records/inside.h"
+#include "base/err.h"
+#include "records/peer_service.h"
+#include "records/records.h"
+#include "records/value_service.h"
 
-/* What a request must bring, and who serves it then; protocol 02 §1. */
-struct service {
-	int (*serve)(struct records *r, const struct dht_request *rq);
-	bool target, token, value;
+struct records {
+	struct records_context context;
+	struct peer_service peers;
+	struct value_service values;
+};
+
+/* ---- commands ---- */
+
+/* One command: the function that serves it and the fields it requires. */
+struct record_command {
+	int (*peer)(struct peer_service *s, const struct dht_request *rq);
+	int (*value)(struct value_service *s, const struct dht_request *rq);
+	bool needs_target, needs_token, needs_value;
 };
 
 /*
- * PLUGIN: a node without that plugin is silent. The router's commands are not
- * here, so that they count as unknown should they come.
+ * Protocol 02 §1. CMD_PLUGIN has no function: a node without that plugin does
+ * not reply. The commands of the router have no row, so they count as unknown.
  */
-static int
-serve_plugin(struct records *r, const struct dht_request *rq)
-{
-	(void)rq;
-	return records_refuse(r, ERR_UNKNOWN);
-}
-
-static const struct service services[] = {
-    [CMD_FIND_PEER] = {serve_find_peer, .target = true},
-    [CMD_LOOKUP] = {serve_lookup, .target = true},
-    [CMD_ANNOUNCE] = {serve_announce, true, true, true},
-    [CMD_UNANNOUNCE] = {serve_unannounce, true, true, true},
-    [CMD_MUTABLE_PUT] = {serve_mutable_put, true, true, true},
-    [CMD_MUTABLE_GET] = {serve_mutable_get, .target = true, .value = true},
-    [CMD_IMMUTABLE_PUT] = {serve_immutable_put, true, true, true},
-    [CMD_IMMUTABLE_GET] = {serve_immutable_get, .target = true},
-    [CMD_PLUGIN] = {serve_plugin, .value = true},
+static const struct record_command commands[] = {
+    [CMD_FIND_PEER] = {.peer = peer_service_find_peer, .needs_target = true},
+    [CMD_LOOKUP] = {.peer = peer_service_lookup, .needs_target = true},
+    [CMD_ANNOUNCE] = {peer_service_announce, NULL, true, true, true},
+    [CMD_UNANNOUNCE] = {peer_service_unannounce, NULL, true, true, true},
+    [CMD_MUTABLE_PUT] = {NULL, value_service_mutable_put, true, true, true},
+    [CMD_MUTABLE_GET] = {NULL, value_service_mutable_get, true, false, true},
+    [CMD_IMMUTABLE_PUT] = {NULL, value_service_immutable_put, true, true, true},
+    [CMD_IMMUTABLE_GET] = {.value = value_service_immutable_get,
+	.needs_target = true},
+    [CMD_PLUGIN] = {.needs_value = true},
 };
 
-enum { SERVICES = sizeof services / sizeof *services };
+enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static const struct service *
-service_of(const struct records *r, uint64_t command)
+static bool
+is_served(const struct records *r, uint64_t command)
 {
-	if (command >= SERVICES || services[command].serve == NULL ||
-	    !dht_is_persistent(r->dht))
-		return NULL;
-	return &services[command];
+	if (command >= COMMANDS || !dht_is_persistent(r->context.dht))
+		return false;
+	return commands[command].peer != NULL ||
+	       commands[command].value != NULL || command == CMD_PLUGIN;
 }
 
 int
 records_serve(struct records *r, const struct dht_request *rq)
 {
-	const struct service *s = service_of(r, rq->m.command);
+	struct records_context *cx = &r->context;
 	struct dht_reply unknown = {
 	    .error = RPC_UNKNOWN_COMMAND, .closer = true};
+	const struct record_command *c;
 
-	if (s == NULL)
-		return dht_reply(r->dht, rq, &unknown);
-	if ((s->target && rq->m.target == NULL) ||
-	    (s->token && !rq->token_good) ||
-	    (s->value && rq->m.value.p == NULL))
-		return records_refuse(r, ERR_INCOMPLETE);
-	return s->serve(r, rq);
-}
-
-int
-records_refuse(struct records *r, int err)
-{
-	return stats_drop(r->core->stats, err);
-}
-
-int
-records_reply(
-    struct records *r, const struct dht_request *rq, struct bytes value)
-{
-	struct dht_reply re = {.value = value, .token = true, .closer = true};
-
-	return dht_reply(r->dht, rq, &re);
-}
-
-struct writer
-records_writer(const struct records *r, const struct dht_request *rq)
-{
-	return (struct writer){.from = &rq->dg.from,
-	    .now_s = records_now_s(r),
-	    .shares = records_shares(r)};
-}
-
-/* ---- age ---- */
-
-static void
-arm(struct records *r, uint32_t seconds)
-{
-	/* Out of memory: what is too old stays, and is not served. */
-	(void)timer_arm(r->core->timers, &r->ageing,
-	    r->core->world->now_us + UINT64_C(1000000) * seconds);
-}
-
-void
-records_age(struct records *r)
-{
-	if (!timer_armed(&r->ageing))
-		arm(r, r->core->limits->record_seconds);
-}
-
-static void
-age(struct timer *t)
-{
-	struct records *r = container_of(t, struct records, ageing);
-	struct cache *all[] = {&r->topics.records, &r->forwards.entries,
-	    &r->refreshes.entries, &r->mutables.entries,
-	    &r->immutables.entries};
-	uint32_t next = CACHE_EMPTY;
-
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		uint32_t s = cache_expire(all[i], records_now_s(r));
-
-		if (s < next)
-			next = s;
-	}
-	if (next != CACHE_EMPTY)
-		arm(r, next);
+	if (!is_served(r, rq->m.command))
+		return dht_reply(cx->dht, rq, &unknown);
+	c = &commands[rq->m.command];
+	if ((c->needs_target && rq->m.target == NULL) ||
+	    (c->needs_token && !rq->token_good) ||
+	    (c->needs_value && rq->m.value.p == NULL))
+		return records_context_drop(cx, ERR_INCOMPLETE);
+	if (c->peer != NULL)
+		return c->peer(&r->peers, rq);
+	if (c->value != NULL)
+		return c->value(&r->values, rq);
+	return records_context_drop(cx, ERR_UNKNOWN);
 }
 
 /* ---- life ---- */
+
+static void
+on_expiry(struct timer *t)
+{
+	struct records *r = container_of(t, struct records, context.expiry);
+	uint32_t now_s = records_context_now_s(&r->context);
+	uint32_t next = peer_service_expire(&r->peers, now_s);
+	uint32_t next_value = value_service_expire(&r->values, now_s);
+
+	if (next_value < next)
+		next = next_value;
+	if (next != CACHE_EMPTY)
+		records_context_expire_in(&r->context, next);
+}
 
 struct records *
 records_new(const struct core *core, struct dht *d)
 {
 	struct records *r = calloc(1, sizeof *r);
-	const struct limits *l = core->limits;
-	const struct hash_key *key = &core->hash_key;
-	struct stats *st = core->stats;
 
 	if (r == NULL)
 		return NULL;
-	r->core = core;
-	r->dht = d;
-	r->ageing.fire = age;
-	topics_init(&r->topics, l, key, st);
-	forwards_init(&r->forwards, l, key, st);
-	r->pinned.hash_key = key;
-	refreshes_init(&r->refreshes, l, key, st);
-	values_init(&r->mutables, l, key, st);
-	values_init(&r->immutables, l, key, st);
+	records_context_init(&r->context, core, d, on_expiry);
+	peer_service_init(&r->peers, &r->context);
+	value_service_init(&r->values, &r->context);
 	return r;
 }
 
@@ -147,117 +105,99 @@ records_free(struct records *r)
 {
 	if (r == NULL)
 		return;
-	timer_disarm(r->core->timers, &r->ageing);
-	topics_fini(&r->topics);
-	forwards_fini(&r->forwards);
-	pinned_fini(&r->pinned);
-	refreshes_fini(&r->refreshes);
-	values_fini(&r->mutables);
-	values_fini(&r->immutables);
+	records_context_fini(&r->context);
+	peer_service_fini(&r->peers);
+	value_service_fini(&r->values);
 	free(r);
 }
 
 void
 records_limits_changed(struct records *r)
 {
-	const struct limits *l = r->core->limits;
-
-	topics_set_limits(&r->topics, l);
-	forwards_set_limits(&r->forwards, l);
-	refreshes_set_limits(&r->refreshes, l);
-	values_set_limits(&r->mutables, l);
-	values_set_limits(&r->immutables, l);
-	/* Ages may be shorter now. */
-	arm(r, 0);
+	peer_service_set_limits(&r->peers);
+	value_service_set_limits(&r->values);
+	/* Maximum ages may be shorter now. */
+	records_context_expire_in(&r->context, 0);
 }
 
 void
 records_status(const struct records *r, struct records_status *out)
 {
+	const struct peer_service *p = &r->peers;
+	const struct value_service *v = &r->values;
+
 	*out = (struct records_status){
-	    .records = cache_len(&r->topics.records),
-	    .topics = topics_len(&r->topics),
-	    .forwards = cache_len(&r->forwards.entries),
-	    .refreshes = cache_len(&r->refreshes.entries),
-	    .values = cache_len(&r->mutables.entries) +
-		      cache_len(&r->immutables.entries),
-	    .value_bytes = r->mutables.bytes + r->immutables.bytes,
+	    .records = cache_len(&p->topics.records),
+	    .topics = topics_len(&p->topics),
+	    .forwards = cache_len(&p->forwards.entries),
+	    .refreshes = cache_len(&p->refreshes.entries),
+	    .values = cache_len(&v->mutables.entries) +
+		      cache_len(&v->immutables.entries),
+	    .value_bytes = v->mutables.bytes + v->immutables.bytes,
 	};
 }
 
-/* ---- for the rooms above ---- */
+/* ---- for the node and the router ---- */
 
 void
 records_note_host(struct records *r, const struct addr *from)
 {
-	forwards_note_host(&r->forwards, from, records_now_s(r));
+	forwards_note_host(
+	    &r->peers.forwards, from, records_context_now_s(&r->context));
 }
 
 bool
 records_forward_for(
     const struct records *r, const uint8_t *target, struct addr *to)
 {
-	return forwards_find(&r->forwards, records_now_s(r), target, NULL, to);
+	return forwards_find(&r->peers.forwards,
+	    records_context_now_s(&r->context), target, NULL, to);
+}
+
+int
+records_pin(struct records *r, const uint8_t key[KEY_LEN], void *owner)
+{
+	return pinned_add(&r->peers.pinned, key, owner);
+}
+
+void
+records_unpin(struct records *r, const uint8_t key[KEY_LEN])
+{
+	pinned_del(&r->peers.pinned, key);
+}
+
+void *
+records_pinned(const struct records *r, const uint8_t *target)
+{
+	const struct pin *pin = pinned_find(&r->peers.pinned, target);
+
+	return pin != NULL ? pin->owner : NULL;
 }
 
 bool
 records_held_immutable(
     const struct records *r, const uint8_t *hash, struct bytes *value)
 {
-	uint64_t seq;
-
-	return values_find(&r->immutables, records_now_s(r), hash, &seq, value);
+	return value_service_find_immutable(&r->values, hash, value);
 }
 
 bool
 records_held_mutable(
     const struct records *r, const uint8_t *target, struct mutable_value *m)
 {
-	struct bytes stored;
-	uint64_t seq;
-
-	return values_find(
-		   &r->mutables, records_now_s(r), target, &seq, &stored) &&
-	       mutable_value_decode(m, stored.p, stored.len) == 0;
+	return value_service_find_mutable(&r->values, target, m);
 }
 
 bool
 records_held_peer(
     const struct records *r, const uint8_t *target, struct peer_record *p)
 {
-	const struct pin *pin = pinned_find(&r->pinned, target);
-
-	if (pin == NULL)
-		return forwards_find(
-		    &r->forwards, records_now_s(r), target, p, NULL);
-	*p = (struct peer_record){.key = pin->key};
-	return true;
-}
-
-int
-records_pin(struct records *r, const uint8_t key[KEY_LEN], void *owner)
-{
-	return pinned_add(&r->pinned, key, owner);
-}
-
-void
-records_unpin(struct records *r, const uint8_t key[KEY_LEN])
-{
-	pinned_del(&r->pinned, key);
-}
-
-void *
-records_pinned(const struct records *r, const uint8_t *target)
-{
-	const struct pin *pin = pinned_find(&r->pinned, target);
-
-	return pin != NULL ? pin->owner : NULL;
+	return peer_service_find(&r->peers, target, p);
 }
 
 void
 records_held_topic(
     struct records *r, const uint8_t *topic, struct topic_pick *out)
 {
-	topics_pick(&r->topics, r->core->world, records_shares(r),
-	    records_now_s(r), topic, out);
+	peer_service_pick(&r->peers, topic, out);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * records.h - what one node holds for others, and its answers: protocol 02 §1
- * to §7.
+ * records.h - the records a node stores for others and serves, protocol 02
+ * §1 to §7.
  *
  * Topics, the forward table, refresh tokens, mutable and immutable values, all
- * in bounded caches with shares per address and /24. Serves commands 2 to 10
- * of persistent nodes. Knows no handshake and starts no request; what this
- * node asks of others is in client.h. Nothing is allocated before something is
- * stored. Uses: base, crypto, dht.
+ * in bounded caches with a share per address and per /24. Serves commands 2 to
+ * 10 of persistent nodes. Knows no handshake and sends no request; the requests
+ * of this node to others are in records_client.h. Allocates nothing for entries
+ * before one is stored. Uses: base, crypto, dht.
  */
 #ifndef RECORDS_RECORDS_H
 #define RECORDS_RECORDS_H
@@ -23,43 +23,48 @@
 
 struct records;
 
-/* Borrows both, which must outlive it. NULL if memory is short. */
+/*
+ * Borrows core and d, which must outlive the result. Returns NULL without
+ * memory.
+ */
 struct records *records_new(const struct core *core, struct dht *d);
 void records_free(struct records *r);
 
 /*
- * Serves a request that dht_recv() has handed up, and that is not for the
- * router. 0 if it was answered, else why there was no answer (counted).
+ * Serves a request that dht_recv() returned and that is not for the router.
+ * Returns 0 if it was answered, or the counted reason why it was not.
  */
 int records_serve(struct records *r, const struct dht_request *rq);
 
 /*
- * To be called for each request received, of whatever command: a listening
- * node that is silent for 60 s is offered to nobody, its next packet brings it
- * back.
+ * Notes that a request of any command was received from a host. The record of
+ * a listening node is not returned once its host has been silent for 60 s;
+ * the next packet from that host makes it available again.
  */
 void records_note_host(struct records *r, const struct addr *from);
 
 /*
- * Where the node that announced itself under the target may be reached from
- * here; false if there is none, or it has been silent for too long.
+ * Finds the address to forward to for a target: where the node that announced
+ * itself is reached from here. Returns false if there is none or its host has
+ * been silent for too long.
  */
 bool records_forward_for(
     const struct records *r, const uint8_t *target, struct addr *to);
 
 /*
- * A key that listens on this node: found here under its target, whatever the
- * network announces or withdraws, until it is unpinned. The owner is not NULL;
- * records_pinned() returns it for the target, or NULL. records_pin() returns 0,
- * ERR_EXISTS or ERR_MEMORY.
+ * Pins a key that listens on this node: its record is returned whatever the
+ * network announces or withdraws, until it is unpinned. The owner must not be
+ * NULL. Returns 0, ERR_EXISTS or ERR_MEMORY.
  */
 int records_pin(struct records *r, const uint8_t key[KEY_LEN], void *owner);
 void records_unpin(struct records *r, const uint8_t key[KEY_LEN]);
+
+/* Returns the owner of the pinned key with this target, or NULL. */
 void *records_pinned(const struct records *r, const uint8_t *target);
 
 /*
- * What this node itself holds: its own reads ask everybody else. All that is
- * handed out is borrowed until the next change.
+ * Each returns what this node stores itself, because its own queries ask only
+ * other nodes. Results are borrowed until the next change.
  */
 bool records_held_immutable(
     const struct records *r, const uint8_t *hash, struct bytes *value);
@@ -78,8 +83,10 @@ struct records_status {
 
 void records_status(const struct records *r, struct records_status *out);
 
-/* After the limits of the core have changed: what is above its new limit goes,
- * oldest first. */
+/*
+ * Applies changed limits of the core. Entries above a new limit are evicted,
+ * oldest first.
+ */
 void records_limits_changed(struct records *r);
 
 #endif

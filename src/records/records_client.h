@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * records_client.h - finding, announcing and storing at other nodes, protocol
- * 02 §11.
+ * records_client.h - finds, announces and stores records at other nodes.
  *
- * Each operation is a query and, if it writes, a commit to the closest nodes.
- * It tells what it finds through a sink and ends with exactly one
- * RECORDS_EV_DONE, after which it is gone. Nothing is told from inside the call
- * that starts an operation. Knows no store and no control client. Uses: base,
- * crypto, dht.
+ * Implements protocol 02 §11. Each operation runs one query and, if it writes,
+ * sends a commit to the closest nodes. It reports results as events and ends
+ * with exactly one RECORDS_EV_DONE, after which it is freed. No event is
+ * emitted from inside the call that starts an operation. The module holds no
+ * records itself and knows no control client. Uses: base, crypto, dht.
  */
 #ifndef RECORDS_RECORDS_CLIENT_H
 #define RECORDS_RECORDS_CLIENT_H
@@ -21,48 +20,56 @@
 #include "dht/query.h"
 #include "records/record.h"
 
-struct records_op; /* one under way */
+struct records_op; /* an operation in progress */
 
 enum records_event_kind {
-	/* find_node, announce, at the end: node, id; nearest first */
+	/*
+	 * find_node and announce, before the end: one of the closest nodes,
+	 * nearest first, in node and id.
+	 */
 	RECORDS_EV_NODE,
-	RECORDS_EV_PEER,  /* find_peer, lookup: node told of peer, bump */
-	RECORDS_EV_VALUE, /* get: node, value; mutable: seq */
-	/* announce with self: node stores it (us: as it sees us) or not (err)
+	/* find_peer and lookup: a node returned peer and bump. */
+	RECORDS_EV_PEER,
+	/* get: a node returned value; of a mutable value, seq as well. */
+	RECORDS_EV_VALUE,
+	/*
+	 * announce with self set: a node stored the record (err 0, and us is
+	 * our address as that node sees it) or did not (err).
 	 */
 	RECORDS_EV_COMMIT,
-	RECORDS_EV_DONE, /* the end: err and the counts */
+	/* The operation has ended: err and the counts. */
+	RECORDS_EV_DONE,
 };
 
 /*
- * What it points to is borrowed for the length of the call. Fields that the
- * kind does not name are zero.
+ * One event. Pointers are borrowed until the handler returns. Fields which
+ * the kind does not name are zero.
  */
 struct records_event {
 	enum records_event_kind kind;
 	/*
-	 * Of RECORDS_EV_COMMIT and RECORDS_EV_DONE. Of the latter: 0;
-	 * ERR_UNREACHABLE: nobody answered; ERR_NOT_FOUND: nodes answered, but
-	 * none knew; ERR_CANCELLED, ERR_CLOSED. Of writes, if no node has
-	 * stored: ERR_REFUSED, ERR_SEQ_REUSED, ERR_SEQ_LOW or ERR_TIMEOUT.
+	 * The result of a RECORDS_EV_COMMIT or RECORDS_EV_DONE. The latter
+	 * returns 0; ERR_UNREACHABLE: no node answered; ERR_NOT_FOUND: nodes
+	 * answered and none had a result; ERR_CANCELLED; ERR_CLOSED. A write
+	 * that no node stored returns ERR_REFUSED, ERR_SEQ_REUSED, ERR_SEQ_LOW
+	 * or ERR_TIMEOUT.
 	 */
 	int err;
 	struct addr node, us;
 	const uint8_t *id; /* of the node, or NULL */
-	/* Any number of relay addresses: it is as the node sent it. */
+	/* As the node sent it, with any number of relay addresses. */
 	struct peer_record peer;
 	uint64_t bump, seq;
 	struct bytes value;
-	uint32_t replies, failures; /* of the walk */
-	/* Nodes that did as told, and that did not, at the commit. */
-	uint32_t stored, refused;
-	/* Why the first node did not store, also when others did; or 0. */
+	uint32_t replies, failures; /* of the query */
+	uint32_t stored, refused;   /* commits that succeeded and failed */
+	/* Why the first commit that failed did so, even if others stored. */
 	int commit_err;
 };
 
 /*
- * The event may start and cancel operations, its own too unless it is
- * RECORDS_EV_DONE.
+ * Receives the events of an operation. The handler may start and cancel
+ * operations, including the one that reports, except in RECORDS_EV_DONE.
  */
 struct records_sink {
 	void (*event)(void *owner, const struct records_event *e);
@@ -70,52 +77,66 @@ struct records_sink {
 };
 
 /*
- * Each starts an operation: 0 and, in *op, what records_client_cancel() takes
- * until RECORDS_EV_DONE; or ERR_BUSY, ERR_CLOSED, ERR_MEMORY, and nothing is
- * told. Keys, targets and topics are 32 bytes and copied.
+ * Each of the functions below starts an operation. It returns 0 and sets *op,
+ * which records_client_cancel() accepts until RECORDS_EV_DONE; or it returns
+ * ERR_BUSY, ERR_CLOSED or ERR_MEMORY, and no event follows. Keys, targets and
+ * topics are 32 bytes and are copied.
  */
+
+/* Finds the nodes closest to a target. */
 int records_client_find_node(struct dht *d, const uint8_t *target,
     struct records_sink sink, struct records_op **op);
+
+/* Finds the record of a key that announced itself. */
 int records_client_find_peer(struct dht *d, const uint8_t *key,
     struct records_sink sink, struct records_op **op);
+
+/* Finds the peers that announced a topic. */
 int records_client_lookup(struct dht *d, const uint8_t *topic,
     struct records_sink sink, struct records_op **op);
 
 struct announce_spec {
 	const uint8_t *target;       /* the topic, or H(public key) */
-	const struct key_pair *keys; /* borrowed for the operation's life */
+	const struct key_pair *keys; /* borrowed until the operation ends */
 	const struct addr *relays;   /* copied */
 	size_t relays_len;           /* at most PEER_RELAYS_MAX */
 	uint64_t bump;               /* milliseconds since 1970; 0: none */
 	uint8_t commit_max;          /* nodes to announce to; 0: RPC_K */
-	const struct addr *start;    /* who held it last, to be asked first */
+	const struct addr *start;    /* previous holders, asked first; copied */
 	size_t start_len;
-	bool self; /* the target is that of the key itself: FIND_PEER */
-	/* Orders the closest nodes before the commit; the sink's owner. */
+	bool self; /* the key announces itself: the query is FIND_PEER */
+	/*
+	 * Orders the closest nodes before the commit, or NULL. Called with the
+	 * owner of the sink.
+	 */
 	void (*rank)(void *owner, struct query_node *closest, size_t len);
 };
 
-/* Also ERR_VALUE: too many relays, or one that is not IPv4. */
+/*
+ * Announces a key under a target. Also returns ERR_VALUE if there are too many
+ * relay addresses, if one is not IPv4, or if bump is above WIRE_UINT_MAX.
+ */
 int records_client_announce(struct dht *d, const struct announce_spec *a,
     struct records_sink sink, struct records_op **op);
 
 /*
- * Withdraws from each node met that lists the key, or may hide it. Of *a, only
- * target, keys and start count.
+ * Withdraws a key from every node of a query that lists it or may hide it.
+ * Reads only target, keys and start of *a.
  */
 int records_client_unannounce(struct dht *d, const struct announce_spec *a,
     struct records_sink sink, struct records_op **op);
 
 /*
- * Withdraws a key from nodes to which it announced itself, and from nobody
- * else. Of *a, only keys and start count. Also ERR_VALUE: no nodes.
+ * Withdraws a key which announced itself from the given nodes, and sends
+ * nothing to others. Reads only keys and start of *a. Also returns ERR_VALUE
+ * if there are no nodes.
  */
 int records_client_withdraw(struct dht *d, const struct announce_spec *a,
     struct records_sink sink, struct records_op **op);
 
 /*
- * The value is copied. Also ERR_VALUE: it is empty, or seq is above
- * WIRE_UINT_MAX; ERR_SIZE: longer than VALUE_PUT_MAX.
+ * Stores a value, which is copied. Also returns ERR_VALUE if it is empty or
+ * seq is above WIRE_UINT_MAX, and ERR_SIZE if it exceeds VALUE_PUT_MAX bytes.
  */
 int records_client_put_mutable(struct dht *d, const struct key_pair *keys,
     uint64_t seq, struct bytes value, struct records_sink sink,
@@ -123,18 +144,20 @@ int records_client_put_mutable(struct dht *d, const struct key_pair *keys,
 int records_client_put_immutable(struct dht *d, struct bytes value,
     struct records_sink sink, struct records_op **op);
 
-/* One RECORDS_EV_VALUE at the end: the highest valid seq found, not below seq.
+/*
+ * Gets the mutable value with the highest valid sequence number, which is at
+ * least seq. Emits one RECORDS_EV_VALUE, at the end.
  */
 int records_client_get_mutable(struct dht *d, const uint8_t *key, uint64_t seq,
     struct records_sink sink, struct records_op **op);
 
-/* One RECORDS_EV_VALUE as soon as a value with this hash is there. */
+/* Gets the value with this hash. Emits it at once and ends the query. */
 int records_client_get_immutable(struct dht *d, const uint8_t *hash,
     struct records_sink sink, struct records_op **op);
 
 /*
- * Ends it: RECORDS_EV_DONE with ERR_CANCELLED comes before this returns or,
- * from inside an event of this operation, after that one.
+ * Cancels an operation. RECORDS_EV_DONE with ERR_CANCELLED is emitted before
+ * this returns or, if called from an event of the operation, after that event.
  */
 void records_client_cancel(struct records_op *op);
 

@@ -3,29 +3,69 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/timer.h"
 #include "records/records_client_op.h"
 
 enum { SEQ_LEN_MAX = 9 };
 
-static void
-emit_value(struct records_op *op, const struct addr *node, const uint8_t *id,
-    struct bytes value)
-{
-	struct records_event e = {
-	    .kind = RECORDS_EV_VALUE,
-	    .node = *node,
-	    .id = id,
-	    .seq = op->seq,
-	    .value = value,
-	};
+/* A put, which owns the bytes to store. */
+struct put_op {
+	struct records_op op;
+	uint64_t command;
+	uint8_t *bytes;
+	size_t len;
+};
 
+/* A get of a mutable value, which owns the best value found so far. */
+struct get_mutable_op {
+	struct records_op op;
+	uint8_t key[KEY_LEN];
+	uint64_t seq; /* of the best value; the smallest wanted before that */
+	uint8_t *value;
+	size_t value_len;
+	struct addr node; /* that returned it */
+	uint8_t node_id[ID_LEN];
+	bool node_has_id;
+};
+
+static void
+emit_value(struct records_op *op, const struct records_event *found)
+{
+	struct records_event e = *found;
+
+	e.kind = RECORDS_EV_VALUE;
 	op->found = true;
 	records_op_emit(op, &e);
 }
 
 /* ---- put ---- */
 
-/* Nodes on older encoders do not see an empty value, protocol 02 §5. */
+static struct put_op *
+put_op_of(struct records_op *op)
+{
+	return container_of(op, struct put_op, op);
+}
+
+static void
+free_put(struct records_op *op)
+{
+	free(put_op_of(op)->bytes);
+}
+
+static bool
+on_put_commit(
+    struct records_op *op, const struct query_node *to, struct dht_call *c)
+{
+	const struct put_op *put = put_op_of(op);
+
+	(void)to;
+	c->command = put->command;
+	c->value = (struct bytes){put->bytes, put->len};
+	return true;
+}
+
+/* Refuses the empty value: nodes with older encoders lose it, protocol 02 §5.
+ */
 static int
 check_value(struct bytes value)
 {
@@ -34,38 +74,27 @@ check_value(struct bytes value)
 	return value.len > VALUE_PUT_MAX ? ERR_SIZE : 0;
 }
 
-/* The bytes to put are the operation's value from here on. */
-static bool
-reserve_value(struct records_op *op, size_t len)
+/* Returns an operation with space for len bytes, or NULL without memory. */
+static struct put_op *
+put_op_new(struct dht *d, const struct records_op_kind *kind,
+    const uint8_t *target, struct records_sink sink, size_t len)
 {
-	op->value = malloc(len);
-	op->value_len = len;
-	return op->value != NULL;
+	struct put_op *put = records_op_new(d, kind, target, sink);
+
+	if (put == NULL)
+		return NULL;
+	put->bytes = malloc(len);
+	put->len = len;
+	if (put->bytes == NULL) {
+		records_op_free(&put->op);
+		return NULL;
+	}
+	return put;
 }
 
-static bool
-put_mutable_commit(
-    struct records_op *op, const struct query_node *to, struct dht_call *c)
-{
-	(void)to;
-	c->command = CMD_MUTABLE_PUT;
-	c->value = (struct bytes){op->value, op->value_len};
-	return true;
-}
-
-static bool
-put_immutable_commit(
-    struct records_op *op, const struct query_node *to, struct dht_call *c)
-{
-	(void)to;
-	c->command = CMD_IMMUTABLE_PUT;
-	c->value = (struct bytes){op->value, op->value_len};
-	return true;
-}
-
-/* The same signed bytes go to all nodes. */
+/* Signs the value once: all nodes get the same bytes. */
 static void
-write_put(struct records_op *op, const struct key_pair *keys, uint64_t seq,
+encode_put(struct put_op *put, const struct key_pair *keys, uint64_t seq,
     struct bytes value)
 {
 	uint8_t signature[SIGNATURE_LEN];
@@ -77,7 +106,7 @@ write_put(struct records_op *op, const struct key_pair *keys, uint64_t seq,
 	};
 
 	mutable_sign(signature, keys, seq, value);
-	op->value_len = mutable_put_encode(&m, op->value, op->value_len);
+	put->len = mutable_put_encode(&m, put->bytes, put->len);
 }
 
 int
@@ -86,26 +115,27 @@ records_client_put_mutable(struct dht *d, const struct key_pair *keys,
     struct records_op **op)
 {
 	static const struct records_op_kind kind = {
+	    .size = sizeof(struct put_op),
 	    .command = CMD_MUTABLE_GET,
-	    .commit = put_mutable_commit,
+	    .commit = on_put_commit,
+	    .fini = free_put,
 	};
 	static const uint8_t any_seq = 0;
+	struct records_op_query q = {
+	    .value = {&any_seq, 1}, .commit_max = RPC_K};
 	uint8_t target[HASH_LEN];
-	struct records_op *o;
+	struct put_op *put;
 	int err = seq > WIRE_UINT_MAX ? ERR_VALUE : check_value(value);
 
 	if (err != 0)
 		return err;
 	key_target(target, keys->public_key);
-	o = records_op_new(d, &kind, target, sink);
-	if (o == NULL)
+	put = put_op_new(d, &kind, target, sink, MUTABLE_OVERHEAD + value.len);
+	if (put == NULL)
 		return ERR_MEMORY;
-	if (!reserve_value(o, MUTABLE_OVERHEAD + value.len)) {
-		records_op_free(o);
-		return ERR_MEMORY;
-	}
-	write_put(o, keys, seq, value);
-	return records_op_start(o, (struct bytes){&any_seq, 1}, RPC_K, op);
+	put->command = CMD_MUTABLE_PUT;
+	encode_put(put, keys, seq, value);
+	return records_op_start(&put->op, &q, op);
 }
 
 int
@@ -113,31 +143,44 @@ records_client_put_immutable(struct dht *d, struct bytes value,
     struct records_sink sink, struct records_op **op)
 {
 	static const struct records_op_kind kind = {
+	    .size = sizeof(struct put_op),
 	    .command = CMD_IMMUTABLE_GET,
-	    .commit = put_immutable_commit,
+	    .commit = on_put_commit,
+	    .fini = free_put,
 	};
+	struct records_op_query q = {.commit_max = RPC_K};
 	uint8_t target[HASH_LEN];
-	struct records_op *o;
+	struct put_op *put;
 	int err = check_value(value);
 
 	if (err != 0)
 		return err;
 	hash_blake2b(target, value.p, value.len);
-	o = records_op_new(d, &kind, target, sink);
-	if (o == NULL)
+	put = put_op_new(d, &kind, target, sink, value.len);
+	if (put == NULL)
 		return ERR_MEMORY;
-	if (!reserve_value(o, value.len)) {
-		records_op_free(o);
-		return ERR_MEMORY;
-	}
-	memcpy(o->value, value.p, value.len);
-	return records_op_start(o, (struct bytes){0}, RPC_K, op);
+	put->command = CMD_IMMUTABLE_PUT;
+	memcpy(put->bytes, value.p, value.len);
+	return records_op_start(&put->op, &q, op);
 }
 
 /* ---- get mutable ---- */
 
+static struct get_mutable_op *
+get_mutable_op_of(struct records_op *op)
+{
+	return container_of(op, struct get_mutable_op, op);
+}
+
 static void
-keep(struct records_op *op, const struct dht_answer *a,
+free_get_mutable(struct records_op *op)
+{
+	free(get_mutable_op_of(op)->value);
+}
+
+/* Copies a value that is better than the best so far. */
+static void
+keep_value(struct get_mutable_op *get, const struct dht_answer *a,
     const struct mutable_value *m)
 {
 	uint8_t *value = malloc(m->value.len + 1);
@@ -145,40 +188,48 @@ keep(struct records_op *op, const struct dht_answer *a,
 	if (value == NULL)
 		return;
 	memcpy(value, m->value.p, m->value.len);
-	free(op->value);
-	op->value = value;
-	op->value_len = m->value.len;
-	op->seq = m->seq;
-	op->found = true;
-	op->node = a->from;
-	op->node_has_id = a->id != NULL;
+	free(get->value);
+	get->value = value;
+	get->value_len = m->value.len;
+	get->seq = m->seq;
+	get->op.found = true;
+	get->node = a->from;
+	get->node_has_id = a->id != NULL;
 	if (a->id != NULL)
-		memcpy(op->node_id, a->id, ID_LEN);
+		memcpy(get->node_id, a->id, ID_LEN);
 }
 
 static void
-get_mutable_reply(struct records_op *op, const struct dht_answer *a)
+on_get_mutable_reply(struct records_op *op, const struct dht_answer *a)
 {
+	struct get_mutable_op *get = get_mutable_op_of(op);
 	struct bytes v = a->reply->value;
 	struct mutable_value m;
 
 	if (v.p == NULL || mutable_value_decode(&m, v.p, v.len) != 0)
 		return;
-	/* The costly check comes last. */
-	if (m.seq < op->seq || (op->found && m.seq == op->seq) ||
-	    mutable_verify(&m, op->key) != 0)
+	/* The signature is checked last because that is expensive. */
+	if (m.seq < get->seq || (op->found && m.seq == get->seq) ||
+	    mutable_verify(&m, get->key) != 0)
 		return;
-	keep(op, a, &m);
+	keep_value(get, a, &m);
 }
 
 static int
-get_mutable_ended(struct records_op *op, const struct query_result *r)
+on_get_mutable_ended(struct records_op *op, const struct query_result *r)
 {
+	const struct get_mutable_op *get = get_mutable_op_of(op);
+	struct records_event e = {
+	    .node = get->node,
+	    .id = get->node_has_id ? get->node_id : NULL,
+	    .seq = get->seq,
+	    .value = {get->value, get->value_len},
+	};
+
 	(void)r;
 	if (!op->found)
 		return ERR_NOT_FOUND;
-	emit_value(op, &op->node, op->node_has_id ? op->node_id : NULL,
-	    (struct bytes){op->value, op->value_len});
+	emit_value(op, &e);
 	return 0;
 }
 
@@ -187,45 +238,50 @@ records_client_get_mutable(struct dht *d, const uint8_t *key, uint64_t seq,
     struct records_sink sink, struct records_op **op)
 {
 	static const struct records_op_kind kind = {
+	    .size = sizeof(struct get_mutable_op),
 	    .command = CMD_MUTABLE_GET,
-	    .reply = get_mutable_reply,
-	    .ended = get_mutable_ended,
+	    .reply = on_get_mutable_reply,
+	    .ended = on_get_mutable_ended,
+	    .fini = free_get_mutable,
 	};
 	uint8_t target[HASH_LEN], wanted[SEQ_LEN_MAX];
 	struct wr w = wr_init(wanted, sizeof wanted);
-	struct records_op *o;
+	struct records_op_query q = {0};
+	struct get_mutable_op *get;
 
 	wr_uint(&w, seq);
 	if (!wr_ok(&w))
 		return ERR_VALUE;
 	key_target(target, key);
-	o = records_op_new(d, &kind, target, sink);
-	if (o == NULL)
+	get = records_op_new(d, &kind, target, sink);
+	if (get == NULL)
 		return ERR_MEMORY;
-	memcpy(o->key, key, KEY_LEN);
-	o->seq = seq;
-	return records_op_start(o, (struct bytes){wanted, wr_len(&w)}, 0, op);
+	memcpy(get->key, key, KEY_LEN);
+	get->seq = seq;
+	q.value = (struct bytes){wanted, wr_len(&w)};
+	return records_op_start(&get->op, &q, op);
 }
 
 /* ---- get immutable ---- */
 
 static void
-get_immutable_reply(struct records_op *op, const struct dht_answer *a)
+on_get_immutable_reply(struct records_op *op, const struct dht_answer *a)
 {
-	struct bytes v = a->reply->value;
+	struct records_event e = {
+	    .node = a->from, .id = a->id, .value = a->reply->value};
 	uint8_t hash[HASH_LEN];
 
-	if (v.p == NULL || op->found)
+	if (e.value.p == NULL || op->found)
 		return;
-	hash_blake2b(hash, v.p, v.len);
+	hash_blake2b(hash, e.value.p, e.value.len);
 	if (memcmp(hash, op->target, HASH_LEN) != 0)
 		return;
-	emit_value(op, &a->from, a->id, v);
+	emit_value(op, &e);
 	query_cancel(op->query);
 }
 
 static int
-get_immutable_ended(struct records_op *op, const struct query_result *r)
+on_get_immutable_ended(struct records_op *op, const struct query_result *r)
 {
 	(void)op;
 	(void)r;
@@ -237,13 +293,15 @@ records_client_get_immutable(struct dht *d, const uint8_t *hash,
     struct records_sink sink, struct records_op **op)
 {
 	static const struct records_op_kind kind = {
+	    .size = sizeof(struct records_op),
 	    .command = CMD_IMMUTABLE_GET,
-	    .reply = get_immutable_reply,
-	    .ended = get_immutable_ended,
+	    .reply = on_get_immutable_reply,
+	    .ended = on_get_immutable_ended,
 	};
+	struct records_op_query q = {0};
 	struct records_op *o = records_op_new(d, &kind, hash, sink);
 
 	if (o == NULL)
 		return ERR_MEMORY;
-	return records_op_start(o, (struct bytes){0}, 0, op);
+	return records_op_start(o, &q, op);
 }

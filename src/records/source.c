@@ -65,25 +65,25 @@ weight_at(const struct sources *s, uint32_t place)
 }
 
 static void
-put(struct sources *s, uint32_t place, uint32_t prefix)
+set_place(struct sources *s, uint32_t place, uint32_t prefix)
 {
 	s->heap[place] = prefix;
 	sources_prefix(s, prefix)->place = place;
 }
 
 static void
-rise(struct sources *s, uint32_t prefix)
+sift_up(struct sources *s, uint32_t prefix)
 {
 	struct source_prefix *p = sources_prefix(s, prefix);
 	uint32_t i = p->place;
 
 	for (; i > 0 && weight_at(s, (i - 1) / 2) < p->weight; i = (i - 1) / 2)
-		put(s, i, s->heap[(i - 1) / 2]);
-	put(s, i, prefix);
+		set_place(s, i, s->heap[(i - 1) / 2]);
+	set_place(s, i, prefix);
 }
 
 static void
-sink(struct sources *s, uint32_t prefix)
+sift_down(struct sources *s, uint32_t prefix)
 {
 	struct source_prefix *p = sources_prefix(s, prefix);
 	uint32_t i = p->place, n = s->prefixes.len;
@@ -93,15 +93,15 @@ sink(struct sources *s, uint32_t prefix)
 			c++;
 		if (weight_at(s, c) <= p->weight)
 			break;
-		put(s, i, s->heap[c]);
+		set_place(s, i, s->heap[c]);
 		i = c;
 	}
-	put(s, i, prefix);
+	set_place(s, i, prefix);
 }
 
-/* Room in the heap for all prefixes there are and one more. */
+/* Grows the heap to hold one more prefix. Returns false without memory. */
 static bool
-reserve(struct sources *s)
+reserve_place(struct sources *s)
 {
 	uint32_t cap = s->heap_cap > 0 ? 2 * s->heap_cap : HEAP_MIN;
 	uint32_t *heap;
@@ -117,25 +117,25 @@ reserve(struct sources *s)
 }
 
 static uint32_t
-get_prefix(struct sources *s, uint64_t key)
+find_or_add_prefix(struct sources *s, uint64_t key)
 {
 	uint32_t hash = hash_u64(s->key, key), place = s->prefixes.len;
 	uint32_t i = find_prefix(s, key, hash);
 
 	if (i != 0)
 		return i;
-	if (!reserve(s) || (i = pool_get(&s->prefixes)) == 0)
+	if (!reserve_place(s) || (i = pool_get(&s->prefixes)) == 0)
 		return 0;
 	if (index_add(&s->by_prefix, i, hash) != 0) {
 		pool_put(&s->prefixes, i);
 		return 0;
 	}
 	sources_prefix(s, i)->key = key;
-	put(s, place, i);
+	set_place(s, place, i);
 	return i;
 }
 
-/* The last of the heap takes the place of the one that goes. */
+/* Removes a prefix; the last one of the heap moves to its place. */
 static void
 drop_prefix(struct sources *s, uint32_t prefix)
 {
@@ -146,13 +146,13 @@ drop_prefix(struct sources *s, uint32_t prefix)
 	pool_put(&s->prefixes, prefix);
 	if (last == prefix)
 		return;
-	put(s, place, last);
-	rise(s, last);
-	sink(s, last);
+	set_place(s, place, last);
+	sift_up(s, last);
+	sift_down(s, last);
 }
 
 static uint32_t
-get_host(struct sources *s, const struct addr *a)
+find_or_add_host(struct sources *s, const struct addr *a)
 {
 	uint64_t key = addr_host_key(a);
 	uint32_t hash = hash_u64(s->key, key);
@@ -161,7 +161,7 @@ get_host(struct sources *s, const struct addr *a)
 
 	if (i != 0)
 		return i;
-	prefix = get_prefix(s, addr_prefix_key(a));
+	prefix = find_or_add_prefix(s, addr_prefix_key(a));
 	if (prefix == 0)
 		return 0;
 	i = pool_get(&s->hosts);
@@ -184,7 +184,7 @@ get_host(struct sources *s, const struct addr *a)
 uint32_t
 sources_add(struct sources *s, const struct addr *a, uint32_t weight)
 {
-	uint32_t host = get_host(s, a);
+	uint32_t host = find_or_add_host(s, a);
 	struct source_host *h;
 
 	if (host == 0)
@@ -192,7 +192,7 @@ sources_add(struct sources *s, const struct addr *a, uint32_t weight)
 	h = sources_host(s, host);
 	h->weight += weight;
 	sources_prefix(s, h->prefix)->weight += weight;
-	rise(s, h->prefix);
+	sift_up(s, h->prefix);
 	return host;
 }
 
@@ -213,7 +213,7 @@ sources_sub(struct sources *s, uint32_t host, uint32_t weight)
 	if (p->weight == 0)
 		drop_prefix(s, prefix);
 	else
-		sink(s, prefix);
+		sift_down(s, prefix);
 }
 
 uint32_t

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * source.h - how much of a cache each address and each /24 holds.
+ * source.h - accounts for how much of a cache each address and /24 holds.
  *
- * Hosts with the chain of what they hold, oldest first; the /24 (IPv6: /56)
- * that they belong to; and a heap of these, biggest on top, so that a cache
- * that is full takes from whoever holds most. Knows no cell of the cache but
- * by its number; there are as many hosts as cells at most. Uses: base.
+ * A host has a chain of the cells that it wrote, oldest first, and belongs to a
+ * /24 (IPv6: /56). A heap has the heaviest /24 on top, so that a full cache
+ * evicts from the source that holds most. Cells are known only by number; there
+ * are never more hosts than cells. Uses: base.
  */
 #ifndef RECORDS_SOURCE_H
 #define RECORDS_SOURCE_H
@@ -20,12 +20,12 @@
 struct source_host {
 	struct index_link index;
 	uint64_t key;
-	struct chain items; /* cells of the cache; kept by cache.c */
+	struct chain items; /* cells of the cache, linked by cache.c */
 	struct chain_link sibling;
 	uint32_t prefix;
 	uint32_t weight; /* of the items, in units of the cache */
-	uint32_t mark;   /* a counter to use within one operation */
-	uint32_t heard_s;
+	uint32_t mark;   /* a counter for use within one operation */
+	uint32_t last_seen_s;
 };
 
 struct source_prefix {
@@ -45,7 +45,7 @@ struct sources {
 	uint32_t heap_cap;
 };
 
-/* Borrows the key. Must not be moved afterwards. */
+/* Borrows the key. The struct must not be moved afterwards. */
 void sources_init(struct sources *s, const struct hash_key *key);
 void sources_fini(struct sources *s);
 
@@ -61,19 +61,22 @@ sources_prefix(const struct sources *s, uint32_t prefix)
 	return pool_at(&s->prefixes, prefix);
 }
 
-/* The number of a host that holds something, or 0. */
+/* Returns the number of a host that holds a cell, or 0. */
 uint32_t sources_find(const struct sources *s, const struct addr *a);
 
-/* Adds weight (not 0) to the account of a host; its number, 0: no memory. */
+/*
+ * Charges weight, which must not be 0, to a host. Returns the number of the
+ * host, or 0 without memory.
+ */
 uint32_t sources_add(struct sources *s, const struct addr *a, uint32_t weight);
 
-/* Takes it off; a host whose weight is 0 is gone. */
+/* Discharges weight. A host whose weight reaches 0 is removed. */
 void sources_sub(struct sources *s, uint32_t host, uint32_t weight);
 
-/* The heaviest prefix, or 0 if there is none. */
+/* Returns the heaviest prefix, or 0 if there is none. */
 uint32_t sources_heaviest(const struct sources *s);
 
-/* Its heaviest host that has items, or 0. At most 256 are looked at. */
+/* Returns the heaviest host of a prefix that has cells, or 0. */
 uint32_t sources_heaviest_host(const struct sources *s, uint32_t prefix);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * stored.h - a peer as it is kept: the key and up to three relay addresses.
- * Uses: base, crypto.
+ * stored.h - the stored form of a peer record: the key and up to three relay
+ * addresses. Uses: base, crypto.
  */
 #ifndef RECORDS_STORED_H
 #define RECORDS_STORED_H
@@ -10,13 +10,14 @@
 
 #include "records/record.h"
 
-/* Bytes alone, so that it adds no padding to a cell. */
+/* Consists of bytes only, so that it adds no padding to a cell. */
 struct stored_peer {
 	uint8_t key[KEY_LEN];
 	uint8_t relays[PEER_RELAYS_MAX * ADDR_WIRE4_LEN];
 	uint8_t relays_len; /* bytes */
 };
 
+/* Copies a record; relay addresses beyond the third are dropped. */
 static inline void
 stored_peer_set(struct stored_peer *s, const struct peer_record *p)
 {
@@ -30,7 +31,7 @@ stored_peer_set(struct stored_peer *s, const struct peer_record *p)
 	s->relays_len = (uint8_t)len;
 }
 
-/* Borrows from s. */
+/* Returns the record, which borrows from s. */
 static inline struct peer_record
 stored_peer_get(const struct stored_peer *s)
 {

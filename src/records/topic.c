@@ -5,12 +5,12 @@
 #include "records/stored.h"
 #include "records/topic.h"
 
-/* How far a bump may be ahead of our clock, protocol 02 §6.2. */
+/* The most that a bump may be ahead of our clock, protocol 02 §6.2. */
 enum { BUMP_AHEAD_MS = 60000 };
 
 enum { MANY_MIN = 4 };
 
-/* Its records in no order, so that drawing some costs the same in any topic. */
+/* Its records are unordered, so that a sample costs the same in any topic. */
 struct topic {
 	struct index_link index;
 	uint8_t target[HASH_LEN];
@@ -22,7 +22,7 @@ struct topic {
 	uint32_t len, cap;
 };
 
-struct record {
+struct topic_record {
 	struct cache_item item;
 	uint32_t topic, place; /* among the records of the topic */
 	struct stored_peer peer;
@@ -34,20 +34,20 @@ topic_at(const struct topics *t, uint32_t at)
 	return pool_at(&t->cells, at);
 }
 
-static struct record *
+static struct topic_record *
 record_at(const struct topics *t, uint32_t at)
 {
 	return cache_at(&t->records, at);
 }
 
 static struct source_host *
-host_of(const struct topics *t, const struct record *r)
+host_of(const struct topics *t, const struct topic_record *r)
 {
 	return sources_host(&t->records.sources, r->item.source);
 }
 
 static struct source_prefix *
-prefix_of(const struct topics *t, const struct record *r)
+prefix_of(const struct topics *t, const struct topic_record *r)
 {
 	return sources_prefix(&t->records.sources, host_of(t, r)->prefix);
 }
@@ -55,30 +55,30 @@ prefix_of(const struct topics *t, const struct record *r)
 /* ---- the records of a topic ---- */
 
 static uint32_t *
-members(struct topic *tp)
+members_of(struct topic *tp)
 {
 	return tp->cap == 0 ? &tp->records.one : tp->records.many;
 }
 
 static void
-place(const struct topics *t, struct topic *tp, uint32_t i, uint32_t at)
+set_member(const struct topics *t, struct topic *tp, uint32_t i, uint32_t at)
 {
-	members(tp)[i] = at;
+	members_of(tp)[i] = at;
 	record_at(t, at)->place = i;
 }
 
 static void
-exchange(const struct topics *t, struct topic *tp, uint32_t i, uint32_t j)
+swap_members(const struct topics *t, struct topic *tp, uint32_t i, uint32_t j)
 {
-	uint32_t at = members(tp)[i];
+	uint32_t at = members_of(tp)[i];
 
-	place(t, tp, i, members(tp)[j]);
-	place(t, tp, j, at);
+	set_member(t, tp, i, members_of(tp)[j]);
+	set_member(t, tp, j, at);
 }
 
-/* Room for one more. */
+/* Grows the array for one more record. Returns false without memory. */
 static bool
-grow(struct topic *tp)
+grow_topic(struct topic *tp)
 {
 	uint32_t cap = tp->cap > 0 ? 2 * tp->cap : MANY_MIN;
 	uint32_t *many;
@@ -107,9 +107,9 @@ free_topic(struct topics *t, uint32_t topic)
 	pool_put(&t->cells, topic);
 }
 
-/* The record leaves its topic; an empty topic goes. */
+/* Removes a record from its topic, and the topic if that is empty now. */
 static void
-leave(struct topics *t, uint32_t at)
+leave_topic(struct topics *t, uint32_t at)
 {
 	uint32_t topic = record_at(t, at)->topic;
 	struct topic *tp;
@@ -117,7 +117,7 @@ leave(struct topics *t, uint32_t at)
 	if (topic == 0)
 		return;
 	tp = topic_at(t, topic);
-	place(t, tp, record_at(t, at)->place, members(tp)[tp->len - 1]);
+	set_member(t, tp, record_at(t, at)->place, members_of(tp)[tp->len - 1]);
 	if (--tp->len == 0)
 		free_topic(t, topic);
 }
@@ -125,11 +125,11 @@ leave(struct topics *t, uint32_t at)
 static void
 record_gone(struct cache *c, uint32_t at)
 {
-	leave((struct topics *)(void *)c, at);
+	leave_topic((struct topics *)(void *)c, at);
 }
 
 static void
-own_limits(struct topics *t, const struct limits *l)
+set_own_limits(struct topics *t, const struct limits *l)
 {
 	/* Each topic has a record. */
 	t->cells.limit = l->records;
@@ -145,11 +145,11 @@ topics_init(struct topics *t, const struct limits *l,
 	struct cache_limits cl = cache_limits_of(l, l->records);
 
 	*t = (struct topics){.key = key};
-	cache_init(
-	    &t->records, sizeof(struct record), &cl, key, st, record_gone);
+	cache_init(&t->records, sizeof(struct topic_record), &cl, key, st,
+	    record_gone);
 	pool_init(&t->cells, sizeof(struct topic), l->records);
 	index_init(&t->index, &t->cells, offsetof(struct topic, index));
-	own_limits(t, l);
+	set_own_limits(t, l);
 }
 
 void
@@ -165,7 +165,7 @@ topics_set_limits(struct topics *t, const struct limits *l)
 {
 	struct cache_limits cl = cache_limits_of(l, l->records);
 
-	own_limits(t, l);
+	set_own_limits(t, l);
 	cache_set_limits(&t->records, &cl);
 }
 
@@ -196,7 +196,7 @@ find_topic(const struct topics *t, const uint8_t *target)
 }
 
 static uint32_t
-get_topic(struct topics *t, const uint8_t *target)
+find_or_add_topic(struct topics *t, const uint8_t *target)
 {
 	uint32_t i = find_topic(t, target);
 
@@ -216,7 +216,7 @@ static bool
 is_record(const struct topics *t, uint32_t at, const uint8_t *target,
     const uint8_t *key)
 {
-	const struct record *r = record_at(t, at);
+	const struct topic_record *r = record_at(t, at);
 
 	return memcmp(r->peer.key, key, KEY_LEN) == 0 &&
 	       memcmp(topic_at(t, r->topic)->target, target, HASH_LEN) == 0;
@@ -235,28 +235,31 @@ find_record(const struct topics *t, uint32_t hash, const uint8_t *target,
 
 /* ---- a full topic ---- */
 
-/* Counts, in the marks of its sources, what each holds of the topic. */
+/* Counts the records of each source of a topic in the marks of the sources. */
 static void
 mark_sources(const struct topics *t, struct topic *tp)
 {
 	for (uint32_t i = 0; i < tp->len; i++) {
-		const struct record *r = record_at(t, members(tp)[i]);
+		const struct topic_record *r = record_at(t, members_of(tp)[i]);
 
 		host_of(t, r)->mark = 0;
 		prefix_of(t, r)->mark = 0;
 	}
 	for (uint32_t i = 0; i < tp->len; i++) {
-		const struct record *r = record_at(t, members(tp)[i]);
+		const struct topic_record *r = record_at(t, members_of(tp)[i]);
 
 		host_of(t, r)->mark++;
 		prefix_of(t, r)->mark++;
 	}
 }
 
-/* True if a should go before b: of the bigger /24, host, and then older. */
+/*
+ * Returns whether a is to be evicted before b: that of the heavier /24, then of
+ * the heavier host, then the older one.
+ */
 static bool
-goes_before(
-    const struct topics *t, const struct record *a, const struct record *b)
+evict_before(const struct topics *t, const struct topic_record *a,
+    const struct topic_record *b)
 {
 	uint32_t prefix_a = prefix_of(t, a)->mark;
 	uint32_t prefix_b = prefix_of(t, b)->mark;
@@ -270,15 +273,15 @@ goes_before(
 }
 
 static uint32_t
-topic_victim(const struct topics *t, struct topic *tp)
+find_topic_victim(const struct topics *t, struct topic *tp)
 {
-	uint32_t victim = members(tp)[0];
+	uint32_t victim = members_of(tp)[0];
 
 	mark_sources(t, tp);
 	for (uint32_t i = 1; i < tp->len; i++)
-		if (goes_before(
-			t, record_at(t, members(tp)[i]), record_at(t, victim)))
-			victim = members(tp)[i];
+		if (evict_before(t, record_at(t, members_of(tp)[i]),
+			record_at(t, victim)))
+			victim = members_of(tp)[i];
 	return victim;
 }
 
@@ -289,30 +292,30 @@ shrink_topic(struct topics *t, const uint8_t *target)
 
 	if (topic == 0 || topic_at(t, topic)->len < t->records_max)
 		return;
-	cache_del(&t->records, topic_victim(t, topic_at(t, topic)));
+	cache_del(&t->records, find_topic_victim(t, topic_at(t, topic)));
 	t->records.stats->records_evicted++;
 }
 
 /* ---- changes ---- */
 
 static int
-join(struct topics *t, uint32_t at, const uint8_t *target)
+join_topic(struct topics *t, uint32_t at, const uint8_t *target)
 {
-	uint32_t topic = get_topic(t, target);
+	uint32_t topic = find_or_add_topic(t, target);
 	struct topic *tp;
 
-	if (topic == 0 || !grow(topic_at(t, topic))) {
+	if (topic == 0 || !grow_topic(topic_at(t, topic))) {
 		cache_del(&t->records, at);
 		return ERR_MEMORY;
 	}
 	tp = topic_at(t, topic);
 	record_at(t, at)->topic = topic;
-	place(t, tp, tp->len++, at);
+	set_member(t, tp, tp->len++, at);
 	return 0;
 }
 
 static int
-replace(struct topics *t, const struct writer *w, uint32_t at,
+replace_record(struct topics *t, const struct writer *w, uint32_t at,
     const struct peer_record *p)
 {
 	if (!cache_renew(&t->records, w, at, 1))
@@ -329,13 +332,13 @@ topics_add(struct topics *t, const struct writer *w, const uint8_t *target,
 	uint32_t at = find_record(t, hash, target, p->key);
 
 	if (at != 0)
-		return replace(t, w, at, p);
+		return replace_record(t, w, at, p);
 	shrink_topic(t, target);
 	at = cache_add(&t->records, w, hash, 1);
 	if (at == 0)
 		return ERR_MEMORY;
 	stored_peer_set(&record_at(t, at)->peer, p);
-	return join(t, at, target);
+	return join_topic(t, at, target);
 }
 
 void
@@ -358,24 +361,25 @@ topics_bump(
 		topic_at(t, topic)->bump = bump;
 }
 
-/* ---- what a lookup gets ---- */
+/* ---- sampling for a reply ---- */
 
-/* The first records of the topic become those that a lookup gets. */
-struct draw {
+/* A sample in progress: chosen records move to the front of the topic. */
+struct topic_sample {
 	const struct topics *topics;
 	struct topic *topic;
 	struct world *world;
 	uint32_t now_s;
-	uint32_t len; /* chosen, and the sources of each */
+	uint32_t len; /* records chosen; their sources follow */
 	uint32_t host[LOOKUP_PEERS_MAX], prefix[LOOKUP_PEERS_MAX];
 };
 
-/* Chooses the i-th record unless its sources have had their places. */
+/* Chooses the i-th record unless its sources have reached their maximum. */
 static void
-consider(struct draw *d, uint32_t i, uint32_t host_max, uint32_t prefix_max)
+choose_record(
+    struct topic_sample *d, uint32_t i, uint32_t host_max, uint32_t prefix_max)
 {
 	const struct topics *t = d->topics;
-	uint32_t at = members(d->topic)[i], hosts = 0, prefixes = 0;
+	uint32_t at = members_of(d->topic)[i], hosts = 0, prefixes = 0;
 	uint32_t host = record_at(t, at)->item.source;
 	uint32_t prefix = sources_host(&t->records.sources, host)->prefix;
 
@@ -389,21 +393,21 @@ consider(struct draw *d, uint32_t i, uint32_t host_max, uint32_t prefix_max)
 		return;
 	d->host[d->len] = host;
 	d->prefix[d->len] = prefix;
-	exchange(t, d->topic, d->len++, i);
+	swap_members(t, d->topic, d->len++, i);
 }
 
-/* Draws of those not chosen yet, at random, until all places are taken. */
+/* Chooses more records at random until the sample is full. */
 static void
-draw(struct draw *d, uint32_t host_max, uint32_t prefix_max)
+choose_records(struct topic_sample *d, uint32_t host_max, uint32_t prefix_max)
 {
 	uint32_t n = d->topic->len;
 
 	for (uint32_t i = d->len; i < n && d->len < LOOKUP_PEERS_MAX; i++) {
-		/* Where all fit, their order is nobody's concern. */
+		/* The order does not matter if all of them fit. */
 		if (n > LOOKUP_PEERS_MAX)
-			exchange(d->topics, d->topic, i,
+			swap_members(d->topics, d->topic, i,
 			    i + world_below(d->world, n - i));
-		consider(d, i, host_max, prefix_max);
+		choose_record(d, i, host_max, prefix_max);
 	}
 }
 
@@ -412,7 +416,7 @@ topics_pick(struct topics *t, struct world *world, bool shares, uint32_t now_s,
     const uint8_t *target, struct topic_pick *out)
 {
 	uint32_t topic = find_topic(t, target);
-	struct draw d = {.topics = t, .world = world, .now_s = now_s};
+	struct topic_sample d = {.topics = t, .world = world, .now_s = now_s};
 
 	out->len = 0;
 	out->bump = 0;
@@ -420,15 +424,15 @@ topics_pick(struct topics *t, struct world *world, bool shares, uint32_t now_s,
 		return;
 	d.topic = topic_at(t, topic);
 	if (shares && d.topic->len > LOOKUP_PEERS_MAX) {
-		/* Each source gets one before any gets more. */
-		draw(&d, 1, 1);
-		draw(&d, t->serve_host, t->serve_prefix);
+		/* Each source gets one record before any gets a second. */
+		choose_records(&d, 1, 1);
+		choose_records(&d, t->serve_host, t->serve_prefix);
 	}
-	/* A crowd behind one address loses nothing while there is room. */
-	draw(&d, UINT32_MAX, UINT32_MAX);
+	/* Records over the maximum fill what space is left. */
+	choose_records(&d, UINT32_MAX, UINT32_MAX);
 	for (uint32_t i = 0; i < d.len; i++)
-		out->peers[i] =
-		    stored_peer_get(&record_at(t, members(d.topic)[i])->peer);
+		out->peers[i] = stored_peer_get(
+		    &record_at(t, members_of(d.topic)[i])->peer);
 	out->len = d.len;
 	out->bump = d.topic->bump;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * topic.h - the record cache: who announced under which topic, protocol 02 §6.
+ * topic.h - the record cache: the keys announced for each topic, protocol 02
+ * §6.
  *
- * One record per key and topic, on the account of the address that announced
- * it. A full topic takes from the source that holds most of it; a reply draws
- * at random, with few of one source while others are there. Uses: base, crypto.
+ * One record per key and topic, charged to the address that announced it. A
+ * full topic evicts from the source that holds most of it. A reply is a random
+ * sample that limits the records of one source while others are available.
+ * Uses: base, crypto.
  */
 #ifndef RECORDS_TOPIC_H
 #define RECORDS_TOPIC_H
@@ -15,7 +17,7 @@
 #include "records/record.h"
 
 struct topics {
-	struct cache records; /* first, so that a record leads back here */
+	struct cache records; /* first member: a cast leads back here */
 	struct pool cells;
 	struct index index;
 	const struct hash_key *key;
@@ -23,21 +25,22 @@ struct topics {
 	uint32_t serve_host, serve_prefix;
 };
 
-/* Borrows key and stats. Must not be moved afterwards. */
+/* Borrows key and stats. The struct must not be moved afterwards. */
 void topics_init(struct topics *t, const struct limits *l,
     const struct hash_key *key, struct stats *st);
 void topics_fini(struct topics *t);
 void topics_set_limits(struct topics *t, const struct limits *l);
 
-/* 0 or ERR_MEMORY. What the same key announced before is replaced. */
+/* Stores a record in place of an older one of the key. Returns 0 or ERR_MEMORY.
+ */
 int topics_add(struct topics *t, const struct writer *w, const uint8_t *target,
     const struct peer_record *p);
 
-/* Nothing happens if it is not there. */
+/* Deletes the record of a key, if there is one. */
 void topics_del(
     struct topics *t, const uint8_t *target, const uint8_t key[KEY_LEN]);
 
-/* Takes the bump if it is newer and not of the future; protocol 02 §6.2. */
+/* Stores a bump if it is newer and not in the future, protocol 02 §6.2. */
 void topics_bump(
     struct topics *t, const uint8_t *target, uint64_t bump, uint64_t unix_ms);
 
@@ -48,8 +51,9 @@ struct topic_pick {
 };
 
 /*
- * Up to LOOKUP_PEERS_MAX records of the topic, at random and each once; they
- * are borrowed until the next change. Without shares all are alike.
+ * Picks up to LOOKUP_PEERS_MAX distinct records of a topic at random. They are
+ * borrowed until the next change. With shares, records of sources that already
+ * have several are picked last.
  */
 void topics_pick(struct topics *t, struct world *world, bool shares,
     uint32_t now_s, const uint8_t *target, struct topic_pick *out);

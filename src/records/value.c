@@ -13,7 +13,7 @@ struct value {
 };
 
 static void
-let_go(struct values *v, struct value *e)
+free_bytes(struct values *v, struct value *e)
 {
 	v->bytes -= e->len;
 	free(e->bytes);
@@ -24,7 +24,7 @@ let_go(struct values *v, struct value *e)
 static void
 value_gone(struct cache *c, uint32_t at)
 {
-	let_go((struct values *)(void *)c, cache_at(c, at));
+	free_bytes((struct values *)(void *)c, cache_at(c, at));
 }
 
 static struct cache_limits
@@ -65,7 +65,7 @@ int
 values_set(struct values *v, const struct writer *w, const uint8_t *target,
     uint64_t seq, struct bytes value)
 {
-	/* Never 0 bytes: that may yield NULL. */
+	/* malloc(0) may return NULL, hence one byte more. */
 	uint8_t *bytes = malloc(value.len + 1);
 	struct value *e;
 	uint32_t at;
@@ -81,7 +81,7 @@ values_set(struct values *v, const struct writer *w, const uint8_t *target,
 	if (value.len > 0)
 		memcpy(bytes, value.p, value.len);
 	e = cache_at(&v->entries, at);
-	let_go(v, e);
+	free_bytes(v, e);
 	e->bytes = bytes;
 	e->len = (uint32_t)value.len;
 	e->seq = seq;

@@ -7,56 +7,79 @@
 #include "signal/announcer.h"
 #include "signal/keepalive.h"
 
+/* clang-format off */
 /*
- * A key has one timer. While a cycle is under way it is the watchdog; the end
- * of the cycle, of which there is one alone (on_cycle), sets it to the next.
+ * The states of a key and the events that lead from one to the next:
  *
- *	          watchdog: cancelled
- *	         +-----------------+
- *	         v                 |
- *	WAITS --due--> CYCLE ------+--> WAITS   5 min, or sooner after a failure
- *	  ^  \                            |
- *	  +---+--- pong from elsewhere, relay lost: due 10 s after the last
- *began
+ *	          next_cycle is due
+ *	          +------------------------+
+ *	          |                        v
+ *	    +-----------+            +----------+
+ *	    |  WAITING  |            |  CYCLE   |--+ watchdog: the cycle is
+ *	    +-----------+            +----------+  | cancelled, and so ends
+ *	      |   ^                     |   |   ^--+
+ *	      |   +---------------------+   |
+ *	      |      the cycle has ended    | announcer_del()
+ *	      |                             v
+ *	      |  announcer_del()    +---------------+
+ *	      +-------------------->|  WITHDRAWING  |--> ended(), freed
+ *	                            +---------------+
+ *
+ * next_cycle is due 5 min after the end of a cycle, or sooner after a failure.
+ * A pong that shows another address of ours, and a relay that is lost, make it
+ * due 10 s after the start of the latest cycle.
  */
+/* clang-format on */
+enum announced_state {
+	ANNOUNCED_WAITING,
+	ANNOUNCED_CYCLE,
+	ANNOUNCED_WITHDRAWING,
+};
+
 enum {
-	FULL_US = 300 * 1000000, /* 100 rounds of pings, protocol 02 §12 */
-	AGAIN_US = 10 * 1000000, /* between two begun for cause, pitfall A11 */
-	/* After the first failure, then doubled. */
+	INTERVAL_US = 300 * 1000000, /* 100 rounds of pings, protocol 02 §12 */
+	EARLY_US = 10 * 1000000,     /* between early cycles, pitfall A11 */
+	/* After the first failure; doubles with each further one. */
 	RETRY_US = 2 * 1000000,
 	RETRY_MAX_US = 60 * 1000000,
 	WATCHDOG_US = 60 * 1000000, /* pitfall A9 */
-	/* How long who has refused, or told us nonsense, is asked last. */
-	SHUN_US = 600 * 1000000,
-	SHUNNED_MAX = 4,
+	/* A node that refused or reported a wrong address is ranked last. */
+	AVOID_US = 600 * 1000000,
+	AVOIDED_MAX = 4,
 	SETS = 3, /* the current set and the two before it, protocol 02 §12 */
 };
 
 struct announced {
 	LIST_ENTRY(announced) link;
-	struct announcer *a;
+	struct announcer *announcer;
 	const struct key_pair *keys;
 	uint8_t target[HASH_LEN];
 	struct announcer_sink sink;
-	struct timer timer;
-	struct records_op *cycle; /* the one under way */
-	uint64_t began_us;        /* of the latest cycle */
-	uint32_t refused;         /* by nodes, in this cycle */
-	uint32_t failures;        /* cycles in a row that were not perfect */
-	bool down;                /* the latest won nobody at all */
-	int told;                 /* the latest reason told */
+	enum announced_state state;
+
+	struct timer next_cycle; /* WAITING: starts a cycle */
+	struct timer watchdog; /* CYCLE: cancels a cycle that takes too long */
+	struct timer end;      /* WITHDRAWING: there was nothing to withdraw */
+
+	struct records_op *cycle; /* in progress; NULL between cycles */
+	uint64_t began_us;        /* the latest cycle */
+	uint32_t refused;         /* commits of this cycle that failed */
+	uint32_t failures;        /* consecutive cycles with any failure */
+	bool last_failed;         /* no node stored the record in the latest */
+	int reported_err;         /* the latest one passed to the sink */
+
 	struct relay_set sets[SETS];
-	struct relay_set next;      /* of those that have confirmed so far */
-	struct addr holders[RPC_K]; /* nearest in the last cycle (pitfall Q7) */
+	struct relay_set next;      /* relays confirmed so far in this cycle */
+	struct addr holders[RPC_K]; /* closest of the last cycle (pitfall Q7) */
 	uint32_t holders_len;
 	struct {
 		struct addr node;
 		uint64_t until_us;
-	} shunned[SHUNNED_MAX]; /* a ring */
-	uint32_t shunned_next;
-	struct addr strayed; /* whose pong began the latest cycle, or none */
-	bool deleted;
-	uint32_t withdrawing; /* operations under way */
+	} avoided[AVOIDED_MAX]; /* a ring */
+	uint32_t avoided_next;
+	/* The relay that caused the latest early cycle, or none. */
+	struct addr mismatched;
+	uint32_t withdrawals; /* operations in progress */
 };
 
 LIST_HEAD(announced_list, announced);
@@ -71,64 +94,93 @@ struct announcer {
 static uint64_t
 now_us(const struct announced *k)
 {
-	return k->a->core->world->now_us;
+	return k->announcer->core->world->now_us;
+}
+
+static int
+arm_in(struct announced *k, struct timer *t, uint64_t us)
+{
+	return timer_arm(k->announcer->core->timers, t, now_us(k) + us);
 }
 
 static void
-arm(struct announced *k, uint64_t us)
+disarm_all(struct announced *k)
 {
-	timer_arm(k->a->core->timers, &k->timer, now_us(k) + us);
+	struct timers *ts = k->announcer->core->timers;
+
+	timer_disarm(ts, &k->next_cycle);
+	timer_disarm(ts, &k->watchdog);
+	timer_disarm(ts, &k->end);
 }
 
-/* ---- who has let us down ---- */
+/* Changes the state; the timers of the old state are disarmed. */
+static void
+set_state(struct announced *k, enum announced_state state)
+{
+	k->state = state;
+	disarm_all(k);
+}
+
+/* ---- nodes to avoid ---- */
 
 static void
-shun(struct announced *k, const struct addr *node)
+avoid_node(struct announced *k, const struct addr *node)
 {
-	uint32_t i = k->shunned_next++ % SHUNNED_MAX;
+	uint32_t i = k->avoided_next++ % AVOIDED_MAX;
 
-	k->shunned[i].node = *node;
-	k->shunned[i].until_us = now_us(k) + SHUN_US;
+	k->avoided[i].node = *node;
+	k->avoided[i].until_us = now_us(k) + AVOID_US;
 }
 
-/* If none of them answers it is us who are away, and they are as good as any.
+/*
+ * Returns whether any relay answers. If none does, this node is offline, and the
+ * relays are not to blame.
  */
 static bool
-others_answer(const struct announced *k)
+any_relay_answers(const struct announced *k)
 {
 	const struct relay_set *s = &k->sets[0];
 
 	for (uint32_t i = 0; i < s->len; i++)
-		if (!keepalive_is_lost(&k->a->keepalive, &s->at[i].relay))
+		if (!keepalive_is_lost(
+			&k->announcer->keepalive, &s->at[i].relay))
 			return true;
 	return false;
 }
 
 static bool
-is_shunned(const void *owner, const struct addr *node)
+is_avoided(const void *owner, const struct addr *node)
 {
 	const struct announced *k = owner;
 
-	for (uint32_t i = 0; i < SHUNNED_MAX; i++)
-		if (k->shunned[i].until_us > now_us(k) &&
-		    addr_equal(&k->shunned[i].node, node))
+	for (uint32_t i = 0; i < AVOIDED_MAX; i++)
+		if (k->avoided[i].until_us > now_us(k) &&
+		    addr_equal(&k->avoided[i].node, node))
 			return true;
-	return keepalive_is_lost(&k->a->keepalive, node) && others_answer(k);
+	return keepalive_is_lost(&k->announcer->keepalive, node) &&
+	       any_relay_answers(k);
 }
 
 /* ---- withdrawing ---- */
 
+/* Frees a deleted key once its last withdrawal has ended. */
 static void
-conclude(struct announced *k)
+conclude_withdrawal(struct announced *k)
 {
 	struct announcer_sink sink = k->sink;
 
-	if (!k->deleted || k->withdrawing > 0)
+	if (k->state != ANNOUNCED_WITHDRAWING || k->withdrawals > 0)
 		return;
-	timer_disarm(k->a->core->timers, &k->timer);
+	disarm_all(k);
 	LIST_REMOVE(k, link);
 	free(k);
 	sink.ended(sink.owner);
+}
+
+static void
+on_end(struct timer *t)
+{
+	conclude_withdrawal(container_of(t, struct announced, end));
 }
 
 static void
@@ -138,12 +190,12 @@ on_withdrawn(void *owner, const struct records_event *e)
 
 	if (e->kind != RECORDS_EV_DONE)
 		return;
-	k->withdrawing--;
-	conclude(k);
+	k->withdrawals--;
+	conclude_withdrawal(k);
 }
 
 static void
-withdraw(struct announced *k, const struct addr *nodes, size_t len)
+withdraw_from(struct announced *k, const struct addr *nodes, size_t len)
 {
 	struct announce_spec spec = {
 	    .keys = k->keys, .start = nodes, .start_len = len};
@@ -151,13 +203,13 @@ withdraw(struct announced *k, const struct addr *nodes, size_t len)
 	struct records_op *op;
 
 	if (len > 0 &&
-	    records_client_withdraw(k->a->dht, &spec, sink, &op) == 0)
-		k->withdrawing++;
+	    records_client_withdraw(k->announcer->dht, &spec, sink, &op) == 0)
+		k->withdrawals++;
 }
 
-/* Appends the nodes of a set that are not in the other. */
+/* Lists the relays of a set that the other set lacks. Returns their number. */
 static size_t
-left_out(
+list_difference(
     struct addr *out, const struct relay_set *s, const struct relay_set *other)
 {
 	size_t n = 0;
@@ -170,24 +222,25 @@ left_out(
 
 /* ---- a cycle ---- */
 
-/* The new set takes over, whole; whom it lacks is told. */
+/* Makes the new set current and withdraws the key from relays it lacks. */
 static void
-publish(struct announced *k)
+replace_current_set(struct announced *k)
 {
+	struct keepalive *ka = &k->announcer->keepalive;
 	struct addr gone[RELAYS_MAX];
 	struct relay_set old = k->sets[0];
-	size_t gone_len = left_out(gone, &old, &k->next);
+	size_t gone_len = list_difference(gone, &old, &k->next);
 
 	for (uint32_t i = 0; i < k->next.len; i++)
-		keepalive_hold(&k->a->keepalive, &k->next.at[i].relay);
+		keepalive_hold(ka, &k->next.at[i].relay);
 	for (uint32_t i = 0; i < old.len; i++)
-		keepalive_release(&k->a->keepalive, &old.at[i].relay);
+		keepalive_release(ka, &old.at[i].relay);
 	if (!relay_set_same(&old, &k->next)) {
 		memmove(
 		    &k->sets[1], &k->sets[0], (SETS - 1) * sizeof k->sets[0]);
 	}
 	k->sets[0] = k->next;
-	withdraw(k, gone, gone_len);
+	withdraw_from(k, gone, gone_len);
 }
 
 static void
@@ -195,60 +248,64 @@ note_commit(struct announced *k, const struct records_event *e)
 {
 	if (e->err != 0) {
 		k->refused++;
-		shun(k, &e->node);
+		avoid_node(k, &e->node);
 	} else if (k->next.len < RELAYS_MAX) {
 		k->next.at[k->next.len++] =
 		    (struct relay_entry){.relay = e->node, .us = e->us};
 	}
 }
 
+/* Returns the time until the next cycle. */
 static uint64_t
 pause_us(const struct announced *k)
 {
-	uint64_t us = FULL_US;
+	uint64_t us = INTERVAL_US;
 
 	if (k->failures > 0)
 		us = RETRY_MAX_US;
 	if (k->failures > 0 && k->failures < 8 &&
 	    us > (uint64_t)RETRY_US << (k->failures - 1))
 		us = (uint64_t)RETRY_US << (k->failures - 1);
-	/* Up to a tenth earlier, so that nodes do not stay in step. */
-	return us - us / 10 * world_below(k->a->core->world, 1000) / 1000;
+	/* Up to a tenth shorter, so that nodes do not synchronise. */
+	return us -
+	       us / 10 * world_below(k->announcer->core->world, 1000) / 1000;
 }
 
-/* Tells of a change of nodes, or of a reason that is new. */
+/* Reports a change of relays, or an error that was not the last reported. */
 static void
-tell(struct announced *k, int err, bool changed)
+report_result(struct announced *k, int err, bool changed)
 {
-	if (!changed && (k->sets[0].len > 0 || err == k->told))
+	if (!changed && (k->sets[0].len > 0 || err == k->reported_err))
 		return;
-	k->told = err;
+	k->reported_err = err;
 	k->sink.changed(k->sink.owner, err);
 }
 
-/* The one end of a cycle, whatever became of it: pitfall A9. */
+/* Ends a cycle; every cycle ends here, whatever its result (pitfall A9). */
 static void
-cycle_ended(struct announced *k, int err)
+end_cycle(struct announced *k, int err)
 {
-	/* Of a cycle that was cut short, the list is half a list: pitfall A7.
-	 */
-	bool won = err == 0 && k->next.len > 0;
-	bool changed = won && !relay_set_same(&k->sets[0], &k->next);
+	/* A cycle that was cut short confirmed only some relays (A7). */
+	bool complete = err == 0 && k->next.len > 0;
+	bool changed = complete && !relay_set_same(&k->sets[0], &k->next);
 
 	k->cycle = NULL;
-	if (k->deleted || err == ERR_CLOSED)
+	if (k->state == ANNOUNCED_WITHDRAWING)
 		return;
-	k->down = err != 0;
+	set_state(k, ANNOUNCED_WAITING);
+	if (err == ERR_CLOSED)
+		return;
+	k->last_failed = err != 0;
 	k->failures = err == 0 && k->refused == 0 ? 0 : k->failures + 1;
-	if (won)
-		publish(k);
+	if (complete)
+		replace_current_set(k);
 	k->next.len = 0;
-	arm(k, pause_us(k));
-	tell(k, won ? 0 : err, changed);
+	(void)arm_in(k, &k->next_cycle, pause_us(k));
+	report_result(k, complete ? 0 : err, changed);
 }
 
 static void
-on_cycle(void *owner, const struct records_event *e)
+on_cycle_event(void *owner, const struct records_event *e)
 {
 	struct announced *k = owner;
 
@@ -261,7 +318,7 @@ on_cycle(void *owner, const struct records_event *e)
 			k->holders[k->holders_len++] = e->node;
 		break;
 	case RECORDS_EV_DONE:
-		cycle_ended(k, e->err);
+		end_cycle(k, e->err);
 		break;
 	default:
 		break;
@@ -273,12 +330,12 @@ on_rank(void *owner, struct query_node *closest, size_t len)
 {
 	struct announced *k = owner;
 
-	relay_rank(closest, len, &k->sets[0], is_shunned, k);
-	k->holders_len = 0; /* their list follows the commits */
+	relay_rank(closest, len, &k->sets[0], is_avoided, k);
+	k->holders_len = 0; /* RECORDS_EV_NODE lists them after the commits */
 }
 
 static void
-begin(struct announced *k)
+begin_cycle(struct announced *k)
 {
 	struct announce_spec spec = {
 	    .target = k->target,
@@ -289,62 +346,65 @@ begin(struct announced *k)
 	    .self = true,
 	    .rank = on_rank,
 	};
-	struct records_sink sink = {.event = on_cycle, .owner = k};
+	struct records_sink sink = {.event = on_cycle_event, .owner = k};
 	int err;
 
+	set_state(k, ANNOUNCED_CYCLE);
 	k->began_us = now_us(k);
 	k->refused = 0;
 	k->next.len = 0;
-	err = records_client_announce(k->a->dht, &spec, sink, &k->cycle);
+	err =
+	    records_client_announce(k->announcer->dht, &spec, sink, &k->cycle);
 	if (err == 0)
-		arm(k, WATCHDOG_US);
+		(void)arm_in(k, &k->watchdog, WATCHDOG_US);
 	else
-		cycle_ended(k, err);
+		end_cycle(k, err);
 }
 
 static void
-on_due(struct timer *t)
+on_next_cycle(struct timer *t)
 {
-	struct announced *k = container_of(t, struct announced, timer);
-
-	if (k->deleted)
-		conclude(k);
-	else if (k->cycle != NULL)
-		records_client_cancel(k->cycle);
-	else
-		begin(k);
+	begin_cycle(container_of(t, struct announced, next_cycle));
 }
 
-/* For cause, but not twice within AGAIN_US. */
 static void
-hasten(struct announced *k)
+on_watchdog(struct timer *t)
 {
-	uint64_t due = k->began_us + AGAIN_US, now = now_us(k);
+	struct announced *k = container_of(t, struct announced, watchdog);
 
-	if (k->deleted || k->cycle != NULL)
+	records_client_cancel(k->cycle);
+}
+
+/* Makes the next cycle due early, but at most once within EARLY_US. */
+static void
+advance_cycle(struct announced *k)
+{
+	uint64_t due = k->began_us + EARLY_US, now = now_us(k);
+
+	if (k->state != ANNOUNCED_WAITING)
 		return;
 	if (due < now)
 		due = now;
-	if (due < k->timer.due_us)
-		arm(k, due - now);
+	if (due < k->next_cycle.due_us)
+		(void)arm_in(k, &k->next_cycle, due - now);
 }
 
-/* ---- what the pings tell ---- */
+/* ---- results of the pings ---- */
 
 /*
- * The relay forwards to an address that we have left. If that was so with the
- * same one the last time too, it does not tell the truth.
+ * Handles a relay that forwards to an address which is no longer ours. If the
+ * same relay started the latest early cycle too, its reports are wrong.
  */
 static void
-strayed(struct announced *k, const struct addr *relay)
+on_mismatch(struct announced *k, const struct addr *relay)
 {
-	if (k->cycle != NULL)
+	if (k->state == ANNOUNCED_CYCLE)
 		return;
-	if (addr_equal(&k->strayed, relay) &&
+	if (addr_equal(&k->mismatched, relay) &&
 	    now_us(k) - k->began_us < WATCHDOG_US)
-		shun(k, relay);
-	k->strayed = *relay;
-	hasten(k);
+		avoid_node(k, relay);
+	k->mismatched = *relay;
+	advance_cycle(k);
 }
 
 static void
@@ -354,15 +414,15 @@ on_pong(void *owner, const struct addr *relay, const struct addr *us)
 	struct announced *k;
 
 	LIST_FOREACH (k, &a->keys, link) {
-		const struct relay_entry *seat =
+		const struct relay_entry *entry =
 		    relay_set_find(&k->sets[0], relay);
 
-		if (seat == NULL)
+		if (entry == NULL)
 			continue;
-		if (!addr_equal(&seat->us, us))
-			strayed(k, relay);
-		else if (k->down)
-			hasten(k); /* we are back */
+		if (!addr_equal(&entry->us, us))
+			on_mismatch(k, relay);
+		else if (k->last_failed)
+			advance_cycle(k); /* we are online again */
 	}
 }
 
@@ -373,10 +433,10 @@ on_lost(void *owner, const struct addr *relay)
 	struct announced *k;
 
 	LIST_FOREACH (k, &a->keys, link)
-		/* A cycle that has failed is repeated at its own pace. */
+		/* A cycle that has failed is retried at its own interval. */
 		if (k->failures == 0 &&
 		    relay_set_find(&k->sets[0], relay) != NULL)
-			hasten(k);
+			advance_cycle(k);
 }
 
 /* ---- life ---- */
@@ -406,7 +466,7 @@ announcer_free(struct announcer *a)
 		return;
 	keepalive_fini(&a->keepalive);
 	while ((k = LIST_FIRST(&a->keys)) != NULL) {
-		timer_disarm(a->core->timers, &k->timer);
+		disarm_all(k);
 		LIST_REMOVE(k, link);
 		free(k);
 	}
@@ -422,12 +482,14 @@ announcer_add(struct announcer *a, const struct key_pair *keys,
 	*out = k;
 	if (k == NULL)
 		return ERR_MEMORY;
-	k->a = a;
+	k->announcer = a;
 	k->keys = keys;
 	k->sink = sink;
-	k->timer.fire = on_due;
+	k->next_cycle.fire = on_next_cycle;
+	k->watchdog.fire = on_watchdog;
+	k->end.fire = on_end;
 	key_target(k->target, keys->public_key);
-	if (timer_arm(a->core->timers, &k->timer, now_us(k)) != 0) {
+	if (arm_in(k, &k->next_cycle, 0) != 0) {
 		free(k);
 		*out = NULL;
 		return ERR_MEMORY;
@@ -442,22 +504,22 @@ announcer_del(struct announced *k)
 	struct addr nodes[2 * RELAYS_MAX];
 	size_t len;
 
-	k->deleted = true;
+	set_state(k, ANNOUNCED_WITHDRAWING);
 	if (k->cycle != NULL)
 		records_client_cancel(k->cycle);
-	/* Also those that have confirmed in the cycle that was cut short. */
-	len = left_out(nodes, &k->next, &k->sets[0]);
+	/* The relays confirmed in the cancelled cycle are withdrawn from too.
+	 */
+	len = list_difference(nodes, &k->next, &k->sets[0]);
 	for (uint32_t i = 0; i < k->sets[0].len; i++) {
 		nodes[len++] = k->sets[0].at[i].relay;
-		keepalive_release(&k->a->keepalive, &k->sets[0].at[i].relay);
+		keepalive_release(
+		    &k->announcer->keepalive, &k->sets[0].at[i].relay);
 	}
 	k->sets[0].len = 0;
-	withdraw(k, nodes, len);
-	/* If there is nobody to tell, the end comes in the next wake-up. */
-	if (k->withdrawing == 0)
-		arm(k, 0);
-	else
-		timer_disarm(k->a->core->timers, &k->timer);
+	withdraw_from(k, nodes, len);
+	/* ended() is not called from here: if all is done, a timer does it. */
+	if (k->withdrawals == 0)
+		(void)arm_in(k, &k->end, 0);
 }
 
 void
@@ -466,23 +528,23 @@ announcer_renew(struct announcer *a)
 	struct announced *k;
 
 	LIST_FOREACH (k, &a->keys, link) {
-		if (k->deleted)
+		if (k->state == ANNOUNCED_WITHDRAWING)
 			continue;
 		if (k->cycle != NULL)
 			records_client_cancel(k->cycle);
 		k->failures = 0;
-		memset(k->shunned, 0, sizeof k->shunned);
-		arm(k, 0);
+		memset(k->avoided, 0, sizeof k->avoided);
+		(void)arm_in(k, &k->next_cycle, 0);
 	}
 }
 
 void
-announcer_repace(struct announcer *a)
+announcer_interval_changed(struct announcer *a)
 {
-	keepalive_repace(&a->keepalive);
+	keepalive_interval_changed(&a->keepalive);
 }
 
-/* ---- what is handed out ---- */
+/* ---- the current relays ---- */
 
 const struct relay_set *
 announced_relays(const struct announced *k)
@@ -493,7 +555,7 @@ announced_relays(const struct announced *k)
 size_t
 announced_addresses(const struct announced *k, struct addr out[RELAYS_MAX])
 {
-	const struct addr *open = dht_open_address(k->a->dht);
+	const struct addr *open = dht_open_address(k->announcer->dht);
 	const struct relay_set *s = &k->sets[0];
 	size_t n = 0;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * announcer.h - keeps our keys reachable, protocol 02 §12.
+ * announcer.h - keeps our listening keys announced, protocol 02 §12.
  *
- * For each key: a walk towards H(key), an ANNOUNCE to three of the nodes
- * nearest to it, pings to those, and all over again every five minutes, or at
- * once when fewer of them answer, or when one sees us at another address than
- * the one it forwards to. Whom it left it tells so. Knows no handshake.
- * Uses: base, crypto, dht, records.
+ * Runs a cycle for each key: a query for H(key), an ANNOUNCE to three of the
+ * closest nodes, which then are its relays, and keep-alive pings to those. A
+ * cycle starts every five minutes, and early if a relay does not answer or sees
+ * us at another address than the one it forwards to. A relay that is replaced
+ * gets an UNANNOUNCE. Knows no handshake. Uses: base, crypto, dht, records.
  */
 #ifndef SIGNAL_ANNOUNCER_H
 #define SIGNAL_ANNOUNCER_H
@@ -17,55 +17,64 @@
 #include "signal/relayset.h"
 
 struct announcer;
-struct announced; /* one key */
+struct announced; /* the state of one key */
 
-/* Called from completions and timers, never from a call of this header. */
+/* Called from completions and timers, never from a function of this header. */
 struct announcer_sink {
-	/* Other nodes forward than before (0), or none could be won (why). */
+	/* The set of relays has changed (0), or no node could become one (err).
+	 */
 	void (*changed)(void *owner, int err);
-	/* After announcer_del(): the key is withdrawn and *k is gone. */
+	/* After announcer_del(): the key is withdrawn and *k is freed. */
 	void (*ended)(void *owner);
 	void *owner;
 };
 
-/* Borrows both, which must outlive it. NULL if memory is short. */
+/*
+ * Borrows core and d, which must outlive the result. Returns NULL without
+ * memory.
+ */
 struct announcer *announcer_new(const struct core *core, struct dht *d);
 
-/* After dht_end(). Keys that are left go without a word. */
+/* Frees the announcer after dht_end(). Remaining keys are not withdrawn. */
 void announcer_free(struct announcer *a);
 
 /*
- * Begins at once. The keys are borrowed until `ended`. 0 or ERR_MEMORY; NULL
- * in *k then.
+ * Adds a key. Its first cycle starts in the next wake-up. The keys are
+ * borrowed until `ended`. Returns 0, or ERR_MEMORY and NULL in *k.
  */
 int announcer_add(struct announcer *a, const struct key_pair *keys,
     struct announcer_sink sink, struct announced **k);
 
-/* Withdraws the key from the nodes that forward to it. */
+/* Withdraws the key from its relays. `ended` is called once that is done. */
 void announcer_del(struct announced *k);
 
 /*
- * What we have told is void: another socket sends (pitfall T5), another
- * network, or the machine has slept. Every key begins anew at once.
+ * Starts a new cycle of every key at once, because what was announced no longer
+ * holds: another socket sends (pitfall T5), the network has changed, or the
+ * machine was suspended.
  */
 void announcer_renew(struct announcer *a);
 
-/* The pace of DHT_EV_REPACED holds from now on. */
-void announcer_repace(struct announcer *a);
+/* Applies a changed keep-alive interval, after DHT_EV_REPACED. */
+void announcer_interval_changed(struct announcer *a);
 
 /*
- * The nodes that forward to this key. Changes only when all ANNOUNCEs of a
- * cycle are answered (pitfall A7). Borrowed until the next change.
+ * Returns the relays of a key, borrowed until the next change. They change only
+ * when all ANNOUNCEs of a cycle are answered (pitfall A7).
  */
 const struct relay_set *announced_relays(const struct announced *k);
 
-/* What clients should remember of us, protocol 03 §5, relayAddresses. */
+/*
+ * Lists the addresses that clients should remember, protocol 03 §5,
+ * relayAddresses. Returns their number.
+ */
 size_t announced_addresses(
     const struct announced *k, struct addr out[RELAYS_MAX]);
 
 /*
- * A datagram from this UDP source came through a relay of ours: one of the
- * current set, of the two before it, or of the one being won (pitfall P8).
+ * Returns whether an address is that of a relay of the key: of the current set,
+ * of the two sets before it, or of those that confirmed in the running cycle
+ * (pitfall P8).
  */
 bool announced_through(const struct announced *k, const struct addr *from);
 

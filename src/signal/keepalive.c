@@ -5,26 +5,26 @@
 #include "signal/keepalive.h"
 
 enum {
-	/* While the lifetime of mappings is not known: the reference's pace,
-	 * protocol 02 §12. */
+	/* The interval of the reference, protocol 02 §12, while the lifetime of
+	 * mappings is unknown. */
 	PING_S = 3,
-	TURNS = 3, /* as many as one key is announced to */
-	/* All sends of a PING have passed when the next one is due. */
+	PHASES = 3, /* as many as one key has relays */
+	/* The last transmission of a PING times out before the next is due. */
 	PING_SENDS = 3,
 	PING_WAIT_MS = 900,
 };
 
-/* A node that is pinged. */
-struct kept {
-	LIST_ENTRY(kept) link;
+/* A relay that is pinged. */
+struct keepalive_relay {
+	LIST_ENTRY(keepalive_relay) link;
 	struct keepalive *k;
 	struct addr relay;
-	uint32_t users; /* 0: gone when the request under way has ended */
+	uint32_t refs; /* 0: freed when the request in flight has ended */
 	struct timer timer;
 	struct request *request;
-	bool lost;
-	struct addr us; /* as it saw us last, or none ... */
-	int sock;       /* ... at this socket */
+	bool lost;      /* the last PING was not answered */
+	struct addr us; /* our address as it saw it last, or none */
+	int sock;       /* that the address belongs to */
 };
 
 static void on_due(struct timer *t);
@@ -36,12 +36,12 @@ keepalive_init(struct keepalive *k, const struct core *core, struct dht *d,
 	k->core = core;
 	k->dht = d;
 	k->sink = sink;
-	k->turn = 0;
-	LIST_INIT(&k->kept);
+	k->next_phase = 0;
+	LIST_INIT(&k->relays);
 }
 
 static void
-kept_free(struct kept *r)
+free_relay(struct keepalive_relay *r)
 {
 	timer_disarm(r->k->core->timers, &r->timer);
 	LIST_REMOVE(r, link);
@@ -51,25 +51,25 @@ kept_free(struct kept *r)
 void
 keepalive_fini(struct keepalive *k)
 {
-	struct kept *r = LIST_FIRST(&k->kept), *next;
+	struct keepalive_relay *r = LIST_FIRST(&k->relays), *next;
 
 	for (; r != NULL; r = next) {
 		next = LIST_NEXT(r, link);
-		r->users = 0;
-		/* What is under way frees it in its completion. */
+		r->refs = 0;
+		/* The completion of a request in flight frees the relay. */
 		if (r->request != NULL)
 			dht_cancel(k->dht, r->request);
 		else
-			kept_free(r);
+			free_relay(r);
 	}
 }
 
-static struct kept *
-find(const struct keepalive *k, const struct addr *relay)
+static struct keepalive_relay *
+find_relay(const struct keepalive *k, const struct addr *relay)
 {
-	struct kept *r;
+	struct keepalive_relay *r;
 
-	LIST_FOREACH (r, &k->kept, link)
+	LIST_FOREACH (r, &k->relays, link)
 		if (addr_equal(&r->relay, relay))
 			return r;
 	return NULL;
@@ -78,52 +78,56 @@ find(const struct keepalive *k, const struct addr *relay)
 bool
 keepalive_is_lost(const struct keepalive *k, const struct addr *relay)
 {
-	const struct kept *r = find(k, relay);
+	const struct keepalive_relay *r = find_relay(k, relay);
 
 	return r != NULL && r->lost;
 }
 
 static uint64_t
-pace_us(const struct keepalive *k)
+interval_us(const struct keepalive *k)
 {
 	return mapping_keep_us(
 	    dht_mapping(k->dht), PING_S, MAPPING_KEEP_HEARD_S);
 }
 
 static void
-arm(struct kept *r, uint64_t us)
+arm_ping(struct keepalive_relay *r, uint64_t us)
 {
 	const struct core *core = r->k->core;
 
-	/* Out of memory: the announcer's own pace finds another relay. */
+	/* Without memory, the next cycle of the announcer replaces the relay.
+	 */
 	(void)timer_arm(core->timers, &r->timer, core->world->now_us + us);
 }
 
-/* A slow pace is kept in turns: one of a few soon notices what has changed. */
+/*
+ * Spreads the relays over a long interval, so that one of them notices a change
+ * of our address soon.
+ */
 static void
-arm_first(struct kept *r)
+arm_first_ping(struct keepalive_relay *r)
 {
 	struct keepalive *k = r->k;
-	uint64_t us = pace_us(k);
+	uint64_t us = interval_us(k);
 
 	if (us > PING_S * UINT64_C(1000000))
-		us = us * (1 + k->turn++ % TURNS) / TURNS;
-	arm(r, us);
+		us = us * (1 + k->next_phase++ % PHASES) / PHASES;
+	arm_ping(r, us);
 }
 
 void
-keepalive_repace(struct keepalive *k)
+keepalive_interval_changed(struct keepalive *k)
 {
-	struct kept *r;
+	struct keepalive_relay *r;
 
-	LIST_FOREACH (r, &k->kept, link)
-		if (r->users > 0)
-			arm_first(r);
+	LIST_FOREACH (r, &k->relays, link)
+		if (r->refs > 0)
+			arm_first_ping(r);
 }
 
-/* Whether it still sees this socket of ours where it did. */
+/* Reports a change of the address that a relay sees one of our sockets at. */
 static void
-compare(struct kept *r, const struct dht_answer *a)
+note_address(struct keepalive_relay *r, const struct dht_answer *a)
 {
 	struct dht *d = r->k->dht;
 	const struct addr *us = &a->reply->to;
@@ -136,35 +140,38 @@ compare(struct kept *r, const struct dht_answer *a)
 	r->sock = a->sock;
 }
 
-/* One is back: so may be the others, who are asked before anybody chooses. */
+/*
+ * Pings all lost relays at once after one of them has answered, so that the
+ * next cycle knows which others are reachable again.
+ */
 static void
-ask_lost(struct keepalive *k)
+ping_lost_relays(struct keepalive *k)
 {
-	struct kept *r;
+	struct keepalive_relay *r;
 
-	LIST_FOREACH (r, &k->kept, link)
-		if (r->lost && r->users > 0)
-			arm(r, 0);
+	LIST_FOREACH (r, &k->relays, link)
+		if (r->lost && r->refs > 0)
+			arm_ping(r, 0);
 }
 
 static void
 on_pong(void *owner, const struct dht_answer *a)
 {
-	struct kept *r = owner;
+	struct keepalive_relay *r = owner;
 	const struct keepalive_sink *sink = &r->k->sink;
 
 	r->request = NULL;
-	if (r->users == 0) {
-		kept_free(r);
+	if (r->refs == 0) {
+		free_relay(r);
 		return;
 	}
 	if (a->err == 0) {
-		compare(r, a);
+		note_address(r, a);
 		if (r->lost)
-			ask_lost(r->k);
+			ping_lost_relays(r->k);
 	}
 	r->lost = a->err != 0;
-	/* Last: the sink may let go of this one too. */
+	/* The sink comes last, since it may release this relay too. */
 	if (a->err == 0)
 		sink->pong(sink->owner, &a->from, &a->reply->to);
 	else if (a->err == ERR_TIMEOUT)
@@ -174,7 +181,8 @@ on_pong(void *owner, const struct dht_answer *a)
 static void
 on_due(struct timer *t)
 {
-	struct kept *r = container_of(t, struct kept, timer);
+	struct keepalive_relay *r =
+	    container_of(t, struct keepalive_relay, timer);
 	struct dht_call c = {
 	    .to = r->relay,
 	    .internal = true,
@@ -184,8 +192,8 @@ on_due(struct timer *t)
 	};
 	struct dht_done done = {.call = on_pong, .owner = r};
 
-	arm(r, pace_us(r->k));
-	/* Refused: the next one will do. */
+	arm_ping(r, interval_us(r->k));
+	/* A PING that could not be sent is made up for by the next one. */
 	if (r->request == NULL)
 		(void)dht_call(r->k->dht, &c, done, &r->request);
 }
@@ -193,30 +201,30 @@ on_due(struct timer *t)
 void
 keepalive_hold(struct keepalive *k, const struct addr *relay)
 {
-	struct kept *r = find(k, relay);
+	struct keepalive_relay *r = find_relay(k, relay);
 
 	if (r == NULL) {
 		if ((r = calloc(1, sizeof *r)) == NULL)
 			return;
 		r->k = k;
 		r->relay = *relay;
-		LIST_INSERT_HEAD(&k->kept, r, link);
+		LIST_INSERT_HEAD(&k->relays, r, link);
 	}
-	if (r->users++ == 0) {
+	if (r->refs++ == 0) {
 		r->timer.fire = on_due;
 		r->lost = false;
-		arm_first(r);
+		arm_first_ping(r);
 	}
 }
 
 void
 keepalive_release(struct keepalive *k, const struct addr *relay)
 {
-	struct kept *r = find(k, relay);
+	struct keepalive_relay *r = find_relay(k, relay);
 
-	if (r == NULL || r->users == 0 || --r->users > 0)
+	if (r == NULL || r->refs == 0 || --r->refs > 0)
 		return;
 	timer_disarm(k->core->timers, &r->timer);
 	if (r->request == NULL)
-		kept_free(r);
+		free_relay(r);
 }

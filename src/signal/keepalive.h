@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * keepalive.h - pings to the nodes that forward to us, pitfalls A10 and A11.
+ * keepalive.h - keep-alive pings to our relays, pitfalls A10 and A11.
  *
- * One PING each 3 s to each node, however many of our keys it forwards for,
- * from the socket that announces: that keeps open the way through a NAT, tells
- * the node that we live, and tells us the address to which it forwards. Where
- * the lifetime of mappings is known (dht/mapping.h), as seldom as it allows,
- * up to 25 s. Knows no key. Uses: base, dht.
+ * Sends one PING each 3 s to each relay, however many of our keys it forwards
+ * for, from the socket that announces. This keeps the NAT mapping open, shows
+ * the relay that we are alive, and returns the address that it forwards to. If
+ * the lifetime of mappings is known (dht/mapping.h), the interval is as long as
+ * that allows, up to 25 s. Knows no key. Uses: base, dht.
  */
 #ifndef SIGNAL_KEEPALIVE_H
 #define SIGNAL_KEEPALIVE_H
@@ -19,40 +19,40 @@
 #include "dht/dht.h"
 
 struct keepalive_sink {
-	/* The relay sees us at this address. */
+	/* A relay answered; it sees us at this address. */
 	void (*pong)(
 	    void *owner, const struct addr *relay, const struct addr *us);
-	/* It has not answered one PING in all its sends. */
+	/* A relay answered no transmission of a PING. */
 	void (*lost)(void *owner, const struct addr *relay);
 	void *owner;
 };
 
-LIST_HEAD(kept_list, kept);
+LIST_HEAD(keepalive_relay_list, keepalive_relay);
 
 struct keepalive {
 	const struct core *core;
 	struct dht *dht;
 	struct keepalive_sink sink;
-	struct kept_list kept;
-	uint32_t turn; /* within the pace, of who is chosen next */
+	struct keepalive_relay_list relays;
+	uint32_t next_phase; /* within the interval, of the next new relay */
 };
 
-/* Borrows the core and the dht. Both calls of the sink may hold and let go. */
+/* Borrows core and d. Both functions of the sink may hold and release. */
 void keepalive_init(struct keepalive *k, const struct core *core, struct dht *d,
     struct keepalive_sink sink);
 void keepalive_fini(struct keepalive *k);
 
 /*
- * Counted: each hold needs its letting go. Without memory nothing is pinged,
- * and the letting go does nothing.
+ * References to a relay are counted: each hold needs one release. Without
+ * memory the relay is not pinged, and the release has no effect.
  */
 void keepalive_hold(struct keepalive *k, const struct addr *relay);
 void keepalive_release(struct keepalive *k, const struct addr *relay);
 
-/* The pace of DHT_EV_REPACED holds from now on. */
-void keepalive_repace(struct keepalive *k);
+/* Applies a changed interval, after DHT_EV_REPACED. */
+void keepalive_interval_changed(struct keepalive *k);
 
-/* It is pinged, and the last PING was not answered. */
+/* Returns whether a relay is pinged and did not answer the last PING. */
 bool keepalive_is_lost(const struct keepalive *k, const struct addr *relay);
 
 #endif

@@ -5,20 +5,20 @@
 #include "base/wire.h"
 #include "signal/payload.h"
 
-/* Every version field inside; carried, never checked, as in the reference. */
+/* Sent in all version fields of parts; never checked, as in the reference. */
 enum { FIELD_VERSION = 1 };
 
-typedef struct addr take_addr(struct rd *r);
+typedef struct addr read_addr_fn(struct rd *r);
 
-/* Keeps the first max; returns how many those are. */
+/* Reads a list and stores its first max entries. Returns their number. */
 static uint8_t
-read_addrs(struct rd *r, take_addr *take, size_t wire_len, struct addr *out,
-    size_t max)
+read_addrs(struct rd *r, read_addr_fn *read_addr, size_t wire_len,
+    struct addr *out, size_t max)
 {
 	size_t n = rd_count(r, wire_len), kept = n < max ? n : max;
 
 	for (size_t i = 0; i < kept; i++)
-		out[i] = take(r);
+		out[i] = read_addr(r);
 	rd_take(r, (n - kept) * wire_len);
 	return (uint8_t)kept;
 }
@@ -98,7 +98,7 @@ payload_decode(struct payload *p, const uint8_t *buf, size_t len)
 	if (payload_has(p, PAYLOAD_RELAY_ADDRS))
 		p->relay_addrs_len = read_addrs(&r, rd_addr4, ADDR_WIRE4_LEN,
 		    p->relay_addrs, PAYLOAD_RELAYS_MAX);
-	/* Unknown flags and spare bytes pass, as in the reference. */
+	/* Unknown flags and surplus bytes are accepted, as in the reference. */
 	return rd_ok(&r) ? 0 : ERR_MALFORMED;
 }
 

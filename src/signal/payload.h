@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * payload.h - what the two Noise messages carry, protocol 03 §5.
+ * payload.h - codec of the payload of both Noise messages, protocol 03 §5.
  *
- * Pure codec, judges nothing. Which fields are present is said by `flags`,
- * the same bits as on the wire; of a list longer than its place here the rest
- * is skipped. Bits of 128 and more are left to extensions between nodes of
- * this project: they announce fields behind the last one, which others ignore.
- * Uses: base, crypto.
+ * Checks only the format. `flags` holds the bits of the wire, which state the
+ * fields that are present. Entries of a list beyond its capacity here are
+ * skipped. Bits from 128 up are reserved for extensions between nodes of this
+ * project: they stand for fields after the last one, which others ignore. Uses:
+ * base, crypto.
  */
 #ifndef SIGNAL_PAYLOAD_H
 #define SIGNAL_PAYLOAD_H
@@ -20,13 +20,13 @@
 
 enum {
 	PAYLOAD_VERSION = 1,
-	PAYLOAD_ADDRS_MAX = 16, /* a machine with many networks has more */
+	PAYLOAD_ADDRS_MAX = 16, /* a host with many networks has more */
 	PAYLOAD_RELAYS_MAX = 8, /* the reference names 3 */
 	PAYLOAD_TOKEN_LEN = 32,
 	PAYLOAD_LEN_MAX = 1004, /* NOISE_MESSAGE_MAX without message 1's own */
 };
 
-/* What is present. */
+/* The fields that are present. */
 enum payload_flag {
 	PAYLOAD_HOLEPUNCH = 1, /* holepunch_id and relays */
 	PAYLOAD_ADDRS4 = 2,
@@ -40,13 +40,13 @@ enum payload_flag {
 /* Bits of `features`. */
 enum payload_feature {
 	PAYLOAD_REUSABLE = 1, /* the socket serves further connections */
-	/* A path is sought for open streams between the same keys, and nothing
-	 * else is wanted; only to PAYLOAD_NATIVE, which says it back. */
+	/* A redial: the handshake only looks for a new path for open streams
+	 * of the same keys. Sent to PAYLOAD_NATIVE alone, which repeats it. */
 	PAYLOAD_MENDS = 32,
-	PAYLOAD_NATIVE = 64, /* a node of this project, and what it can do */
+	PAYLOAD_NATIVE = 64, /* a node of this project with its extensions */
 };
 
-/* Why a side refuses; any other number does too. Protocol 03 §10. */
+/* Why a side refuses, protocol 03 §10. Other numbers refuse as well. */
 enum signal_error {
 	SIGNAL_OK,
 	SIGNAL_ABORTED,
@@ -54,7 +54,7 @@ enum signal_error {
 	SIGNAL_TRY_LATER,
 };
 
-/* How a side is reached, as it says itself. */
+/* The NAT type of a side as it reports it. */
 enum signal_firewall {
 	FIREWALL_UNKNOWN,
 	FIREWALL_OPEN,
@@ -64,7 +64,7 @@ enum signal_firewall {
 
 struct payload_relay {
 	struct addr relay; /* a node that forwards to the server */
-	struct addr peer;  /* the server as that node sees it */
+	struct addr peer;  /* the address of the server as that node sees it */
 };
 
 struct payload {
@@ -80,17 +80,18 @@ struct payload {
 	uint32_t udx_id;
 	uint8_t relay_key[KEY_LEN]; /* of a blind relay */
 	uint8_t relay_token[PAYLOAD_TOKEN_LEN];
-	struct addr relay_addrs[PAYLOAD_RELAYS_MAX]; /* worth remembering */
+	struct addr relay_addrs[PAYLOAD_RELAYS_MAX]; /* for later dials */
 	uint8_t relay_addrs_len;
 };
 
 /*
- * 0 or ERR_MALFORMED. Of another version than ours nothing else is read, which
- * is no error (pitfall C7). The secrets within are the caller's to wipe.
+ * Decodes a payload. Returns 0 or ERR_MALFORMED. Only the version is read if it
+ * is not ours, which is not an error (pitfall C7). The caller wipes the secrets
+ * in *p.
  */
 int payload_decode(struct payload *p, const uint8_t *buf, size_t len);
 
-/* Returns the length, or 0 if it does not fit or cannot be said. */
+/* Returns the length, or 0 if it does not fit or cannot be encoded. */
 size_t payload_encode(const struct payload *p, uint8_t *buf, size_t cap);
 
 static inline bool

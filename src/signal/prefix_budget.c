@@ -4,113 +4,113 @@
 #include "signal/prefix_budget.h"
 
 /*
- * Cells looked at for a newcomer while the table is full. Buckets fill up in
- * seconds, so to keep even these few from being free an attacker must spend
- * thousands of budgets at once, all the time.
+ * Cells checked for a new prefix while the table is full. Buckets fill up in
+ * seconds: to keep even these few from being full, an attacker has to spend
+ * thousands of budgets continuously.
  */
-enum { LOOK_AT = 16 };
+enum { EVICT_CHECKS = 16 };
 
 struct prefix_budget_cell {
-	struct index_link link; /* first: what the index finds */
+	struct index_link link; /* first member: the index finds it */
 	uint64_t key;
 	struct bucket bucket;
 };
 
 void
 prefix_budget_init(
-    struct prefix_budgets *a, const struct core *core, uint32_t max)
+    struct prefix_budgets *pb, const struct core *core, uint32_t max)
 {
-	a->core = core;
-	a->hand = 1;
-	pool_init(&a->pool, sizeof(struct prefix_budget_cell), max);
+	pb->core = core;
+	pb->hand = 1;
+	pool_init(&pb->pool, sizeof(struct prefix_budget_cell), max);
 	index_init(
-	    &a->index, &a->pool, offsetof(struct prefix_budget_cell, link));
+	    &pb->index, &pb->pool, offsetof(struct prefix_budget_cell, link));
 }
 
 void
-prefix_budget_set_max(struct prefix_budgets *a, uint32_t max)
+prefix_budget_set_max(struct prefix_budgets *pb, uint32_t max)
 {
-	a->pool.limit = max;
+	pb->pool.limit = max;
 }
 
 void
-prefix_budget_fini(struct prefix_budgets *a)
+prefix_budget_fini(struct prefix_budgets *pb)
 {
-	index_fini(&a->index);
-	pool_fini(&a->pool);
+	index_fini(&pb->index);
+	pool_fini(&pb->pool);
 }
 
 static uint32_t
-now_ms(const struct prefix_budgets *a)
+now_ms(const struct prefix_budgets *pb)
 {
-	return (uint32_t)(a->core->world->now_us / 1000);
+	return (uint32_t)(pb->core->world->now_us / 1000);
 }
 
 /*
- * The bucket, up to date. One that has not been asked for in 49 days may look
- * emptier than it is; a few seconds later it is not.
+ * Returns a bucket after a refill. One that was not used for 49 days can appear
+ * emptier than it is for a few seconds.
  */
 static struct bucket *
-refreshed(const struct prefix_budgets *a, struct prefix_budget_cell *c,
+refill_cell(const struct prefix_budgets *pb, struct prefix_budget_cell *c,
     const struct prefix_budget_rate *r)
 {
-	bucket_refill(&c->bucket, r->burst, r->rate, now_ms(a));
+	bucket_refill(&c->bucket, r->burst, r->rate, now_ms(pb));
 	return &c->bucket;
 }
 
-/* Frees a cell whose bucket is full; every cell of a full table is in use. */
+/* Evicts a full bucket. Every cell of a full table is in use. */
 static bool
-make_room(struct prefix_budgets *a, const struct prefix_budget_rate *r)
+evict_full(struct prefix_budgets *pb, const struct prefix_budget_rate *r)
 {
-	for (int i = 0; i < LOOK_AT; i++) {
-		uint32_t at = a->hand;
-		struct prefix_budget_cell *c = pool_at(&a->pool, at);
+	for (int i = 0; i < EVICT_CHECKS; i++) {
+		uint32_t at = pb->hand;
+		struct prefix_budget_cell *c = pool_at(&pb->pool, at);
 
-		a->hand = at < a->pool.top ? at + 1 : 1;
-		if (refreshed(a, c, r)->left < r->burst)
+		pb->hand = at < pb->pool.top ? at + 1 : 1;
+		if (refill_cell(pb, c, r)->left < r->burst)
 			continue;
-		index_del(&a->index, at);
-		pool_put(&a->pool, at);
+		index_del(&pb->index, at);
+		pool_put(&pb->pool, at);
 		return true;
 	}
 	return false;
 }
 
 static struct bucket *
-add(struct prefix_budgets *a, uint64_t key, uint32_t hash,
+add_cell(struct prefix_budgets *pb, uint64_t key, uint32_t hash,
     const struct prefix_budget_rate *r)
 {
 	uint32_t at;
 	struct prefix_budget_cell *c;
 
-	if (a->pool.len >= a->pool.limit && !make_room(a, r))
+	if (pb->pool.len >= pb->pool.limit && !evict_full(pb, r))
 		return NULL;
-	at = pool_get(&a->pool);
+	at = pool_get(&pb->pool);
 	if (at == 0)
 		return NULL;
-	if (index_add(&a->index, at, hash) != 0) {
-		pool_put(&a->pool, at);
+	if (index_add(&pb->index, at, hash) != 0) {
+		pool_put(&pb->pool, at);
 		return NULL;
 	}
-	c = pool_at(&a->pool, at);
+	c = pool_at(&pb->pool, at);
 	c->key = key;
-	c->bucket = bucket_full(r->burst, now_ms(a));
+	c->bucket = bucket_full(r->burst, now_ms(pb));
 	return &c->bucket;
 }
 
 struct bucket *
-prefix_budget_get(struct prefix_budgets *a, const struct addr *from,
+prefix_budget_get(struct prefix_budgets *pb, const struct addr *from,
     const struct prefix_budget_rate *r)
 {
 	uint64_t key = addr_prefix_key(from);
-	uint32_t hash = hash_u64(&a->core->hash_key, key);
-	uint32_t at = index_first(&a->index, hash);
+	uint32_t hash = hash_u64(&pb->core->hash_key, key);
+	uint32_t at = index_first(&pb->index, hash);
 
-	for (; at != 0; at = index_next(&a->index, at)) {
-		struct prefix_budget_cell *c = pool_at(&a->pool, at);
+	for (; at != 0; at = index_next(&pb->index, at)) {
+		struct prefix_budget_cell *c = pool_at(&pb->pool, at);
 
 		if (c->key == key)
-			return refreshed(a, c, r);
+			return refill_cell(pb, c, r);
 	}
-	return add(a, key, hash, r);
+	return add_cell(pb, key, hash, r);
 }

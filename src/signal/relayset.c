@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 #include "signal/relayset.h"
 
-/* What a node costs us, in microseconds of delay. */
+/* The cost of a node as a relay, in microseconds of delay. */
 enum {
-	/* Per place behind the nearest: far ones are the first to drop out of
+	/* Per rank behind the closest: distant nodes are the first that leave
 	 * the closest set as the network changes. */
 	COST_PLACE = 2000,
-	/* Further out clients may not ask any more: who has missed a node or
-	 * two sees the edge of the twenty elsewhere. */
+	/* Clients may not ask nodes of a higher rank: if a node or two do not
+	 * answer them, their closest set ends elsewhere. */
 	PLACES_SURE = 10,
 	COST_EDGE = 20000,
-	/* A new one must save more than half of the delay and this much. */
+	/* A new relay must save more than half of the delay, and this much. */
 	COST_CHANGE = 25000,
-	COST_SHUNNED = 10000000,
+	COST_AVOIDED = 10000000,
 	COST_NO_TOKEN = 100000000, /* cannot be announced to at all */
 };
 
@@ -36,9 +36,9 @@ relay_set_same(const struct relay_set *a, const struct relay_set *b)
 	return true;
 }
 
-/* Never 0 for one that does not forward yet: a tie changes nothing. */
+/* Never returns 0 for a new relay, so that a tie keeps the current one. */
 static uint64_t
-cost_of(const struct query_node *n, size_t place, bool held)
+relay_cost(const struct query_node *n, size_t place, bool held)
 {
 	uint64_t cost = n->rtt_us + place * COST_PLACE;
 
@@ -49,9 +49,9 @@ cost_of(const struct query_node *n, size_t place, bool held)
 	return cost / 2 > COST_CHANGE ? cost / 2 - COST_CHANGE : 0;
 }
 
-/* Is a node of this network among the first n? */
+/* Returns whether one of the first n nodes is in the network of an address. */
 static bool
-crowded(const struct query_node *nodes, size_t n, const struct addr *a)
+has_network(const struct query_node *nodes, size_t n, const struct addr *a)
 {
 	for (size_t i = 0; i < n; i++)
 		if (addr_same_prefix(&nodes[i].addr, a))
@@ -59,9 +59,12 @@ crowded(const struct query_node *nodes, size_t n, const struct addr *a)
 	return false;
 }
 
-/* The cheapest from place n on, of another network than those in front. */
+/*
+ * Returns the cheapest node from rank n on, which is in another network than
+ * those before it if possible.
+ */
 static size_t
-cheapest(
+find_cheapest(
     const struct query_node *nodes, const uint64_t *costs, size_t n, size_t len)
 {
 	size_t best = n, best_alone = len;
@@ -69,9 +72,9 @@ cheapest(
 	for (size_t i = n; i < len; i++) {
 		if (costs[i] < costs[best])
 			best = i;
-		if (costs[i] < COST_SHUNNED &&
+		if (costs[i] < COST_AVOIDED &&
 		    (best_alone == len || costs[i] < costs[best_alone]) &&
-		    !crowded(nodes, n, &nodes[i].addr))
+		    !has_network(nodes, n, &nodes[i].addr))
 			best_alone = i;
 	}
 	return best_alone < len ? best_alone : best;
@@ -79,7 +82,7 @@ cheapest(
 
 void
 relay_rank(struct query_node *closest, size_t len, const struct relay_set *held,
-    bool (*shunned)(const void *owner, const struct addr *node),
+    bool (*avoided)(const void *owner, const struct addr *node),
     const void *owner)
 {
 	uint64_t costs[RPC_K];
@@ -90,14 +93,14 @@ relay_rank(struct query_node *closest, size_t len, const struct relay_set *held,
 		const struct query_node *n = &closest[i];
 
 		costs[i] =
-		    cost_of(n, i, relay_set_find(held, &n->addr) != NULL);
-		if (shunned(owner, &n->addr))
-			costs[i] += COST_SHUNNED;
+		    relay_cost(n, i, relay_set_find(held, &n->addr) != NULL);
+		if (avoided(owner, &n->addr))
+			costs[i] += COST_AVOIDED;
 		if (!n->has_token)
 			costs[i] += COST_NO_TOKEN;
 	}
 	for (size_t i = 0; i < len && i < RELAYS_MAX; i++) {
-		size_t best = cheapest(closest, costs, i, len);
+		size_t best = find_cheapest(closest, costs, i, len);
 		struct query_node n = closest[best];
 		uint64_t cost = costs[best];
 

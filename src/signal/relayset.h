@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * relayset.h - the few nodes that forward to one of our keys.
+ * relayset.h - the set of relays of one key, and the choice of them.
  *
- * Plain values, and the choice among the nodes nearest to the target: quick
- * ones in different networks, and those that forward already unless another is
- * clearly better, because clients go on finding the ones that were left. Asks
- * nobody. Uses: base, dht.
+ * Chooses among the nodes closest to the target: nodes with a short round trip
+ * in different networks. A current relay is kept unless another is clearly
+ * better, because clients still find the previous relays. Sends nothing. Uses:
+ * base, dht.
  */
 #ifndef SIGNAL_RELAYSET_H
 #define SIGNAL_RELAYSET_H
@@ -17,12 +17,12 @@
 #include "base/addr.h"
 #include "dht/query.h"
 
-/* Each one more is a dead end for clients after a crash: pitfall A6. */
+/* Each further relay is one more dead end for clients after a crash (A6). */
 enum { RELAYS_MAX = 3 };
 
 struct relay_entry {
 	struct addr relay; /* the node */
-	struct addr us;    /* our address as it sees it, to which it forwards */
+	struct addr us;    /* our address as it sees it; it forwards there */
 };
 
 struct relay_set {
@@ -30,20 +30,20 @@ struct relay_set {
 	uint32_t len;
 };
 
-/* The seat of this node, or NULL. */
+/* Returns the entry of a node, or NULL. */
 const struct relay_entry *relay_set_find(
     const struct relay_set *s, const struct addr *relay);
 
-/* Do both hold the same nodes, in whatever order? */
+/* Returns whether both sets hold the same nodes, in any order. */
 bool relay_set_same(const struct relay_set *a, const struct relay_set *b);
 
 /*
- * Puts the nodes to announce to in front. shunned says which have let us down:
- * they come last.
+ * Moves the nodes to announce to to the front. Nodes for which avoided()
+ * returns true, with the given owner, are ranked last.
  */
 void relay_rank(struct query_node *closest, size_t len,
     const struct relay_set *held,
-    bool (*shunned)(const void *owner, const struct addr *node),
+    bool (*avoided)(const void *owner, const struct addr *node),
     const void *owner);
 
 #endif

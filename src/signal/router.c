@@ -8,18 +8,17 @@
 #include "signal/signal_message.h"
 #include "signal/router.h"
 
-/* What a sealed message can measure at all: protocol 03 §3.5, protocol 04 §5.
- */
+/* Bounds of the encrypted part: protocol 03 §3.5, protocol 04 §5. */
 enum {
 	NOISE_1_MIN = 96, /* towards the server: two keys and two tags */
 	NOISE_2_MIN = 48, /* towards the client: a key and a tag */
-	PUNCH_MIN = 41,   /* nonce, tag, and something in between */
+	PUNCH_MIN = 41,   /* nonce, tag, and at least one byte */
 	SEALED_MAX = 1100,
 };
 
 enum {
 	VALUE_MAX = SEALED_MAX + 64,
-	/* A request with id and target, around its value. */
+	/* The bytes of a request with id and target, without its value. */
 	HEAD_LEN = 1 + 1 + 2 + ADDR_WIRE4_LEN + ID_LEN + 1 + RPC_TARGET_LEN + 3,
 };
 
@@ -31,18 +30,18 @@ struct router {
 };
 
 /*
- * A server answers as many as ask, so that what it sends through us counts
- * for so much less. It is no more than what was asked, and goes where that
- * came from, or the destination's budget ends it.
+ * A server answers every client, so the bytes that it sends through us cost
+ * this much less. They are no more than the requests, and go to the sources of
+ * those, or the budget of the destination stops them.
  */
 enum { SERVER_SHARE = 16 };
 
-/* Where a message goes next. */
+/* The next hop of a message. */
 struct hop {
 	struct addr to;
-	bool proven; /* its host announced itself here, with a token */
-	bool reply;  /* the last hop, to the client: the only RPC reply */
-	bool server; /* the sender's host announced itself here */
+	bool validated; /* its host announced itself here, with a token */
+	bool reply;     /* the last hop, to the client: the only RPC reply */
+	bool server;    /* the host of the sender announced itself here */
 };
 
 struct router *
@@ -75,21 +74,22 @@ router_free(struct router *rt)
 }
 
 static int
-drop(struct router *rt, int err)
+drop_request(struct router *rt, int err)
 {
 	return stats_drop(rt->core->stats, err);
 }
 
 static int
-refuse(struct router *rt, int err)
+refuse_forward(struct router *rt, int err)
 {
 	rt->core->stats->forward_refused++;
-	return drop(rt, err);
+	return drop_request(rt, err);
 }
 
 /*
- * The hop towards the server: the address that the message names, if any, else
- * the one that the server announced itself from. False if there is neither.
+ * Finds the hop towards the server: the address that the message names, or else
+ * the one that the server announced itself from. Returns false if there is
+ * neither.
  */
 static bool
 hop_to_server(const struct router *rt, const struct dht_request *rq,
@@ -99,18 +99,21 @@ hop_to_server(const struct router *rt, const struct dht_request *rq,
 	bool announced = records_forward_for(rt->r, rq->m.target, &known);
 
 	if (named->family == ADDR_NONE) {
-		*hop = (struct hop){.to = known, .proven = true};
+		*hop = (struct hop){.to = known, .validated = true};
 		return announced;
 	}
 	*hop = (struct hop){.to = *named};
-	hop->proven = announced && addr_same_host(named, &known);
+	hop->validated = announced && addr_same_host(named, &known);
 	return true;
 }
 
-/* Both sides must have the bytes; who finds the other's spent keeps his. */
+/*
+ * Charges a message to its source and its destination. If one of them lacks the
+ * budget, the source is not charged, and false is returned.
+ */
 static bool
-spend(struct router *rt, const struct addr *from, const struct hop *hop,
-    size_t len)
+charge_budgets(struct router *rt, const struct addr *from,
+    const struct hop *hop, size_t len)
 {
 	const struct limits *l = rt->core->limits;
 	struct prefix_budget_rate rate = {l->forward_burst, l->forward_rate};
@@ -121,49 +124,49 @@ spend(struct router *rt, const struct addr *from, const struct hop *hop,
 		return true;
 	source = prefix_budget_get(&rt->budgets, from, &rate);
 	if (source == NULL || source->left < cost ||
-	    (!hop->proven && !dht_charge(rt->d, &hop->to, len)))
+	    (!hop->validated && !dht_charge(rt->d, &hop->to, len)))
 		return false;
 	return bucket_take(source, (uint32_t)cost);
 }
 
 static int
-deliver(struct router *rt, const struct dht_request *rq, const struct hop *hop,
-    struct bytes value)
+send_to_hop(struct router *rt, const struct dht_request *rq,
+    const struct hop *hop, struct bytes value)
 {
 	return hop->reply ? dht_reply_at(rt->d, rq, &hop->to, value)
 			  : dht_forward(rt->d, rq, &hop->to, value);
 }
 
 static int
-pass(struct router *rt, const struct dht_request *rq, const struct hop *hop,
-    struct bytes value)
+forward_value(struct router *rt, const struct dht_request *rq,
+    const struct hop *hop, struct bytes value)
 {
 	int err;
 
 	if (!dht_may_send(rt->d, &hop->to))
-		return refuse(rt, ERR_PRIVATE);
-	if (!spend(rt, &rq->dg.from, hop, HEAD_LEN + value.len))
-		return refuse(rt, ERR_BUDGET);
-	err = deliver(rt, rq, hop, value);
+		return refuse_forward(rt, ERR_PRIVATE);
+	if (!charge_budgets(rt, &rq->dg.from, hop, HEAD_LEN + value.len))
+		return refuse_forward(rt, ERR_BUDGET);
+	err = send_to_hop(rt, rq, hop, value);
 	if (err == 0)
 		rt->core->stats->forwarded++;
 	return err;
 }
 
 static int
-pass_handshake(struct router *rt, const struct dht_request *rq,
+forward_handshake(struct router *rt, const struct dht_request *rq,
     const struct hop *hop, const struct handshake *m)
 {
 	uint8_t buf[VALUE_MAX];
 	size_t len = handshake_encode(m, buf, sizeof buf);
 
-	return pass(rt, rq, hop, (struct bytes){buf, len});
+	return forward_value(rt, rq, hop, (struct bytes){buf, len});
 }
 
-/* ---- for a key that listens here ---- */
+/* ---- messages for a key that listens here ---- */
 
 static int
-hand_up(void *server, const struct dht_request *rq, uint64_t mode,
+fill_call(void *server, const struct dht_request *rq, uint64_t mode,
     const struct addr *peer, struct router_call *call)
 {
 	*call = (struct router_call){
@@ -187,39 +190,39 @@ hand_up(void *server, const struct dht_request *rq, uint64_t mode,
 }
 
 static int
-handshake_local(struct router *rt, const struct dht_request *rq, void *server,
+accept_handshake(struct router *rt, const struct dht_request *rq, void *server,
     const struct handshake *m, struct router_call *call)
 {
 	bool second = m->mode == MODE_FROM_SECOND_RELAY;
-	int verdict;
+	int result;
 
 	if (m->mode != MODE_FROM_CLIENT && m->mode != MODE_FROM_RELAY &&
 	    !second)
-		return drop(rt, ERR_VALUE);
+		return drop_request(rt, ERR_VALUE);
 	if ((m->mode != MODE_FROM_CLIENT && m->peer.family == ADDR_NONE) ||
 	    (second && m->relay.family == ADDR_NONE))
-		return drop(rt, ERR_INCOMPLETE);
-	verdict = hand_up(server, rq, m->mode, &m->peer, call);
+		return drop_request(rt, ERR_INCOMPLETE);
+	result = fill_call(server, rq, m->mode, &m->peer, call);
 	call->ticket.relay = m->relay;
 	call->sealed = m->noise;
-	return verdict;
+	return result;
 }
 
 static int
-holepunch_local(struct router *rt, const struct dht_request *rq, void *server,
+accept_holepunch(struct router *rt, const struct dht_request *rq, void *server,
     const struct holepunch *m, struct router_call *call)
 {
-	int verdict;
+	int result;
 
 	if (m->peer.family == ADDR_NONE)
-		return drop(rt, ERR_INCOMPLETE);
-	verdict = hand_up(server, rq, m->mode, &m->peer, call);
+		return drop_request(rt, ERR_INCOMPLETE);
+	result = fill_call(server, rq, m->mode, &m->peer, call);
 	call->id = m->id;
 	call->sealed = m->payload;
-	return verdict;
+	return result;
 }
 
-/* Where the answer to a call goes: to the client, or back to its relay. */
+/* Returns the hop of an answer: the client, or the relay that it came from. */
 static struct hop
 hop_back(const struct router_ticket *t)
 {
@@ -230,7 +233,7 @@ hop_back(const struct router_ticket *t)
 }
 
 static size_t
-answer_encode(const struct router_ticket *t, struct bytes sealed, bool reply,
+encode_answer(const struct router_ticket *t, struct bytes sealed, bool reply,
     uint8_t *buf, size_t cap)
 {
 	struct handshake h = {.mode = MODE_REPLY, .noise = sealed};
@@ -251,7 +254,7 @@ router_answer(struct router *rt, const struct router_ticket *t,
 {
 	uint8_t buf[VALUE_MAX];
 	struct hop hop = hop_back(t);
-	size_t len = answer_encode(t, sealed, hop.reply, buf, sizeof buf);
+	size_t len = encode_answer(t, sealed, hop.reply, buf, sizeof buf);
 	struct dht_request rq = {
 	    .dg = {.sock = t->sock, .from = t->from, .local = t->local},
 	    .m = {.tid = t->tid, .command = t->command, .target = t->target},
@@ -262,14 +265,14 @@ router_answer(struct router *rt, const struct router_ticket *t,
 		rq.dg.local = (struct addr){0};
 	}
 	if (!dht_may_send(rt->d, &hop.to))
-		return refuse(rt, ERR_PRIVATE);
-	/* Who asks in another's name gets that other no more than this. */
+		return refuse_forward(rt, ERR_PRIVATE);
+	/* Limits what a forged source makes us send to its victim. */
 	if (!dht_charge(rt->d, &hop.to, HEAD_LEN + len))
-		return refuse(rt, ERR_BUDGET);
-	return deliver(rt, &rq, &hop, (struct bytes){buf, len});
+		return refuse_forward(rt, ERR_BUDGET);
+	return send_to_hop(rt, &rq, &hop, (struct bytes){buf, len});
 }
 
-/* ---- for others ---- */
+/* ---- messages for other nodes ---- */
 
 static int
 handshake_from_client(
@@ -279,14 +282,14 @@ handshake_from_client(
 	    .mode = MODE_FROM_RELAY, .noise = m->noise, .peer = rq->dg.from};
 	struct hop hop;
 
-	/* Others may know the server; the client need not wait in vain. */
+	/* Closer nodes may know the server; the client need not time out. */
 	if (!hop_to_server(rt, rq, &m->relay, &hop))
 		return dht_reply(
 		    rt->d, rq, &(struct dht_reply){.closer = true});
-	return pass_handshake(rt, rq, &hop, &next);
+	return forward_handshake(rt, rq, &hop, &next);
 }
 
-/* We are the second relay, named by the client to the first. */
+/* Forwards as the second relay, which the client named to the first. */
 static int
 handshake_from_relay(
     struct router *rt, const struct dht_request *rq, const struct handshake *m)
@@ -299,13 +302,13 @@ handshake_from_relay(
 	struct hop hop;
 
 	if (m->peer.family == ADDR_NONE)
-		return drop(rt, ERR_INCOMPLETE);
+		return drop_request(rt, ERR_INCOMPLETE);
 	if (!hop_to_server(rt, rq, &nowhere, &hop))
-		return drop(rt, ERR_UNKNOWN);
-	return pass_handshake(rt, rq, &hop, &next);
+		return drop_request(rt, ERR_UNKNOWN);
+	return forward_handshake(rt, rq, &hop, &next);
 }
 
-/* Back to the client, or to whoever the server says has asked. */
+/* Returns the hop to the client, at the address that the server reports. */
 static struct hop
 hop_to_client(const struct router *rt, const struct dht_request *rq,
     const struct addr *client)
@@ -329,12 +332,12 @@ handshake_from_server(
 	struct hop hop = hop_to_client(rt, rq, &m->peer);
 
 	if (m->peer.family == ADDR_NONE)
-		return drop(rt, ERR_INCOMPLETE);
-	return pass_handshake(rt, rq, &hop, &next);
+		return drop_request(rt, ERR_INCOMPLETE);
+	return forward_handshake(rt, rq, &hop, &next);
 }
 
 static bool
-noise_fits(const struct handshake *m)
+is_noise_len_valid(const struct handshake *m)
 {
 	bool to_client = m->mode == MODE_FROM_SERVER || m->mode == MODE_REPLY;
 
@@ -350,11 +353,11 @@ serve_handshake(
 	struct handshake m;
 
 	if (handshake_decode(&m, rq->m.value.p, rq->m.value.len) != 0)
-		return drop(rt, ERR_MALFORMED);
-	if (!noise_fits(&m))
-		return drop(rt, ERR_SIZE);
+		return drop_request(rt, ERR_MALFORMED);
+	if (!is_noise_len_valid(&m))
+		return drop_request(rt, ERR_SIZE);
 	if (server != NULL)
-		return handshake_local(rt, rq, server, &m, call);
+		return accept_handshake(rt, rq, server, &m, call);
 	switch (m.mode) {
 	case MODE_FROM_CLIENT:
 		return handshake_from_client(rt, rq, &m);
@@ -363,20 +366,20 @@ serve_handshake(
 	case MODE_FROM_SERVER:
 		return handshake_from_server(rt, rq, &m);
 	case MODE_FROM_SECOND_RELAY: /* for a server here, and there is none */
-		return drop(rt, ERR_UNKNOWN);
+		return drop_request(rt, ERR_UNKNOWN);
 	default:
-		return drop(rt, ERR_VALUE);
+		return drop_request(rt, ERR_VALUE);
 	}
 }
 
 static int
-pass_holepunch(struct router *rt, const struct dht_request *rq,
+forward_holepunch(struct router *rt, const struct dht_request *rq,
     const struct hop *hop, const struct holepunch *m)
 {
 	uint8_t buf[VALUE_MAX];
 	size_t len = holepunch_encode(m, buf, sizeof buf);
 
-	return pass(rt, rq, hop, (struct bytes){buf, len});
+	return forward_value(rt, rq, hop, (struct bytes){buf, len});
 }
 
 static int
@@ -390,8 +393,8 @@ holepunch_from_client(
 	struct hop hop;
 
 	if (!hop_to_server(rt, rq, &m->peer, &hop))
-		return drop(rt, ERR_UNKNOWN);
-	return pass_holepunch(rt, rq, &hop, &next);
+		return drop_request(rt, ERR_UNKNOWN);
+	return forward_holepunch(rt, rq, &hop, &next);
 }
 
 static int
@@ -406,7 +409,7 @@ holepunch_from_server(
 
 	if (m->peer.family == ADDR_NONE)
 		hop.to = rq->dg.from;
-	return pass_holepunch(rt, rq, &hop, &next);
+	return forward_holepunch(rt, rq, &hop, &next);
 }
 
 static int
@@ -417,20 +420,20 @@ serve_holepunch(
 	struct holepunch m;
 
 	if (holepunch_decode(&m, rq->m.value.p, rq->m.value.len) != 0)
-		return drop(rt, ERR_MALFORMED);
+		return drop_request(rt, ERR_MALFORMED);
 	if (m.payload.len < PUNCH_MIN || m.payload.len > SEALED_MAX)
-		return drop(rt, ERR_SIZE);
+		return drop_request(rt, ERR_SIZE);
 	switch (m.mode) {
 	case MODE_FROM_CLIENT:
 		return holepunch_from_client(rt, rq, &m);
 	case MODE_FROM_SERVER:
 		return holepunch_from_server(rt, rq, &m);
-	case MODE_FROM_RELAY: /* its way ends here (pitfall S4) */
+	case MODE_FROM_RELAY: /* the last hop of a holepunch (pitfall S4) */
 		if (server != NULL)
-			return holepunch_local(rt, rq, server, &m, call);
-		return drop(rt, ERR_UNKNOWN);
+			return accept_holepunch(rt, rq, server, &m, call);
+		return drop_request(rt, ERR_UNKNOWN);
 	default:
-		return drop(rt, ERR_VALUE);
+		return drop_request(rt, ERR_VALUE);
 	}
 }
 
@@ -439,7 +442,7 @@ router_serve(
     struct router *rt, const struct dht_request *rq, struct router_call *call)
 {
 	if (rq->m.target == NULL || rq->m.value.p == NULL)
-		return drop(rt, ERR_INCOMPLETE);
+		return drop_request(rt, ERR_INCOMPLETE);
 	return rq->m.command == CMD_PEER_HANDSHAKE
 		   ? serve_handshake(rt, rq, call)
 		   : serve_holepunch(rt, rq, call);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * router.h - the way of other nodes' handshakes through this one, protocol 02
- * §9.
+ * router.h - forwards the signalling of other nodes, protocol 02 §9.
  *
- * Passes PEER_HANDSHAKE and PEER_HOLEPUNCH from hop to hop between a client
- * and the server that announced itself here. Remembers no message: whatever
- * the next hop needs travels with it. What is for a key that listens here is
- * handed up, and answered through the hop that it came by. Serves on ephemeral
- * nodes too. Goes only where the protocol's own hops go, in the byte budgets of
- * prefix_budget.h; knows nothing of what is sealed inside. Uses: base, crypto,
- * dht, records.
+ * Forwards PEER_HANDSHAKE and PEER_HOLEPUNCH from hop to hop between a client
+ * and the server that announced itself here. Keeps no state per message: a
+ * message carries what the next hop needs. A message for a key that listens
+ * here is returned to the caller and answered through the hop that it came
+ * from. Ephemeral nodes forward too. Sends only to the hops of the protocol,
+ * within the byte budgets of prefix_budget.h; does not decrypt. Uses: base,
+ * crypto, dht, records.
  */
 #ifndef SIGNAL_ROUTER_H
 #define SIGNAL_ROUTER_H
@@ -20,50 +19,52 @@
 
 struct router;
 
-/* Borrows all three, which must outlive it. NULL if memory is short. */
+/*
+ * Borrows all three, which must outlive the result. Returns NULL without
+ * memory.
+ */
 struct router *router_new(
     const struct core *core, struct dht *d, struct records *r);
 void router_free(struct router *rt);
 
-/* After the limits of the core have changed. */
+/* Applies changed limits of the core. */
 void router_limits_changed(struct router *rt);
 
-/* All that an answer needs, copied: it may be given at any later time. */
+/* A copy of all that an answer needs, so that it can be sent at any time. */
 struct router_ticket {
 	uint64_t command, mode;
 	uint16_t tid;
 	int sock;
-	struct addr from, local; /* source; where it arrived, if known */
-	struct addr peer, relay; /* as the message has them */
+	struct addr from, local; /* source; destination, if known */
+	struct addr peer, relay; /* fields of the message */
 	uint8_t target[HASH_LEN];
 };
 
 /* A message for a key that listens on this node. */
 struct router_call {
-	void *server; /* as pinned, records.h */
+	void *server; /* the owner of the pinned key, records.h */
 	struct router_ticket ticket;
-	struct addr client;  /* on the relay's word, unless direct */
-	bool direct;         /* no relay: the client itself asked us */
+	struct addr client;  /* as the relay reports it, unless direct */
+	bool direct;         /* the client itself sent the message */
 	struct addr us;      /* our address as the sender sees it */
-	uint64_t id;         /* PEER_HOLEPUNCH: the server's slot */
+	uint64_t id;         /* PEER_HOLEPUNCH: of the hole punch */
 	struct bytes sealed; /* borrowed until the next datagram */
 };
 
 enum { ROUTER_HANDED_UP = 1 };
 
 /*
- * Serves a request of command CMD_PEER_HANDSHAKE or CMD_PEER_HOLEPUNCH that
- * dht_recv() has handed up. 0 if it was answered or passed on,
- * ROUTER_HANDED_UP: *call is for the listener that pinned the key, else why it
- * was dropped (counted).
+ * Serves a CMD_PEER_HANDSHAKE or CMD_PEER_HOLEPUNCH that dht_recv() returned.
+ * Returns 0 if it was answered or forwarded; ROUTER_HANDED_UP if *call is for
+ * the listener that pinned the key; else the counted reason why it was dropped.
  */
 int router_serve(
     struct router *rt, const struct dht_request *rq, struct router_call *call);
 
 /*
- * Answers a call: through the same hop, in the mode that belongs to it. From
- * this socket, or from the one that was asked if it is WORLD_NO_SOCK. 0 or why
- * nothing was sent (counted).
+ * Answers a call through the hop that it came from. Sends from the given
+ * socket, or from the one that received the call if it is WORLD_NO_SOCK.
+ * Returns 0 or the counted reason why nothing was sent.
  */
 int router_answer(struct router *rt, const struct router_ticket *t,
     struct bytes sealed, int sock);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * signal_message.h - the outer messages of connection signalling, protocol 02
- * §8.
+ * signal_message.h - codec of the values of PEER_HANDSHAKE and PEER_HOLEPUNCH,
+ * protocol 02 §8.
  *
- * The values of PEER_HANDSHAKE and PEER_HOLEPUNCH. Pure codec: borrows the
- * bytes it decodes, checks the format and judges nothing; what is sealed
- * inside stays sealed. An address of family none is absent. Surplus bytes at
- * the end and unknown flags pass, as in the reference. Uses: base.
+ * Decoders borrow the bytes and check only the format; the encrypted part is
+ * not opened. An absent address has the family ADDR_NONE. Surplus bytes at the
+ * end and unknown flags are accepted, as in the reference. Uses: base.
  */
 #ifndef SIGNAL_SIGNAL_MESSAGE_H
 #define SIGNAL_SIGNAL_MESSAGE_H
@@ -17,7 +16,7 @@
 #include "base/addr.h"
 #include "base/wire.h"
 
-/* Who passed the message on last; any other number decodes as well. */
+/* The role of the latest sender. Other numbers decode as well. */
 enum message_mode {
 	MODE_FROM_CLIENT,
 	MODE_FROM_SERVER,
@@ -34,16 +33,16 @@ struct handshake {
 
 struct holepunch {
 	uint64_t mode;
-	uint64_t id; /* the server's slot */
+	uint64_t id; /* of the hole punch at the server */
 	struct bytes payload;
 	struct addr peer;
 };
 
-/* 0 or ERR_MALFORMED. */
+/* Each decodes a whole value. Returns 0 or ERR_MALFORMED. */
 int handshake_decode(struct handshake *m, const uint8_t *buf, size_t len);
 int holepunch_decode(struct holepunch *m, const uint8_t *buf, size_t len);
 
-/* Bytes written, or 0 if cap is too small. */
+/* Each returns the bytes written, or 0 if cap is too small. */
 size_t handshake_encode(const struct handshake *m, uint8_t *buf, size_t cap);
 size_t holepunch_encode(const struct holepunch *m, uint8_t *buf, size_t cap);
 

@@ -522,7 +522,7 @@ static void
 learn(struct rig *g, uint32_t at_least_s)
 {
 	mapping_learn(dht_mapping(g->n.d), at_least_s, 0, g->n.fw.w.now_us);
-	announcer_repace(g->a);
+	announcer_interval_changed(g->a);
 }
 
 /* As seldom as the NAT allows, though nobody may take us for gone; and if a
@@ -562,7 +562,7 @@ START_TEST(pings_follow_the_nat)
 	ck_assert_uint_eq(m->keep_s, 59);
 	/* And back to where it began. */
 	mapping_void(m);
-	announcer_repace(g.a);
+	announcer_interval_changed(g.a);
 	for (size_t i = 0; i < NODES; i++)
 		g.nodes[i].pings = 0;
 	run(&g, 30000);
