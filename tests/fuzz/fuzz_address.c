@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Addresses and entries of the bootstrap list, as people write them. */
+/* Parses addresses and entries of the bootstrap list, as users write them. */
 #include "dht/bootstrap.h"
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Announces and unannounces; the signature is checked as well. */
+/* Decodes announces and unannounces; the signature is verified as well. */
 #include "base/world.h"
 #include "fuzz.h"
 #include "records/record.h"

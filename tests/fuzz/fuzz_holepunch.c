@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The outer message of PEER_HOLEPUNCH. */
+/* Decodes the value of PEER_HOLEPUNCH. */
 #include "base/world.h"
 #include "fuzz.h"
 #include "signal/signal_message.h"

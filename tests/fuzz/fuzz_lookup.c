@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Lookup replies, read peer by peer. */
+/* Decodes lookup replies, peer by peer. */
 #include "base/world.h"
 #include "fuzz.h"
 #include "records/record.h"

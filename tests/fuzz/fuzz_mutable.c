@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Mutable values, with the key (as put) and without (as served). */
+/* Decodes mutable values, with the key (as put) and without (as served). */
 #include "base/world.h"
 #include "fuzz.h"
 #include "records/record.h"

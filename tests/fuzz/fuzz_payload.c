@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The payload of the Noise messages. */
+/* Decodes the payload of the Noise messages. */
 #include "fuzz.h"
 #include "signal/payload.h"
 

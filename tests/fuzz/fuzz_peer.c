@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Peer records, as stored and served. */
+/* Decodes peer records, as stored and served. */
 #include "base/world.h"
 #include "fuzz.h"
 #include "records/record.h"

@@ -46,7 +46,7 @@ mesh_knows(const struct mesh *n, unsigned i, unsigned k)
 	return rig_knows(&n->nodes[i].r, &a);
 }
 
-/* ---- the wire ---- */
+/* ---- the link ---- */
 
 static void
 fly(struct mesh *n, const struct mesh_node *node, const struct fake_sent *s)
@@ -75,7 +75,7 @@ fly(struct mesh *n, const struct mesh_node *node, const struct fake_sent *s)
 	memcpy(f->buf, s->buf, s->len);
 }
 
-/* All that a node has said goes on its way. */
+/* Moves all datagrams that a node has sent to the link. */
 static void
 collect(struct mesh *n, struct mesh_node *node)
 {
@@ -152,7 +152,7 @@ mesh_run_ms(struct mesh *n, uint64_t ms)
 	uint64_t end = n->now_us + ms * 1000, due;
 	struct mesh_node *node;
 
-	/* What the test has started since. */
+	/* Handles requests that the test has started since. */
 	for (unsigned i = 0; i < n->len; i++)
 		if (n->nodes[i].on)
 			collect(n, &n->nodes[i]);
@@ -201,7 +201,7 @@ mesh_start(struct mesh *n, unsigned i, const struct dht_config *c)
 	at.port = RIG_PORT;
 	rig_init_at(
 	    &node->r, c != NULL ? c : &mine, &at, n->dice.state * 1000003 + i);
-	/* Its start came at the fake world's hour; now it is later. */
+	/* The node started at the hour of the fake world; now it is later. */
 	node->r.fw.w.now_us = n->now_us;
 	node->on = true;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a key stays reachable through three good nodes, whatever they and the
- * network do, and leaves no trail of nodes that forward to nowhere.
+ * Goal: a key stays reachable through three suitable relays, whatever these
+ * and the network do, and no replaced relay keeps forwarding.
  *
- * Method: a real dht whose table holds scripted nodes, which keep what they
- * are told and say how they see us. The test counts who holds the key, and
- * makes any single answer go missing.
+ * Method: a real DHT node with scripted nodes in its routing table, which
+ * store announces and report the address that they see. The test counts the
+ * nodes that hold the key and drops single answers.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ enum { NODES = 12, KEYS = 2 };
 struct fake_node {
 	struct addr addr;
 	uint8_t id[ID_LEN], token[RPC_TOKEN_LEN];
-	struct addr us; /* as it sees us */
+	struct addr us; /* our address as it sees it */
 	bool holds[KEYS];
 	bool silent, refuses, hangs; /* hangs: ANNOUNCE is not answered */
 	uint32_t pings, announces, withdrawals, walked;
@@ -35,9 +35,10 @@ struct rig {
 	struct announcer *a;
 	struct announced *k[KEYS];
 	uint32_t changes, ends;
-	int err;        /* latest told */
-	uint32_t asked; /* requests so far */
-	uint32_t drop;  /* the number of the one that gets no answer; 0: none */
+	int err;        /* the latest one reported */
+	uint32_t asked; /* requests received so far */
+	/* The number of the request that gets no answer; 0: none. */
+	uint32_t drop;
 };
 
 static void
@@ -116,7 +117,7 @@ key_of(const struct rig *g, const uint8_t *target)
 	return -1;
 }
 
-/* A signed record of our key, for this node. */
+/* Builds a signed record of our key for this node. */
 static void
 check_announce(const struct rig *g, struct fake_node *f,
     const struct rpc_request *m, enum key_namespace ns)
@@ -132,7 +133,7 @@ check_announce(const struct rig *g, struct fake_node *f,
 	f->relays_signed = (uint32_t)peer_relays_len(&a.peer);
 }
 
-/* True if it is to be answered. */
+/* Returns true if a request is to be answered. */
 static bool
 obey(struct rig *g, struct fake_node *f, const struct rpc_request *m, int sock,
     struct rpc_reply *re)
@@ -262,7 +263,7 @@ announces(const struct rig *g)
 	return n;
 }
 
-/* A key that has been announced some time ago. */
+/* Sets up a key that was announced some time ago. */
 static void
 rig_announced(struct rig *g)
 {
@@ -273,7 +274,7 @@ rig_announced(struct rig *g)
 
 /* ---- the tests ---- */
 
-/* Pitfalls A6, A13: the three nearest of equals, and none but them. */
+/* Pitfalls A6, A13: chooses the three closest of equal nodes, and no others. */
 START_TEST(three_hold_it)
 {
 	struct rig g;
@@ -305,7 +306,10 @@ START_TEST(three_hold_it)
 }
 END_TEST
 
-/* Pitfall A6: who is left is told. Pitfall A8: nobody is left without need. */
+/*
+ * Pitfall A6: a replaced relay gets an UNANNOUNCE. Pitfall A8: no relay is
+ * replaced without need.
+ */
 START_TEST(lost_relay_is_replaced)
 {
 	struct rig g;
@@ -319,7 +323,7 @@ START_TEST(lost_relay_is_replaced)
 	ck_assert_uint_eq(announced_relays(g.k[0])->len, 3);
 	ck_assert_ptr_null(
 	    relay_set_find(announced_relays(g.k[0]), &dead->addr));
-	/* What came through it a moment ago came through a relay of ours. */
+	/* A packet that this relay has just forwarded counts as relayed. */
 	ck_assert(announced_through(g.k[0], &dead->addr));
 	ck_assert_uint_eq(announces(&g), 6);
 	rig_fini(&g);
@@ -333,7 +337,7 @@ START_TEST(left_relay_is_told)
 
 	rig_announced(&g);
 	f = holder(&g, 0, 1);
-	f->refuses = true; /* it holds the key, but renews it no more */
+	f->refuses = true; /* it holds the key but refuses to renew it */
 	run(&g, 320000);
 	ck_assert_uint_eq(f->withdrawals, 1);
 	ck_assert_uint_eq(holders(&g, 0), 3);
@@ -342,7 +346,9 @@ START_TEST(left_relay_is_told)
 }
 END_TEST
 
-/* Pitfall A8: ten cycles in a network that stays as it is. */
+/*
+ * Pitfall A8: ten cycles keep the same relays while the network is unchanged.
+ */
 START_TEST(same_relays_in_later_cycles)
 {
 	struct rig g;
@@ -358,7 +364,7 @@ START_TEST(same_relays_in_later_cycles)
 }
 END_TEST
 
-/* Pitfall A7: the old list, or the new one, never a half. */
+/* Pitfall A7: returns the old set or the new one, never a part of one. */
 START_TEST(list_changes_as_a_whole)
 {
 	struct rig g;
@@ -392,7 +398,7 @@ START_TEST(list_changes_as_a_whole)
 }
 END_TEST
 
-/* Pitfall A9: whichever answer is lost, the key is announced and renewed. */
+/* Pitfall A9: the key is announced and renewed whichever answer is lost. */
 START_TEST(any_answer_may_be_lost)
 {
 	struct rig g;
@@ -408,7 +414,7 @@ START_TEST(any_answer_may_be_lost)
 }
 END_TEST
 
-/* Pitfall A9: requests that are refused here are no end either. */
+/* Pitfall A9: a request that cannot be sent does not stop the cycles. */
 START_TEST(refused_requests)
 {
 	struct rig g;
@@ -433,7 +439,7 @@ START_TEST(refused_requests)
 }
 END_TEST
 
-/* Pitfall A9: a cycle that does not end by itself is ended. */
+/* Pitfall A9: the watchdog cancels a cycle that does not end. */
 START_TEST(watchdog)
 {
 	struct rig g;
@@ -454,7 +460,7 @@ START_TEST(watchdog)
 }
 END_TEST
 
-/* After a long silence the first pong is reason enough. */
+/* The first pong after an outage starts a cycle. */
 START_TEST(back_online)
 {
 	struct rig g;
@@ -470,12 +476,15 @@ START_TEST(back_online)
 		g.nodes[i].silent = false;
 	run(&g, 12000);
 	ck_assert_uint_eq(announces(&g), before + 3);
-	ck_assert_uint_eq(holders(&g, 0), 3); /* they are as good as before */
+	/* The relays are the same as before. */
+	ck_assert_uint_eq(holders(&g, 0), 3);
 	rig_fini(&g);
 }
 END_TEST
 
-/* Pitfall A10: every 3 s, from the socket that announced; keys share them. */
+/*
+ * Pitfall A10: pings every 3 s from the socket that announced, shared by keys.
+ */
 START_TEST(pings)
 {
 	struct rig g;
@@ -498,7 +507,7 @@ START_TEST(pings)
 }
 END_TEST
 
-/* Pitfall A11: a new mapping is noticed by the pongs and announced at once. */
+/* Pitfall A11: a pong that shows a new mapping starts a cycle at once. */
 START_TEST(drift)
 {
 	struct rig g;
@@ -525,8 +534,10 @@ learn(struct rig *g, uint32_t at_least_s)
 	announcer_interval_changed(g->a);
 }
 
-/* As seldom as the NAT allows, though nobody may take us for gone; and if a
- * mapping is lost all the same, it was not often enough. */
+/*
+ * The interval is as long as the NAT allows, within the time that relays wait.
+ * If a mapping is lost nevertheless, the interval becomes shorter.
+ */
 START_TEST(pings_follow_the_nat)
 {
 	struct rig g;
@@ -543,7 +554,7 @@ START_TEST(pings_follow_the_nat)
 	for (size_t i = 0; i < NODES; i++)
 		if (g.nodes[i].holds[0])
 			ck_assert_uint_eq(g.nodes[i].pings, 4);
-	/* One of three soon sees that the port has changed. */
+	/* One of three relays soon sees that the port has changed. */
 	before = announces(&g);
 	for (size_t i = 0; i < NODES; i++)
 		g.nodes[i].us.port ^= 1;
@@ -551,16 +562,16 @@ START_TEST(pings_follow_the_nat)
 	ck_assert_uint_eq(announces(&g), before + 3);
 	ck_assert_uint_eq(m->changes, 1);
 	ck_assert_uint_eq(m->keep_s, 59);
-	/* The other two see it, too: that is the same change. */
+	/* The other two see it as well: that is the same change. */
 	run(&g, 60000);
 	ck_assert_uint_eq(m->changes, 1);
-	/* Another host is another network. */
+	/* A change of the host is a change of network. */
 	for (size_t i = 0; i < NODES; i++)
 		g.nodes[i].us.ip[3] ^= 1;
 	run(&g, 30000);
 	ck_assert_uint_eq(m->changes, 2);
 	ck_assert_uint_eq(m->keep_s, 59);
-	/* And back to where it began. */
+	/* The mapping returns to its first address. */
 	mapping_void(m);
 	announcer_interval_changed(g.a);
 	for (size_t i = 0; i < NODES; i++)
@@ -573,7 +584,9 @@ START_TEST(pings_follow_the_nat)
 }
 END_TEST
 
-/* Pitfall A11: a mapping that never rests is not announced without end. */
+/*
+ * Pitfall A11: a mapping that keeps changing does not cause endless announces.
+ */
 START_TEST(drift_is_rationed)
 {
 	struct rig g;
@@ -592,7 +605,7 @@ START_TEST(drift_is_rationed)
 }
 END_TEST
 
-/* Who says so alone, again and again, is left. */
+/* A relay that alone reports another address again and again is replaced. */
 START_TEST(liar_is_left)
 {
 	struct rig g;
@@ -614,8 +627,8 @@ START_TEST(liar_is_left)
 END_TEST
 
 /*
- * Pitfall T5: a cycle under way counts for nothing when the socket changes, nor
- * do those that have confirmed in it (pitfall A7).
+ * Pitfall T5: a running cycle is cancelled when the socket changes, and the
+ * relays that have confirmed in it do not count (pitfall A7).
  */
 START_TEST(renew_in_the_middle)
 {
@@ -623,7 +636,7 @@ START_TEST(renew_in_the_middle)
 
 	rig_init(&g, NODES);
 	rig_add(&g, 1);
-	run(&g, 1000); /* who will be chosen: the same for keys like these */
+	run(&g, 1000); /* shows the choice, which is the same for both keys */
 	for (size_t i = 0; i < NODES; i++)
 		g.nodes[i].hangs = i % 2 == 0;
 	announcer_del(g.k[1]);
@@ -662,7 +675,7 @@ START_TEST(del_withdraws)
 }
 END_TEST
 
-/* At any moment of its life, a key can go, and says so once. */
+/* A key can be deleted at any time, and ended() is called once. */
 START_TEST(del_at_any_time)
 {
 	struct rig g;
@@ -689,7 +702,7 @@ START_TEST(alone)
 	run(&g, 5000);
 	ck_assert_uint_eq(g.changes, 1);
 	ck_assert_int_eq(g.err, ERR_UNREACHABLE);
-	/* This node is open, and needs nobody. */
+	/* This node is open and needs no relay. */
 	ck_assert_uint_eq(announced_addresses(g.k[0], out), 1);
 	ck_assert(addr_equal(&out[0], &g.n.self));
 	rig_fini(&g);
@@ -698,7 +711,9 @@ END_TEST
 
 /* ---- the choice ---- */
 
-/* Nodes in order of distance: network, delay in ms; and which are chosen. */
+/*
+ * Nodes in order of distance: network, delay in ms, and whether it is chosen.
+ */
 enum mark { PLAIN, HELD, SHUNNED, MUTE };
 
 static const struct {
@@ -777,7 +792,10 @@ START_TEST(choice)
 }
 END_TEST
 
-/* The edge of the twenty is quick, but who knows where it is for others. */
+/*
+ * Nodes at the end of the closest set are fast, but may not be in that of a
+ * client.
+ */
 START_TEST(edge)
 {
 	static const int none = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the payload of the Noise messages is read and written as the reference
- * does, within bounds. Method: its vectors, member by member; what decodes is
- * encoded again; each row is cut at every byte and has every bit flipped; all
- * 128 sets of fields make the round trip.
+ * Goal: the payload of the Noise messages is encoded and decoded as the
+ * reference does, within bounds. Method: its vectors, member by member; each
+ * that decodes is encoded again; each row is cut at every byte and has every
+ * bit flipped; all 128 sets of fields make the round trip.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +113,7 @@ assert_payload(const json_t *want, const struct payload *p)
 		assert_addrs(relays, p->relay_addrs, p->relay_addrs_len);
 }
 
-/* What decodes is bounded, and what we make of it reads the same. */
+/* Decoded lists are bounded, and encoding them again yields the same fields. */
 static void
 take_damaged(const uint8_t *buf, size_t len, void *arg)
 {
@@ -159,7 +159,7 @@ START_TEST(decode_row)
 	uint8_t *hex = t_bytes(t_get(v, "in"), "hex", &len);
 	int err = payload_decode(&p, hex, len);
 
-	/* An id that no stream can have: the reference takes it. */
+	/* An id that no stream can have: the reference accepts it. */
 	if (strstr(t_string(v, "name"), "udx-id-64-bit") != NULL)
 		accept = false;
 	ck_assert_int_eq(err, accept ? 0 : ERR_MALFORMED);
@@ -170,7 +170,7 @@ START_TEST(decode_row)
 }
 END_TEST
 
-/* Pitfall C8: fields stand in the order of their flags, whichever are there. */
+/* Pitfall C8: fields are in the order of their flags, whichever are present. */
 START_TEST(flags_round_trip)
 {
 	struct payload p = {
@@ -209,7 +209,10 @@ START_TEST(flags_round_trip)
 }
 END_TEST
 
-/* More than we keep: the first ones stay, what follows is still found. */
+/*
+ * Lists longer than our capacity: the first entries are kept, and the fields
+ * after the list are still read.
+ */
 START_TEST(long_lists_are_cut)
 {
 	uint8_t buf[1024];
@@ -242,7 +245,7 @@ START_TEST(long_lists_are_cut)
 }
 END_TEST
 
-/* Pitfall C1: a count is held against the bytes that are left. */
+/* Pitfall C1: a count is compared with the bytes that are left. */
 START_TEST(counts_are_bounded)
 {
 	static const char *const rows[] = {

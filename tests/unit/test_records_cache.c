@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: what strangers store is bounded, shared out and forgotten in time.
+ * Goal: what unvalidated sources store is bounded, limited to shares, and
+ * expires.
  *
  * Method: topics, forwards and values are filled directly, by honest sources
- * and by floods, under a clock that the test moves. A checker holds all counts
- * of a cache against its cells after thousands of random operations. The cache
- * traces of the reference are played for the effects that others rely on.
+ * and by floods, under a clock that the test sets. A checker compares all
+ * counts of a cache with its cells after thousands of random operations. The
+ * cache traces of the reference are replayed for the effects that others rely
+ * on.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +34,7 @@ source(uint32_t host)
 	    (uint8_t)(host >> 8), (uint8_t)host, 4000);
 }
 
-/* 32 bytes that stand for a number. */
+/* Returns 32 bytes that stand for a number. */
 static const uint8_t *
 name(uint8_t out[HASH_LEN], uint32_t n)
 {
@@ -77,7 +79,10 @@ check_heap(const struct sources *s)
 	}
 }
 
-/* Every count is the sum of what it stands for; all chains hang together. */
+/*
+ * Checks that every count is the sum of its parts and that all chains are
+ * intact.
+ */
 static void
 check_cache(const struct cache *c)
 {
@@ -132,7 +137,7 @@ pool_size(const struct pool *p)
 
 	while (table < p->chunks_len)
 		table *= 2;
-	/* What malloc adds to each chunk is 16 bytes. */
+	/* malloc adds 16 bytes to each chunk. */
 	return p->chunks_len * (((size_t)p->cell << p->shift) + 16) +
 	       table * sizeof *p->chunks;
 }
@@ -179,7 +184,7 @@ struct flood {
 	struct limits l;
 };
 
-/* Twenty honest hosts, each of its own /24, in topic 0. */
+/* Adds twenty honest hosts, each of its own /24, to topic 0. */
 static void
 flood_init(struct flood *f)
 {
@@ -200,7 +205,7 @@ flood_fini(struct flood *f)
 	fake_fini(&f->fw);
 }
 
-/* In how many of the lookups each of the honest ones is; no peer twice. */
+/* Counts the lookups that return each honest host; no peer appears twice. */
 static void
 flood_lookups(struct flood *f, uint32_t seen[HONEST])
 {
@@ -258,7 +263,7 @@ START_TEST(one_prefix_floods_a_topic)
 	for (uint32_t i = 0; i < 6000; i++)
 		announce(&f.t, 0, 1000 + i, 0x60000000 + i % 256, 1, true);
 	check_cache(&f.t.records);
-	/* The topic is full of it before its share of the cache is. */
+	/* The topic is full of it before its share of the cache is used up. */
 	ck_assert_uint_eq(cache_len(&f.t.records), f.l.topic_records);
 	assert_honest_served(&f, 90);
 	flood_fini(&f);
@@ -280,7 +285,7 @@ START_TEST(one_prefix_floods_the_cache)
 }
 END_TEST
 
-/* Many sources fill the cache: those that hold most give way to new ones. */
+/* Many sources fill the cache: the largest ones are evicted for new ones. */
 START_TEST(many_prefixes_flood_the_cache)
 {
 	struct flood f;
@@ -296,7 +301,10 @@ START_TEST(many_prefixes_flood_the_cache)
 }
 END_TEST
 
-/* More /24s than shares can stop flood one topic: the biggest give way. */
+/*
+ * Floods one topic from more /24s than shares can stop: the largest are
+ * evicted.
+ */
 START_TEST(many_prefixes_flood_a_topic)
 {
 	struct flood f;
@@ -308,7 +316,7 @@ START_TEST(many_prefixes_flood_a_topic)
 	check_cache(&f.t.records);
 	ck_assert_uint_eq(cache_len(&f.t.records), f.l.topic_records);
 	for (uint32_t i = 0; i < HONEST; i++) {
-		/* Still there: announcing it again makes nothing go. */
+		/* It is still there, so announcing it again evicts nothing. */
 		uint64_t evicted = f.st.records_evicted;
 
 		announce(&f.t, 0, i, 0x50000000 + i * 0x5000, 1, true);
@@ -318,7 +326,7 @@ START_TEST(many_prefixes_flood_a_topic)
 }
 END_TEST
 
-/* A crowd behind one address is served in full while there is room. */
+/* Many peers behind one address are served in full while there is space. */
 START_TEST(crowd_behind_one_address)
 {
 	struct fake_world fw;
@@ -340,7 +348,7 @@ START_TEST(crowd_behind_one_address)
 		for (size_t j = 0; j < pick.len; j++)
 			served[number(pick.peers[j].key)]++;
 	}
-	/* At random: each about 40 times. */
+	/* The sample is random: each is returned about 40 times. */
 	for (uint32_t i = 0; i < 50; i++)
 		ck_assert_uint_gt(served[i], 15);
 	topics_fini(&t);
@@ -348,7 +356,7 @@ START_TEST(crowd_behind_one_address)
 }
 END_TEST
 
-/* The oldest of a host gives way, not another host of its /24. */
+/* Evicts the oldest record of a host, not that of another host of its /24. */
 START_TEST(own_oldest_first)
 {
 	struct flood f;
@@ -419,7 +427,7 @@ START_TEST(byte_budget)
 	ck_assert_uint_le(v.bytes, 1 << 20);
 	ck_assert_uint_gt(v.bytes, 1 << 19);
 	bytes = v.bytes;
-	/* A value that grows is on the account with its new length. */
+	/* A value that grows is charged with its new length. */
 	put(&v, 1 << 30, 10, 1, 1);
 	put(&v, 1 << 30, 1500, 1, 1);
 	check_cache(&v.entries);
@@ -429,7 +437,7 @@ START_TEST(byte_budget)
 }
 END_TEST
 
-/* Tiny values count, too: so many, and no more. */
+/* The number of tiny values is limited as well. */
 START_TEST(value_count)
 {
 	struct values v;
@@ -449,7 +457,7 @@ END_TEST
 
 /* ---- random operations ---- */
 
-/* One of all that can happen to topics. */
+/* Runs one of all operations on topics. */
 static void
 random_step(struct topics *t, struct t_random *r, uint32_t *now_s)
 {
@@ -518,7 +526,7 @@ START_TEST(random_operations)
 }
 END_TEST
 
-/* Ageing is bounded at a time, and says when to come again. */
+/* Expires a bounded number at a time and returns when to continue. */
 START_TEST(mass_death)
 {
 	struct flood f;
@@ -542,10 +550,11 @@ END_TEST
 /* ---- the traces of the reference ---- */
 
 /*
- * Forward table, refreshes, values: what the last writer wrote is read. Left
- * out are what only two generations explain: keys lost at a turn (here the
- * oldest goes), keys kept by reading them (here nothing is), "gc" before the
- * age is reached, and entries that are retained, which come with listening.
+ * Forward table, refreshes, values: a read returns what the last writer wrote.
+ * Left out is what only two generations explain: keys lost at the end of a
+ * generation (here the oldest is evicted), keys kept by reading them (here
+ * none is), "gc" before the maximum age, and entries that are retained, which
+ * come with listening.
  */
 START_TEST(cache_trace)
 {
@@ -584,7 +593,7 @@ START_TEST(cache_trace)
 }
 END_TEST
 
-/* The number in "k1:v2" or "k1". */
+/* Returns the number in "k1:v2" or "k1". */
 static uint32_t
 key_number(const char *text)
 {
@@ -592,9 +601,9 @@ key_number(const char *text)
 }
 
 /*
- * Record cache: whoever is in either generation is served. The quirk of the
+ * Record cache: records of either generation are served. The quirk of the
  * "unless already fresh" rule is not followed: the latest value is served.
- * From the first size-driven loss on ("gc" twice) ages differ by design.
+ * From the first eviction by size on ("gc" twice) ages differ by design.
  */
 START_TEST(record_cache_trace)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: what we ask of other nodes is what the reference asks, and what they
- * answer is judged before it is believed.
+ * Goal: our requests to other nodes equal those of the reference, and their
+ * replies are verified before use.
  *
- * Method: a real dht whose table holds scripted nodes; each request it sends
- * is answered by the test. The flows of the reference are compared field by
- * field, then nodes lie, refuse and fall silent.
+ * Method: a real DHT node with scripted nodes in its routing table; the test
+ * answers each request. The flows of the reference are compared field by
+ * field, then nodes forge, refuse and stop answering.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +19,11 @@
 
 enum { NODES_MAX = 24, SEEN_MAX = 64, PENDING_MAX = 64 };
 
-/* One other node and how it answers. */
+/* Another node and its replies. */
 struct fake_node {
 	struct addr addr;
 	uint8_t id[ID_LEN], token[RPC_TOKEN_LEN];
-	struct bytes value;    /* of its replies to the walk */
+	struct bytes value;    /* of its replies to the query */
 	uint64_t commit_error; /* of its replies to requests with a token */
 	bool silent, silent_at_commit, stale_token;
 	uint32_t walked, committed;
@@ -36,7 +36,7 @@ struct rig {
 	struct fake_node nodes[NODES_MAX];
 	size_t nodes_len;
 	struct records_op *op;
-	/* What was told, with copies of what it borrowed. */
+	/* The events, with copies of the data that they borrow. */
 	struct records_event events[SEEN_MAX];
 	uint8_t keys[SEEN_MAX][KEY_LEN];
 	uint8_t value[DGRAM_MAX];
@@ -50,7 +50,7 @@ on_event(void *owner, const struct records_event *e)
 	struct rig *g = owner;
 
 	ck_assert_uint_lt(g->events_len, SEEN_MAX);
-	/* Nothing comes after the end. */
+	/* No event follows the end. */
 	if (g->events_len > 0)
 		ck_assert_int_ne(
 		    g->events[g->events_len - 1].kind, RECORDS_EV_DONE);
@@ -135,7 +135,7 @@ answer(
 	dht_recv(g->n.d, &dg, &rq);
 }
 
-/* Keeps the last user command with all that it borrows. */
+/* Copies the last user command with all that it borrows. */
 static void
 keep(struct fake_node *f, const struct fake_sent *s)
 {
@@ -165,7 +165,7 @@ meet(struct rig *g, const struct fake_sent *s)
 	}
 }
 
-/* Answers until nothing more is asked; silence takes its time. */
+/* Answers until no request is left; a silent node times out. */
 static void
 run(struct rig *g, uint64_t ms)
 {
@@ -221,7 +221,7 @@ start_announce(struct rig *g, const struct key_pair *keys,
 	return records_client_announce(g->n.d, &a, sink(g), &g->op);
 }
 
-/* The i-th flow, by the call that makes it. */
+/* Starts the i-th flow with the call that makes it. */
 static int
 start_flow(struct rig *g, int i, const uint8_t *target, uint64_t bump,
     const struct key_pair *keys)
@@ -258,7 +258,7 @@ start_flow(struct rig *g, int i, const uint8_t *target, uint64_t bump,
 	}
 }
 
-/* How each flow ends here; the node stores what it is given. */
+/* The expected end of each flow; the node stores what it receives. */
 static const struct {
 	const char *name;
 	int err;
@@ -301,7 +301,7 @@ assert_request(const struct fake_sent *s, const json_t *f)
 	free(value);
 }
 
-/* The reply of the reference's fake node, with the tid of our request. */
+/* Sends the reply of the reference's fake node with the tid of our request. */
 static void
 send_reply(struct rig *g, const json_t *step)
 {
@@ -382,7 +382,9 @@ rig_nodes(struct rig *g, int n)
 	}
 }
 
-/* Pitfall Q2: signed for each node, with its id and its token, at the commit.
+/*
+ * Pitfall Q2: each commit is signed for its node, with the id and the token of
+ * that node.
  */
 START_TEST(signed_per_node)
 {
@@ -404,7 +406,7 @@ START_TEST(signed_per_node)
 		struct fake_node *f = &g.nodes[i];
 		struct announce_scope s = {topic, f->id, f->token};
 
-		/* Pitfall Q3: a token that was too old is renewed once. */
+		/* Pitfall Q3: a token that is too old is renewed once. */
 		ck_assert_uint_eq(f->committed, i == 2 ? 2 : 1);
 		ck_assert_int_eq(
 		    announce_decode(&an, f->last.value.p, f->last.value.len),
@@ -439,7 +441,10 @@ START_TEST(commit_to_some)
 }
 END_TEST
 
-/* Pitfall Q3: what no node stored is an error, and it says which. */
+/*
+ * Pitfall Q3: a value that no node stored is reported as an error with its
+ * reason.
+ */
 START_TEST(commit_failures)
 {
 	static const struct {
@@ -476,7 +481,10 @@ START_TEST(commit_failures)
 }
 END_TEST
 
-/* One node knows better: it is stored at the others, and told all the same. */
+/*
+ * One node has a newer value: the others store ours, and the error is
+ * reported.
+ */
 START_TEST(seq_error_is_reported)
 {
 	static const uint8_t hello[] = "hello";
@@ -499,7 +507,7 @@ START_TEST(seq_error_is_reported)
 }
 END_TEST
 
-/* Pitfall C6 and the sizes: refused at once, and nothing is told. */
+/* Pitfall C6 and the sizes: refused at once, without any event. */
 START_TEST(refused_locally)
 {
 	static const uint8_t bytes[VALUE_PUT_MAX + 1];
@@ -544,7 +552,7 @@ START_TEST(refused_locally)
 }
 END_TEST
 
-/* ---- what is believed ---- */
+/* ---- verification of replies ---- */
 
 static struct bytes
 mutable_reply(uint8_t *out, size_t cap, const struct key_pair *keys,
@@ -558,7 +566,7 @@ mutable_reply(uint8_t *out, size_t cap, const struct key_pair *keys,
 	return (struct bytes){out, mutable_value_encode(&m, out, cap)};
 }
 
-/* The highest valid seq wins; forged and lower ones do not count. */
+/* The highest valid seq is returned; forged and lower ones are ignored. */
 START_TEST(highest_valid_seq)
 {
 	struct rig g;
@@ -586,7 +594,7 @@ START_TEST(highest_valid_seq)
 	ck_assert(addr_equal(&g.events[0].node, &g.nodes[1].addr));
 	ck_assert_int_eq(done(&g)->err, 0);
 	ck_assert_uint_eq(done(&g)->replies, 5);
-	/* Only what is below the wanted one: not found. */
+	/* All values are below the wanted seq: not found. */
 	ck_assert_int_eq(records_client_get_mutable(
 			     g.n.d, keys.public_key, 7, sink(&g), &g.op),
 	    0);
@@ -637,7 +645,9 @@ peers_reply(uint8_t *out, size_t cap, int first, int n)
 	    out, lookup_encode(peers, (size_t)n, 7, out, cap)};
 }
 
-/* Pitfall C3: peers stand back to back; each is told with the node that had it.
+/*
+ * Pitfall C3: peers follow each other without padding; each is reported with
+ * the node that returned it.
  */
 START_TEST(lookup_tells_each)
 {
@@ -653,7 +663,7 @@ START_TEST(lookup_tells_each)
 	ck_assert_int_eq(
 	    records_client_lookup(g.n.d, topic, sink(&g), &g.op), 0);
 	run(&g, 500);
-	/* Nothing of the cut reply is used. */
+	/* Nothing of the truncated reply is used. */
 	ck_assert_uint_eq(g.events_len, 5);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(g.events[i].kind, RECORDS_EV_PEER);
@@ -667,7 +677,7 @@ START_TEST(lookup_tells_each)
 }
 END_TEST
 
-/* A record of another key, or none that can be read, is no find. */
+/* A record of another key or a malformed one is not a result. */
 START_TEST(find_peer_checks_the_key)
 {
 	struct rig g;
@@ -715,7 +725,10 @@ START_TEST(find_node_nearest_first)
 }
 END_TEST
 
-/* Withdraws from who lists the key and from who may hide it; no one else. */
+/*
+ * Withdraws from nodes that list the key or may have omitted it, and from no
+ * others.
+ */
 START_TEST(unannounce_where_listed)
 {
 	struct rig g;
@@ -732,7 +745,7 @@ START_TEST(unannounce_where_listed)
 	g.nodes[2].silent_at_commit = true;
 	ck_assert_int_eq(start_unannounce(&g, &keys, topic), 0);
 	run(&g, 500);
-	/* It waits for the one that is silent. */
+	/* The operation waits for the node that does not answer. */
 	ck_assert_uint_eq(g.events_len, 0);
 	run(&g, 15000);
 	ck_assert_int_eq(done(&g)->err, 0);
@@ -776,7 +789,7 @@ start_any(
 	}
 }
 
-/* At any moment: exactly one end, at once, and no memory is lost. */
+/* Cancels at any time: exactly one end, at once, and no memory leaks. */
 START_TEST(cancel_any_time)
 {
 	static const uint64_t after_ms[] = {0, 1, 300, 2000};
@@ -822,7 +835,7 @@ START_TEST(cancel_in_own_event)
 	run(&g, 500);
 	ck_assert_uint_eq(g.events_len, 2);
 	ck_assert_int_eq(done(&g)->err, ERR_CANCELLED);
-	/* At the end of a walk, too. */
+	/* Cancels at the end of a query as well. */
 	g.cancel_at_first = true;
 	ck_assert_int_eq(
 	    records_client_find_node(g.n.d, topic, sink(&g), &g.op), 0);
@@ -833,7 +846,7 @@ START_TEST(cancel_in_own_event)
 }
 END_TEST
 
-/* A node that stops ends what is under way, withdrawals too. */
+/* A node that stops ends operations in progress, withdrawals included. */
 START_TEST(closed)
 {
 	struct rig g;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: what record commands carry is read and written to the byte.
+ * Goal: record commands are encoded and decoded to the byte.
  *
  * Method: rows of the reference are decoded, encoded again and compared; each
  * row is then cut at every byte and has every bit flipped. Signatures are made
- * anew from the seeds of the rows: Ed25519 is deterministic.
+ * again from the seeds of the rows: Ed25519 is deterministic.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 
 enum { RELAYS_SEEN_MAX = 8 };
 
-/* Wire form of the relay addresses of a row's peer, and the peer itself. */
+/* The encoded relay addresses of the peer of a row, and the peer itself. */
 struct row_peer {
 	uint8_t *key;
 	uint8_t relays[RELAYS_SEEN_MAX * ADDR_WIRE4_LEN];
@@ -275,7 +275,7 @@ seed_of(const uint8_t *key, struct key_pair *k)
 	ck_abort_msg("no such key in the vectors");
 }
 
-/* Signing gives the bytes of the reference; any damage is noticed. */
+/* Signing returns the bytes of the reference; any damage is detected. */
 START_TEST(signature_rows)
 {
 	const json_t *row = t_row(VECTORS, "announce_signatures", _i);
@@ -317,7 +317,9 @@ START_TEST(signature_rows)
 }
 END_TEST
 
-/* The count of relays is signed in its shortest form, however it came. */
+/*
+ * The count of relays is signed in its shortest form, however it was encoded.
+ */
 START_TEST(signature_over_peer_encoded_anew)
 {
 	const json_t *row = t_row(VECTORS, "announce_signatures", 1);

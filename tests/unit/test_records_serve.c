@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a node stores and answers as the reference does, within its shares.
+ * Goal: a node stores and serves as the reference does, within its shares.
  *
- * Method: the transcripts of the reference are played to a real dht with a
- * real store. Tokens are each node's own, so requests get ours and what was
- * signed well is signed anew; every other field of a reply must match. The
- * rest is played by hand under virtual time.
+ * Method: the transcripts of the reference are replayed to a real DHT node
+ * with real records. Tokens differ between nodes, so requests get ours, and
+ * valid signatures are made again; every other field of a reply must match.
+ * The remaining tests send their own requests under virtual time.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -22,7 +22,9 @@ enum { TRANSCRIPTS_OF_ROUTER = 2 }; /* the last ones, see test_router.c */
 
 /* ---- transcripts ---- */
 
-/* True if the token is what the reference would have given to that host. */
+/*
+ * Returns whether a token is the one that the reference would give to a host.
+ */
 static bool
 token_of_reference(
     const json_t *node, const struct addr *host, const uint8_t *token)
@@ -61,7 +63,7 @@ keys_of(const uint8_t *key, struct key_pair *k)
 	ck_abort_msg("no such key in the vectors");
 }
 
-/* Signs an announce for our token, if it was signed well for the other. */
+/* Signs an announce for our token if its signature for the other is valid. */
 static size_t
 sign_anew(const struct rpc_request *m, const uint8_t *id, const uint8_t *token,
     uint8_t *out, size_t cap)
@@ -111,7 +113,10 @@ play(struct relay_net *n, const json_t *node, const json_t *step)
 	return err;
 }
 
-/* As a set: ours come nearest first, the reference's need not. */
+/*
+ * Compares as sets: ours are nearest first, those of the reference need not
+ * be.
+ */
 static void
 assert_closer(const struct rpc_reply *m, const json_t *want)
 {
@@ -171,8 +176,8 @@ assert_reply(struct relay_net *n, const json_t *out)
 }
 
 /*
- * The one place to differ: a repeated announce replaces the record. The JS
- * node goes on serving the old one until the turn of its generations.
+ * The one difference: a repeated announce replaces the record. The JS node
+ * goes on serving the old one until its generations change.
  */
 static bool
 is_quirk(const json_t *step)
@@ -246,15 +251,17 @@ START_TEST(transcript)
 }
 END_TEST
 
-/* ---- by hand ---- */
+/* ---- single requests ---- */
 
 static const char *const node_address = "203.0.113.10:49737";
 static const char *const client = "192.0.2.7:50001";
 
-/* What came back, decoded; reply.tid is 0 if nothing did. */
+/* The decoded reply; reply.tid is 0 if there was none. */
 static struct rpc_reply reply;
 
-/* A request with our token, if it is to have one. 0, or why it was refused. */
+/*
+ * Sends a request, with our token if wanted. Returns 0 or why it was refused.
+ */
 static int
 ask(struct relay_net *n, const char *from, uint64_t command,
     const uint8_t *target, struct bytes value, bool with_token)
@@ -294,7 +301,7 @@ seed_keys(struct key_pair *k, uint32_t seed)
 	key_pair_from_seed(k, bytes);
 }
 
-/* What a key announces, with so many relay addresses 10.0.0.1:1, :2, ... */
+/* The announce of a key, with so many relay addresses 10.0.0.1:1, :2, ... */
 struct claim {
 	struct key_pair keys;
 	size_t relays;
@@ -335,7 +342,7 @@ topic_of(uint8_t topic[HASH_LEN], uint8_t n)
 	memset(topic, n, HASH_LEN);
 }
 
-/* The number of peers in a LOOKUP of the topic; the last of them in *p. */
+/* Returns the number of peers in a LOOKUP of the topic; the last one in *p. */
 static size_t
 lookup(struct relay_net *n, const uint8_t *topic, struct peer_record *p)
 {
@@ -363,7 +370,9 @@ status(const struct relay_net *n)
 	return st;
 }
 
-/* Pitfall A1: the signature covers all relay addresses, three of them are kept.
+/*
+ * Pitfall A1: the signature covers all relay addresses; three of them are
+ * stored.
  */
 START_TEST(five_relays)
 {
@@ -381,14 +390,14 @@ START_TEST(five_relays)
 	ck_assert_mem_eq(p.key, c.keys.public_key, KEY_LEN);
 	ck_assert_uint_eq(peer_relays_len(&p), PEER_RELAYS_MAX);
 	ck_assert_uint_eq(peer_relay(&p, 2).port, 3);
-	/* Pitfall A2: what is under a topic is no forward entry. */
+	/* Pitfall A2: a record under a topic is not a forward entry. */
 	ck_assert_int_eq(get(&n, CMD_FIND_PEER, topic), 0);
 	ck_assert_ptr_null(reply.value.p);
 	relay_fini(&n);
 }
 END_TEST
 
-/* A self announce shown by a refresh takes the new address of its owner. */
+/* A self announce renewed by a refresh takes the new address of its sender. */
 START_TEST(refresh_moves_the_forward_address)
 {
 	const json_t *chain = t_get(
@@ -414,7 +423,7 @@ START_TEST(refresh_moves_the_forward_address)
 	for (size_t i = 1; i < 3; i++) {
 		an.refresh = link[i];
 		len = announce_encode(&an, shown, sizeof shown);
-		/* Used tokens and tokens out of order are worth nothing. */
+		/* Used tokens and tokens out of order are refused. */
 		ck_assert_int_eq(ask(&n, "198.51.100.9:9", CMD_ANNOUNCE, target,
 				     (struct bytes){shown, len}, true),
 		    0);
@@ -434,9 +443,9 @@ START_TEST(refresh_moves_the_forward_address)
 END_TEST
 
 /*
- * Pitfall A12: a server that is silent for 60 s is not offered; a packet from
- * another port of its host brings it back. Its age counts from the announce
- * alone.
+ * Pitfall A12: the record of a server that is silent for 60 s is not returned;
+ * a packet from another port of its host makes it available again. Its age
+ * counts from the announce alone.
  */
 START_TEST(silent_server)
 {
@@ -456,7 +465,7 @@ START_TEST(silent_server)
 	ck_assert_int_eq(get(&n, CMD_FIND_PEER, target), 0);
 	ck_assert_ptr_nonnull(reply.value.p);
 	ck_assert_uint_eq(lookup(&n, target, &p), 1);
-	/* Its being asked for does not make it speak. */
+	/* Requests for the record do not count as packets of its host. */
 	relay_pass_ms(&n, 1000);
 	ck_assert_int_eq(get(&n, CMD_FIND_PEER, target), 0);
 	ck_assert_ptr_null(reply.value.p);
@@ -480,7 +489,7 @@ START_TEST(silent_server)
 }
 END_TEST
 
-/* Only the key itself withdraws, and confirmations carry nothing. */
+/* Only the key itself withdraws, and confirmations are empty. */
 START_TEST(unannounce_self)
 {
 	struct relay_net n;
@@ -493,7 +502,7 @@ START_TEST(unannounce_self)
 	seed_keys(&other.keys, 2);
 	key_target(target, c.keys.public_key);
 	ck_assert_int_eq(claim(&n, client, NS_ANNOUNCE, target, &c), 0);
-	/* Confirmed, as it is well signed, but not about our entry. */
+	/* Confirmed because its signature is valid, but not for our entry. */
 	ck_assert_int_eq(claim(&n, client, NS_UNANNOUNCE, target, &other), 0);
 	ck_assert(records_forward_for(n.r, target, &to));
 	ck_assert_int_eq(claim(&n, client, NS_UNANNOUNCE, target, &c), 0);
@@ -504,8 +513,8 @@ START_TEST(unannounce_self)
 END_TEST
 
 /*
- * Pitfall A4: who holds our key elsewhere announces and withdraws it as he
- * likes; here it listens, and is found.
+ * Pitfall A4: another holder of our key may announce and withdraw it; the key
+ * that listens here is still found.
  */
 START_TEST(pinned)
 {
@@ -541,7 +550,9 @@ START_TEST(pinned)
 }
 END_TEST
 
-/* Announcements live for 20 min, read or not; the clock of bumps is apart. */
+/*
+ * Announcements expire after 20 min, read or not; bumps have their own clock.
+ */
 START_TEST(records_age_out)
 {
 	struct relay_net n;
@@ -557,12 +568,12 @@ START_TEST(records_age_out)
 		relay_pass_ms(&n, 60000);
 		ck_assert_uint_eq(lookup(&n, topic, &p), 1);
 	}
-	/* Announced again, it stays for as long again. */
+	/* A repeated announce renews the full time. */
 	ck_assert_int_eq(claim(&n, client, NS_ANNOUNCE, topic, &c), 0);
 	relay_pass_ms(&n, 13 * 60000);
 	ck_assert_uint_eq(lookup(&n, topic, &p), 1);
 	fake_advance_ms(&n.fw, 7 * 60000);
-	/* No timer has fired yet: it is too old all the same. */
+	/* No timer has fired yet; the record counts as expired nevertheless. */
 	ck_assert_uint_eq(status(&n).records, 1);
 	ck_assert_uint_eq(lookup(&n, topic, &p), 0);
 	relay_pass_ms(&n, 1000);
@@ -599,7 +610,7 @@ START_TEST(values_age_out)
 }
 END_TEST
 
-/* A long value comes without closer nodes rather than in fragments. */
+/* A long value is returned without closer nodes rather than in fragments. */
 START_TEST(long_value)
 {
 	struct relay_net n;
@@ -622,7 +633,7 @@ START_TEST(long_value)
 }
 END_TEST
 
-/* The reason of each silence is counted; none is answered. */
+/* The reason for each missing reply is counted; none is answered. */
 START_TEST(silence_is_counted)
 {
 	static const struct {
@@ -695,7 +706,7 @@ START_TEST(plugin_rows)
 }
 END_TEST
 
-/* Pitfall R10: no store, no silence: error 1 with closer nodes. */
+/* Pitfall R10: an ephemeral node replies with error 1 and closer nodes. */
 START_TEST(not_served)
 {
 	struct relay_net n;
@@ -719,7 +730,7 @@ START_TEST(not_served)
 }
 END_TEST
 
-/* Lower limits hold at once for what is there. */
+/* Lower limits apply at once to stored entries. */
 START_TEST(limits_change)
 {
 	struct relay_net n;
@@ -756,7 +767,7 @@ START_TEST(limits_change)
 }
 END_TEST
 
-/* Requests damaged at every byte and bit: nothing is stored that is forged. */
+/* Damages requests at every byte and bit: nothing forged is stored. */
 static void
 take_request(const uint8_t *buf, size_t len, void *arg)
 {
@@ -767,7 +778,7 @@ take_request(const uint8_t *buf, size_t len, void *arg)
 	fake_clear(&n->fw);
 }
 
-/* A whole ANNOUNCE with all that one can carry. */
+/* Builds an ANNOUNCE with every field. */
 static size_t
 announce_request(
     struct relay_net *n, const uint8_t *topic, uint8_t *out, size_t cap)

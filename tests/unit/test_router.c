@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: handshakes of others pass through this node as the reference passes
- * them, and nobody can use that to flood a third address. Method: flows and
- * transcripts written by the reference, byte for byte; a matrix of all modes;
- * budgets counted in bytes sent.
+ * Goal: this node forwards the handshakes of others as the reference does, and
+ * this cannot be used to flood a third address. Method: flows and transcripts
+ * written by the reference, byte for byte; a matrix of all modes; budgets
+ * counted in bytes sent.
  *
- * The reference looks at no length, so some of its rows have tiny sealed
- * parts, which we drop. Those are filled up to a legal length on both sides of
+ * The reference checks no length, so some of its rows have tiny encrypted
+ * parts, which we drop. Those are padded to a legal length on both sides of
  * the comparison.
  */
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #include "signal/signal_message.h"
 #include "t.h"
 
-/* Of the flows; noise_1 is 116 bytes, noise_2 is 125. */
+/* Constants of the flows: noise_1 is 116 bytes, noise_2 is 125. */
 #define TARGET                                                                 \
 	"c11ae4092c56101421f745612bdc6b51c1e646c61ac3f5eccfed2f59c200f581"
 #define NOISE_1                                                                \
@@ -50,7 +50,7 @@
 #define SERVER_PUNCH "203.0.113.9:41000"
 #define SERVER_SEED 2
 
-/* Each hop of each flow that a relay makes; the tid stays 0x1234. */
+/* Every hop of each flow that a relay makes; the tid stays 0x1234. */
 static const struct {
 	const char *name, *self;
 	bool announced;
@@ -102,7 +102,7 @@ net_init(struct relay_net *n, const char *self)
 	relay_init(n, &c, self);
 }
 
-/* A node that shows its id is asked for a sign of life; not our concern. */
+/* A node that sends its id is pinged, which is not the concern of this test. */
 static bool
 is_check(const struct fake_sent *s)
 {
@@ -111,7 +111,7 @@ is_check(const struct fake_sent *s)
 	return rpc_request_decode(&m, s->buf, s->len) == 0 && m.internal;
 }
 
-/* The only datagram sent, to this address, from the server socket. */
+/* Returns the only datagram, sent to this address from the server socket. */
 static const struct fake_sent *
 only_sent(const struct relay_net *n, const char *to)
 {
@@ -145,7 +145,7 @@ START_TEST(flow)
 		t_assert_hex(target, sizeof target, TARGET);
 	}
 	in = t_hex(flows[_i].in, &len);
-	/* Twice: nothing is remembered, so a retry travels the same way. */
+	/* A second time: no state is kept, so a retry takes the same path. */
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(relay_deliver(&n, &from, in, len), 0);
 		s = only_sent(&n, flows[_i].to);
@@ -160,7 +160,7 @@ START_TEST(flow)
 }
 END_TEST
 
-/* Whatever arrives, a relay sends one datagram for it at the most. */
+/* A relay sends at most one datagram for each that it receives. */
 static void
 take_damaged(const uint8_t *buf, size_t len, void *arg)
 {
@@ -168,7 +168,8 @@ take_damaged(const uint8_t *buf, size_t len, void *arg)
 	struct addr from = relay_addr("198.18.7.7:7777");
 
 	relay_deliver(n, &from, buf, len);
-	ck_assert_uint_le(n->fw.sent_len, 2); /* a check of the sender's id */
+	/* Includes a check of the sender's id. */
+	ck_assert_uint_le(n->fw.sent_len, 2);
 	fake_clear(&n->fw);
 	relay_pass_ms(n, 1000);
 	fake_clear(&n->fw);
@@ -191,7 +192,7 @@ START_TEST(damaged_flow)
 }
 END_TEST
 
-/* ---- for a key that listens here: protocol 03 §3.2 ---- */
+/* ---- messages for a key that listens here: protocol 03 §3.2 ---- */
 
 static void
 seed_keys(struct key_pair *k, uint8_t seed)
@@ -202,7 +203,7 @@ seed_keys(struct key_pair *k, uint8_t seed)
 	key_pair_from_seed(k, bytes);
 }
 
-/* An ephemeral node on which the server of the flows listens. */
+/* Sets up an ephemeral node on which the server of the flows listens. */
 static void
 local_init(struct relay_net *n, const char *self, void *owner)
 {
@@ -217,7 +218,7 @@ local_init(struct relay_net *n, const char *self, void *owner)
 	ck_assert_int_eq(records_pin(n->r, keys.public_key, owner), ERR_EXISTS);
 }
 
-/* The server's hop of each flow: pitfalls S1, S3. */
+/* Checks the hop of the server in each flow: pitfalls S1, S3. */
 static const struct {
 	const char *name, *self, *from, *in, *client, *answer, *to, *out;
 	bool direct;
@@ -246,9 +247,9 @@ static const struct {
 };
 
 /*
- * Pitfall S1: the answer to a relay is a request with the client's tid. Pitfall
- * S8: it can be given after other datagrams have come. Pitfall V8: from another
- * socket.
+ * Pitfall S1: the answer to a relay is a request with the tid of the client.
+ * Pitfall S8: it can be sent after other datagrams were received. Pitfall V8:
+ * it can be sent from another socket.
  */
 START_TEST(local_flow)
 {
@@ -302,7 +303,7 @@ END_TEST
 
 /* ---- transcripts of the reference ---- */
 
-/* Fills the sealed part up to a legal length. */
+/* Pads the encrypted part to a legal length. */
 static struct bytes
 longer(struct bytes b, uint8_t room[96])
 {
@@ -341,7 +342,7 @@ compare_reply(uint64_t command, const struct fake_sent *s, const json_t *out)
 	if (m.value.p != NULL)
 		m.value = longer_value(command, m.value, room);
 	ck_assert_int_eq(rpc_reply_decode(&got, s->buf, s->len), 0);
-	/* Closer nodes are a set, protocol 01 §18: here of two. */
+	/* Closer nodes are a set, protocol 01 §18: here there are two. */
 	ck_assert_uint_eq(got.closer.len, m.closer.len);
 	if (m.closer.len == 2 * ADDR_WIRE4_LEN &&
 	    memcmp(m.closer.p, got.closer.p, ADDR_WIRE4_LEN) != 0) {
@@ -397,7 +398,7 @@ play_step(struct relay_net *n, const json_t *step)
 	hex = t_bytes(step, "hex", &len);
 	ck_assert_int_eq(rpc_request_decode(&m, hex, len), 0);
 	if (m.command > CMD_PEER_HOLEPUNCH) {
-		free(hex); /* told by other tests */
+		free(hex); /* covered by other tests */
 		return;
 	}
 	m.value = longer_value(m.command, m.value, room);
@@ -438,7 +439,7 @@ START_TEST(transcript)
 	net_init(&n, "203.0.113.10:49737");
 	relay_learn(&n, &near);
 	relay_learn(&n, &far);
-	/* The key of the transcript; the token must be one of ours. */
+	/* Uses the key of the transcript; the token must be one of ours. */
 	relay_announce(&n, &server, 1, target);
 	json_array_foreach(t_get(t, "steps"), i, step)
 	{
@@ -461,8 +462,8 @@ static const struct {
 	const char *name;
 	unsigned command, mode, given;
 	int err;
-	uint8_t first;  /* of the datagram sent; 0: silence */
-	const char *to; /* where to */
+	uint8_t first;  /* byte of the datagram sent; 0: none */
+	const char *to; /* its destination */
 	unsigned out_mode;
 	const char *out_peer, *out_relay;
 } matrix[] = {
@@ -518,7 +519,7 @@ static const struct {
 
 static const uint8_t sealed[1200] = {0x5e, 0xa1};
 
-/* Sends a message of either command with so many sealed bytes. */
+/* Sends a message of either command with so many encrypted bytes. */
 static int
 send_message(struct relay_net *n, const char *from, unsigned command,
     unsigned mode, unsigned given, const uint8_t *target, size_t sealed_len)
@@ -557,7 +558,7 @@ assert_addr(const struct addr *a, const char *text)
 		ck_assert_str_eq(addr_format(a, buf), text);
 }
 
-/* The sealed part and its addresses, as the row has them. */
+/* Compares the encrypted part and its addresses with the row. */
 static void
 check_value(unsigned row, struct bytes value)
 {
@@ -594,7 +595,7 @@ check_sent(unsigned row, const struct fake_sent *s, const uint8_t *target)
 		assert_addr(&re.to, matrix[row].to);
 		ck_assert_uint_eq(re.error, 0);
 		ck_assert_ptr_null(re.token);
-		/* Closer nodes, or a value, never both. */
+		/* The reply has closer nodes or a value, never both. */
 		if (matrix[row].out_peer == NULL) {
 			ck_assert_uint_eq(re.closer.len, ADDR_WIRE4_LEN);
 			ck_assert_ptr_null(re.value.p);
@@ -644,7 +645,7 @@ START_TEST(mode)
 }
 END_TEST
 
-/* Pitfall S4: what is for a listener here, and what is not. */
+/* Pitfall S4: separates messages for a listener here from others. */
 static const struct {
 	unsigned command, mode, given;
 	int verdict;
@@ -684,13 +685,15 @@ START_TEST(local_mode)
 		local_matrix[_i].mode, local_matrix[_i].given, target, 100),
 	    local_matrix[_i].verdict);
 	if (local_matrix[_i].verdict == ROUTER_HANDED_UP) {
-		/* What a client says of its own address counts for nothing. */
+		/* The address that a client claims for itself is ignored. */
 		ck_assert(addr_equal(
 		    &n.call.client, n.call.direct ? &client : &peer));
 		ck_assert_uint_eq(n.fw.sent_len, 0);
 		ck_assert_uint_eq(n.call.sealed.len, 100);
 	}
-	/* Nobody listens any more: as if it had never been. */
+	/*
+	 * After unpinning, the node behaves as if the key had never listened.
+	 */
 	records_unpin(n.r, keys.public_key);
 	ck_assert_int_ne(
 	    send_message(&n, CLIENT, local_matrix[_i].command,
@@ -700,7 +703,7 @@ START_TEST(local_mode)
 }
 END_TEST
 
-/* ---- lengths of what is sealed, protocol 03 §3.5 ---- */
+/* ---- lengths of the encrypted part, protocol 03 §3.5 ---- */
 
 static const struct {
 	unsigned command, mode;
@@ -745,7 +748,7 @@ START_TEST(length)
 }
 END_TEST
 
-/* A server that has fallen silent is not worth waiting for. */
+/* A message is not forwarded to a server that is silent. */
 START_TEST(stale_entry)
 {
 	struct addr server = relay_addr(SERVER);
@@ -765,7 +768,7 @@ START_TEST(stale_entry)
 }
 END_TEST
 
-/* Pitfall S2: also a node that nobody has in a table passes everything on. */
+/* Pitfall S2: a node that is in no routing table forwards as well. */
 START_TEST(ephemeral_node)
 {
 	uint8_t target[HASH_LEN] = {1};
@@ -791,7 +794,7 @@ END_TEST
 
 /* ---- budgets (pitfall S7) ---- */
 
-/* Sends until refused; the bytes that left. */
+/* Sends until a message is refused. Returns the bytes that left. */
 static size_t
 drain(struct relay_net *n, const char *from, unsigned given,
     const uint8_t *target)
@@ -826,7 +829,7 @@ START_TEST(budget_of_source)
 	ck_assert_uint_gt(bytes, 38000);
 	ck_assert_uint_ge(n.st.forward_refused, 1);
 	ck_assert_uint_ge(n.st.drop[-ERR_BUDGET], 1);
-	/* The whole /24 has spent it, the next one has not. */
+	/* The budget of the whole /24 is spent, that of the next one is not. */
 	ck_assert_uint_eq(drain(&n, "192.0.2.99:9", KNOWN, target), 0);
 	ck_assert_uint_gt(drain(&n, "192.0.3.1:1", KNOWN, target), 38000);
 	relay_pass_ms(&n, 2000);
@@ -848,20 +851,22 @@ START_TEST(budget_of_destination)
 
 	net_init(&n, RELAY);
 	relay_announce(&n, &server, SERVER_SEED, target);
-	/* A hundred networks at one address that never asked for it. */
+	/* A hundred networks send to one address that did not ask for it. */
 	for (int i = 0; i < 100; i++) {
 		snprintf(from, sizeof from, "11.0.%d.1:1", i);
 		bytes += drain(&n, from, PEER, other);
 	}
 	ck_assert_uint_le(bytes, 40000);
 	ck_assert_uint_gt(bytes, 38000);
-	/* The same against the server that wants to be found. */
+	/* They send to the server, which announced itself. */
 	for (int i = 0; i < 100; i++) {
 		snprintf(from, sizeof from, "12.0.%d.1:1", i);
 		honest += drain(&n, from, KNOWN, target);
 	}
 	ck_assert_uint_gt(honest, 100 * 38000);
-	/* And by the address that a punch names, if it is the server's host. */
+	/*
+	 * They name the address in a holepunch, and it is that of the server.
+	 */
 	server = relay_addr("192.0.2.20:5555");
 	relay_announce(&n, &server, SERVER_SEED + 1, target);
 	for (int i = 0; i < 100; i++) {
@@ -873,7 +878,7 @@ START_TEST(budget_of_destination)
 }
 END_TEST
 
-/* An entry is good for as long as it is kept, however old the token is. */
+/* An entry is valid while it is stored, however old its token is. */
 START_TEST(budget_of_server_lasts)
 {
 	struct addr server = relay_addr(SERVER);
@@ -897,7 +902,7 @@ START_TEST(budget_of_server_lasts)
 }
 END_TEST
 
-/* Answers of so many bytes, to clients all over, until one is refused. */
+/* Sends answers of so many bytes to many clients until one is refused. */
 static size_t
 answer_clients(struct relay_net *n, const char *from, const uint8_t *target)
 {
@@ -927,7 +932,7 @@ answer_clients(struct relay_net *n, const char *from, const uint8_t *target)
 	ck_abort_msg("nothing was ever refused");
 }
 
-/* A crowd is answered through us, if we forward to the server. */
+/* Many clients are answered through us if we forward to the server. */
 START_TEST(budget_of_server_answers)
 {
 	struct addr server = relay_addr(SERVER);
@@ -937,7 +942,7 @@ START_TEST(budget_of_server_answers)
 
 	relay_config(&c);
 	relay_init(&n, &c, RELAY);
-	n.limits.proven_burst = 10000; /* requests are counted elsewhere */
+	n.limits.proven_burst = 10000; /* requests are limited elsewhere */
 	relay_announce(&n, &server, SERVER_SEED, target);
 	ck_assert_uint_le(answer_clients(&n, "192.0.2.1:1", target), 40000);
 	ck_assert_uint_le(answer_clients(&n, SERVER, other), 40000);
@@ -947,7 +952,7 @@ START_TEST(budget_of_server_answers)
 }
 END_TEST
 
-/* Who finds the destination spent loses nothing of his own. */
+/* A source is not charged if the budget of the destination is spent. */
 START_TEST(budget_taken_whole)
 {
 	uint8_t other[HASH_LEN] = {9};
@@ -968,7 +973,7 @@ START_TEST(budget_taken_whole)
 }
 END_TEST
 
-/* More sources than the table has room for: refused, until some are free. */
+/* More sources than the table has buckets: refused until some are full. */
 START_TEST(budget_table_full)
 {
 	uint8_t target[HASH_LEN];
@@ -982,7 +987,7 @@ START_TEST(budget_table_full)
 	limits_init(&l);
 	l.forward_hosts = _i == 0 ? 16 : 4096;
 	relay_init_limited(&n, &c, &l, RELAY);
-	/* The same if it is told later. */
+	/* The same applies to a limit that changes later. */
 	n.limits.forward_hosts = 16;
 	dht_limits_changed(n.d);
 	router_limits_changed(n.rt);
@@ -992,13 +997,13 @@ START_TEST(budget_table_full)
 		ck_assert_uint_gt(drain(&n, from, KNOWN, target), 0);
 	}
 	ck_assert_uint_eq(drain(&n, "12.0.0.1:1", KNOWN, target), 0);
-	relay_pass_ms(&n, 10000); /* all are full again */
+	relay_pass_ms(&n, 10000); /* all buckets are full again */
 	relay_announce(&n, &server, SERVER_SEED, target);
 	for (int i = 0; i < 16; i++) {
 		snprintf(from, sizeof from, "12.0.%d.1:1", i);
 		ck_assert_uint_gt(drain(&n, from, KNOWN, target), 0);
 	}
-	/* A spent one is not forgotten for a new one. */
+	/* A spent bucket is not evicted for a new one. */
 	ck_assert_uint_eq(drain(&n, "12.0.0.1:1", KNOWN, target), 0);
 	ck_assert_uint_eq(drain(&n, "11.0.0.1:1", KNOWN, target), 0);
 	relay_fini(&n);
@@ -1009,7 +1014,7 @@ static const char *const closed[] = {"127.0.0.1:80", "10.1.2.3:80",
     "192.168.0.1:80", "172.16.9.9:80", "100.64.0.1:80", "169.254.1.1:80",
     "0.0.0.0:80", "224.0.0.1:80", "255.255.255.255:80"};
 
-/* A public node is nobody's way into a private network. */
+/* A public node does not forward into a private network. */
 START_TEST(private_destination)
 {
 	uint8_t buf[256], target[HASH_LEN] = {1};
@@ -1039,7 +1044,7 @@ START_TEST(private_destination)
 }
 END_TEST
 
-/* Hundreds of peers on one address, as in everybody's own tests. */
+/* Hundreds of peers share one address, as in tests on one host. */
 START_TEST(private_network)
 {
 	uint8_t buf[1200], target[HASH_LEN] = {1};
@@ -1069,7 +1074,7 @@ START_TEST(private_network)
 }
 END_TEST
 
-/* What the outgoing batch refuses was not forwarded. */
+/* A datagram that the transmit batch refuses was not forwarded. */
 START_TEST(batch_full)
 {
 	uint8_t target[HASH_LEN] = {1};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the outer messages of signalling are read and written as the reference
- * does. Method: rows written by the reference; what decodes is encoded again;
+ * Goal: signalling messages are encoded and decoded as the reference does.
+ * Method: rows written by the reference; each that decodes is encoded again;
  * each row is then cut at every byte and has every bit flipped.
  */
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static const struct {
 	uint64_t mode;
 	size_t noise_len;
 	const char *peer, *relay;
-	bool loose; /* accepted, but we write it in another way */
+	bool loose; /* accepted, but we encode it in another way */
 } handshakes[] = {
     {"from client", "0000056e30697365", 0, 0, 5, NULL, NULL, false},
     {"from relay", "0102056e30697365c000020751c3", 0, 2, 5, "192.0.2.7:50001",
@@ -137,7 +137,7 @@ START_TEST(holepunch_row)
 }
 END_TEST
 
-/* What decodes from damaged bytes must lie within them. */
+/* Fields decoded from damaged bytes must lie within these. */
 static void
 take_damaged(const uint8_t *buf, size_t len, void *arg)
 {
@@ -225,7 +225,7 @@ START_TEST(vector_decode_row)
 }
 END_TEST
 
-/* One datagram of a flow: what it carries is what the vector says. */
+/* Checks one datagram of a flow against the fields of the vector. */
 static void
 check_step(const json_t *step)
 {
