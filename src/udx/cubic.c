@@ -7,22 +7,22 @@ static const uint64_t PER_CUBE = 2500000000; /* 10^9 / C */
 static const uint64_t LONGEST_MS = 1 << 20;  /* its cube fits 64 bits */
 
 static uint64_t
-root_ms(uint64_t cube)
+cube_root_ms(uint64_t cube)
 {
 	uint64_t root = 0;
 
 	for (uint64_t bit = LONGEST_MS; bit > 0; bit >>= 1) {
-		uint64_t try = root | bit;
+		uint64_t next = root | bit;
 
-		if (try * try * try <= cube)
-			root = try;
+		if (next * next * next <= cube)
+			root = next;
 	}
 	return root;
 }
 
-/* What the curve has gained so long after its flat, or lacks before it. */
+/* Returns the distance of the curve from W_max, so long before or after K. */
 static uint64_t
-gain(uint64_t us, uint32_t mss)
+curve_gain(uint64_t us, uint32_t mss)
 {
 	uint64_t ms = us / 1000 < LONGEST_MS ? us / 1000 : LONGEST_MS;
 
@@ -44,14 +44,14 @@ cubic_lost(struct cubic *q, uint64_t window, uint64_t least, uint32_t mss,
 
 	if (left < least)
 		left = least < window ? least : window;
-	/* RFC 9438 §4.7: whoever lost before it was back leaves room for
-	 * others. */
+	/* RFC 9438 §4.7, fast convergence: a flow that loses before it has
+	 * reached W_max releases bandwidth to others. */
 	q->top = window < q->top ? window / 20 * 17 : window;
 	if (q->top < left)
 		q->top = left;
 	q->window = left;
 	q->since_us = now_us;
-	q->again_us = root_ms((q->top - left) / mss * PER_CUBE) * 1000;
+	q->again_us = cube_root_ms((q->top - left) / mss * PER_CUBE) * 1000;
 }
 
 void
@@ -63,9 +63,9 @@ cubic_grow(struct cubic *q, uint64_t acked, uint32_t mss, uint64_t rtt_us,
 	if (q->window == CUBIC_NONE)
 		return;
 	if (us >= q->again_us) {
-		to = q->top + gain(us - q->again_us, mss);
+		to = q->top + curve_gain(us - q->again_us, mss);
 	} else {
-		uint64_t lack = gain(q->again_us - us, mss);
+		uint64_t lack = curve_gain(q->again_us - us, mss);
 
 		to = lack < q->top ? q->top - lack : 0;
 	}

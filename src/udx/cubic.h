@@ -2,8 +2,8 @@
 /*
  * cubic.h - the window that TCP would have on the same line, RFC 9438.
  *
- * Grows with time from the last loss, backs off at one. Knows neither rate nor
- * path. Bytes and microseconds; integers alone. Uses: base.
+ * It grows with the time since the last loss and is reduced by a loss. Knows
+ * neither rate nor path. Bytes and microseconds, in integers. Uses: base.
  */
 #ifndef UDX_CUBIC_H
 #define UDX_CUBIC_H
@@ -11,23 +11,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The window while nothing was lost: as good as none. */
+/* The window before the first loss: no bound. */
 #define CUBIC_NONE UINT64_MAX
 
 struct cubic {
 	uint64_t window;
-	uint64_t top;                /* the window when something was lost */
-	uint64_t since_us, again_us; /* then, and how long until it is back */
+	uint64_t top;      /* W_max: the window at the last loss */
+	uint64_t since_us; /* time of that loss */
+	uint64_t again_us; /* K: time until W_max is reached again */
 };
 
-/* At `window`, as if it had been the top all along. */
+/* Starts at `window` as if it were W_max. */
 void cubic_start(struct cubic *q, uint64_t window, uint64_t now_us);
 
-/* A loss at `window`; it falls no lower than least. mss: of a packet. */
+/*
+ * Handles a loss at `window`: reduces it, to `least` at least. mss: bytes of a
+ * full packet.
+ */
 void cubic_lost(struct cubic *q, uint64_t window, uint64_t least, uint32_t mss,
     uint64_t now_us);
 
-/* rtt_us: how far to look ahead; acked: bytes, of which it grows by half. */
+/*
+ * Grows the window towards the curve, rtt_us ahead, by half of the acked bytes
+ * at most.
+ */
 void cubic_grow(struct cubic *q, uint64_t acked, uint32_t mss, uint64_t rtt_us,
     uint64_t now_us);
 

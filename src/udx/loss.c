@@ -8,8 +8,8 @@ enum {
 	/* Tail loss probes on a path over which nothing was acknowledged yet:
 	 * it may be a lossy one, and the timeout is a second at least. */
 	PROBES_NEW_PATH_MAX = 3,
-	/* So few packets in flight yield no further acknowledgements by which
-	 * RACK could tell that a retransmission was lost. */
+	/* So few packets in flight yield no further acknowledgements from which
+	 * RACK could detect that a retransmission was lost. */
 	SMALL_FLIGHT_PACKETS = 8,
 };
 

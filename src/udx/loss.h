@@ -131,7 +131,7 @@ bool loss_end_acks(struct loss *l, uint64_t now_us);
 
 /* ---- timers ---- */
 
-/* Detects losses whose reordering window has passed. */
+/* Detects the losses for which the reordering window has passed. */
 void loss_reorder_expired(struct loss *l, uint64_t now_us);
 
 /*

@@ -3,7 +3,7 @@
  * mtu.h - path MTU discovery, RFC 8899 and protocol 05 §8.
  *
  * Sizes are those of IP packets, in bytes. A probe is an ordinary packet with
- * padding, whose length is one byte on the wire: a probe is at most 255 bytes
+ * padding. Its length is one byte on the wire, so a probe is at most 255 bytes
  * larger than the size known to work. That step is tried first; if it fails,
  * the gap is halved. The stream sends the probes and reports their outcome.
  */

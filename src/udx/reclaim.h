@@ -36,7 +36,7 @@ struct reclaim {
 void reclaim_init(struct udx *u);
 void reclaim_fini(struct udx *u);
 
-/* Adds a stream one of whose buffers is or will be empty. */
+/* Adds a stream that has an empty buffer, or will have one. */
 void reclaim_add(struct udx_stream *s);
 
 /* Notes that the buffers of a stream are in use. */

@@ -4,8 +4,8 @@
  *
  * Streams send in turn, a quantum each, when the node's timers run next. So
  * everything received in one wake-up shares one acknowledgement and one burst,
- * and a stream with much data does not delay the others. A stream whose socket
- * is full waits until udx_writable().
+ * and a stream with much data does not delay the others. If its socket is full,
+ * a stream waits until udx_writable().
  */
 #ifndef UDX_SCHEDULER_H
 #define UDX_SCHEDULER_H

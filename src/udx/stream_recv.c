@@ -34,8 +34,8 @@ release_acked(struct udx_stream *s, const struct ack_result *acked)
 
 	if (acked->end) {
 		send_part_set_state(&s->send, SEND_END_ACKED);
-		/* QUIRK: whose END is acknowledged answers once more while the
-		 * peer has not ended (protocol 05 §12). */
+		/* QUIRK: the acknowledgement of our END is answered once more
+		 * while the peer has not ended (protocol 05 §12). */
 		s->receive.ack_due |= s->receive.state != RECEIVE_ENDED;
 	}
 	if (in_flight_len(f) > 0)

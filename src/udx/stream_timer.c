@@ -5,7 +5,7 @@
 #include "udx/stream_timer.h"
 
 static uint64_t
-earlier(uint64_t a, uint64_t b)
+min_deadline(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -13,11 +13,11 @@ earlier(uint64_t a, uint64_t b)
 uint64_t
 stream_timer_deadline(const struct udx_stream *s)
 {
-	uint64_t due = earlier(s->loss.due_us, s->loss.reorder_due_us);
+	uint64_t due = min_deadline(s->loss.due_us, s->loss.reorder_due_us);
 
-	due = earlier(due, s->pacer.wake_us);
-	due = earlier(due, s->heartbeat.window_due_us);
-	return earlier(due, s->heartbeat.keepalive_due_us);
+	due = min_deadline(due, s->pacer.wake_us);
+	due = min_deadline(due, s->heartbeat.window_due_us);
+	return min_deadline(due, s->heartbeat.keepalive_due_us);
 }
 
 /* Returns true if the timer is armed and will not fire too late for `due`. */

@@ -75,7 +75,7 @@ enum udx_event {
 	UDX_EV_MESSAGE = 8,   /* udx_next_message() returns one */
 	UDX_EV_SOURCE = 16,   /* a packet from another address, udx_source() */
 	UDX_EV_MIGRATED = 32, /* the migration is complete, protocol 05 §9 */
-	UDX_EV_CLOSED = 64,   /* udx_status() says why; free the stream */
+	UDX_EV_CLOSED = 64,   /* udx_status() has the reason; free it */
 	UDX_EV_STALLED = 128, /* a timeout: the peer does not answer */
 };
 
