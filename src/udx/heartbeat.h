@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * heartbeat.h - when a stream sends HEARTBEAT packets: as keep-alives
- * (protocol 05 §11) and to probe a receive window of 0 (§7).
+ * (protocol 05 §11) and to probe a receive window of 0 (protocol 05 §7).
  *
  * A peer acknowledges each at once; too many in a row without any packet from
  * it mean that it is gone. Knows no stream and no timer: the owner calls the
