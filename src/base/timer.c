@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#include <stdlib.h>
-
-#include "base/err.h"
+/*
+ * A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986) made of the timers
+ * themselves: arming takes constant time and no memory, so it cannot fail.
+ *
+ * Each timer heads a list of children that fire after it. `prev` is the timer
+ * before it in its parent's list, or the parent if it is the first there.
+ */
 #include "base/timer.h"
 #include "base/world.h"
-
-/* Four children per place: they share a cache line, and the heap is flat. */
-enum { ARITY = 4, GROW = 64 };
 
 void
 timers_init(struct timers *ts)
@@ -17,119 +18,117 @@ timers_init(struct timers *ts)
 void
 timers_fini(struct timers *ts)
 {
-	for (uint32_t i = 0; i < ts->len; i++)
-		ts->heap[i].timer->place = 0;
-	free(ts->heap);
+	while (ts->root != NULL)
+		timer_disarm(ts, ts->root);
 	timers_init(ts);
 }
 
-int
-timers_reserve(struct timers *ts, uint32_t n)
-{
-	struct timers_slot *heap;
-	uint32_t cap = ts->cap;
-
-	while (cap < n)
-		cap = cap < GROW ? GROW : cap * 2;
-	if (cap == ts->cap)
-		return 0;
-	heap = realloc(ts->heap, cap * sizeof *heap);
-	if (heap == NULL)
-		return ERR_MEMORY;
-	ts->heap = heap;
-	ts->cap = cap;
-	return 0;
-}
-
 static bool
-before(const struct timers_slot *a, const struct timers_slot *b)
+fires_before(const struct timer *a, const struct timer *b)
 {
 	if (a->due_us != b->due_us)
 		return a->due_us < b->due_us;
-	return a->timer->order < b->timer->order;
+	return a->order < b->order;
 }
 
-static void
-put(struct timers *ts, uint32_t i, struct timers_slot s)
+/* Makes the later of two roots a child of the earlier, which is returned. */
+static struct timer *
+merge_heaps(struct timer *a, struct timer *b)
 {
-	ts->heap[i] = s;
-	s.timer->place = i + 1;
-}
+	struct timer *first = a, *second = b;
 
-static void
-sift_up(struct timers *ts, uint32_t i, struct timers_slot s)
-{
-	while (i > 0) {
-		uint32_t parent = (i - 1) / ARITY;
-
-		if (!before(&s, &ts->heap[parent]))
-			break;
-		put(ts, i, ts->heap[parent]);
-		i = parent;
+	if (a == NULL || b == NULL)
+		return a != NULL ? a : b;
+	if (fires_before(b, a)) {
+		first = b;
+		second = a;
 	}
-	put(ts, i, s);
+	second->prev = first;
+	second->next = first->child;
+	if (first->child != NULL)
+		first->child->prev = second;
+	first->child = second;
+	return first;
 }
 
-static uint32_t
-least_child(const struct timers *ts, uint32_t i)
+/* Takes the first timer off a list of siblings and makes it a root. */
+static struct timer *
+pop_sibling(struct timer **list)
 {
-	uint32_t first = i * ARITY + 1, best = first;
+	struct timer *t = *list;
 
-	for (uint32_t c = first + 1; c < first + ARITY && c < ts->len; c++)
-		if (before(&ts->heap[c], &ts->heap[best]))
-			best = c;
-	return best;
+	if (t == NULL)
+		return NULL;
+	*list = t->next;
+	t->next = t->prev = NULL;
+	return t;
 }
 
-static void
-sift_down(struct timers *ts, uint32_t i, struct timers_slot s)
+/* Merges a list of siblings into one heap, in pairs and then from the end. */
+static struct timer *
+merge_siblings(struct timer *list)
 {
-	while (i * ARITY + 1 < ts->len) {
-		uint32_t child = least_child(ts, i);
+	struct timer *pairs = NULL, *root = NULL;
 
-		if (!before(&ts->heap[child], &s))
-			break;
-		put(ts, i, ts->heap[child]);
-		i = child;
+	while (list != NULL) {
+		struct timer *a = pop_sibling(&list);
+		struct timer *b = pop_sibling(&list);
+		struct timer *pair = merge_heaps(a, b);
+
+		pair->next = pairs;
+		pairs = pair;
 	}
-	put(ts, i, s);
+	while (pairs != NULL)
+		root = merge_heaps(root, pop_sibling(&pairs));
+	return root;
+}
+
+/* Removes a timer that is not the root from its parent's list. */
+static void
+unlink_sibling(struct timer *t)
+{
+	if (t->prev->child == t)
+		t->prev->child = t->next;
+	else
+		t->prev->next = t->next;
+	if (t->next != NULL)
+		t->next->prev = t->prev;
+	t->next = t->prev = NULL;
 }
 
 static void
-note_next(struct timers *ts)
+set_root(struct timers *ts, struct timer *root)
 {
-	ts->next_us = ts->len > 0 ? ts->heap[0].due_us : WORLD_NEVER;
+	ts->root = root;
+	ts->next_us = root != NULL ? root->due_us : WORLD_NEVER;
 }
 
-int
+void
 timer_arm(struct timers *ts, struct timer *t, uint64_t due_us)
 {
 	timer_disarm(ts, t);
-	if (ts->len == ts->cap && timers_reserve(ts, ts->len + 1) != 0)
-		return ERR_MEMORY;
 	t->due_us = due_us > ts->now_us ? due_us : ts->now_us + 1;
 	t->order = ts->order++;
-	sift_up(ts, ts->len++, (struct timers_slot){t->due_us, t});
-	note_next(ts);
-	return 0;
+	t->armed = true;
+	set_root(ts, merge_heaps(ts->root, t));
 }
 
 void
 timer_disarm(struct timers *ts, struct timer *t)
 {
-	struct timers_slot gone, last;
-	uint32_t i = t->place - 1;
+	struct timer *children;
 
-	if (t->place == 0)
+	if (!t->armed)
 		return;
-	gone = ts->heap[i];
-	t->place = 0;
-	last = ts->heap[--ts->len];
-	if (last.timer != t && before(&last, &gone))
-		sift_up(ts, i, last);
-	else if (last.timer != t)
-		sift_down(ts, i, last);
-	note_next(ts);
+	children = merge_siblings(t->child);
+	t->child = NULL;
+	t->armed = false;
+	if (t == ts->root) {
+		set_root(ts, children);
+		return;
+	}
+	unlink_sibling(t);
+	set_root(ts, merge_heaps(ts->root, children));
 }
 
 void
@@ -137,7 +136,7 @@ timers_run(struct timers *ts, uint64_t now_us)
 {
 	ts->now_us = now_us;
 	while (ts->next_us <= now_us) {
-		struct timer *t = ts->heap[0].timer;
+		struct timer *t = ts->root;
 
 		timer_disarm(ts, t);
 		t->fire(t);

@@ -2,8 +2,9 @@
 /*
  * timer.h - the timers of one node, under one deadline.
  *
- * A timer is embedded in what it wakes; the heap borrows it while armed. Time
- * comes in as an argument, nobody here reads a clock. Uses: base.
+ * A timer is embedded in the struct that it belongs to and is linked into the
+ * heap while it is armed, so arming takes no memory and cannot fail. Time is an
+ * argument; no clock is read here. Uses: base.
  */
 #ifndef BASE_TIMER_H
 #define BASE_TIMER_H
@@ -18,56 +19,50 @@
 #define container_of(ptr, type, member)                                        \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
+/* All zero but `fire`: not armed. */
 struct timer {
 	void (*fire)(struct timer *t); /* may arm or disarm any timer */
 	uint64_t due_us;
-	uint64_t order; /* among equals, first armed first */
-	uint32_t place; /* in the heap, from 1; 0 while not armed */
-};
-
-/* The due time stands beside the pointer: sorting looks at no timer. */
-struct timers_slot {
-	uint64_t due_us;
-	struct timer *timer;
+	uint64_t order; /* of arming; decides among equal due times */
+	struct timer *child, *next, *prev; /* see timer.c */
+	bool armed;
 };
 
 struct timers {
 	uint64_t next_us; /* earliest due time, or WORLD_NEVER */
-	uint64_t now_us;  /* of the wake-up under way */
+	uint64_t now_us;  /* of the latest timers_run() */
 	uint64_t order;
-	struct timers_slot *heap;
-	uint32_t len, cap;
+	struct timer *root; /* fires first; NULL: none is armed */
 };
 
 void timers_init(struct timers *ts);
 
-/* Forgets every timer; those that embed them need not be told. */
+/* Disarms every timer without firing it. */
 void timers_fini(struct timers *ts);
 
-/* Keeps room for at least n timers, so that n arms cannot fail. */
-int timers_reserve(struct timers *ts, uint32_t n);
-
 /*
- * Arms t, or moves it if it is armed. 0 or ERR_MEMORY. A due time that is not
- * in the future is honoured in the next timers_run(), never in this one.
+ * Arms t, or moves it if it is armed. A due time that is not in the future is
+ * honoured by the next timers_run(), never by the one that is running.
  */
-int timer_arm(struct timers *ts, struct timer *t, uint64_t due_us);
+void timer_arm(struct timers *ts, struct timer *t, uint64_t due_us);
+
+/* Disarms t; does nothing if it is not armed. */
 void timer_disarm(struct timers *ts, struct timer *t);
 
 static inline bool
 timer_armed(const struct timer *t)
 {
-	return t->place != 0;
+	return t->armed;
 }
 
-/* The earliest due time, or WORLD_NEVER. */
+/* Returns the earliest due time, or WORLD_NEVER. */
 static inline uint64_t
 timers_deadline(const struct timers *ts)
 {
 	return ts->next_us;
 }
 
-/* Fires all that were armed before this call and are due at now_us. */
+/* Fires the timers that were armed before this call and are due at now_us. */
 void timers_run(struct timers *ts, uint64_t now_us);
 
 #endif

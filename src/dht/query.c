@@ -660,17 +660,6 @@ query_new(struct queries *qs, const struct query_spec *spec)
 	return q;
 }
 
-/* Reserves the timers of all requests and queries, so that arming one cannot
- * fail later. */
-static bool
-reserve_timers(struct queries *qs)
-{
-	struct timers *ts = qs->self->timers;
-
-	return timers_reserve(ts, ts->len + qs->len + qs->requests->len + 8) ==
-	       0;
-}
-
 int
 queries_start(
     struct queries *qs, const struct query_spec *spec, struct query **out)
@@ -683,7 +672,7 @@ queries_start(
 	/* The limit is for programs; maintenance must always run. */
 	if (!spec->background && qs->len >= self->limits->queries)
 		return ERR_BUSY;
-	if (!reserve_timers(qs) || (q = query_new(qs, spec)) == NULL)
+	if ((q = query_new(qs, spec)) == NULL)
 		return ERR_MEMORY;
 	qs->len++;
 	maintenance_postpone_refresh(qs->maintenance);

@@ -267,15 +267,11 @@ request_new(struct requests *rs, const struct dht_call *c, int sock, int *err)
 	return r;
 }
 
-/* Returns true if one more request may be started. Reserves the timers of all
- * requests, also of those that wait, so that arming one cannot fail later. */
+/* Returns true if one more request may be started. */
 static bool
-reserve_request(struct requests *rs)
+admit_request(struct requests *rs)
 {
-	struct timers *ts = rs->self->timers;
-
-	if (rs->len < rs->self->limits->requests &&
-	    timers_reserve(ts, ts->len + rs->len + 8) == 0)
+	if (rs->len < rs->self->limits->requests)
 		return true;
 	rs->self->stats->requests_refused++;
 	return false;
@@ -295,7 +291,7 @@ requests_start(struct requests *rs, const struct dht_call *c,
 		return ERR_CLOSED;
 	if (c->to.family != ADDR_V4 || !addr_usable(&c->to))
 		return ERR_VALUE;
-	if (!reserve_request(rs))
+	if (!admit_request(rs))
 		return ERR_BUSY;
 	if ((r = request_new(rs, c, sock, &err)) == NULL)
 		return err;

@@ -269,9 +269,8 @@ serve_delayed_ping(struct responder *rp, const struct dht_request *rq)
 	p->rq.dg.from = rq->dg.from;
 	p->rq.dg.local = rq->dg.local;
 	p->rq.m.tid = rq->m.tid;
-	if (timer_arm(self->timers, &p->timer,
-		self->world->now_us + (uint64_t)delay_ms * 1000) != 0)
-		delayed_ping_free(p);
+	timer_arm(self->timers, &p->timer,
+	    self->world->now_us + (uint64_t)delay_ms * 1000);
 	return 0;
 }
 

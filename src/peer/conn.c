@@ -254,14 +254,14 @@ conn_offer(struct conn *c, const struct addr *addr)
  * keep-alives any more: the mapping of its NAT, whose lifetime we do not know,
  * then depends on its acknowledgements of ours.
  */
-static int
+static void
 set_keepalive(struct conn *c)
 {
 	uint64_t us = mapping_keep_us(dht_mapping(c->peers->base.dht),
 	    KEEPALIVE_S,
 	    c->state >= CONN_REMOTE_ENDED ? KEEPALIVE_S : MAPPING_KEEP_HEARD_S);
 
-	return secret_set_keepalive(c->secret, (uint32_t)(us / 1000));
+	secret_set_keepalive(c->secret, (uint32_t)(us / 1000));
 }
 
 static void
@@ -270,7 +270,7 @@ check_remote_end(struct conn *c)
 	if (c->state != CONN_OPEN || !secret_ended(c->secret))
 		return;
 	conn_set_state(c, CONN_REMOTE_ENDED);
-	(void)set_keepalive(c);
+	set_keepalive(c);
 }
 
 void
@@ -278,7 +278,7 @@ conns_repace(struct peers *p)
 {
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
 		if (c->secret != NULL)
-			(void)set_keepalive(c);
+			set_keepalive(c);
 }
 
 static int
@@ -297,7 +297,9 @@ start_secret(struct conn *c, const struct noise_secrets *s, bool initiator)
 		secret_set_budget(c->secret, &c->peers->frames);
 		err = secret_start(c->secret);
 	}
-	return err == 0 ? set_keepalive(c) : err;
+	if (err == 0)
+		set_keepalive(c);
+	return err;
 }
 
 int

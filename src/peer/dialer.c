@@ -527,14 +527,12 @@ start_dial(struct dial *d, const struct dial_spec *spec)
 	if (err != 0)
 		return err;
 	add_known_nodes(d, spec);
-	err = timer_arm(ts, &d->deadline, peers_after_ms(d->peers, timeout_ms));
-	if (err == 0)
-		err = timer_arm(ts, &d->next,
-		    peers_after_ms(d->peers,
-			d->attempts_len > 0 ? d->lookup_after_ms : 0));
-	if (err == 0)
-		send_attempts(d);
-	return err;
+	timer_arm(ts, &d->deadline, peers_after_ms(d->peers, timeout_ms));
+	timer_arm(ts, &d->next,
+	    peers_after_ms(
+		d->peers, d->attempts_len > 0 ? d->lookup_after_ms : 0));
+	send_attempts(d);
+	return 0;
 }
 
 static struct dial *

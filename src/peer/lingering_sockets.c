@@ -62,9 +62,7 @@ arm_expiry(struct lingering_socket *s)
 {
 	struct peers *p = s->peers;
 
-	if (timer_arm(
-		p->core->timers, &s->expiry, peers_after_ms(p, LINGER_MS)) != 0)
-		free_socket(s);
+	timer_arm(p->core->timers, &s->expiry, peers_after_ms(p, LINGER_MS));
 }
 
 static void

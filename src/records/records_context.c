@@ -28,7 +28,7 @@ void
 records_context_expire_in(struct records_context *cx, uint32_t seconds)
 {
 	/* Without memory, expired entries stay longer but are not served. */
-	(void)timer_arm(cx->core->timers, &cx->expiry,
+	timer_arm(cx->core->timers, &cx->expiry,
 	    cx->core->world->now_us + UINT64_C(1000000) * seconds);
 }
 

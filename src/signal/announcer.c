@@ -97,10 +97,10 @@ now_us(const struct announced *k)
 	return k->announcer->core->world->now_us;
 }
 
-static int
+static void
 arm_in(struct announced *k, struct timer *t, uint64_t us)
 {
-	return timer_arm(k->announcer->core->timers, t, now_us(k) + us);
+	timer_arm(k->announcer->core->timers, t, now_us(k) + us);
 }
 
 static void
@@ -300,7 +300,7 @@ end_cycle(struct announced *k, int err)
 	if (complete)
 		replace_current_set(k);
 	k->next.len = 0;
-	(void)arm_in(k, &k->next_cycle, pause_us(k));
+	arm_in(k, &k->next_cycle, pause_us(k));
 	report_result(k, complete ? 0 : err, changed);
 }
 
@@ -356,7 +356,7 @@ begin_cycle(struct announced *k)
 	err =
 	    records_client_announce(k->announcer->dht, &spec, sink, &k->cycle);
 	if (err == 0)
-		(void)arm_in(k, &k->watchdog, WATCHDOG_US);
+		arm_in(k, &k->watchdog, WATCHDOG_US);
 	else
 		end_cycle(k, err);
 }
@@ -386,7 +386,7 @@ advance_cycle(struct announced *k)
 	if (due < now)
 		due = now;
 	if (due < k->next_cycle.due_us)
-		(void)arm_in(k, &k->next_cycle, due - now);
+		arm_in(k, &k->next_cycle, due - now);
 }
 
 /* ---- results of the pings ---- */
@@ -489,11 +489,7 @@ announcer_add(struct announcer *a, const struct key_pair *keys,
 	k->watchdog.fire = on_watchdog;
 	k->end.fire = on_end;
 	key_target(k->target, keys->public_key);
-	if (arm_in(k, &k->next_cycle, 0) != 0) {
-		free(k);
-		*out = NULL;
-		return ERR_MEMORY;
-	}
+	arm_in(k, &k->next_cycle, 0);
 	LIST_INSERT_HEAD(&a->keys, k, link);
 	return 0;
 }
@@ -519,7 +515,7 @@ announcer_del(struct announced *k)
 	withdraw_from(k, nodes, len);
 	/* ended() is not called from here: if all is done, a timer does it. */
 	if (k->withdrawals == 0)
-		(void)arm_in(k, &k->end, 0);
+		arm_in(k, &k->end, 0);
 }
 
 void
@@ -534,7 +530,7 @@ announcer_renew(struct announcer *a)
 			records_client_cancel(k->cycle);
 		k->failures = 0;
 		memset(k->avoided, 0, sizeof k->avoided);
-		(void)arm_in(k, &k->next_cycle, 0);
+		arm_in(k, &k->next_cycle, 0);
 	}
 }
 

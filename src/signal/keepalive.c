@@ -97,7 +97,7 @@ arm_ping(struct keepalive_relay *r, uint64_t us)
 
 	/* Without memory, the next cycle of the announcer replaces the relay.
 	 */
-	(void)timer_arm(core->timers, &r->timer, core->world->now_us + us);
+	timer_arm(core->timers, &r->timer, core->world->now_us + us);
 }
 
 /*

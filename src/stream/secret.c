@@ -196,18 +196,17 @@ on_keepalive(struct timer *t)
 			(void)write_frame(s, NULL, 0);
 		s->keepalive.wrote_us = now;
 	}
-	/* Cannot fail: the timer has just left its slot. */
-	(void)timer_arm(s->timers, t, next_keepalive(&s->keepalive));
+	timer_arm(s->timers, t, next_keepalive(&s->keepalive));
 }
 
-int
+void
 secret_set_keepalive(struct secret *s, uint32_t ms)
 {
 	timer_disarm(s->timers, &s->keepalive.timer);
 	s->keepalive.interval_us = (uint64_t)ms * 1000;
 	if (ms == 0 || s->tx_state == SECRET_TX_ENDED)
-		return 0;
-	return timer_arm(
+		return;
+	timer_arm(
 	    s->timers, &s->keepalive.timer, next_keepalive(&s->keepalive));
 }
 

@@ -84,10 +84,9 @@ int secret_start(struct secret *s) __attribute__((warn_unused_result));
 /*
  * Sends an empty frame whenever nothing was written for this long, give or
  * take a sixteenth, until our direction ends (protocol 06 §A.5). 0 disables
- * keep-alives and delivers the peer's to the reader of messages. Returns 0 or
- * ERR_MEMORY.
+ * keep-alives and delivers the peer's to the reader of messages.
  */
-int secret_set_keepalive(struct secret *s, uint32_t ms);
+void secret_set_keepalive(struct secret *s, uint32_t ms);
 
 /*
  * Limits the frames accepted from the peer to this length, SECRET_FRAME_MAX by

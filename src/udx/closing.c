@@ -83,7 +83,7 @@ arm_timer(struct closing_stream *c)
 	if (c->kind == CLOSING_DESTROYED && c->copies < COPIES)
 		due = c->udx->core->world->now_us +
 		      copy_waits_ms[c->copies] * UDX_MS;
-	(void)timer_arm(c->udx->core->timers, &c->timer, due);
+	timer_arm(c->udx->core->timers, &c->timer, due);
 }
 
 /* Handles closing_stream.timer. */

@@ -7,7 +7,7 @@ enum { SWEEP_MS = 1000 };
 static void
 arm_timer(struct udx *u)
 {
-	(void)timer_arm(u->core->timers, &u->reclaim.timer,
+	timer_arm(u->core->timers, &u->reclaim.timer,
 	    u->core->world->now_us + SWEEP_MS * UDX_MS);
 }
 

@@ -29,7 +29,7 @@ static void
 arm_timer(struct udx *u)
 {
 	if (!timer_armed(&u->scheduler.timer))
-		(void)timer_arm(u->core->timers, &u->scheduler.timer,
+		timer_arm(u->core->timers, &u->scheduler.timer,
 		    u->core->world->now_us);
 }
 

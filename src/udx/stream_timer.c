@@ -41,7 +41,7 @@ stream_timer_update(struct udx_stream *s)
 
 	if (!stream_is_closed(s) && due != WORLD_NEVER &&
 	    !fires_in_time(s, due))
-		(void)timer_arm(s->udx->core->timers, &s->timer, due);
+		timer_arm(s->udx->core->timers, &s->timer, due);
 }
 
 static void

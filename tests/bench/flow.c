@@ -68,7 +68,7 @@ flow_start(struct flow *f, uint32_t peer_id)
 		return ERR_MEMORY;
 	err = secret_start(f->secret);
 	if (err == 0 && o->keepalive != 0)
-		err = secret_set_keepalive(f->secret, (uint32_t)o->keepalive);
+		secret_set_keepalive(f->secret, (uint32_t)o->keepalive);
 	if (o->role == PEER_SEND)
 		f->total = o->bytes;
 	return err;
