@@ -114,7 +114,7 @@ check_module() {
 		path = part[2]
 		if (path == "config.h" && "any" in sys)
 			next
-		if (path !~ /^[a-z]+\/[a-z0-9_]+\.h$/)
+		if (path !~ /^[a-z]+\/[a-z0-9_]+\.(h|def)$/)
 			breach("\"" path "\" is not of the form module/file.h")
 		else if (!(substr(path, 1, index(path, "/") - 1) in may))
 			breach(module " may not include " path)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * api.h - the control protocol in one table: what may be asked of hyperdhtd.
+ * api.h - the schema of the control protocol: methods, fields, events, codes.
  *
- * Newline-delimited JSON-RPC 2.0 over a UNIX socket, doc/control-protocol.md.
- * From this table requests are checked (request.h), `describe` is answered, and
- * the protocol's manual and the shell completion are made. Knows the words of
- * the protocol; opens no socket and runs no method.
+ * The protocol is newline-delimited JSON-RPC 2.0 over a UNIX socket, see
+ * doc/control-protocol.md. Each list is one table: methods.def holds a row per
+ * method, the lists below one per type, event and error code. Requests are
+ * checked against it (api_request.h), results are written by it
+ * (api_writer.h), `describe` returns it, and the documentation is generated
+ * from it. This module opens no socket and runs no method.
  * Uses: base, jansson, libsodium.
  */
 #ifndef API_API_H
@@ -16,85 +18,133 @@
 #include <stdint.h>
 
 enum {
-	API_PROTOCOL = 1, /* rises when a program written for it would break */
+	API_PROTOCOL = 1, /* incremented when an existing program would break */
 	API_LINE_MAX = 65536,  /* bytes of a line with its newline, both ways */
-	API_DEPTH_MAX = 16,    /* arrays and objects within each other */
+	API_DEPTH_MAX = 16,    /* levels of nested arrays and objects */
 	API_PARAMS_MAX = 6,    /* parameters of one method */
 	API_ID_TEXT_MAX = 128, /* bytes of a request id that is a string */
-	API_VALUE_MAX =
-	    1000,           /* bytes of a value that can be put, protocol 02 */
-	API_PAGE_MAX = 128, /* elements of a list in one reply */
-	API_ATTEMPTS_MAX = 4, /* the same of explain, whose elements are long */
-	API_KEYS_MAX = 64,    /* keys of a parameter */
-	API_ADDRS_MAX = 8,    /* addresses of a parameter */
+	API_VALUE_MAX = 1000,  /* bytes of a value, protocol 02 §4 */
+	API_PAGE_MAX = 128,    /* elements of a list in one result */
+	API_ATTEMPTS_MAX = 4,  /* elements of explain's, which are longer */
+	API_KEYS_MAX = 64,     /* keys in one parameter */
+	API_ADDRS_MAX = 8,     /* addresses in one parameter */
 };
 
-/* Who may call: each level may do all that the ones before it may. */
-enum api_access { API_NOBODY, API_READ, API_USER, API_ADMIN };
+/* Access of a caller. Each level includes the ones before it. */
+#define API_ACCESS_LIST(X)                                                     \
+	X(NOBODY, "nobody")                                                    \
+	X(READ, "read")                                                        \
+	X(USER, "user")                                                        \
+	X(ADMIN, "admin")
+
+enum api_access {
+#define X(access, name) API_##access,
+	API_ACCESS_LIST(X)
+#undef X
+};
+
+/* clang-format off */
+#define API_TYPE_LIST(X) \
+	X(TEXT, "text", "a string") \
+	X(UINT, "uint", "an integer from 0, at most 2^53 - 1") \
+	X(BOOL, "bool", "true or false") \
+	X(KEY, "key", \
+	    "a public key, 52 characters of z-base-32 or 64 hex digits") \
+	X(HASH, "hash", \
+	    "32 bytes, 64 hex digits or 52 characters of z-base-32") \
+	X(TOPIC, "topic", "64 hex digits, or any text that is not empty") \
+	X(ADDR, "address", "an address and port such as 192.0.2.1:49737") \
+	X(B64, "base64", "base64 with padding, of 1 to 1000 bytes") \
+	X(KEYS, "keys", "an array of at most 64 public keys") \
+	X(ADDRS, "addresses", "an array of at most 8 addresses") \
+	X(ID, "id", "an integer, or a string of 128 bytes at most") \
+	X(LIST, "list", "an array") \
+	X(OBJECT, "object", "an object")
+/* clang-format on */
 
 enum api_type {
-	API_TEXT,
-	API_UINT,
-	API_BOOL,
-	API_KEY,   /* shown in z-base-32, read in z-base-32 or hex */
-	API_HASH,  /* 32 bytes, shown in hex, read like a key */
-	API_TOPIC, /* shown in hex; read in hex, or any text to be hashed */
-	API_ADDR,  /* "192.0.2.1:49737" */
-	API_B64,   /* bytes */
-	API_KEYS,  /* a list of keys */
-	API_ADDRS, /* a list of addresses */
-	API_ID,    /* the id of a request */
-	API_LIST,  /* of objects with the fields `of`, or of addresses */
-	API_OBJECT,
+#define X(type, name, text) API_##type,
+	API_TYPE_LIST(X)
+#undef X
+	    API_TYPES
 };
 
-/* A parameter, or a field of a result or notification. */
+/* A parameter, or a field of a result, notification or list element. */
 struct api_field {
-	const char *name; /* NULL ends a list of fields */
+	const char *name; /* NULL terminates a list of fields */
 	enum api_type type;
 	bool required; /* parameter: must be given; field: never null */
 	const char *text;
 	uint64_t max;               /* API_UINT: largest value; 0: 2^53 - 1 */
-	const struct api_field *of; /* API_LIST, API_OBJECT: what is in it */
+	const struct api_field *of; /* API_LIST: fields of its elements */
+};
+
+/* When a method is answered. */
+enum api_answer {
+	API_NOW,   /* before its handler returns */
+	API_LATER, /* when the operation that it starts ends */
+	/*
+	 * Like API_LATER. After the result the connection is the peer's byte
+	 * stream. Whatever follows the request's line belongs to the stream,
+	 * so an error is the last line before the daemon closes.
+	 */
+	API_STREAM,
+};
+
+enum api_method_id {
+#define OBJECT(name, fields)
+#define METHOD(name, ...) API_METHOD_##name,
+#include "api/methods.def"
+#undef METHOD
+#undef OBJECT
+	API_METHODS
 };
 
 struct api_method {
 	const char *name, *text;
 	enum api_access access;
+	enum api_answer answer;
 	const struct api_field *params, *results;
-	/* Sent any number of times before the reply (watch: after); or NULL. */
+	/* Notification sent before the result (watch: after), or NULL. */
 	const char *note;
 	const struct api_field *note_fields;
-	/*
-	 * After its reply the connection is the peer's byte stream. What
-	 * follows the request's line belongs to the stream, so if the request
-	 * fails, the error is the last line.
-	 */
-	bool upgrades;
 };
 
-/* Before any JSON is made: from now on its memory is wiped when it is freed,
- * as there may be a secret in it. */
+extern const struct api_method api_methods[API_METHODS];
+
+/* Fields of the notifications "hello" and "dropped" of a connection. */
+extern const struct api_field *const api_hello_fields;
+extern const struct api_field *const api_dropped_fields;
+
+/* Makes jansson wipe memory before it is freed, because a request may contain
+ * a secret. Must be called before any JSON value is created. */
 void api_init(void);
 
-extern const struct api_method api_methods[];
-extern const unsigned api_methods_len;
-
-/* NULL if there is none of that name. */
+/* Returns the method of that name, or NULL. */
 const struct api_method *api_method_find(const char *name);
 
-/* What `watch` reports. */
+enum api_method_id api_method_id(const struct api_method *m);
+
+/* Events that `watch` reports. */
+/* clang-format off */
+#define API_EVENT_LIST(X) \
+	X(BOOTSTRAPPED, "bootstrapped", "the node has joined the network") \
+	X(PERSISTENT, "persistent", "the node became persistent") \
+	X(EPHEMERAL, "ephemeral", "the node became ephemeral again") \
+	X(ADDRESS, "address", "the public address changed") \
+	X(HEALTH, "health", "online or degraded changed") \
+	X(WAKEUP, "wakeup", "the machine resumed from suspend") \
+	X(ANNOUNCED, "announced", "a topic was announced again") \
+	X(LISTENING, "listening", \
+	    "the nodes that forward to a listener changed") \
+	X(STOPPING, "stopping", "the daemon is stopping")
+/* clang-format on */
+
 enum api_event {
-	API_EV_BOOTSTRAPPED,
-	API_EV_PERSISTENT,
-	API_EV_EPHEMERAL,
-	API_EV_ADDRESS,
-	API_EV_HEALTH,
-	API_EV_WAKEUP,
-	API_EV_ANNOUNCED,
-	API_EV_LISTENING,
-	API_EV_STOPPING,
-	API_EVENTS
+#define X(event, name, text) API_EV_##event,
+	API_EVENT_LIST(X)
+#undef X
+	    API_EVENTS
 };
 
 struct api_event_info {
@@ -103,19 +153,29 @@ struct api_event_info {
 
 extern const struct api_event_info api_events[API_EVENTS];
 
-/* The event of that name, or -1. */
+/* Returns the event of that name, or -1. */
 int api_event_find(const char *name);
 
-/* Codes of errors; those above -32100 are JSON-RPC's own or ours. */
+/* JSON-RPC error codes. */
+/* clang-format off */
+#define API_CODE_LIST(X) \
+	X(PARSE, -32700, \
+	    "the line is not JSON, too long or nested too deeply") \
+	X(REQUEST, -32600, "the line is JSON, but not a request") \
+	X(METHOD, -32601, "no method has this name") \
+	X(PARAMS, -32602, \
+	    "a parameter is not valid; data: param, problem, expected") \
+	X(FAILED, -32000, "the operation failed; data: err_name, err_text") \
+	X(DENIED, -32001, \
+	    "the caller lacks the access required; data: need, have") \
+	X(LIMIT, -32002, "too many requests of this client are in progress," \
+	    " or too many clients are connected")
+/* clang-format on */
+
 enum api_code {
-	API_ERR_PARSE = -32700,
-	API_ERR_REQUEST = -32600,
-	API_ERR_METHOD = -32601,
-	API_ERR_PARAMS = -32602,
-	API_ERR_FAILED = -32000, /* data: err_name, err_text of err.h */
-	API_ERR_DENIED = -32001, /* data: need, have */
-	API_ERR_LIMIT =
-	    -32002, /* too many requests of one client, or clients */
+#define X(code, number, text) API_ERR_##code = (number),
+	API_CODE_LIST(X)
+#undef X
 };
 
 struct api_code_info {
@@ -129,10 +189,11 @@ extern const unsigned api_codes_len;
 const char *api_access_name(enum api_access a);
 const char *api_type_name(enum api_type t);
 
-/* What is expected of a value of that type, in words. */
+/* Returns a description of the values that the type accepts. */
 const char *api_type_text(enum api_type t);
 
-/* The answer to `describe`: all methods, or one; NULL if memory is short. */
+/* Returns the result of `describe`: all methods, or one; NULL if memory is
+ * exhausted. */
 json_t *api_describe(const struct api_method *only, const char *version);
 
 #endif

@@ -18,9 +18,9 @@ read_addr(struct addr *a, const char *text)
 							     : ERR_MALFORMED;
 }
 
-/* 0, or one of err.h: the JSON type or the text is wrong. */
+/* Reads a string. Returns 0 or a negative code. */
 static int
-value_text(
+parse_text(
     struct api_request *rq, struct api_value *v, const struct api_field *p)
 {
 	switch (p->type) {
@@ -44,7 +44,7 @@ value_text(
 }
 
 static int
-value_uint(struct api_value *v, const struct api_field *p, const json_t *j)
+parse_uint(struct api_value *v, const struct api_field *p, const json_t *j)
 {
 	uint64_t max = p->max != 0 ? p->max : WIRE_UINT_MAX;
 	json_int_t n = json_integer_value(j);
@@ -56,7 +56,7 @@ value_uint(struct api_value *v, const struct api_field *p, const json_t *j)
 }
 
 static int
-value_list(struct api_value *v, const struct api_field *p, const json_t *j)
+parse_list(struct api_value *v, const struct api_field *p, const json_t *j)
 {
 	size_t max = p->type == API_KEYS ? API_KEYS_MAX : API_ADDRS_MAX;
 	uint8_t key[TEXT_KEY_LEN];
@@ -84,32 +84,33 @@ id_is_good(const json_t *j)
 }
 
 static int
-value_read(struct api_request *rq, struct api_value *v,
+parse_value(struct api_request *rq, struct api_value *v,
     const struct api_field *p, const json_t *j)
 {
 	v->set = true;
 	switch (p->type) {
 	case API_UINT:
-		return value_uint(v, p, j);
+		return parse_uint(v, p, j);
 	case API_BOOL:
 		v->yes = json_is_true(j);
 		return json_is_boolean(j) ? 0 : ERR_MALFORMED;
 	case API_KEYS:
 	case API_ADDRS:
-		return value_list(v, p, j);
+		return parse_list(v, p, j);
 	case API_ID:
 		v->id = j;
 		return id_is_good(j) ? 0 : ERR_MALFORMED;
 	default:
 		v->text = json_string_value(j);
-		return v->text != NULL ? value_text(rq, v, p) : ERR_MALFORMED;
+		return v->text != NULL ? parse_text(rq, v, p) : ERR_MALFORMED;
 	}
 }
 
 /* ---- parameters ---- */
 
 static int
-fault_unknown(struct api_error *f, const struct api_method *m, const char *name)
+set_unknown_error(
+    struct api_error *e, const struct api_method *m, const char *name)
 {
 	char expected[240] = "no parameter at all", shown[41];
 	size_t len = 0;
@@ -118,7 +119,7 @@ fault_unknown(struct api_error *f, const struct api_method *m, const char *name)
 	for (const struct api_field *p = m->params; p->name != NULL; p++)
 		len += (size_t)snprintf(expected + len, sizeof expected - len,
 		    "%s%s", len > 0 ? " or " : "", p->name);
-	return api_error_param(f, shown, "is not known", expected);
+	return api_error_param(e, shown, "is not known", expected);
 }
 
 static bool
@@ -132,54 +133,55 @@ has_param(const struct api_method *m, const char *name)
 }
 
 static int
-fault_value(struct api_error *f, const struct api_field *p, const char *problem)
+set_value_error(
+    struct api_error *e, const struct api_field *p, const char *problem)
 {
 	char range[64];
 
 	if (p->max == 0)
 		return api_error_param(
-		    f, p->name, problem, api_type_text(p->type));
+		    e, p->name, problem, api_type_text(p->type));
 	snprintf(
 	    range, sizeof range, "an integer from 0 to %ju", (uintmax_t)p->max);
-	return api_error_param(f, p->name, problem, range);
+	return api_error_param(e, p->name, problem, range);
 }
 
 static int
 check_param(
-    struct api_request *rq, struct api_error *f, unsigned i, const json_t *j)
+    struct api_request *rq, struct api_error *e, unsigned i, const json_t *j)
 {
 	const struct api_field *p = &rq->method->params[i];
 
 	if (j == NULL)
-		return p->required ? fault_value(f, p, "is missing") : 0;
-	switch (value_read(rq, &rq->values[i], p, j)) {
+		return p->required ? set_value_error(e, p, "is missing") : 0;
+	switch (parse_value(rq, &rq->values[i], p, j)) {
 	case 0:
 		return 0;
 	case ERR_SIZE:
-		return fault_value(f, p, "is too long");
+		return set_value_error(e, p, "is too long");
 	default:
-		return fault_value(f, p, "is not valid");
+		return set_value_error(e, p, "is not valid");
 	}
 }
 
 static int
-check_params(struct api_request *rq, struct api_error *f)
+check_params(struct api_request *rq, struct api_error *e)
 {
 	json_t *params = json_object_get(rq->line, "params"), *j;
 	const char *name;
 
 	if (params != NULL && !json_is_object(params))
-		return api_error_param(f, "params", "is not valid",
-		    "an object, as parameters go by name");
+		return api_error_param(e, "params", "is not valid",
+		    "an object, because parameters are named");
 	json_object_foreach(params, name, j)
 	{
 		if (!has_param(rq->method, name))
-			return fault_unknown(f, rq->method, name);
+			return set_unknown_error(e, rq->method, name);
 	}
 	for (unsigned i = 0; rq->method->params[i].name != NULL; i++) {
 		j = json_object_get(params, rq->method->params[i].name);
-		if (check_param(rq, f, i, j) != 0)
-			return -1;
+		if (check_param(rq, e, i, j) != 0)
+			return ERR_VALUE;
 	}
 	return 0;
 }
@@ -187,8 +189,8 @@ check_params(struct api_request *rq, struct api_error *f)
 /* ---- the envelope ---- */
 
 /*
- * False if arrays and objects are nested too deep. Looked at before the JSON
- * library does, as its own limit is far higher.
+ * Returns false if arrays and objects are nested too deeply. The JSON library
+ * has a limit of its own, which is far higher, and parses recursively.
  */
 static bool
 depth_is_good(const char *line, size_t len)
@@ -214,87 +216,87 @@ depth_is_good(const char *line, size_t len)
 }
 
 static int
-fault_json(struct api_error *f, json_error_t *e)
+set_json_error(struct api_error *e, json_error_t *json)
 {
-	/* What follows quotes the line, of which a part may not be UTF-8. */
-	char *near = strstr(e->text, " near ");
+	/* The end of the text quotes the line, which may not be UTF-8. */
+	char *near = strstr(json->text, " near ");
 
 	if (near != NULL)
 		*near = '\0';
-	return api_error_set(f, API_ERR_PARSE,
-	    json_pack("{s:i}", "column", e->column),
-	    "this is not JSON: %s (column %d)", e->text, e->column);
+	return api_error_set(e, API_ERR_PARSE,
+	    json_pack("{s:i}", "column", json->column),
+	    "this is not JSON: %s (column %d)", json->text, json->column);
 }
 
 static int
 parse_json(
-    struct api_request *rq, struct api_error *f, const char *line, size_t len)
+    struct api_request *rq, struct api_error *e, const char *line, size_t len)
 {
-	json_error_t e;
+	json_error_t json;
 
 	if (memchr(line, '\0', len) != NULL)
-		return api_error_set(f, API_ERR_PARSE, NULL,
+		return api_error_set(e, API_ERR_PARSE, NULL,
 		    "this is not JSON: the line contains a NUL byte");
 	if (!depth_is_good(line, len))
-		return api_error_set(f, API_ERR_PARSE, NULL,
+		return api_error_set(e, API_ERR_PARSE, NULL,
 		    "arrays and objects are nested more than %d deep",
 		    API_DEPTH_MAX);
-	rq->line =
-	    json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
-	return rq->line != NULL ? 0 : fault_json(f, &e);
+	rq->line = json_loadb(
+	    line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &json);
+	return rq->line != NULL ? 0 : set_json_error(e, &json);
 }
 
 static int
-parse_envelope(struct api_request *rq, struct api_error *f)
+parse_envelope(struct api_request *rq, struct api_error *e)
 {
 	json_t *id;
 	const char *version;
 
 	if (json_is_array(rq->line))
-		return api_error_set(f, API_ERR_REQUEST, NULL,
-		    "batches are not served: send one request a line");
+		return api_error_set(e, API_ERR_REQUEST, NULL,
+		    "batches are not supported: send one request per line");
 	if (!json_is_object(rq->line))
 		return api_error_set(
-		    f, API_ERR_REQUEST, NULL, "a request is a JSON object");
+		    e, API_ERR_REQUEST, NULL, "a request is a JSON object");
 	id = json_object_get(rq->line, "id");
 	if (id_is_good(id))
 		rq->id = id;
 	version = json_string_value(json_object_get(rq->line, "jsonrpc"));
 	if (version == NULL || strcmp(version, "2.0") != 0)
 		return api_error_set(
-		    f, API_ERR_REQUEST, NULL, "\"jsonrpc\" must be \"2.0\"");
+		    e, API_ERR_REQUEST, NULL, "\"jsonrpc\" must be \"2.0\"");
 	if (rq->id == NULL)
-		return api_error_set(f, API_ERR_REQUEST, NULL,
+		return api_error_set(e, API_ERR_REQUEST, NULL,
 		    "\"id\" must be an integer or a string of at most %d bytes",
 		    API_ID_TEXT_MAX);
 	return 0;
 }
 
 static int
-parse_method(struct api_request *rq, struct api_error *f)
+parse_method(struct api_request *rq, struct api_error *e)
 {
 	const char *name =
 	    json_string_value(json_object_get(rq->line, "method"));
 
 	if (name == NULL)
 		return api_error_set(
-		    f, API_ERR_REQUEST, NULL, "\"method\" must be a string");
+		    e, API_ERR_REQUEST, NULL, "\"method\" must be a string");
 	rq->method = api_method_find(name);
 	if (rq->method == NULL)
-		return api_error_set(f, API_ERR_METHOD, NULL,
+		return api_error_set(e, API_ERR_METHOD, NULL,
 		    "there is no method \"%.40s\"; describe lists them", name);
 	return 0;
 }
 
 int
 api_request_parse(
-    struct api_request *rq, struct api_error *f, const char *line, size_t len)
+    struct api_request *rq, struct api_error *e, const char *line, size_t len)
 {
 	memset(rq, 0, sizeof *rq);
-	if (parse_json(rq, f, line, len) != 0 || parse_envelope(rq, f) != 0 ||
-	    parse_method(rq, f) != 0)
-		return -1;
-	return check_params(rq, f);
+	if (parse_json(rq, e, line, len) != 0 || parse_envelope(rq, e) != 0 ||
+	    parse_method(rq, e) != 0)
+		return ERR_MALFORMED;
+	return check_params(rq, e);
 }
 
 void
@@ -311,14 +313,14 @@ list_text(const struct api_value *v, size_t i)
 }
 
 bool
-api_request_key(const struct api_value *v, size_t i, uint8_t key[TEXT_KEY_LEN])
+api_value_key(const struct api_value *v, size_t i, uint8_t key[TEXT_KEY_LEN])
 {
 	return i < json_array_size(v->list) &&
 	       text_key_parse(key, list_text(v, i)) == 0;
 }
 
 bool
-api_request_addr(const struct api_value *v, size_t i, struct addr *a)
+api_value_addr(const struct api_value *v, size_t i, struct addr *a)
 {
 	return i < json_array_size(v->list) &&
 	       read_addr(a, list_text(v, i)) == 0;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * api_request.h - one line of the control socket, read and checked.
+ * api_request.h - parses one line of the control socket and checks it against
+ * the schema.
  *
- * A pure function of the line: whatever a program may send, it gives a checked
- * request or a fault that says what was wrong. Uses: base, jansson.
+ * A pure function of the line: any input yields either a request whose
+ * parameters are valid or an error that says what is wrong. Uses: base,
+ * jansson.
  */
 #ifndef API_API_REQUEST_H
 #define API_API_REQUEST_H
@@ -12,7 +14,7 @@
 #include "api/jsonrpc.h"
 #include "base/addr.h"
 
-/* An argument, by the type of its parameter; all zero if it was not given. */
+/* An argument, by the type of its parameter; all zero if it is absent. */
 struct api_value {
 	bool set;
 	bool yes;           /* API_BOOL */
@@ -21,12 +23,12 @@ struct api_value {
 	struct addr addr;   /* API_ADDR */
 	const char *text;   /* API_TEXT */
 	const json_t *id;   /* API_ID */
-	size_t bytes_len;   /* API_B64: of request.bytes */
-	const json_t *list; /* API_KEYS, API_ADDRS: of texts that are good */
+	size_t bytes_len;   /* API_B64: length of api_request.bytes */
+	const json_t *list; /* API_KEYS, API_ADDRS: array of valid strings */
 };
 
 struct api_request {
-	json_t *line; /* what was sent; the rest borrows from it */
+	json_t *line; /* owned; the other pointers borrow from it */
 	json_t *id;   /* string or integer; NULL if it was not readable */
 	const struct api_method *method;
 	struct api_value values[API_PARAMS_MAX]; /* as in method->params */
@@ -34,18 +36,21 @@ struct api_request {
 };
 
 /*
- * 0, or -1 and *f. Either way the caller must api_request_fini(), which leaves
- * *f alone and wipes the bytes, which may be a secret.
+ * Parses a line of len bytes. Returns 0, or a negative code with *e set. In
+ * both cases the caller must call api_request_fini().
  */
 int api_request_parse(
-    struct api_request *rq, struct api_error *f, const char *line, size_t len);
+    struct api_request *rq, struct api_error *e, const char *line, size_t len);
+
+/* Frees the request and wipes its bytes, which may be a secret. */
 void api_request_fini(struct api_request *rq);
 
-/* The i-th of a list of keys or addresses; false at its end. */
-bool api_request_key(const struct api_value *v, size_t i, uint8_t key[32]);
-bool api_request_addr(const struct api_value *v, size_t i, struct addr *a);
+/* Reads the i-th element of a list of keys or addresses. Returns false at the
+ * end of the list. */
+bool api_value_key(const struct api_value *v, size_t i, uint8_t key[32]);
+bool api_value_addr(const struct api_value *v, size_t i, struct addr *a);
 
-/* The argument of that name, which the method must have. */
+/* Returns the argument of that name, which the method must declare. */
 const struct api_value *api_request_value(
     const struct api_request *rq, const char *name);
 

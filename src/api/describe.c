@@ -17,7 +17,7 @@ describe_field(const struct api_field *f)
 	return j;
 }
 
-/* Lists within lists are two deep at most: the table is ours. */
+/* Recurses two levels at most, because the table is constant. */
 static json_t *
 describe_fields(const struct api_field *fields)
 {
@@ -33,8 +33,8 @@ describe_method(const struct api_method *m)
 {
 	json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "name", m->name,
 	    "text", m->text, "access", api_access_name(m->access), "upgrades",
-	    m->upgrades, "params", describe_fields(m->params), "results",
-	    describe_fields(m->results));
+	    m->answer == API_STREAM, "params", describe_fields(m->params),
+	    "results", describe_fields(m->results));
 
 	if (j != NULL && m->note != NULL)
 		json_object_set_new(j, "notification",
@@ -48,7 +48,7 @@ describe_methods(const struct api_method *only)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < api_methods_len; i++) {
+	for (unsigned i = 0; i < API_METHODS; i++) {
 		if (only == NULL || only == &api_methods[i])
 			json_array_append_new(
 			    list, describe_method(&api_methods[i]));
@@ -61,7 +61,7 @@ describe_types(void)
 {
 	json_t *list = json_array();
 
-	for (enum api_type t = API_TEXT; t <= API_OBJECT; t++)
+	for (enum api_type t = API_TEXT; t < API_TYPES; t++)
 		json_array_append_new(
 		    list, json_pack("{s:s, s:s}", "name", api_type_name(t),
 			      "text", api_type_text(t)));

@@ -6,21 +6,39 @@
 #include "api/jsonrpc.h"
 #include "base/err.h"
 
-int
-api_error_set(struct api_error *f, int code, json_t *data, const char *fmt, ...)
+static int
+err_of_code(enum api_code code)
 {
-	va_list ap;
-
-	f->code = code;
-	f->data = data;
-	va_start(ap, fmt);
-	vsnprintf(f->text, sizeof f->text, fmt, ap);
-	va_end(ap);
-	return -1;
+	switch (code) {
+	case API_ERR_METHOD:
+		return ERR_UNKNOWN;
+	case API_ERR_PARAMS:
+		return ERR_VALUE;
+	case API_ERR_DENIED:
+		return ERR_REFUSED;
+	case API_ERR_LIMIT:
+		return ERR_LIMIT;
+	default:
+		return ERR_MALFORMED;
+	}
 }
 
 int
-api_error_failed(struct api_error *f, int err, const char *fmt, ...)
+api_error_set(
+    struct api_error *e, enum api_code code, json_t *data, const char *fmt, ...)
+{
+	va_list ap;
+
+	e->code = code;
+	e->data = data;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	va_end(ap);
+	return err_of_code(code);
+}
+
+int
+api_error_failed(struct api_error *e, int err, const char *fmt, ...)
 {
 	char what[160];
 	va_list ap;
@@ -28,17 +46,18 @@ api_error_failed(struct api_error *f, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
-	return api_error_set(f, API_ERR_FAILED,
+	api_error_set(e, API_ERR_FAILED,
 	    json_pack("{s:s, s:s}", "err_name", err_name(err), "err_text",
 		err_text(err)),
 	    "%s: %s", what, err_text(err));
+	return err;
 }
 
 int
-api_error_param(struct api_error *f, const char *param, const char *problem,
+api_error_param(struct api_error *e, const char *param, const char *problem,
     const char *expected)
 {
-	return api_error_set(f, API_ERR_PARAMS,
+	return api_error_set(e, API_ERR_PARAMS,
 	    json_pack("{s:o*, s:s, s:s}", "param", jsonrpc_text(param),
 		"problem", problem, "expected", expected),
 	    "parameter \"%s\" %s; expected %s", param, problem, expected);
@@ -69,19 +88,19 @@ jsonrpc_result(json_t *id, json_t *result)
 }
 
 json_t *
-jsonrpc_error(json_t *id, struct api_error *f)
+jsonrpc_error(json_t *id, struct api_error *e)
 {
-	json_t *e = json_pack(
-	    "{s:i, s:o}", "code", f->code, "message", jsonrpc_text(f->text));
+	json_t *j = json_pack(
+	    "{s:i, s:o}", "code", e->code, "message", jsonrpc_text(e->text));
 
-	if (e != NULL && f->data != NULL)
-		json_object_set(e, "data", f->data);
-	json_decref(f->data);
-	f->data = NULL;
-	if (e == NULL)
+	if (j != NULL && e->data != NULL)
+		json_object_set(j, "data", e->data);
+	json_decref(e->data);
+	e->data = NULL;
+	if (j == NULL)
 		return NULL;
 	return json_pack(
-	    "{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", id, "error", e);
+	    "{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", id, "error", j);
 }
 
 json_t *

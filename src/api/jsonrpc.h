@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * jsonrpc.h - the lines that go back: results, faults, notifications.
+ * jsonrpc.h - JSON-RPC 2.0 messages that the daemon sends: results, errors,
+ * notifications.
  *
  * Uses: base, jansson.
  */
@@ -11,36 +12,40 @@
 
 enum { API_ERROR_TEXT_MAX = 640 };
 
+/* A JSON-RPC error object. */
 struct api_error {
-	int code; /* enum api_code */
+	int code; /* enum api_code; 0: not set */
 	char text[API_ERROR_TEXT_MAX];
-	json_t *data; /* or NULL; owned */
+	json_t *data; /* owned; NULL: none */
 };
 
 /*
- * Sets *f; takes data, which may be NULL. Returns -1, so that a check may end
- * in it, as may the two below.
+ * Sets *e and takes ownership of data, which may be NULL. Returns the negative
+ * code of err.h that corresponds to the code, so that a check can end with it.
  */
-int api_error_set(struct api_error *f, int code, json_t *data, const char *fmt,
-    ...) __attribute__((format(printf, 4, 5)));
+int api_error_set(struct api_error *e, enum api_code code, json_t *data,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-/* A failed operation: err of err.h; fmt says what was tried. */
-int api_error_failed(struct api_error *f, int err, const char *fmt, ...)
+/* Sets *e for an operation that failed with err of err.h, and returns err. fmt
+ * names the operation. */
+int api_error_failed(struct api_error *e, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The value of one parameter will not do. */
-int api_error_param(struct api_error *f, const char *param, const char *problem,
+/* Sets *e for a parameter whose value is not valid, and returns ERR_VALUE. */
+int api_error_param(struct api_error *e, const char *param, const char *problem,
     const char *expected);
 
-/* A string of any bytes: those that are not UTF-8 are shown as '?'. */
+/* Returns a JSON string. In a text that is not UTF-8, bytes above 0x7f are
+ * replaced with '?'. */
 json_t *jsonrpc_text(const char *text);
 
 /*
- * Whole messages, NULL if memory is short. id is shared, NULL stands for null;
- * result, params and f->data are taken.
+ * Each returns a whole message, or NULL if memory is exhausted. id is shared,
+ * NULL writes null; result, params and e->data are taken, and a NULL result or
+ * params yields NULL.
  */
 json_t *jsonrpc_result(json_t *id, json_t *result);
-json_t *jsonrpc_error(json_t *id, struct api_error *f);
+json_t *jsonrpc_error(json_t *id, struct api_error *e);
 json_t *jsonrpc_notification(const char *method, json_t *params);
 
 #endif

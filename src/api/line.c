@@ -15,17 +15,17 @@ line_next(struct line_cutter *c, const char *buf, size_t len, size_t max)
 	const char *nl = find_newline(buf, len);
 	size_t start = 0, line_len;
 
-	if (c->passing) {
+	if (c->skipping) {
 		if (nl == NULL)
 			return (struct line){.what = LINE_MORE, .used = len};
-		c->passing = false;
+		c->skipping = false;
 		start = (size_t)(nl - buf) + 1;
 		nl = find_newline(buf + start, len - start);
 	}
 	if (nl == NULL) {
 		if (len - start < max)
 			return (struct line){.what = LINE_MORE, .used = start};
-		c->passing = true;
+		c->skipping = true;
 		return (struct line){.what = LINE_LONG, .used = len};
 	}
 	line_len = (size_t)(nl - buf) - start;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * line.h - cuts a stream of bytes into lines of bounded length.
+ * line.h - splits a byte stream into lines of bounded length.
  *
- * A pure function over a buffer that the caller keeps; a line that is too long
- * is reported once and passed over to its newline, so that the stream lives
- * on. Knows nothing of what is in a line. Uses: base.
+ * Works on a buffer that the caller owns, and keeps one bit of state. A line
+ * that is too long is reported once and skipped up to its newline, so that the
+ * stream stays usable. Does not interpret the lines. Uses: base.
  */
 #ifndef API_LINE_H
 #define API_LINE_H
@@ -13,14 +13,14 @@
 #include <stddef.h>
 
 enum line_what {
-	LINE_MORE,  /* no whole line yet: read more, then ask again */
-	LINE_WHOLE, /* one line, without its newline */
-	LINE_LONG, /* a line exceeded the limit; its rest will be passed over */
+	LINE_MORE,  /* no complete line: read more bytes, then call again */
+	LINE_WHOLE, /* a line, without its newline */
+	LINE_LONG,  /* a line exceeds the limit; the rest of it is skipped */
 };
 
-/* Zero is the start of a stream. */
+/* All zero at the start of a stream. */
 struct line_cutter {
-	bool passing; /* within a line that was too long */
+	bool skipping; /* inside a line that was too long */
 };
 
 struct line {
@@ -30,8 +30,9 @@ struct line {
 };
 
 /*
- * Looks at what has come in; max counts the newline. The caller acts on the
- * line, drops `used` bytes, and asks again until it hears LINE_MORE.
+ * Returns the first line of the buffer. max counts the newline. The caller
+ * processes the line, drops `used` bytes, and calls again until the result is
+ * LINE_MORE.
  */
 struct line line_next(
     struct line_cutter *c, const char *buf, size_t len, size_t max);

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/wire.h"
 
-/* Ordered so that easier characters come more often (Zooko, z-base-32). */
+/* Zooko's z-base-32: characters that are easier to read are more frequent. */
 static const char z32_digits[] = "ybndrfg8ejkmcpqxot1uwisza345h769";
 
 const char *
@@ -21,15 +21,15 @@ text_z32(char out[TEXT_Z32_MAX], const uint8_t key[TEXT_KEY_LEN])
 		for (held += 8; held >= 5; held -= 5)
 			out[at++] = z32_digits[bits >> (held - 5) & 31];
 	}
-	/* 256 bits leave one, padded with four of zero. */
+	/* One bit is left of 256; four zero bits pad it. */
 	out[at++] = z32_digits[bits << (5 - held) & 31];
 	out[at] = '\0';
 	return out;
 }
 
-/* Any number of bytes, up to cap; *len is how many. */
+/* Decodes z-base-32 of any length up to cap bytes and sets *len. */
 static int
-z32_bytes(uint8_t *out, size_t cap, size_t *len, const char *text)
+decode_z32(uint8_t *out, size_t cap, size_t *len, const char *text)
 {
 	uint32_t bits = 0;
 	unsigned held = 0;
@@ -49,7 +49,7 @@ z32_bytes(uint8_t *out, size_t cap, size_t *len, const char *text)
 		held -= 8;
 		out[(*len)++] = (uint8_t)(bits >> held);
 	}
-	/* Bytes have one text: padding that is not zero is a typing error. */
+	/* Each key has one text form: non-zero padding is a typing error. */
 	if (held >= 5 || (bits & ((1u << held) - 1)) != 0)
 		return ERR_MALFORMED;
 	return 0;
@@ -62,7 +62,7 @@ text_hex(char out[TEXT_HEX_MAX], const uint8_t key[TEXT_KEY_LEN])
 }
 
 static int
-hex_bytes(uint8_t *out, size_t cap, size_t *len, const char *text)
+decode_hex(uint8_t *out, size_t cap, size_t *len, const char *text)
 {
 	const char *end;
 
@@ -81,9 +81,9 @@ text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text)
 	int err = ERR_MALFORMED;
 
 	if (strlen(text) == TEXT_Z32_LEN)
-		err = z32_bytes(buf, sizeof buf, &len, text);
+		err = decode_z32(buf, sizeof buf, &len, text);
 	else if (strlen(text) == TEXT_HEX_LEN)
-		err = hex_bytes(buf, sizeof buf, &len, text);
+		err = decode_hex(buf, sizeof buf, &len, text);
 	if (err == 0)
 		memcpy(key, buf, sizeof buf);
 	return err;
@@ -99,9 +99,9 @@ text_address_parse(struct text_address *a, const char *text)
 	const uint8_t *key;
 
 	*a = (struct text_address){.nodes_len = 0};
-	/* Hex digits alone are hardly ever z-base-32 of that length. */
-	if (hex_bytes(buf, sizeof buf, &len, text) != 0 &&
-	    z32_bytes(buf, sizeof buf, &len, text) != 0)
+	/* A z-base-32 text of hex digits alone is practically impossible. */
+	if (decode_hex(buf, sizeof buf, &len, text) != 0 &&
+	    decode_z32(buf, sizeof buf, &len, text) != 0)
 		return ERR_MALFORMED;
 	r = rd_init(buf, len);
 	key = rd_take(&r, TEXT_KEY_LEN);
@@ -143,9 +143,9 @@ text_b64(const void *p, size_t len)
 	    out, cap, p, len, sodium_base64_VARIANT_ORIGINAL);
 }
 
-/* What a text of good base64 stands for, in bytes. */
+/* Returns the decoded length of a valid base64 text. */
 static size_t
-b64_len(const char *text, size_t text_len)
+decoded_len(const char *text, size_t text_len)
 {
 	size_t len = text_len / 4 * 3;
 
@@ -160,10 +160,10 @@ text_b64_parse(uint8_t *out, size_t cap, size_t *len, const char *text)
 {
 	size_t text_len = strlen(text);
 
-	/* Asked first, as libsodium does not tell one failure from another. */
-	if (b64_len(text, text_len) > cap)
+	/* libsodium does not distinguish a text that is too long. */
+	if (decoded_len(text, text_len) > cap)
 		return ERR_SIZE;
-	/* Without an `end`, what follows the padding is a failure, too. */
+	/* Without an end pointer, bytes after the padding are an error. */
 	if (sodium_base642bin(out, cap, text, text_len, NULL, len, NULL,
 		sodium_base64_VARIANT_ORIGINAL) != 0)
 		return ERR_MALFORMED;

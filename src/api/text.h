@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * text.h - keys, hashes, topics and bytes as people read and type them.
+ * text.h - text forms of keys, hashes, topics and bytes.
  *
- * Public keys are shown in z-base-32 (52 characters), as in the Hyperswarm
- * world, hashes and topics in hex. Uses: base, libsodium.
+ * Public keys are shown in z-base-32 (52 characters), as Hyperswarm programs
+ * do, hashes and topics in hex. Uses: base, libsodium.
  */
 #ifndef API_TEXT_H
 #define API_TEXT_H
@@ -16,17 +16,17 @@
 enum {
 	TEXT_KEY_LEN = 32,
 	TEXT_Z32_LEN = 52,
-	TEXT_Z32_MAX = TEXT_Z32_LEN + 1, /* with NUL, as the others */
+	TEXT_Z32_MAX = TEXT_Z32_LEN + 1, /* with the NUL */
 	TEXT_HEX_LEN = 64,
 	TEXT_HEX_MAX = TEXT_HEX_LEN + 1,
-	TEXT_NODES_MAX = 8, /* as many as connect takes */
+	TEXT_NODES_MAX = 8, /* API_ADDRS_MAX, the most that connect takes */
 };
 
-/* Each fills out and returns it. */
+/* Each writes the text of key to out and returns out. */
 const char *text_z32(char out[TEXT_Z32_MAX], const uint8_t key[TEXT_KEY_LEN]);
 const char *text_hex(char out[TEXT_HEX_MAX], const uint8_t key[TEXT_KEY_LEN]);
 
-/* Reads z-base-32 or hex: 0 or ERR_MALFORMED, and then key is untouched. */
+/* Reads z-base-32 or hex. Returns 0, or ERR_MALFORMED and leaves key alone. */
 int text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text);
 
 /*
@@ -40,18 +40,22 @@ struct text_address {
 	size_t nodes_len;
 };
 
+/* Reads z-base-32 or hex; ignores nodes beyond TEXT_NODES_MAX. Returns 0 or
+ * ERR_MALFORMED. */
 int text_address_parse(struct text_address *a, const char *text);
 
 /*
- * Reads 64 hex digits; any other text is hashed with BLAKE2b-256. 0, or
- * ERR_MALFORMED if there is no text at all.
+ * Reads 64 hex digits, and hashes any other text with BLAKE2b-256. Returns 0,
+ * or ERR_MALFORMED if the text is empty.
  */
 int text_topic_parse(uint8_t topic[TEXT_KEY_LEN], const char *text);
 
-/* Base64 with padding, in memory of the caller's to free; NULL if short. */
+/* Returns base64 with padding, which the caller frees, or NULL if memory is
+ * exhausted. */
 char *text_b64(const void *p, size_t len);
 
-/* At most cap bytes: 0 and their number, ERR_MALFORMED or ERR_SIZE. */
+/* Reads base64 into out and sets *len. Returns 0, ERR_MALFORMED, or ERR_SIZE if
+ * there are more than cap bytes. */
 int text_b64_parse(uint8_t *out, size_t cap, size_t *len, const char *text);
 
 #endif

@@ -142,6 +142,25 @@
 	    "results waiting for the control socket")
 /* clang-format on */
 
+/* Fixed bounds of the control socket. */
+enum {
+	/* Clients. Each dial and each accept needs one of its own. */
+	CLIENTS_MAX = 256,
+	CLIENTS_ADMIN_RESERVE = 16, /* of these, for admins only */
+	CLIENT_OPERATIONS_MAX = 32, /* requests in progress of one client */
+	/* Bytes queued for a client: above the first its requests are not
+	 * read, above the second it is dropped. */
+	CLIENT_QUEUE_HIGH_BYTES = 1 << 16,
+	CLIENT_QUEUE_MAX_BYTES = 1 << 20,
+	CLIENT_STUCK_S = 10,     /* it is dropped if it reads nothing for */
+	CLIENT_BATCH_LINES = 32, /* handled before other sockets are served */
+	ACCEPT_PAUSE_S = 1,      /* after a client could not be accepted */
+	/* Connections that no accept has taken yet: of one listener, and of
+	 * all, so that incoming ones leave descriptors to those who dial. */
+	CONNS_WAITING_MAX = 256,
+	CONNS_UNCLAIMED_MAX = 512,
+};
+
 struct limits {
 #define X(field, name, value, low, high, text) uint32_t field;
 	LIMIT_LIST(X)

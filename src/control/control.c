@@ -9,23 +9,24 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "api/text.h"
-#include "control/control.h"
-#include "control/control_client.h"
+#include "api/api_writer.h"
+#include "api/jsonrpc.h"
+#include "base/err.h"
+#include "control/control_server.h"
 #include "log/log.h"
 
-/* ---- who comes in ---- */
+/* ---- accepting clients ---- */
 
-/* Says why and hangs up, without keeping anything. */
+/* Sends an error and closes the descriptor, without making a client of it. */
 static void
-turn_away(int fd, int code, const char *why)
+reject_client(int fd, enum api_code code, const char *why)
 {
-	struct api_error f;
+	struct api_error e;
 	json_t *message;
 	char *text;
 
-	api_error_set(&f, code, NULL, "%s", why);
-	message = jsonrpc_error(NULL, &f);
+	api_error_set(&e, code, NULL, "%s", why);
+	message = jsonrpc_error(NULL, &e);
 	text = json_dumps(message, JSON_COMPACT);
 	if (text != NULL) {
 		struct iovec parts[] = {
@@ -33,7 +34,7 @@ turn_away(int fd, int code, const char *why)
 		    {.iov_base = (char[]){'\n'}, .iov_len = 1}};
 		struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
 
-		/* A fresh socket has room for it; if not, so be it. */
+		/* The buffer of a new socket is empty; a failure is ignored. */
 		(void)sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 	free(text);
@@ -45,18 +46,18 @@ static uint32_t
 max_clients(const struct control_peer *peer)
 {
 	return peer->access == API_ADMIN ? CLIENTS_MAX
-					 : CLIENTS_MAX - CLIENTS_OF_OPERATORS;
+					 : CLIENTS_MAX - CLIENTS_ADMIN_RESERVE;
 }
 
 static void
-on_accept(struct evconnlistener *listener, evutil_socket_t fd,
+on_accept(struct evconnlistener *acceptor, evutil_socket_t fd,
     struct sockaddr *from, int from_len, void *arg)
 {
 	struct control *c = arg;
+	char missing[CONTROL_GROUPS_TEXT_MAX], why[API_ERROR_TEXT_MAX];
 	struct control_peer peer;
-	char missing[CONTROL_GROUPS_TEXT_MAX], why[ERR_REASON_MAX];
 
-	(void)listener;
+	(void)acceptor;
 	(void)from;
 	(void)from_len;
 	if (control_peer_read(&c->groups, fd, &peer) != 0 ||
@@ -67,27 +68,28 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 		    " hyperdhtd-admin%s",
 		    control_groups_missing(
 			&c->groups, API_READ, API_ADMIN, missing));
-		turn_away(fd, API_ERR_DENIED, why);
+		reject_client(fd, API_ERR_DENIED, why);
 		return;
 	}
-	if (c->clients_len >= max_clients(&peer)) {
-		turn_away(fd, API_ERR_LIMIT,
+	if (c->clients.len >= max_clients(&peer)) {
+		reject_client(fd, API_ERR_LIMIT,
 		    "too many clients are connected: try again later");
 		return;
 	}
 	control_client_new(c, fd, &peer);
 }
 
-/* Mostly for want of descriptors: trying again at once would be a busy loop. */
+/* Pauses accepting. The usual cause is a lack of descriptors, which a retry at
+ * once would meet again, in a busy loop. */
 static void
-on_accept_error(struct evconnlistener *listener, void *arg)
+on_accept_error(struct evconnlistener *acceptor, void *arg)
 {
 	struct control *c = arg;
-	struct timeval pause = {.tv_sec = ACCEPT_PAUSE_SECONDS};
+	struct timeval pause = {.tv_sec = ACCEPT_PAUSE_S};
 
-	log_warning("control: a client could not be accepted: %s",
+	log_warning("control: cannot accept a client: %s",
 	    evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
-	evconnlistener_disable(listener);
+	evconnlistener_disable(acceptor);
 	event_add(c->resume, &pause);
 }
 
@@ -98,11 +100,12 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	evconnlistener_enable(c->listener);
+	evconnlistener_enable(c->acceptor);
 }
 
-/* ---- what the node tells ---- */
+/* ---- events of the node ---- */
 
+/* Returns API_EVENTS for what is not reported to clients that watch. */
 static enum api_event
 event_of(enum news_kind kind)
 {
@@ -128,58 +131,73 @@ event_of(enum news_kind kind)
 	}
 }
 
-static json_t *
-event_details(struct control *c, const struct news *n)
+static void
+write_health(struct api_writer *w, const struct control *c)
 {
-	char addr[ADDR_TEXT_MAX], topic[TEXT_HEX_MAX], key[TEXT_Z32_MAX];
-	const struct control_listener *l;
 	struct dht_status st;
+
+	dht_status(node_dht(c->setup.node), &st);
+	api_write_bool(w, "online", st.online);
+	api_write_bool(w, "degraded", st.degraded);
+}
+
+/* Writes the fields that the event has beside its name. */
+static void
+write_details(
+    struct api_writer *w, const struct control *c, const struct news *n)
+{
+	const struct control_listener *l;
 
 	switch (n->kind) {
 	case NEWS_ADDRESS:
-		return json_pack(
-		    "{s:s}", "address", addr_format(&n->node, addr));
+		api_write_addr(w, "address", &n->node);
+		break;
 	case NEWS_HEALTH:
-		dht_status(node_dht(c->setup.node), &st);
-		return json_pack(
-		    "{s:b, s:b}", "online", st.online, "degraded", st.degraded);
+		write_health(w, c);
+		break;
 	case NEWS_ANNOUNCED:
-		return json_pack("{s:s, s:s, s:I}", "topic",
-		    text_hex(topic, n->key), "err_name", err_name(n->err),
-		    "stored", (json_int_t)n->stored);
+		api_write_bytes32(w, "topic", n->key);
+		api_write_text(w, "err_name", err_name(n->err));
+		api_write_uint(w, "stored", n->stored);
+		break;
 	case NEWS_LISTENING:
 		l = control_listener_find(c, n->op);
-		return json_pack("{s:s?, s:s, s:I}", "public_key",
-		    l != NULL ? text_z32(key, control_listener_key(l)) : NULL,
-		    "err_name", err_name(n->err), "stored",
-		    (json_int_t)n->stored);
+		api_write_bytes32(w, "public_key",
+		    l != NULL ? control_listener_key(l) : NULL);
+		api_write_text(w, "err_name", err_name(n->err));
+		api_write_uint(w, "stored", n->stored);
+		break;
 	default:
-		return json_object();
+		break;
 	}
 }
 
+/* Sends the event to the clients that watch it. n is NULL for an event that is
+ * not the node's. */
 static void
-tell_event(struct control *c, enum api_event ev, json_t *details)
+send_event(struct control *c, enum api_event event, const struct news *n)
 {
+	const struct api_method *m = &api_methods[API_METHOD_watch];
 	struct control_client *cl;
+	struct api_writer w;
 
-	TAILQ_FOREACH (cl, &c->clients, link) {
-		json_t *params;
-
-		if ((cl->watched & 1u << ev) == 0)
+	TAILQ_FOREACH (cl, &c->clients.all, link) {
+		if ((cl->watched & 1u << event) == 0)
 			continue;
-		params = json_pack("{s:O, s:s}", "request", cl->watch_id,
-		    "event", api_events[ev].name);
-		json_object_update(params, details);
-		control_client_send(cl, jsonrpc_notification("event", params));
+		api_writer_init(&w, m->note_fields);
+		api_write_id(&w, "request", cl->watch_id);
+		api_write_text(&w, "event", api_events[event].name);
+		if (n != NULL)
+			write_details(&w, c, n);
+		control_client_send(
+		    cl, jsonrpc_notification(m->note, api_writer_take(&w)));
 	}
-	json_decref(details);
 }
 
 void
 control_news(struct control *c, const struct news *n)
 {
-	enum api_event ev = event_of(n->kind);
+	enum api_event event = event_of(n->kind);
 
 	switch (n->kind) {
 	case NEWS_NODE:
@@ -202,16 +220,33 @@ control_news(struct control *c, const struct news *n)
 	default:
 		break;
 	}
-	if (ev != API_EVENTS)
-		tell_event(c, ev, event_details(c, n));
+	if (event != API_EVENTS)
+		send_event(c, event, n);
 }
 
 /* ---- life ---- */
 
+static struct control *
+control_alloc(const struct control_setup *setup)
+{
+	struct control *c = calloc(1, sizeof *c);
+
+	if (c == NULL)
+		return NULL;
+	c->setup = *setup;
+	c->socket.fd = -1;
+	TAILQ_INIT(&c->clients.all);
+	TAILQ_INIT(&c->operations.all);
+	TAILQ_INIT(&c->listeners.all);
+	control_conns_init(&c->conns);
+	control_groups_init(&c->groups);
+	return c;
+}
+
 /*
- * Returns the mode of the socket file. Members of the groups must reach it, and
- * the credentials of each client are checked; without any group the mode is one
- * barrier more.
+ * Returns the mode of the socket file. Members of the groups must be able to
+ * connect, and the credentials of each client are checked; without any group
+ * the mode is a second barrier.
  */
 static mode_t
 socket_mode(const struct control *c)
@@ -219,45 +254,45 @@ socket_mode(const struct control *c)
 	return control_groups_any(&c->groups) ? 0666 : 0660;
 }
 
-struct control *
-control_new(const struct control_setup *setup, char *err)
+static int
+start_accepting(struct control *c, struct fault *f)
 {
-	struct control *c = calloc(1, sizeof *c);
+	int err =
+	    control_socket_open(&c->socket, c->setup.path, socket_mode(c), f);
+
+	if (err != 0)
+		return err;
+	c->resume = evtimer_new(c->setup.base, on_resume, c);
+	c->acceptor = evconnlistener_new(c->setup.base, on_accept, c,
+	    LEV_OPT_CLOSE_ON_EXEC, 0, c->socket.fd);
+	if (c->acceptor == NULL || c->resume == NULL)
+		return fault_set_code(f, ERR_MEMORY);
+	evconnlistener_set_error_cb(c->acceptor, on_accept_error);
+	return 0;
+}
+
+struct control *
+control_new(const struct control_setup *setup, struct fault *f)
+{
+	struct control *c = control_alloc(setup);
 
 	if (c == NULL) {
-		snprintf(err, ERR_REASON_MAX, "out of memory");
+		fault_set_code(f, ERR_MEMORY);
 		return NULL;
 	}
-	c->setup = *setup;
-	TAILQ_INIT(&c->clients);
-	TAILQ_INIT(&c->operations);
-	TAILQ_INIT(&c->listeners);
-	for (int i = 0; i < CONNS_BUCKETS; i++)
-		TAILQ_INIT(&c->conns[i]);
-	control_groups_init(&c->groups);
-	if (control_socket_open(&c->socket, setup->path, socket_mode(c), err) !=
-	    0) {
-		free(c);
-		return NULL;
-	}
-	c->resume = evtimer_new(setup->base, on_resume, c);
-	c->listener = evconnlistener_new(
-	    setup->base, on_accept, c, LEV_OPT_CLOSE_ON_EXEC, 0, c->socket.fd);
-	if (c->listener == NULL || c->resume == NULL) {
-		snprintf(err, ERR_REASON_MAX, "out of memory");
+	if (start_accepting(c, f) != 0) {
 		control_free(c);
 		return NULL;
 	}
-	evconnlistener_set_error_cb(c->listener, on_accept_error);
 	return c;
 }
 
 void
-control_reload(struct control *c)
+control_reload_groups(struct control *c)
 {
 	control_groups_init(&c->groups);
 	if (control_socket_chmod(&c->socket, socket_mode(c)) != 0)
-		log_warning("control socket %s: its mode cannot be changed: %m",
+		log_warning("control socket %s: cannot change its mode",
 		    c->socket.at.sun_path);
 }
 
@@ -268,15 +303,15 @@ control_free(struct control *c)
 
 	if (c == NULL)
 		return;
-	tell_event(c, API_EV_STOPPING, json_object());
-	while ((cl = TAILQ_FIRST(&c->clients)) != NULL) {
+	send_event(c, API_EV_STOPPING, NULL);
+	while ((cl = TAILQ_FIRST(&c->clients.all)) != NULL) {
 		control_client_flush(cl);
 		control_client_free(cl);
 	}
 	control_conns_free(c);
 	control_listeners_free(c);
-	if (c->listener != NULL)
-		evconnlistener_free(c->listener);
+	if (c->acceptor != NULL)
+		evconnlistener_free(c->acceptor);
 	if (c->resume != NULL)
 		event_free(c->resume);
 	control_socket_close(&c->socket);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * control.h - the control socket: local programs drive the node through it.
+ * control.h - the control socket, through which local programs use the node.
  *
- * JSON-RPC over a UNIX stream socket, doc/control-protocol.md. Decides by the
- * caller's credentials what it may call, keeps count of what each client has
- * under way, and drops a client that does not read. Never blocks and never
- * delays the network: everything queued for a client has a limit.
+ * Serves JSON-RPC on a UNIX stream socket (doc/control-protocol.md). Checks
+ * the access of each caller by its credentials, bounds what each client can
+ * have in progress, and drops a client that does not read. It never blocks the
+ * event loop, and everything that is queued for a client is bounded.
  * Uses: api, base, crypto, dht, log, node, punch, store, libevent.
  */
 #ifndef CONTROL_CONTROL_H
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/fault.h"
 #include "crypto/keys.h"
 #include "dht/dht.h"
 
@@ -24,66 +25,64 @@ struct news;
 struct node;
 struct world;
 
-/*
- * What the daemon does for the control socket. Those that return int give 0,
- * or a code of base/err.h (announce, unannounce), or -1 with the reason in err
- * (ERR_REASON_MAX bytes).
- */
+/* What the daemon does for the control socket. Functions that return int
+ * return 0 or a negative code of err.h. */
 struct control_ops {
-	/* Begin and end of every callback that touches the node. */
+	/* Called at the beginning and end of every callback of the event loop
+	 * that touches the node. */
 	void (*wake)(void *owner);
 	void (*settle)(void *owner);
 
-	/* Returns before anything is closed. */
+	/* Starts to stop the daemon, and returns before anything is closed. */
 	void (*stop)(void *owner);
 
-	/* Reads the configuration again; if it fails, all stays as it was. */
-	int (*reload)(void *owner, char *err);
+	/* Reads the configuration again. On failure nothing has changed. */
+	int (*reload)(void *owner, struct fault *f);
 
-	/* node_announce() and node_unannounce(), kept across restarts. */
+	/* node_announce() and node_unannounce(), and store the topics. */
 	int (*announce)(void *owner, const uint8_t *topic, uint32_t *op);
 	int (*unannounce)(void *owner, const uint8_t *topic, uint32_t *op);
 
-	/*
-	 * Makes a new identity for the next start and stores its public key;
-	 * the old key file is kept beside it.
-	 */
-	int (*key_new)(void *owner, uint8_t public_key[KEY_LEN], char *err);
+	/* Creates the identity of the next start, copies its public key to the
+	 * caller and keeps the old key file beside the new one. */
+	int (*key_new)(
+	    void *owner, uint8_t public_key[KEY_LEN], struct fault *f);
 };
 
-/* What the control socket works on; the pointers are borrowed. */
+/* Parameters of control_new(). The pointers are borrowed until
+ * control_free(). */
 struct control_setup {
 	struct event_base *base;
 	struct node *node;
 	const struct world *world;
 	struct keyring *keyring; /* identities of local users */
 	const struct key_pair *identity;
-	bool identity_saved; /* false: it ends with this process */
-	const char *path;    /* of the socket; only control_new() reads it */
+	bool identity_saved; /* false: it is lost when the process exits */
+	const char *path;    /* of the socket; used by control_new() only */
 	enum dht_role role;
 	uint32_t tick_ms;
 	const struct control_ops *ops;
-	void *owner; /* what the operations are called with */
+	void *owner; /* first argument of the functions in ops */
 };
 
 /*
- * Listens at setup->path. A socket that a dead daemon left behind is replaced,
- * a live one's is not. NULL with the reason in err (ERR_REASON_MAX bytes).
+ * Listens at setup->path. Replaces a socket file that a crashed daemon left
+ * behind, but not one that is served. Returns NULL with *f set on failure.
  */
-struct control *control_new(const struct control_setup *setup, char *err);
+struct control *control_new(const struct control_setup *setup, struct fault *f);
+
+/* Delivers one event of the node to the clients that wait for it. */
+void control_news(struct control *c, const struct news *n);
 
 /*
  * Looks up the groups again, which may block, and sets the mode of the socket
  * file accordingly. Clients that are connected keep their access.
  */
-void control_reload(struct control *c);
-
-/* Hands one piece of news to those who wait for it. */
-void control_news(struct control *c, const struct news *n);
+void control_reload_groups(struct control *c);
 
 /*
- * Tells the clients that the daemon is going, as far as they listen, closes
- * them and removes the socket file. NULL is no control.
+ * Sends the event "stopping" to the clients that watch, closes all clients and
+ * removes the socket file. Does nothing if c is NULL.
  */
 void control_free(struct control *c);
 

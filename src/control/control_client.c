@@ -8,39 +8,63 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "control/control_client.h"
+#include "control/control_call.h"
+#include "control/control_server.h"
 #include "log/log.h"
 
-/* ---- what goes out ---- */
+/* ---- state ---- */
 
-/*
- * The client is freed by on_written(), never from within a call that may have
- * been made for it.
- */
+static void
+set_client_state(struct control_client *cl, enum control_client_state state)
+{
+	static const char *const names[] = {
+	    [CONTROL_CLIENT_OPEN] = "open",
+	    [CONTROL_CLIENT_UPGRADING] = "upgrading",
+	    [CONTROL_CLIENT_JOINING] = "joining",
+	    [CONTROL_CLIENT_CLOSING] = "closing",
+	};
+
+	if (state <= cl->state)
+		return;
+	log_debug("control: client %ld: %s -> %s", (long)cl->peer.pid,
+	    names[cl->state], names[state]);
+	cl->state = state;
+}
+
+/* Lets on_written() run, also if nothing is queued. */
+static void
+defer_written(struct control_client *cl)
+{
+	bufferevent_disable(cl->bev, EV_READ);
+	bufferevent_trigger(cl->bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
+}
+
 void
 control_client_close(struct control_client *cl)
 {
-	if (cl->closing)
+	if (cl->state == CONTROL_CLIENT_CLOSING)
 		return;
-	cl->closing = true;
+	set_client_state(cl, CONTROL_CLIENT_CLOSING);
+	if (cl->conn != NULL)
+		control_conn_drop(cl->conn);
 	control_operations_end(cl);
 	control_listeners_end(cl->control, cl);
 	cl->watched = 0;
-	bufferevent_disable(cl->bev, EV_READ);
-	bufferevent_trigger(cl->bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
+	defer_written(cl);
 }
 
-/* As above: on_written() goes on with it. */
 void
 control_client_join(struct control_client *cl, struct control_conn *conn)
 {
-	cl->joins = conn;
-	bufferevent_disable(cl->bev, EV_READ);
-	bufferevent_trigger(cl->bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
+	set_client_state(cl, CONTROL_CLIENT_JOINING);
+	cl->conn = conn;
+	defer_written(cl);
 }
 
+/* ---- output ---- */
+
 static int
-queue_line(const char *text, size_t len, void *out)
+add_output(const char *text, size_t len, void *out)
 {
 	return evbuffer_add(out, text, len);
 }
@@ -51,7 +75,7 @@ queue_message(struct control_client *cl, const json_t *message)
 	struct evbuffer *out = bufferevent_get_output(cl->bev);
 
 	if (message == NULL ||
-	    json_dump_callback(message, queue_line, out, JSON_COMPACT) != 0 ||
+	    json_dump_callback(message, add_output, out, JSON_COMPACT) != 0 ||
 	    evbuffer_add(out, "\n", 1) != 0) {
 		log_warning("control: client %ld dropped: out of memory",
 		    (long)cl->peer.pid);
@@ -60,104 +84,120 @@ queue_message(struct control_client *cl, const json_t *message)
 }
 
 static size_t
-queued(const struct control_client *cl)
+queue_len(const struct control_client *cl)
 {
 	return evbuffer_get_length(bufferevent_get_output(cl->bev));
+}
+
+static void
+send_dropped(struct control_client *cl)
+{
+	struct api_writer w;
+	json_t *note;
+
+	api_writer_init(&w, api_dropped_fields);
+	api_write_text(&w, "reason", "too much was waiting to be read");
+	note = jsonrpc_notification("dropped", api_writer_take(&w));
+	queue_message(cl, note);
+	json_decref(note);
 }
 
 void
 control_client_send(struct control_client *cl, json_t *message)
 {
-	json_t *note;
-
-	if (cl->closing) {
+	/* The stream begins right after the result that is queued. */
+	if (cl->state >= CONTROL_CLIENT_JOINING) {
 		json_decref(message);
 		return;
 	}
 	queue_message(cl, message);
 	json_decref(message);
-	if (queued(cl) <= CLIENT_QUEUE_MAX)
+	if (queue_len(cl) <= CLIENT_QUEUE_MAX_BYTES)
 		return;
 	log_notice("control: client %ld dropped: it does not read",
 	    (long)cl->peer.pid);
-	note = jsonrpc_notification("dropped",
-	    json_pack("{s:s}", "reason", "too much was waiting to be read"));
-	queue_message(cl, note);
-	json_decref(note);
+	send_dropped(cl);
 	control_client_close(cl);
 }
 
-/* ---- what comes in ---- */
+/* ---- input ---- */
 
 static int
 check_access(struct control_call *k)
 {
-	enum api_access need = k->rq->method->access;
-	enum api_access have = k->client->peer.access;
+	const struct api_method *m = k->rq->method;
+	enum api_access need = m->access, have = k->client->peer.access;
 	char missing[CONTROL_GROUPS_TEXT_MAX];
 
 	if (have >= need)
 		return 0;
-	return api_error_set(&k->fault, API_ERR_DENIED,
+	return api_error_set(&k->error, API_ERR_DENIED,
 	    json_pack("{s:s, s:s}", "need", api_access_name(need), "have",
 		api_access_name(have)),
 	    "%s needs %s access, and you have %s; members of the group"
-	    " hyperdhtd-%s may do it%s",
-	    k->rq->method->name, api_access_name(need), api_access_name(have),
+	    " hyperdhtd-%s may call it%s",
+	    m->name, api_access_name(need), api_access_name(have),
 	    api_access_name(need),
 	    control_groups_missing(
 		&k->client->control->groups, need, need, missing));
 }
 
 static void
-answer_line(struct control_client *cl, const char *line, size_t len)
+handle_line(struct control_client *cl, const char *line, size_t len)
 {
 	struct api_request rq;
 	struct control_call k = {.client = cl, .rq = &rq};
-	int done = api_request_parse(&rq, &k.fault, line, len);
-	bool upgrades = rq.method != NULL && rq.method->upgrades;
+	int err = api_request_parse(&rq, &k.error, line, len);
+	bool stream = rq.method != NULL && rq.method->answer == API_STREAM;
 
-	cl->upgrading = upgrades;
-	if (done == 0)
-		done = check_access(&k);
-	if (done == 0)
-		done = control_method(rq.method)(&k);
-	if (done == CALL_DONE)
-		control_client_send(cl, jsonrpc_result(rq.id, k.result));
-	else if (done != CALL_LATER)
-		control_client_send(cl, jsonrpc_error(rq.id, &k.fault));
-	if (upgrades && done != CALL_LATER)
+	if (stream)
+		set_client_state(cl, CONTROL_CLIENT_UPGRADING);
+	if (err == 0)
+		err = check_access(&k);
+	if (err == 0)
+		err = control_call_run(&k);
+	if (err != 0)
+		control_client_send(cl, jsonrpc_error(rq.id, &k.error));
+	else if (!k.pending)
+		control_client_send(
+		    cl, jsonrpc_result(rq.id, api_writer_take(&k.result)));
+	if (stream && err != 0)
 		control_client_close(cl);
 	api_request_fini(&rq);
 }
 
 static void
-answer_long_line(struct control_client *cl)
+send_parse_error(struct control_client *cl, const char *text)
 {
-	struct api_error f;
+	struct api_error e;
 
-	api_error_set(&f, API_ERR_PARSE, NULL,
-	    "the line is longer than %d bytes; it was passed over",
-	    API_LINE_MAX);
-	control_client_send(cl, jsonrpc_error(NULL, &f));
+	api_error_set(&e, API_ERR_PARSE, NULL, "%s", text);
+	control_client_send(cl, jsonrpc_error(NULL, &e));
 }
 
-/* What comes after the last newline, when no more will come. */
 static void
-answer_rest(struct control_client *cl)
+handle_long_line(struct control_client *cl)
+{
+	char text[80];
+
+	snprintf(text, sizeof text,
+	    "the line is longer than %d bytes and was skipped", API_LINE_MAX);
+	send_parse_error(cl, text);
+}
+
+/* Rejects input without a newline at the end of the input. */
+static void
+handle_rest(struct control_client *cl)
 {
 	struct evbuffer *in = bufferevent_get_input(cl->bev);
-	struct api_error f;
 
 	if (evbuffer_get_length(in) == 0)
 		return;
 	evbuffer_drain(in, evbuffer_get_length(in));
-	api_error_set(&f, API_ERR_PARSE, NULL,
-	    "the last line has no newline; it was not acted on");
-	control_client_send(cl, jsonrpc_error(NULL, &f));
+	send_parse_error(cl, "the last line has no newline and was ignored");
 }
 
-/* Acts on one line, if there is one. */
+/* Handles one line, if the input contains one. */
 static enum line_what
 take_line(struct control_client *cl, struct evbuffer *in)
 {
@@ -165,30 +205,30 @@ take_line(struct control_client *cl, struct evbuffer *in)
 	const char *buf = (const char *)evbuffer_pullup(in, -1);
 	struct line l = line_next(&cl->cutter, buf, len, API_LINE_MAX);
 
-	/* Blank lines are let pass, for those who type. */
+	/* Blank lines are ignored, for people who type. */
 	if (l.what == LINE_WHOLE && l.len > 0)
-		answer_line(cl, buf + l.start, l.len);
+		handle_line(cl, buf + l.start, l.len);
 	else if (l.what == LINE_LONG)
-		answer_long_line(cl);
-	/* There may be a secret in it. */
+		handle_long_line(cl);
+	/* The line may contain a secret. */
 	sodium_memzero((char *)evbuffer_pullup(in, (ev_ssize_t)l.used), l.used);
 	evbuffer_drain(in, l.used);
 	return l.what;
 }
 
 /*
- * Answers lines until there are no more, or the network's turn has come, or
- * the client had better read first. False if lines may be left.
+ * Handles lines until the input contains no more, the batch is complete, or
+ * the client has to read first. Returns false if lines may be left.
  */
 static bool
 take_lines(struct control_client *cl)
 {
 	struct evbuffer *in = bufferevent_get_input(cl->bev);
 
-	for (int i = 0; i < CLIENT_LINES_PER_TURN; i++) {
-		if (cl->closing || cl->upgrading)
+	for (int i = 0; i < CLIENT_BATCH_LINES; i++) {
+		if (cl->state != CONTROL_CLIENT_OPEN)
 			return true;
-		if (queued(cl) > CLIENT_QUEUE_HIGH) {
+		if (queue_len(cl) > CLIENT_QUEUE_HIGH_BYTES) {
 			bufferevent_disable(cl->bev, EV_READ);
 			return false;
 		}
@@ -199,15 +239,7 @@ take_lines(struct control_client *cl)
 	return false;
 }
 
-/* ---- events ---- */
-
-/* Ends a client that will not speak again and has been told everything. */
-static void
-end_if_served(struct control_client *cl)
-{
-	if (cl->operations_len == 0)
-		control_client_close(cl);
-}
+/* ---- callbacks of the event loop ---- */
 
 static void
 on_lines(struct bufferevent *bev, void *arg)
@@ -217,10 +249,27 @@ on_lines(struct bufferevent *bev, void *arg)
 
 	(void)bev;
 	control_wake(c);
-	if (take_lines(cl) && cl->heard_all && !cl->upgrading) {
-		answer_rest(cl);
-		end_if_served(cl);
+	if (take_lines(cl) && cl->input_ended &&
+	    cl->state != CONTROL_CLIENT_UPGRADING &&
+	    cl->state != CONTROL_CLIENT_JOINING) {
+		handle_rest(cl);
+		/* No request can follow and all are answered. */
+		if (cl->operations_len == 0)
+			control_client_close(cl);
 	}
+	control_settle(c);
+}
+
+/* Frees a client whose queue has been sent, or makes it a stream. */
+static void
+finish_client(struct control_client *cl)
+{
+	struct control *c = cl->control;
+
+	control_wake(c);
+	if (cl->conn != NULL)
+		control_conn_begin_stream(cl);
+	control_client_free(cl);
 	control_settle(c);
 }
 
@@ -229,32 +278,26 @@ on_written(struct bufferevent *bev, void *arg)
 {
 	struct control_client *cl = arg;
 
-	if (queued(cl) > 0)
+	if (queue_len(cl) > 0)
 		return;
-	if (cl->closing || cl->joins != NULL) {
-		struct control *c = cl->control;
-
-		control_wake(c);
-		if (cl->joins != NULL)
-			control_conn_pipe(cl);
-		control_client_free(cl);
-		control_settle(c);
+	if (cl->state >= CONTROL_CLIENT_JOINING) {
+		finish_client(cl);
 		return;
 	}
-	if (!cl->heard_all)
+	if (!cl->input_ended)
 		bufferevent_enable(bev, EV_READ);
-	/* Lines may have come in while nothing was taken. */
+	/* Lines may have been received while none were handled. */
 	if (evbuffer_get_length(bufferevent_get_input(bev)) > 0 ||
-	    cl->heard_all)
+	    cl->input_ended)
 		bufferevent_trigger(bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
 }
 
 /*
- * True if the other end is gone altogether; false if it has only said that it
- * will send no more, as `echo ... | socat` does.
+ * Returns whether the other end has closed its socket; false if it has only
+ * shut down its sending side, as `echo ... | socat` does.
  */
 static bool
-peer_is_gone(const struct control_client *cl)
+is_peer_closed(const struct control_client *cl)
 {
 	struct pollfd p = {.fd = bufferevent_getfd(cl->bev)};
 
@@ -269,11 +312,11 @@ on_event(struct bufferevent *bev, short what, void *arg)
 
 	control_wake(c);
 	if ((what & BEV_EVENT_TIMEOUT) != 0)
-		log_notice("control: client %ld dropped: it took nothing for"
-			   " %d s",
-		    (long)cl->peer.pid, CLIENT_STUCK_SECONDS);
-	if ((what & BEV_EVENT_EOF) != 0 && !peer_is_gone(cl)) {
-		cl->heard_all = true;
+		log_notice("control: client %ld dropped: it has read nothing"
+			   " for %d s",
+		    (long)cl->peer.pid, CLIENT_STUCK_S);
+	if ((what & BEV_EVENT_EOF) != 0 && !is_peer_closed(cl)) {
+		cl->input_ended = true;
 		cl->watched = 0;
 		bufferevent_trigger(bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
 	} else {
@@ -284,20 +327,25 @@ on_event(struct bufferevent *bev, short what, void *arg)
 
 /* ---- life ---- */
 
-static json_t *
-greeting(const struct control_client *cl)
+static void
+send_hello(struct control_client *cl)
 {
-	return jsonrpc_notification(
-	    "hello", json_pack("{s:i, s:s, s:s, s:I, s:s}", "protocol",
-			 API_PROTOCOL, "name", PACKAGE_NAME, "version",
-			 PACKAGE_VERSION, "pid", (json_int_t)getpid(), "access",
-			 api_access_name(cl->peer.access)));
+	struct api_writer w;
+
+	api_writer_init(&w, api_hello_fields);
+	api_write_uint(&w, "protocol", API_PROTOCOL);
+	api_write_text(&w, "name", PACKAGE_NAME);
+	api_write_text(&w, "version", PACKAGE_VERSION);
+	api_write_uint(&w, "pid", (uint64_t)getpid());
+	api_write_text(&w, "access", api_access_name(cl->peer.access));
+	control_client_send(
+	    cl, jsonrpc_notification("hello", api_writer_take(&w)));
 }
 
 void
 control_client_new(struct control *c, int fd, const struct control_peer *peer)
 {
-	struct timeval stuck = {.tv_sec = CLIENT_STUCK_SECONDS};
+	struct timeval stuck = {.tv_sec = CLIENT_STUCK_S};
 	struct control_client *cl = calloc(1, sizeof *cl);
 	struct bufferevent *bev =
 	    bufferevent_socket_new(c->setup.base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -311,14 +359,14 @@ control_client_new(struct control *c, int fd, const struct control_peer *peer)
 		return;
 	}
 	*cl = (struct control_client){.control = c, .bev = bev, .peer = *peer};
-	TAILQ_INSERT_TAIL(&c->clients, cl, link);
-	c->clients_len++;
+	TAILQ_INSERT_TAIL(&c->clients.all, cl, link);
+	c->clients.len++;
 	bufferevent_setcb(bev, on_lines, on_written, on_event, cl);
 	bufferevent_set_timeouts(bev, NULL, &stuck);
-	/* A whole line of the greatest length must fit. */
+	/* The buffer must hold a line of the maximum length. */
 	bufferevent_setwatermark(bev, EV_READ, 0, API_LINE_MAX);
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
-	control_client_send(cl, greeting(cl));
+	send_hello(cl);
 }
 
 void
@@ -333,13 +381,13 @@ control_client_flush(struct control_client *cl)
 void
 control_client_free(struct control_client *cl)
 {
-	cl->closing = true; /* nothing more is queued for it */
-	if (cl->joins != NULL)
-		control_conn_drop(cl->joins);
+	set_client_state(cl, CONTROL_CLIENT_CLOSING); /* no message is queued */
+	if (cl->conn != NULL)
+		control_conn_drop(cl->conn);
 	control_operations_end(cl);
 	control_listeners_end(cl->control, cl);
-	TAILQ_REMOVE(&cl->control->clients, cl, link);
-	cl->control->clients_len--;
+	TAILQ_REMOVE(&cl->control->clients.all, cl, link);
+	cl->control->clients.len--;
 	json_decref(cl->watch_id);
 	bufferevent_free(cl->bev);
 	free(cl);

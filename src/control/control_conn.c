@@ -4,54 +4,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/text.h"
-#include "control/control_client.h"
-#include "control/pipe.h"
+#include "control/control_call.h"
+#include "control/control_keys.h"
+#include "control/control_server.h"
+#include "control/peer_splice.h"
+#include "log/log.h"
+#include "node/conn.h"
 
-/*
- * A connection's way:
- *
- *	connect ---> dialing ---------------- NEWS_OPEN ---+
- *	NEWS_OFFER -> offered --- NEWS_OPEN --+            |
- *	NEWS_OPEN -----------------------> waiting --- accept --> a client's
- *
- * and once that client has read the answer, a pipe between its socket and the
- * connection. Wherever it is lost on that way, whoever waits for it is told.
- */
+/* ---- state ---- */
 
-/* ---- life ---- */
-
-static struct control_conns *
-bucket(struct control *c, uint32_t number)
+static bool
+is_unclaimed(enum control_conn_state state)
 {
-	return &c->conns[number & (CONNS_BUCKETS - 1)];
+	return state == CONTROL_CONN_OFFERED ||
+	       state == CONTROL_CONN_ANSWERED || state == CONTROL_CONN_WAITING;
 }
 
-static struct control_conn *
-find_conn(struct control *c, uint32_t number)
+static void
+set_conn_state(struct control_conn *conn, enum control_conn_state state)
 {
-	struct control_conn *conn;
+	static const char *const names[] = {
+	    [CONTROL_CONN_DIALING] = "dialing",
+	    [CONTROL_CONN_OFFERED] = "offered",
+	    [CONTROL_CONN_ANSWERED] = "answered",
+	    [CONTROL_CONN_WAITING] = "waiting",
+	    [CONTROL_CONN_JOINING] = "joining",
+	    [CONTROL_CONN_STREAM] = "stream",
+	    [CONTROL_CONN_LOST] = "lost",
+	};
+	struct control_conn_table *t = &conn->control->conns;
 
-	TAILQ_FOREACH (conn, bucket(c, number), link) {
-		if (conn->number == number)
-			return conn;
-	}
-	return NULL;
+	log_debug("control: connection %u: %s -> %s", (unsigned)conn->number,
+	    names[conn->state], names[state]);
+	t->unclaimed_len -= is_unclaimed(conn->state);
+	t->unclaimed_len += is_unclaimed(state);
+	conn->state = state;
 }
 
-static struct control_conn *
-make_conn(struct control *c, uint32_t number, const struct keyring_owner *o)
+/* Appends the connection to those that wait at the listener. */
+static void
+start_waiting(struct control_conn *conn, struct control_listener *l)
 {
-	struct control_conn *conn = calloc(1, sizeof *conn);
-
-	if (conn == NULL)
-		return NULL;
-	conn->control = c;
-	conn->number = number;
-	conn->owner = *o;
-	TAILQ_INSERT_TAIL(bucket(c, number), conn, link);
-	c->conns_len++;
-	return conn;
+	set_conn_state(conn, CONTROL_CONN_WAITING);
+	conn->listener = l;
+	TAILQ_INSERT_TAIL(&l->waiting, conn, waiting);
+	l->waiting_len++;
 }
 
 static void
@@ -64,115 +61,151 @@ stop_waiting(struct control_conn *conn)
 	conn->listener = NULL;
 }
 
-static void
-claim(struct control_conn *conn)
+/* ---- life ---- */
+
+void
+control_conns_init(struct control_conn_table *t)
 {
-	stop_waiting(conn);
-	conn->control->unclaimed_len -= conn->unclaimed;
-	conn->unclaimed = false;
+	for (int i = 0; i < CONTROL_CONN_BUCKETS; i++)
+		TAILQ_INIT(&t->buckets[i]);
+}
+
+static struct control_conns *
+find_bucket(struct control *c, uint32_t number)
+{
+	return &c->conns.buckets[number & (CONTROL_CONN_BUCKETS - 1)];
+}
+
+static struct control_conn *
+find_conn(struct control *c, uint32_t number)
+{
+	struct control_conn *conn;
+
+	TAILQ_FOREACH (conn, find_bucket(c, number), link) {
+		if (conn->number == number)
+			return conn;
+	}
+	return NULL;
+}
+
+static struct control_conn *
+add_conn(struct control *c, uint32_t number, const struct keyring_owner *o)
+{
+	struct control_conn *conn = calloc(1, sizeof *conn);
+
+	if (conn == NULL)
+		return NULL;
+	conn->control = c;
+	conn->number = number;
+	conn->owner = *o;
+	TAILQ_INSERT_TAIL(find_bucket(c, number), conn, link);
+	return conn;
 }
 
 static void
-forget_conn(struct control_conn *conn)
+remove_conn(struct control_conn *conn)
 {
 	struct control *c = conn->control;
 
-	claim(conn);
-	TAILQ_REMOVE(bucket(c, conn->number), conn, link);
-	c->conns_len--;
-	control_return_keys(c, conn->keys);
+	stop_waiting(conn);
+	c->conns.unclaimed_len -= is_unclaimed(conn->state);
+	TAILQ_REMOVE(find_bucket(c, conn->number), conn, link);
+	control_keys_return(c, conn->keys);
 	free(conn);
 }
 
 void
 control_conn_drop(struct control_conn *conn)
 {
-	if (conn->pipe != NULL)
-		pipe_free(conn->pipe);
-	else if (!conn->closed)
+	if (conn->state == CONTROL_CONN_STREAM)
+		peer_splice_free(conn->splice);
+	else if (conn->state != CONTROL_CONN_LOST)
 		node_conn_close(conn->control->setup.node, conn->number);
 	if (conn->client != NULL)
-		conn->client->joins = NULL;
-	forget_conn(conn);
+		conn->client->conn = NULL;
+	remove_conn(conn);
 }
 
 void
 control_conns_free(struct control *c)
 {
-	for (int i = 0; i < CONNS_BUCKETS; i++)
-		while (!TAILQ_EMPTY(&c->conns[i]))
-			control_conn_drop(TAILQ_FIRST(&c->conns[i]));
+	for (int i = 0; i < CONTROL_CONN_BUCKETS; i++)
+		while (!TAILQ_EMPTY(&c->conns.buckets[i]))
+			control_conn_drop(TAILQ_FIRST(&c->conns.buckets[i]));
 }
 
 /* ---- the stream of a client ---- */
 
 static void
-remember(const struct control_conn *conn, int err)
+add_outcome(const struct control_conn *conn, int err)
 {
-	struct control *c = conn->control;
+	const struct control_outcome_entry e = {
+	    .conn = conn->number, .owner = conn->owner, .err = err};
 
-	c->outcomes[c->outcomes_len++ % OUTCOMES_MAX] =
-	    (struct control_outcome){
-		.conn = conn->number, .owner = conn->owner, .err = err};
+	control_outcome_add(&conn->control->outcomes, &e);
 }
 
 static void
-on_pipe_over(void *owner, int err)
+on_splice_end(void *owner, int err)
 {
 	struct control_conn *conn = owner;
 
-	remember(conn, err);
+	add_outcome(conn, err);
 	control_conn_drop(conn);
 }
 
-/* The client's answer is on its way; the stream begins behind it. */
+/* Answers connect or accept with the connection. Its client becomes the stream
+ * once it has been sent the result. */
 static void
 hand_over(struct control_conn *conn, struct control_operation *o)
 {
 	struct control_client *cl = o->client;
-	char key[TEXT_Z32_MAX], addr[ADDR_TEXT_MAX];
+	struct api_writer w;
 
-	claim(conn);
+	stop_waiting(conn);
+	set_conn_state(conn, CONTROL_CONN_JOINING);
 	conn->op = NULL;
 	conn->client = cl;
 	o->conn = NULL;
-	control_operation_done(o,
-	    json_pack("{s:I, s:s, s:s?}", "conn", (json_int_t)conn->number,
-		"public_key", text_z32(key, conn->key), "address",
-		conn->addr.family != ADDR_NONE ? addr_format(&conn->addr, addr)
-					       : NULL));
-	if (cl->closing)
-		control_conn_drop(conn); /* it would not read */
+	api_writer_init(&w, o->method->results);
+	api_write_uint(&w, "conn", conn->number);
+	api_write_bytes32(&w, "public_key", conn->key);
+	api_write_addr(&w, "address", &conn->addr);
+	control_operation_done(o, &w);
+	if (cl->state == CONTROL_CLIENT_CLOSING)
+		control_conn_drop(conn); /* it would not read the stream */
 	else
 		control_client_join(cl, conn);
 }
 
 void
-control_conn_pipe(struct control_client *cl)
+control_conn_begin_stream(struct control_client *cl)
 {
-	struct control_conn *conn = cl->joins;
-	struct pipe_spec spec = {.control = cl->control,
+	struct control_conn *conn = cl->conn;
+	struct peer_splice_spec spec = {.control = cl->control,
 	    .fd = bufferevent_getfd(cl->bev),
 	    .conn = conn->number,
 	    .early = bufferevent_get_input(cl->bev),
-	    .heard_all = cl->heard_all,
-	    .over = on_pipe_over,
+	    .input_ended = cl->input_ended,
+	    .on_end = on_splice_end,
 	    .owner = conn};
 
-	cl->joins = NULL;
+	cl->conn = NULL;
 	conn->client = NULL;
-	if (conn->closed) {
-		remember(conn, conn->err);
-		forget_conn(conn);
+	if (conn->state == CONTROL_CONN_LOST) {
+		add_outcome(conn, conn->err);
+		remove_conn(conn);
 		return;
 	}
 	bufferevent_disable(cl->bev, EV_READ | EV_WRITE);
 	bufferevent_setfd(cl->bev, -1);
-	conn->pipe = pipe_new(&spec);
-	if (conn->pipe != NULL)
-		pipe_ready(conn->pipe);
-	else
+	conn->splice = peer_splice_new(&spec);
+	if (conn->splice == NULL) {
 		control_conn_drop(conn);
+		return;
+	}
+	set_conn_state(conn, CONTROL_CONN_STREAM);
+	peer_splice_ready(conn->splice);
 }
 
 /* ---- connect ---- */
@@ -180,45 +213,41 @@ control_conn_pipe(struct control_client *cl)
 static int
 node_dials(struct control_call *k, const struct key_pair *keys, uint32_t *conn)
 {
-	const struct api_value *relays = api_request_value(k->rq, "relays");
+	const struct api_value *relays = control_arg(k, "relays");
 	struct addr addrs[API_ADDRS_MAX];
 	struct node_connect spec = {
-	    .key = api_request_value(k->rq, "public_key")->key,
+	    .key = control_arg(k, "public_key")->key,
 	    .keys = keys,
 	    .relays = addrs,
-	    .timeout_ms =
-		(uint32_t)api_request_value(k->rq, "timeout_ms")->uint,
+	    .timeout_ms = (uint32_t)control_arg(k, "timeout_ms")->uint,
 	};
 
-	while (
-	    api_request_addr(relays, spec.relays_len, &addrs[spec.relays_len]))
+	while (api_value_addr(relays, spec.relays_len, &addrs[spec.relays_len]))
 		spec.relays_len++;
 	return node_connect(k->client->control->setup.node, &spec, conn);
 }
 
-int
-control_connect_start(struct control_call *k, struct control_operation *o)
+static int
+start_connect(struct control_call *k, struct control_operation *o)
 {
 	struct control *c = k->client->control;
 	struct keyring_owner owner = control_owner(k->client);
 	const struct key_pair *keys;
 	struct control_conn *conn;
 	uint32_t number;
-	int err;
+	int err = control_keys_borrow(k, &keys);
 
-	if (c->conns_len >= CONNS_MAX)
-		return ERR_LIMIT;
-	if (control_borrow_keys(k, &keys) != 0)
-		return -1;
+	if (err != 0)
+		return err;
 	err = node_dials(k, keys, &number);
 	if (err != 0) {
-		control_return_keys(c, keys);
+		control_keys_return(c, keys);
 		return err;
 	}
-	conn = make_conn(c, number, &owner);
+	conn = add_conn(c, number, &owner);
 	if (conn == NULL) {
 		node_conn_close(c->setup.node, number);
-		control_return_keys(c, keys);
+		control_keys_return(c, keys);
 		return ERR_MEMORY;
 	}
 	conn->keys = keys;
@@ -227,8 +256,8 @@ control_connect_start(struct control_call *k, struct control_operation *o)
 	return 0;
 }
 
-void
-control_connect_cancel(struct control_operation *o)
+static void
+cancel_connect(struct control_operation *o)
 {
 	struct control_conn *conn = o->conn;
 
@@ -236,15 +265,18 @@ control_connect_cancel(struct control_operation *o)
 	control_conn_drop(conn);
 }
 
+const struct control_operation_type control_connect = {
+    .start = start_connect, .cancel = cancel_connect};
+
 /* ---- accept ---- */
 
-int
-control_accept_start(struct control_call *k, struct control_operation *o)
+static int
+start_accept(struct control_call *k, struct control_operation *o)
 {
 	struct control_listener *l = control_listener_of(k);
 
 	if (l == NULL)
-		return -1;
+		return ERR_UNKNOWN;
 	if (TAILQ_EMPTY(&l->waiting))
 		o->listener = l;
 	else
@@ -252,120 +284,94 @@ control_accept_start(struct control_call *k, struct control_operation *o)
 	return 0;
 }
 
-/* The oldest accept of the listener, or NULL. */
-static struct control_operation *
-accepting(const struct control_listener *l)
+static void
+cancel_accept(struct control_operation *o)
 {
-	struct control_operation *o;
-
-	TAILQ_FOREACH (o, &l->control->operations, link) {
-		if (o->listener == l && o != l->op)
-			return o;
-	}
-	return NULL;
+	o->listener = NULL;
 }
+
+const struct control_operation_type control_accept = {
+    .start = start_accept, .cancel = cancel_accept};
 
 int
 control_answer(struct control_call *k)
 {
 	struct control *c = k->client->control;
-	uint32_t number = (uint32_t)api_request_value(k->rq, "conn")->uint;
+	uint32_t number = (uint32_t)control_arg(k, "conn")->uint;
 	struct control_conn *conn = find_conn(c, number);
-	bool yes = api_request_value(k->rq, "accept")->yes;
-	bool known = conn != NULL && conn->offered &&
-		     control_may_use(k->client, &conn->owner);
+	bool yes = control_arg(k, "accept")->yes;
+	bool open = conn != NULL && conn->state == CONTROL_CONN_OFFERED &&
+		    control_may_use(k->client, &conn->owner);
 
-	if (known) {
+	if (open) {
 		node_answer(c->setup.node, number, yes);
-		conn->offered = false;
+		set_conn_state(conn, CONTROL_CONN_ANSWERED);
 		if (!yes)
-			forget_conn(conn);
+			remove_conn(conn);
 	}
-	k->result = json_pack("{s:b}", "answered", known);
-	return CALL_DONE;
+	api_write_bool(&k->result, "answered", open);
+	return 0;
 }
-
-/* ---- others ---- */
 
 int
 control_disconnect(struct control_call *k)
 {
 	struct control *c = k->client->control;
-	uint32_t number = (uint32_t)api_request_value(k->rq, "conn")->uint;
+	uint32_t number = (uint32_t)control_arg(k, "conn")->uint;
 	struct control_conn *conn = find_conn(c, number);
 
-	if (conn == NULL || conn->op != NULL ||
+	if (conn == NULL || conn->state == CONTROL_CONN_DIALING ||
 	    !control_may_use(k->client, &conn->owner))
-		return api_error_failed(&k->fault, ERR_UNKNOWN, "disconnect");
-	remember(conn, ERR_CANCELLED);
+		return ERR_UNKNOWN;
+	add_outcome(conn, ERR_CANCELLED);
 	control_conn_drop(conn);
-	k->result = json_object();
-	return CALL_DONE;
+	return 0;
 }
 
-int
-control_outcome(struct control_call *k)
-{
-	struct control *c = k->client->control;
-	uint32_t number = (uint32_t)api_request_value(k->rq, "conn")->uint;
-
-	for (unsigned i = 0; i < OUTCOMES_MAX && i < c->outcomes_len; i++) {
-		const struct control_outcome *o = &c->outcomes[i];
-
-		if (o->conn != number || !control_may_use(k->client, &o->owner))
-			continue;
-		k->result = json_pack("{s:s, s:s}", "err_name",
-		    err_name(o->err), "err_text", err_text(o->err));
-		return CALL_DONE;
-	}
-	return api_error_failed(&k->fault, ERR_UNKNOWN, "outcome");
-}
-
-/* ---- news ---- */
+/* ---- events of the node ---- */
 
 static void
-offer(struct control_listener *l, struct control_conn *conn)
+send_offer(struct control_listener *l, struct control_conn *conn)
 {
-	char key[TEXT_Z32_MAX], addr[ADDR_TEXT_MAX];
-	json_t *params =
-	    json_pack("{s:O, s:I, s:I, s:s, s:s?}", "request", l->id, "conn",
-		(json_int_t)conn->number, "listener", (json_int_t)l->number,
-		"public_key", text_z32(key, conn->key), "address",
-		conn->addr.family != ADDR_NONE ? addr_format(&conn->addr, addr)
-					       : NULL);
+	const struct api_method *m = &api_methods[API_METHOD_listen];
+	struct api_writer w;
 
-	control_client_send(l->client, jsonrpc_notification("offer", params));
+	api_writer_init(&w, m->note_fields);
+	api_write_id(&w, "request", l->id);
+	api_write_uint(&w, "conn", conn->number);
+	api_write_uint(&w, "listener", l->number);
+	api_write_bytes32(&w, "public_key", conn->key);
+	api_write_addr(&w, "address", &conn->addr);
+	control_client_send(
+	    l->client, jsonrpc_notification(m->note, api_writer_take(&w)));
 }
 
-/* Somebody waits for it already, or it may wait. */
+/* Returns whether an accept waits for the connection, or it may wait. */
 static bool
-may_come_in(const struct control_listener *l, const struct news *n)
+has_space(const struct control_listener *l, const struct news *n)
 {
 	const struct control *c = l->control;
 
-	if (l->ending || c->conns_len >= CONNS_MAX)
-		return false;
-	if (n->kind == NEWS_OPEN && accepting(l) != NULL)
+	if (n->kind == NEWS_OPEN && control_listener_accept(l) != NULL)
 		return true;
 	return l->waiting_len < CONNS_WAITING_MAX &&
-	       c->unclaimed_len < CONNS_UNCLAIMED_MAX;
+	       c->conns.unclaimed_len < CONNS_UNCLAIMED_MAX;
 }
 
-/* One that comes in, or NULL: then the node has been told that it may not. */
+/* Returns a connection that came in to the listener, or NULL after closing
+ * it. */
 static struct control_conn *
-incoming(struct control *c, const struct news *n)
+take_incoming(
+    struct control *c, struct control_listener *l, const struct news *n)
 {
-	struct control_listener *l = control_listener_find(c, n->listener);
 	struct control_conn *conn = NULL;
 
-	if (l != NULL && may_come_in(l, n))
-		conn = make_conn(c, n->op, &l->owner);
+	if (l != NULL && !l->ending && has_space(l, n))
+		conn = add_conn(c, n->op, &l->owner);
 	if (conn == NULL) {
 		node_conn_close(c->setup.node, n->op);
 		return NULL;
 	}
-	conn->unclaimed = true;
-	c->unclaimed_len++;
 	memcpy(conn->key, n->key, KEY_LEN);
 	conn->addr = n->node;
 	return conn;
@@ -375,12 +381,31 @@ static void
 on_offer(struct control *c, const struct news *n)
 {
 	struct control_listener *l = control_listener_find(c, n->listener);
-	struct control_conn *conn = incoming(c, n);
+	struct control_conn *conn = take_incoming(c, l, n);
 
 	if (conn == NULL)
 		return;
-	conn->offered = true;
-	offer(l, conn);
+	set_conn_state(conn, CONTROL_CONN_OFFERED);
+	send_offer(l, conn);
+}
+
+/* Gives the connection to the oldest accept of the listener, or lets it wait
+ * for one. */
+static void
+give_to_listener(struct control_conn *conn, struct control_listener *l)
+{
+	struct control_operation *o;
+
+	if (l == NULL || l->ending) {
+		control_conn_drop(conn);
+		return;
+	}
+	start_waiting(conn, l);
+	o = control_listener_accept(l);
+	if (o == NULL)
+		return;
+	o->listener = NULL;
+	hand_over(conn, o);
 }
 
 static void
@@ -388,30 +413,17 @@ on_open(struct control *c, const struct news *n)
 {
 	struct control_listener *l = control_listener_find(c, n->listener);
 	struct control_conn *conn = find_conn(c, n->op);
-	struct control_operation *o;
 
 	if (conn == NULL)
-		conn = incoming(c, n);
+		conn = take_incoming(c, l, n);
 	if (conn == NULL)
 		return;
 	memcpy(conn->key, n->key, KEY_LEN);
 	conn->addr = n->node;
-	if (conn->op != NULL) {
+	if (conn->op != NULL)
 		hand_over(conn, conn->op);
-		return;
-	}
-	if (l == NULL || l->ending) {
-		control_conn_drop(conn);
-		return;
-	}
-	conn->listener = l;
-	TAILQ_INSERT_TAIL(&l->waiting, conn, waiting);
-	l->waiting_len++;
-	o = accepting(l);
-	if (o != NULL) {
-		o->listener = NULL;
-		hand_over(conn, o);
-	}
+	else
+		give_to_listener(conn, l);
 }
 
 static void
@@ -419,12 +431,13 @@ on_closed(struct control_conn *conn, int err)
 {
 	struct control_operation *o = conn->op;
 
-	conn->closed = true;
-	conn->err = err;
-	if (conn->pipe != NULL) {
-		pipe_closed(conn->pipe, err); /* which frees it */
-	} else if (conn->client == NULL) {
-		forget_conn(conn);
+	if (conn->state == CONTROL_CONN_STREAM) {
+		peer_splice_closed(conn->splice, err); /* frees conn */
+	} else if (conn->state == CONTROL_CONN_JOINING) {
+		set_conn_state(conn, CONTROL_CONN_LOST);
+		conn->err = err;
+	} else {
+		remove_conn(conn);
 		if (o != NULL) {
 			o->conn = NULL;
 			control_operation_fail(o, err, 0);
@@ -442,9 +455,9 @@ control_conn_news(struct control *c, const struct news *n)
 	else if (n->kind == NEWS_OPEN)
 		on_open(c, n);
 	else if (conn == NULL)
-		return; /* dropped meanwhile */
+		return; /* dropped in the meantime */
 	else if (n->kind == NEWS_CLOSED)
 		on_closed(conn, n->err);
-	else if (conn->pipe != NULL)
-		pipe_ready(conn->pipe);
+	else if (conn->state == CONTROL_CONN_STREAM)
+		peer_splice_ready(conn->splice);
 }

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-#include "api/text.h"
-#include "control/control_client.h"
+#include "control/control_call.h"
+#include "control/control_page.h"
+#include "control/control_server.h"
+#include "node/conn.h"
 
-static json_t *
-path_or_null(enum conn_path_kind path)
+static const struct node *
+node_of(const struct control_call *k)
+{
+	return k->client->control->setup.node;
+}
+
+/* Returns NULL for a connection that has no path yet. */
+static const char *
+path_name(enum conn_path_kind path)
 {
 	static const char *const names[] = {
 	    [CONN_PATH_DIRECT] = "direct",
@@ -12,103 +21,101 @@ path_or_null(enum conn_path_kind path)
 	    [CONN_PATH_RELAYED] = "relayed",
 	};
 
-	return path == CONN_PATH_NONE ? json_null() : json_string(names[path]);
+	return path == CONN_PATH_NONE ? NULL : names[path];
 }
 
 /* ---- connections ---- */
 
-static json_t *
-connection_of(const struct node_conn *c)
+static void
+write_connection(struct api_writer *w, const struct node_conn *c)
 {
-	char key[TEXT_Z32_MAX], own[TEXT_Z32_MAX];
-	json_t *j = json_pack("{s:I, s:o, s:s, s:s, s:b, s:o, s:o}", "conn",
-	    (json_int_t)c->conn, "listener",
-	    c->listener != 0 ? json_integer(c->listener) : json_null(),
-	    "public_key", text_z32(key, c->key), "own_key",
-	    text_z32(own, c->own_key), "open", c->open, "path",
-	    path_or_null(c->path), "address", control_addr_or_null(&c->remote));
-	const struct {
-		const char *name;
-		uint64_t value;
-	} counts[] = {
-	    {"rtt_us", c->rtt_us},
-	    {"bytes_in", c->bytes_in},
-	    {"bytes_out", c->bytes_out},
-	    {"packets_out", c->packets_out},
-	    {"resent", c->resent},
-	    {"age_ms", c->age_us / 1000},
-	};
-
-	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-		json_object_set_new(j, counts[i].name,
-		    json_integer((json_int_t)counts[i].value));
-	return j;
+	api_write_uint(w, "conn", c->conn);
+	if (c->listener != 0)
+		api_write_uint(w, "listener", c->listener);
+	else
+		api_write_null(w, "listener");
+	api_write_bytes32(w, "public_key", c->key);
+	api_write_bytes32(w, "own_key", c->own_key);
+	api_write_bool(w, "open", c->open);
+	api_write_text(w, "path", path_name(c->path));
+	api_write_addr(w, "address", &c->remote);
+	api_write_uint(w, "rtt_us", c->rtt_us);
+	api_write_uint(w, "bytes_in", c->bytes_in);
+	api_write_uint(w, "bytes_out", c->bytes_out);
+	api_write_uint(w, "packets_out", c->packets_out);
+	api_write_uint(w, "resent", c->resent);
+	api_write_uint(w, "age_ms", c->age_us / 1000);
 }
 
 int
 control_connections(struct control_call *k)
 {
-	const struct node *node = k->client->control->setup.node;
-	uint32_t cursor = (uint32_t)api_request_value(k->rq, "cursor")->uint;
-	json_t *list = json_array();
+	struct control_page page;
+	struct api_writer item;
 	struct node_conn c;
-	bool more = true;
 
-	while (json_array_size(list) < API_PAGE_MAX && more) {
-		more = node_conn(node, cursor, &c);
-		if (more) {
-			json_array_append_new(list, connection_of(&c));
-			cursor++;
-		}
+	control_page_begin(&page, k, "connections", API_PAGE_MAX);
+	while (control_page_has_space(&page)) {
+		page.more = node_conn(node_of(k), page.cursor, &c);
+		if (!page.more)
+			break;
+		api_item_init(&item, &k->result, "connections");
+		write_connection(&item, &c);
+		control_page_append(&page, &item);
+		page.cursor++;
 	}
-	return control_page_done(k, "connections", list, more, cursor);
+	control_page_end(&page);
+	return 0;
 }
 
 /* ---- listeners ---- */
 
-static json_t *
-listener_of(const struct node_listener *l)
+static void
+write_listener(struct api_writer *w, const struct node_listener *l)
 {
-	char key[TEXT_Z32_MAX];
-
-	return json_pack("{s:I, s:s, s:b, s:I, s:I, s:I, s:I}", "listener",
-	    (json_int_t)l->listener, "public_key", text_z32(key, l->key),
-	    "announced", l->announced, "relays", (json_int_t)l->relays_len,
-	    "accepted", (json_int_t)l->accepted, "refused",
-	    (json_int_t)l->refused, "age_ms", (json_int_t)(l->age_us / 1000));
+	api_write_uint(w, "listener", l->listener);
+	api_write_bytes32(w, "public_key", l->key);
+	api_write_bool(w, "announced", l->announced);
+	api_write_uint(w, "relays", l->relays_len);
+	api_write_uint(w, "accepted", l->accepted);
+	api_write_uint(w, "refused", l->refused);
+	api_write_uint(w, "age_ms", l->age_us / 1000);
 }
 
 int
 control_listeners(struct control_call *k)
 {
-	const struct node *node = k->client->control->setup.node;
-	uint32_t cursor = (uint32_t)api_request_value(k->rq, "cursor")->uint;
-	json_t *list = json_array();
+	struct control_page page;
+	struct api_writer item;
 	struct node_listener l;
-	bool more = true;
 
-	while (json_array_size(list) < API_PAGE_MAX && more) {
-		more = node_listener(node, cursor, &l);
-		if (more) {
-			json_array_append_new(list, listener_of(&l));
-			cursor++;
-		}
+	control_page_begin(&page, k, "listeners", API_PAGE_MAX);
+	while (control_page_has_space(&page)) {
+		page.more = node_listener(node_of(k), page.cursor, &l);
+		if (!page.more)
+			break;
+		api_item_init(&item, &k->result, "listeners");
+		write_listener(&item, &l);
+		control_page_append(&page, &item);
+		page.cursor++;
 	}
-	return control_page_done(k, "listeners", list, more, cursor);
+	control_page_end(&page);
+	return 0;
 }
 
 /* ---- explain ---- */
 
-/* What the number of a step of hole punching stands for. */
+/* Names a step of hole punching by its number. */
 static const char *
-punch_name(const struct dial_step *s)
+punch_step_name(const struct dial_step *s)
 {
-	static const char *const verdicts[] = {
+	static const char *const nat_types[] = {
 	    "peer-unknown", "peer-open", "peer-consistent", "peer-random"};
 	static const char *const probes[] = {
 	    "probes-none", "probes-steady", "probes-spray", "probes-fan"};
 
-	return (s->kind == DIAL_STEP_NAT_TYPE ? verdicts : probes)[s->number & 3];
+	return (
+	    s->kind == DIAL_STEP_NAT_TYPE ? nat_types : probes)[s->number & 3];
 }
 
 static const char *
@@ -129,49 +136,57 @@ step_name(const struct dial_step *s)
 	    [DIAL_STEP_FAILED] = "failed",
 	};
 
-	return names[s->kind] != NULL ? names[s->kind] : punch_name(s);
+	return names[s->kind] != NULL ? names[s->kind] : punch_step_name(s);
 }
 
-static json_t *
-step_of(const struct dial_step *s)
+static void
+write_step(struct api_writer *w, const struct dial_step *s)
 {
-	return json_pack("{s:s, s:I, s:o, s:o, s:s, s:I}", "step", step_name(s),
-	    "at_us", (json_int_t)s->at_us, "path", path_or_null(s->path),
-	    "address", control_addr_or_null(&s->addr), "err_name",
-	    err_name(s->err), "number", (json_int_t)s->number);
+	api_write_text(w, "step", step_name(s));
+	api_write_uint(w, "at_us", s->at_us);
+	api_write_text(w, "path", path_name(s->path));
+	api_write_addr(w, "address", &s->addr);
+	api_write_text(w, "err_name", err_name(s->err));
+	api_write_uint(w, "number", s->number);
 }
 
-static json_t *
-attempt_of(const struct node_attempt *a)
+static void
+write_attempt(struct api_writer *w, const struct node_attempt *a)
 {
-	json_t *steps = json_array();
-	char key[TEXT_Z32_MAX];
+	struct api_writer step;
 
-	for (uint32_t i = 0; i < a->steps_len; i++)
-		json_array_append_new(steps, step_of(&a->steps[i]));
-	return json_pack("{s:s, s:I, s:I, s:s, s:o, s:I}", "public_key",
-	    text_z32(key, a->key), "conn", (json_int_t)a->conn, "age_ms",
-	    (json_int_t)(a->age_us / 1000), "err_name", err_name(a->err),
-	    "steps", steps, "steps_lost", (json_int_t)a->steps_lost);
+	api_write_bytes32(w, "public_key", a->key);
+	api_write_uint(w, "conn", a->conn);
+	api_write_uint(w, "age_ms", a->age_us / 1000);
+	api_write_text(w, "err_name", err_name(a->err));
+	api_write_uint(w, "steps_lost", a->steps_lost);
+	api_write_list(w, "steps");
+	for (uint32_t i = 0; i < a->steps_len; i++) {
+		api_item_init(&step, w, "steps");
+		write_step(&step, &a->steps[i]);
+		api_append_item(w, "steps", &step);
+	}
 }
 
 int
 control_explain(struct control_call *k)
 {
-	const struct node *node = k->client->control->setup.node;
-	const struct api_value *key = api_request_value(k->rq, "public_key");
-	uint32_t cursor = (uint32_t)api_request_value(k->rq, "cursor")->uint;
-	json_t *list = json_array();
+	const struct api_value *key = control_arg(k, "public_key");
+	struct control_page page;
+	struct api_writer item;
 	struct node_attempt a;
-	bool more = true;
 
-	while (json_array_size(list) < API_ATTEMPTS_MAX && more) {
-		more =
-		    node_attempt(node, key->set ? key->key : NULL, cursor, &a);
-		if (more) {
-			json_array_append_new(list, attempt_of(&a));
-			cursor++;
-		}
+	control_page_begin(&page, k, "attempts", API_ATTEMPTS_MAX);
+	while (control_page_has_space(&page)) {
+		page.more = node_attempt(
+		    node_of(k), key->set ? key->key : NULL, page.cursor, &a);
+		if (!page.more)
+			break;
+		api_item_init(&item, &k->result, "attempts");
+		write_attempt(&item, &a);
+		control_page_append(&page, &item);
+		page.cursor++;
 	}
-	return control_page_done(k, "attempts", list, more, cursor);
+	control_page_end(&page);
+	return 0;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include <unistd.h>
 
-#include "api/text.h"
-#include "control/control_client.h"
+#include "control/control_call.h"
+#include "control/control_keys.h"
+#include "control/control_server.h"
 
-/* ---- whose it is ---- */
+/* ---- ownership ---- */
 
 struct keyring_owner
 control_owner(const struct control_client *cl)
@@ -24,51 +25,60 @@ control_may_use(const struct control_client *cl, const struct keyring_owner *o)
 	       (own.daemon == o->daemon && own.uid == o->uid);
 }
 
+/* ---- identities ---- */
+
+static struct keyring *
+keyring_of(const struct control_call *k)
+{
+	return k->client->control->setup.keyring;
+}
+
 static int
-seed_keys(struct control_call *k, const struct api_value *seed,
+set_reason(struct control_call *k, const char *reason)
+{
+	struct fault f;
+
+	fault_set(&f, ERR_VALUE, "%s", reason);
+	return control_call_fail(k, &f);
+}
+
+static int
+borrow_seed_keys(struct control_call *k, const struct api_value *seed,
     const struct key_pair **keys)
 {
-	const struct control_setup *setup = &k->client->control->setup;
 	char err[ERR_REASON_MAX];
 
 	if (seed->bytes_len != KEY_SEED_LEN)
 		return api_error_param(
-		    &k->fault, "seed_b64", "is not valid", "32 bytes");
-	*keys = keyring_seed(setup->keyring, k->rq->bytes, err);
-	if (*keys == NULL)
-		return api_error_set(&k->fault, API_ERR_FAILED, NULL, "%s: %s",
-		    k->rq->method->name, err);
-	return 0;
+		    &k->error, "seed_b64", "is not valid", "32 bytes");
+	*keys = keyring_seed(keyring_of(k), k->rq->bytes, err);
+	return *keys != NULL ? 0 : set_reason(k, err);
 }
 
 int
-control_borrow_keys(struct control_call *k, const struct key_pair **keys)
+control_keys_borrow(struct control_call *k, const struct key_pair **keys)
 {
-	const struct control_setup *setup = &k->client->control->setup;
-	const struct api_value *name = api_request_value(k->rq, "name");
-	const struct api_value *seed = api_request_value(k->rq, "seed_b64");
+	const struct api_value *name = control_arg(k, "name");
+	const struct api_value *seed = control_arg(k, "seed_b64");
 	struct keyring_owner o = control_owner(k->client);
 	char err[ERR_REASON_MAX];
 
 	*keys = NULL;
 	if (name->set && seed->set)
-		return api_error_param(&k->fault, "seed_b64",
+		return api_error_param(&k->error, "seed_b64",
 		    "is given beside a name", "one of the two");
 	if (seed->set)
-		return seed_keys(k, seed, keys);
-	/* The daemon's own is for those whose daemon it is. */
+		return borrow_seed_keys(k, seed, keys);
+	/* Only root and the daemon's user use the node's own identity. */
 	if (!name->set && o.daemon)
 		return 0;
 	*keys = keyring_named(
-	    setup->keyring, &o, name->set ? name->text : KEYRING_DEFAULT, err);
-	if (*keys == NULL)
-		return api_error_set(&k->fault, API_ERR_FAILED, NULL, "%s: %s",
-		    k->rq->method->name, err);
-	return 0;
+	    keyring_of(k), &o, name->set ? name->text : KEYRING_DEFAULT, err);
+	return *keys != NULL ? 0 : set_reason(k, err);
 }
 
 void
-control_return_keys(struct control *c, const struct key_pair *keys)
+control_keys_return(struct control *c, const struct key_pair *keys)
 {
 	if (keys != NULL)
 		keyring_return(c->setup.keyring, keys);
@@ -76,35 +86,26 @@ control_return_keys(struct control *c, const struct key_pair *keys)
 
 /* ---- methods ---- */
 
-static int
-failed(struct control_call *k, const char *err)
-{
-	return api_error_set(&k->fault, API_ERR_FAILED, NULL, "%s: %s",
-	    k->rq->method->name, err);
-}
-
 int
 control_key_list(struct control_call *k)
 {
-	struct keyring *ring = k->client->control->setup.keyring;
 	struct keyring_owner o = control_owner(k->client);
 	char names[KEYRING_NAMES_MAX][KEYRING_NAME_MAX + 1];
-	unsigned len = keyring_list(ring, &o, names);
-	char err[ERR_REASON_MAX], text[TEXT_Z32_MAX];
-	json_t *list = json_array();
+	unsigned len = keyring_list(keyring_of(k), &o, names);
+	char err[ERR_REASON_MAX];
+	struct api_writer item;
 	uint8_t key[KEY_LEN];
 
+	api_write_list(&k->result, "keys");
 	for (unsigned i = 0; i < len; i++) {
-		if (keyring_show(ring, &o, names[i], key, err) != 0) {
-			json_decref(list);
-			return failed(k, err);
-		}
-		json_array_append_new(
-		    list, json_pack("{s:s, s:s}", "name", names[i],
-			      "public_key", text_z32(text, key)));
+		if (keyring_show(keyring_of(k), &o, names[i], key, err) != 0)
+			return set_reason(k, err);
+		api_item_init(&item, &k->result, "keys");
+		api_write_text(&item, "name", names[i]);
+		api_write_bytes32(&item, "public_key", key);
+		api_append_item(&k->result, "keys", &item);
 	}
-	k->result = json_pack("{s:o}", "keys", list);
-	return CALL_DONE;
+	return 0;
 }
 
 int
@@ -112,41 +113,62 @@ control_key_show(struct control_call *k)
 {
 	const struct control_setup *setup = &k->client->control->setup;
 	struct keyring_owner o = control_owner(k->client);
-	const struct api_value *name = api_request_value(k->rq, "name");
+	const struct api_value *name = control_arg(k, "name");
 	const uint8_t *shown = setup->identity->public_key;
-	char err[ERR_REASON_MAX], text[TEXT_Z32_MAX];
+	char err[ERR_REASON_MAX];
 	uint8_t key[KEY_LEN];
 
 	if (name->set) {
 		if (keyring_show(setup->keyring, &o, name->text, key, err) != 0)
-			return failed(k, err);
+			return set_reason(k, err);
 		shown = key;
 	}
-	k->result = json_pack("{s:s, s:b}", "public_key", text_z32(text, shown),
-	    "saved", name->set || setup->identity_saved);
-	return CALL_DONE;
+	api_write_bytes32(&k->result, "public_key", shown);
+	api_write_bool(&k->result, "saved", name->set || setup->identity_saved);
+	return 0;
+}
+
+static int
+make_named_key(struct control_call *k, const char *name, uint8_t key[KEY_LEN])
+{
+	struct keyring_owner o = control_owner(k->client);
+	char err[ERR_REASON_MAX];
+
+	if (keyring_make(keyring_of(k), &o, name, key, err) != 0)
+		return set_reason(k, err);
+	return 0;
+}
+
+static int
+make_node_key(struct control_call *k, uint8_t key[KEY_LEN])
+{
+	const struct control_setup *setup = &k->client->control->setup;
+	enum api_access have = k->client->peer.access;
+	struct fault f;
+
+	if (have < API_ADMIN)
+		return api_error_set(&k->error, API_ERR_DENIED,
+		    json_pack("{s:s, s:s}", "need", "admin", "have",
+			api_access_name(have)),
+		    "key_new without a name replaces the node's own key and"
+		    " needs admin access: give a name");
+	if (setup->ops->key_new(setup->owner, key, &f) != 0)
+		return control_call_fail(k, &f);
+	return 0;
 }
 
 int
 control_key_new(struct control_call *k)
 {
-	const struct control_setup *setup = &k->client->control->setup;
-	struct keyring_owner o = control_owner(k->client);
-	const struct api_value *name = api_request_value(k->rq, "name");
-	char err[ERR_REASON_MAX], text[TEXT_Z32_MAX];
+	const struct api_value *name = control_arg(k, "name");
 	uint8_t key[KEY_LEN];
-	int rc;
+	int err;
 
-	if (!name->set && k->client->peer.access < API_ADMIN)
-		return api_error_set(&k->fault, API_ERR_DENIED,
-		    json_pack("{s:s, s:s}", "need", "admin", "have",
-			api_access_name(k->client->peer.access)),
-		    "key_new without a name replaces the node's own key and"
-		    " needs admin access: give a name");
-	rc = name->set ? keyring_make(setup->keyring, &o, name->text, key, err)
-		       : setup->ops->key_new(setup->owner, key, err);
-	if (rc != 0)
-		return failed(k, err);
-	k->result = json_pack("{s:s}", "public_key", text_z32(text, key));
-	return CALL_DONE;
+	if (name->set)
+		err = make_named_key(k, name->text, key);
+	else
+		err = make_node_key(k, key);
+	if (err == 0)
+		api_write_bytes32(&k->result, "public_key", key);
+	return err;
 }

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
-#include "api/text.h"
-#include "control/control_client.h"
+#include "control/control_call.h"
+#include "control/control_keys.h"
+#include "control/control_server.h"
+#include "node/conn.h"
 
-/* ---- finding ---- */
+/* ---- lookup ---- */
 
 struct control_listener *
 control_listener_find(const struct control *c, uint32_t number)
 {
 	struct control_listener *l;
 
-	TAILQ_FOREACH (l, &c->listeners, link) {
+	TAILQ_FOREACH (l, &c->listeners.all, link) {
 		if (l->number == number)
 			return l;
 	}
@@ -21,12 +23,31 @@ control_listener_find(const struct control *c, uint32_t number)
 struct control_listener *
 control_listener_of(struct control_call *k)
 {
-	struct control_listener *l = control_listener_find(k->client->control,
-	    (uint32_t)api_request_value(k->rq, "listener")->uint);
+	struct control_listener *l = control_listener_find(
+	    k->client->control, (uint32_t)control_arg(k, "listener")->uint);
 
 	if (l != NULL && !l->ending && control_may_use(k->client, &l->owner))
 		return l;
-	api_error_failed(&k->fault, ERR_UNKNOWN, "%s", k->rq->method->name);
+	api_error_failed(&k->error, ERR_UNKNOWN, "%s", k->rq->method->name);
+	return NULL;
+}
+
+const uint8_t *
+control_listener_key(const struct control_listener *l)
+{
+	return l->keys != NULL ? l->keys->public_key
+			       : l->control->setup.identity->public_key;
+}
+
+struct control_operation *
+control_listener_accept(const struct control_listener *l)
+{
+	struct control_operation *o;
+
+	TAILQ_FOREACH (o, &l->control->operations.all, link) {
+		if (o->listener == l && o != l->op)
+			return o;
+	}
 	return NULL;
 }
 
@@ -37,20 +58,19 @@ listener_free(struct control_listener *l)
 {
 	struct control *c = l->control;
 
-	TAILQ_REMOVE(&c->listeners, l, link);
-	c->listeners_len--;
-	control_return_keys(c, l->keys);
+	TAILQ_REMOVE(&c->listeners.all, l, link);
+	control_keys_return(c, l->keys);
 	json_decref(l->id);
 	free(l);
 }
 
-/* A request that waits for something of this listener, or NULL. */
+/* Returns an operation, listen or accept, that waits for the listener. */
 static struct control_operation *
-waiting_for(const struct control_listener *l)
+find_operation(const struct control_listener *l)
 {
 	struct control_operation *o;
 
-	TAILQ_FOREACH (o, &l->control->operations, link) {
+	TAILQ_FOREACH (o, &l->control->operations.all, link) {
 		if (o->listener == l)
 			return o;
 	}
@@ -58,24 +78,26 @@ waiting_for(const struct control_listener *l)
 }
 
 /*
- * Those who wait on either side of it have waited in vain. From the start each
- * time, as telling a client may end it and all that it has under way.
+ * Resets the connections that wait at the listener and fails the operations
+ * that wait for it. Searches from the start each time, because an answer may
+ * close a client and thereby end other operations.
  */
 static void
-disappoint(struct control_listener *l, int err)
+fail_waiting(struct control_listener *l, int err)
 {
 	struct control_operation *o;
 
 	while (!TAILQ_EMPTY(&l->waiting))
 		control_conn_drop(TAILQ_FIRST(&l->waiting));
 	l->op = NULL;
-	while ((o = waiting_for(l)) != NULL) {
+	while ((o = find_operation(l)) != NULL) {
 		o->listener = NULL;
 		control_operation_fail(o, err, 0);
 	}
 }
 
-/* The node keeps the keys until NEWS_UNLISTENED, so it is not freed yet. */
+/* Ends the listener. It is freed at NEWS_UNLISTENED, because the node uses its
+ * keys until then. */
 static void
 listener_end(struct control_listener *l)
 {
@@ -84,7 +106,19 @@ listener_end(struct control_listener *l)
 	l->ending = true;
 	l->client = NULL;
 	node_unlisten(l->control->setup.node, l->number);
-	disappoint(l, ERR_CANCELLED);
+	fail_waiting(l, ERR_CANCELLED);
+}
+
+static struct control_listener *
+find_of_client(const struct control *c, const struct control_client *cl)
+{
+	struct control_listener *l;
+
+	TAILQ_FOREACH (l, &c->listeners.all, link) {
+		if (l->client == cl && !l->ending)
+			return l;
+	}
+	return NULL;
 }
 
 void
@@ -92,26 +126,21 @@ control_listeners_end(struct control *c, const struct control_client *cl)
 {
 	struct control_listener *l;
 
-	/* From the start each time, as above. */
-	do {
-		TAILQ_FOREACH (l, &c->listeners, link) {
-			if (l->client == cl && !l->ending)
-				break;
-		}
-		if (l != NULL && l->keep)
+	while ((l = find_of_client(c, cl)) != NULL) {
+		if (l->keep)
 			l->client = NULL;
-		else if (l != NULL)
+		else
 			listener_end(l);
-	} while (l != NULL);
+	}
 }
 
 void
 control_listeners_free(struct control *c)
 {
-	while (!TAILQ_EMPTY(&c->listeners)) {
-		struct control_listener *l = TAILQ_FIRST(&c->listeners);
+	while (!TAILQ_EMPTY(&c->listeners.all)) {
+		struct control_listener *l = TAILQ_FIRST(&c->listeners.all);
 
-		l->keys = NULL; /* the node still has them */
+		l->keys = NULL; /* the node still uses them */
 		listener_free(l);
 	}
 }
@@ -121,62 +150,71 @@ control_listeners_free(struct control *c)
 static int
 node_listens(struct control_call *k, struct control_listener *l)
 {
-	const struct api_value *allow = api_request_value(k->rq, "allow");
+	const struct control_setup *setup = &l->control->setup;
+	const struct api_value *allow = control_arg(k, "allow");
 	uint8_t keys[API_KEYS_MAX][KEY_LEN];
 	struct node_listen spec = {.keys = l->keys, .allow = keys};
-	const struct control_setup *setup = &l->control->setup;
 
 	if (spec.keys == NULL)
 		spec.keys = setup->identity;
-	while (api_request_key(allow, spec.allow_len, keys[spec.allow_len]))
+	while (api_value_key(allow, spec.allow_len, keys[spec.allow_len]))
 		spec.allow_len++;
-	spec.ask = api_request_value(k->rq, "ask")->yes;
+	spec.ask = control_arg(k, "ask")->yes;
 	return node_listen(setup->node, &spec, &l->number);
 }
 
 static int
 check_listen(struct control_call *k)
 {
-	const struct api_value *allow = api_request_value(k->rq, "allow");
+	const struct api_value *allow = control_arg(k, "allow");
 
-	if (api_request_value(k->rq, "ask")->yes &&
-	    api_request_value(k->rq, "keep")->yes)
-		return api_error_param(&k->fault, "keep", "is given beside ask",
-		    "one of the two, as somebody must be there to be asked");
-	/* A list that came out empty by mistake must not let everybody in. */
+	if (control_arg(k, "ask")->yes && control_arg(k, "keep")->yes)
+		return api_error_param(&k->error, "keep", "is given beside ask",
+		    "one of the two, as offers need a connected client");
+	/* A list that is empty by mistake must not allow every key. */
 	if (allow->set && json_array_size(allow->list) == 0)
-		return api_error_param(&k->fault, "allow", "is empty",
-		    "a key, or no list at all, which lets everybody in");
-	if (k->client->control->listeners_len >= LISTENERS_MAX)
-		return api_error_failed(&k->fault, ERR_LIMIT, "listen");
+		return api_error_param(&k->error, "allow", "is empty",
+		    "a key, or no list at all, which allows every key");
 	return 0;
 }
 
-int
-control_listen_start(struct control_call *k, struct control_operation *o)
+static struct control_listener *
+listener_new(struct control_call *k, struct control_operation *o,
+    const struct key_pair *keys)
 {
 	struct control *c = k->client->control;
-	struct control_listener *l;
-	const struct key_pair *keys;
-	int err;
+	struct control_listener *l = calloc(1, sizeof *l);
 
-	if (check_listen(k) != 0 || control_borrow_keys(k, &keys) != 0)
-		return -1;
-	l = calloc(1, sizeof *l);
-	if (l == NULL) {
-		control_return_keys(c, keys);
-		return ERR_MEMORY;
-	}
+	if (l == NULL)
+		return NULL;
 	l->control = c;
 	l->client = k->client;
 	l->owner = control_owner(k->client);
 	l->keys = keys;
 	l->id = json_incref(o->id);
 	l->op = o;
-	l->keep = api_request_value(k->rq, "keep")->yes;
+	l->keep = control_arg(k, "keep")->yes;
 	TAILQ_INIT(&l->waiting);
-	TAILQ_INSERT_TAIL(&c->listeners, l, link);
-	c->listeners_len++;
+	TAILQ_INSERT_TAIL(&c->listeners.all, l, link);
+	return l;
+}
+
+static int
+start_listen(struct control_call *k, struct control_operation *o)
+{
+	const struct key_pair *keys;
+	struct control_listener *l;
+	int err = check_listen(k);
+
+	if (err == 0)
+		err = control_keys_borrow(k, &keys);
+	if (err != 0)
+		return err;
+	l = listener_new(k, o, keys);
+	if (l == NULL) {
+		control_keys_return(k->client->control, keys);
+		return ERR_MEMORY;
+	}
 	err = node_listens(k, l);
 	if (err != 0) {
 		listener_free(l);
@@ -186,8 +224,8 @@ control_listen_start(struct control_call *k, struct control_operation *o)
 	return 0;
 }
 
-void
-control_listen_cancel(struct control_operation *o)
+static void
+cancel_listen(struct control_operation *o)
 {
 	struct control_listener *l = o->listener;
 
@@ -196,50 +234,47 @@ control_listen_cancel(struct control_operation *o)
 	listener_end(l);
 }
 
+const struct control_operation_type control_listen = {
+    .start = start_listen, .cancel = cancel_listen};
+
 int
 control_unlisten(struct control_call *k)
 {
 	struct control_listener *l = control_listener_of(k);
 
 	if (l == NULL)
-		return -1;
+		return ERR_UNKNOWN;
 	listener_end(l);
-	k->result = json_object();
-	return CALL_DONE;
+	return 0;
 }
 
-/* ---- news ---- */
+/* ---- events of the node ---- */
 
-const uint8_t *
-control_listener_key(const struct control_listener *l)
-{
-	return l->keys != NULL ? l->keys->public_key
-			       : l->control->setup.identity->public_key;
-}
-
-/* The first round of the announcement is over: so the key may be told. */
+/* Answers listen after the first round of the announcement. */
 static void
 on_listening(struct control_listener *l, const struct news *n)
 {
 	struct control_operation *o = l->op;
-	char key[TEXT_Z32_MAX];
+	struct api_writer w;
 
 	if (o == NULL)
 		return;
 	l->op = NULL;
 	o->listener = NULL;
-	control_operation_done(o,
-	    json_pack("{s:I, s:s, s:I, s:s}", "listener", (json_int_t)l->number,
-		"public_key", text_z32(key, control_listener_key(l)), "relays",
-		(json_int_t)n->stored, "err_name", err_name(n->err)));
+	api_writer_init(&w, o->method->results);
+	api_write_uint(&w, "listener", l->number);
+	api_write_bytes32(&w, "public_key", control_listener_key(l));
+	api_write_uint(&w, "relays", n->stored);
+	api_write_text(&w, "err_name", err_name(n->err));
+	control_operation_done(o, &w);
 }
 
 static void
 on_unlistened(struct control_listener *l)
 {
-	/* By itself, as the node is leaving, if nobody has ended it. */
+	/* The node may have ended it, because it is leaving the network. */
 	l->ending = true;
-	disappoint(l, ERR_CLOSED);
+	fail_waiting(l, ERR_CLOSED);
 	listener_free(l);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#include "control/control_client.h"
+#include "control/control_call.h"
+#include "control/control_server.h"
 #include "dht/mapping.h"
 #include "punch/netcheck.h"
 
@@ -29,131 +30,150 @@ filtering_name(const struct netcheck_result *r)
 	return names[r->filtering];
 }
 
-/* What it means, for a person who would rather not know the rest. */
+/* Returns what the result means for connections, in one sentence. */
 static const char *
-advice(const struct netcheck_result *r, bool open)
+advice_text(const struct netcheck_result *r, bool open)
 {
 	if (!r->udp)
-		return "no node has answered: UDP does not get through here, or"
-		       " the bootstrap nodes are down; without UDP nobody can"
-		       " be reached";
+		return "no node has replied: UDP is blocked here, or the"
+		       " bootstrap nodes are down; without UDP no connection"
+		       " is possible";
 	if (open)
-		return "anybody reaches this node directly";
+		return "every peer can reach this node directly";
 	switch (r->nat_type) {
 	case NAT_TYPE_OPEN:
 	case NAT_TYPE_CONSISTENT:
 		if (r->filtering == FILTERING_NONE ||
 		    r->filtering == FILTERING_HOST)
-			return "direct connections work with every peer, and"
-			       " at once";
+			return "direct connections work with every peer,"
+			       " without delay";
 		return "direct connections work; with a peer whose NAT"
 		       " chooses ports at random they may take some seconds";
 	case NAT_TYPE_RANDOM:
 		if (r->step != 0)
-			return "the NAT hands out ports one after the other,"
-			       " which can be foreseen: direct connections"
-			       " work with most peers";
-		return "the NAT takes another port for each destination:"
+			return "the NAT assigns ports in a sequence that can"
+			       " be predicted: direct connections work with"
+			       " most peers";
+		return "the NAT uses another port for each destination:"
 		       " direct connections may take some seconds, and fail"
 		       " where the peer's NAT does the same; if the router is"
 		       " yours, forward a UDP port to this machine";
 	case NAT_TYPE_UNKNOWN:
 		break;
 	}
-	return "too few nodes have answered to tell";
+	return "too few nodes have replied to tell";
 }
 
-static json_t *
-addresses(const struct netcheck_result *r)
-{
-	json_t *list = json_array();
-	char text[ADDR_TEXT_MAX];
+/* ---- the method ---- */
 
-	for (uint8_t i = 0; i < r->addrs_len; i++)
-		json_array_append_new(
-		    list, json_string(addr_format(&r->addrs[i], text)));
-	return list;
+static int
+start_netcheck(struct control_call *k, struct control_operation *o)
+{
+	return node_netcheck(k->client->control->setup.node,
+	    control_arg(k, "lifetime")->yes, &o->op);
 }
 
-static json_t *
-ipv6_addresses(const struct node *n)
+static void
+write_uint_or_null(
+    struct api_writer *w, const char *name, bool known, uint64_t n)
 {
-	json_t *list = json_array();
+	if (known)
+		api_write_uint(w, name, n);
+	else
+		api_write_null(w, name);
+}
+
+static void
+write_bool_or_null(struct api_writer *w, const char *name, bool known, bool b)
+{
+	if (known)
+		api_write_bool(w, name, b);
+	else
+		api_write_null(w, name);
+}
+
+static void
+write_addresses(
+    struct api_writer *w, const struct node *n, const struct netcheck_result *r)
+{
 	char text[ADDR_TEXT_MAX];
 	const struct addr *a;
 
+	api_write_list(w, "addresses");
+	for (uint8_t i = 0; i < r->addrs_len; i++)
+		api_append_text(
+		    w, "addresses", addr_format(&r->addrs[i], text));
+	api_write_uint(w, "samples", r->samples);
+	api_write_bool(w, "ipv6", node_ipv6(n, 0) != NULL);
+	api_write_list(w, "ipv6_addresses");
 	for (uint32_t i = 0; (a = node_ipv6(n, i)) != NULL; i++)
-		json_array_append_new(
-		    list, json_string(addr_format_host(a, text)));
-	return list;
+		api_append_text(w, "ipv6_addresses", addr_format_host(a, text));
 }
 
-static json_t *
-number_or_null(bool known, uint64_t number)
-{
-	return known ? json_integer((json_int_t)number) : json_null();
-}
-
-static json_t *
-yes_or_null(bool known, bool yes)
-{
-	return known ? json_boolean(yes) : json_null();
-}
-
-/* What has been seen of the NAT's mappings, now and before. */
-static json_t *
-mappings(const struct node *n, const struct netcheck_result *r, uint64_t now_us)
+/* Writes what was observed of the NAT's mappings in this measurement and in
+ * earlier ones. */
+static void
+write_mappings(struct api_writer *w, const struct node *n,
+    const struct netcheck_result *r, uint64_t now_us)
 {
 	const struct mapping *m = node_mapping(n);
 	uint64_t keep_us = mapping_keep_us(m, 0, MAPPING_KEEP_HEARD_S);
 
-	return json_pack("{s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "stable",
-	    yes_or_null(r->stability != STABILITY_UNKNOWN,
-		r->stability == STABILITY_SAME),
-	    "stable_s", (int)r->stable_s, "address_changes", (int)m->changes,
-	    "address_changed_s",
-	    number_or_null(m->changes > 0, (now_us - m->changed_us) / 1000000),
-	    "lifetime_min_s", number_or_null(m->known, m->at_least_s),
-	    "lifetime_max_s",
-	    number_or_null(m->known && m->at_most_s > 0, m->at_most_s),
-	    "lifetime_age_s",
-	    number_or_null(m->known, (now_us - m->measured_us) / 1000000),
-	    "keepalive_s", number_or_null(keep_us > 0, keep_us / 1000000));
+	write_bool_or_null(w, "stable", r->stability != STABILITY_UNKNOWN,
+	    r->stability == STABILITY_SAME);
+	api_write_uint(w, "stable_s", r->stable_s);
+	api_write_uint(w, "address_changes", m->changes);
+	write_uint_or_null(w, "address_changed_s", m->changes > 0,
+	    (now_us - m->changed_us) / 1000000);
+	write_uint_or_null(w, "lifetime_min_s", m->known, m->at_least_s);
+	write_uint_or_null(
+	    w, "lifetime_max_s", m->known && m->at_most_s > 0, m->at_most_s);
+	write_uint_or_null(
+	    w, "lifetime_age_s", m->known, (now_us - m->measured_us) / 1000000);
+	write_uint_or_null(w, "keepalive_s", keep_us > 0, keep_us / 1000000);
 }
 
-json_t *
-control_netcheck_result(
-    const struct control_operation *o, const struct news *news)
+/* Writes what was found out about the NAT between the node and outer, its
+ * external address. */
+static void
+write_nat(struct api_writer *w, const struct node *n,
+    const struct netcheck_result *r, const struct addr *outer)
+{
+	bool known = outer->family != ADDR_NONE;
+	bool nat = known && !node_is_local(n, outer);
+
+	api_write_text(w, "filtering", filtering_name(r));
+	api_write_bool(
+	    w, "port_kept", r->addrs_len > 0 && outer->port == r->inner_port);
+	api_write_uint(
+	    w, "port_step", (uint64_t)(r->step < 0 ? -r->step : r->step));
+	write_bool_or_null(w, "translated", known, nat);
+	write_bool_or_null(w, "hairpin", nat && r->hairpin_tried, r->hairpin);
+}
+
+static void
+finish_netcheck(const struct control_operation *o, const struct news *news,
+    struct api_writer *w)
 {
 	const struct control_setup *setup = &o->client->control->setup;
 	const struct node *n = setup->node;
 	const struct netcheck_result *r = node_netcheck_result(n);
 	struct node_status st;
-	const struct addr *outer;
-	bool seen, nat, open;
-	json_t *j, *seen_of_nat;
+	bool open;
 
 	(void)news;
 	node_status(n, &st);
 	open = !st.dht.firewalled;
-	outer = r->addrs_len > 0 ? &r->addrs[0] : &st.dht.public_address;
-	seen = outer->family != ADDR_NONE;
-	nat = seen && !node_is_local(n, outer);
-	j = json_pack("{s:b, s:s, s:s, s:b, s:i, s:o, s:o, s:b, s:o, s:o, s:i,"
-		      " s:b, s:o, s:s}",
-	    "udp", r->udp, "mapping", mapping_name(r, open), "filtering",
-	    filtering_name(r), "port_kept",
-	    r->addrs_len > 0 && outer->port == r->inner_port, "port_step",
-	    r->step < 0 ? -r->step : r->step, "translated",
-	    yes_or_null(seen, nat), "hairpin",
-	    yes_or_null(nat && r->hairpin_tried, r->hairpin), "firewalled",
-	    st.dht.firewalled, "public_address",
-	    control_addr_or_null(&st.dht.public_address), "addresses",
-	    addresses(r), "samples", (int)r->samples, "ipv6",
-	    node_ipv6(n, 0) != NULL, "ipv6_addresses", ipv6_addresses(n),
-	    "advice", advice(r, open));
-	seen_of_nat = mappings(n, r, setup->world->now_us);
-	json_object_update(j, seen_of_nat);
-	json_decref(seen_of_nat);
-	return j;
+	api_write_bool(w, "udp", r->udp);
+	api_write_text(w, "mapping", mapping_name(r, open));
+	write_nat(
+	    w, n, r, r->addrs_len > 0 ? &r->addrs[0] : &st.dht.public_address);
+	write_mappings(w, n, r, setup->world->now_us);
+	api_write_bool(w, "firewalled", st.dht.firewalled);
+	api_write_addr(w, "public_address", &st.dht.public_address);
+	write_addresses(w, n, r);
+	api_write_text(w, "advice", advice_text(r, open));
 }
+
+const struct control_operation_type control_netcheck = {
+    .start = start_netcheck, .finish = finish_netcheck};

@@ -7,9 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "control/control_peer.h"
 
-/* As many as a Linux process can be in. */
+/* NGROUPS_MAX of Linux. */
 enum { PEER_GROUPS_MAX = 65536 };
 
 static const char *const group_names[] = {
@@ -70,7 +71,8 @@ access_of_group(const struct control_groups *g, gid_t gid)
 	return API_NOBODY;
 }
 
-/* The most that any of the caller's supplementary groups allows. */
+/* Returns the highest access that one of the caller's supplementary groups
+ * has. */
 static enum api_access
 access_of_groups(const struct control_groups *g, int fd)
 {
@@ -104,7 +106,7 @@ control_peer_read(
 	enum api_access own;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
-		return -1;
+		return ERR_SOCKET;
 	*out = (struct control_peer){.pid = cred.pid, .uid = cred.uid};
 	if (cred.uid == 0 || cred.uid == geteuid()) {
 		out->access = API_ADMIN;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * control_peer.h - who is at the other end of a UNIX socket, and what it may.
+ * control_peer.h - credentials and access of the process at the other end of a
+ * UNIX socket.
  */
 #ifndef CONTROL_CONTROL_PEER_H
 #define CONTROL_CONTROL_PEER_H
@@ -27,6 +28,9 @@ struct control_peer {
  */
 void control_groups_init(struct control_groups *g);
 
+/* Returns whether one of them exists on this machine. */
+bool control_groups_any(const struct control_groups *g);
+
 enum { CONTROL_GROUPS_TEXT_MAX = 256 };
 
 /*
@@ -38,12 +42,11 @@ const char *control_groups_missing(const struct control_groups *g,
     enum api_access low, enum api_access high,
     char out[CONTROL_GROUPS_TEXT_MAX]);
 
-/* True if one of them exists on this machine. */
-bool control_groups_any(const struct control_groups *g);
-
 /*
- * root and the daemon's own user may do everything, a group's members what its
- * name says, others nothing. 0, or -1 if the kernel does not say who it is.
+ * Reads the credentials of the process that connected fd. Root and the
+ * daemon's own user have admin access, members of a group the access that it
+ * is named after, others none. Returns 0, or ERR_SOCKET if the kernel does not
+ * provide the credentials.
  */
 int control_peer_read(
     const struct control_groups *g, int fd, struct control_peer *out);

@@ -356,9 +356,12 @@ on_control_stop(void *owner)
 }
 
 static int
-on_control_reload(void *owner, char *err)
+on_control_reload(void *owner, struct fault *f)
 {
-	return daemon_reload(owner, err);
+	if (daemon_reload(owner, f->text) == 0)
+		return 0;
+	f->err = ERR_VALUE;
+	return f->err;
 }
 
 static int
@@ -378,11 +381,14 @@ on_control_unannounce(void *owner, const uint8_t *topic, uint32_t *op)
 }
 
 static int
-on_control_key_new(void *owner, uint8_t public_key[KEY_LEN], char *err)
+on_control_key_new(void *owner, uint8_t public_key[KEY_LEN], struct fault *f)
 {
 	struct daemon *d = owner;
 
-	return identity_replace(&d->state, public_key, err);
+	if (identity_replace(&d->state, public_key, f->text) == 0)
+		return 0;
+	f->err = ERR_VALUE;
+	return f->err;
 }
 
 static const struct control_ops control_ops = {
@@ -411,11 +417,11 @@ start_control(struct daemon *d)
 	    .ops = &control_ops,
 	    .owner = d,
 	};
-	char err[ERR_REASON_MAX];
+	struct fault f;
 
-	d->control = control_new(&setup, err);
+	d->control = control_new(&setup, &f);
 	if (d->control == NULL) {
-		log_error("%s", err);
+		log_error("%s", f.text);
 		return DAEMON_FAILED;
 	}
 	return DAEMON_OK;

@@ -47,7 +47,7 @@ daemon_reload(struct daemon *d, char *err)
 	if (rc == 0) {
 		warn_fixed(&d->config, &next);
 		apply(d, &next);
-		control_reload(d->control);
+		control_reload_groups(d->control);
 		config_fini(&next);
 		log_notice("the configuration was read again");
 	} else {

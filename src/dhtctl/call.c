@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
 #include "dhtctl/dhtctl.h"
 
+enum { CALL_FIELDS_MAX = 32 /* fields that call_method() prints */ };
+
 int
-call_and_print(struct ctl *c, const char *method, json_t *params,
+call_and_print(struct ctl *c, enum api_method_id method, json_t *params,
     const struct column *lines)
 {
 	json_t *result;
@@ -14,10 +19,38 @@ call_and_print(struct ctl *c, const char *method, json_t *params,
 	return code;
 }
 
+/* Returns an argument as the JSON value of its parameter. */
+static json_t *
+argument_value(const struct api_field *param, const char *text)
+{
+	if (param->type == API_BOOL)
+		return json_boolean(strcmp(text, "yes") == 0);
+	if (param->type == API_UINT)
+		return json_integer(strtoll(text, NULL, 10));
+	return json_string(text);
+}
+
+int
+call_method(struct ctl *c, char **argv)
+{
+	const struct api_method *m = &api_methods[c->command->method];
+	struct column lines[CALL_FIELDS_MAX + 1] = {{NULL, NULL, UNIT_NONE}};
+	json_t *params = json_object();
+
+	for (unsigned i = 0; argv[i] != NULL; i++)
+		json_object_set_new(params, m->params[i].name,
+		    argument_value(&m->params[i], argv[i]));
+	for (unsigned i = 0; i < CALL_FIELDS_MAX && m->results[i].name != NULL;
+	     i++)
+		lines[i] = (struct column){
+		    m->results[i].name, m->results[i].name, UNIT_NONE};
+	return call_and_print(c, c->command->method, params, lines);
+}
+
 /* Prints one page; *next is NULL if it was the last. */
 static int
-print_page(struct ctl *c, const char *method, const char *list, json_t **next,
-    void (*amend)(json_t *item))
+print_page(struct ctl *c, enum api_method_id method, const char *list,
+    json_t **next, void (*amend)(json_t *item))
 {
 	json_t *params = json_object(), *result, *item;
 	size_t i;
@@ -42,7 +75,7 @@ print_page(struct ctl *c, const char *method, const char *list, json_t **next,
 }
 
 int
-call_and_print_pages(struct ctl *c, const char *method, const char *list,
+call_and_print_pages(struct ctl *c, enum api_method_id method, const char *list,
     const struct column *columns, void (*amend)(json_t *item))
 {
 	json_t *next = NULL;

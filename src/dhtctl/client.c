@@ -423,10 +423,10 @@ check_request(struct client *cl, const char *line)
 }
 
 static int
-send_request(struct client *cl, const char *method, json_t *params)
+send_request(struct client *cl, enum api_method_id method, json_t *params)
 {
 	json_t *j = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id",
-	    ++cl->id, "method", method, "params", params);
+	    ++cl->id, "method", api_methods[method].name, "params", params);
 	char *line = json_dumps(j, JSON_COMPACT);
 	int code;
 
@@ -517,7 +517,7 @@ take_messages(
 }
 
 int
-client_call(struct client *cl, const char *method, json_t *params,
+client_call(struct client *cl, enum api_method_id method, json_t *params,
     const struct client_notes *notes, json_t **result)
 {
 	int code = send_request(cl, method, params);

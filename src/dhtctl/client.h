@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/api.h"
 #include "api/line.h"
 #include "dhtctl/progress.h"
 
@@ -51,7 +52,7 @@ void client_fini(struct client *cl);
  * Makes a request; params are taken, notes may be NULL. EXIT_DONE and *result,
  * the caller's to free, or an exit code with the reason already said.
  */
-int client_call(struct client *cl, const char *method, json_t *params,
+int client_call(struct client *cl, enum api_method_id method, json_t *params,
     const struct client_notes *notes, json_t **result);
 
 /*

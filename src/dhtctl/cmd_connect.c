@@ -49,7 +49,7 @@ cmd_connect(struct ctl *c, char **argv)
 	}
 	cl->dials = true;
 	cl->exact = true;
-	code = client_call(cl, "connect", params, NULL, &result);
+	code = client_call(cl, API_METHOD_connect, params, NULL, &result);
 	if (code == EXIT_DONE)
 		json_unpack(result, "{s:I}", "conn", &conn);
 	json_decref(result);

@@ -39,8 +39,8 @@ int
 cmd_connections(struct ctl *c, char **argv)
 {
 	(void)argv;
-	return call_and_print_pages(
-	    c, "connections", "connections", connection_columns, add_loss);
+	return call_and_print_pages(c, API_METHOD_connections, "connections",
+	    connection_columns, add_loss);
 }
 
 static const struct column listener_columns[] = {
@@ -57,7 +57,7 @@ cmd_listeners(struct ctl *c, char **argv)
 {
 	(void)argv;
 	return call_and_print_pages(
-	    c, "listeners", "listeners", listener_columns, NULL);
+	    c, API_METHOD_listeners, "listeners", listener_columns, NULL);
 }
 
 /* ---- explain ---- */
@@ -184,7 +184,8 @@ explain_page(struct ctl *c, const char *key, json_t **next, unsigned *found)
 	if (*next != NULL)
 		json_object_set_new(params, "cursor", *next);
 	*next = NULL;
-	code = client_call(&c->client, "explain", params, NULL, &result);
+	code =
+	    client_call(&c->client, API_METHOD_explain, params, NULL, &result);
 	json_array_foreach(json_object_get(result, "attempts"), i, item)
 	{
 		if (c->print.format != PRINT_TEXT)

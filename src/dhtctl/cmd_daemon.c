@@ -42,7 +42,8 @@ int
 cmd_status(struct ctl *c, char **argv)
 {
 	(void)argv;
-	return call_and_print(c, "status", json_object(), status_lines);
+	return call_and_print(
+	    c, API_METHOD_status, json_object(), status_lines);
 }
 
 /* ---- numbers ---- */
@@ -81,7 +82,8 @@ cmd_stats(struct ctl *c, char **argv)
 	int code;
 
 	(void)argv;
-	code = client_call(&c->client, "stats", json_object(), NULL, &result);
+	code = client_call(
+	    &c->client, API_METHOD_stats, json_object(), NULL, &result);
 	if (code == EXIT_DONE && c->print.format == PRINT_TEXT) {
 		print_begin(&c->print, "counters", stats_columns);
 		print_counts(c, json_object_get(result, "counters"), "");
@@ -110,7 +112,8 @@ cmd_limits(struct ctl *c, char **argv)
 	int code;
 
 	(void)argv;
-	code = client_call(&c->client, "limits", json_object(), NULL, &result);
+	code = client_call(
+	    &c->client, API_METHOD_limits, json_object(), NULL, &result);
 	if (code != EXIT_DONE)
 		return code;
 	print_begin(&c->print, "limits", limits_columns);
@@ -168,7 +171,8 @@ cmd_watch(struct ctl *c, char **argv)
 
 	if (argv[0] != NULL)
 		json_object_set_new(params, "event", json_string(argv[0]));
-	code = client_call(&c->client, "watch", params, &notes, &result);
+	code =
+	    client_call(&c->client, API_METHOD_watch, params, &notes, &result);
 	json_decref(result);
 	return code != EXIT_DONE ? code : client_listen(&c->client, &notes);
 }
@@ -178,19 +182,12 @@ cmd_watch(struct ctl *c, char **argv)
 static const struct column no_lines[] = {{NULL, NULL, UNIT_NONE}};
 
 int
-cmd_reload(struct ctl *c, char **argv)
-{
-	(void)argv;
-	return call_and_print(c, "reload", json_object(), no_lines);
-}
-
-int
 cmd_stop(struct ctl *c, char **argv)
 {
 	int code;
 
 	(void)argv;
-	code = call_and_print(c, "stop", json_object(), no_lines);
+	code = call_and_print(c, API_METHOD_stop, json_object(), no_lines);
 	/* Whoever stops a daemon wants it gone. */
 	return code != EXIT_DONE ? code : client_wait_end(&c->client);
 }
@@ -203,7 +200,8 @@ cmd_describe(struct ctl *c, char **argv)
 
 	if (argv[0] != NULL)
 		json_object_set_new(params, "method", json_string(argv[0]));
-	code = client_call(&c->client, "describe", params, NULL, &result);
+	code =
+	    client_call(&c->client, API_METHOD_describe, params, NULL, &result);
 	if (code == EXIT_DONE)
 		print_whole(&c->print, result);
 	json_decref(result);

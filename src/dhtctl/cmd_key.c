@@ -14,7 +14,7 @@
 
 /* In text the key alone, for scripts. */
 static int
-print_key(struct ctl *c, const char *method, const char *name)
+print_key(struct ctl *c, enum api_method_id method, const char *name)
 {
 	json_t *params = json_object(), *result;
 	int code;
@@ -41,10 +41,11 @@ print_keys(struct ctl *c)
 	size_t i;
 	int code;
 
-	code = client_call(&c->client, "key_show", json_object(), NULL, &node);
+	code = client_call(
+	    &c->client, API_METHOD_key_show, json_object(), NULL, &node);
 	if (code == EXIT_DONE)
-		code = client_call(
-		    &c->client, "key_list", json_object(), NULL, &named);
+		code = client_call(&c->client, API_METHOD_key_list,
+		    json_object(), NULL, &named);
 	if (code == EXIT_DONE) {
 		json_object_del(node, "saved");
 		json_object_set_new(node, "name", json_null());
@@ -67,7 +68,7 @@ cmd_key(struct ctl *c, char **argv)
 	int code;
 
 	if (strcmp(what, "show") == 0)
-		return print_key(c, "key_show", name);
+		return print_key(c, API_METHOD_key_show, name);
 	if (strcmp(what, "list") == 0 && name != NULL)
 		return usage_error("key", "list takes no name");
 	if (strcmp(what, "list") == 0)
@@ -75,7 +76,7 @@ cmd_key(struct ctl *c, char **argv)
 	if (strcmp(what, "new") != 0)
 		return usage_error(
 		    "key", "\"%.60s\" is neither list, new nor show", what);
-	code = print_key(c, "key_new", name);
+	code = print_key(c, API_METHOD_key_new, name);
 	if (code == EXIT_DONE && name == NULL)
 		remark(
 		    "key", "it is used from the next start of the daemon on");

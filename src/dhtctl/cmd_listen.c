@@ -108,7 +108,7 @@ accept_one(struct client *cl, json_int_t listener, struct accepted *a)
 
 	cl->exact = true;
 	cl->patient = true;
-	code = client_call(cl, "accept",
+	code = client_call(cl, API_METHOD_accept,
 	    json_pack("{s:I}", "listener", listener), NULL, &result);
 	if (code == EXIT_DONE && json_unpack(result, "{s:I, s:s}", "conn",
 				     &a->conn, "public_key", &peer) != 0) {
@@ -227,7 +227,8 @@ cmd_listen(struct ctl *c, char **argv)
 	}
 	catch_children();
 	c->client.exact = true;
-	code = client_call(&c->client, "listen", params, NULL, &result);
+	code =
+	    client_call(&c->client, API_METHOD_listen, params, NULL, &result);
 	if (code == EXIT_DONE) {
 		json_unpack(result, "{s:I}", "listener", &listener);
 		code = say_key(c, result);

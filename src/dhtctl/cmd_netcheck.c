@@ -234,7 +234,8 @@ cmd_netcheck(struct ctl *c, char **argv)
 		if (!(c->given & OPT_TIMEOUT))
 			c->client.timeout_s = MEASURE_S;
 	}
-	code = client_call(&c->client, "netcheck", params, &notes, &result);
+	code = client_call(
+	    &c->client, API_METHOD_netcheck, params, &notes, &result);
 	if (code == EXIT_DONE && people) {
 		say_addresses(result);
 		say_hairpin(result);

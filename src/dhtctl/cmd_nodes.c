@@ -20,7 +20,8 @@ int
 cmd_nodes(struct ctl *c, char **argv)
 {
 	(void)argv;
-	return call_and_print_pages(c, "nodes", "nodes", nodes_columns, NULL);
+	return call_and_print_pages(
+	    c, API_METHOD_nodes, "nodes", nodes_columns, NULL);
 }
 
 /* ---- ping ---- */
@@ -66,7 +67,7 @@ cmd_ping(struct ctl *c, char **argv)
 {
 	char buf[ADDR_TEXT_MAX];
 
-	return call_and_print(c, "ping",
+	return call_and_print(c, API_METHOD_ping,
 	    json_pack("{s:s}", "address", resolve(argv[0], buf)), ping_lines);
 }
 
@@ -98,7 +99,7 @@ cmd_find_node(struct ctl *c, char **argv)
 	int code;
 
 	print_begin(&c->print, "nodes", found_columns);
-	code = client_call(&c->client, "find_node",
+	code = client_call(&c->client, API_METHOD_find_node,
 	    json_pack("{s:s}", "target", argv[0]), &notes, &result);
 	if (code == EXIT_DONE)
 		print_end(&c->print, result);

@@ -59,7 +59,7 @@ on_peer(void *owner, const json_t *params)
 }
 
 static int
-find(struct ctl *c, const char *method, json_t *params)
+find(struct ctl *c, enum api_method_id method, json_t *params)
 {
 	struct peers peers = {.ctl = c, .by_key = json_object()};
 	const struct client_notes notes = {.note = on_peer, .owner = &peers};
@@ -82,11 +82,12 @@ find(struct ctl *c, const char *method, json_t *params)
 int
 cmd_find_peer(struct ctl *c, char **argv)
 {
-	return find(c, "find_peer", json_pack("{s:s}", "public_key", argv[0]));
+	return find(
+	    c, API_METHOD_find_peer, json_pack("{s:s}", "public_key", argv[0]));
 }
 
 int
 cmd_lookup(struct ctl *c, char **argv)
 {
-	return find(c, "lookup", json_pack("{s:s}", "topic", argv[0]));
+	return find(c, API_METHOD_lookup, json_pack("{s:s}", "topic", argv[0]));
 }

@@ -16,14 +16,14 @@ static const struct column unannounce_lines[] = {
 int
 cmd_announce(struct ctl *c, char **argv)
 {
-	return call_and_print(c, "announce",
+	return call_and_print(c, API_METHOD_announce,
 	    json_pack("{s:s}", "topic", argv[0]), announce_lines);
 }
 
 int
 cmd_unannounce(struct ctl *c, char **argv)
 {
-	return call_and_print(c, "unannounce",
+	return call_and_print(c, API_METHOD_unannounce,
 	    json_pack("{s:s}", "topic", argv[0]), unannounce_lines);
 }
 
@@ -41,6 +41,6 @@ int
 cmd_announcements(struct ctl *c, char **argv)
 {
 	(void)argv;
-	return call_and_print_pages(
-	    c, "announcements", "announcements", announcements_columns, NULL);
+	return call_and_print_pages(c, API_METHOD_announcements,
+	    "announcements", announcements_columns, NULL);
 }

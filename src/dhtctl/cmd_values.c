@@ -80,9 +80,9 @@ cmd_put(struct ctl *c, char **argv)
 	len = read_value(argv[0], value);
 	if (len < 0)
 		return EXIT_USAGE;
-	code =
-	    client_call(&c->client, mutable ? "put_mutable" : "put_immutable",
-		put_params(c, value, len), NULL, &result);
+	code = client_call(&c->client,
+	    mutable ? API_METHOD_put_mutable : API_METHOD_put_immutable,
+	    put_params(c, value, len), NULL, &result);
 	if (code == EXIT_DONE) {
 		print_one(&c->print, result, mutable ? "public_key" : "hash");
 		remark("put", "stored at %d nodes",
@@ -125,7 +125,8 @@ cmd_get(struct ctl *c, char **argv)
 		json_object_set_new(
 		    params, "seq", json_integer((json_int_t)c->seq));
 	code = client_call(&c->client,
-	    mutable ? "get_mutable" : "get_immutable", params, NULL, &result);
+	    mutable ? API_METHOD_get_mutable : API_METHOD_get_immutable, params,
+	    NULL, &result);
 	if (code == EXIT_DONE && c->print.format == PRINT_TEXT)
 		code = write_value(result);
 	else if (code == EXIT_DONE)

@@ -24,7 +24,7 @@ print_names(void)
 static void
 print_methods(void)
 {
-	for (unsigned i = 0; i < api_methods_len; i++)
+	for (unsigned i = 0; i < API_METHODS; i++)
 		printf(" %s", api_methods[i].name);
 }
 

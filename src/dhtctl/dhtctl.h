@@ -77,7 +77,12 @@ struct command {
 	/* As in the manual: "HOST:PORT", "[VALUE]", "[new|show] [NAME]". */
 	const char *args;
 	unsigned options;
-	/* An enum exit_code; argv holds the command's arguments, then NULL. */
+	/* The method that it calls, or the first of several; API_METHODS: it
+	 * does not call the daemon. */
+	enum api_method_id method;
+	/* Returns an enum exit_code; argv holds the command's arguments, then
+	 * NULL. call_method() suits a method that takes a parameter for each
+	 * argument and returns single values. */
 	int (*run)(struct ctl *c, char **argv);
 	const char *text, *more; /* more: further help, or NULL */
 };
@@ -107,16 +112,21 @@ void vcomplain(const char *what, const char *fmt, va_list ap);
 void remark(const char *what, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Calls the command's method with its arguments as parameters, in the order of
+ * the schema, and prints the fields of the result. */
+int call_method(struct ctl *c, char **argv);
+
 /* Makes a request and prints its result as one object. An exit code. */
-int call_and_print(struct ctl *c, const char *method, json_t *params,
+int call_and_print(struct ctl *c, enum api_method_id method, json_t *params,
     const struct column *lines);
 
 /*
  * The same for a list that comes in pages; amend, or NULL, adds to an item
  * what is for people alone.
  */
-int call_and_print_pages(struct ctl *c, const char *method, const char *list,
-    const struct column *columns, void (*amend)(json_t *item));
+int call_and_print_pages(struct ctl *c, enum api_method_id method,
+    const char *list, const struct column *columns,
+    void (*amend)(json_t *item));
 
 /*
  * Adds the identity that --key or --name chose to the parameters. EXIT_DONE,
@@ -142,7 +152,6 @@ int cmd_key(struct ctl *c, char **argv);
 int cmd_stats(struct ctl *c, char **argv);
 int cmd_limits(struct ctl *c, char **argv);
 int cmd_watch(struct ctl *c, char **argv);
-int cmd_reload(struct ctl *c, char **argv);
 int cmd_stop(struct ctl *c, char **argv);
 int cmd_describe(struct ctl *c, char **argv);
 int cmd_find_node(struct ctl *c, char **argv);

@@ -189,8 +189,8 @@ outcome(const struct client *cl, json_int_t conn)
 	asks.path = cl->path;
 	asks.timeout_s = cl->timeout_s;
 	asks.quiet = true;
-	if (client_call(&asks, "outcome", json_pack("{s:I}", "conn", conn),
-		NULL, &result) == EXIT_DONE)
+	if (client_call(&asks, API_METHOD_outcome,
+		json_pack("{s:I}", "conn", conn), NULL, &result) == EXIT_DONE)
 		json_unpack(
 		    result, "{s:s, s:s}", "err_name", &name, "err_text", &text);
 	if (strcmp(name, "ok") != 0)

@@ -41,7 +41,7 @@ print_method(const struct api_method *m)
 
 	printf("### `%s`\n\n%s. Access: %s.%s\n\n", m->name, m->text,
 	    api_access_name(m->access),
-	    m->upgrades ? " Then the connection is the peer's byte stream."
+	    m->answer == API_STREAM ? " Then the connection is the peer's byte stream."
 			: "");
 	if (m->params->name == NULL && m->results->name == NULL) {
 		puts("Takes no parameters; the result is an empty object.\n");
@@ -61,10 +61,10 @@ int
 main(void)
 {
 	puts("| type | what it is in JSON |\n|---|---|");
-	for (enum api_type t = API_TEXT; t <= API_OBJECT; t++)
+	for (enum api_type t = API_TEXT; t < API_TYPES; t++)
 		printf("| %s | %s |\n", api_type_name(t), api_type_text(t));
 	putchar('\n');
-	for (unsigned i = 0; i < api_methods_len; i++)
+	for (unsigned i = 0; i < API_METHODS; i++)
 		print_method(&api_methods[i]);
 	puts("### Events\n\n| event | when |\n|---|---|");
 	for (unsigned i = 0; i < API_EVENTS; i++)

@@ -6,19 +6,15 @@
 #include "control_rig.h"
 #include "t.h"
 
-struct node node;
-struct made_daemon daemon_;
-struct key_pair identity;
+struct control_rig rig;
 static struct stats stats;
 static struct limits limits;
 static const struct world made_world;
-char dir[64], err[ERR_REASON_MAX];
-struct made_conn made[MADE_CONNS_MAX];
 
 static int
-start(uint32_t *op)
+start_operation(uint32_t *op)
 {
-	*op = ++node.last_op;
+	*op = ++rig.node.last_op;
 	return 0;
 }
 
@@ -26,14 +22,14 @@ int
 node_ping(struct node *n, const struct addr *to, uint32_t *op)
 {
 	(void)n;
-	return to->port == 1 ? ERR_BUSY : start(op);
+	return to->port == 1 ? ERR_BUSY : start_operation(op);
 }
 
 int
 node_netcheck(struct node *n, bool lifetime, uint32_t *op)
 {
 	n->lifetime = lifetime;
-	return start(op);
+	return start_operation(op);
 }
 
 const struct netcheck_result *
@@ -69,7 +65,7 @@ node_find_node(struct node *n, const uint8_t *target, uint32_t *op)
 {
 	(void)n;
 	(void)target;
-	return start(op);
+	return start_operation(op);
 }
 
 int
@@ -77,7 +73,7 @@ node_find_peer(struct node *n, const uint8_t *key, uint32_t *op)
 {
 	(void)n;
 	(void)key;
-	return start(op);
+	return start_operation(op);
 }
 
 int
@@ -85,7 +81,7 @@ node_lookup(struct node *n, const uint8_t *topic, uint32_t *op)
 {
 	(void)n;
 	(void)topic;
-	return start(op);
+	return start_operation(op);
 }
 
 int
@@ -94,7 +90,7 @@ node_put_immutable(struct node *n, const void *v, size_t len, uint32_t *op)
 	(void)n;
 	(void)v;
 	(void)len;
-	return start(op);
+	return start_operation(op);
 }
 
 int
@@ -102,7 +98,7 @@ node_get_immutable(struct node *n, const uint8_t *hash, uint32_t *op)
 {
 	(void)n;
 	(void)hash;
-	return start(op);
+	return start_operation(op);
 }
 
 int
@@ -113,7 +109,7 @@ node_put_mutable(
 	(void)seq;
 	(void)v;
 	(void)len;
-	return start(op);
+	return start_operation(op);
 }
 
 int
@@ -122,7 +118,7 @@ node_get_mutable(struct node *n, const uint8_t *key, uint64_t seq, uint32_t *op)
 	(void)n;
 	(void)key;
 	(void)seq;
-	return start(op);
+	return start_operation(op);
 }
 
 static int
@@ -130,7 +126,7 @@ made_announce(void *owner, const uint8_t *topic, uint32_t *op)
 {
 	(void)owner;
 	(void)topic;
-	return start(op);
+	return start_operation(op);
 }
 
 static int
@@ -138,21 +134,22 @@ made_unannounce(void *owner, const uint8_t *topic, uint32_t *op)
 {
 	(void)owner;
 	(void)topic;
-	return start(op);
+	return start_operation(op);
 }
 
 void
-push(const struct news *n)
+queue_news(const struct news *n)
 {
-	ck_assert_uint_lt(node.queue_len, NEWS_QUEUE);
-	node.queue[node.queue_len++] = *n;
+	ck_assert_uint_lt(rig.node.queue_len, NEWS_QUEUE);
+	rig.node.queue[rig.node.queue_len++] = *n;
 }
 
 void
 node_cancel(struct node *n, uint32_t op)
 {
 	n->cancelled[n->cancelled_len++] = op;
-	push(&(struct news){.kind = NEWS_DONE, .op = op, .err = ERR_CANCELLED});
+	queue_news(
+	    &(struct news){.kind = NEWS_DONE, .op = op, .err = ERR_CANCELLED});
 }
 
 void
@@ -199,7 +196,7 @@ bool
 dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out)
 {
 	(void)d;
-	if (*cursor >= node.nodes)
+	if (*cursor >= rig.node.nodes)
 		return false;
 	/* As long as they get, so that a page is as long as it gets. */
 	*out = (struct dht_node){.addr = addr_v4(255, 255, 255, 255, 65535),
@@ -230,40 +227,41 @@ made_settle(void *owner)
 {
 	const struct made_daemon *d = owner;
 
-	for (size_t i = 0; i < node.queue_len; i++)
-		control_news(d->control, &node.queue[i]);
-	node.queue_len = 0;
+	for (size_t i = 0; i < rig.node.queue_len; i++)
+		control_news(d->control, &rig.node.queue[i]);
+	rig.node.queue_len = 0;
 }
 
 static void
 made_stop(void *owner)
 {
 	(void)owner;
-	node.stopped = true;
+	rig.node.stopped = true;
 }
 
 static int
-made_reload(void *owner, char *why)
+made_reload(void *owner, struct fault *f)
 {
 	(void)owner;
-	snprintf(why, ERR_REASON_MAX, "x.conf:3: \xff is not a port");
-	return node.reload_fails ? -1 : 0;
+	if (!rig.node.reload_fails)
+		return 0;
+	return fault_set(f, ERR_VALUE, "x.conf:3: \xff is not a port");
 }
 
 static int
-made_key_new(void *owner, uint8_t public_key[KEY_LEN], char *why)
+made_key_new(void *owner, uint8_t public_key[KEY_LEN], struct fault *f)
 {
 	(void)owner;
-	(void)why;
+	(void)f;
 	memset(public_key, 7, KEY_LEN);
 	return 0;
 }
 
 void
-tell(const struct news *n)
+deliver_news(const struct news *n)
 {
-	push(n);
-	made_settle(&daemon_);
+	queue_news(n);
+	made_settle(&rig.daemon);
 }
 
 struct control *
@@ -273,16 +271,16 @@ made_control(struct made_daemon *d)
 	    made_stop, made_reload, made_announce, made_unannounce,
 	    made_key_new};
 	const struct control_setup setup = {.base = d->base,
-	    .node = &node,
+	    .node = &rig.node,
 	    .world = &made_world,
 	    .keyring = &d->keyring,
-	    .identity = &identity,
+	    .identity = &rig.identity,
 	    .path = d->path,
 	    .tick_ms = 5000,
 	    .ops = &ops,
 	    .owner = d};
 
-	return control_new(&setup, err);
+	return control_new(&setup, &rig.fault);
 }
 
 /* ---- connections ---- */
@@ -295,14 +293,14 @@ node_listen(struct node *n, const struct node_listen *l, uint32_t *listener)
 	if (l->allow_len > 0)
 		memcpy(n->allow, l->allow[l->allow_len - 1], KEY_LEN);
 	n->ask = l->ask;
-	return n->refuse != 0 ? n->refuse : start(listener);
+	return n->refuse != 0 ? n->refuse : start_operation(listener);
 }
 
 void
 node_unlisten(struct node *n, uint32_t listener)
 {
 	n->unlistened = listener;
-	push(&(struct news){.kind = NEWS_UNLISTENED, .op = listener});
+	queue_news(&(struct news){.kind = NEWS_UNLISTENED, .op = listener});
 }
 
 void
@@ -321,13 +319,13 @@ node_connect(struct node *n, const struct node_connect *c, uint32_t *conn)
 	memcpy(n->key, c->key, KEY_LEN);
 	n->relays_len = c->relays_len;
 	n->timeout_ms = c->timeout_ms;
-	return n->refuse != 0 ? n->refuse : start(conn);
+	return n->refuse != 0 ? n->refuse : start_operation(conn);
 }
 
 struct made_conn *
-made_open(uint32_t number)
+open_made_conn(uint32_t number)
 {
-	struct made_conn *c = &made[number];
+	struct made_conn *c = &rig.conns[number];
 
 	ck_assert_uint_lt(number, MADE_CONNS_MAX);
 	memset(c, 0, offsetof(struct made_conn, in));
@@ -337,9 +335,10 @@ made_open(uint32_t number)
 }
 
 static struct made_conn *
-made_find(uint32_t number)
+find_made_conn(uint32_t number)
 {
-	struct made_conn *c = number < MADE_CONNS_MAX ? &made[number] : NULL;
+	struct made_conn *c =
+	    number < MADE_CONNS_MAX ? &rig.conns[number] : NULL;
 
 	return c != NULL && c->used && !c->closed ? c : NULL;
 }
@@ -347,7 +346,7 @@ made_find(uint32_t number)
 struct bytes
 node_conn_peek(struct node *n, uint32_t conn)
 {
-	struct made_conn *c = made_find(conn);
+	struct made_conn *c = find_made_conn(conn);
 
 	(void)n;
 	if (c == NULL)
@@ -359,14 +358,14 @@ void
 node_conn_consume(struct node *n, uint32_t conn, size_t len)
 {
 	(void)n;
-	if (made_find(conn) != NULL)
-		made[conn].in_used += len;
+	if (find_made_conn(conn) != NULL)
+		rig.conns[conn].in_used += len;
 }
 
 bool
 node_conn_ended(struct node *n, uint32_t conn)
 {
-	const struct made_conn *c = made_find(conn);
+	const struct made_conn *c = find_made_conn(conn);
 
 	(void)n;
 	return c != NULL && c->ended_there && c->in_used == c->in_len;
@@ -376,13 +375,15 @@ size_t
 node_conn_room(struct node *n, uint32_t conn)
 {
 	(void)n;
-	return made_find(conn) != NULL ? made[conn].room + made[conn].lied : 0;
+	return find_made_conn(conn) != NULL
+		   ? rig.conns[conn].room + rig.conns[conn].lied
+		   : 0;
 }
 
 ptrdiff_t
 node_conn_write(struct node *n, uint32_t conn, const void *p, size_t len)
 {
-	struct made_conn *c = made_find(conn);
+	struct made_conn *c = find_made_conn(conn);
 
 	(void)n;
 	if (c == NULL)
@@ -402,23 +403,23 @@ uint64_t
 node_conn_waiting(struct node *n, uint32_t conn)
 {
 	(void)n;
-	return made_find(conn) != NULL ? made[conn].waiting : 0;
+	return find_made_conn(conn) != NULL ? rig.conns[conn].waiting : 0;
 }
 
 void
 node_conn_end(struct node *n, uint32_t conn)
 {
 	(void)n;
-	if (made_find(conn) != NULL)
-		made[conn].ended_here = true;
+	if (find_made_conn(conn) != NULL)
+		rig.conns[conn].ended_here = true;
 }
 
 void
 node_conn_close(struct node *n, uint32_t conn)
 {
 	(void)n;
-	if (made_find(conn) != NULL)
-		made[conn].closed = true;
+	if (find_made_conn(conn) != NULL)
+		rig.conns[conn].closed = true;
 	else
 		n->cancelled[n->cancelled_len++] = conn;
 }

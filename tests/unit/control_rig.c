@@ -18,13 +18,13 @@ enum { STEP_MS = 2, WAIT_STEPS = 1500 };
 /* ---- a client ---- */
 
 void
-turn_loop(void)
+run_loop(void)
 {
-	event_base_loop(daemon_.base, EVLOOP_NONBLOCK);
+	event_base_loop(rig.daemon.base, EVLOOP_NONBLOCK);
 }
 
 int
-connect_to(const char *path)
+open_socket(const char *path)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -37,7 +37,7 @@ connect_to(const char *path)
 }
 
 void
-say(struct peer_end *p, const char *text, size_t len)
+client_write(struct peer_end *p, const char *text, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = send(p->fd, text, len, MSG_NOSIGNAL);
@@ -45,20 +45,20 @@ say(struct peer_end *p, const char *text, size_t len)
 		ck_assert(n > 0 || errno == EAGAIN);
 		text += n > 0 ? n : 0;
 		len -= n > 0 ? (size_t)n : 0;
-		turn_loop();
+		run_loop();
 	}
 }
 
 void
-say_line(struct peer_end *p, const char *line)
+client_write_line(struct peer_end *p, const char *line)
 {
-	say(p, line, strlen(line));
-	say(p, "\n", 1);
+	client_write(p, line, strlen(line));
+	client_write(p, "\n", 1);
 }
 
 /* The next message, or NULL if the other end has hung up. */
 json_t *
-hear(struct peer_end *p)
+client_read(struct peer_end *p)
 {
 	for (int i = 0; i < WAIT_STEPS; i++) {
 		char *nl = memchr(p->buf, '\n', p->len);
@@ -76,7 +76,7 @@ hear(struct peer_end *p)
 		}
 		if (p->end)
 			return NULL;
-		turn_loop();
+		run_loop();
 		n = recv(p->fd, p->buf + p->len, sizeof p->buf - p->len, 0);
 		p->end = n == 0 || (n < 0 && errno == ECONNRESET);
 		p->len += n > 0 ? (size_t)n : 0;
@@ -93,9 +93,9 @@ client_new(void)
 	struct peer_end *p = calloc(1, sizeof *p);
 	json_t *hello;
 
-	p->fd = connect_to(daemon_.path);
+	p->fd = open_socket(rig.daemon.path);
 	ck_assert_int_ge(p->fd, 0);
-	hello = hear(p);
+	hello = client_read(p);
 	ck_assert_str_eq(t_string(hello, "method"), "hello");
 	json_decref(hello);
 	return p;
@@ -107,21 +107,21 @@ client_free(struct peer_end *p)
 	close(p->fd);
 	free(p);
 	for (int i = 0; i < 4; i++)
-		turn_loop();
+		run_loop();
 }
 
 json_t *
-ask(struct peer_end *p, const char *line)
+client_call(struct peer_end *p, const char *line)
 {
-	say_line(p, line);
-	return hear(p);
+	client_write_line(p, line);
+	return client_read(p);
 }
 
 /* The answer must be an error of that code. */
 void
-ask_wrong(struct peer_end *p, const char *line, int code)
+assert_error(struct peer_end *p, const char *line, int code)
 {
-	json_t *j = ask(p, line), *e = json_object_get(j, "error");
+	json_t *j = client_call(p, line), *e = json_object_get(j, "error");
 
 	ck_assert_msg(json_is_object(e), "%.60s", line);
 	ck_assert_int_eq(json_integer_value(json_object_get(e, "code")), code);
@@ -131,9 +131,9 @@ ask_wrong(struct peer_end *p, const char *line, int code)
 
 /* The answer must be a result. */
 void
-ask_right(struct peer_end *p, const char *line)
+assert_result(struct peer_end *p, const char *line)
 {
-	json_t *j = ask(p, line);
+	json_t *j = client_call(p, line);
 
 	ck_assert_msg(json_object_get(j, "result") != NULL, "%.60s: %s", line,
 	    json_dumps(j, 0));
@@ -147,20 +147,21 @@ set_up(void)
 {
 	char path[128];
 
-	snprintf(dir, sizeof dir, "/tmp/hyperdhtd-test.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	memset(&node, 0, sizeof node);
-	memset(made, 0, sizeof made);
-	memset(&daemon_, 0, sizeof daemon_);
-	key_pair_from_seed(&identity, (uint8_t[KEY_SEED_LEN]){1});
-	daemon_.base = event_base_new();
-	snprintf(path, sizeof path, "%s/state", dir);
-	ck_assert_int_eq(state_open(&daemon_.state, path), 0);
-	keyring_init(&daemon_.keyring, &daemon_.state);
-	snprintf(daemon_.path, sizeof daemon_.path, "%s/new/control.sock", dir);
+	snprintf(rig.dir, sizeof rig.dir, "/tmp/hyperdhtd-test.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(rig.dir));
+	memset(&rig.node, 0, sizeof rig.node);
+	memset(rig.conns, 0, sizeof rig.conns);
+	memset(&rig.daemon, 0, sizeof rig.daemon);
+	key_pair_from_seed(&rig.identity, (uint8_t[KEY_SEED_LEN]){1});
+	rig.daemon.base = event_base_new();
+	snprintf(path, sizeof path, "%s/state", rig.dir);
+	ck_assert_int_eq(state_open(&rig.daemon.state, path), 0);
+	keyring_init(&rig.daemon.keyring, &rig.daemon.state);
+	snprintf(rig.daemon.path, sizeof rig.daemon.path, "%s/new/control.sock",
+	    rig.dir);
 	signal(SIGPIPE, SIG_IGN);
-	daemon_.control = made_control(&daemon_);
-	ck_assert_msg(daemon_.control != NULL, "%s", err);
+	rig.daemon.control = made_control(&rig.daemon);
+	ck_assert_msg(rig.daemon.control != NULL, "%s", rig.fault.text);
 }
 
 static void
@@ -168,7 +169,7 @@ remove_file(void *owner, const char *name)
 {
 	(void)owner;
 	if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-		ck_assert_int_eq(unlinkat(daemon_.state.dir, name, 0), 0);
+		ck_assert_int_eq(unlinkat(rig.daemon.state.dir, name, 0), 0);
 }
 
 static void
@@ -176,9 +177,10 @@ remove_state(void)
 {
 	char path[128];
 
-	ck_assert_int_eq(state_list(&daemon_.state, "", remove_file, NULL), 0);
-	state_close(&daemon_.state);
-	snprintf(path, sizeof path, "%s/state", dir);
+	ck_assert_int_eq(
+	    state_list(&rig.daemon.state, "", remove_file, NULL), 0);
+	state_close(&rig.daemon.state);
+	snprintf(path, sizeof path, "%s/state", rig.dir);
 	ck_assert_int_eq(rmdir(path), 0);
 }
 
@@ -187,12 +189,12 @@ tear_down(void)
 {
 	char path[128];
 
-	control_free(daemon_.control);
-	ck_assert_int_ne(access(daemon_.path, F_OK), 0);
-	keyring_fini(&daemon_.keyring);
+	control_free(rig.daemon.control);
+	ck_assert_int_ne(access(rig.daemon.path, F_OK), 0);
+	keyring_fini(&rig.daemon.keyring);
 	remove_state();
-	event_base_free(daemon_.base);
-	snprintf(path, sizeof path, "%s/new", dir);
+	event_base_free(rig.daemon.base);
+	snprintf(path, sizeof path, "%s/new", rig.dir);
 	rmdir(path);
-	ck_assert_int_eq(rmdir(dir), 0);
+	ck_assert_int_eq(rmdir(rig.dir), 0);
 }

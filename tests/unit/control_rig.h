@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * control_rig.h - the control socket above a made-up node, for its tests.
+ * control_rig.h - test fixture: the control socket above a fake node.
  *
- * The real control files on a real socket and loop; node and daemon are made
- * up (control_node.c), so that news come when a test wants, and connections
- * carry what a test puts in. Clients are sockets of the test's own.
+ * The real control files run on a real socket and event loop; node and daemon
+ * are fakes (control_node.c), so that a test decides which events occur and
+ * what connections carry. Clients are sockets of the test.
  */
 #ifndef TESTS_CONTROL_RIG_H
 #define TESTS_CONTROL_RIG_H
@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 #include "control/control.h"
-#include "control/control_client.h"
+#include "control/control_server.h"
+#include "node/conn.h"
 #include "punch/netcheck.h"
 #include "store/keyring.h"
 #include "store/state.h"
@@ -35,7 +36,7 @@ struct made_conn {
 
 struct node {
 	uint32_t last_op;
-	uint32_t cancelled[CONNS_MAX], cancelled_len;
+	uint32_t cancelled[1024], cancelled_len;
 	struct news queue[NEWS_QUEUE];
 	size_t queue_len;
 	uint32_t nodes; /* in the routing table */
@@ -57,7 +58,7 @@ struct node {
 	uint32_t listed; /* connections, listeners and attempts to show */
 };
 
-/* What the daemon has besides the node. */
+/* What the daemon has besides the rig.node. */
 struct made_daemon {
 	struct event_base *base;
 	struct control *control;
@@ -66,21 +67,27 @@ struct made_daemon {
 	char path[108]; /* of the control socket */
 };
 
-extern struct node node;
-extern struct made_conn made[MADE_CONNS_MAX]; /* by number */
-extern struct made_daemon daemon_;
-extern struct key_pair identity;
-extern char dir[64], err[ERR_REASON_MAX];
+/* The fixture of a test; set_up() starts it anew. */
+struct control_rig {
+	struct node node;
+	struct made_conn conns[MADE_CONNS_MAX]; /* by number */
+	struct made_daemon daemon;
+	struct key_pair identity;
+	char dir[64];
+	struct fault fault; /* of the last function that failed */
+};
 
-/* Opens a control socket for d at d->path; NULL with the reason in err. */
+extern struct control_rig rig;
+
+/* Opens a control socket for d at d->path; NULL with rig.fault set. */
 struct control *made_control(struct made_daemon *d);
 
-/* Queues news of the node, and hands out all that is queued. */
-void push(const struct news *n);
-void tell(const struct news *n);
+/* Queues an event of the node; deliver_news() also delivers all queued. */
+void queue_news(const struct news *n);
+void deliver_news(const struct news *n);
 
-/* Makes an open connection of that number; its news is the test's to tell. */
-struct made_conn *made_open(uint32_t number);
+/* Makes an open connection of that number, without an event. */
+struct made_conn *open_made_conn(uint32_t number);
 
 /* ---- a client ---- */
 
@@ -93,19 +100,19 @@ struct peer_end {
 
 struct peer_end *client_new(void);
 void client_free(struct peer_end *p);
-void turn_loop(void);
-int connect_to(const char *path);
+void run_loop(void);
+int open_socket(const char *path);
 
-void say(struct peer_end *p, const char *text, size_t len);
-void say_line(struct peer_end *p, const char *line);
+void client_write(struct peer_end *p, const char *text, size_t len);
+void client_write_line(struct peer_end *p, const char *line);
 
-/* The next message, or NULL if the other end has hung up. */
-json_t *hear(struct peer_end *p);
-json_t *ask(struct peer_end *p, const char *line);
+/* Returns the next message, or NULL if the daemon has closed the connection. */
+json_t *client_read(struct peer_end *p);
+json_t *client_call(struct peer_end *p, const char *line);
 
-/* The answer must be an error of that code, or a result. */
-void ask_wrong(struct peer_end *p, const char *line, int code);
-void ask_right(struct peer_end *p, const char *line);
+/* Sends a request and asserts that it fails with that code, or succeeds. */
+void assert_error(struct peer_end *p, const char *line, int code);
+void assert_result(struct peer_end *p, const char *line);
 
 /* ---- set-up ---- */
 

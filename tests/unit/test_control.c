@@ -68,8 +68,8 @@ START_TEST(malformed_line_is_answered)
 {
 	struct peer_end *p = client_new();
 
-	ask_wrong(p, wrong[_i].line, wrong[_i].code);
-	ask_right(p, status_line);
+	assert_error(p, wrong[_i].line, wrong[_i].code);
+	assert_result(p, status_line);
 	client_free(p);
 }
 END_TEST
@@ -78,9 +78,9 @@ START_TEST(nul_byte_is_answered)
 {
 	struct peer_end *p = client_new();
 
-	say(p, "{\0}\n", 4);
-	ask_wrong(p, "", API_ERR_PARSE);
-	ask_right(p, status_line);
+	client_write(p, "{\0}\n", 4);
+	assert_error(p, "", API_ERR_PARSE);
+	assert_result(p, status_line);
 	client_free(p);
 }
 END_TEST
@@ -91,14 +91,14 @@ START_TEST(long_line_is_passed_over)
 	char *line = malloc(3 * API_LINE_MAX);
 
 	memset(line, 'x', 3 * API_LINE_MAX);
-	say(p, line, 3 * API_LINE_MAX);
-	say_line(p, "");
-	ask_wrong(p, "", API_ERR_PARSE);
+	client_write(p, line, 3 * API_LINE_MAX);
+	client_write_line(p, "");
+	assert_error(p, "", API_ERR_PARSE);
 	/* The longest that is read, for what it is. */
-	say(p, line, API_LINE_MAX - 1);
-	say_line(p, "");
-	ask_wrong(p, "", API_ERR_PARSE);
-	ask_right(p, status_line);
+	client_write(p, line, API_LINE_MAX - 1);
+	client_write_line(p, "");
+	assert_error(p, "", API_ERR_PARSE);
+	assert_result(p, status_line);
 	free(line);
 	client_free(p);
 }
@@ -109,10 +109,10 @@ START_TEST(line_may_come_in_bytes)
 	struct peer_end *p = client_new();
 
 	for (const char *c = status_line; *c != '\0'; c++)
-		say(p, c, 1);
-	say(p, "\r\n\n", 3);
-	ask_right(p, "");
-	ask_right(p, status_line);
+		client_write(p, c, 1);
+	client_write(p, "\r\n\n", 3);
+	assert_result(p, "");
+	assert_result(p, status_line);
 	client_free(p);
 }
 END_TEST
@@ -126,9 +126,9 @@ START_TEST(many_lines_are_all_answered)
 	for (int i = 0; i < 400; i++)
 		len += (size_t)snprintf(
 		    lines + len, sizeof status_line + 1, "%s\n", status_line);
-	say(p, lines, len);
+	client_write(p, lines, len);
 	for (int i = 0; i < 400; i++) {
-		json_t *j = hear(p);
+		json_t *j = client_read(p);
 
 		ck_assert_ptr_nonnull(json_object_get(j, "result"));
 		json_decref(j);
@@ -142,14 +142,14 @@ END_TEST
 START_TEST(blank_lines_hide_nothing)
 {
 	struct peer_end *p = client_new();
-	char line[10 * CLIENT_LINES_PER_TURN + sizeof status_line];
+	char line[10 * CLIENT_BATCH_LINES + sizeof status_line];
 
 	memset(line, '\n', sizeof line);
 	memcpy(line + sizeof line - sizeof status_line, status_line,
 	    sizeof status_line - 1);
 	ck_assert_int_eq(
 	    send(p->fd, line, sizeof line, 0), (ssize_t)sizeof line);
-	ask_right(p, "");
+	assert_result(p, "");
 	client_free(p);
 }
 END_TEST
@@ -237,41 +237,41 @@ sample_request(const struct api_method *m)
 static void
 finish_operation(const char *method)
 {
-	uint32_t op = node.last_op;
+	uint32_t op = rig.node.last_op;
 	bool get = strncmp(method, "get", 3) == 0;
 
 	if (strcmp(method, "listen") == 0) {
-		tell(&(struct news){.kind = NEWS_LISTENING, .op = op});
+		deliver_news(&(struct news){.kind = NEWS_LISTENING, .op = op});
 		return;
 	}
 	if (strcmp(method, "connect") == 0) {
-		made_open(op);
-		tell(&(struct news){.kind = NEWS_OPEN, .op = op});
+		open_made_conn(op);
+		deliver_news(&(struct news){.kind = NEWS_OPEN, .op = op});
 		return;
 	}
 	if (strcmp(method, "netcheck") == 0)
-		tell(&(struct news){.kind = NEWS_SILENCE,
+		deliver_news(&(struct news){.kind = NEWS_SILENCE,
 		    .op = op,
 		    .outlived_s = 10,
 		    .next_s = 25});
 	if (strcmp(method, "find_node") == 0)
-		tell(&(struct news){.kind = NEWS_NODE,
+		deliver_news(&(struct news){.kind = NEWS_NODE,
 		    .op = op,
 		    .node = addr_v4(192, 0, 2, 2, 1),
 		    .id = {1}});
 	if (strcmp(method, "lookup") == 0 || strcmp(method, "find_peer") == 0)
-		tell(&(struct news){.kind = NEWS_PEER,
+		deliver_news(&(struct news){.kind = NEWS_PEER,
 		    .op = op,
 		    .node = addr_v4(192, 0, 2, 2, 1),
 		    .relays_len = 1,
 		    .relays = {addr_v4(192, 0, 2, 3, 1)}});
 	if (get)
-		tell(&(struct news){.kind = NEWS_VALUE,
+		deliver_news(&(struct news){.kind = NEWS_VALUE,
 		    .op = op,
 		    .value_len = 5,
 		    .value = "hello",
 		    .seq = 4});
-	tell(&(struct news){.kind = NEWS_DONE,
+	deliver_news(&(struct news){.kind = NEWS_DONE,
 	    .op = op,
 	    .node = addr_v4(192, 0, 2, 2, 1),
 	    .rtt_us = 10,
@@ -285,15 +285,17 @@ make_listener(void)
 {
 	struct peer_end *p = client_new();
 
-	node.last_op = 4;
-	say_line(p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"listen\"}");
+	rig.node.last_op = 4;
+	client_write_line(
+	    p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"listen\"}");
 	for (int i = 0; i < 4; i++)
-		turn_loop();
-	tell(&(struct news){.kind = NEWS_LISTENING, .op = 5});
-	json_decref(hear(p));
-	made_open(5);
-	tell(&(struct news){.kind = NEWS_OPEN, .op = 5, .listener = 5});
-	daemon_.control->outcomes[daemon_.control->outcomes_len++].conn = 5;
+		run_loop();
+	deliver_news(&(struct news){.kind = NEWS_LISTENING, .op = 5});
+	json_decref(client_read(p));
+	open_made_conn(5);
+	deliver_news(&(struct news){.kind = NEWS_OPEN, .op = 5, .listener = 5});
+	control_outcome_add(&rig.daemon.control->outcomes,
+	    &(struct control_outcome_entry){.conn = 5});
 	return p;
 }
 
@@ -306,11 +308,11 @@ check_network(struct peer_end *p, const char *params)
 
 	snprintf(line, sizeof line,
 	    "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"netcheck\"%s}", params);
-	say_line(p, line);
+	client_write_line(p, line);
 	for (int i = 0; i < 4; i++)
-		turn_loop();
-	tell(&(struct news){.kind = NEWS_DONE, .op = node.last_op});
-	j = hear(p);
+		run_loop();
+	deliver_news(&(struct news){.kind = NEWS_DONE, .op = rig.node.last_op});
+	j = client_read(p);
 	result = json_incref(json_object_get(j, "result"));
 	json_decref(j);
 	return result;
@@ -321,20 +323,21 @@ START_TEST(netcheck_tells_what_it_knows)
 	struct peer_end *p = client_new();
 	json_t *r = check_network(p, "");
 
-	ck_assert(!node.lifetime);
+	ck_assert(!rig.node.lifetime);
 	ck_assert(json_is_null(json_object_get(r, "stable")));
 	ck_assert(json_is_null(json_object_get(r, "hairpin")));
 	ck_assert(json_is_null(json_object_get(r, "lifetime_min_s")));
 	ck_assert(json_is_null(json_object_get(r, "keepalive_s")));
 	json_decref(r);
-	mapping_learn(&node.mapping, 115, 175, 0);
-	mapping_changed(&node.mapping, false, 0);
-	node.netcheck = (struct netcheck_result){.stability = STABILITY_SAME,
-	    .hairpin_tried = true,
-	    .addrs_len = 1,
-	    .addrs = {addr_v4(192, 0, 2, 7, 1)}};
+	mapping_learn(&rig.node.mapping, 115, 175, 0);
+	mapping_changed(&rig.node.mapping, false, 0);
+	rig.node.netcheck =
+	    (struct netcheck_result){.stability = STABILITY_SAME,
+		.hairpin_tried = true,
+		.addrs_len = 1,
+		.addrs = {addr_v4(192, 0, 2, 7, 1)}};
 	r = check_network(p, ",\"params\":{\"lifetime\":true}");
-	ck_assert(node.lifetime);
+	ck_assert(rig.node.lifetime);
 	ck_assert(json_is_true(json_object_get(r, "stable")));
 	ck_assert(json_is_false(json_object_get(r, "hairpin")));
 	ck_assert_int_eq(
@@ -345,7 +348,7 @@ START_TEST(netcheck_tells_what_it_knows)
 	    json_integer_value(json_object_get(r, "address_changes")), 1);
 	json_decref(r);
 	/* Without a NAT there is nothing to hairpin. */
-	node.local = true;
+	rig.node.local = true;
 	r = check_network(p, "");
 	ck_assert(json_is_false(json_object_get(r, "translated")));
 	ck_assert(json_is_null(json_object_get(r, "hairpin")));
@@ -362,20 +365,20 @@ START_TEST(method_keeps_to_the_table)
 	json_t *j;
 	bool later;
 
-	node.nodes = 3;
-	node.listed = 3;
-	say_line(p, line);
+	rig.node.nodes = 3;
+	rig.node.listed = 3;
+	client_write_line(p, line);
 	for (int i = 0; i < 4; i++)
-		turn_loop();
-	later = node.last_op > 5;
+		run_loop();
+	later = rig.node.last_op > 5;
 	if (later)
 		finish_operation(m->name);
-	j = hear(p);
+	j = client_read(p);
 	if (later && m->note != NULL && strcmp(m->note, "offer") != 0) {
 		ck_assert_str_eq(t_string(j, "method"), m->note);
 		assert_fields(json_object_get(j, "params"), m->note_fields);
 		json_decref(j);
-		j = hear(p);
+		j = client_read(p);
 	}
 	ck_assert_msg(json_object_get(j, "result") != NULL, "%s: %s", m->name,
 	    json_dumps(j, 0));
@@ -392,8 +395,9 @@ START_TEST(longest_page_fits_a_line)
 	struct peer_end *p = client_new();
 	json_t *j;
 
-	node.nodes = 3 * API_PAGE_MAX;
-	j = ask(p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"nodes\"}");
+	rig.node.nodes = 3 * API_PAGE_MAX;
+	j = client_call(
+	    p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"nodes\"}");
 	ck_assert_int_eq(json_integer_value(json_object_get(
 			     json_object_get(j, "result"), "next")),
 	    API_PAGE_MAX);
@@ -406,8 +410,8 @@ START_TEST(reload_tells_what_was_wrong)
 {
 	struct peer_end *p = client_new();
 
-	node.reload_fails = true;
-	ask_wrong(p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"reload\"}",
+	rig.node.reload_fails = true;
+	assert_error(p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"reload\"}",
 	    API_ERR_FAILED);
 	client_free(p);
 }
@@ -420,24 +424,24 @@ START_TEST(two_clients_get_their_own)
 	struct peer_end *a = client_new(), *b = client_new();
 	json_t *j;
 
-	say_line(a, LOOKUP("\"one\""));
-	turn_loop();
-	say_line(b, LOOKUP("1"));
-	turn_loop();
-	ck_assert_uint_eq(node.last_op, 2);
-	tell(&(struct news){.kind = NEWS_PEER, .op = 2});
-	tell(&(struct news){.kind = NEWS_DONE, .op = 2});
-	tell(&(struct news){
+	client_write_line(a, LOOKUP("\"one\""));
+	run_loop();
+	client_write_line(b, LOOKUP("1"));
+	run_loop();
+	ck_assert_uint_eq(rig.node.last_op, 2);
+	deliver_news(&(struct news){.kind = NEWS_PEER, .op = 2});
+	deliver_news(&(struct news){.kind = NEWS_DONE, .op = 2});
+	deliver_news(&(struct news){
 	    .kind = NEWS_DONE, .op = 1, .err = ERR_NOT_FOUND, .replies = 4});
-	j = hear(b);
+	j = client_read(b);
 	ck_assert_int_eq(json_integer_value(json_object_get(
 			     json_object_get(j, "params"), "request")),
 	    1);
 	json_decref(j);
-	j = hear(b);
+	j = client_read(b);
 	ck_assert_ptr_nonnull(json_object_get(j, "result"));
 	json_decref(j);
-	j = hear(a);
+	j = client_read(a);
 	ck_assert_str_eq(t_string(j, "id"), "one");
 	ck_assert_str_eq(
 	    t_string(json_object_get(json_object_get(j, "error"), "data"),
@@ -456,13 +460,13 @@ START_TEST(operations_of_a_client_are_bounded)
 
 	for (int i = 0; i < CLIENT_OPERATIONS_MAX; i++) {
 		snprintf(line, sizeof line, LOOKUP("%d"), i);
-		say_line(p, line);
+		client_write_line(p, line);
 	}
-	ask_wrong(p, LOOKUP("\"over\""), API_ERR_LIMIT);
-	ask_right(p, status_line);
-	ck_assert_uint_eq(node.last_op, CLIENT_OPERATIONS_MAX);
+	assert_error(p, LOOKUP("\"over\""), API_ERR_LIMIT);
+	assert_result(p, status_line);
+	ck_assert_uint_eq(rig.node.last_op, CLIENT_OPERATIONS_MAX);
 	client_free(p);
-	ck_assert_uint_eq(node.cancelled_len, CLIENT_OPERATIONS_MAX);
+	ck_assert_uint_eq(rig.node.cancelled_len, CLIENT_OPERATIONS_MAX);
 }
 END_TEST
 
@@ -470,8 +474,8 @@ START_TEST(id_under_way_is_refused)
 {
 	struct peer_end *p = client_new();
 
-	say_line(p, LOOKUP("5"));
-	ask_wrong(p, LOOKUP("5"), API_ERR_REQUEST);
+	client_write_line(p, LOOKUP("5"));
+	assert_error(p, LOOKUP("5"), API_ERR_REQUEST);
 	client_free(p);
 }
 END_TEST
@@ -482,14 +486,15 @@ START_TEST(client_cannot_cancel_for_another)
 	struct peer_end *a = client_new(), *b = client_new();
 	json_t *j;
 
-	say_line(a, LOOKUP("5"));
-	j = ask(b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\","
-		   "\"params\":{\"request\":5}}");
+	client_write_line(a, LOOKUP("5"));
+	j = client_call(b,
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\","
+	    "\"params\":{\"request\":5}}");
 	ck_assert(!t_bool(json_object_get(j, "result"), "cancelled"));
 	json_decref(j);
-	say_line(b, LOOKUP("5"));
-	turn_loop();
-	ck_assert_uint_eq(node.last_op, 2);
+	client_write_line(b, LOOKUP("5"));
+	run_loop();
+	ck_assert_uint_eq(rig.node.last_op, 2);
 	client_free(a);
 	client_free(b);
 }
@@ -500,14 +505,14 @@ START_TEST(operations_end_with_their_client)
 {
 	struct peer_end *p = client_new();
 
-	say_line(p, LOOKUP("1"));
-	say_line(p, ANNOUNCE("2"));
-	turn_loop();
-	ck_assert_uint_eq(node.last_op, 2);
+	client_write_line(p, LOOKUP("1"));
+	client_write_line(p, ANNOUNCE("2"));
+	run_loop();
+	ck_assert_uint_eq(rig.node.last_op, 2);
 	client_free(p);
-	ck_assert_uint_eq(node.cancelled_len, 1);
-	ck_assert_uint_eq(node.cancelled[0], 1);
-	tell(&(struct news){.kind = NEWS_DONE, .op = 2});
+	ck_assert_uint_eq(rig.node.cancelled_len, 1);
+	ck_assert_uint_eq(rig.node.cancelled[0], 1);
+	deliver_news(&(struct news){.kind = NEWS_DONE, .op = 2});
 }
 END_TEST
 
@@ -516,20 +521,22 @@ START_TEST(cancel_ends_a_request)
 	struct peer_end *p = client_new();
 	json_t *j;
 
-	say_line(p, LOOKUP("\"a\""));
-	j = ask(p, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"cancel\","
-		   "\"params\":{\"request\":\"a\"}}");
+	client_write_line(p, LOOKUP("\"a\""));
+	j = client_call(p,
+	    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"cancel\","
+	    "\"params\":{\"request\":\"a\"}}");
 	ck_assert_str_eq(t_string(j, "id"), "a");
 	ck_assert_str_eq(
 	    t_string(json_object_get(json_object_get(j, "error"), "data"),
 		"err_name"),
 	    "cancelled");
 	json_decref(j);
-	j = hear(p);
+	j = client_read(p);
 	ck_assert(t_bool(json_object_get(j, "result"), "cancelled"));
 	json_decref(j);
-	j = ask(p, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"cancel\","
-		   "\"params\":{\"request\":\"a\"}}");
+	j = client_call(p,
+	    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"cancel\","
+	    "\"params\":{\"request\":\"a\"}}");
 	ck_assert(!t_bool(json_object_get(j, "result"), "cancelled"));
 	json_decref(j);
 	client_free(p);
@@ -542,19 +549,19 @@ START_TEST(half_closed_client_is_answered)
 	struct peer_end *p = client_new();
 	json_t *j;
 
-	say_line(p, LOOKUP("1"));
-	say(p, "{", 1);
+	client_write_line(p, LOOKUP("1"));
+	client_write(p, "{", 1);
 	shutdown(p->fd, SHUT_WR);
-	j = hear(p);
+	j = client_read(p);
 	ck_assert_ptr_nonnull(json_object_get(j, "error"));
 	json_decref(j);
-	tell(&(struct news){.kind = NEWS_DONE, .op = 1});
-	j = hear(p);
+	deliver_news(&(struct news){.kind = NEWS_DONE, .op = 1});
+	j = client_read(p);
 	ck_assert_ptr_nonnull(json_object_get(j, "result"));
 	json_decref(j);
-	ck_assert_ptr_null(hear(p));
+	ck_assert_ptr_null(client_read(p));
 	client_free(p);
-	ck_assert_uint_eq(node.cancelled_len, 0);
+	ck_assert_uint_eq(rig.node.cancelled_len, 0);
 }
 END_TEST
 
@@ -565,20 +572,21 @@ START_TEST(watch_tells_what_was_asked)
 	struct peer_end *p = client_new();
 	json_t *j;
 
-	ask_right(p, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"watch\","
-		     "\"params\":{\"event\":\"address\"}}");
-	tell(&(struct news){.kind = NEWS_PERSISTENT});
-	tell(&(struct news){
+	assert_result(p, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"watch\","
+			 "\"params\":{\"event\":\"address\"}}");
+	deliver_news(&(struct news){.kind = NEWS_PERSISTENT});
+	deliver_news(&(struct news){
 	    .kind = NEWS_ADDRESS, .node = addr_v4(192, 0, 2, 1, 2)});
-	j = hear(p);
+	j = client_read(p);
 	assert_fields(json_object_get(j, "params"),
 	    api_method_find("watch")->note_fields);
 	ck_assert_str_eq(
 	    t_string(json_object_get(j, "params"), "address"), "192.0.2.1:2");
 	json_decref(j);
-	ask_right(p, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"unwatch\"}");
-	tell(&(struct news){.kind = NEWS_ADDRESS});
-	ask_right(p, status_line);
+	assert_result(
+	    p, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"unwatch\"}");
+	deliver_news(&(struct news){.kind = NEWS_ADDRESS});
+	assert_result(p, status_line);
 	client_free(p);
 }
 END_TEST
@@ -592,13 +600,13 @@ START_TEST(clients_are_bounded)
 
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		all[i] = client_new();
-	p->fd = connect_to(daemon_.path);
-	j = hear(p);
+	p->fd = open_socket(rig.daemon.path);
+	j = client_read(p);
 	ck_assert_int_eq(json_integer_value(json_object_get(
 			     json_object_get(j, "error"), "code")),
 	    API_ERR_LIMIT);
 	json_decref(j);
-	ck_assert_ptr_null(hear(p));
+	ck_assert_ptr_null(client_read(p));
 	client_free(p);
 	client_free(all[0]);
 	all[0] = client_new();
@@ -609,14 +617,14 @@ END_TEST
 
 /* Floods one that does not read; another is served meanwhile. */
 static void
-flood(struct peer_end *other)
+flood_client(struct peer_end *other)
 {
 	for (int i = 0; i < 20000; i++) {
-		tell(&(struct news){.kind = NEWS_PEER, .op = 1});
+		deliver_news(&(struct news){.kind = NEWS_PEER, .op = 1});
 		if (i % 5000 == 0)
-			ask_right(other, status_line);
+			assert_result(other, status_line);
 	}
-	ask_right(other, status_line);
+	assert_result(other, status_line);
 }
 
 START_TEST(slow_reader_is_told_and_dropped)
@@ -625,11 +633,11 @@ START_TEST(slow_reader_is_told_and_dropped)
 	json_t *j, *last = NULL;
 	unsigned heard = 0;
 
-	say_line(slow, LOOKUP("1"));
-	turn_loop();
-	flood(other);
-	ck_assert_uint_eq(node.cancelled_len, 1);
-	while ((j = hear(slow)) != NULL) {
+	client_write_line(slow, LOOKUP("1"));
+	run_loop();
+	flood_client(other);
+	ck_assert_uint_eq(rig.node.cancelled_len, 1);
+	while ((j = client_read(slow)) != NULL) {
 		json_decref(last);
 		last = j;
 		heard++;
@@ -638,7 +646,7 @@ START_TEST(slow_reader_is_told_and_dropped)
 	ck_assert_uint_gt(heard, 1000);
 	json_decref(last);
 	client_free(slow);
-	ask_right(other, status_line);
+	assert_result(other, status_line);
 	client_free(other);
 }
 END_TEST
@@ -646,19 +654,19 @@ END_TEST
 START_TEST(stuck_reader_is_dropped)
 {
 	struct peer_end *stuck = client_new(), *other = client_new();
-	uint32_t *clients = &daemon_.control->clients_len;
+	uint32_t *clients = &rig.daemon.control->clients.len;
 
-	say_line(stuck, LOOKUP("1"));
-	turn_loop();
-	flood(other);
+	client_write_line(stuck, LOOKUP("1"));
+	run_loop();
+	flood_client(other);
 	ck_assert_uint_eq(*clients, 2);
-	for (int i = 0; i < (CLIENT_STUCK_SECONDS + 2) * 10; i++) {
+	for (int i = 0; i < (CLIENT_STUCK_S + 2) * 10; i++) {
 		poll(NULL, 0, 100);
-		turn_loop();
+		run_loop();
 	}
 	ck_assert_uint_eq(*clients, 1);
 	client_free(stuck);
-	ask_right(other, status_line);
+	assert_result(other, status_line);
 	client_free(other);
 }
 END_TEST
@@ -672,13 +680,13 @@ START_TEST(requests_of_a_slow_reader_wait)
 	int sent = 0;
 
 	while (send(p->fd, describe, sizeof describe - 1, MSG_NOSIGNAL) > 0) {
-		turn_loop();
+		run_loop();
 		sent++;
 	}
 	for (int i = 0; i < 100; i++)
-		turn_loop();
+		run_loop();
 	for (int i = 0; i < sent; i++) {
-		json_t *j = hear(p);
+		json_t *j = client_read(p);
 
 		ck_assert_ptr_nonnull(json_object_get(j, "result"));
 		json_decref(j);
@@ -691,7 +699,7 @@ END_TEST
 
 /* What a caller with that group gets: access, or the code of the error. */
 static void
-as_nobody(gid_t gid, bool primary, const char *access, int stop_code)
+assert_access(gid_t gid, bool primary, const char *access, int stop_code)
 {
 	struct peer_end *p;
 	json_t *j;
@@ -700,29 +708,29 @@ as_nobody(gid_t gid, bool primary, const char *access, int stop_code)
 	ck_assert_int_eq(setgid(primary ? gid : 65534), 0);
 	ck_assert_int_eq(seteuid(65534), 0);
 	p = calloc(1, sizeof *p);
-	p->fd = connect_to(daemon_.path);
+	p->fd = open_socket(rig.daemon.path);
 	ck_assert_int_ge(p->fd, 0);
 	/* The daemon's own user is whoever it runs as: root. */
 	ck_assert_int_eq(seteuid(0), 0);
-	j = hear(p);
+	j = client_read(p);
 	if (access == NULL) {
 		ck_assert_int_eq(json_integer_value(json_object_get(
 				     json_object_get(j, "error"), "code")),
 		    API_ERR_DENIED);
-		ck_assert_ptr_null(hear(p));
+		ck_assert_ptr_null(client_read(p));
 	} else {
 		ck_assert_str_eq(
 		    t_string(json_object_get(j, "params"), "access"), access);
 		if (stop_code != 0)
-			ask_wrong(p,
+			assert_error(p,
 			    "{\"jsonrpc\":\"2.0\",\"id\":1,"
 			    "\"method\":\"stop\"}",
 			    stop_code);
 		else
-			ask_right(p, "{\"jsonrpc\":\"2.0\",\"id\":1,"
-				     "\"method\":\"stop\"}");
+			assert_result(p, "{\"jsonrpc\":\"2.0\",\"id\":1,"
+					 "\"method\":\"stop\"}");
 	}
-	ck_assert(node.stopped == (access != NULL && stop_code == 0));
+	ck_assert(rig.node.stopped == (access != NULL && stop_code == 0));
 	json_decref(j);
 	client_free(p);
 }
@@ -742,15 +750,15 @@ static const struct {
 };
 
 static void
-let_groups_in(void)
+set_groups(void)
 {
-	struct control_groups *g = &daemon_.control->groups;
+	struct control_groups *g = &rig.daemon.control->groups;
 	char path[128];
 
-	snprintf(path, sizeof path, "%s/new", dir);
-	chmod(dir, 0755);
+	snprintf(path, sizeof path, "%s/new", rig.dir);
+	chmod(rig.dir, 0755);
 	chmod(path, 0755);
-	chmod(daemon_.path, 0666);
+	chmod(rig.daemon.path, 0666);
 	g->gid[API_READ] = 4241;
 	g->gid[API_USER] = 4242;
 	g->gid[API_ADMIN] = 4243;
@@ -760,8 +768,8 @@ START_TEST(groups_say_who_may)
 {
 	if (geteuid() != 0)
 		return;
-	let_groups_in();
-	as_nobody(callers[_i].gid, callers[_i].primary, callers[_i].access,
+	set_groups();
+	assert_access(callers[_i].gid, callers[_i].primary, callers[_i].access,
 	    callers[_i].stop_code);
 }
 END_TEST
@@ -769,28 +777,28 @@ END_TEST
 /* Users may fill the daemon with clients; operators still get in. */
 START_TEST(operators_have_room)
 {
-	enum { OTHERS = CLIENTS_MAX - CLIENTS_OF_OPERATORS };
+	enum { OTHERS = CLIENTS_MAX - CLIENTS_ADMIN_RESERVE };
 	struct peer_end *all[OTHERS], *p;
 	gid_t gid = 4242;
 	json_t *j;
 
 	if (geteuid() != 0)
 		return;
-	let_groups_in();
+	set_groups();
 	for (int i = 0; i < OTHERS; i++)
 		all[i] = client_new();
 	ck_assert_int_eq(setgroups(1, &gid), 0);
 	ck_assert_int_eq(seteuid(65534), 0);
 	p = calloc(1, sizeof *p);
-	p->fd = connect_to(daemon_.path);
+	p->fd = open_socket(rig.daemon.path);
 	ck_assert_int_eq(seteuid(0), 0);
-	j = hear(p);
+	j = client_read(p);
 	ck_assert_int_eq(json_integer_value(json_object_get(
 			     json_object_get(j, "error"), "code")),
 	    API_ERR_LIMIT);
 	json_decref(j);
 	client_free(p);
-	as_nobody(4243, false, "admin", 0);
+	assert_access(4243, false, "admin", 0);
 	for (int i = 0; i < OTHERS; i++)
 		client_free(all[i]);
 }
@@ -800,26 +808,26 @@ END_TEST
 
 START_TEST(live_socket_is_left_alone)
 {
-	struct made_daemon second = daemon_;
+	struct made_daemon second = rig.daemon;
 
 	ck_assert_ptr_null(made_control(&second));
-	ck_assert_ptr_nonnull(strstr(err, "already running"));
+	ck_assert_ptr_nonnull(strstr(rig.fault.text, "already running"));
 	client_free(client_new());
 }
 END_TEST
 
 START_TEST(dead_socket_is_replaced)
 {
-	struct made_daemon second = daemon_;
+	struct made_daemon second = rig.daemon;
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	snprintf(at.sun_path, sizeof at.sun_path, "%.63s/dead", dir);
+	snprintf(at.sun_path, sizeof at.sun_path, "%.63s/dead", rig.dir);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
 	close(fd);
 	snprintf(second.path, sizeof second.path, "%s", at.sun_path);
 	second.control = made_control(&second);
-	ck_assert_msg(second.control != NULL, "%s", err);
+	ck_assert_msg(second.control != NULL, "%s", rig.fault.text);
 	control_free(second.control);
 	ck_assert_int_ne(access(at.sun_path, F_OK), 0);
 }
@@ -827,14 +835,14 @@ END_TEST
 
 START_TEST(other_file_is_left_alone)
 {
-	struct made_daemon second = daemon_;
+	struct made_daemon second = rig.daemon;
 	char path[sizeof second.path];
 
-	snprintf(path, sizeof path, "%s/file", dir);
+	snprintf(path, sizeof path, "%s/file", rig.dir);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 	snprintf(second.path, sizeof second.path, "%s", path);
 	ck_assert_ptr_null(made_control(&second));
-	ck_assert_ptr_nonnull(strstr(err, "not a socket"));
+	ck_assert_ptr_nonnull(strstr(rig.fault.text, "not a socket"));
 	ck_assert_int_eq(unlink(path), 0);
 }
 END_TEST
@@ -842,11 +850,11 @@ END_TEST
 /* Of another kind, so that it cannot be asked whether it lives. */
 START_TEST(other_socket_is_left_alone)
 {
-	struct made_daemon second = daemon_;
+	struct made_daemon second = rig.daemon;
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 
-	snprintf(at.sun_path, sizeof at.sun_path, "%.63s/other", dir);
+	snprintf(at.sun_path, sizeof at.sun_path, "%.63s/other", rig.dir);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
 	snprintf(second.path, sizeof second.path, "%s", at.sun_path);
 	ck_assert_ptr_null(made_control(&second));
@@ -862,42 +870,43 @@ START_TEST(long_path_is_an_error)
 
 	memset(path, 'x', sizeof path);
 	path[sizeof path - 1] = '\0';
-	ck_assert_int_eq(control_socket_open(&socket, path, 0600, err), -1);
-	ck_assert_ptr_nonnull(strstr(err, "too long"));
+	ck_assert_int_eq(
+	    control_socket_open(&socket, path, 0600, &rig.fault), ERR_SIZE);
+	ck_assert_ptr_nonnull(strstr(rig.fault.text, "too long"));
 }
 END_TEST
 
 START_TEST(successor_keeps_its_socket)
 {
-	struct made_daemon second = daemon_;
-	char *path = daemon_.path;
+	struct made_daemon second = rig.daemon;
+	char *path = rig.daemon.path;
 
 	/* As if an operator had removed the file of a running daemon. */
 	ck_assert_int_eq(unlink(path), 0);
 	second.control = made_control(&second);
-	ck_assert_msg(second.control != NULL, "%s", err);
-	control_free(daemon_.control);
+	ck_assert_msg(second.control != NULL, "%s", rig.fault.text);
+	control_free(rig.daemon.control);
 	ck_assert_int_eq(access(path, F_OK), 0);
-	daemon_.control = second.control;
+	rig.daemon.control = second.control;
 }
 END_TEST
 
 START_TEST(end_is_told)
 {
 	struct peer_end *p = client_new();
-	struct made_daemon second = daemon_;
+	struct made_daemon second = rig.daemon;
 	json_t *j;
 
-	snprintf(second.path, sizeof second.path, "%s/other", dir);
-	ask_right(p, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"watch\"}");
-	control_free(daemon_.control);
-	j = hear(p);
+	snprintf(second.path, sizeof second.path, "%s/other", rig.dir);
+	assert_result(p, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"watch\"}");
+	control_free(rig.daemon.control);
+	j = client_read(p);
 	ck_assert_str_eq(
 	    t_string(json_object_get(j, "params"), "event"), "stopping");
 	json_decref(j);
-	ck_assert_ptr_null(hear(p));
+	ck_assert_ptr_null(client_read(p));
 	client_free(p);
-	daemon_.control = made_control(&daemon_);
+	rig.daemon.control = made_control(&rig.daemon);
 }
 END_TEST
 
@@ -933,8 +942,7 @@ t_suite(void)
 	tcase_add_test(tc, line_may_come_in_bytes);
 	tcase_add_test(tc, many_lines_are_all_answered);
 	tcase_add_test(tc, blank_lines_hide_nothing);
-	tcase_add_loop_test(
-	    tc, method_keeps_to_the_table, 0, (int)api_methods_len);
+	tcase_add_loop_test(tc, method_keeps_to_the_table, 0, (int)API_METHODS);
 	tcase_add_test(tc, longest_page_fits_a_line);
 	tcase_add_test(tc, reload_tells_what_was_wrong);
 	tcase_add_test(tc, two_clients_get_their_own);

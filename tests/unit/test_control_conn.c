@@ -27,17 +27,17 @@
 #define ACCEPT(n) REQUEST("accept", "\"listener\":" n)
 
 static void
-turn_some(void)
+run_loop_often(void)
 {
 	for (int i = 0; i < 8; i++)
-		turn_loop();
+		run_loop();
 }
 
 /* The error's reason, "" if it is a result. */
 static void
-hear_reason(struct peer_end *p, const char *reason)
+assert_err_name(struct peer_end *p, const char *reason)
 {
-	json_t *j = hear(p);
+	json_t *j = client_read(p);
 	const char *name = "";
 
 	json_unpack(j, "{s:{s:{s:s}}}", "error", "data", "err_name", &name);
@@ -57,29 +57,29 @@ result_int(json_t *j, const char *name)
 
 /* ---- the stream ---- */
 
-/* A client whose connection is number 1 of the made-up node. */
+/* A client whose connection is number 1 of the made-up rig.node. */
 static struct peer_end *
-connected(const char *early)
+make_stream(const char *early)
 {
 	struct peer_end *p = client_new();
 
-	say_line(p, CONNECT);
-	say(p, early, strlen(early));
-	turn_some();
-	ck_assert_uint_eq(node.last_op, 1);
-	made_open(1);
-	tell(&(struct news){
+	client_write_line(p, CONNECT);
+	client_write(p, early, strlen(early));
+	run_loop_often();
+	ck_assert_uint_eq(rig.node.last_op, 1);
+	open_made_conn(1);
+	deliver_news(&(struct news){
 	    .kind = NEWS_OPEN, .op = 1, .node = addr_v4(192, 0, 2, 7, 99)});
-	ck_assert_int_eq(result_int(hear(p), "conn"), 1);
-	turn_some();
+	ck_assert_int_eq(result_int(client_read(p), "conn"), 1);
+	run_loop_often();
 	return p;
 }
 
 static void
-ready(void)
+deliver_ready(void)
 {
-	tell(&(struct news){.kind = NEWS_READY, .op = 1});
-	turn_some();
+	deliver_news(&(struct news){.kind = NEWS_READY, .op = 1});
+	run_loop_often();
 }
 
 /* Puts bytes that count on into the connection. */
@@ -88,7 +88,7 @@ peer_sends(struct made_conn *c, size_t len)
 {
 	for (size_t i = 0; i < len; i++, c->in_len++)
 		c->in[c->in_len] = (uint8_t)(c->in_len * 31 >> 3);
-	ready();
+	deliver_ready();
 }
 
 /* Reads len of them, from `at` on. */
@@ -104,7 +104,7 @@ client_reads(struct peer_end *p, size_t at, size_t len)
 
 		ck_assert(n > 0 || (n < 0 && errno == EAGAIN));
 		got += n > 0 ? (size_t)n : 0;
-		turn_loop();
+		run_loop();
 	}
 	for (size_t i = 0; i < len; i++)
 		ck_assert_uint_eq(buf[i], (uint8_t)((at + i) * 31 >> 3));
@@ -112,19 +112,19 @@ client_reads(struct peer_end *p, size_t at, size_t len)
 
 /* What the client finds: 0 the end, else errno. */
 static int
-client_finds(struct peer_end *p)
+read_end(struct peer_end *p)
 {
 	char byte;
 	ssize_t n;
 
-	turn_some();
+	run_loop_often();
 	n = recv(p->fd, &byte, 1, 0);
 	ck_assert_int_le(n, 0);
 	return n == 0 ? 0 : errno;
 }
 
 static bool
-hung_up(struct peer_end *p)
+is_hung_up(struct peer_end *p)
 {
 	struct pollfd at = {.fd = p->fd};
 
@@ -133,11 +133,11 @@ hung_up(struct peer_end *p)
 
 START_TEST(bytes_go_both_ways)
 {
-	struct peer_end *p = connected("");
-	struct made_conn *c = &made[1];
+	struct peer_end *p = make_stream("");
+	struct made_conn *c = &rig.conns[1];
 
-	say(p, "hello", 5);
-	turn_some();
+	client_write(p, "hello", 5);
+	run_loop_often();
 	ck_assert_uint_eq(c->out_len, 5);
 	ck_assert_mem_eq(c->out, "hello", 5);
 	peer_sends(c, 100000);
@@ -152,11 +152,11 @@ START_TEST(early_bytes_are_the_streams)
 {
 	static const char early[] =
 	    REQUEST("stop", "") "\n" REQUEST("status", "") "\nx";
-	struct peer_end *p = connected(early);
+	struct peer_end *p = make_stream(early);
 
-	ck_assert_uint_eq(made[1].out_len, strlen(early));
-	ck_assert_mem_eq(made[1].out, early, strlen(early));
-	ck_assert(!node.stopped);
+	ck_assert_uint_eq(rig.conns[1].out_len, strlen(early));
+	ck_assert_mem_eq(rig.conns[1].out, early, strlen(early));
+	ck_assert(!rig.node.stopped);
 	client_free(p);
 }
 END_TEST
@@ -167,19 +167,19 @@ START_TEST(early_bytes_wait_for_room)
 	struct peer_end *p = client_new();
 	struct made_conn *c;
 
-	say_line(p, CONNECT);
-	say(p, "0123456789", 10);
+	client_write_line(p, CONNECT);
+	client_write(p, "0123456789", 10);
 	shutdown(p->fd, SHUT_WR);
-	turn_some();
-	c = made_open(1);
+	run_loop_often();
+	c = open_made_conn(1);
 	c->room = 3;
-	tell(&(struct news){.kind = NEWS_OPEN, .op = 1});
-	ck_assert_int_eq(result_int(hear(p), "conn"), 1);
-	turn_some();
+	deliver_news(&(struct news){.kind = NEWS_OPEN, .op = 1});
+	ck_assert_int_eq(result_int(client_read(p), "conn"), 1);
+	run_loop_often();
 	ck_assert_uint_eq(c->out_len, 3);
 	ck_assert(!c->ended_here);
 	c->room = 100;
-	ready();
+	deliver_ready();
 	ck_assert_uint_eq(c->out_len, 10);
 	ck_assert_mem_eq(c->out, "0123456789", 10);
 	ck_assert(c->ended_here);
@@ -192,8 +192,8 @@ END_TEST
 START_TEST(no_room_stops_the_client_alone)
 {
 	static char bytes[1 << 20];
-	struct peer_end *p = connected("");
-	struct made_conn *c = &made[1];
+	struct peer_end *p = make_stream("");
+	struct made_conn *c = &rig.conns[1];
 	size_t sent = 0;
 	ssize_t n;
 
@@ -204,7 +204,7 @@ START_TEST(no_room_stops_the_client_alone)
 	while ((n = send(p->fd, bytes + sent, sizeof bytes - sent,
 		    MSG_NOSIGNAL)) > 0) {
 		sent += (size_t)n;
-		turn_some();
+		run_loop_often();
 	}
 	ck_assert_uint_lt(sent, sizeof bytes);
 	ck_assert_uint_eq(c->out_len, 1000);
@@ -212,7 +212,7 @@ START_TEST(no_room_stops_the_client_alone)
 	client_reads(p, 0, 5000);
 	while (c->out_len < sent) {
 		c->room = 70000;
-		ready();
+		deliver_ready();
 	}
 	ck_assert_uint_eq(c->out_len, sent);
 	ck_assert_mem_eq(c->out, bytes, sent);
@@ -223,20 +223,20 @@ END_TEST
 /* What was read and is not taken waits, and nothing overtakes it. */
 START_TEST(less_is_taken_than_there_was_room_for)
 {
-	struct peer_end *p = connected("");
-	struct made_conn *c = &made[1];
+	struct peer_end *p = make_stream("");
+	struct made_conn *c = &rig.conns[1];
 
 	c->room = 4;
 	c->lied = 100;
-	say(p, "0123456789", 10);
-	say(p, "abcdef", 6);
-	turn_some();
+	client_write(p, "0123456789", 10);
+	client_write(p, "abcdef", 6);
+	run_loop_often();
 	ck_assert_uint_eq(c->out_len, 4);
 	c->room = 3;
-	ready();
+	deliver_ready();
 	ck_assert_uint_eq(c->out_len, 7);
 	c->room = 100;
-	ready();
+	deliver_ready();
 	ck_assert_uint_eq(c->out_len, 16);
 	ck_assert_mem_eq(c->out, "0123456789abcdef", 16);
 	client_free(p);
@@ -246,31 +246,31 @@ END_TEST
 /* No byte may be missing in the midst of others. */
 START_TEST(write_that_fails_ends_it)
 {
-	struct peer_end *p = connected("");
+	struct peer_end *p = make_stream("");
 
-	made[1].fails = ERR_MEMORY;
-	say(p, "0123456789", 10);
-	turn_some();
-	ck_assert(made[1].closed);
-	ck_assert_int_eq(client_finds(p), 0);
-	ck_assert(hung_up(p));
+	rig.conns[1].fails = ERR_MEMORY;
+	client_write(p, "0123456789", 10);
+	run_loop_often();
+	ck_assert(rig.conns[1].closed);
+	ck_assert_int_eq(read_end(p), 0);
+	ck_assert(is_hung_up(p));
 	client_free(p);
 }
 END_TEST
 
 START_TEST(slow_reader_holds_its_peer_alone)
 {
-	struct peer_end *p = connected("");
-	struct made_conn *c = &made[1];
+	struct peer_end *p = make_stream("");
+	struct made_conn *c = &rig.conns[1];
 	size_t taken;
 
 	peer_sends(c, MADE_BYTES_MAX);
 	taken = c->in_used;
 	ck_assert_uint_lt(taken, MADE_BYTES_MAX);
-	turn_some();
+	run_loop_often();
 	ck_assert_uint_eq(c->in_used, taken);
-	say(p, "x", 1);
-	turn_some();
+	client_write(p, "x", 1);
+	run_loop_often();
 	ck_assert_uint_eq(c->out_len, 1);
 	client_reads(p, 0, MADE_BYTES_MAX);
 	ck_assert_uint_eq(c->in_used, MADE_BYTES_MAX);
@@ -280,20 +280,20 @@ END_TEST
 
 START_TEST(client_ends_and_still_hears)
 {
-	struct peer_end *p = connected("");
-	struct made_conn *c = &made[1];
+	struct peer_end *p = make_stream("");
+	struct made_conn *c = &rig.conns[1];
 
-	say(p, "ask", 3);
+	client_write(p, "ask", 3);
 	shutdown(p->fd, SHUT_WR);
-	turn_some();
+	run_loop_often();
 	ck_assert_uint_eq(c->out_len, 3);
 	ck_assert(c->ended_here);
 	peer_sends(c, 200);
 	c->ended_there = true;
-	ready();
+	deliver_ready();
 	client_reads(p, 0, 200);
-	ck_assert_int_eq(client_finds(p), 0);
-	tell(&(struct news){.kind = NEWS_CLOSED, .op = 1});
+	ck_assert_int_eq(read_end(p), 0);
+	deliver_news(&(struct news){.kind = NEWS_CLOSED, .op = 1});
 	client_free(p);
 	ck_assert(!c->closed); /* it had ended by itself */
 }
@@ -301,20 +301,20 @@ END_TEST
 
 START_TEST(peer_ends_and_still_hears)
 {
-	struct peer_end *p = connected("");
-	struct made_conn *c = &made[1];
+	struct peer_end *p = make_stream("");
+	struct made_conn *c = &rig.conns[1];
 
 	peer_sends(c, 10);
 	c->ended_there = true;
-	ready();
+	deliver_ready();
 	client_reads(p, 0, 10);
-	ck_assert_int_eq(client_finds(p), 0);
-	ck_assert(!hung_up(p));
-	say(p, "late", 4);
-	turn_some();
+	ck_assert_int_eq(read_end(p), 0);
+	ck_assert(!is_hung_up(p));
+	client_write(p, "late", 4);
+	run_loop_often();
 	ck_assert_uint_eq(c->out_len, 4);
 	shutdown(p->fd, SHUT_WR);
-	turn_some();
+	run_loop_often();
 	ck_assert(c->ended_here);
 	client_free(p);
 }
@@ -323,17 +323,18 @@ END_TEST
 /* A client that has not ended can tell it from an end by its hang-up. */
 START_TEST(lost_peer_is_no_end)
 {
-	struct peer_end *p = connected("");
+	struct peer_end *p = make_stream("");
 
-	tell(&(struct news){.kind = NEWS_CLOSED, .op = 1, .err = ERR_RESET});
-	ck_assert_int_eq(client_finds(p), 0);
-	ck_assert(hung_up(p));
+	deliver_news(
+	    &(struct news){.kind = NEWS_CLOSED, .op = 1, .err = ERR_RESET});
+	ck_assert_int_eq(read_end(p), 0);
+	ck_assert(is_hung_up(p));
 	client_free(p);
 	p = client_new();
-	say_line(p, REQUEST("outcome", "\"conn\":1"));
-	hear_reason(p, "");
-	say_line(p, REQUEST("outcome", "\"conn\":2"));
-	hear_reason(p, "unknown");
+	client_write_line(p, REQUEST("outcome", "\"conn\":1"));
+	assert_err_name(p, "");
+	client_write_line(p, REQUEST("outcome", "\"conn\":2"));
+	assert_err_name(p, "unknown");
 	client_free(p);
 }
 END_TEST
@@ -341,15 +342,15 @@ END_TEST
 /* All that it had sent is the peer's, in order, and then the end. */
 START_TEST(client_that_closes_has_ended)
 {
-	struct peer_end *p = connected("");
-	struct made_conn *c = &made[1];
+	struct peer_end *p = make_stream("");
+	struct made_conn *c = &rig.conns[1];
 
 	c->room = 2;
-	say(p, "all of it", 9);
+	client_write(p, "all of it", 9);
 	client_free(p);
 	ck_assert(!c->ended_here);
 	c->room = 100;
-	ready();
+	deliver_ready();
 	ck_assert_uint_eq(c->out_len, 9);
 	ck_assert(c->ended_here);
 	ck_assert(!c->closed);
@@ -363,23 +364,23 @@ START_TEST(gone_client_does_not_hold_its_peer)
 {
 	struct peer_end *p;
 
-	daemon_.control->setup.tick_ms = 1;
-	p = connected("");
+	rig.daemon.control->setup.tick_ms = 1;
+	p = make_stream("");
 	client_free(p);
-	ck_assert(made[1].ended_here);
-	for (int i = 0; i < 5000 && !made[1].closed; i++) {
-		turn_loop();
+	ck_assert(rig.conns[1].ended_here);
+	for (int i = 0; i < 5000 && !rig.conns[1].closed; i++) {
+		run_loop();
 		poll(NULL, 0, 1);
 	}
-	ck_assert(made[1].closed);
+	ck_assert(rig.conns[1].closed);
 }
 END_TEST
 
 static void
-look(unsigned times)
+run_checks(unsigned times)
 {
 	for (unsigned i = 0; i < times; i++) {
-		turn_loop();
+		run_loop();
 		poll(NULL, 0, 1);
 	}
 }
@@ -390,22 +391,22 @@ START_TEST(gone_client_has_its_bytes_delivered)
 {
 	struct peer_end *p;
 
-	daemon_.control->setup.tick_ms = 1;
-	p = connected("");
-	made[1].waiting = 20;
+	rig.daemon.control->setup.tick_ms = 1;
+	p = make_stream("");
+	rig.conns[1].waiting = 20;
 	client_free(p);
-	ck_assert(made[1].ended_here);
-	while (made[1].waiting > 1) {
+	ck_assert(rig.conns[1].ended_here);
+	while (rig.conns[1].waiting > 1) {
 		/* At this pace it is silent for longer than the others may. */
-		look(20);
-		ck_assert(!made[1].closed);
-		made[1].waiting--;
+		run_checks(20);
+		ck_assert(!rig.conns[1].closed);
+		rig.conns[1].waiting--;
 	}
-	look(20);
-	ck_assert(!made[1].closed);
-	for (int i = 0; i < 50 && !made[1].closed; i++)
-		look(100);
-	ck_assert(made[1].closed);
+	run_checks(20);
+	ck_assert(!rig.conns[1].closed);
+	for (int i = 0; i < 50 && !rig.conns[1].closed; i++)
+		run_checks(100);
+	ck_assert(rig.conns[1].closed);
 }
 END_TEST
 
@@ -414,14 +415,14 @@ START_TEST(silent_client_is_left_alone)
 {
 	struct peer_end *p;
 
-	daemon_.control->setup.tick_ms = 1;
-	p = connected("");
+	rig.daemon.control->setup.tick_ms = 1;
+	p = make_stream("");
 	shutdown(p->fd, SHUT_WR);
 	for (int i = 0; i < 50; i++) {
-		turn_loop();
+		run_loop();
 		poll(NULL, 0, 1);
 	}
-	ck_assert(!made[1].closed);
+	ck_assert(!rig.conns[1].closed);
 	client_free(p);
 }
 END_TEST
@@ -429,37 +430,38 @@ END_TEST
 /* With bytes left that it had not read: that is no regular end. */
 START_TEST(client_that_breaks_off_resets)
 {
-	struct peer_end *p = connected("");
+	struct peer_end *p = make_stream("");
 
-	peer_sends(&made[1], 10);
+	peer_sends(&rig.conns[1], 10);
 	client_free(p);
-	turn_some();
-	ck_assert(made[1].closed);
-	ck_assert(!made[1].ended_here);
+	run_loop_often();
+	ck_assert(rig.conns[1].closed);
+	ck_assert(!rig.conns[1].ended_here);
 }
 END_TEST
 
 START_TEST(stopping_daemon_resets)
 {
-	struct peer_end *p = connected("");
+	struct peer_end *p = make_stream("");
 
-	control_free(daemon_.control);
-	ck_assert(made[1].closed);
-	ck_assert(hung_up(p));
+	control_free(rig.daemon.control);
+	ck_assert(rig.conns[1].closed);
+	ck_assert(is_hung_up(p));
 	client_free(p);
-	daemon_.control = made_control(&daemon_);
-	ck_assert_ptr_nonnull(daemon_.control);
+	rig.daemon.control = made_control(&rig.daemon);
+	ck_assert_ptr_nonnull(rig.daemon.control);
 }
 END_TEST
 
 START_TEST(others_may_disconnect_it)
 {
-	struct peer_end *p = connected(""), *other = client_new();
+	struct peer_end *p = make_stream(""), *other = client_new();
 
-	ask_right(other, REQUEST("disconnect", "\"conn\":1"));
-	ck_assert(made[1].closed);
-	ck_assert_int_eq(client_finds(p), 0);
-	ask_wrong(other, REQUEST("disconnect", "\"conn\":1"), API_ERR_FAILED);
+	assert_result(other, REQUEST("disconnect", "\"conn\":1"));
+	ck_assert(rig.conns[1].closed);
+	ck_assert_int_eq(read_end(p), 0);
+	assert_error(
+	    other, REQUEST("disconnect", "\"conn\":1"), API_ERR_FAILED);
 	client_free(other);
 	client_free(p);
 }
@@ -471,14 +473,15 @@ START_TEST(connect_passes_all_on)
 {
 	struct peer_end *p = client_new();
 
-	say_line(p, REQUEST("connect", "\"public_key\":\"" KEY "\",\"relays\":"
-				       "[\"192.0.2.1:1\",\"192.0.2.2:2\"],"
-				       "\"timeout_ms\":7000"));
-	turn_some();
-	ck_assert_uint_eq(node.relays_len, 2);
-	ck_assert_uint_eq(node.timeout_ms, 7000);
+	client_write_line(
+	    p, REQUEST("connect", "\"public_key\":\"" KEY "\",\"relays\":"
+				  "[\"192.0.2.1:1\",\"192.0.2.2:2\"],"
+				  "\"timeout_ms\":7000"));
+	run_loop_often();
+	ck_assert_uint_eq(rig.node.relays_len, 2);
+	ck_assert_uint_eq(rig.node.timeout_ms, 7000);
 	client_free(p);
-	ck_assert_uint_eq(node.cancelled_len, 1); /* it was still dialing */
+	ck_assert_uint_eq(rig.node.cancelled_len, 1); /* it was still dialing */
 }
 END_TEST
 
@@ -488,13 +491,14 @@ START_TEST(failed_connect_is_the_last_line)
 	    ERR_VERSION, ERR_REFUSED, ERR_NO_ANSWER, ERR_TIMEOUT};
 	struct peer_end *p = client_new();
 
-	say_line(p, CONNECT);
-	say_line(p, REQUEST("stop", ""));
-	turn_some();
-	tell(&(struct news){.kind = NEWS_CLOSED, .op = 1, .err = errors[_i]});
-	hear_reason(p, err_name(errors[_i]));
-	ck_assert_ptr_null(hear(p));
-	ck_assert(!node.stopped);
+	client_write_line(p, CONNECT);
+	client_write_line(p, REQUEST("stop", ""));
+	run_loop_often();
+	deliver_news(
+	    &(struct news){.kind = NEWS_CLOSED, .op = 1, .err = errors[_i]});
+	assert_err_name(p, err_name(errors[_i]));
+	ck_assert_ptr_null(client_read(p));
+	ck_assert(!rig.node.stopped);
 	client_free(p);
 }
 END_TEST
@@ -524,13 +528,13 @@ START_TEST(bad_connect_is_the_last_line)
 
 	snprintf(lines, sizeof lines, "%s\n%s\n", bad_connects[_i],
 	    REQUEST("stop", ""));
-	say(p, lines, strlen(lines));
-	j = hear(p);
+	client_write(p, lines, strlen(lines));
+	j = client_read(p);
 	ck_assert_ptr_nonnull(json_object_get(j, "error"));
 	json_decref(j);
-	ck_assert_ptr_null(hear(p));
-	ck_assert(!node.stopped);
-	ck_assert_uint_eq(node.last_op, 0);
+	ck_assert_ptr_null(client_read(p));
+	ck_assert(!rig.node.stopped);
+	ck_assert_uint_eq(rig.node.last_op, 0);
 	client_free(p);
 }
 END_TEST
@@ -539,15 +543,15 @@ START_TEST(refusing_node_is_told)
 {
 	struct peer_end *p = client_new();
 
-	node.refuse = ERR_LIMIT;
-	say_line(p, CONNECT);
-	hear_reason(p, "limit");
+	rig.node.refuse = ERR_LIMIT;
+	client_write_line(p, CONNECT);
+	assert_err_name(p, "limit");
 	client_free(p);
 	p = client_new();
-	say_line(p, LISTEN);
-	hear_reason(p, "limit");
-	node.refuse = 0;
-	ask_right(p, REQUEST("status", "")); /* this one lives on */
+	client_write_line(p, LISTEN);
+	assert_err_name(p, "limit");
+	rig.node.refuse = 0;
+	assert_result(p, REQUEST("status", "")); /* this one lives on */
 	client_free(p);
 }
 END_TEST
@@ -557,13 +561,13 @@ START_TEST(opened_for_nobody_is_reset)
 {
 	struct peer_end *p = client_new();
 
-	say_line(p, CONNECT);
-	turn_some();
-	made_open(1);
+	client_write_line(p, CONNECT);
+	run_loop_often();
+	open_made_conn(1);
 	close(p->fd);
-	tell(&(struct news){.kind = NEWS_OPEN, .op = 1});
-	turn_some();
-	ck_assert(made[1].closed || made[1].ended_here);
+	deliver_news(&(struct news){.kind = NEWS_OPEN, .op = 1});
+	run_loop_often();
+	ck_assert(rig.conns[1].closed || rig.conns[1].ended_here);
 	free(p);
 }
 END_TEST
@@ -572,35 +576,37 @@ END_TEST
 
 /* A listener; its number is 1. */
 static struct peer_end *
-listening(const char *request)
+make_listener_1(const char *request)
 {
 	struct peer_end *p = client_new();
 
-	say_line(p, request);
-	turn_some();
-	ck_assert_uint_eq(node.last_op, 1);
-	tell(&(struct news){.kind = NEWS_LISTENING, .op = 1, .stored = 3});
-	ck_assert_int_eq(result_int(hear(p), "listener"), 1);
+	client_write_line(p, request);
+	run_loop_often();
+	ck_assert_uint_eq(rig.node.last_op, 1);
+	deliver_news(
+	    &(struct news){.kind = NEWS_LISTENING, .op = 1, .stored = 3});
+	ck_assert_int_eq(result_int(client_read(p), "listener"), 1);
 	return p;
 }
 
 /* A connection of that number comes in to listener 1. */
 static void
-comes_in(uint32_t number)
+open_incoming(uint32_t number)
 {
-	made_open(number);
-	tell(&(struct news){.kind = NEWS_OPEN, .op = number, .listener = 1});
-	turn_some();
+	open_made_conn(number);
+	deliver_news(
+	    &(struct news){.kind = NEWS_OPEN, .op = number, .listener = 1});
+	run_loop_often();
 }
 
 START_TEST(listen_passes_all_on)
 {
-	struct peer_end *p = listening(REQUEST(
+	struct peer_end *p = make_listener_1(REQUEST(
 	    "listen", "\"ask\":true,\"allow\":[\"" KEY "\",\"" KEY "\"]"));
 
-	ck_assert_uint_eq(node.allow_len, 2);
-	ck_assert(node.ask);
-	ck_assert_mem_eq(node.own_key, identity.public_key, KEY_LEN);
+	ck_assert_uint_eq(rig.node.allow_len, 2);
+	ck_assert(rig.node.ask);
+	ck_assert_mem_eq(rig.node.own_key, rig.identity.public_key, KEY_LEN);
 	client_free(p);
 }
 END_TEST
@@ -610,28 +616,28 @@ START_TEST(bad_listen_is_refused)
 {
 	struct peer_end *p = client_new();
 
-	ask_wrong(p, REQUEST("listen", "\"allow\":[]"), API_ERR_PARAMS);
-	ask_wrong(p, REQUEST("listen", "\"allow\":[\"x\"]"), API_ERR_PARAMS);
-	ask_wrong(
+	assert_error(p, REQUEST("listen", "\"allow\":[]"), API_ERR_PARAMS);
+	assert_error(p, REQUEST("listen", "\"allow\":[\"x\"]"), API_ERR_PARAMS);
+	assert_error(
 	    p, REQUEST("listen", "\"ask\":true,\"keep\":true"), API_ERR_PARAMS);
-	ask_wrong(p, REQUEST("listen", "\"name\":\"none\""), API_ERR_FAILED);
-	ck_assert_uint_eq(node.last_op, 0);
+	assert_error(p, REQUEST("listen", "\"name\":\"none\""), API_ERR_FAILED);
+	ck_assert_uint_eq(rig.node.last_op, 0);
 	client_free(p);
 }
 END_TEST
 
 START_TEST(accept_waits_for_a_connection)
 {
-	struct peer_end *l = listening(LISTEN), *p = client_new();
+	struct peer_end *l = make_listener_1(LISTEN), *p = client_new();
 
-	say_line(p, ACCEPT("1"));
-	turn_some();
-	comes_in(2);
-	ck_assert_int_eq(result_int(hear(p), "conn"), 2);
-	turn_some();
-	say(p, "hi", 2);
-	turn_some();
-	ck_assert_uint_eq(made[2].out_len, 2);
+	client_write_line(p, ACCEPT("1"));
+	run_loop_often();
+	open_incoming(2);
+	ck_assert_int_eq(result_int(client_read(p), "conn"), 2);
+	run_loop_often();
+	client_write(p, "hi", 2);
+	run_loop_often();
+	ck_assert_uint_eq(rig.conns[2].out_len, 2);
 	client_free(p);
 	client_free(l);
 }
@@ -639,18 +645,19 @@ END_TEST
 
 START_TEST(connections_wait_for_accept)
 {
-	struct peer_end *l = listening(LISTEN), *p = client_new();
+	struct peer_end *l = make_listener_1(LISTEN), *p = client_new();
 	struct peer_end *q = client_new();
 
-	comes_in(2);
-	comes_in(3);
-	comes_in(4);
-	tell(&(struct news){.kind = NEWS_CLOSED, .op = 3, .err = ERR_RESET});
-	say_line(p, ACCEPT("1"));
-	ck_assert_int_eq(result_int(hear(p), "conn"), 2);
-	say_line(q, ACCEPT("1"));
-	ck_assert_int_eq(result_int(hear(q), "conn"), 4);
-	turn_some();
+	open_incoming(2);
+	open_incoming(3);
+	open_incoming(4);
+	deliver_news(
+	    &(struct news){.kind = NEWS_CLOSED, .op = 3, .err = ERR_RESET});
+	client_write_line(p, ACCEPT("1"));
+	ck_assert_int_eq(result_int(client_read(p), "conn"), 2);
+	client_write_line(q, ACCEPT("1"));
+	ck_assert_int_eq(result_int(client_read(q), "conn"), 4);
+	run_loop_often();
 	client_free(p);
 	client_free(q);
 	client_free(l);
@@ -659,16 +666,16 @@ END_TEST
 
 START_TEST(waiting_connections_are_bounded)
 {
-	struct peer_end *l = listening(LISTEN);
+	struct peer_end *l = make_listener_1(LISTEN);
 
 	for (uint32_t i = 0; i <= CONNS_WAITING_MAX; i++)
-		tell(&(struct news){
+		deliver_news(&(struct news){
 		    .kind = NEWS_OPEN, .op = 100 + i, .listener = 1});
-	ck_assert_uint_eq(node.cancelled_len, 1);
-	ck_assert_uint_eq(node.cancelled[0], 100 + CONNS_WAITING_MAX);
-	node.cancelled_len = 0;
+	ck_assert_uint_eq(rig.node.cancelled_len, 1);
+	ck_assert_uint_eq(rig.node.cancelled[0], 100 + CONNS_WAITING_MAX);
+	rig.node.cancelled_len = 0;
 	client_free(l);
-	ck_assert_uint_eq(node.cancelled_len, CONNS_WAITING_MAX);
+	ck_assert_uint_eq(rig.node.cancelled_len, CONNS_WAITING_MAX);
 }
 END_TEST
 
@@ -677,7 +684,7 @@ static void
 flood_listener(uint32_t listener, enum news_kind kind)
 {
 	for (uint32_t i = 0; i < CONNS_WAITING_MAX; i++)
-		tell(&(struct news){.kind = kind,
+		deliver_news(&(struct news){.kind = kind,
 		    .op = 1000 * listener + i,
 		    .listener = listener});
 }
@@ -691,26 +698,27 @@ START_TEST(strangers_leave_room)
 
 	for (uint32_t i = 0; i < 5; i++) {
 		l[i] = client_new();
-		say_line(l[i], i == 3 ? ask : LISTEN);
-		turn_some();
-		tell(&(struct news){.kind = NEWS_LISTENING, .op = i + 1});
+		client_write_line(l[i], i == 3 ? ask : LISTEN);
+		run_loop_often();
+		deliver_news(
+		    &(struct news){.kind = NEWS_LISTENING, .op = i + 1});
 	}
 	flood_listener(1, NEWS_OPEN);
 	flood_listener(2, NEWS_OPEN);
-	ck_assert_uint_eq(node.cancelled_len, 0);
+	ck_assert_uint_eq(rig.node.cancelled_len, 0);
 	flood_listener(3, NEWS_OPEN);
 	flood_listener(4, NEWS_OFFER);
-	ck_assert_uint_eq(node.cancelled_len, 2 * CONNS_WAITING_MAX);
-	say_line(p, ACCEPT("5"));
-	turn_some();
-	tell(&(struct news){.kind = NEWS_OPEN, .op = 7, .listener = 5});
-	ck_assert_int_eq(result_int(hear(p), "conn"), 7);
-	say_line(q, ACCEPT("1"));
-	ck_assert_int_eq(result_int(hear(q), "conn"), 1000);
+	ck_assert_uint_eq(rig.node.cancelled_len, 2 * CONNS_WAITING_MAX);
+	client_write_line(p, ACCEPT("5"));
+	run_loop_often();
+	deliver_news(&(struct news){.kind = NEWS_OPEN, .op = 7, .listener = 5});
+	ck_assert_int_eq(result_int(client_read(p), "conn"), 7);
+	client_write_line(q, ACCEPT("1"));
+	ck_assert_int_eq(result_int(client_read(q), "conn"), 1000);
 	/* Its place is free again. */
-	node.cancelled_len = 0;
-	tell(&(struct news){.kind = NEWS_OPEN, .op = 8, .listener = 1});
-	ck_assert_uint_eq(node.cancelled_len, 0);
+	rig.node.cancelled_len = 0;
+	deliver_news(&(struct news){.kind = NEWS_OPEN, .op = 8, .listener = 1});
+	ck_assert_uint_eq(rig.node.cancelled_len, 0);
 	client_free(p);
 	client_free(q);
 	for (uint32_t i = 0; i < 5; i++)
@@ -720,34 +728,35 @@ END_TEST
 
 START_TEST(listener_ends_with_its_client)
 {
-	struct peer_end *l = listening(LISTEN), *p = client_new();
+	struct peer_end *l = make_listener_1(LISTEN), *p = client_new();
 
-	say_line(p, ACCEPT("1"));
-	turn_some();
+	client_write_line(p, ACCEPT("1"));
+	run_loop_often();
 	client_free(l);
-	ck_assert_uint_eq(node.unlistened, 1);
-	hear_reason(p, "cancelled");
-	ck_assert_ptr_null(hear(p));
+	ck_assert_uint_eq(rig.node.unlistened, 1);
+	assert_err_name(p, "cancelled");
+	ck_assert_ptr_null(client_read(p));
 	client_free(p);
 }
 END_TEST
 
 START_TEST(kept_listener_outlives_its_client)
 {
-	struct peer_end *l = listening(REQUEST("listen", "\"keep\":true"));
+	struct peer_end *l =
+	    make_listener_1(REQUEST("listen", "\"keep\":true"));
 	struct peer_end *p = client_new();
 
 	client_free(l);
-	ck_assert_uint_eq(node.unlistened, 0);
-	comes_in(2);
-	say_line(p, ACCEPT("1"));
-	ck_assert_int_eq(result_int(hear(p), "conn"), 2);
-	turn_some();
+	ck_assert_uint_eq(rig.node.unlistened, 0);
+	open_incoming(2);
+	client_write_line(p, ACCEPT("1"));
+	ck_assert_int_eq(result_int(client_read(p), "conn"), 2);
+	run_loop_often();
 	l = client_new();
-	ask_right(l, REQUEST("unlisten", "\"listener\":1"));
-	ck_assert_uint_eq(node.unlistened, 1);
-	ask_wrong(l, REQUEST("unlisten", "\"listener\":1"), API_ERR_FAILED);
-	ck_assert(!made[2].closed); /* what was accepted stays */
+	assert_result(l, REQUEST("unlisten", "\"listener\":1"));
+	ck_assert_uint_eq(rig.node.unlistened, 1);
+	assert_error(l, REQUEST("unlisten", "\"listener\":1"), API_ERR_FAILED);
+	ck_assert(!rig.conns[2].closed); /* what was accepted stays */
 	client_free(l);
 	client_free(p);
 }
@@ -756,56 +765,58 @@ END_TEST
 /* listen and accept on one connection: it then is that stream, and no more. */
 START_TEST(listener_may_become_the_stream)
 {
-	struct peer_end *l = listening(LISTEN);
+	struct peer_end *l = make_listener_1(LISTEN);
 
-	say_line(l, ACCEPT("1"));
-	turn_some();
-	comes_in(2);
-	ck_assert_int_eq(result_int(hear(l), "conn"), 2);
-	turn_some();
-	ck_assert_uint_eq(node.unlistened, 1);
-	say(l, "hi", 2);
-	turn_some();
-	ck_assert_uint_eq(made[2].out_len, 2);
+	client_write_line(l, ACCEPT("1"));
+	run_loop_often();
+	open_incoming(2);
+	ck_assert_int_eq(result_int(client_read(l), "conn"), 2);
+	run_loop_often();
+	ck_assert_uint_eq(rig.node.unlistened, 1);
+	client_write(l, "hi", 2);
+	run_loop_often();
+	ck_assert_uint_eq(rig.conns[2].out_len, 2);
 	client_free(l);
 }
 END_TEST
 
 START_TEST(listener_that_is_gone_accepts_nobody)
 {
-	struct peer_end *l = listening(LISTEN);
+	struct peer_end *l = make_listener_1(LISTEN);
 
 	client_free(l);
-	comes_in(2);
-	ck_assert(made[2].closed);
+	open_incoming(2);
+	ck_assert(rig.conns[2].closed);
 }
 END_TEST
 
 START_TEST(offer_is_answered)
 {
-	struct peer_end *l = listening(REQUEST("listen", "\"ask\":true"));
+	struct peer_end *l = make_listener_1(REQUEST("listen", "\"ask\":true"));
 	bool yes = _i == 1;
 	json_t *j;
 
-	tell(&(struct news){.kind = NEWS_OFFER, .op = 5, .listener = 1});
-	j = hear(l);
+	deliver_news(
+	    &(struct news){.kind = NEWS_OFFER, .op = 5, .listener = 1});
+	j = client_read(l);
 	ck_assert_str_eq(t_string(j, "method"), "offer");
 	ck_assert_int_eq(json_integer_value(json_object_get(
 			     json_object_get(j, "params"), "conn")),
 	    5);
 	json_decref(j);
-	ask_right(l, yes ? REQUEST("answer", "\"conn\":5,\"accept\":true")
-			 : REQUEST("answer", "\"conn\":5,\"accept\":false"));
-	ck_assert_uint_eq(node.answered, 5);
-	ck_assert(node.answer == yes);
+	assert_result(
+	    l, yes ? REQUEST("answer", "\"conn\":5,\"accept\":true")
+		   : REQUEST("answer", "\"conn\":5,\"accept\":false"));
+	ck_assert_uint_eq(rig.node.answered, 5);
+	ck_assert(rig.node.answer == yes);
 	/* Only once. */
-	node.answered = 0;
-	ask_right(l, REQUEST("answer", "\"conn\":5,\"accept\":true"));
-	ck_assert_uint_eq(node.answered, 0);
+	rig.node.answered = 0;
+	assert_result(l, REQUEST("answer", "\"conn\":5,\"accept\":true"));
+	ck_assert_uint_eq(rig.node.answered, 0);
 	if (yes)
-		comes_in(5);
+		open_incoming(5);
 	client_free(l);
-	ck_assert(!yes || made[5].closed);
+	ck_assert(!yes || rig.conns[5].closed);
 }
 END_TEST
 
@@ -815,23 +826,24 @@ START_TEST(unannounced_listener_is_told)
 	const char *reason = "";
 	json_t *j;
 
-	say_line(p, LISTEN);
-	turn_some();
-	tell(&(struct news){
+	client_write_line(p, LISTEN);
+	run_loop_often();
+	deliver_news(&(struct news){
 	    .kind = NEWS_LISTENING, .op = 1, .err = ERR_UNREACHABLE});
-	j = hear(p);
+	j = client_read(p);
 	json_unpack(j, "{s:{s:s}}", "result", "err_name", &reason);
 	ck_assert_str_eq(reason, "unreachable");
 	json_decref(j);
-	ask_right(p, REQUEST("watch", "\"event\":\"listening\""));
-	tell(&(struct news){.kind = NEWS_LISTENING, .op = 1, .stored = 3});
-	j = hear(p);
+	assert_result(p, REQUEST("watch", "\"event\":\"listening\""));
+	deliver_news(
+	    &(struct news){.kind = NEWS_LISTENING, .op = 1, .stored = 3});
+	j = client_read(p);
 	ck_assert_str_eq(
 	    t_string(json_object_get(j, "params"), "event"), "listening");
 	json_decref(j);
 	/* The node gives it up by itself, as when it leaves. */
-	tell(&(struct news){.kind = NEWS_UNLISTENED, .op = 1});
-	ask_wrong(p, REQUEST("unlisten", "\"listener\":1"), API_ERR_FAILED);
+	deliver_news(&(struct news){.kind = NEWS_UNLISTENED, .op = 1});
+	assert_error(p, REQUEST("unlisten", "\"listener\":1"), API_ERR_FAILED);
 	client_free(p);
 }
 END_TEST
@@ -845,34 +857,36 @@ START_TEST(identity_is_the_callers_choice)
 	struct key_pair pair;
 	json_t *j;
 
-	j = ask(p, REQUEST("key_new", "\"name\":\"web\""));
+	j = client_call(p, REQUEST("key_new", "\"name\":\"web\""));
 	ck_assert_int_eq(
 	    text_key_parse(
 		made_key, t_string(json_object_get(j, "result"), "public_key")),
 	    0);
 	json_decref(j);
-	ask_wrong(p, REQUEST("key_new", "\"name\":\"web\""), API_ERR_FAILED);
-	ask_wrong(p, REQUEST("key_new", "\"name\":\"We b\""), API_ERR_FAILED);
-	j = ask(p, REQUEST("key_list", ""));
+	assert_error(p, REQUEST("key_new", "\"name\":\"web\""), API_ERR_FAILED);
+	assert_error(
+	    p, REQUEST("key_new", "\"name\":\"We b\""), API_ERR_FAILED);
+	j = client_call(p, REQUEST("key_list", ""));
 	ck_assert_uint_eq(json_array_size(json_object_get(
 			      json_object_get(j, "result"), "keys")),
 	    1);
 	json_decref(j);
 	client_free(p);
-	p = listening(REQUEST("listen", "\"name\":\"web\""));
-	ck_assert_mem_eq(node.own_key, made_key, KEY_LEN);
+	p = make_listener_1(REQUEST("listen", "\"name\":\"web\""));
+	ck_assert_mem_eq(rig.node.own_key, made_key, KEY_LEN);
 	client_free(p);
 	p = client_new();
-	say_line(p, REQUEST("connect", "\"public_key\":\"" KEY "\","
-				       "\"seed_b64\":\"AQAAAAAAAAAAAAAAAAAAAAAA"
-				       "AAAAAAAAAAAAAAAAAAA=\""));
-	turn_some();
+	client_write_line(
+	    p, REQUEST("connect", "\"public_key\":\"" KEY "\","
+				  "\"seed_b64\":\"AQAAAAAAAAAAAAAAAAAAAAAA"
+				  "AAAAAAAAAAAAAAAAAAA=\""));
+	run_loop_often();
 	key_pair_from_seed(&pair, (uint8_t[KEY_SEED_LEN]){1});
-	ck_assert_mem_eq(node.own_key, pair.public_key, KEY_LEN);
+	ck_assert_mem_eq(rig.node.own_key, pair.public_key, KEY_LEN);
 	client_free(p);
-	turn_some();
+	run_loop_often();
 	/* All are given back. */
-	ck_assert(TAILQ_EMPTY(&daemon_.keyring.lent));
+	ck_assert(TAILQ_EMPTY(&rig.daemon.keyring.lent));
 }
 END_TEST
 
@@ -882,7 +896,7 @@ other_user(void)
 {
 	struct peer_end *p = client_new();
 	struct control_client *cl =
-	    TAILQ_LAST(&daemon_.control->clients, control_clients);
+	    TAILQ_LAST(&rig.daemon.control->clients.all, control_clients);
 
 	cl->peer.uid = 12345;
 	cl->peer.access = API_USER;
@@ -897,14 +911,14 @@ START_TEST(what_is_anothers_is_out_of_reach)
 	    REQUEST("key_show", "\"name\":\"web\""),
 	    REQUEST("listen", "\"name\":\"web\""), ACCEPT("1"), /* ends it */
 	};
-	struct peer_end *l = listening(LISTEN), *p = other_user();
+	struct peer_end *l = make_listener_1(LISTEN), *p = other_user();
 
-	ask_right(l, REQUEST("key_new", "\"name\":\"web\""));
-	comes_in(2);
+	assert_result(l, REQUEST("key_new", "\"name\":\"web\""));
+	open_incoming(2);
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-		ask_wrong(p, lines[i], API_ERR_FAILED);
-	ck_assert(!made[2].closed);
-	ck_assert_uint_eq(node.unlistened, 0);
+		assert_error(p, lines[i], API_ERR_FAILED);
+	ck_assert(!rig.conns[2].closed);
+	ck_assert_uint_eq(rig.node.unlistened, 0);
 	client_free(p);
 	client_free(l);
 }
@@ -912,15 +926,16 @@ END_TEST
 
 START_TEST(how_anothers_ended_is_not_told)
 {
-	struct peer_end *p = connected("");
+	struct peer_end *p = make_stream("");
 
-	tell(&(struct news){.kind = NEWS_CLOSED, .op = 1, .err = ERR_RESET});
+	deliver_news(
+	    &(struct news){.kind = NEWS_CLOSED, .op = 1, .err = ERR_RESET});
 	client_free(p);
 	p = other_user();
-	ask_wrong(p, REQUEST("outcome", "\"conn\":1"), API_ERR_FAILED);
+	assert_error(p, REQUEST("outcome", "\"conn\":1"), API_ERR_FAILED);
 	client_free(p);
 	p = client_new();
-	ask_right(p, REQUEST("outcome", "\"conn\":1"));
+	assert_result(p, REQUEST("outcome", "\"conn\":1"));
 	client_free(p);
 }
 END_TEST
@@ -930,14 +945,14 @@ START_TEST(other_users_have_keys_of_their_own)
 {
 	struct peer_end *p = other_user();
 
-	ask_wrong(p, REQUEST("key_new", ""), API_ERR_DENIED);
-	say_line(p, LISTEN);
-	turn_some();
-	ck_assert_uint_eq(node.last_op, 1);
-	ck_assert_mem_ne(node.own_key, identity.public_key, KEY_LEN);
+	assert_error(p, REQUEST("key_new", ""), API_ERR_DENIED);
+	client_write_line(p, LISTEN);
+	run_loop_often();
+	ck_assert_uint_eq(rig.node.last_op, 1);
+	ck_assert_mem_ne(rig.node.own_key, rig.identity.public_key, KEY_LEN);
 	client_free(p);
-	turn_some();
-	ck_assert(TAILQ_EMPTY(&daemon_.keyring.lent));
+	run_loop_often();
+	ck_assert(TAILQ_EMPTY(&rig.daemon.keyring.lent));
 }
 END_TEST
 
@@ -953,9 +968,9 @@ START_TEST(longest_lists_fit_a_line)
 	};
 	struct peer_end *p = client_new();
 
-	node.listed = 2 * API_PAGE_MAX;
+	rig.node.listed = 2 * API_PAGE_MAX;
 	ck_assert_int_eq(
-	    result_int(ask(p, rows[_i].line), "next"), rows[_i].page);
+	    result_int(client_call(p, rows[_i].line), "next"), rows[_i].page);
 	client_free(p);
 }
 END_TEST

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control_conn.h - connections that a client dialed, or that a listener of a
+ * client accepted, until they end.
+ *
+ *	connect ----> DIALING ----------------- NEWS_OPEN ---------+
+ *	NEWS_OFFER -> OFFERED - answer -> ANSWERED --+             |
+ *	                                         NEWS_OPEN         v
+ *	NEWS_OPEN -----------------------------> WAITING - accept -> JOINING
+ *
+ * A connection that is JOINING becomes a STREAM once its client's socket has
+ * taken the result of connect or accept; or LOST if the node closes it first.
+ */
+#ifndef CONTROL_CONTROL_CONN_H
+#define CONTROL_CONTROL_CONN_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "crypto/keys.h"
+#include "store/keyring.h"
+
+struct control;
+struct control_client;
+struct control_listener;
+struct control_operation;
+struct news;
+struct peer_splice;
+
+enum { CONTROL_CONN_BUCKETS = 256 /* of the hash table; a power of two */ };
+
+enum control_conn_state {
+	CONTROL_CONN_DIALING,  /* op waits for it */
+	CONTROL_CONN_OFFERED,  /* the listener's client has to answer the offer
+				*/
+	CONTROL_CONN_ANSWERED, /* accepted; the handshake is being completed */
+	CONTROL_CONN_WAITING,  /* open, at its listener */
+	CONTROL_CONN_JOINING,  /* client becomes its stream next */
+	CONTROL_CONN_STREAM,   /* splice moves its bytes */
+	CONTROL_CONN_LOST,     /* closed by the node while it was joining */
+};
+
+struct control_conn {
+	TAILQ_ENTRY(control_conn) link;    /* in its bucket */
+	TAILQ_ENTRY(control_conn) waiting; /* in its listener's list */
+	struct control *control;
+	uint32_t number;
+	enum control_conn_state state;
+	struct keyring_owner owner;
+	const struct key_pair *keys;       /* borrowed; NULL: not its own */
+	struct control_operation *op;      /* CONTROL_CONN_DIALING */
+	struct control_listener *listener; /* CONTROL_CONN_WAITING */
+	struct control_client
+	    *client; /* CONTROL_CONN_JOINING, CONTROL_CONN_LOST */
+	struct peer_splice *splice; /* CONTROL_CONN_STREAM */
+	uint8_t key[KEY_LEN];
+	struct addr addr;
+	int err; /* CONTROL_CONN_LOST: why */
+};
+
+TAILQ_HEAD(control_conns, control_conn);
+
+struct control_conn_table {
+	struct control_conns buckets[CONTROL_CONN_BUCKETS];
+	uint32_t unclaimed_len; /* OFFERED, ANSWERED or WAITING */
+};
+
+void control_conns_init(struct control_conn_table *t);
+void control_conns_free(struct control *c);
+
+/* Processes NEWS_OFFER, NEWS_OPEN, NEWS_READY and NEWS_CLOSED. */
+void control_conn_news(struct control *c, const struct news *n);
+
+/* Resets the connection unless the node has closed it, and frees it. */
+void control_conn_drop(struct control_conn *conn);
+
+/* Turns the client, whose queue has been sent, into its connection's stream.
+ * The client's descriptor is taken. */
+void control_conn_begin_stream(struct control_client *cl);
+
+#endif

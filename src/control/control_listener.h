@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control_listener.h - listeners of clients, and the connections that wait at
+ * them for an accept.
+ */
+#ifndef CONTROL_CONTROL_LISTENER_H
+#define CONTROL_CONTROL_LISTENER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "control/control_conn.h"
+#include "store/keyring.h"
+
+struct control;
+struct control_call;
+struct control_client;
+struct control_operation;
+struct news;
+
+struct control_listener {
+	TAILQ_ENTRY(control_listener) link;
+	struct control *control;
+	uint32_t number;
+	struct control_client *client; /* NULL: kept without one, or ending */
+	struct keyring_owner owner;
+	const struct key_pair *keys;  /* borrowed until NEWS_UNLISTENED */
+	json_t *id;                   /* owned: of the listen request */
+	struct control_operation *op; /* listen, until it is answered */
+	struct control_conns waiting; /* connections, the oldest first */
+	uint32_t waiting_len;
+	bool keep;   /* stays when its client is closed */
+	bool ending; /* node_unlisten() was called; NEWS_UNLISTENED frees it */
+};
+
+TAILQ_HEAD(control_listeners, control_listener);
+
+struct control_listener_list {
+	struct control_listeners all;
+};
+
+/* Returns the listener of that number, or NULL. */
+struct control_listener *control_listener_find(
+    const struct control *c, uint32_t number);
+
+/* Returns the public key that it listens on; borrowed. */
+const uint8_t *control_listener_key(const struct control_listener *l);
+
+/* Returns the listener that the call's parameter names if its caller may use
+ * it; otherwise NULL, with the call's error set. */
+struct control_listener *control_listener_of(struct control_call *k);
+
+/* Returns the oldest accept that waits at the listener, or NULL. */
+struct control_operation *control_listener_accept(
+    const struct control_listener *l);
+
+/* Processes NEWS_LISTENING and NEWS_UNLISTENED. */
+void control_listener_news(struct control *c, const struct news *n);
+
+/* Ends the listeners of a client that is being closed, except those to be
+ * kept. */
+void control_listeners_end(struct control *c, const struct control_client *cl);
+void control_listeners_free(struct control *c);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control_operation.h - requests that are answered later.
+ *
+ * An operation belongs to the client whose request started it and waits for
+ * events of the node, of a listener or of a connection. It is freed when it is
+ * answered or when its client is closed.
+ */
+#ifndef CONTROL_CONTROL_OPERATION_H
+#define CONTROL_CONTROL_OPERATION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "api/api_writer.h"
+#include "crypto/keys.h"
+
+struct control;
+struct control_call;
+struct control_client;
+struct control_conn;
+struct control_listener;
+struct control_operation;
+struct news;
+
+/* The handler of a method that is answered later. */
+struct control_operation_type {
+	/* Starts it. Returns 0, after which the operation may have ended
+	 * already, or a negative code. */
+	int (*start)(struct control_call *k, struct control_operation *o);
+
+	/* Writes the result after NEWS_DONE. NULL: the operation is not one of
+	 * the node, and control_operation_done() ends it. */
+	void (*finish)(const struct control_operation *o, const struct news *n,
+	    struct api_writer *w);
+
+	/* Cancels it. NULL: node_cancel() does. */
+	void (*cancel)(struct control_operation *o);
+
+	bool needs_value;     /* without NEWS_VALUE it has failed */
+	bool outlives_client; /* the node completes it without the client */
+};
+
+struct control_operation {
+	TAILQ_ENTRY(control_operation) link;
+	struct control_client *client;
+	const struct control_operation_type *type;
+	const struct api_method *method;
+	json_t *id;           /* owned: of the request */
+	uint32_t op;          /* number of the node's operation */
+	uint8_t key[KEY_LEN]; /* topic, hash or public key of the request */
+	uint64_t seq;
+	json_t *value; /* owned: base64 of the value found, or NULL */
+	struct control_listener *listener; /* of listen and accept */
+	struct control_conn *conn;         /* of connect */
+};
+
+TAILQ_HEAD(control_operations, control_operation);
+
+struct control_operation_list {
+	struct control_operations all;
+};
+
+/* Starts the operation of a request. Returns 0 or a negative code. */
+int control_operation_start(
+    struct control_call *k, const struct control_operation_type *type);
+
+/* Delivers an event of one of the node's operations. */
+void control_operation_news(struct control *c, const struct news *n);
+
+/* Returns the operation that answers the client's request of that id, or
+ * NULL. */
+struct control_operation *control_operation_find(
+    struct control_client *cl, const json_t *id);
+
+/* Cancels it and answers its request with ERR_CANCELLED. */
+void control_operation_cancel(struct control_operation *o);
+
+/* Cancels all operations of a client that is being closed, without answers. */
+void control_operations_end(struct control_client *cl);
+
+/* Answers the request with what w holds, and frees the operation. */
+void control_operation_done(struct control_operation *o, struct api_writer *w);
+
+/* Answers the request with an error, and frees the operation. replies counts
+ * the nodes that replied, 0 if that says nothing. */
+void control_operation_fail(
+    struct control_operation *o, int err, uint32_t replies);
+
+#endif

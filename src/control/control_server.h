@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control_server.h - the control socket's state, put together from the parts
+ * that its modules own.
+ */
+#ifndef CONTROL_CONTROL_SERVER_H
+#define CONTROL_CONTROL_SERVER_H
+
+#include "control/control.h"
+#include "control/control_client.h"
+#include "control/control_conn.h"
+#include "control/control_listener.h"
+#include "control/control_operation.h"
+#include "control/control_outcome.h"
+#include "control/control_peer.h"
+#include "control/control_socket.h"
+#include "node/node.h"
+
+struct evconnlistener;
+struct event;
+
+struct control {
+	struct control_setup setup;
+	struct control_socket socket;
+	struct control_groups groups;
+	struct evconnlistener *acceptor;
+	struct event *resume; /* enables the acceptor after a failure */
+	struct control_client_list clients;
+	struct control_operation_list operations;
+	struct control_listener_list listeners;
+	struct control_conn_table conns;
+	struct control_outcomes outcomes;
+};
+
+/* To be called first and last in every callback of the event loop that touches
+ * the node. */
+static inline void
+control_wake(const struct control *c)
+{
+	c->setup.ops->wake(c->setup.owner);
+}
+
+static inline void
+control_settle(const struct control *c)
+{
+	c->setup.ops->settle(c->setup.owner);
+}
+
+static inline const struct limits *
+control_limits_of(const struct control *c)
+{
+	return node_limits(c->setup.node);
+}
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "control/control_server.h"
+#include "control/peer_splice.h"
+#include "node/conn.h"
+
+enum {
+	/* The most that one call reads from the program. */
+	READ_MAX_BYTES = 1 << 17,
+	/* The most that one callback moves, before other sockets are served. */
+	BATCH_MAX_BYTES = 1 << 20,
+	/*
+	 * Checks (one per tick of 5 s) in a row that see no byte move before
+	 * the connection of a closed program is reset; the second if bytes of
+	 * the program are still to be acknowledged, as the peer may pause.
+	 */
+	IDLE_CHECKS_MAX = 6,
+	IDLE_CHECKS_UNACKED_MAX = 120,
+};
+
+/* The direction from the program to the peer. */
+enum output_state {
+	OUTPUT_OPEN,
+	OUTPUT_LAST, /* the program has ended; its bytes are being sent */
+	OUTPUT_ENDED /* and our end of the connection has ended */
+};
+
+struct peer_splice {
+	struct control *control;
+	int fd;
+	uint32_t conn; /* 0: closed */
+	struct evbuffer
+	    *early; /* bytes read that the connection did not take */
+	struct event *readable, *writable, *check;
+	void (*on_end)(void *owner, int err);
+	void *owner;
+	enum output_state output;
+	bool peer_ended;        /* and the program's socket is shut down */
+	uint64_t moved_bytes;   /* since the last check */
+	uint64_t unacked_bytes; /* at the last check */
+	unsigned idle_checks;   /* in a row */
+};
+
+static struct node *
+node_of(const struct peer_splice *s)
+{
+	return s->control->setup.node;
+}
+
+/* ---- the end ---- */
+
+/* Resets the connection because the program no longer reads. */
+static void
+abort_splice(struct peer_splice *s, int err)
+{
+	node_conn_close(node_of(s), s->conn);
+	s->conn = 0;
+	s->on_end(s->owner, err);
+}
+
+/* ---- from the program to the peer ---- */
+
+/*
+ * Writes bytes to the connection. Returns how many it took, or ERR_MEMORY. A
+ * closed connection takes everything; NEWS_CLOSED reports the loss.
+ */
+static ptrdiff_t
+write_conn(struct peer_splice *s, const void *bytes, size_t len)
+{
+	ptrdiff_t taken = node_conn_write(node_of(s), s->conn, bytes, len);
+
+	return taken == ERR_CLOSED ? (ptrdiff_t)len : taken;
+}
+
+/* Writes the bytes that were read before there was space. Returns 0 or
+ * ERR_MEMORY. */
+static int
+send_early(struct peer_splice *s)
+{
+	struct evbuffer_iovec v;
+	ptrdiff_t taken = 1;
+
+	while (taken > 0 && evbuffer_peek(s->early, -1, NULL, &v, 1) > 0 &&
+	       v.iov_len > 0) {
+		taken = write_conn(s, v.iov_base, v.iov_len);
+		if (taken > 0)
+			evbuffer_drain(s->early, (size_t)taken);
+	}
+	return taken < 0 ? (int)taken : 0;
+}
+
+/*
+ * Reads up to space bytes and writes them to the connection; keeps what it
+ * does not take. Returns false if there is no more at present, with *err set
+ * if the socket or memory has failed.
+ */
+static bool
+move_out(struct peer_splice *s, size_t space, int *err)
+{
+	uint8_t chunk[READ_MAX_BYTES];
+	size_t max = space < sizeof chunk ? space : sizeof chunk;
+	ssize_t n = recv(s->fd, chunk, max, 0);
+	ptrdiff_t taken;
+
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			*err = ERR_CANCELLED;
+		return errno == EINTR;
+	}
+	if (n == 0)
+		s->output = OUTPUT_LAST;
+	s->moved_bytes += (size_t)n;
+	taken = write_conn(s, chunk, (size_t)n);
+	if (taken < 0)
+		*err = (int)taken;
+	else if (taken < n && evbuffer_add(s->early, chunk + taken,
+				  (size_t)(n - taken)) != 0)
+		*err = ERR_MEMORY;
+	return n > 0 && taken == n;
+}
+
+/* Waits for the socket only while the connection has space; NEWS_READY calls
+ * again otherwise. */
+static void
+wait_for_output(struct peer_splice *s, size_t space)
+{
+	bool kept = evbuffer_get_length(s->early) > 0;
+
+	if (kept || space == 0 || s->output == OUTPUT_LAST)
+		event_del(s->readable);
+	else
+		event_add(s->readable, NULL);
+	if (s->output == OUTPUT_LAST && !kept) {
+		s->output = OUTPUT_ENDED;
+		node_conn_end(node_of(s), s->conn);
+	}
+}
+
+/* Moves bytes to the peer. Returns false if the splice has ended. */
+static bool
+pump_out(struct peer_splice *s)
+{
+	uint64_t batch_end = s->moved_bytes + BATCH_MAX_BYTES;
+	size_t space = 0;
+	int err;
+
+	if (s->output == OUTPUT_ENDED)
+		return true;
+	err = send_early(s);
+	while (err == 0 && evbuffer_get_length(s->early) == 0 &&
+	       s->output == OUTPUT_OPEN && s->moved_bytes < batch_end) {
+		space = node_conn_room(node_of(s), s->conn);
+		if (space == 0 || !move_out(s, space, &err))
+			break;
+	}
+	if (err != 0) {
+		abort_splice(s, err);
+		return false;
+	}
+	wait_for_output(s, space);
+	return true;
+}
+
+/* ---- from the peer to the program ---- */
+
+/* Ends the program's input after everything that the peer has sent. */
+static void
+end_input(struct peer_splice *s)
+{
+	if (s->peer_ended)
+		return;
+	s->peer_ended = true;
+	shutdown(s->fd, SHUT_WR);
+}
+
+/* Moves bytes to the program, which may end the splice. */
+static void
+pump_in(struct peer_splice *s)
+{
+	struct node *node = node_of(s);
+	size_t moved = 0;
+
+	while (moved < BATCH_MAX_BYTES) {
+		struct bytes b = node_conn_peek(node, s->conn);
+		ssize_t n;
+
+		if (b.len == 0) {
+			if (node_conn_ended(node, s->conn))
+				end_input(s);
+			return;
+		}
+		n = send(s->fd, b.p, b.len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN) {
+			abort_splice(s, ERR_CANCELLED);
+			return;
+		}
+		if (n < 0)
+			break;
+		node_conn_consume(node, s->conn, (size_t)n);
+		moved += (size_t)n;
+		s->moved_bytes += (size_t)n;
+	}
+	event_add(s->writable, NULL);
+}
+
+/* ---- callbacks of the event loop ---- */
+
+static void
+on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	struct peer_splice *s = arg;
+	struct control *c = s->control;
+
+	(void)fd;
+	control_wake(c);
+	if ((what & EV_READ) == 0)
+		pump_in(s);
+	else
+		pump_out(s);
+	control_settle(c);
+}
+
+/* Returns how many bytes of the program the peer has not acknowledged. */
+static uint64_t
+count_unacked(const struct peer_splice *s)
+{
+	return evbuffer_get_length(s->early) +
+	       node_conn_waiting(node_of(s), s->conn);
+}
+
+static bool
+is_program_closed(const struct peer_splice *s)
+{
+	struct pollfd p = {.fd = s->fd};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/*
+ * Resets the connection of a program that has closed its socket and of which
+ * no byte moves any more. What the program had sent is delivered as fast as
+ * the peer reads, and the peer may end whenever it likes, but it cannot keep
+ * the connection by doing nothing.
+ */
+static void
+on_check(evutil_socket_t fd, short what, void *arg)
+{
+	struct peer_splice *s = arg;
+	struct control *c = s->control;
+	uint64_t unacked = count_unacked(s);
+
+	(void)fd;
+	(void)what;
+	if (!is_program_closed(s) || s->moved_bytes > 0 ||
+	    unacked < s->unacked_bytes)
+		s->idle_checks = 0;
+	else
+		s->idle_checks++;
+	s->moved_bytes = 0;
+	s->unacked_bytes = unacked;
+	if (s->idle_checks <
+	    (unacked > 0 ? IDLE_CHECKS_UNACKED_MAX : IDLE_CHECKS_MAX))
+		return;
+	control_wake(c);
+	abort_splice(s, ERR_CANCELLED);
+	control_settle(c);
+}
+
+/* ---- life ---- */
+
+static int
+make_events(struct peer_splice *s)
+{
+	struct event_base *base = s->control->setup.base;
+	uint32_t ms = s->control->setup.tick_ms;
+	const struct timeval tick = {
+	    .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	s->readable =
+	    event_new(base, s->fd, EV_READ | EV_PERSIST, on_socket, s);
+	s->writable = event_new(base, s->fd, EV_WRITE, on_socket, s);
+	s->check = event_new(base, -1, EV_PERSIST, on_check, s);
+	if (s->readable == NULL || s->writable == NULL || s->check == NULL ||
+	    event_add(s->check, &tick) != 0)
+		return ERR_MEMORY;
+	return 0;
+}
+
+struct peer_splice *
+peer_splice_new(const struct peer_splice_spec *spec)
+{
+	struct peer_splice *s = calloc(1, sizeof *s);
+
+	if (s == NULL) {
+		close(spec->fd);
+		return NULL;
+	}
+	s->control = spec->control;
+	s->fd = spec->fd;
+	s->conn = spec->conn;
+	s->output = spec->input_ended ? OUTPUT_LAST : OUTPUT_OPEN;
+	s->on_end = spec->on_end;
+	s->owner = spec->owner;
+	s->early = evbuffer_new();
+	if (s->early == NULL ||
+	    evbuffer_add_buffer(s->early, spec->early) != 0 ||
+	    make_events(s) != 0) {
+		s->conn = 0; /* stays with the caller */
+		peer_splice_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+peer_splice_free(struct peer_splice *s)
+{
+	struct event *events[] = {s->readable, s->writable, s->check};
+
+	if (s->conn != 0)
+		node_conn_close(node_of(s), s->conn);
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (events[i] != NULL)
+			event_free(events[i]);
+	if (s->early != NULL)
+		evbuffer_free(s->early);
+	close(s->fd);
+	free(s);
+}
+
+void
+peer_splice_ready(struct peer_splice *s)
+{
+	if (pump_out(s))
+		pump_in(s);
+}
+
+void
+peer_splice_closed(struct peer_splice *s, int err)
+{
+	s->conn = 0;
+	s->on_end(s->owner, err);
+}

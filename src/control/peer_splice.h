@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * peer_splice.h - moves bytes between a local program's socket and a
+ * connection of the node.
+ *
+ * Flow control works end to end: what the program does not read stays in the
+ * connection, what the peer does not accept stays in the socket, so nothing
+ * grows here. Each side can end and still receive. When the peer is lost the
+ * socket is closed; when the peer ends, only the sending side is shut down.
+ */
+#ifndef CONTROL_PEER_SPLICE_H
+#define CONTROL_PEER_SPLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct control;
+struct evbuffer;
+struct peer_splice;
+
+struct peer_splice_spec {
+	struct control *control; /* borrowed */
+	int fd;                  /* taken, also on failure */
+	uint32_t conn;           /* number of an open connection; taken */
+	struct evbuffer *early;  /* bytes received so far; they are moved */
+	bool input_ended;        /* the program sends no more */
+	/*
+	 * Called once when nothing is left to be moved; the owner frees the
+	 * splice in it. err is 0 if both sides had ended.
+	 */
+	void (*on_end)(void *owner, int err);
+	void *owner;
+};
+
+/* Returns NULL if memory is exhausted; then on_end() is not called and the
+ * connection stays with the caller. */
+struct peer_splice *peer_splice_new(const struct peer_splice_spec *spec);
+
+/* Resets the connection, unless the node has closed it, and closes the
+ * socket. */
+void peer_splice_free(struct peer_splice *s);
+
+/* Moves bytes after NEWS_READY, and once to start with. To be called between
+ * control_wake() and control_settle(); may call on_end(). */
+void peer_splice_ready(struct peer_splice *s);
+
+/* Ends the splice after NEWS_CLOSED; calls on_end(). */
+void peer_splice_closed(struct peer_splice *s, int err);
+
+#endif
