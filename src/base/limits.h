@@ -179,6 +179,18 @@ extern const unsigned limit_table_len;
 /* All at their defaults. */
 void limits_init(struct limits *l);
 
+/* Fixed limits of hole punching (src/punch). */
+enum {
+	/* Random punches that wait for a slot, of each kind: with more, the
+	 * last would wait longer than its peer does. */
+	PUNCH_WAITING_MAX = 16,
+	PUNCH_WAITING_PREFIX_MAX = 4, /* of these, for peers of one /24 */
+	/* Sources whose echoes are limited one by one; the oldest goes. */
+	PUNCH_ECHO_SOURCES_MAX = 8,
+	PUNCH_SAMPLES_MAX = 16, /* of one NAT; the oldest goes */
+	PUNCH_DESTS_MAX = 64,   /* remembered of one socket; the oldest goes */
+};
+
 /* Fixed limits of the streams (src/udx). */
 enum {
 	UDX_SOURCES_MAX = 12, /* allowed addresses of one stream */

@@ -16,10 +16,11 @@ echo_limiter_take(
 {
 	struct echo_source *s = l->sources;
 
-	while (s < l->sources + ECHO_SOURCES_MAX && !addr_equal(&s->addr, from))
+	while (s < l->sources + PUNCH_ECHO_SOURCES_MAX &&
+	       !addr_equal(&s->addr, from))
 		s++;
-	if (s == l->sources + ECHO_SOURCES_MAX) {
-		s = &l->sources[l->next++ % ECHO_SOURCES_MAX];
+	if (s == l->sources + PUNCH_ECHO_SOURCES_MAX) {
+		s = &l->sources[l->next++ % PUNCH_ECHO_SOURCES_MAX];
 		*s = (struct echo_source){
 		    .addr = *from, .echoes = bucket_full(SOURCE_RATE, now_ms)};
 	}

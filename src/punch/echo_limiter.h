@@ -13,8 +13,7 @@
 
 #include "base/addr.h"
 #include "base/bucket.h"
-
-enum { ECHO_SOURCES_MAX = 8 }; /* tracked; a new one replaces the oldest */
+#include "base/limits.h"
 
 struct echo_source {
 	struct addr addr;
@@ -22,7 +21,7 @@ struct echo_source {
 };
 
 struct echo_limiter {
-	struct echo_source sources[ECHO_SOURCES_MAX];
+	struct echo_source sources[PUNCH_ECHO_SOURCES_MAX];
 	struct bucket total;
 	uint8_t next; /* entry to replace */
 };

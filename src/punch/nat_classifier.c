@@ -14,8 +14,8 @@ enum {
 /* Counts of distinct addresses or hosts, in descending order; among equals, the
  * first seen comes first. */
 struct tally {
-	struct addr addr[NAT_SAMPLES_MAX];
-	uint8_t hits[NAT_SAMPLES_MAX];
+	struct addr addr[PUNCH_SAMPLES_MAX];
+	uint8_t hits[PUNCH_SAMPLES_MAX];
 	uint8_t len;
 };
 
@@ -175,7 +175,7 @@ nat_classifier_add(struct nat_classifier *n, const struct nat_sample *s)
 	}
 	if (i < n->len)
 		n->len = 0;
-	if (n->len == NAT_SAMPLES_MAX)
+	if (n->len == PUNCH_SAMPLES_MAX)
 		drop_first(n, 1);
 	n->samples[n->len++] = *s;
 	update_type(n);
@@ -260,7 +260,7 @@ step_between(const struct nat_sample *a, const struct nat_sample *b)
 int
 nat_classifier_step(const struct nat_classifier *n)
 {
-	const struct nat_sample *s[NAT_SAMPLES_MAX];
+	const struct nat_sample *s[PUNCH_SAMPLES_MAX];
 	int step = 0;
 	unsigned good = 0, jumps = 0;
 
@@ -287,7 +287,7 @@ size_t
 nat_classifier_predict(const struct nat_classifier *n, uint32_t order,
     struct addr *out, size_t max)
 {
-	const struct nat_sample *s[NAT_SAMPLES_MAX];
+	const struct nat_sample *s[PUNCH_SAMPLES_MAX];
 	int step = nat_classifier_step(n);
 	uint8_t base = 0;
 	size_t len = 0;

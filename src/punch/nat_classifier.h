@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/limits.h"
 
 /* As encoded in messages; a larger number counts as random. */
 enum nat_type {
@@ -26,7 +27,6 @@ enum nat_type {
 };
 
 enum {
-	NAT_SAMPLES_MAX = 16,   /* a new one replaces the oldest */
 	NAT_SAMPLES_MIN = 3,    /* for a type, protocol 04 §15 */
 	NAT_SAMPLES_WANTED = 4, /* for a final one */
 	NAT_PREDICTED_MAX = 12, /* ports sent, protocol 04 §17.7: 8 to 16 */
@@ -45,8 +45,9 @@ struct nat_classifier {
 	bool finished; /* no more samples will be requested */
 	bool reopened; /* the latest sample differs from all before it */
 	uint8_t len, addrs_len;
-	struct nat_sample samples[NAT_SAMPLES_MAX]; /* oldest first */
-	struct addr addrs[NAT_SAMPLES_MAX]; /* to report, most frequent first */
+	struct nat_sample samples[PUNCH_SAMPLES_MAX]; /* oldest first */
+	struct addr
+	    addrs[PUNCH_SAMPLES_MAX]; /* to report, most frequent first */
 };
 
 /* Converts a number of a message to a NAT type. */

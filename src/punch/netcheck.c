@@ -143,8 +143,7 @@ is_known(const struct netcheck *n, const struct addr *a)
 {
 	const struct punch_socket *o = n->tested;
 
-	for (uint32_t i = 0; i < o->dests_len && i < PUNCH_SOCKET_DESTS_MAX;
-	     i++)
+	for (uint32_t i = 0; i < o->dests_len && i < PUNCH_DESTS_MAX; i++)
 		if (addr_same_host(&o->dests[i], a))
 			return true;
 	for (uint32_t i = 0; i < n->asked_len; i++)

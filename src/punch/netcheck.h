@@ -48,7 +48,7 @@ struct netcheck_result {
 	uint32_t stable_s; /* between the first sample and the last */
 	uint32_t samples;
 	uint8_t addrs_len;
-	struct addr addrs[NAT_SAMPLES_MAX]; /* our outer addresses */
+	struct addr addrs[PUNCH_SAMPLES_MAX]; /* our outer addresses */
 	uint16_t inner_port; /* of the socket that has these addresses */
 };
 

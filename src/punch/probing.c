@@ -109,7 +109,7 @@ get_sockets_max(const struct puncher *p)
 {
 	const struct nat_classifier *n = &p->socket->classifier;
 	uint32_t max = p->punch->core->limits->punch_sockets;
-	struct addr saw[NAT_SAMPLES_MAX];
+	struct addr saw[PUNCH_SAMPLES_MAX];
 
 	for (uint8_t i = 0; i < n->len; i++)
 		saw[i] = n->samples[i].saw;

@@ -16,6 +16,7 @@
 #include <sys/queue.h>
 
 #include "base/addr.h"
+#include "base/limits.h"
 #include "base/timer.h"
 
 enum slot_kind {
@@ -23,10 +24,6 @@ enum slot_kind {
 	SLOT_PROBES,  /* birthday probes */
 	SLOT_KINDS,
 };
-
-/* Waiting punches of one kind, in all and of one network: with more, the last
- * would wait longer than its peer does. */
-enum { PUNCH_WAITING_MAX = 16, PUNCH_WAITING_PREFIX_MAX = 4 };
 
 struct punch_slot {
 	TAILQ_ENTRY(punch_slot) link;

@@ -61,14 +61,13 @@ punch_socket_close(struct punch_socket *s)
 static uint32_t
 dests_kept(const struct punch_socket *s)
 {
-	return s->dests_len < PUNCH_SOCKET_DESTS_MAX ? s->dests_len
-						     : PUNCH_SOCKET_DESTS_MAX;
+	return s->dests_len < PUNCH_DESTS_MAX ? s->dests_len : PUNCH_DESTS_MAX;
 }
 
 static const struct addr *
 get_dest(const struct punch_socket *s, uint32_t order)
 {
-	return &s->dests[order % PUNCH_SOCKET_DESTS_MAX];
+	return &s->dests[order % PUNCH_DESTS_MAX];
 }
 
 uint32_t
@@ -93,14 +92,13 @@ void
 punch_socket_note_sent(struct punch_socket *s, const struct addr *to)
 {
 	if (punch_socket_order(s, to) == s->dests_len)
-		s->dests[s->dests_len++ % PUNCH_SOCKET_DESTS_MAX] = *to;
+		s->dests[s->dests_len++ % PUNCH_DESTS_MAX] = *to;
 }
 
 static bool
 is_near_dest(const struct punch_socket *s, const struct addr *a)
 {
-	for (uint32_t i = 0; i < s->dests_len && i < PUNCH_SOCKET_DESTS_MAX;
-	     i++)
+	for (uint32_t i = 0; i < s->dests_len && i < PUNCH_DESTS_MAX; i++)
 		if (addr_same_prefix(&s->dests[i], a))
 			return true;
 	return false;

@@ -17,15 +17,13 @@
 #include "punch/nat_classifier.h"
 #include "punch/socket_table.h"
 
-enum { PUNCH_SOCKET_DESTS_MAX = 64 };
-
 struct punch_socket {
 	struct socket_entry entry;
 	TAILQ_ENTRY(punch_socket) link; /* in the pool, while idle */
 	struct socket_table *table;
 	struct nat_classifier classifier;
 	/* Ring of the destinations, in the order in which the NAT saw them. */
-	struct addr dests[PUNCH_SOCKET_DESTS_MAX];
+	struct addr dests[PUNCH_DESTS_MAX];
 	uint32_t dests_len; /* ever added */
 	uint32_t pending;   /* PINGs in flight */
 	uint32_t probes;    /* received while no puncher uses the socket ... */

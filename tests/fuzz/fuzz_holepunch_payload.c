@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What two sides of a hole punch tell each other, and the box around it. */
+/* The encrypted payload of PEER_HOLEPUNCH, and its plaintext. */
 #include "fuzz.h"
 #include "punch/holepunch_payload.h"
 
@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	     0);
 	if (holepunch_payload_decode(&c, data, size) != 0)
 		return 0;
-	/* Of what decodes, ours to say are numbers of one byte each. */
+	/* A round that is encoded again must fit one byte. */
 	if (c.error > HOLEPUNCH_ROUND_MAX || c.firewall > HOLEPUNCH_ROUND_MAX ||
 	    c.round > HOLEPUNCH_ROUND_MAX)
 		return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A client's and a server's side of a hole punch, with all that the network,
- * the other side and time can do to them. The input is a script; each step is
- * a byte that says what happens and one that says how.
+ * The client's and the server's side of a hole punch, with whatever the
+ * network, the other side and time can do. The input is a script; each step has
+ * a byte that selects the action and one for its variant.
  */
 #include <sodium.h>
 
@@ -37,7 +37,7 @@ struct lab {
 
 static const uint8_t secret[PUNCH_KEY_LEN] = {KEY};
 
-/* Some hosts have a part in this, some do not. */
+/* Some of these hosts take part in the attempt. */
 static struct addr
 host(uint8_t how)
 {
@@ -49,7 +49,7 @@ on_event(void *owner, const struct punch_event *e)
 {
 	struct side *s = owner;
 
-	MUST(s->failures == 0); /* nothing comes after that */
+	MUST(s->failures == 0); /* no event may follow */
 	if (e->kind == PUNCH_FAILED)
 		s->failures++;
 	if (e->kind == PUNCH_CANDIDATE)
@@ -98,7 +98,7 @@ make_payload(struct lab *l)
 	return c;
 }
 
-/* The other side echoes the token if it has one. */
+/* The other side returns the token if it has one. */
 static size_t
 seal(struct puncher *p, struct holepunch_payload *c, const struct addr *from,
     uint8_t *box)
@@ -109,7 +109,7 @@ seal(struct puncher *p, struct holepunch_payload *c, const struct addr *from,
 	return holepunch_payload_seal(c, secret, nonce, box);
 }
 
-/* Answers a request of ours, as the node that it went to. */
+/* Replies to a request as its destination. */
 static void
 answer(struct lab *l, const struct fake_sent *s)
 {

@@ -8,10 +8,11 @@
 #include "records/record.h"
 
 enum {
-	STREAM_LEN = 32, /* of what stands for a packet of the stream */
+	STREAM_LEN = 32, /* of a stand-in for a stream packet */
 	STREAM_BYTE = 0xaa,
-	TTL_FAR = 8,            /* less dies on the way */
-	CLIENT_IP = 0xc0a8010a, /* 192.168.1.10: in both homes, as in life */
+	TTL_FAR = 8, /* a lower TTL expires on the way */
+	CLIENT_IP =
+	    0xc0a8010a, /* 192.168.1.10: the same in both home networks */
 	CLIENT_NAT = 0x0b020101,
 	SERVER_NAT = 0x0b030101,
 };
@@ -89,7 +90,7 @@ stop(struct lab_host *h)
 		nat_free(h->nat);
 }
 
-/* Pings the first so many public hosts, and so learns of them. */
+/* Pings public hosts, which enter the routing table. */
 static void
 meet(struct lab_host *h, unsigned relays)
 {

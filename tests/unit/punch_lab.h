@@ -2,12 +2,12 @@
 /*
  * punch_lab.h - two sides of a hole punch behind NATs, and a public network.
  *
- * All in one virtual time. Public hosts forward and tell samples; the sides
- * have a dht, a router and a struct punch each, behind a box of the
- * simulator's kind. What the handshake does is played by hand: each side pings
- * the relay from its puncher's socket, as the handshake would, and is told
- * what the relay saw. A candidate is tried as a stream would: with a packet
- * from its socket, which the server answers.
+ * Everything runs in one virtual time. Public hosts forward messages and report
+ * addresses; each side has a DHT, a router and a struct punch, behind a NAT of
+ * the simulator. The lab performs the handshake itself: each side pings the
+ * relay from its puncher's socket and receives the address that the relay saw.
+ * A candidate is tried as a stream would do it: with a packet from its socket,
+ * to which the server replies.
  */
 #ifndef TEST_PUNCH_LAB_H
 #define TEST_PUNCH_LAB_H
@@ -27,25 +27,25 @@ struct lab;
 
 struct lab_host {
 	struct lab *lab;
-	struct relay_net n; /* dht, records and router, in a fake world */
+	struct relay_net n; /* DHT, records and router, in a fake world */
 	struct punch *punch;
 	struct puncher *puncher;
 	struct nat *nat;      /* NULL: public */
 	uint32_t ip;          /* inner */
-	size_t taken;         /* of fw.sent */
-	struct addr seen;     /* as the relay saw its puncher */
-	struct addr dht_seen; /* and its own requests */
+	size_t taken;         /* entries of fw.sent processed */
+	struct addr seen;     /* the puncher's address as the relay sees it */
+	struct addr dht_seen; /* and that of its DHT socket */
 	struct punch_event events[LAB_EVENTS_MAX];
 	unsigned events_len;
 	int failed; /* err of PUNCH_FAILED, or 0 */
 	unsigned failures;
-	bool deaf; /* nothing reaches it */
+	bool deaf; /* receives no datagrams */
 };
 
-/* Every datagram that left a side. */
+/* A datagram that a side has sent. */
 struct lab_sent {
 	uint64_t at_us;
-	bool client; /* who sent it */
+	bool client; /* sent by the client */
 	struct dgram_meta meta;
 	uint32_t len;
 	struct addr from; /* outer */
@@ -69,12 +69,12 @@ struct lab {
 	size_t sent_len;
 	uint8_t secret[PUNCH_KEY_LEN];
 	struct key_pair keys; /* of the server */
-	bool no_relay;        /* messages do not come through one of its own */
-	/* Drops the datagram if it says so; for tests that lose one. */
+	bool no_relay;        /* messages come through a foreign relay */
+	/* Returns whether to drop the datagram, or NULL. */
 	bool (*lose)(const struct lab *l, const struct lab_sent *s);
-	bool proved; /* a packet of the client came back from the server */
+	bool proved; /* a packet of the client was replied to by the server */
 	uint64_t proved_us;
-	int server_sock; /* that the packet came in on */
+	int server_sock; /* that received the packet */
 	struct addr proved_at;
 };
 
@@ -90,26 +90,27 @@ void lab_fini(struct lab *l);
 
 void lab_run_ms(struct lab *l, uint64_t ms);
 
-/* Makes both punchers, and lets the relay see them. */
+/* Creates both punchers; the relay sees their addresses. */
 void lab_handshake(struct lab *l);
 
-/* Both sides begin. native: of the same project, as far as they know. */
+/* Starts both sides. native: each takes the other for a native node. */
 void lab_begin(struct lab *l, bool native);
 
-/* What lab_begin() tells each side. */
+/* Returns what lab_begin() passes to each side. */
 struct punch_peer lab_peer_of_server(const struct lab *l, bool native);
 struct punch_peer lab_peer_of_client(const struct lab *l, bool native);
 
-/* Handshake, begin, and up to `ms` until a path is proved or it failed. */
+/* Performs the handshake and starts, until a path is proved, the attempt has
+ * failed, or `ms` have passed. Returns whether a path is proved. */
 bool lab_punch(struct lab *l, bool native, uint64_t ms);
 
-/* The address of a public host. */
+/* Returns the address of a public host. */
 struct addr lab_relay(unsigned i);
 
-/* How many datagrams of one byte left this side, low: of low TTL. */
+/* Counts the probes that a side has sent, with or without a low TTL. */
 unsigned lab_probes(const struct lab *l, bool client, bool low);
 
-/* A datagram out of nowhere, to the side's socket behind its box. */
+/* Delivers a forged datagram to a socket of a side, behind its NAT. */
 int lab_inject(struct lab *l, struct lab_host *h, int sock,
     const struct addr *from, const void *buf, size_t len);
 

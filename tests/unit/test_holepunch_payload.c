@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: what two sides tell each other is read, written, sealed and opened as
- * the reference does (pitfall P1). Method: every golden vector of payloads,
- * boxes and tokens; what decodes is encoded again; each row is cut at every
- * byte and has every bit flipped.
+ * Goal: payloads are encoded, decoded, encrypted and decrypted as the reference
+ * does (pitfall P1). Method: every golden vector of payloads, boxes and tokens;
+ * whatever decodes is encoded again; each row is cut at every byte and has
+ * every bit flipped.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 static const char vectors[] = "holepunch.json";
 
-/* "a.b.c.d:port" or "a.b.c.d"; unlike addr_parse(), port 0 passes. */
+/* Parses "a.b.c.d:port" or "a.b.c.d"; unlike addr_parse(), accepts port 0. */
 static struct addr
 addr(const json_t *text)
 {
@@ -144,7 +144,7 @@ START_TEST(decodes_as_the_reference)
 }
 END_TEST
 
-START_TEST(a_long_list_is_cut)
+START_TEST(long_list_is_truncated)
 {
 	uint8_t buf[64 * ADDR_WIRE4_LEN + 8] = {4, 0, 2, 0, 64};
 	struct holepunch_payload c;
@@ -152,7 +152,7 @@ START_TEST(a_long_list_is_cut)
 	ck_assert_int_eq(
 	    holepunch_payload_decode(&c, buf, 5 + 64 * ADDR_WIRE4_LEN), 0);
 	ck_assert_uint_eq(c.addrs_len, HOLEPUNCH_ADDRS_MAX);
-	/* More than there is: refused before anything is read. */
+	/* A count beyond the end is rejected before anything is read. */
 	ck_assert_int_eq(
 	    holepunch_payload_decode(&c, buf, 5 + 63 * ADDR_WIRE4_LEN),
 	    ERR_MALFORMED);
@@ -212,7 +212,7 @@ START_TEST(seals_as_the_reference)
 }
 END_TEST
 
-START_TEST(refuses_boxes)
+START_TEST(rejects_boxes)
 {
 	const json_t *row = t_kind(vectors, "secure_payload_open", _i);
 	struct secret s = secret_of(t_get(row, "in"), "holepunch_secret");
@@ -234,7 +234,7 @@ START_TEST(tokens_bind_the_host)
 	uint8_t token[HOLEPUNCH_TOKEN_LEN];
 	struct holepunch_payload c = {.has_remote_token = true};
 
-	a.port = 4711; /* does not enter */
+	a.port = 4711; /* is ignored */
 	holepunch_token_derive(token, s.key, &a);
 	t_assert_hex(token, sizeof token, t_string(t_get(row, "out"), "token"));
 	memcpy(c.remote_token, token, sizeof token);
@@ -251,17 +251,17 @@ Suite *
 t_suite(void)
 {
 	TCase *tc;
-	Suite *s = t_suite_new("punch_claims", &tc);
+	Suite *s = t_suite_new("holepunch_payload", &tc);
 
 	tcase_add_loop_test(tc, encodes_as_the_reference, 0,
 	    t_kinds(vectors, "holepunch_payload"));
 	tcase_add_loop_test(tc, decodes_as_the_reference, 0,
 	    t_kinds(vectors, "holepunch_payload_decode"));
-	tcase_add_test(tc, a_long_list_is_cut);
+	tcase_add_test(tc, long_list_is_truncated);
 	tcase_add_loop_test(
 	    tc, seals_as_the_reference, 0, t_kinds(vectors, "secure_payload"));
 	tcase_add_loop_test(
-	    tc, refuses_boxes, 0, t_kinds(vectors, "secure_payload_open"));
+	    tc, rejects_boxes, 0, t_kinds(vectors, "secure_payload_open"));
 	tcase_add_loop_test(
 	    tc, tokens_bind_the_host, 0, t_kinds(vectors, "token"));
 	return s;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the lifetime of mappings is found for every kind of NAT, no node that
- * dies, refuses or lies makes us keep them alive too seldom, and what follows
- * from it is put right when it was wrong. Method: the punching room behind the
- * simulator's NATs among twelve public nodes, in virtual time.
+ * Goal: the lifetime of mappings is determined behind every kind of NAT; nodes
+ * that fail, refuse or lie never make us send keep-alives too rarely; and a
+ * wrong result is corrected. Method: the punch lab behind the simulator's NATs
+ * among twelve public nodes, in virtual time.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #include "punch_lab.h"
 
 static struct lab l;
-static struct lifetime_result heard;
+static struct lifetime_result last_result;
 static unsigned events, ends;
 
 static const struct lab_box boxes[] = {
@@ -26,7 +26,7 @@ static void
 on_event(void *owner, const struct lifetime_result *r)
 {
 	(void)owner;
-	heard = *r;
+	last_result = *r;
 	events++;
 	ends += r->next_s == 0;
 }
@@ -37,7 +37,7 @@ static void
 init(const struct lab_box *box, uint32_t lifetime_s)
 {
 	events = ends = 0;
-	heard = (struct lifetime_result){0};
+	last_result = (struct lifetime_result){0};
 	lab_init(&l, box, NULL, 5);
 	if (box != NULL)
 		l.client.nat->config.timeout_s = lifetime_s;
@@ -93,11 +93,11 @@ START_TEST(finds_the_lifetime)
 	start();
 	run_s(lifetimes[i].takes_s);
 	ck_assert_uint_eq(ends, 1);
-	ck_assert(heard.known);
-	ck_assert_uint_eq(heard.at_least_s, lifetimes[i].at_least_s);
-	ck_assert_uint_eq(heard.at_most_s, lifetimes[i].at_most_s);
+	ck_assert(last_result.known);
+	ck_assert_uint_eq(last_result.at_least_s, lifetimes[i].at_least_s);
+	ck_assert_uint_eq(last_result.at_most_s, lifetimes[i].at_most_s);
 	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
-	mapping_learn(&m, heard.at_least_s, heard.at_most_s, 1);
+	mapping_learn(&m, last_result.at_least_s, last_result.at_most_s, 1);
 	ck_assert_uint_eq(m.keep_s, lifetimes[i].keep_s);
 }
 END_TEST
@@ -107,14 +107,14 @@ START_TEST(finds_that_there_is_no_nat)
 	init(NULL, 0);
 	start();
 	run_s(310);
-	ck_assert_uint_eq(heard.at_least_s, 295);
-	ck_assert_uint_eq(heard.at_most_s, 0);
+	ck_assert_uint_eq(last_result.at_least_s, 295);
+	ck_assert_uint_eq(last_result.at_most_s, 0);
 	ck_assert_uint_eq(events, LIFETIME_SOCKETS);
 }
 END_TEST
 
-/* What would renew the mapping does not leave; and it is not much in all. */
-START_TEST(is_silent_and_cheap)
+/* No datagram that would renew the mapping is sent, and few are sent in all. */
+START_TEST(sends_little_and_no_renewal)
 {
 	uint64_t began_us;
 	unsigned all = 0;
@@ -133,15 +133,16 @@ START_TEST(is_silent_and_cheap)
 		ck_assert(dht_has_socket(l.client.n.d, s->meta.sock) ||
 			  s->at_us < began_us + 3000000);
 	}
-	/* Two by each socket, one for each that lives, five for the fatal one,
-	 * and what the node does anyway. */
+	/* Two of each socket, one for each idle time survived, five for the
+	 * other, and the node's regular ones. */
 	ck_assert_uint_le(all, 12 + 4 + 5 + 60);
 }
 END_TEST
 
 /* ---- nodes that are of no help ---- */
 
-/* Whom the i-th socket has turned to at first, and how it is seen there. */
+/* Returns the first node of the i-th socket, and the socket's address as that
+ * node sees it. */
 static const struct lab_sent *
 first_of(unsigned i)
 {
@@ -167,8 +168,8 @@ node_of(unsigned i)
 	return NULL;
 }
 
-/* A node that has died is not taken for a mapping that has. */
-START_TEST(a_dead_node_says_nothing)
+/* A failed node is not taken for an expired mapping. */
+START_TEST(failed_node_gives_no_result)
 {
 	init(&boxes[1], 120);
 	start();
@@ -176,12 +177,12 @@ START_TEST(a_dead_node_says_nothing)
 	node_of(1)->deaf = true;
 	run_s(190);
 	ck_assert_uint_eq(ends, 1);
-	ck_assert_uint_eq(heard.at_least_s, 115);
-	ck_assert_uint_eq(heard.at_most_s, 175);
+	ck_assert_uint_eq(last_result.at_least_s, 115);
+	ck_assert_uint_eq(last_result.at_most_s, 175);
 }
 END_TEST
 
-START_TEST(nothing_is_known_if_all_die)
+START_TEST(unknown_if_all_nodes_fail)
 {
 	init(&boxes[1], 120);
 	start();
@@ -189,11 +190,11 @@ START_TEST(nothing_is_known_if_all_die)
 	l.client.deaf = true;
 	run_s(310);
 	ck_assert_uint_eq(ends, 1);
-	ck_assert(!heard.known);
+	ck_assert(!last_result.known);
 }
 END_TEST
 
-/* PING_NAT, and nothing else, comes to nothing at half of the nodes. */
+/* Half of the nodes do not reply to PING_NAT. */
 static bool
 lose_ping_nat(const struct lab *lab, const struct lab_sent *s)
 {
@@ -209,21 +210,21 @@ lose_ping_nat(const struct lab *lab, const struct lab_sent *s)
 	       m.internal && m.command == RPC_PING_NAT;
 }
 
-START_TEST(who_is_unwilling_is_left)
+START_TEST(refusing_nodes_are_replaced)
 {
 	init(&boxes[3], 30);
 	l.lose = lose_ping_nat;
 	start();
 	run_s(90);
 	ck_assert_uint_eq(ends, 1);
-	ck_assert_uint_eq(heard.at_least_s, 25);
-	ck_assert_uint_eq(heard.at_most_s, 55);
+	ck_assert_uint_eq(last_result.at_least_s, 25);
+	ck_assert_uint_eq(last_result.at_most_s, 55);
 }
 END_TEST
 
-/* Keeps its mapping alive by sending: one silence seems longer than it was,
- * but what follows from it is still short enough. */
-START_TEST(one_liar_does_no_harm)
+/* A lying node keeps its mapping alive by sending: one idle time seems
+ * harmless, but the keep-alive interval is still short enough. */
+START_TEST(one_lying_node_does_no_harm)
 {
 	struct dht_call ping = {
 	    .internal = true, .command = RPC_PING, .sends = 1};
@@ -240,7 +241,7 @@ START_TEST(one_liar_does_no_harm)
 		run_s(5);
 	}
 	ck_assert_uint_eq(ends, 1);
-	mapping_learn(&m, heard.at_least_s, heard.at_most_s, 1);
+	mapping_learn(&m, last_result.at_least_s, last_result.at_most_s, 1);
 	ck_assert_uint_lt(m.keep_s, lifetime_s);
 }
 END_TEST
@@ -252,12 +253,12 @@ START_TEST(losses_do_not_matter)
 	start();
 	run_s(140);
 	ck_assert_uint_eq(ends, 1);
-	ck_assert_uint_ge(heard.at_least_s, 25);
-	ck_assert_uint_le(heard.at_least_s, 55);
+	ck_assert_uint_ge(last_result.at_least_s, 25);
+	ck_assert_uint_le(last_result.at_least_s, 55);
 }
 END_TEST
 
-START_TEST(can_be_called_off)
+START_TEST(can_be_cancelled)
 {
 	struct lifetime *m;
 
@@ -275,7 +276,7 @@ START_TEST(can_be_called_off)
 }
 END_TEST
 
-START_TEST(without_sockets_there_is_none)
+START_TEST(requires_sockets)
 {
 	int err = 0;
 
@@ -298,7 +299,7 @@ mapping(void)
 	return dht_mapping(l.client.n.d);
 }
 
-START_TEST(is_measured_while_somebody_needs_it)
+START_TEST(is_measured_while_needed)
 {
 	uint64_t first_us;
 
@@ -315,7 +316,7 @@ START_TEST(is_measured_while_somebody_needs_it)
 	l.client.nat->config.timeout_s = 120;
 	run_s(1200);
 	ck_assert_uint_eq(mapping()->keep_s, 46);
-	/* It stays if it is needed for a moment, or not at all. */
+	/* The schedule continues when it is not needed for a moment. */
 	punch_keep_ready(l.client.punch, false);
 	run_s(8000);
 	punch_path_opened(l.client.punch);
@@ -330,8 +331,8 @@ START_TEST(is_measured_while_somebody_needs_it)
 }
 END_TEST
 
-/* Who does not want it can ask for it all the same. */
-START_TEST(can_be_turned_off)
+/* A waiter can start a measurement that is disabled in the background. */
+START_TEST(can_be_disabled)
 {
 	struct lifetime_waiter w = {.sink = sink};
 	struct limits off;
@@ -351,7 +352,7 @@ START_TEST(can_be_turned_off)
 }
 END_TEST
 
-START_TEST(another_network_makes_it_void)
+START_TEST(another_network_invalidates_it)
 {
 	init(&boxes[1], 30);
 	punch_keep_ready(l.client.punch, true);
@@ -362,7 +363,7 @@ START_TEST(another_network_makes_it_void)
 	ck_assert(!mapping()->known);
 	ck_assert_uint_eq(mapping()->keep_s, 0);
 	run_s(80);
-	/* Again, in the middle of a measurement. */
+	/* The same during a measurement. */
 	ck_assert_uint_ge(
 	    HASH_COUNT(l.client.punch->sockets.entries), LIFETIME_SOCKETS);
 	punch_wake(l.client.punch);
@@ -372,7 +373,7 @@ START_TEST(another_network_makes_it_void)
 }
 END_TEST
 
-START_TEST(who_asks_joins)
+START_TEST(waiters_join_a_measurement)
 {
 	struct lifetime_waiter w[3] = {
 	    {.sink = sink}, {.sink = sink}, {.sink = sink}};
@@ -387,18 +388,18 @@ START_TEST(who_asks_joins)
 	ck_assert_uint_eq(ends, 2);
 	ck_assert_uint_eq(events, 2 * 3); /* 10 s, 25 s, the end */
 	ck_assert_uint_eq(mapping()->keep_s, 10);
-	/* The last to go puts out the light. */
+	/* The last waiter that leaves cancels it. */
 	ck_assert_int_eq(punch_measure_lifetime(l.client.punch, &w[0]), 0);
 	run_s(5);
 	ck_assert_uint_eq(
 	    HASH_COUNT(l.client.punch->sockets.entries), LIFETIME_SOCKETS);
 	punch_stop_measuring(l.client.punch, &w[0]);
 	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
-	/* And a sleep tells all that nothing is known. */
+	/* After a sleep, all waiters are notified of an unknown lifetime. */
 	ck_assert_int_eq(punch_measure_lifetime(l.client.punch, &w[0]), 0);
 	punch_wake(l.client.punch);
 	ck_assert_uint_eq(ends, 3);
-	ck_assert(!heard.known);
+	ck_assert(!last_result.known);
 }
 END_TEST
 
@@ -406,7 +407,7 @@ END_TEST
 
 #define SECOND UINT64_C(1000000)
 
-START_TEST(what_was_wrong_is_put_right)
+START_TEST(wrong_result_is_corrected)
 {
 	struct mapping m = {0};
 
@@ -416,28 +417,28 @@ START_TEST(what_was_wrong_is_put_right)
 	ck_assert(!mapping_repaced(&m));
 	ck_assert_uint_eq(mapping_keep_us(&m, 3, 25), 25 * SECOND);
 	ck_assert_uint_eq(mapping_keep_us(&m, 20, 120), 46 * SECOND);
-	/* One change, told by three. */
+	/* Three connections report one change. */
 	for (uint64_t s = 100; s < 125; s += 10)
 		mapping_changed(&m, true, s * SECOND);
 	ck_assert_uint_eq(m.changes, 1);
 	ck_assert_uint_eq(m.keep_s, 23);
 	ck_assert(mapping_repaced(&m));
-	/* Another host is another network, not a short life. */
+	/* Another host means another network, not a short lifetime. */
 	mapping_changed(&m, false, 200 * SECOND);
 	ck_assert_uint_eq(m.changes, 2);
 	ck_assert_uint_eq(m.keep_s, 23);
 	mapping_changed(&m, true, 300 * SECOND);
 	ck_assert(!m.known);
 	ck_assert_uint_eq(mapping_keep_us(&m, 3, 25), 3 * SECOND);
-	/* Nothing is halved below what the measurement may ask for. */
+	/* The interval is not halved below the lowest of a measurement. */
 	mapping_learn(&m, 10, 25, 400 * SECOND);
 	mapping_changed(&m, true, 500 * SECOND);
 	ck_assert_uint_eq(m.keep_s, MAPPING_KEEP_MIN_S);
 }
 END_TEST
 
-/* The loss of a mapping that was kept alive is reason to measure again. */
-START_TEST(doubt_is_followed_by_a_measurement)
+/* The loss of a mapping despite keep-alives starts a measurement. */
+START_TEST(doubt_starts_a_measurement)
 {
 	init(&boxes[1], 120);
 	punch_keep_ready(l.client.punch, true);
@@ -448,7 +449,7 @@ START_TEST(doubt_is_followed_by_a_measurement)
 	ck_assert_uint_eq(mapping()->keep_s, 23);
 	punch_keepalive_changed(l.client.punch);
 	run_s(300);
-	punch_keepalive_changed(l.client.punch); /* puts nothing off */
+	punch_keepalive_changed(l.client.punch); /* does not delay it */
 	run_s(500);
 	ck_assert_uint_eq(mapping()->keep_s, 10);
 	ck_assert_uint_eq(mapping()->losses, 0);
@@ -464,21 +465,22 @@ t_suite(void)
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_loop_test(tc, finds_the_lifetime, 0, BOXES * LIFETIMES);
 	tcase_add_test(tc, finds_that_there_is_no_nat);
-	tcase_add_test(tc, is_silent_and_cheap);
-	tcase_add_test(tc, a_dead_node_says_nothing);
-	tcase_add_test(tc, nothing_is_known_if_all_die);
-	tcase_add_test(tc, who_is_unwilling_is_left);
-	tcase_add_loop_test(tc, one_liar_does_no_harm, 0, LIFETIME_SOCKETS * 5);
+	tcase_add_test(tc, sends_little_and_no_renewal);
+	tcase_add_test(tc, failed_node_gives_no_result);
+	tcase_add_test(tc, unknown_if_all_nodes_fail);
+	tcase_add_test(tc, refusing_nodes_are_replaced);
+	tcase_add_loop_test(
+	    tc, one_lying_node_does_no_harm, 0, LIFETIME_SOCKETS * 5);
 	tcase_add_test(tc, losses_do_not_matter);
-	tcase_add_test(tc, can_be_called_off);
-	tcase_add_test(tc, without_sockets_there_is_none);
-	tcase_add_test(tc, is_measured_while_somebody_needs_it);
-	tcase_add_test(tc, can_be_turned_off);
-	tcase_add_test(tc, another_network_makes_it_void);
-	tcase_add_test(tc, who_asks_joins);
-	tcase_add_test(tc, doubt_is_followed_by_a_measurement);
+	tcase_add_test(tc, can_be_cancelled);
+	tcase_add_test(tc, requires_sockets);
+	tcase_add_test(tc, is_measured_while_needed);
+	tcase_add_test(tc, can_be_disabled);
+	tcase_add_test(tc, another_network_invalidates_it);
+	tcase_add_test(tc, waiters_join_a_measurement);
+	tcase_add_test(tc, doubt_starts_a_measurement);
 	tc = tcase_create("mapping");
-	tcase_add_test(tc, what_was_wrong_is_put_right);
+	tcase_add_test(tc, wrong_result_is_corrected);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the nat_type on a NAT is the reference's where that is right, is taken
- * back where the NAT changes, and counts on (pitfalls N1 to N5). Method: every
- * step of the golden vectors; hand-made sequences of what nodes saw.
+ * Goal: the NAT type is the reference's where that is right, changes where the
+ * NAT changes, and sequential ports are predicted (pitfalls N1 to N5). Method:
+ * every step of the golden vectors, and sequences of samples.
  */
 #include <string.h>
 
@@ -72,7 +72,7 @@ START_TEST(follows_the_vectors)
 }
 END_TEST
 
-/* The i-th node saw us at this port. */
+/* Adds a sample of the i-th node with this port. */
 static void
 saw(struct nat_classifier *n, unsigned i, uint16_t port)
 {
@@ -83,7 +83,7 @@ saw(struct nat_classifier *n, unsigned i, uint16_t port)
 		   .at_us = i * 1000});
 }
 
-/* Each letter is a port; what is the nat_type after the last? (pitfall N2) */
+/* Each letter is a port; which NAT type follows the last? (pitfall N2) */
 static const struct {
 	const char *ports;
 	enum nat_type nat_type;
@@ -102,7 +102,7 @@ static const struct {
     {"ABCDAAAAAAAAAAAAAAAA", NAT_TYPE_CONSISTENT, true},
 };
 
-START_TEST(a_disagreeing_sample_reopens_the_verdict)
+START_TEST(differing_sample_reopens_the_type)
 {
 	const char *p = sequences[_i].ports;
 	struct nat_classifier n;
@@ -117,7 +117,7 @@ START_TEST(a_disagreeing_sample_reopens_the_verdict)
 }
 END_TEST
 
-START_TEST(what_was_told_does_not_change)
+START_TEST(frozen_type_does_not_change)
 {
 	struct nat_classifier n;
 
@@ -135,7 +135,7 @@ START_TEST(what_was_told_does_not_change)
 }
 END_TEST
 
-START_TEST(samples_age)
+START_TEST(samples_expire)
 {
 	struct nat_classifier n;
 
@@ -147,7 +147,7 @@ START_TEST(samples_age)
 	ck_assert_int_eq(n.nat_type, NAT_TYPE_CONSISTENT);
 	nat_classifier_expire(&n, 3000);
 	ck_assert_int_eq(n.nat_type, NAT_TYPE_UNKNOWN);
-	/* The same view again makes a sample young. */
+	/* The same address again renews a sample. */
 	nat_classifier_add(
 	    &n, &(struct nat_sample){.saw = addr_v4(203, 0, 113, 7, 51000),
 		    .by = addr_v4(198, 51, 3, 1, 49737),
@@ -158,8 +158,8 @@ START_TEST(samples_age)
 }
 END_TEST
 
-/* The mapping went, the node comes back with another: pitfall N4. */
-START_TEST(a_node_that_sees_another_address_voids_the_rest)
+/* The mapping expired and the node sees another one: pitfall N4. */
+START_TEST(changed_address_drops_older_samples)
 {
 	struct nat_classifier n;
 
@@ -173,7 +173,7 @@ START_TEST(a_node_that_sees_another_address_voids_the_rest)
 }
 END_TEST
 
-/* Ports in the order in which the nodes were first sent to. */
+/* Ports, in the order in which the nodes were first sent to. */
 static const struct {
 	const char *name;
 	uint16_t ports[6];
@@ -194,7 +194,7 @@ static const struct {
     {"once astray", {20000, 20001, 30000, 30001}, 4, 0, 0},
 };
 
-START_TEST(sees_ports_that_count)
+START_TEST(recognises_sequential_ports)
 {
 	struct addr out[NAT_PREDICTED_MAX];
 	unsigned len = allocations[_i].len;
@@ -202,7 +202,7 @@ START_TEST(sees_ports_that_count)
 	size_t got;
 
 	nat_classifier_init(&n, true);
-	/* Answers come in any order. */
+	/* Replies arrive in any order. */
 	for (unsigned i = len; i-- > 0;)
 		saw(&n, i, allocations[_i].ports[i]);
 	ck_assert_int_eq(nat_classifier_step(&n), allocations[_i].step);
@@ -218,7 +218,7 @@ START_TEST(sees_ports_that_count)
 }
 END_TEST
 
-START_TEST(predicts_no_port_that_is_none)
+START_TEST(predicts_valid_ports_only)
 {
 	struct addr out[NAT_PREDICTED_MAX];
 	struct nat_classifier n;
@@ -234,8 +234,8 @@ START_TEST(predicts_no_port_that_is_none)
 }
 END_TEST
 
-/* A destination that was sent to before the latest sample came. */
-START_TEST(predicts_ports_of_the_past)
+/* A destination that was sent to before the latest sample. */
+START_TEST(predicts_earlier_ports)
 {
 	struct addr out[NAT_PREDICTED_MAX];
 	struct nat_classifier n;
@@ -246,7 +246,7 @@ START_TEST(predicts_ports_of_the_past)
 	saw(&n, 6, 20009);
 	ck_assert_uint_eq(nat_classifier_predict(&n, 4, out, NAT_PREDICTED_MAX),
 	    NAT_PREDICTED_MAX);
-	/* Three others were served since: before or after, nobody knows. */
+	/* Three ports were used by others, before or after. */
 	ck_assert_int_eq(out[0].port, 20004);
 	ck_assert_uint_eq(nat_classifier_predict(&n, 7, out, NAT_PREDICTED_MAX),
 	    NAT_PREDICTED_MAX);
@@ -254,7 +254,7 @@ START_TEST(predicts_ports_of_the_past)
 }
 END_TEST
 
-START_TEST(numbers_of_the_wire)
+START_TEST(decodes_types)
 {
 	ck_assert_int_eq(nat_type_decode(0), NAT_TYPE_UNKNOWN);
 	ck_assert_int_eq(nat_type_decode(2), NAT_TYPE_CONSISTENT);
@@ -268,18 +268,19 @@ Suite *
 t_suite(void)
 {
 	TCase *tc;
-	Suite *s = t_suite_new("punch_gauge", &tc);
+	Suite *s = t_suite_new("nat_classifier", &tc);
 
 	tcase_add_loop_test(
 	    tc, follows_the_vectors, 0, t_kinds(vectors, "nat"));
 	tcase_add_loop_test(
-	    tc, a_disagreeing_sample_reopens_the_verdict, 0, T_ROWS(sequences));
-	tcase_add_test(tc, what_was_told_does_not_change);
-	tcase_add_test(tc, samples_age);
-	tcase_add_test(tc, a_node_that_sees_another_address_voids_the_rest);
-	tcase_add_loop_test(tc, sees_ports_that_count, 0, T_ROWS(allocations));
-	tcase_add_test(tc, predicts_no_port_that_is_none);
-	tcase_add_test(tc, predicts_ports_of_the_past);
-	tcase_add_test(tc, numbers_of_the_wire);
+	    tc, differing_sample_reopens_the_type, 0, T_ROWS(sequences));
+	tcase_add_test(tc, frozen_type_does_not_change);
+	tcase_add_test(tc, samples_expire);
+	tcase_add_test(tc, changed_address_drops_older_samples);
+	tcase_add_loop_test(
+	    tc, recognises_sequential_ports, 0, T_ROWS(allocations));
+	tcase_add_test(tc, predicts_valid_ports_only);
+	tcase_add_test(tc, predicts_earlier_ports);
+	tcase_add_test(tc, decodes_types);
 	return s;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: two sides behind NATs find a direct path wherever physics allows, as
- * fast as the relayed round trips allow, and nothing else can make them
- * believe in one. Method: the whole of this room twice, NAT boxes of the
- * simulator's kind between, a public network of twelve nodes, virtual time;
- * the handshake is played by hand.
+ * Goal: two sides behind NATs find a direct path wherever the NATs allow one,
+ * as fast as the relayed round trips allow, and no forged datagram makes them
+ * accept another path. Method: the punch module twice, with NATs of the
+ * simulator between, a public network of twelve nodes, virtual time; the test
+ * performs the handshake itself.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -51,14 +51,12 @@ teardown(void)
 	lab_fini(&l);
 }
 
-/*
- * From the client's first message to the first byte back. A round trip through
- * the relay takes 50 ms, a direct one 25.
- */
+/* Time from the client's first message to the first byte returned. A round trip
+ * takes 50 ms through the relay, 25 ms directly. */
 static const struct {
 	enum box client, server;
 	bool native;
-	uint32_t within_ms; /* 0: not at all */
+	uint32_t within_ms; /* 0: it must fail */
 } pairs[] = {
     {PORT_RESTRICTED, PORT_RESTRICTED, true, 26},
     {PORT_RESTRICTED, PORT_RESTRICTED, false, 65},
@@ -67,17 +65,17 @@ static const struct {
     {RESTRICTED, RESTRICTED, true, 26},
     {OPEN, PORT_RESTRICTED, true, 26},
     {PORT_RESTRICTED, OPEN, true, 26},
-    /* A random NAT, and one that lets it in at once. */
+    /* A random NAT, and one that admits it at once. */
     {SYMMETRIC, FULL_CONE, true, 60},
     {SYMMETRIC, RESTRICTED, true, 60},
     {FULL_CONE, SYMMETRIC, true, 60},
     {RESTRICTED, SYMMETRIC, true, 65},
     {SYMMETRIC, FULL_CONE, false, 65},
-    /* By luck and numbers. */
+    /* Birthday punching. */
     {SYMMETRIC, PORT_RESTRICTED, true, 20000},
     {PORT_RESTRICTED, SYMMETRIC, true, 20000},
     {PORT_RESTRICTED, SYMMETRIC, false, 20000},
-    /* By counting. */
+    /* Port prediction. */
     {SEQUENTIAL, PORT_RESTRICTED, true, 300},
     {PORT_RESTRICTED, SEQUENTIAL, true, 300},
     {SEQUENTIAL, PORT_RESTRICTED, false, 300},
@@ -132,8 +130,8 @@ is_punch(const struct lab_sent *s)
 	return addr_equal(&s->meta.to, &relay) && s->len > 90;
 }
 
-/* Pitfalls P5, P6, P7: round 0 leaves at once, with the nat_type that is ready;
- * the server reaches the client before it has answered. */
+/* Pitfalls P5, P6, P7: round 0 is sent at once with the NAT type of a pooled
+ * socket; the server's probes reach the client before its reply. */
 START_TEST(round_0_leaves_at_once_and_opens_fast)
 {
 	uint64_t began_us;
@@ -153,16 +151,15 @@ START_TEST(round_0_leaves_at_once_and_opens_fast)
 	ck_assert(addr_equal(&l.client.events[1].addr, &l.server.seen));
 	ck_assert_int_eq(
 	    l.server.puncher->remote.nat_type, NAT_TYPE_CONSISTENT);
-	/* Pitfall P8: and a token for the next round, if there were to be one.
-	 */
+	/* Pitfall P8: the reply contains a token for the next round. */
 	lab_run_ms(&l, 50);
 	ck_assert(l.client.puncher->remote.has_token);
 }
 END_TEST
 
-/* Pitfall P8: who does not come through a relay of ours gets no token, and is
- * not probed as if he had proved anything. */
-START_TEST(no_token_through_a_strange_relay)
+/* Pitfall P8: a client that does not come through a relay of ours gets no token
+ * and its address is not verified. */
+START_TEST(no_token_through_a_foreign_relay)
 {
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
 	l.no_relay = true;
@@ -175,8 +172,8 @@ START_TEST(no_token_through_a_strange_relay)
 END_TEST
 
 /* Pitfall P4: from the handshake on, every probe is echoed to its source, from
- * the socket it came to; pitfall P19: but not without end. */
-START_TEST(the_server_echoes_but_is_no_reflector)
+ * the socket that received it; pitfall P19: within limits. */
+START_TEST(server_echoes_within_limits)
 {
 	struct addr anyone = addr_v4(11, 9, 9, 9, 999);
 	struct punch_peer peer;
@@ -200,7 +197,7 @@ START_TEST(the_server_echoes_but_is_no_reflector)
 		lab_run_ms(&l, 1);
 	}
 	ck_assert_uint_le(lab_probes(&l, false, false) - before, 2 * 20 + 1);
-	/* From many sources: a limit for all. */
+	/* The total is limited for many sources as well. */
 	for (int i = 0; i < 1000; i++) {
 		anyone.port++;
 		lab_inject(&l, &l.server, sock, &anyone, "", 0);
@@ -209,8 +206,9 @@ START_TEST(the_server_echoes_but_is_no_reflector)
 }
 END_TEST
 
-/* One stray byte opens the reference's connection. */
-START_TEST(a_stray_probe_decides_nothing)
+/* A stray byte completes the reference's connection; here it decides nothing.
+ * */
+START_TEST(stray_probe_decides_nothing)
 {
 	struct addr stray = addr_v4(11, 9, 9, 9, 6666);
 	int sock;
@@ -224,7 +222,8 @@ START_TEST(a_stray_probe_decides_nothing)
 	ck_assert_int_eq(
 	    lab_inject(&l, &l.client, sock, &stray, "", 0), ERR_UNMATCHED);
 	ck_assert_uint_eq(l.client.events_len, 1);
-	/* From the right host it may be the peer; then it goes on as well. */
+	/* From the peer's host it becomes a candidate, and the attempt
+	 * continues. */
 	stray = l.server.seen;
 	stray.port ^= 1;
 	ck_assert_int_eq(lab_inject(&l, &l.client, sock, &stray, "", 0), 0);
@@ -234,7 +233,7 @@ START_TEST(a_stray_probe_decides_nothing)
 }
 END_TEST
 
-/* Pitfall P14: the TTL is the probe's alone. */
+/* Pitfall P14: no other datagram has the TTL of a probe. */
 START_TEST(only_probes_have_a_ttl)
 {
 	init_ready(SYMMETRIC, PORT_RESTRICTED, 5);
@@ -247,8 +246,8 @@ START_TEST(only_probes_have_a_ttl)
 }
 END_TEST
 
-/* Pitfall P13: from many sockets, each of its own. */
-START_TEST(a_fan_has_as_many_sources_as_sockets)
+/* Pitfall P13: birthday sockets send from as many ports. */
+START_TEST(birthday_sockets_have_as_many_sources)
 {
 	static bool port[65536];
 	unsigned sources = 0;
@@ -263,7 +262,8 @@ START_TEST(a_fan_has_as_many_sources_as_sockets)
 		}
 	ck_assert_uint_ge(sources, 250);
 	ck_assert(l.proved);
-	/* The one that hit outlives the puncher, the others do not. */
+	/* The socket of the path remains open after the puncher is freed; the
+	 * others are closed. */
 	puncher_free(l.client.puncher, l.client.events[0].sock);
 	l.client.puncher = NULL;
 	ck_assert_uint_le(HASH_COUNT(l.client.punch->sockets.entries), 1 + 2);
@@ -271,13 +271,13 @@ START_TEST(a_fan_has_as_many_sources_as_sockets)
 }
 END_TEST
 
-/* Pitfall P20: fewer sockets than wanted are used, too few are a reason. */
+/* Pitfall P20: fewer sockets than wanted are used; too few fail the attempt. */
 static const struct {
 	uint32_t allowed;
 	int err;
 } budgets[] = {{280, 0}, {100, 0}, {8, ERR_LIMIT}};
 
-START_TEST(a_fan_goes_by_what_the_world_has)
+START_TEST(birthday_sockets_use_what_is_available)
 {
 	init_ready(SYMMETRIC, PORT_RESTRICTED, 5);
 	lab_handshake(&l);
@@ -288,7 +288,7 @@ START_TEST(a_fan_goes_by_what_the_world_has)
 	lab_begin(&l, true);
 	lab_run_ms(&l, 500);
 	ck_assert_int_eq(l.client.failed, budgets[_i].err);
-	/* One that grows shares what there is with the pool. */
+	/* Birthday sockets share the available ones with the pool. */
 	if (budgets[_i].err == 0) {
 		ck_assert_uint_le(
 		    l.client.puncher->probing.sockets_len, budgets[_i].allowed);
@@ -298,16 +298,16 @@ START_TEST(a_fan_goes_by_what_the_world_has)
 }
 END_TEST
 
-/* Pitfall P11: a server that cannot start says so, and that at once; never that
- * it punches. */
-START_TEST(the_server_starts_before_it_says_so)
+/* Pitfall P11: a server that cannot start replies so at once, and never that it
+ * is punching. */
+START_TEST(server_starts_before_it_replies)
 {
 	uint64_t began_us;
 
 	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
 	lab_handshake(&l);
 	for (int i = 0; i < FAKE_SOCKS_MAX; i++)
-		l.server.n.fw.socks[i].open = true; /* no more are to be had */
+		l.server.n.fw.socks[i].open = true; /* none is left */
 	lab_begin(&l, true);
 	began_us = l.now_us;
 	while (l.client.failed == 0 && l.now_us < began_us + 2000000) {
@@ -316,7 +316,7 @@ START_TEST(the_server_starts_before_it_says_so)
 	}
 	ck_assert_int_eq(l.client.failed, ERR_ABORTED);
 	ck_assert_int_eq(l.server.failed, ERR_LIMIT);
-	/* Two round trips: the probing round and the one that declares. */
+	/* Two round trips: the probe round and the punch round. */
 	ck_assert_uint_le(l.now_us - began_us, 8 * l.delay_us + 50000);
 }
 END_TEST
@@ -331,9 +331,12 @@ asked_from(int sock, const struct addr *a)
 	return false;
 }
 
-/* Pitfall N5: how we are seen is asked of nodes in different networks, and not
- * of the latest: they may be the relays of the attempt, and tell us then. */
-START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
+/*
+ * Pitfall N5: samples are requested from nodes in different networks, and not
+ * from the latest: they may be the relays of the attempt, which report our
+ * address then.
+ */
+START_TEST(samples_are_of_distant_older_nodes)
 {
 	struct dht_node n;
 	uint32_t cursor = 0, same = 0, asked = 0, i = 0;
@@ -347,7 +350,7 @@ START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
 		struct addr a = addr_v4(21, 0, 0, (uint8_t)(k + 1), 4000);
 		uint8_t id[ID_LEN];
 
-		/* Three of one network, then five of their own. */
+		/* Three of one network, then five in different ones. */
 		a.ip[1] = k < 3 ? 0 : (uint8_t)k;
 		id_of_addr(id, &a);
 		ck_assert_uint_ne(table_add(&d->self.table, id, &a, d->self.tick), 0);
@@ -368,8 +371,9 @@ START_TEST(samples_are_of_far_nodes_and_not_of_the_latest)
 }
 END_TEST
 
-/* Pitfall P9: whoever asks, our address is ours. */
-START_TEST(the_sampler_holds_our_address_alone)
+/* Pitfall P9: the samples contain our own address, whoever sends the request.
+ * */
+START_TEST(samples_contain_our_address_only)
 {
 	struct nat_classifier *g;
 
@@ -396,7 +400,7 @@ lose_one(const struct lab *lab, const struct lab_sent *s)
 	return losing && counted++ == lose_nth;
 }
 
-/* No single datagram that is lost costs more than 250 ms. */
+/* The loss of any single datagram costs no more than 250 ms. */
 START_TEST(one_loss_costs_little)
 {
 	uint64_t began_us, plain_us;
@@ -419,7 +423,7 @@ START_TEST(one_loss_costs_little)
 }
 END_TEST
 
-/* Pitfall P18: exactly one outcome, whatever is lost and whoever is killed. */
+/* Pitfall P18: there is exactly one outcome, whatever is lost or killed. */
 START_TEST(one_outcome_whatever_happens)
 {
 	static const uint32_t kill_ms[] = {0, 13, 26, 38, 51, 64, 76, 101};
@@ -432,7 +436,7 @@ START_TEST(one_outcome_whatever_happens)
 	    l.server.seen.family == ADDR_NONE ||
 	    l.client.dht_seen.family == ADDR_NONE ||
 	    l.server.dht_seen.family == ADDR_NONE)
-		return; /* lost before it began */
+		return; /* the handshake was lost */
 	lab_begin(&l, _i % 2 == 0);
 	lab_run_ms(&l, kill_ms[when]);
 	l.relays[0].deaf = true;
@@ -443,7 +447,7 @@ START_TEST(one_outcome_whatever_happens)
 }
 END_TEST
 
-/* Protocol 04 §17.5: the relay dies, another carries the round. */
+/* Protocol 04 §17.5: the relay fails, another one carries the round. */
 START_TEST(another_relay_carries_on)
 {
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
@@ -455,7 +459,7 @@ START_TEST(another_relay_carries_on)
 }
 END_TEST
 
-/* Boxes that do not open, old rounds, floods: silence and a counter. */
+/* Payloads that cannot be decrypted are dropped and counted. */
 START_TEST(forged_messages_change_nothing)
 {
 	uint8_t box[100] = {0};
@@ -481,9 +485,9 @@ START_TEST(forged_messages_change_nothing)
 }
 END_TEST
 
-/* A client's message as it comes through the relay. */
+/* Delivers a client's message as its relay would. */
 static int
-say(struct holepunch_payload *c)
+send_payload(struct holepunch_payload *c)
 {
 	uint8_t box[HOLEPUNCH_BOX_MAX], nonce[HOLEPUNCH_NONCE_LEN] = {1};
 	struct router_call call = {
@@ -499,8 +503,8 @@ say(struct holepunch_payload *c)
 	return puncher_serve(l.server.puncher, &call, true);
 }
 
-/* Rounds that come late change nothing; nobody unverified is sprayed. */
-START_TEST(nobody_is_sprayed_who_has_not_proved_himself)
+/* Unverified addresses are not sprayed with birthday probes. */
+START_TEST(unverified_addresses_are_not_sprayed)
 {
 	struct holepunch_payload c = {.firewall = NAT_TYPE_RANDOM,
 	    .round = 5,
@@ -514,17 +518,17 @@ START_TEST(nobody_is_sprayed_who_has_not_proved_himself)
 	lab_handshake(&l);
 	peer = lab_peer_of_client(&l, false);
 	puncher_accept(l.server.puncher, &peer);
-	ck_assert_int_eq(say(&c), 0);
+	ck_assert_int_eq(send_payload(&c), 0);
 	lab_run_ms(&l, 1000);
 	ck_assert_int_eq(l.server.failed, ERR_PUNCH);
 	ck_assert_uint_eq(lab_probes(&l, false, false), 0);
-	/* It is over: told once, and then silence. */
-	ck_assert_int_eq(say(&c), ERR_UNMATCHED);
+	/* After the failure, messages are dropped. */
+	ck_assert_int_eq(send_payload(&c), ERR_UNMATCHED);
 }
 END_TEST
 
-/* Pitfall V6: a client that declares late is not cut off. */
-START_TEST(the_server_waits_for_a_client_that_punches)
+/* Pitfall V6: a client whose punch round comes late is still served. */
+START_TEST(server_waits_for_the_punch_round)
 {
 	struct holepunch_payload c = {.firewall = NAT_TYPE_CONSISTENT,
 	    .punching = true,
@@ -538,18 +542,19 @@ START_TEST(the_server_waits_for_a_client_that_punches)
 	puncher_accept(l.server.puncher, &peer);
 	c.addrs[0] = l.client.seen;
 	lab_run_ms(&l, 9000);
-	ck_assert_int_eq(say(&c), 0);
+	ck_assert_int_eq(send_payload(&c), 0);
 	lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(l.server.failures, 0);
 	lab_run_ms(&l, 3000);
 	ck_assert_int_eq(l.server.failed, ERR_TIMEOUT);
-	/* One that says nothing is. */
+	/* A silent one times out. */
 	ck_assert_uint_eq(l.server.failures, 1);
 }
 END_TEST
 
-/* One that guesses may begin again, but does not keep the server for ever. */
-START_TEST(a_client_that_begins_again_and_again_is_left)
+/* A client that predicts may start over, but cannot keep the server for ever.
+ * */
+START_TEST(client_cannot_restart_for_ever)
 {
 	struct holepunch_payload c = {
 	    .firewall = NAT_TYPE_CONSISTENT, .has_addrs = true, .addrs_len = 3};
@@ -566,7 +571,7 @@ START_TEST(a_client_that_begins_again_and_again_is_left)
 	}
 	for (c.round = 0; c.round < 40 && l.server.failures == 0; c.round++) {
 		c.punching = !c.punching;
-		say(&c);
+		send_payload(&c);
 		lab_run_ms(&l, 4000);
 	}
 	for (unsigned i = 0; i < l.server.events_len; i++)
@@ -576,9 +581,9 @@ START_TEST(a_client_that_begins_again_and_again_is_left)
 }
 END_TEST
 
-/* Pitfalls P16, P10: a bad nat_type is worth another socket, three times at
+/* Pitfalls P16, P10: a bad NAT type leads to another socket, three times at
  * most. */
-START_TEST(a_bad_verdict_is_worth_another_socket)
+START_TEST(bad_nat_type_leads_to_another_socket)
 {
 	unsigned rounds = 0;
 
@@ -593,8 +598,9 @@ START_TEST(a_bad_verdict_is_worth_another_socket)
 }
 END_TEST
 
-/* Pitfall P17: what was told stays, whatever samples say later. */
-START_TEST(a_told_verdict_stays)
+/* Pitfall P17: a reported NAT type does not change, whatever later samples
+ * show. */
+START_TEST(reported_nat_type_does_not_change)
 {
 	struct holepunch_payload c = {.firewall = NAT_TYPE_CONSISTENT};
 	struct punch_peer peer;
@@ -604,7 +610,7 @@ START_TEST(a_told_verdict_stays)
 	lab_handshake(&l);
 	peer = lab_peer_of_client(&l, false);
 	puncher_accept(l.server.puncher, &peer);
-	ck_assert_int_eq(say(&c), 0);
+	ck_assert_int_eq(send_payload(&c), 0);
 	for (unsigned i = 0; i < 8; i++) {
 		struct addr us = l.server.seen, by = lab_relay(20 + i);
 
@@ -616,9 +622,9 @@ START_TEST(a_told_verdict_stays)
 }
 END_TEST
 
-/* Pitfall P15: a server without a turn says so; a client of ours waits for it.
- */
-START_TEST(try_later_is_not_the_end)
+/* Pitfall P15: a server without a free slot replies so; a native client waits
+ * for it. */
+START_TEST(native_client_retries_later)
 {
 	struct punch_slot other = {0};
 
@@ -638,7 +644,7 @@ START_TEST(try_later_is_not_the_end)
 }
 END_TEST
 
-START_TEST(try_later_is_the_end_with_a_stranger)
+START_TEST(busy_reference_server_ends_the_attempt)
 {
 	struct punch_slot other = {0};
 
@@ -652,7 +658,8 @@ START_TEST(try_later_is_the_end_with_a_stranger)
 }
 END_TEST
 
-/* The pool: ready ahead of need, used again if nothing was punched. */
+/* The pool is filled ahead of need, and takes sockets back that have not
+ * probed. */
 START_TEST(sockets_are_kept_ready)
 {
 	int err, sock;
@@ -670,7 +677,8 @@ START_TEST(sockets_are_kept_ready)
 	lab_run_ms(&l, 3000);
 	ck_assert_uint_eq(l.client.punch->pool.idle_len, 2);
 	ck_assert(l.client.n.fw.socks[sock].open);
-	/* They stay current, and go when the network changes. */
+	/* They renew their samples, and are replaced when the network changes.
+	 * */
 	lab_run_ms(&l, 600000);
 	ck_assert_int_eq(
 	    TAILQ_FIRST(&l.client.punch->pool.idle)->classifier.nat_type,
@@ -684,8 +692,8 @@ START_TEST(sockets_are_kept_ready)
 }
 END_TEST
 
-/* A reference server ends at the second copy of what declares such a punch. */
-START_TEST(a_random_punch_is_declared_once)
+/* A reference server aborts on the second copy of such a punch round. */
+START_TEST(random_punch_round_is_sent_once)
 {
 	unsigned messages = 0;
 
@@ -695,7 +703,7 @@ START_TEST(a_random_punch_is_declared_once)
 	lab_run_ms(&l, 70);
 	ck_assert_int_eq(
 	    l.client.puncher->client.state, PUNCH_CLIENT_PUNCH_ROUND);
-	l.relays[0].deaf = true; /* the answer takes its time */
+	l.relays[0].deaf = true; /* the reply is late */
 	l.sent_len = 0;
 	lab_run_ms(&l, 1200);
 	for (size_t i = 0; i < l.sent_len; i++)
@@ -741,8 +749,8 @@ check_network(void)
 	return netcheck_start(l.client.punch, done, &err);
 }
 
-/* Both axes of RFC 4787, from what nodes see and who gets through. */
-START_TEST(tells_networks_apart)
+/* Mapping and filtering behaviour of RFC 4787 are determined. */
+START_TEST(determines_network_type)
 {
 	init(networks[_i].box, OPEN, 5);
 	ck_assert_ptr_nonnull(check_network());
@@ -753,15 +761,15 @@ START_TEST(tells_networks_apart)
 	ck_assert_int_eq(checked.filtering, networks[_i].filtering);
 	ck_assert_int_eq(checked.step, networks[_i].step);
 	ck_assert_int_eq(checked.stability, STABILITY_SAME);
-	/* All boxes here send back what is for themselves; who filters by
-	 * address must have sent there, too. */
+	/* All NATs here support hairpinning; those that filter by address
+	 * require that one was sent there before. */
 	ck_assert_int_eq(
 	    checked.hairpin, networks[_i].nat_type == NAT_TYPE_CONSISTENT);
 	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
 }
 END_TEST
 
-START_TEST(tells_that_nothing_gets_through)
+START_TEST(reports_that_udp_is_blocked)
 {
 	init(PORT_RESTRICTED, OPEN, 5);
 	l.client.deaf = true;
@@ -773,7 +781,7 @@ START_TEST(tells_that_nothing_gets_through)
 }
 END_TEST
 
-/* Nodes that are asked to answer elsewhere, and do not. */
+/* Drops PING_NAT requests, as if the nodes did not support them. */
 static bool
 lose_ping_nat(const struct lab *lab, const struct lab_sent *s)
 {
@@ -789,7 +797,7 @@ lose_ping_nat(const struct lab *lab, const struct lab_sent *s)
 	       m.command == RPC_PING_NAT;
 }
 
-START_TEST(silence_is_no_filter)
+START_TEST(unsupported_requests_show_no_filtering)
 {
 	init(PORT_RESTRICTED, OPEN, 5);
 	l.lose = lose_ping_nat;
@@ -801,8 +809,8 @@ START_TEST(silence_is_no_filter)
 }
 END_TEST
 
-/* An older socket remembers where it was seen. */
-START_TEST(tells_that_the_nat_was_started_anew)
+/* An idle socket of the pool shows that its address has changed. */
+START_TEST(reports_a_changed_mapping)
 {
 	init(PORT_RESTRICTED, OPEN, 5);
 	punch_keep_ready(l.client.punch, true);
@@ -818,8 +826,8 @@ START_TEST(tells_that_the_nat_was_started_anew)
 }
 END_TEST
 
-/* A byte out of nowhere is no hairpin. */
-START_TEST(a_stray_probe_is_no_hairpin)
+/* A stray probe is not taken for a hairpin. */
+START_TEST(stray_probe_is_no_hairpin)
 {
 	struct addr anyone = addr_v4(11, 9, 9, 9, 999);
 	struct netcheck *n;
@@ -841,7 +849,7 @@ START_TEST(a_stray_probe_is_no_hairpin)
 }
 END_TEST
 
-START_TEST(a_check_can_be_called_off)
+START_TEST(check_can_be_cancelled)
 {
 	init(PORT_RESTRICTED, OPEN, 5);
 	for (uint64_t ms = 0; ms < 6000; ms += 250) {
@@ -866,34 +874,34 @@ t_suite(void)
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_loop_test(tc, punches, 0, T_ROWS(pairs));
 	tcase_add_test(tc, round_0_leaves_at_once_and_opens_fast);
-	tcase_add_test(tc, no_token_through_a_strange_relay);
-	tcase_add_test(tc, the_server_echoes_but_is_no_reflector);
-	tcase_add_test(tc, a_stray_probe_decides_nothing);
+	tcase_add_test(tc, no_token_through_a_foreign_relay);
+	tcase_add_test(tc, server_echoes_within_limits);
+	tcase_add_test(tc, stray_probe_decides_nothing);
 	tcase_add_test(tc, only_probes_have_a_ttl);
-	tcase_add_test(tc, a_fan_has_as_many_sources_as_sockets);
+	tcase_add_test(tc, birthday_sockets_have_as_many_sources);
 	tcase_add_loop_test(
-	    tc, a_fan_goes_by_what_the_world_has, 0, T_ROWS(budgets));
-	tcase_add_test(tc, the_server_starts_before_it_says_so);
-	tcase_add_test(tc, samples_are_of_far_nodes_and_not_of_the_latest);
-	tcase_add_test(tc, the_sampler_holds_our_address_alone);
+	    tc, birthday_sockets_use_what_is_available, 0, T_ROWS(budgets));
+	tcase_add_test(tc, server_starts_before_it_replies);
+	tcase_add_test(tc, samples_are_of_distant_older_nodes);
+	tcase_add_test(tc, samples_contain_our_address_only);
 	tcase_add_loop_test(tc, one_loss_costs_little, 0, 24);
 	tcase_add_loop_test(tc, one_outcome_whatever_happens, 0, 288);
 	tcase_add_test(tc, another_relay_carries_on);
 	tcase_add_test(tc, forged_messages_change_nothing);
-	tcase_add_test(tc, nobody_is_sprayed_who_has_not_proved_himself);
-	tcase_add_test(tc, the_server_waits_for_a_client_that_punches);
-	tcase_add_test(tc, a_client_that_begins_again_and_again_is_left);
-	tcase_add_test(tc, a_bad_verdict_is_worth_another_socket);
-	tcase_add_test(tc, a_told_verdict_stays);
-	tcase_add_test(tc, try_later_is_not_the_end);
-	tcase_add_test(tc, try_later_is_the_end_with_a_stranger);
+	tcase_add_test(tc, unverified_addresses_are_not_sprayed);
+	tcase_add_test(tc, server_waits_for_the_punch_round);
+	tcase_add_test(tc, client_cannot_restart_for_ever);
+	tcase_add_test(tc, bad_nat_type_leads_to_another_socket);
+	tcase_add_test(tc, reported_nat_type_does_not_change);
+	tcase_add_test(tc, native_client_retries_later);
+	tcase_add_test(tc, busy_reference_server_ends_the_attempt);
 	tcase_add_test(tc, sockets_are_kept_ready);
-	tcase_add_test(tc, a_random_punch_is_declared_once);
-	tcase_add_loop_test(tc, tells_networks_apart, 0, T_ROWS(networks));
-	tcase_add_test(tc, tells_that_nothing_gets_through);
-	tcase_add_test(tc, silence_is_no_filter);
-	tcase_add_test(tc, tells_that_the_nat_was_started_anew);
-	tcase_add_test(tc, a_stray_probe_is_no_hairpin);
-	tcase_add_test(tc, a_check_can_be_called_off);
+	tcase_add_test(tc, random_punch_round_is_sent_once);
+	tcase_add_loop_test(tc, determines_network_type, 0, T_ROWS(networks));
+	tcase_add_test(tc, reports_that_udp_is_blocked);
+	tcase_add_test(tc, unsupported_requests_show_no_filtering);
+	tcase_add_test(tc, reports_a_changed_mapping);
+	tcase_add_test(tc, stray_probe_is_no_hairpin);
+	tcase_add_test(tc, check_can_be_cancelled);
 	return s;
 }

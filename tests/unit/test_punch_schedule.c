@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: probes leave when the reference's leave, and more besides (pitfalls
- * P10, P12, P13); ports are tried once each, the likely ones first; random
- * punches take turns; a neighbour's address is recognized. Method: the
- * schedules of the golden vectors, run through; the whole range of ports; a
- * line of waiters.
+ * Goal: probes are sent when the reference sends them, and further ones
+ * (pitfalls P10, P12, P13); each port is tried once, the likely ones first;
+ * random punches wait for slots; a neighbour's address is recognised. Method:
+ * the schedules of the golden vectors, the whole range of ports, a queue of
+ * waiting punches.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 
 static const char vectors[] = "holepunch.json";
 
-/* Rows of protocol 04 §1: own nat_type; columns: the peer's. */
+/* Rows: our NAT type, protocol 04 §1; columns: the peer's. */
 static const enum schedule_kind strategies[4][4] = {
     {0, 0, 0, 0},
     {0, SCHEDULE_STEADY, SCHEDULE_STEADY, SCHEDULE_BIRTHDAY_PROBES},
@@ -36,7 +36,7 @@ START_TEST(strategy_for_each_pair)
 }
 END_TEST
 
-/* Does ours have a shot like the reference's? */
+/* Returns whether our schedule contains a probe of the reference. */
 static bool
 has_shot(enum schedule_kind kind, const struct scheduled_probe *want)
 {
@@ -51,7 +51,8 @@ has_shot(enum schedule_kind kind, const struct scheduled_probe *want)
 	return false;
 }
 
-/* [ms, socket, destination, ttl] as a shot, counted from the start. */
+/* Converts [ms, socket, destination, ttl] to a probe, counted from the start.
+ * */
 static struct scheduled_probe
 golden_shot(const json_t *send, const json_t *in, enum schedule_kind kind)
 {
@@ -61,7 +62,7 @@ golden_shot(const json_t *send, const json_t *in, enum schedule_kind kind)
 	struct scheduled_probe s = {.kind = PROBE_TO_UNVERIFIED,
 	    .low_ttl = json_integer_value(json_array_get(send, 3)) != 64};
 
-	/* The responder waits a second before it starts, and so do we. */
+	/* The responder waits one second before it starts, and so do we. */
 	if (!t_bool(in, "initiator") && kind == SCHEDULE_STEADY)
 		ms -= 1000;
 	s.at_ms = (uint32_t)ms;
@@ -98,12 +99,13 @@ START_TEST(holds_every_probe_of_the_reference)
 	    (int)t_uint(in, "local"), (int)t_uint(in, "remote"));
 
 	if (!t_bool(out, "punch_returns"))
-		return; /* no strategy, or nobody verified: the puncher's */
+		return; /* no strategy, or no verified address: the puncher
+			   decides */
 	ck_assert_int_ne(kind, SCHEDULE_NONE);
 	ck_assert_uint_eq(t_uint(out, "sockets"),
 	    kind == SCHEDULE_BIRTHDAY_SOCKETS ? SCHEDULE_SOCKETS : 1);
 	if (kind == SCHEDULE_BIRTHDAY_PROBES)
-		return; /* random ports, at a pace of our own */
+		return; /* random ports, at our own rate */
 	assert_sends(json_object_get(out, "schedule"), in, kind);
 	assert_sends(json_object_get(out, "first"), in, kind);
 	assert_sends(json_object_get(out, "last"), in, kind);
@@ -150,7 +152,8 @@ START_TEST(counts_of_probes)
 			      PROBE_TO_NEXT_PORT, false, &last),
 	    1750);
 	ck_assert_uint_le(last, 8750); /* 200 a second */
-	/* Those of the golden vector, and seven of the first socket. */
+	/* Those of the golden vector, and seven open probes of the first
+	 * socket. */
 	ck_assert_uint_eq(count_shots(SCHEDULE_BIRTHDAY_SOCKETS,
 			      PROBE_FROM_SOCKET, true, &last),
 	    511);
@@ -161,8 +164,8 @@ START_TEST(counts_of_probes)
 }
 END_TEST
 
-/* A larger fan begins like a small one, and has all its sockets soon. */
-START_TEST(a_fan_grows)
+/* More birthday sockets start like fewer, and are all open soon. */
+START_TEST(birthday_sockets_are_added)
 {
 	bool opened[2 * SCHEDULE_SOCKETS] = {false};
 	struct probe_schedule s;
@@ -180,7 +183,7 @@ START_TEST(a_fan_grows)
 	probe_schedule_init(
 	    &s, SCHEDULE_BIRTHDAY_SOCKETS, 2 * SCHEDULE_SOCKETS);
 	while (probe_schedule_next(&s, &shot)) {
-		/* In order: none is passed over. */
+		/* In order, without gaps. */
 		if (shot.sock >= SCHEDULE_SOCKETS && !opened[shot.sock]) {
 			ck_assert(opened[shot.sock - 1] && !shot.low_ttl);
 			grown_ms = shot.at_ms;
@@ -192,8 +195,9 @@ START_TEST(a_fan_grows)
 }
 END_TEST
 
-/* Pitfall P13: every socket opens its own hole at once, and takes its turn. */
-START_TEST(every_socket_of_a_fan_sends)
+/* Pitfall P13: every socket opens its own mapping at once, then sends in turn.
+ * */
+START_TEST(every_birthday_socket_sends)
 {
 	bool opened[SCHEDULE_SOCKETS] = {false}, full[SCHEDULE_SOCKETS] = {0};
 	struct probe_schedule s;
@@ -227,11 +231,11 @@ teardown(void)
 
 static const struct {
 	const char *name;
-	uint16_t told[4];
+	uint16_t sampled[4];
 	unsigned len;
 	uint16_t low, high; /* the block; 0: none */
 } blocks[] = {
-    {"nothing told", {0}, 0, 0, 0},
+    {"nothing sampled", {0}, 0, 0, 0},
     {"port 0", {0, 0}, 2, 0, 0},
     {"one port", {5000}, 1, 0, 0},
     {"a block", {5000, 6000, 5500, 5100}, 4, 4000, 7000},
@@ -244,17 +248,17 @@ static const struct {
 START_TEST(each_port_once_the_block_first)
 {
 	static bool tried[65536];
-	struct addr told[4];
+	struct addr sampled[4];
 	struct ports p;
 	uint32_t n = 0, block;
 	uint16_t port;
 
 	memset(tried, 0, sizeof tried);
 	for (unsigned i = 0; i < blocks[_i].len; i++)
-		told[i] = addr_v4(203, 0, 113, 9, blocks[_i].told[i]);
-	ports_init(&p, &fw.w, told, blocks[_i].len);
+		sampled[i] = addr_v4(203, 0, 113, 9, blocks[_i].sampled[i]);
+	ports_init(&p, &fw.w, sampled, blocks[_i].len);
 	ck_assert_int_eq(
-	    ports_are_near(told, blocks[_i].len), blocks[_i].low != 0);
+	    ports_are_near(sampled, blocks[_i].len), blocks[_i].low != 0);
 	block = blocks[_i].low != 0
 		    ? (uint32_t)blocks[_i].high - blocks[_i].low + 1
 		    : 0;
@@ -291,7 +295,7 @@ next_turns(void)
 	timers_run(&timers, ++fw.w.now_us);
 }
 
-START_TEST(turns_go_in_order)
+START_TEST(slots_are_granted_in_order)
 {
 	timers_init(&timers);
 	punch_admission_init(&turns, &timers, 1, 2);
@@ -308,7 +312,7 @@ START_TEST(turns_go_in_order)
 	ck_assert_int_eq(
 	    punch_admission_acquire(&turns, &waiters[20], SLOT_SOCKETS, NULL),
 	    ERR_BUSY);
-	/* Another kind, another line. */
+	/* Each kind has its own queue. */
 	ck_assert_int_eq(
 	    punch_admission_acquire(&turns, &waiters[21], SLOT_PROBES, NULL),
 	    0);
@@ -319,7 +323,7 @@ START_TEST(turns_go_in_order)
 	    punch_admission_acquire(&turns, &waiters[23], SLOT_PROBES, NULL),
 	    1);
 
-	punch_admission_release(&turns, &waiters[2]); /* tired of waiting */
+	punch_admission_release(&turns, &waiters[2]); /* gives up */
 	punch_admission_release(&turns, &waiters[2]);
 	next_turns();
 	ck_assert_int_eq(order_len, 0);
@@ -327,7 +331,7 @@ START_TEST(turns_go_in_order)
 	next_turns();
 	ck_assert_int_eq(order_len, 1);
 	ck_assert_int_eq(order[0], 1);
-	/* Who comes now stands behind those in line. */
+	/* A new punch waits behind those in the queue. */
 	ck_assert_int_eq(
 	    punch_admission_acquire(&turns, &waiters[0], SLOT_SOCKETS, NULL),
 	    1);
@@ -342,8 +346,8 @@ START_TEST(turns_go_in_order)
 }
 END_TEST
 
-/* One network may not keep others from their turn, nor fill the line. */
-START_TEST(turns_are_shared)
+/* One network cannot take all slots, nor fill the queue. */
+START_TEST(slots_are_shared)
 {
 	struct addr crowd = addr_v4(198, 51, 100, 1, 5000);
 	struct addr other = addr_v4(203, 0, 113, 1, 5000);
@@ -382,8 +386,8 @@ START_TEST(turns_are_shared)
 }
 END_TEST
 
-/* A limit that is changed holds for those who wait already. */
-START_TEST(turns_follow_their_limit)
+/* A changed limit applies to waiting punches. */
+START_TEST(slots_follow_their_limit)
 {
 	timers_init(&timers);
 	punch_admission_init(&turns, &timers, 1, 1);
@@ -397,7 +401,8 @@ START_TEST(turns_follow_their_limit)
 	punch_admission_set_max(&turns, 3, 1);
 	next_turns();
 	ck_assert_int_eq(order_len, 2);
-	/* Down again: the next only when all but none have ended. */
+	/* Lowered again: the next slot is granted when the excess ones are
+	 * released. */
 	punch_admission_set_max(&turns, 1, 1);
 	punch_admission_release(&turns, &waiters[0]);
 	punch_admission_release(&turns, &waiters[1]);
@@ -454,13 +459,13 @@ t_suite(void)
 	tcase_add_loop_test(tc, holds_every_probe_of_the_reference, 0,
 	    t_kinds(vectors, "punch_schedule"));
 	tcase_add_test(tc, counts_of_probes);
-	tcase_add_test(tc, a_fan_grows);
-	tcase_add_test(tc, every_socket_of_a_fan_sends);
+	tcase_add_test(tc, birthday_sockets_are_added);
+	tcase_add_test(tc, every_birthday_socket_sends);
 	tcase_add_loop_test(
 	    tc, each_port_once_the_block_first, 0, T_ROWS(blocks));
-	tcase_add_test(tc, turns_go_in_order);
-	tcase_add_test(tc, turns_are_shared);
-	tcase_add_test(tc, turns_follow_their_limit);
+	tcase_add_test(tc, slots_are_granted_in_order);
+	tcase_add_test(tc, slots_are_shared);
+	tcase_add_test(tc, slots_follow_their_limit);
 	tcase_add_loop_test(
 	    tc, matches_neighbours, 0, t_kinds(vectors, "match_address"));
 	return s;
