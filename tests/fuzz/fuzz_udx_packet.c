@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* UDX packets: what decodes says the same when it is written again. */
+/* Verifies that a decoded UDX packet is the same once encoded and decoded. */
 #include "fuzz.h"
 #include "udx/packet.h"
 

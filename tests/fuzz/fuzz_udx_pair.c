@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Two streams that talk to each other, driven by a script: what is written and
- * read, what the network does, when time passes, and what strangers send.
+ * Drives two connected streams by a script: what is written and read, what the
+ * network does, when time passes, and which packets unknown sources send.
  *
- * Holds, whatever happens: what arrives is what was sent, in order; in the end
- * all of it is there, or both sides know of an error; no number of the state
- * contradicts another; what strangers send changes nothing.
+ * Checks that the data received is the data sent, in order; that in the end all
+ * of it has arrived or both sides have an error; that the state is consistent;
+ * and that packets of unknown sources change nothing.
  *
  * A script is the seed and two bytes of limits, then steps: an opcode and its
- * operands. The high bit of an opcode says which side.
+ * operands. The high bit of an opcode selects the side.
  */
 #include "base/err.h"
 #include "fuzz.h"
@@ -49,7 +49,7 @@ struct pair {
 	struct rd script;
 };
 
-/* ---- what must always hold ---- */
+/* ---- invariants ---- */
 
 static void
 check_flight(const struct udx_stream *s)
@@ -76,7 +76,7 @@ check_flight(const struct udx_stream *s)
 	MUST(f->sacked == 0 || in_flight_at(f, f->una)->state != SENT_SACKED);
 }
 
-/* The packets out stand in the order of their sending, each once. */
+/* Packets in flight are listed in the order of sending, each once. */
 static void
 check_order(const struct in_flight *f)
 {
@@ -142,10 +142,10 @@ check_stream(const struct udx_stream *s)
 	}
 	check_flight(s);
 	check_order(&s->loss.in_flight);
-	/* Data in flight is always waited for. */
+	/* A timer waits for data in flight. */
 	MUST(in_flight_len(&s->loss.in_flight) == 0 ||
 	     s->sched.state != SCHED_IDLE || s->loss.due_us != WORLD_NEVER);
-	/* What is due already is honoured in the next wake-up. */
+	/* A deadline that has passed is handled in the next wake-up. */
 	MUST(due == WORLD_NEVER ||
 	     (timer_armed(&s->timer) &&
 		 (s->timer.due_us <= due ||
@@ -251,7 +251,7 @@ clog_end(struct pair *t, int i)
 		lab_drain(&t->lab, i);
 }
 
-/* Anything at all, from an address that is nobody's. */
+/* Injects any packet from an unknown source. */
 static void
 stranger(struct pair *t, int i)
 {
@@ -347,9 +347,9 @@ step(struct pair *t)
 	}
 }
 
-/* ---- the end of it ---- */
+/* ---- the end ---- */
 
-/* From here on nothing stands in the way. */
+/* Removes all faults of the network. */
 static void
 clear_the_way(struct pair *t)
 {
@@ -358,16 +358,16 @@ clear_the_way(struct pair *t)
 		t->lab.end[i].takes = 0;
 		lab_drain(&t->lab, i);
 		end_side(&t->side[i]);
-		/* Who has nothing to say must ask whether the other lives. */
+		/* An idle side has to probe whether the other is alive. */
 		if (t->side[i].s != NULL)
 			udx_set_keepalive(t->side[i].s->s, 1000);
 	}
 }
 
 /*
- * Who believes that all went well has read all that was written, and what it
- * wrote was read: so where bytes are missing, both know of an error. (The last
- * acknowledgement may be lost: then one side alone takes it for an error.)
+ * A side that closed without error has read all that was written, and all that
+ * it wrote was read: where bytes are missing, both have an error. (If the last
+ * acknowledgement is lost, one side alone has one.)
  */
 static void
 check_end(const struct pair *t, int i)
@@ -399,7 +399,7 @@ finish(struct pair *t)
 	} while (lab_step(&t->lab, until));
 	check_end(t, 0);
 	check_end(t, 1);
-	/* Nothing is left that would wake anybody up. */
+	/* No timer is armed any more. */
 	for (int i = 0; i < 2; i++)
 		MUST(timers_deadline(&t->lab.end[i].timers) == WORLD_NEVER);
 }

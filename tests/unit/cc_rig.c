@@ -100,7 +100,7 @@ rig_line(struct rig *r, struct rig_line line)
 	r->line = line;
 }
 
-/* ---- the yardstick ---- */
+/* ---- TCP CUBIC, for comparison ---- */
 
 static void
 tcp_acked(struct tcp *c, uint64_t now_ns, double rtt)
@@ -146,7 +146,7 @@ rate_of(const struct flow *f)
 	return f->kind == RIG_CC ? cc_rate(&f->cc) : 0;
 }
 
-/* Each flow's ticks are its own: machines wake at different times. */
+/* Each flow has its own phase of ticks: machines wake at different times. */
 static uint64_t
 on_tick(const struct rig *r, const struct flow *f, uint64_t ns)
 {
@@ -156,7 +156,7 @@ on_tick(const struct rig *r, const struct flow *f, uint64_t ns)
 	       own_ns;
 }
 
-/* When a flow may send next, seen from now; NEVER: not before an event. */
+/* Returns when a flow may send next, or NEVER: not before an event. */
 static uint64_t
 send_at(const struct rig *r, const struct flow *f)
 {
@@ -210,7 +210,7 @@ send_one(struct rig *r, struct flow *f)
 	f->last_acked_ns = p->acked_ns;
 }
 
-/* The next acknowledgement that comes, or the timeout. */
+/* Returns the time of the next acknowledgement or timeout. */
 static uint64_t
 ack_at(const struct rig *r, struct flow *f)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cc_rig.h - a bottleneck and the flows that share it, in virtual time.
+ * cc_rig.h - simulates a bottleneck and the flows that share it, in virtual
+ * time.
  *
- * Flows send packets of one size into one drop-tail queue before one line;
- * what the line does not lose by chance is acknowledged a round-trip time
+ * Flows send packets of one size into one drop-tail queue before one line.
+ * What the line does not lose at random is acknowledged a round-trip time
  * later. A gap of three packets is a loss, silence of a second a timeout. A
- * flow is steered by udx/cc.h, or it is a CUBIC (RFC 8312 with slow start, as
- * TCP uses it, the yardstick). Every number is drawn from one seed.
+ * flow is controlled by udx/cc.h, or by CUBIC (RFC 8312 with slow start, as in
+ * TCP) for comparison. All random numbers come from one seed.
  */
 #ifndef TEST_CC_RIG_H
 #define TEST_CC_RIG_H
@@ -32,16 +33,16 @@ struct rig;
 struct rig *rig_new(struct rig_line line, uint64_t seed);
 void rig_free(struct rig *r);
 
-/* A flow that always has something to send, from so many seconds on. */
+/* Adds a flow that always has data to send, after so many seconds. */
 int rig_flow(struct rig *r, enum rig_kind kind, double start);
 
-/* It has no more than this a second to send; 0: as much as can be sent. */
+/* Limits the data of a flow to so many bytes a second; 0: no limit. */
 void rig_supply(struct rig *r, int flow, uint64_t rate);
 
-/* Timers and acknowledgements of flows come on full ticks only. */
+/* Delays timers and acknowledgements of flows to multiples of a tick. */
 void rig_tick(struct rig *r, uint64_t us);
 
-/* The line changes, for what is sent from now on. */
+/* Changes the line for packets sent from now on. */
 void rig_line(struct rig *r, struct rig_line line);
 
 void rig_run(struct rig *r, double seconds);
@@ -51,7 +52,8 @@ uint64_t rig_lost(const struct rig *r, int flow);
 uint64_t rig_rtt_us(const struct rig *r, int flow); /* the last one */
 const struct cc *rig_cc(const struct rig *r, int flow);
 
-/* Of the line's rate since the last call of this; per cent times 100. */
+/* Returns the share of the line's rate since the last call, in hundredths of a
+ * per cent. */
 uint64_t rig_use(struct rig *r, int flow);
 
 #endif

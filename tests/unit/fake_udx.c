@@ -8,7 +8,7 @@
 
 enum { ROOM = 262144, WINDOW = 262144 };
 
-/* Exactly the n bytes at p in a new place; frees old. */
+/* Returns a copy of the n bytes at p, of exactly their size; frees old. */
 static uint8_t *
 moved(uint8_t *old, const uint8_t *p, size_t n, size_t more)
 {
@@ -61,7 +61,7 @@ fake_udx_carry(struct udx_stream *from, struct udx_stream *to)
 	to->ended_there = from->ended_here;
 }
 
-/* ---- in the place of udx.h ---- */
+/* ---- the functions of udx.h ---- */
 
 size_t
 udx_space(struct udx_stream *s)
@@ -73,7 +73,7 @@ uint8_t *
 udx_reserve(struct udx_stream *s, size_t n)
 {
 	if (s->reserved != 0 || udx_space(s) == 0 || s->ended_here)
-		abort(); /* what udx.h forbids */
+		abort(); /* forbidden by udx.h */
 	if (s->no_memory)
 		return NULL;
 	s->out = moved(s->out, s->out, s->out_len, n);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fake_udx.h - a stream without packets, in the place of src/udx.
+ * fake_udx.h - a stream without packets, in place of src/udx.
  *
- * What is written stays in a buffer until the test takes it; what the test
- * feeds can be read, in a buffer of exactly its length that moves each time,
- * so that whoever keeps a pointer or reads beyond is seen. Only what src/stream
- * calls is there: a program that has this has no other udx.
+ * Bytes written stay in a buffer until the test takes them. Bytes fed by the
+ * test can be read from a buffer of exactly their length that moves each time,
+ * so that sanitizers detect a stale pointer or a read past the end. Implements
+ * only what src/stream calls; a program that links it has no other udx.
  */
 #ifndef TESTS_FAKE_UDX_H
 #define TESTS_FAKE_UDX_H
@@ -15,12 +15,12 @@
 struct udx_stream {
 	uint8_t *out, *in; /* written, fed and not yet consumed */
 	size_t out_len, in_len;
-	ptrdiff_t room; /* for how much more may be written */
-	size_t window;  /* that the peer has while nothing lies here */
+	ptrdiff_t room; /* bytes that may still be written */
+	size_t window;  /* of the peer, while the input is empty */
 	size_t reserved;
 	uint8_t *message; /* the last one sent, or NULL */
 	size_t message_len;
-	struct addr to; /* where the peer is */
+	struct addr to; /* address of the peer */
 	bool no_memory; /* for the next reserve */
 	bool ended_here, ended_there;
 };
@@ -28,13 +28,13 @@ struct udx_stream {
 void fake_udx_init(struct udx_stream *s);
 void fake_udx_fini(struct udx_stream *s);
 
-/* Copies the bytes behind those that are there. */
+/* Appends a copy of the bytes to the input. */
 void fake_udx_feed(struct udx_stream *s, const void *p, size_t len);
 
-/* Forgets what was written, as if it was on its way. */
+/* Discards what was written, as if it had been sent. */
 void fake_udx_sent(struct udx_stream *s);
 
-/* All that one wrote arrives at the other. */
+/* Delivers all that one stream wrote to the other. */
 void fake_udx_carry(struct udx_stream *from, struct udx_stream *to);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a flow uses the line it has, whatever the line loses by chance, shares
- * it with its like and with TCP, and finds its way from any state. Method: the
- * real controller on a bottleneck in virtual time (cc_rig.h); what is asserted
- * is a share of that time, the same on every machine.
+ * Goal: verifies that a flow uses the whole line whatever it loses at random,
+ * shares it with flows of its own kind and with TCP, and recovers from any
+ * state. Method: the real controller on a bottleneck in virtual time
+ * (cc_rig.h); asserts shares of that time, which are the same on every machine.
  */
 #include "cc_rig.h"
 #include "t.h"
 
 enum {
-	ALL = 10000, /* what rig_use() says of a line that is never idle */
+	ALL = 10000, /* rig_use() of a line that is never idle */
 	EIGHT = 8,
 };
 
@@ -45,7 +45,7 @@ START_TEST(uses_the_line)
 	delivered = rig_delivered(r, f);
 	rig_run(r, 12);
 	ck_assert_uint_ge(rig_use(r, f), (100 - loss) * (ALL / 100) * 99 / 100);
-	/* What was lost was lost by chance: no more than a tenth beyond. */
+	/* Losses exceed the random ones by a tenth at most. */
 	lost = rig_lost(r, f) - lost;
 	delivered = rig_delivered(r, f) - delivered;
 	ck_assert_uint_le(
@@ -86,7 +86,7 @@ START_TEST(starts_fast)
 }
 END_TEST
 
-/* What the queue holds is lost above the rate, but only while probing. */
+/* Packets are lost above the rate of the line, but only while probing. */
 START_TEST(loses_little_before_a_short_queue)
 {
 	struct rig_line shallow = line(100, 0);
@@ -130,7 +130,7 @@ START_TEST(neither_starves_nor_overflows)
 }
 END_TEST
 
-/* ---- with others ---- */
+/* ---- shared lines ---- */
 
 static const struct {
 	uint64_t mbit;
@@ -212,7 +212,7 @@ START_TEST(a_crowd_loses_less_than_a_fifth)
 }
 END_TEST
 
-/* Beside TCP with CUBIC: started together, before it and after it. */
+/* With TCP (CUBIC) on the same line: started together, before, and after. */
 static const struct {
 	uint64_t mbit;
 	int ours_s, tcp_s;
@@ -238,7 +238,7 @@ START_TEST(shares_with_tcp)
 }
 END_TEST
 
-/* Who was beside TCP is alone again, and the queue short again. */
+/* After TCP has left, the queue becomes short again. */
 START_TEST(is_calm_again_after_tcp)
 {
 	struct rig *r = rig_new(line(100, 0), 1);
@@ -290,7 +290,7 @@ START_TEST(follows_the_line)
 }
 END_TEST
 
-/* The line is dead for so long that the RTO expires, again and again. */
+/* The line is down for so long that the RTO expires again and again. */
 START_TEST(survives_a_blackout)
 {
 	struct rig_line dead = line(100, 0);
@@ -345,7 +345,7 @@ START_TEST(does_not_forget_the_rate_while_it_has_little_to_send)
 	rig_supply(r, f, 0);
 	rig_use(r, f);
 	rig_run(r, 0.5);
-	/* A round-trip time until the first of it is back. */
+	/* Allows a round-trip time for the first acknowledgement. */
 	ck_assert_uint_ge(rig_use(r, f), ALL * 80 / 100);
 	rig_free(r);
 }

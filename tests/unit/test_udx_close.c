@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: however a stream ends, both sides learn how, soon, and nothing stays
- * behind (protocol 05 §12, §14; pitfalls U7, U11). Method: two ends in virtual
- * time; each way to end, with the packets lost that matter.
+ * Goal: verifies that both sides are notified soon of how a stream ended, and
+ * that no memory stays allocated (protocol 05 §12, §14; pitfalls U7, U11).
+ * Method: two ends in virtual time; each way to end, with the loss of each
+ * packet that matters.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ error_of(const struct lab_stream *s)
 	return st.err;
 }
 
-/* Loses packets of one kind from one end, a few times. */
+/* Drops packets of one type from one end, a few times. */
 struct loser {
 	int end, times;
 	uint8_t type;
@@ -46,14 +47,14 @@ lose(struct lab *lab, const struct lab_packet *p, void *arg)
 	return false;
 }
 
-/* ---- ends well ---- */
+/* ---- both sides end ---- */
 
 static const struct {
 	const char *name;
-	int first;         /* who ends first */
-	uint32_t later_ms; /* the other ends */
+	int first;         /* the end that calls udx_end() first */
+	uint32_t later_ms; /* until the other calls it */
 	struct loser lost;
-	uint32_t within_ms; /* after that all is over */
+	uint32_t within_ms; /* after which both are closed */
 } ends[] = {
     {"a, then b", 0, 100, {0}, 50},
     {"b, then a", 1, 100, {0}, 50},
@@ -65,7 +66,7 @@ static const struct {
     {"at once, an ACK is lost", 0, 0, {0, 1, PACKET_ACK}, 3200},
 };
 
-/* Pitfall U7: no side waits for 13 s, and none sees an error. */
+/* Pitfall U7: neither side waits for 13 s, and neither gets an error. */
 START_TEST(ends_well)
 {
 	struct lab_pair p;
@@ -88,7 +89,7 @@ START_TEST(ends_well)
 	ck_assert_int_eq(error_of(p.a), 0);
 	ck_assert_int_eq(error_of(p.b), 0);
 	ck_assert(udx_ended(p.a->s) && udx_ended(p.b->s));
-	/* In the end nobody remembers. */
+	/* The ids are forgotten after a while. */
 	lab_run(&p.lab, 20 * LAB_S);
 	ck_assert_uint_eq(timers_deadline(&p.lab.end[0].timers), WORLD_NEVER);
 	ck_assert_uint_eq(timers_deadline(&p.lab.end[1].timers), WORLD_NEVER);
@@ -96,7 +97,7 @@ START_TEST(ends_well)
 }
 END_TEST
 
-/* Half closed: the other side goes on for as long as it likes. */
+/* After one side has ended the other may send for as long as it likes. */
 START_TEST(half_close)
 {
 	struct lab_pair p;
@@ -115,7 +116,7 @@ START_TEST(half_close)
 }
 END_TEST
 
-/* The END waits for what lies in the window of a slow reader. */
+/* END is delivered after the data that a slow reader has not read yet. */
 START_TEST(end_comes_last)
 {
 	struct lab_pair p;
@@ -127,7 +128,7 @@ START_TEST(end_comes_last)
 	udx_end(p.a->s);
 	lab_run(&p.lab, 10 * LAB_S);
 	ck_assert(!udx_ended(p.b->s));
-	/* What was closed can still be read. */
+	/* Data received before the stream closed can still be read. */
 	udx_end(p.b->s);
 	for (int i = 0; i < 1000 && !udx_ended(p.b->s); i++) {
 		p.read += lab_read(p.b, p.read, 10000);
@@ -141,7 +142,7 @@ START_TEST(end_comes_last)
 }
 END_TEST
 
-/* ---- is destroyed ---- */
+/* ---- destroyed ---- */
 
 static const struct {
 	const char *name;
@@ -173,7 +174,8 @@ START_TEST(is_destroyed)
 }
 END_TEST
 
-/* All copies are lost: who says anything more hears of it, within limits. */
+/* If all copies of DESTROY are lost, later packets of the peer are answered by
+ * another one, up to a limit. */
 START_TEST(late_packets_are_answered)
 {
 	struct lab_pair p;
@@ -193,7 +195,7 @@ START_TEST(late_packets_are_answered)
 	lab_run(&p.lab, 2 * LAB_S);
 	ck_assert_int_eq(l.times, 0);
 	ck_assert(!stream_is_closed(p.b->s));
-	/* Not a stranger: that would be a mirror for hire. */
+	/* Unknown sources get none: that would allow reflection. */
 	sent = p.lab.end[0].sent;
 	ck_assert_int_eq(
 	    lab_inject(&p.lab, 0, 0, &other, buf, sizeof buf), ERR_SPOOFED);
@@ -204,7 +206,7 @@ START_TEST(late_packets_are_answered)
 	for (int i = 0; i < 100; i++)
 		(void)lab_inject(&p.lab, 0, 0, &peer, buf, sizeof buf);
 	ck_assert_uint_le(p.lab.end[0].sent - sent, 16);
-	/* Forgotten after a while. */
+	/* The id is forgotten after a while. */
 	lab_run(&p.lab, 15 * LAB_S);
 	ck_assert_int_eq(
 	    lab_inject(&p.lab, 0, 0, &peer, buf, sizeof buf), UDX_NOT_MINE);
@@ -212,7 +214,8 @@ START_TEST(late_packets_are_answered)
 }
 END_TEST
 
-/* Who gives up says so: the other need not wait as long. */
+/* A stream that times out sends DESTROY, so that the other end need not wait
+ * as long. */
 START_TEST(timeout_is_told)
 {
 	struct lab_pair p;
@@ -243,7 +246,7 @@ START_TEST(socket_is_closed)
 	lab_run(&p.lab, 20 * LAB_MS);
 	ck_assert_int_eq(error_of(p.a), ERR_SOCKET);
 	ck_assert_int_eq(error_of(p.b), ERR_RESET);
-	/* Nothing more may leave through it. */
+	/* Nothing is sent through it any more. */
 	p.lab.end[0].sent = 0;
 	lab_run(&p.lab, 10 * LAB_S);
 	ck_assert_uint_eq(p.lab.end[0].sent, 0);
@@ -251,7 +254,7 @@ START_TEST(socket_is_closed)
 }
 END_TEST
 
-/* All streams go with the room; their peers are told. */
+/* udx_free() closes all streams and sends DESTROY to their peers. */
 START_TEST(room_is_freed)
 {
 	struct lab_pair p;
@@ -269,9 +272,9 @@ START_TEST(room_is_freed)
 }
 END_TEST
 
-/* ---- from within ---- */
+/* ---- freed in response to an event ---- */
 
-/* Pitfall U11: whatever is told, the stream may be freed in answer. */
+/* Pitfall U11: the owner may free the stream in response to any event. */
 START_TEST(freed_at_every_event)
 {
 	struct lab_pair p;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: no end holds more than it said it would, nobody waits for ever, and no
- * stream keeps the others waiting (protocol 05 §7, §14; pitfalls U4, U12).
- * Method: two ends in virtual time; readers and sockets that stop; what lies in
- * buffers is counted.
+ * Goal: verifies that no end holds more than its window, that no wait is
+ * endless, and that no stream delays the others (protocol 05 §7, §14; pitfalls
+ * U4, U12). Method: two ends in virtual time; readers and sockets that stop;
+ * counts the bytes in buffers.
  */
 #include <malloc.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 static const struct lab_link near = {.delay_us = 10000};
 
-/* Writes as much as there is room for, until time is over. */
+/* Writes as much as there is space for, until the time has passed. */
 static void
 push(struct lab_pair *p, uint64_t us)
 {
@@ -36,7 +36,7 @@ START_TEST(reader_stops)
 
 	lab_pair_init(&p, 1, &near);
 	push(&p, 20 * LAB_S);
-	/* Full to the window, and one packet beyond at the most. */
+	/* The window is full, exceeded by one packet at most. */
 	ck_assert_uint_le(
 	    udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST + UDX_MTU_MAX);
 	ck_assert_uint_ge(
@@ -44,14 +44,13 @@ START_TEST(reader_stops)
 	ck_assert_uint_eq(p.a->s->send.peer_window, 0);
 	ck_assert_uint_eq(in_flight_len(&p.a->s->loss.in_flight), 0);
 	ck_assert_uint_eq(udx_space(p.a->s), 0);
-	/* Nothing is sent but what asks for the window, for as long as it
-	 * takes. */
+	/* Only window probes are sent, for as long as it takes. */
 	sent = p.lab.end[0].sent;
 	push(&p, 100 * LAB_S);
 	ck_assert(!stream_is_closed(p.a->s));
 	ck_assert_uint_le(p.lab.end[0].sent - sent, 51);
 	ck_assert_uint_ge(p.lab.end[0].sent - sent, 49);
-	/* The window opens: the peer is told, nobody asks. */
+	/* The new window is sent without a probe. */
 	p.read += lab_read(p.b, p.read, SIZE_MAX);
 	push(&p, 25 * LAB_MS);
 	ck_assert_uint_gt(udx_peek(p.b->s).len, 0);
@@ -60,7 +59,7 @@ START_TEST(reader_stops)
 }
 END_TEST
 
-/* Pure ACKs from end 1 are lost. */
+/* Drops ACKs without data from end 1. */
 static bool
 drop_from_b(struct lab *lab, const struct lab_packet *p, void *arg)
 {
@@ -81,14 +80,14 @@ START_TEST(window_update_is_lost)
 	p.read += lab_read(p.b, p.read, SIZE_MAX);
 	lab_run(&p.lab, 500 * LAB_MS);
 	p.lab.filter = NULL;
-	/* A HEARTBEAT asks within twice the timeout. */
+	/* A HEARTBEAT probes within twice the timeout. */
 	lab_run(&p.lab, 2 * LAB_S);
 	ck_assert_uint_gt(udx_peek(p.b->s).len, 0);
 	lab_pair_fini(&p);
 }
 END_TEST
 
-/* The reference asks for ever; a peer that answers nothing is gone. */
+/* The reference probes for ever; here an unanswered probe has a limit. */
 START_TEST(vanishes_with_a_closed_window)
 {
 	struct lab_pair p;
@@ -103,7 +102,7 @@ START_TEST(vanishes_with_a_closed_window)
 }
 END_TEST
 
-/* A reader that is quick gets a window as large as the path asks for. */
+/* The window of a fast reader grows as far as the path needs. */
 START_TEST(window_grows)
 {
 	struct lab_pair p;
@@ -120,7 +119,7 @@ START_TEST(window_grows)
 }
 END_TEST
 
-/* One that is slow does not. */
+/* The window of a slow reader does not grow. */
 START_TEST(window_stays)
 {
 	struct lab_pair p;
@@ -137,7 +136,7 @@ START_TEST(window_stays)
 }
 END_TEST
 
-/* ---- a peer that does not obey ---- */
+/* ---- a peer that exceeds its limits ---- */
 
 static int
 data(struct lab_pair *p, uint32_t seq, size_t len)
@@ -151,7 +150,7 @@ data(struct lab_pair *p, uint32_t seq, size_t len)
 	return lab_inject(&p->lab, 1, 0, &from, buf, PACKET_HEADER + len);
 }
 
-/* Pitfall U12: what lies far ahead, or is too much, is not kept. */
+/* Pitfall U12: packets too far ahead, or beyond the window, are dropped. */
 START_TEST(keeps_to_the_window)
 {
 	struct lab_pair p;
@@ -163,16 +162,16 @@ START_TEST(keeps_to_the_window)
 	(void)data(&p, RECEIVE_WINDOW_FIRST / 64, 1000);
 	ck_assert_uint_eq(reassembly_held(&p.b->s->receive.reassembly), 0);
 	ck_assert_uint_eq(*dropped, 2);
-	/* Early ones: up to the window. */
+	/* Out of order: up to the window. */
 	for (uint32_t seq = 1; seq < 10000; seq++)
 		(void)data(&p, seq, 1000);
 	ck_assert_uint_le(p.b->s->receive.reassembly.cost,
 	    RECEIVE_WINDOW_FIRST + RECEIVE_WINDOW_FIRST / 16 + UDX_MTU_MAX);
-	/* The missing one is taken all the same, and frees the rest. */
+	/* The missing packet is accepted and releases the rest. */
 	(void)data(&p, 0, 1000);
 	ck_assert_uint_eq(p.b->s->receive.reassembly.cost, 0);
 	ck_assert_uint_gt(udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST - 10000);
-	/* In turn: the same. */
+	/* In order: the same. */
 	for (uint32_t seq = 0; seq < 10000; seq++)
 		(void)data(&p, seq, 1000);
 	ck_assert_uint_le(
@@ -181,7 +180,7 @@ START_TEST(keeps_to_the_window)
 }
 END_TEST
 
-/* Empty packets and tiny ones cost more than their bytes. */
+/* Packets with little or no payload count with their memory. */
 START_TEST(tiny_packets_count)
 {
 	struct lab_pair p;
@@ -199,7 +198,7 @@ START_TEST(tiny_packets_count)
 }
 END_TEST
 
-/* Every other packet: the number of ranges is bounded. */
+/* With every other packet missing the number of ranges is bounded. */
 START_TEST(holes_count)
 {
 	struct lab_pair p;
@@ -210,7 +209,7 @@ START_TEST(holes_count)
 		(void)data(&p, seq, 10);
 	ck_assert_uint_eq(
 	    p.b->s->receive.reassembly.ranges_len, UDX_REASSEMBLY_RANGES_MAX);
-	/* Filled from the back: they melt together. */
+	/* Filling the gaps from the end merges the ranges. */
 	for (uint32_t seq = 2 * UDX_REASSEMBLY_RANGES_MAX - 2; seq > 0;
 	     seq -= 2)
 		(void)data(&p, seq, 10);
@@ -223,7 +222,7 @@ START_TEST(holes_count)
 }
 END_TEST
 
-/* Nothing passes but what a test injects. */
+/* Delivers only what a test injects. */
 static bool
 drop_all(struct lab *lab, const struct lab_packet *p, void *arg)
 {
@@ -233,7 +232,7 @@ drop_all(struct lab *lab, const struct lab_packet *p, void *arg)
 	return false;
 }
 
-/* As if end 0 had all that end 1 has sent, and yet waited for the first. */
+/* Acknowledges all that end 1 has sent, except the first packet. */
 static int
 sack_all(struct lab_pair *p, uint32_t rwnd)
 {
@@ -254,9 +253,9 @@ sack_all(struct lab_pair *p, uint32_t rwnd)
 }
 
 /*
- * All is acknowledged out of turn: there is no packet to probe with, neither
- * for the tail nor when the window opens, and such a peer gets no more time
- * than one that is silent.
+ * If all packets are acknowledged selectively but not cumulatively, there is no
+ * packet to probe with, neither for the tail nor when the window opens. Such a
+ * peer times out as a silent one does.
  */
 START_TEST(acknowledges_out_of_turn_alone)
 {
@@ -283,7 +282,7 @@ END_TEST
 
 enum { CROWD = 20 };
 
-/* All of them hold too much: each still gets its share. */
+/* When the buffers of all streams are full, each still gets its share. */
 START_TEST(memory_is_shared)
 {
 	struct lab lab;
@@ -302,7 +301,7 @@ START_TEST(memory_is_shared)
 	lab_run(&lab, 10 * LAB_S);
 	ck_assert_uint_le(udx_buffered(lab.end[1].udx),
 	    (1 << 20) + CROWD * 4 * STREAM_SHARE_BYTES);
-	/* The last of them is read at last, and gets all that was sent. */
+	/* The last one is read and gets all that was sent. */
 	for (int i = 0; i < 100; i++) {
 		read += lab_read(b[CROWD - 1], read, SIZE_MAX);
 		lab_run(&lab, LAB_S);
@@ -318,7 +317,7 @@ START_TEST(memory_is_shared)
 }
 END_TEST
 
-/* Who has little to say does not wait for who has much. */
+/* A stream with little data does not wait for one with much. */
 START_TEST(turns_are_fair)
 {
 	struct lab lab;
@@ -336,7 +335,7 @@ START_TEST(turns_are_fair)
 	lab_settle(&lab);
 	(void)lab_write(much, 0, SIZE_MAX);
 	(void)lab_write(little, 0, 100);
-	/* The socket takes three bursts: the third is not much's. */
+	/* The socket takes three bursts; the third is of the other stream. */
 	lab.end[0].takes = 4;
 	lab_run(&lab, 2);
 	ck_assert(lab.end[0].full);
@@ -350,7 +349,7 @@ START_TEST(turns_are_fair)
 }
 END_TEST
 
-/* A full socket holds its streams up, and nothing is lost by it. */
+/* A full socket delays its streams and loses nothing. */
 START_TEST(socket_is_full)
 {
 	struct lab_pair p;
@@ -372,7 +371,7 @@ START_TEST(socket_is_full)
 }
 END_TEST
 
-/* ---- at rest ---- */
+/* ---- idle ---- */
 
 enum { IDLE = 1000, IDLE_BYTES_MAX = 3072 };
 
@@ -395,7 +394,7 @@ START_TEST(costs_little_at_rest)
 		ck_assert_uint_eq(lab_read(b[i], 0, SIZE_MAX), 5000);
 	}
 	lab_run(&lab, 5 * LAB_S);
-	/* No timer, no buffer, and not much else. */
+	/* No timer is armed and no buffer allocated. */
 	for (int i = 0; i < 2; i++) {
 		ck_assert_uint_eq(
 		    timers_deadline(&lab.end[i].timers), WORLD_NEVER);
@@ -433,7 +432,8 @@ START_TEST(streams_are_limited)
 }
 END_TEST
 
-/* What is written before connect waits; messages are bounded, and short. */
+/* Data written before connect waits; messages are bounded in number and size.
+ */
 START_TEST(waits_for_connect)
 {
 	struct lab_pair p;

@@ -295,7 +295,7 @@ START_TEST(timeouts_that_do_not_count)
 }
 END_TEST
 
-/* A timer whose packets were acknowledged meanwhile does nothing. */
+/* The timer does nothing once all packets are acknowledged. */
 START_TEST(nothing_in_flight)
 {
 	struct rig r;

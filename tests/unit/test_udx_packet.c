@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: packets are read and written as the reference does. Method: every
- * datagram of the captures, whole, cut everywhere and with each bit flipped.
+ * Goal: verifies that packets are decoded and encoded as the reference does.
+ * Method: decodes every datagram of the captures, whole, cut everywhere and
+ * with each bit flipped.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,7 @@ same_ranges(const json_t *sacks, const struct packet *p)
 	ck_assert_uint_eq(i, json_array_size(sacks));
 }
 
-/* Whatever it is, it is refused or says the same when written again. */
+/* Verifies that a packet is refused, or decodes to the same once encoded. */
 static void
 take(const uint8_t *buf, size_t len, void *arg)
 {

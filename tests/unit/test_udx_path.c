@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: only who may speak for a stream is heard, and a stream moves from path
- * to path without losing a byte (protocol 05 §9; pitfalls U1, U6, U9, D8).
- * Method: two ends, of which the network lets through what each test says;
+ * Goal: verifies that packets from unknown sources are dropped, and that a
+ * stream migrates without losing a byte (protocol 05 §9; pitfalls U1, U6, U9,
+ * D8). Method: two ends; each test decides which packets the network delivers;
  * forged packets have the right id and plausible numbers, only their source is
  * wrong.
  */
@@ -18,7 +18,7 @@ static const struct lab_link near = {.delay_us = 10000};
 
 /* ---- forged packets ---- */
 
-/* As if the peer said it, but from there. */
+/* Injects a packet of the peer with another source address. */
 static int
 forge(struct lab_pair *p, const struct addr *from, uint8_t type, uint32_t ack,
     uint32_t rwnd, const char *payload)
@@ -65,7 +65,8 @@ static const struct {
     {"another host and port", 2, 1, 666},
 };
 
-/* Pitfall U1: with the right id, but from elsewhere, nothing changes. */
+/* Pitfall U1: a packet with the right id from another source changes nothing.
+ */
 START_TEST(off_path_is_not_heard)
 {
 	struct lab_pair p;
@@ -95,13 +96,13 @@ START_TEST(off_path_is_not_heard)
 	ck_assert_uint_eq(p.b->s->loss.in_flight.sacked, 0);
 	ck_assert_uint_eq(p.b->s->send.peer_window, before.send.peer_window);
 	ck_assert_uint_eq(udx_peek(p.b->s).len, 0);
-	/* It is told: it might be the peer on a new path. */
+	/* It is reported: it might be the peer on a new path. */
 	lab_settle(&p.lab);
 	ck_assert(p.b->events & UDX_EV_SOURCE);
 	ck_assert(udx_source(p.b->s, &source));
 	ck_assert(addr_equal(&source.from, &from));
 	ck_assert(!source.accepted);
-	/* And all goes on. */
+	/* The transfer continues. */
 	ck_assert(lab_pair_carry(&p, 100000, 10 * LAB_S));
 	lab_run(&p.lab, LAB_S);
 	ck_assert_uint_eq(lab_read(p.a, 0, SIZE_MAX), 5000);
@@ -126,7 +127,7 @@ START_TEST(off_path_messages_are_not_proven)
 	ck_assert(udx_next_message(p.b->s, &m));
 	ck_assert(m.validated);
 	ck_assert(!udx_next_message(p.b->s, &m));
-	/* A flood of them leaves room for what the peer says. */
+	/* A flood of them leaves space for messages of the peer. */
 	for (int i = 0; i < 1000; i++)
 		(void)forge(&p, &from, PACKET_MESSAGE, 0, 0, "who");
 	ck_assert_int_eq(forge(&p, &good, PACKET_MESSAGE, 0, 1000, "me"), 0);
@@ -149,7 +150,7 @@ START_TEST(allowed_sources_are_heard)
 	ck_assert_uint_eq(udx_peek(p.b->s).len, 1);
 	ck_assert(udx_source(p.b->s, &source));
 	ck_assert(source.accepted);
-	/* The oldest is forgotten. */
+	/* The oldest is dropped. */
 	for (uint16_t i = 0; i < UDX_SOURCES_MAX; i++) {
 		more = addr_v4(9, 9, 9, 9, (uint16_t)(i + 1));
 		udx_allow_source(p.b->s, &more);
@@ -163,7 +164,8 @@ START_TEST(allowed_sources_are_heard)
 }
 END_TEST
 
-/* The reset of a peer must be near: a guess of 32 bits is not enough. */
+/* The number of a DESTROY must be within reach: guessing the id alone is not
+ * enough. */
 START_TEST(far_resets_are_ignored)
 {
 	struct lab_pair p;
@@ -176,7 +178,7 @@ START_TEST(far_resets_are_ignored)
 	packet_encode(buf, &packet);
 	ck_assert_int_eq(lab_inject(&p.lab, 1, 0, &good, buf, sizeof buf), 0);
 	ck_assert(!stream_is_closed(p.b->s));
-	packet.seq = 100; /* gaps are no matter */
+	packet.seq = 100; /* gaps are allowed */
 	packet_encode(buf, &packet);
 	ck_assert_int_eq(lab_inject(&p.lab, 1, 0, &good, buf, sizeof buf), 0);
 	ck_assert(stream_is_closed(p.b->s));
@@ -186,7 +188,7 @@ END_TEST
 
 /* ---- before connect ---- */
 
-/* Pitfall U6: what came before is acknowledged at connect, at once. */
+/* Pitfall U6: data received before connect is acknowledged at connect. */
 START_TEST(acknowledges_at_connect)
 {
 	struct lab lab;
@@ -247,9 +249,9 @@ START_TEST(knocks)
 }
 END_TEST
 
-/* ---- moving ---- */
+/* ---- migration ---- */
 
-/* Packets over a path with this socket of end 0 are lost. */
+/* Drops packets on paths with this socket of end 0. */
 struct scissors {
 	int sock;
 	uint64_t lost, passed;
@@ -270,7 +272,7 @@ cut_path(struct lab *lab, const struct lab_packet *p, void *arg)
 	return false;
 }
 
-/* Nothing passes but by socket 1, and there not the first of ours either. */
+/* Delivers packets on socket 1 only, without our first one. */
 static bool
 silence_then_one(struct lab *lab, const struct lab_packet *p, void *arg)
 {
@@ -293,7 +295,7 @@ move_both(struct lab_pair *p, int sock)
 	ck_assert_int_eq(udx_migrate(p->b->s, &to_a), 0);
 }
 
-/* Pitfall U9: with nothing in flight the change is done at once. */
+/* Pitfall U9: with nothing in flight the migration is complete at once. */
 START_TEST(moves_at_rest)
 {
 	struct lab_pair p;
@@ -314,7 +316,7 @@ START_TEST(moves_at_rest)
 }
 END_TEST
 
-/* The waits of a path that was dead for long are not those of the next. */
+/* The backoff of a path that was dead for long is not kept for the next. */
 START_TEST(moves_after_long_silence)
 {
 	struct lab_pair p;
@@ -337,8 +339,8 @@ START_TEST(moves_after_long_silence)
 END_TEST
 
 /*
- * Pitfalls U9, D8: with twenty packets out, and the old path dead from that
- * moment: what was in flight comes over the new one, with the new id.
+ * Pitfalls U9, D8: with twenty packets in flight and the old path dead from
+ * that moment, they are retransmitted on the new path, with the new id.
  */
 START_TEST(moves_in_flight)
 {
@@ -351,7 +353,7 @@ START_TEST(moves_in_flight)
 	lab_settle(&p.lab);
 	ck_assert_uint_ge(in_flight_len(&p.a->s->loss.in_flight), 10);
 	if (_i == 1) {
-		/* They are lost, and all else that goes there. */
+		/* They are lost, and so are all later packets on that path. */
 		while (p.lab.end[0].way != NULL) {
 			struct lab_packet *gone = p.lab.end[0].way;
 
@@ -362,7 +364,7 @@ START_TEST(moves_in_flight)
 	p.lab.filter = cut_path;
 	p.lab.filter_arg = &cut;
 	move_both(&p, 1);
-	/* Well within a timeout. */
+	/* Well before a timeout. */
 	lab_run(&p.lab, 300 * LAB_MS);
 	p.read += lab_read(p.b, p.read, SIZE_MAX);
 	ck_assert_uint_eq(p.read, p.written);
@@ -372,7 +374,7 @@ START_TEST(moves_in_flight)
 }
 END_TEST
 
-/* What left before the change, or comes back by it, is still taken. */
+/* Packets that were sent on the old path are still accepted. */
 START_TEST(hears_the_old_path_while_moving)
 {
 	struct lab_pair p;
@@ -391,7 +393,7 @@ START_TEST(hears_the_old_path_while_moving)
 }
 END_TEST
 
-/* One end moves while much is under way, again and again. */
+/* One end migrates again and again with much data in flight. */
 START_TEST(moves_under_load)
 {
 	struct lab_pair p;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: what is lost comes soon, what is not lost is not sent twice, and the
- * path's size is found (protocol 05 §5, §6, §8; pitfalls U2, U5, U8, U10, U13).
- * Method: two ends in virtual time; the network drops what the test names.
+ * Goal: verifies that losses are repaired soon, that packets which are not lost
+ * are sent once, and that the path MTU is found (protocol 05 §5, §6, §8;
+ * pitfalls U2, U5, U8, U10, U13). Method: two ends in virtual time; the network
+ * drops the packets that the test names.
  */
 #include <string.h>
 
@@ -14,7 +15,7 @@
 
 static const struct lab_link near = {.delay_us = 10000};
 
-/* Drops data packets by number, each so many times. */
+/* Drops data packets by number, so many in all. */
 struct dropper {
 	uint32_t first, last; /* numbers */
 	int times;
@@ -45,7 +46,7 @@ drop(struct lab_pair *p, struct dropper *d)
 	p->lab.filter_arg = d;
 }
 
-/* Gets a sample of the round-trip time, and goes to rest. */
+/* Takes a sample of the round-trip time and waits until the stream is idle. */
 static void
 warm_up(struct lab_pair *p)
 {
@@ -54,7 +55,7 @@ warm_up(struct lab_pair *p)
 	ck_assert_uint_eq(p->a->s->loss.rtt.srtt_us, 20000);
 }
 
-/* The round-trip time is known from elsewhere; these are dropped. */
+/* Sets a round-trip time by udx_set_rtt(), and what is dropped. */
 static void
 init_hinted(struct lab_pair *p, struct dropper *d)
 {
@@ -63,7 +64,7 @@ init_hinted(struct lab_pair *p, struct dropper *d)
 	drop(p, d);
 }
 
-/* ---- what is lost ---- */
+/* ---- lost packets ---- */
 
 static const struct {
 	const char *name;
@@ -89,7 +90,7 @@ START_TEST(lost_comes_soon)
 
 	lab_pair_init(&p, 1, &near);
 	warm_up(&p);
-	p.a->s->cc.window = 1000000; /* the window is not what is tested */
+	p.a->s->cc.window = 1000000; /* so that the window is no limit */
 	drop(&p, &d);
 	start = p.lab.now_us;
 	ck_assert_msg(lab_pair_carry(&p, 100 + 19 * 1152 + 100,
@@ -101,7 +102,8 @@ START_TEST(lost_comes_soon)
 }
 END_TEST
 
-/* Pitfall U5: a clean path sees every packet once, and one ACK a batch. */
+/* Pitfall U5: on a path without loss every packet is sent once, and each batch
+ * is acknowledged once. */
 START_TEST(clean_path_is_clean)
 {
 	struct lab_pair p;
@@ -119,7 +121,7 @@ START_TEST(clean_path_is_clean)
 }
 END_TEST
 
-/* A path that reorders is soon known as one. */
+/* Reordering on a path is detected soon. */
 START_TEST(reordering_is_not_loss)
 {
 	struct lab_pair p;
@@ -156,7 +158,8 @@ START_TEST(slow_path_is_learnt)
 }
 END_TEST
 
-/* With a time known from elsewhere the first packet need not wait for 1 s. */
+/* With a round-trip time from udx_set_rtt() the first retransmission does not
+ * wait for 1 s. */
 START_TEST(hint_saves_the_first)
 {
 	struct lab_pair p;
@@ -170,9 +173,9 @@ START_TEST(hint_saves_the_first)
 END_TEST
 
 /*
- * What was sent twice tells no round-trip time (Karn). But it has arrived: what
- * follows is neither paced at the rate at which a lone packet came, nor without
- * a probe of its own.
+ * A packet sent twice gives no round-trip time (Karn). But it has arrived: what
+ * follows is not paced at the delivery rate of a single packet, and gets a tail
+ * loss probe of its own.
  */
 START_TEST(a_second_try_spoils_nothing)
 {
@@ -193,7 +196,7 @@ START_TEST(a_second_try_spoils_nothing)
 }
 END_TEST
 
-/* What is sent again may be lost again, and nothing else tells of it. */
+/* A lost retransmission is detected although nothing else is in flight. */
 START_TEST(a_second_loss_is_probed)
 {
 	struct lab_pair p;
@@ -208,7 +211,8 @@ START_TEST(a_second_loss_is_probed)
 }
 END_TEST
 
-/* A time that was said to be short does not have all sent twice for ever. */
+/* A hint that is too short does not make every packet be sent twice for ever.
+ */
 START_TEST(a_wrong_hint_is_unlearnt)
 {
 	struct lab_pair p;
@@ -255,7 +259,7 @@ START_TEST(gives_up)
 }
 END_TEST
 
-/* Its owner looks for a path: silence ends it only when he has given up. */
+/* While its owner ignores timeouts, silence does not close the stream. */
 START_TEST(waits_while_a_path_is_sought)
 {
 	struct lab_pair p;
@@ -277,7 +281,7 @@ START_TEST(waits_while_a_path_is_sought)
 }
 END_TEST
 
-/* A machine that slept does not take the silence for loss. */
+/* After a sleep of the machine the silence is not taken for loss. */
 START_TEST(sleep_is_forgiven)
 {
 	struct lab_pair p;
@@ -287,7 +291,7 @@ START_TEST(sleep_is_forgiven)
 	warm_up(&p);
 	p.lab.link.loss_ppm = 1000000;
 	p.written += lab_write(p.a, p.written, 5000);
-	/* Just before it would give up. */
+	/* Just before the last timeout. */
 	lab_run(&p.lab, 12500 * LAB_MS);
 	ck_assert_uint_eq(p.a->s->loss.timeouts, 6);
 	udx_slept(p.lab.end[0].udx, 3600 * LAB_S);
@@ -301,7 +305,7 @@ START_TEST(sleep_is_forgiven)
 }
 END_TEST
 
-/* ---- the size of the path ---- */
+/* ---- path MTU ---- */
 
 static const struct {
 	uint32_t path, least, most;
@@ -314,7 +318,7 @@ static const struct {
     {1200, 1200, 1200},
 };
 
-/* Pitfall U10: what is too large is found out without slowing down. */
+/* Pitfall U10: probes that are too large do not slow the stream down. */
 START_TEST(finds_the_size)
 {
 	struct lab_pair p;
@@ -326,7 +330,7 @@ START_TEST(finds_the_size)
 	udx_status(p.a->s, &st);
 	ck_assert_uint_ge(st.mtu, sizes[_i].least);
 	ck_assert_uint_le(st.mtu, sizes[_i].most);
-	/* Lost probes, sent again without padding: nothing else. */
+	/* Only lost probes were sent again, without padding. */
 	ck_assert_uint_le(st.lost, 24);
 	ck_assert_uint_eq(p.a->s->cc.model.round_lost, 0);
 	ck_assert_uint_eq(p.a->s->loss.timeouts, 0);
@@ -334,7 +338,7 @@ START_TEST(finds_the_size)
 }
 END_TEST
 
-/* RFC 8899 §4.3: when large packets alone get lost, small ones must do. */
+/* RFC 8899 §4.3: if only large packets are lost, smaller ones are sent. */
 START_TEST(black_hole)
 {
 	struct mtu m;
@@ -349,17 +353,18 @@ START_TEST(black_hole)
 	mtu_probe_sent(&m);
 	ck_assert(mtu_probe_arrived(&m, 1500));
 	ck_assert_uint_eq(mtu_wanted(&m, now), 0);
-	/* Small packets that are late say nothing of the size. */
+	/* Timeouts of small packets are no evidence against the size. */
 	for (int i = 0; i < 10; i++)
 		ck_assert(!mtu_stalled(&m, 1200, now));
-	/* Nor a single timeout, nor several with good news in between. */
+	/* Nor is a single timeout, nor are several with acknowledgements
+	 * between. */
 	for (int i = 0; i < 10; i++) {
 		ck_assert(!mtu_stalled(&m, 1500, now));
 		mtu_arrived(&m, 1500);
 	}
 	ck_assert(!mtu_exceeded(&m, 1500));
 	ck_assert(!mtu_stalled(&m, 1500, now));
-	mtu_arrived(&m, 1499); /* says nothing of 1500 */
+	mtu_arrived(&m, 1499); /* no evidence for 1500 */
 	ck_assert(mtu_stalled(&m, 1500, now));
 	ck_assert_uint_eq(m.size, UDX_MTU_BASE);
 	ck_assert(mtu_exceeded(&m, 1500) && mtu_exceeded(&m, 1201));
@@ -422,7 +427,7 @@ START_TEST(path_shrinks)
 }
 END_TEST
 
-/* Pitfall U2: padding is skipped, whatever else the packet is. */
+/* Pitfall U2: padding is skipped in packets of any type. */
 START_TEST(skips_padding)
 {
 	struct lab_pair p;
@@ -439,14 +444,14 @@ START_TEST(skips_padding)
 	ck_assert_int_eq(lab_inject(&p.lab, 1, 0, &from, buf, sizeof buf), 0);
 	ck_assert_uint_eq(udx_peek(p.b->s).len, 2);
 	ck_assert_mem_eq(udx_peek(p.b->s).p, "ok", 2);
-	/* More of it than there is: not even the ack counts. */
+	/* With more padding than bytes not even the ack counts. */
 	ck_assert_int_eq(
 	    lab_inject(&p.lab, 1, 0, &from, buf, 100), ERR_MALFORMED);
 	lab_pair_fini(&p);
 }
 END_TEST
 
-/* ---- the arithmetic of the round-trip time ---- */
+/* ---- round-trip time ---- */
 
 START_TEST(rtt_follows_rfc_6298)
 {
@@ -468,10 +473,10 @@ START_TEST(rtt_follows_rfc_6298)
 	ck_assert_uint_eq(rtt_timeout(&r), 30 * LAB_S);
 	rtt_sample(&r, 400000, LAB_S);
 	ck_assert_uint_lt(rtt_timeout(&r), 2 * LAB_S);
-	/* A sleeping machine's sample is cut. */
+	/* The sample of a machine that slept is clamped. */
 	rtt_sample(&r, 500 * LAB_S, LAB_S);
 	ck_assert_uint_lt(r.srtt_us, LAB_S);
-	/* The least of the last five minutes. */
+	/* The minimum of the last five minutes. */
 	ck_assert_uint_eq(r.min_us, 400000);
 	rtt_sample(&r, 700000, 302 * LAB_S);
 	ck_assert_uint_eq(r.min_us, 700000);
@@ -482,7 +487,7 @@ END_TEST
 
 enum { MANY = 32768 };
 
-/* So many packets are out, none of them acknowledged. */
+/* Puts so many packets in flight. */
 static void
 fill_flight(struct udx_stream *s, uint32_t n)
 {
@@ -495,7 +500,7 @@ fill_flight(struct udx_stream *s, uint32_t n)
 	}
 }
 
-/* Packets from `first` on, counted from una, as far as `end`. */
+/* Acknowledges ranges from `first` on, counted from una, up to `end`. */
 static void
 take_ranges(struct udx_stream *s, uint32_t first, uint32_t step, uint32_t end)
 {
@@ -517,8 +522,8 @@ take_ranges(struct udx_stream *s, uint32_t first, uint32_t step, uint32_t end)
 	}
 }
 
-/* A peer may begin its ranges anywhere in what it has told already: each costs
- * a step or two, not a walk over all that is known. */
+/* A peer may begin its ranges anywhere in what it has reported already: each
+ * costs a step or two, not a walk over all that is known. */
 START_TEST(known_ranges_are_stepped_over)
 {
 	struct lab_pair p;
@@ -541,7 +546,7 @@ START_TEST(known_ranges_are_stepped_over)
 }
 END_TEST
 
-/* What was told is known, nothing else is, and no jump leads over that. */
+/* Exactly the reported packets are acknowledged, and no link skips others. */
 static bool
 knows(const struct in_flight *f, const bool *told, uint32_t n)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: two streams tied together carry what two ends say to each other, and
- * nothing of their own (protocol 05 §13, §14; pitfall U14). Method: three ends,
- * the middle of which relays; what it forwards is compared by the byte in
- * test_udx_vectors, here whole streams pass.
+ * Goal: verifies that two streams tied together forward the packets of two
+ * ends and send none of their own (protocol 05 §13, §14; pitfall U14). Method:
+ * three ends, the middle of which relays whole streams; test_udx_vectors
+ * compares what it forwards byte by byte.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,8 @@ path_to(int end, int sock, const struct lab_stream *s)
 	return lab_path(0, end, sock, s);
 }
 
-/* Halves learn where their peers are, as a relay's owner lets them. */
+/* Connects the halves to the sources of their packets, as a relay's owner
+ * does. */
 static void
 learn(struct lab_stream *half, const struct lab_stream *peer)
 {
@@ -108,7 +109,8 @@ error_of(const struct lab_stream *s)
 	return st.closed ? st.err : 1;
 }
 
-/* Pitfall U14: what is said first arrives first, without a timeout's pause. */
+/* Pitfall U14: the first packets arrive first, without waiting for a timeout.
+ */
 START_TEST(first_byte_passes)
 {
 	struct relayed t;
@@ -116,7 +118,7 @@ START_TEST(first_byte_passes)
 	relayed_init(&t);
 	(void)lab_write(t.a, 0, 3000);
 	pass(&t, 100 * LAB_MS);
-	/* B has said nothing yet, so nobody knows where it is. */
+	/* B has sent nothing yet, so its address is not known. */
 	ck_assert_uint_eq(udx_peek(t.b->s).len, 0);
 	(void)lab_write(t.b, 0, 100);
 	pass(&t, 40 * LAB_MS);
@@ -126,7 +128,7 @@ START_TEST(first_byte_passes)
 }
 END_TEST
 
-/* No more than a few are kept, and none is for a partner that never comes. */
+/* Only a few packets are kept for a partner that is not connected. */
 START_TEST(keeps_a_few)
 {
 	struct relayed t;
@@ -162,14 +164,14 @@ START_TEST(carries_both_ways)
 	pass(&t, 20 * LAB_S);
 	ck_assert_int_eq(error_of(t.a), 0);
 	ck_assert_int_eq(error_of(t.b), 0);
-	/* It has said nothing of its own. */
+	/* It has sent no packet of its own. */
 	ck_assert_uint_eq(
 	    t.lab.end[RELAY].stats.packets_relayed, t.lab.end[RELAY].sent);
 	relayed_fini(&t);
 }
 END_TEST
 
-/* DESTROY of either end ends all four. */
+/* A DESTROY of either end closes all four streams. */
 START_TEST(destroy_passes)
 {
 	struct relayed t;
@@ -187,7 +189,8 @@ START_TEST(destroy_passes)
 }
 END_TEST
 
-/* The relay closes one half: both peers hear of it, in words they believe. */
+/* If the relay closes one half, both peers get a DESTROY with numbers that they
+ * accept. */
 START_TEST(closing_is_told)
 {
 	struct relayed t;
@@ -205,7 +208,8 @@ START_TEST(closing_is_told)
 }
 END_TEST
 
-/* Who is not the peer may speak (it may have moved), but not end it. */
+/* Packets from another source are forwarded (the peer may have migrated), but a
+ * DESTROY from there is not. */
 START_TEST(strangers_do_not_end_it)
 {
 	struct relayed t;
@@ -233,7 +237,7 @@ START_TEST(strangers_do_not_end_it)
 }
 END_TEST
 
-/* From the relay to a direct path, in the middle of a transfer. */
+/* Migrates from the relay to a direct path in the middle of a transfer. */
 START_TEST(moves_to_a_direct_path)
 {
 	struct relayed t;

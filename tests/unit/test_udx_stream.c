@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: what arrives is what was sent, in order, over any link, and both ends
- * learn how it ended. Method: two ends in virtual time; every link fault on
- * its own and all together; bytes follow a pattern that the lab checks.
+ * Goal: verifies that a stream delivers what was sent, in order, over any link,
+ * and that both ends get how it ended. Method: two ends in virtual time; every
+ * link fault on its own and all together; the lab checks the pattern of the
+ * bytes.
  */
 #include "base/err.h"
 #include "t.h"
@@ -55,7 +56,7 @@ START_TEST(arrives_as_sent)
 }
 END_TEST
 
-/* Ends that wake up every 4 ms only are nearly as fast as the link. */
+/* Ends that wake up only every 4 ms are nearly as fast as the link. */
 START_TEST(keeps_pace_when_late)
 {
 	const struct lab_link link = {
@@ -64,13 +65,13 @@ START_TEST(keeps_pace_when_late)
 
 	lab_pair_init(&p, 1, &link);
 	p.lab.tick_us = 4 * LAB_MS;
-	/* A second of the link, and as much again for all else. */
+	/* Allows twice the second that the link needs. */
 	ck_assert(lab_pair_carry(&p, 20000000, 2 * LAB_S));
 	lab_pair_fini(&p);
 }
 END_TEST
 
-/* The limit falls as the window is forgotten; the writer is woken even so. */
+/* The writer is woken although the limit has fallen with the window. */
 START_TEST(wakes_the_writer_after_a_move)
 {
 	const struct lab_link link = {.delay_us = 10000};
@@ -81,8 +82,9 @@ START_TEST(wakes_the_writer_after_a_move)
 	ck_assert(!lab_pair_carry(&p, UINT32_MAX, LAB_S));
 	while (udx_space(p.a->s) == 0)
 		lab_run(&p.lab, LAB_MS);
-	/* Nearly all of it, so that there is still some room. */
-	p.written += lab_write(p.a, p.written, udx_space(p.a->s) - UDX_SPACE_MIN);
+	/* Nearly all of it, so that some space is left. */
+	p.written +=
+	    lab_write(p.a, p.written, udx_space(p.a->s) - UDX_SPACE_MIN);
 	ck_assert_uint_gt(udx_space(p.a->s), 0);
 	path = lab_path(1, 1, 0, p.b);
 	ck_assert_int_eq(udx_migrate(p.a->s, &path), 0);

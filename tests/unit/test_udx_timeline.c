@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a stream waits as long as the reference does, and no longer. Method:
- * the timelines of the golden vectors in virtual time: what happens outside is
- * done at its moment, what the stream sends is compared, to 20 ms.
+ * Goal: verifies that a stream waits as long as the reference's, and no longer.
+ * Method: replays the timelines of the golden vectors in virtual time and
+ * compares when the stream sends what, to 20 ms.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,7 @@ note_sent(struct lab *lab, const struct lab_packet *p, void *arg)
 	return false;
 }
 
-/* The length of the n-th write is that of the packet which carries it. */
+/* Takes the length of the n-th write from the packet that carries it. */
 static size_t
 write_len(const struct timeline *t, uint32_t n)
 {
@@ -97,7 +97,7 @@ happen(struct timeline *t, const json_t *e)
 	} else if (strcmp(what, "error ETIMEDOUT") == 0) {
 		struct udx_status st;
 
-		/* It may come within the tolerance. */
+		/* It may be sent within the tolerance. */
 		lab_run(&t->lab, 20 * LAB_MS);
 		udx_status(t->s->s, &st);
 		ck_assert(st.closed);
@@ -168,7 +168,7 @@ START_TEST(keeps_time)
 		ck_assert_uint_ge(t.sent[n].at_us + near, at);
 		n++;
 	}
-	/* Who gives up says so; the reference does not. */
+	/* A stream that gives up sends DESTROY; the reference does not. */
 	for (; n < t.sent_len; n++)
 		ck_assert_uint_eq(t.sent[n].type, PACKET_DESTROY);
 	if (t.s != NULL)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a stream answers as the reference's does. Method: the scripts of the
- * golden vectors, injected one datagram after the other; every reply and event
- * is compared. Where we do better on purpose, the row says so here.
+ * Goal: verifies that a stream answers as the reference's does. Method: injects
+ * the scripts of the golden vectors, one datagram after the other, and compares
+ * every reply and event. Deviations on purpose are listed here by row.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ struct script {
 	const char *name;
 };
 
-/* Without delay all is there at once; what is armed for now is due then. */
+/* Delivers all packets, which have no delay, and runs the timers due now. */
 static void
 settle(struct lab *lab)
 {
@@ -84,7 +84,7 @@ is(const struct script *t, const char *name)
 
 /* ---- one step ---- */
 
-/* Our ids are drawn at random: the vector's is replaced. */
+/* Replaces the id of the vector with ours, which is random. */
 static int
 inject(struct script *t, const uint8_t *hex, size_t len)
 {
@@ -133,7 +133,7 @@ call(struct script *t, const json_t *local)
 	settle(&t->lab);
 }
 
-/* What the peer got, in the words of the vector; not the window. */
+/* Formats what the peer received as the vectors do, without the window. */
 static void
 expect_reply(struct script *t, const json_t *want)
 {
@@ -227,7 +227,7 @@ expect_event(struct script *t, const json_t *e, int verdict)
 	}
 }
 
-/* Where there are more than 50 ranges, we tell of the highest as well. */
+/* With more than 50 ranges, the highest are reported as well. */
 static void
 expect_highest(struct script *t)
 {
@@ -277,9 +277,9 @@ run_step(struct script *t, const json_t *step)
 	json_array_foreach(events, i, e) expect_event(t, e, verdict);
 }
 
-/* ---- where we do better ---- */
+/* ---- deviations on purpose ---- */
 
-/* The acknowledgement that the packet of this step is answered with. */
+/* Returns the acknowledgement in the answer to this step. */
 static struct packet
 answer_to(struct script *t, const json_t *step)
 {
@@ -310,7 +310,7 @@ acknowledges_again(struct script *t, const json_t *step)
 	ck_assert_uint_eq(ack.ack, 1);
 }
 
-/* What lies beyond the window is not kept (protocol 05 §4, pitfall U12). */
+/* Data beyond the window is dropped (protocol 05 §4, pitfall U12). */
 static void
 keeps_nothing_far(struct script *t, const json_t *step)
 {
@@ -354,7 +354,7 @@ run(const json_t *row)
 		else if (is(&t, "data-half-the-space-away"))
 			keeps_nothing_far(&t, step);
 		else if (is(&t, "not-connected-reject"))
-			break; /* we ask nobody before we connect (udx.h) */
+			break; /* nothing is sent before connect (udx.h) */
 		else
 			run_step(&t, step);
 	}
@@ -493,8 +493,8 @@ expect_forwarded(struct relay_script *t, const json_t *step, bool early)
 		free(p);
 	}
 	if (early) {
-		/* What A said first was kept until B was there (protocol 05
-		 * §14). */
+		/* A's first packets were kept until B was connected (protocol
+		 * 05 §14). */
 		struct lab_packet *got = lab_got(&t->lab, OTHER);
 
 		ck_assert_ptr_nonnull(got);
@@ -530,9 +530,9 @@ START_TEST(relays)
 }
 END_TEST
 
-/* ---- what a real network carried ---- */
+/* ---- captured from a real network ---- */
 
-/* The second of five packets comes last: B answers as it did there. */
+/* The second of five packets arrives last; B answers as in the capture. */
 START_TEST(answers_a_loss)
 {
 	const json_t *row = t_row(file, "captures", 1), *p;
