@@ -413,7 +413,7 @@ update_rate(struct cc *c)
 	uint64_t window = 0;
 
 	/* Without a round-trip time the bandwidth of a first packet that was
-	 * sent again says nothing: the window alone limits. */
+	 * sent again is no evidence: the window alone limits. */
 	if (srtt_us == 0)
 		return;
 	/* The rate of the window, where the window leads. */

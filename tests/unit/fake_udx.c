@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-enum { ROOM = 262144, WINDOW = 262144 };
+enum { SPACE = 262144, WINDOW = 262144 };
 
 /* Returns a copy of the n bytes at p, of exactly their size; frees old. */
 static uint8_t *
@@ -25,7 +25,7 @@ moved(uint8_t *old, const uint8_t *p, size_t n, size_t more)
 void
 fake_udx_init(struct udx_stream *s)
 {
-	*s = (struct udx_stream){.room = ROOM, .window = WINDOW};
+	*s = (struct udx_stream){.space = SPACE, .window = WINDOW};
 }
 
 void
@@ -49,7 +49,7 @@ fake_udx_feed(struct udx_stream *s, const void *p, size_t len)
 void
 fake_udx_sent(struct udx_stream *s)
 {
-	s->room += (ptrdiff_t)s->out_len;
+	s->space += (ptrdiff_t)s->out_len;
 	s->out_len = 0;
 }
 
@@ -66,7 +66,7 @@ fake_udx_carry(struct udx_stream *from, struct udx_stream *to)
 size_t
 udx_space(struct udx_stream *s)
 {
-	return s->room >= UDX_SPACE_MIN ? (size_t)s->room : 0;
+	return s->space >= UDX_SPACE_MIN ? (size_t)s->space : 0;
 }
 
 uint8_t *
@@ -87,7 +87,7 @@ udx_commit(struct udx_stream *s, size_t len)
 	if (len > s->reserved)
 		abort();
 	s->out_len += len;
-	s->room -= (ptrdiff_t)len;
+	s->space -= (ptrdiff_t)len;
 	s->reserved = 0;
 }
 

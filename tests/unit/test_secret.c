@@ -543,7 +543,7 @@ START_TEST(writes_obey_the_room)
 	ck_assert_uint_eq(secret_space(initiator.s), SECRET_WRITE_MAX);
 	ck_assert_int_eq(
 	    secret_write(initiator.s, much, sizeof much), SECRET_WRITE_MAX);
-	initiator.udx.room = UDX_SPACE_MIN;
+	initiator.udx.space = UDX_SPACE_MIN;
 	ck_assert_uint_eq(secret_space(initiator.s), UDX_SPACE_MIN - 20);
 	ck_assert_int_eq(
 	    secret_write(initiator.s, much, sizeof much), UDX_SPACE_MIN - 20);
@@ -551,7 +551,7 @@ START_TEST(writes_obey_the_room)
 	ck_assert_int_eq(secret_write(initiator.s, much, 1), 0);
 	ck_assert_int_eq(secret_send(initiator.s, much, 1), ERR_FULL);
 	/* A message cannot be cut: any room will do. */
-	initiator.udx.room = UDX_SPACE_MIN;
+	initiator.udx.space = UDX_SPACE_MIN;
 	ck_assert_int_eq(secret_send(initiator.s, much, sizeof much), 0);
 	ck_assert_int_eq(secret_send(initiator.s, much, 1), ERR_FULL);
 	ck_assert_int_eq(
@@ -969,10 +969,10 @@ START_TEST(keepalive_without_room_waits)
 {
 	open_both();
 	secret_set_keepalive(initiator.s, 5000);
-	initiator.udx.room = 0;
+	initiator.udx.space = 0;
 	advance_ms(12 * SECOND_MS);
 	ck_assert_uint_eq(initiator.udx.out_len, 0);
-	initiator.udx.room = UDX_SPACE_MIN;
+	initiator.udx.space = UDX_SPACE_MIN;
 	advance_ms(5 * SECOND_MS);
 	ck_assert_uint_eq(initiator.udx.out_len, SECRET_OVERHEAD);
 }

@@ -375,9 +375,9 @@ START_TEST(black_hole)
 }
 END_TEST
 
-/* What was sent before the path shrank has its number, and is cut up on its
- * way: the stream stands still for two timeouts, no more. Where fragments do
- * not come through it ends as one whose peer is gone. */
+/* Packets sent before the path shrank have their numbers and are sent in IP
+ * fragments: the stream stalls for two timeouts, no more. Where fragments are
+ * dropped it times out. */
 static const struct {
 	const char *name;
 	uint16_t mtu;
