@@ -209,4 +209,26 @@ enum {
 	UDX_CLOSING_STREAMS_MAX = 4096,
 };
 
+/* Fixed limits of dials, connections and listeners (src/peer). */
+enum {
+	/* Nodes to which one dial sends its handshake. */
+	DIAL_ATTEMPTS_MAX = 32,
+	/* Recorded steps of one dial; later ones are only counted. */
+	DIAL_STEPS_MAX = 64,
+	/* Path candidates of one connection: as many as a peer may list, and
+	 * the source addresses of its packets. */
+	CONN_PATHS_MAX = 8,
+	CONN_LAN_PATHS_MAX = 4,
+	/* IPv6 addresses that are tried of those which a peer lists, and
+	 * datagrams sent in reply to packets from them. */
+	CONN_IPV6_ADDRS_MAX = 4,
+	CONN_IPV6_REPLIES_MAX = 32,
+	/* Failed handshakes that are remembered by hash, so that their copies
+	 * cost nothing. A new one overwrites one that its hash selects. */
+	SESSION_FAILED_HASHES_MAX = 256,
+	/* Copies of a handshake that wait for one decision: relays times
+	 * retransmissions. */
+	SESSION_COPIES_MAX = 64,
+};
+
 #endif

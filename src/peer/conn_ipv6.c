@@ -20,8 +20,6 @@ enum {
 	HEAD_START_MS = 250,
 	/* After the last round, no packet is to be expected any more. */
 	LAST_WAIT_MS = 3000,
-	/* Probes and messages in reply to packets, per connection. */
-	REPLIES_MAX = 32,
 };
 
 /* When probes are sent, in ms from the start: as those of hole punching. */
@@ -124,7 +122,7 @@ conn_ipv6_is_current(const struct conn *c)
 static bool
 may_reply(struct conn_ipv6 *v6)
 {
-	return v6->replies < REPLIES_MAX && ++v6->replies > 0;
+	return v6->replies < CONN_IPV6_REPLIES_MAX && ++v6->replies > 0;
 }
 
 /* Sends HERE until the peer sends on the stream's path, too. */

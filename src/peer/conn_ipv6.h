@@ -10,12 +10,10 @@
 #define PEER_CONN_IPV6_H
 
 #include "base/addr.h"
+#include "base/limits.h"
 #include "base/timer.h"
 #include "peer/conn.h"
 #include "signal/payload.h"
-
-/* Addresses that are tried of those which a peer lists. */
-enum { CONN_IPV6_ADDRS_MAX = 4 };
 
 struct conn_ipv6 {
 	struct addr list[CONN_IPV6_ADDRS_MAX];

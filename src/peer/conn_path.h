@@ -16,9 +16,6 @@
 #include "peer/conn.h"
 #include "peer/dial_record.h"
 
-/* As many as a peer may list, and the source addresses of its packets. */
-enum { CONN_PATHS_MAX = 8 };
-
 struct conn_path {
 	enum conn_path_kind kind;
 	int sock;

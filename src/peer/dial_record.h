@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/limits.h"
 #include "crypto/keys.h"
 #include "peer/conn.h"
 
@@ -42,9 +43,6 @@ struct dial_step {
 	uint32_t number;
 };
 
-/* Later steps are only counted: the first ones explain a failure. */
-enum { DIAL_STEPS_MAX = 64 };
-
 struct dial_record {
 	uint32_t number; /* 0: none is here */
 	uint32_t conn;
@@ -52,7 +50,8 @@ struct dial_record {
 	uint64_t began_us;
 	bool under_way;
 	int err;
-	uint32_t steps_len, steps_lost;
+	uint32_t steps_len;
+	uint32_t steps_lost; /* later ones: the first explain a failure */
 	struct dial_step steps[DIAL_STEPS_MAX];
 };
 

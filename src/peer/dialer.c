@@ -43,7 +43,6 @@ enum {
 	STAGGER_MS = 300,
 	ATTEMPTS_OPEN = 3, /* in flight, from the start ... */
 	ATTEMPTS_OPEN_MAX = 6,
-	ATTEMPTS_MAX = 32,
 	/* A forwarded handshake takes twice the way of other requests. */
 	ATTEMPT_TIMEOUT_MS = 500,
 	VALUE_MAX = NOISE_MESSAGE_MAX + 16,
@@ -82,7 +81,7 @@ struct dial {
 	uint8_t value[VALUE_MAX]; /* of all handshake requests */
 	size_t value_len;
 
-	struct dial_attempt attempts[ATTEMPTS_MAX];
+	struct dial_attempt attempts[DIAL_ATTEMPTS_MAX];
 	uint8_t attempts_len, attempts_open, attempts_allowed;
 
 	struct query *lookup;
@@ -321,7 +320,7 @@ send_attempts(struct dial *d)
 static void
 add_attempt(struct dial *d, const struct addr *node)
 {
-	if (d->attempts_len == ATTEMPTS_MAX ||
+	if (d->attempts_len == DIAL_ATTEMPTS_MAX ||
 	    !dht_may_send(d->peers->base.dht, node))
 		return;
 	for (uint8_t i = 0; i < d->attempts_len; i++)

@@ -5,11 +5,9 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "peer/conn_punch.h"
 #include "signal/signal_message.h"
-
-/* Candidates in our own network, longest common prefix first. */
-enum { LAN_PATHS_MAX = 4 };
 
 int
 handshake_answer_read(struct handshake_answer *out, const struct noise *n,
@@ -100,13 +98,13 @@ static void
 add_lan_paths(const struct handshake_answer *a, const struct peers_base *b,
     struct conn *c)
 {
-	struct addr near[LAN_PATHS_MAX];
+	struct addr near[CONN_LAN_PATHS_MAX];
 	size_t n;
 
 	if (!addr_same_host(&a->us, &a->server))
 		return;
 	n = local_addrs_neighbours(
-	    b->local, b->dht, &a->payload, near, LAN_PATHS_MAX);
+	    b->local, b->dht, &a->payload, near, CONN_LAN_PATHS_MAX);
 	for (size_t i = 0; i < n; i++)
 		conn_add_path(
 		    c, CONN_PATH_LAN, dht_server_socket(b->dht), &near[i]);

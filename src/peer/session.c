@@ -412,7 +412,7 @@ serve_copy(struct session *s, const struct router_call *call)
 static bool
 failed_before(const struct listeners *ls, uint32_t hash)
 {
-	return ls->sessions.failed[hash % SESSION_FAILED_MAX] == hash;
+	return ls->sessions.failed[hash % SESSION_FAILED_HASHES_MAX] == hash;
 }
 
 int
@@ -437,7 +437,7 @@ session_serve(struct listener *l, const struct router_call *call)
 	if (!may_compute(l, call))
 		return listener_drop(ls, ERR_BUDGET);
 	if ((err = accept_open(l, call, &in)) != 0) {
-		ls->sessions.failed[hash % SESSION_FAILED_MAX] = hash;
+		ls->sessions.failed[hash % SESSION_FAILED_HASHES_MAX] = hash;
 		return listener_drop(ls, err);
 	}
 	s = session_new(l, &in, digest, hash);

@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/pool.h"
 #include "base/timer.h"
 #include "peer/accept.h"
@@ -21,14 +22,6 @@
 struct conn;
 struct listener;
 struct listeners;
-
-enum {
-	/* Failed handshakes that are remembered by hash, so that their copies
-	 * cost nothing. A new one overwrites one that its hash selects. */
-	SESSION_FAILED_MAX = 256,
-	/* Copies that wait for one decision: relays times retransmissions. */
-	SESSION_COPIES_MAX = 64,
-};
 
 /*
  *	new --ask--> ASKED --peers_answer()--> ANSWERED --------> DONE --> freed
@@ -72,7 +65,7 @@ struct sessions {
 	struct session_list done;      /* oldest first */
 	uint32_t half_open_len;
 	struct prefix_budgets budgets; /* of computations, by source /24 */
-	uint32_t failed[SESSION_FAILED_MAX];
+	uint32_t failed[SESSION_FAILED_HASHES_MAX];
 };
 
 void sessions_init(struct listeners *ls);
