@@ -140,12 +140,15 @@ init_conn(struct conn *c, const struct conn_spec *spec, int *err)
 	conn_paths_init(c);
 	conn_migrate_init(c);
 	conn_redial_init(c);
-	HASH_ADD_BYHASHVALUE(
-	    hh, p->conns, number, sizeof c->number, c->number, c);
-	*err = c->hh.tbl != NULL ? 0 : ERR_MEMORY;
-	if (*err != 0)
+	if ((*err = key_index_add(&p->by_key, c)) == 0) {
+		HASH_ADD_BYHASHVALUE(
+		    hh, p->conns, number, sizeof c->number, c->number, c);
+		*err = c->hh.tbl != NULL ? 0 : ERR_MEMORY;
+	}
+	if (*err != 0) {
+		key_index_remove(&p->by_key, c);
 		udx_stream_free(c->udx);
-	else if (spec->listener == 0)
+	} else if (spec->listener == 0)
 		c->dial_record = dial_records_begin(
 		    &p->dial_records, c->key, c->number, c->began_us);
 	return *err == 0;
@@ -193,6 +196,7 @@ conn_free(struct conn *c)
 		conn_set_state(c, CONN_CLOSED);
 	free_streams(c);
 	event_source_remove(&c->peers->events, &c->events);
+	key_index_remove(&c->peers->by_key, c);
 	HASH_DELETE(hh, c->peers->conns, c);
 	free(c);
 }
@@ -546,11 +550,10 @@ is_reusable(const struct conn *c)
 struct conn *
 conn_to_reuse(const struct peers *p, const uint8_t *key)
 {
-	struct conn *c = p->conns;
+	struct conn *c = key_index_first(&p->by_key, key);
 
-	while (
-	    c != NULL && (!is_reusable(c) || memcmp(c->key, key, KEY_LEN) != 0))
-		c = c->hh.next;
+	while (c != NULL && !is_reusable(c))
+		c = TAILQ_NEXT(c, same_key);
 	return c;
 }
 

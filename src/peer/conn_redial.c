@@ -39,11 +39,11 @@ is_migratable(const struct conn *c, bool initiator, const uint8_t *own_key,
 static struct conn *
 find_redial(const struct peers *p, const uint8_t *own_key, const uint8_t *key)
 {
-	struct conn *r = p->conns;
+	struct conn *r = key_index_first(&p->by_key, key);
 
 	while (r != NULL && (!r->redial || r->state == CONN_CLOSED ||
 				!has_keys(r, own_key, key)))
-		r = r->hh.next;
+		r = TAILQ_NEXT(r, same_key);
 	return r;
 }
 
@@ -87,7 +87,8 @@ lead_streams(struct conn *r)
 	struct peers *p = r->peers;
 	struct addr to = conn_remote(r);
 
-	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
+	for (struct conn *c = key_index_first(&p->by_key, r->key); c != NULL;
+	     c = TAILQ_NEXT(c, same_key))
 		if (is_migratable(c, true, r->own_key, r->key) &&
 		    !conn_uses_path(c, conn_sock(r), &to))
 			conn_send_here_by(c, conn_sock(r), &to);
@@ -138,7 +139,8 @@ conn_redial_failed(struct conn *r, int err)
 {
 	if (r->own == NULL || err != ERR_PEER_REFUSED)
 		return;
-	for (struct conn *c = r->peers->conns; c != NULL; c = c->hh.next)
+	for (struct conn *c = key_index_first(&r->peers->by_key, r->key);
+	     c != NULL; c = TAILQ_NEXT(c, same_key))
 		if (is_migratable(c, true, r->own_key, r->key) &&
 		    conn_migrate_is_silent(c))
 			conn_fail(c, ERR_RESET);
@@ -150,10 +152,10 @@ bool
 conn_redial_accept(struct peers *p, const uint8_t *own_key, const uint8_t *key)
 {
 	struct conn *r = find_redial(p, own_key, key);
-	struct conn *c = p->conns;
+	struct conn *c = key_index_first(&p->by_key, key);
 
 	while (c != NULL && !is_migratable(c, false, own_key, key))
-		c = c->hh.next;
+		c = TAILQ_NEXT(c, same_key);
 	if (c != NULL && r != NULL && r->own == NULL)
 		conn_fail(r, ERR_CANCELLED);
 	return c != NULL;

@@ -31,6 +31,8 @@ enum conn_state {
 
 struct conn {
 	UT_hash_handle hh;
+	struct key_entry *key_entry; /* key_index.c */
+	TAILQ_ENTRY(conn) same_key;
 	struct event_source events;
 	unsigned events_pending; /* bits of enum conn_event */
 	struct peers *peers;

@@ -30,15 +30,14 @@ queue_event(struct listener *l)
 static void
 update_readiness(const struct listeners *ls)
 {
-	punch_keep_ready(ls->peers->base.punch, ls->len > 0);
+	punch_keep_ready(ls->peers->base.punch, ls->by_number != NULL);
 }
 
 static void
 listener_free(struct listener *l)
 {
 	event_source_remove(&l->ls->peers->events, &l->events);
-	TAILQ_REMOVE(&l->ls->list, l, link);
-	l->ls->len--;
+	HASH_DELETE(hh, l->ls->by_number, l);
 	update_readiness(l->ls);
 	free(l->allow);
 	free(l);
@@ -103,7 +102,6 @@ listeners_new(struct peers *p)
 		return NULL;
 	}
 	ls->peers = p;
-	TAILQ_INIT(&ls->list);
 	sessions_init(ls);
 	return ls;
 }
@@ -117,7 +115,7 @@ listeners_free(struct listeners *ls)
 		return;
 	sessions_fini(ls);
 	announcer_free(ls->announcer);
-	while ((l = TAILQ_FIRST(&ls->list)) != NULL) {
+	while ((l = ls->by_number) != NULL) {
 		if (l->state == LISTENER_ACTIVE)
 			records_unpin(
 			    ls->peers->base.records, l->keys->public_key);
@@ -132,26 +130,28 @@ listener_drop(const struct listeners *ls, int err)
 	return stats_drop(ls->peers->core->stats, err);
 }
 
-struct listener *
-listener_by_number(const struct listeners *ls, uint32_t number)
+static struct listener *
+find_listener(const struct listeners *ls, uint32_t number)
 {
 	struct listener *l;
 
-	TAILQ_FOREACH (l, &ls->list, link)
-		if (l->number == number && l->state == LISTENER_ACTIVE)
-			return l;
-	return NULL;
+	HASH_FIND_BYHASHVALUE(
+	    hh, ls->by_number, &number, sizeof number, number, l);
+	return l;
+}
+
+struct listener *
+listener_by_number(const struct listeners *ls, uint32_t number)
+{
+	struct listener *l = find_listener(ls, number);
+
+	return l != NULL && l->state == LISTENER_ACTIVE ? l : NULL;
 }
 
 bool
 listeners_have(const struct listeners *ls, uint32_t number)
 {
-	const struct listener *l;
-
-	TAILQ_FOREACH (l, &ls->list, link)
-		if (l->number == number)
-			return true;
-	return false;
+	return find_listener(ls, number) != NULL;
 }
 
 static int
@@ -205,7 +205,7 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	struct listener *l;
 	int err;
 
-	if (ls->len >= p->core->limits->listeners)
+	if (HASH_COUNT(ls->by_number) >= p->core->limits->listeners)
 		return ERR_LIMIT;
 	if ((l = calloc(1, sizeof *l)) == NULL)
 		return ERR_MEMORY;
@@ -215,13 +215,16 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	l->events.take = take_event;
 	l->number = peers_new_number(p);
 	l->began_us = p->core->world->now_us;
-	if ((err = start_listener(l, spec)) != 0) {
+	HASH_ADD_BYHASHVALUE(
+	    hh, ls->by_number, number, sizeof l->number, l->number, l);
+	err = l->hh.tbl != NULL ? start_listener(l, spec) : ERR_MEMORY;
+	if (err != 0) {
+		if (l->hh.tbl != NULL)
+			HASH_DELETE(hh, ls->by_number, l);
 		free(l->allow);
 		free(l);
 		return err;
 	}
-	TAILQ_INSERT_TAIL(&ls->list, l, link);
-	ls->len++;
 	update_readiness(ls);
 	*number = l->number;
 	return 0;
@@ -249,9 +252,9 @@ peers_unlisten(struct peers *p, uint32_t number)
 void
 peers_unlisten_all(struct peers *p)
 {
-	struct listener *l;
+	struct listener *l = p->listeners->by_number;
 
-	TAILQ_FOREACH (l, &p->listeners->list, link)
+	for (; l != NULL; l = l->hh.next)
 		if (l->state == LISTENER_ACTIVE)
 			end_listener(l);
 }
@@ -259,7 +262,7 @@ peers_unlisten_all(struct peers *p)
 uint32_t
 peers_listeners(const struct peers *p)
 {
-	return p->listeners->len;
+	return HASH_COUNT(p->listeners->by_number);
 }
 
 void
@@ -296,10 +299,10 @@ peers_answer(struct peers *p, uint32_t number, bool accept)
 bool
 peers_listener(const struct peers *p, uint32_t i, struct peers_listener *out)
 {
-	const struct listener *l = TAILQ_FIRST(&p->listeners->list);
+	const struct listener *l = p->listeners->by_number;
 
 	while (l != NULL && (l->state != LISTENER_ACTIVE || i-- > 0))
-		l = TAILQ_NEXT(l, link);
+		l = l->hh.next;
 	if (l == NULL)
 		return false;
 	*out = (struct peers_listener){

@@ -8,8 +8,7 @@
 #ifndef PEER_LISTENER_STRUCT_H
 #define PEER_LISTENER_STRUCT_H
 
-#include <sys/queue.h>
-
+#include "base/hash.h"
 #include "peer/event_source.h"
 #include "peer/listener.h"
 #include "peer/session.h"
@@ -25,7 +24,7 @@ enum listener_state {
 };
 
 struct listener {
-	TAILQ_ENTRY(listener) link; /* oldest first */
+	UT_hash_handle hh;
 	struct event_source events;
 	struct listeners *ls;
 	uint32_t number;
@@ -41,13 +40,10 @@ struct listener {
 	uint64_t began_us;
 };
 
-TAILQ_HEAD(listener_list, listener);
-
 struct listeners {
 	struct peers *peers;
 	struct announcer *announcer;
-	struct listener_list list;
-	uint32_t len;
+	struct listener *by_number; /* hash table, oldest first */
 	struct sessions sessions;
 };
 

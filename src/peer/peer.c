@@ -20,6 +20,7 @@ peers_new(const struct core *core, const struct peers_base *b)
 	p->core = core;
 	p->base = *b;
 	p->ipv6.sock = WORLD_NO_SOCK;
+	key_index_init(&p->by_key, &core->hash_key);
 	TAILQ_INIT(&p->events);
 	TAILQ_INIT(&p->lingering);
 	p->core->world->ops->random(

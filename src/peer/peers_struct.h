@@ -11,6 +11,7 @@
 #include "peer/dial_record.h"
 #include "peer/event_source.h"
 #include "peer/ipv6_socket.h"
+#include "peer/key_index.h"
 #include "peer/lingering_sockets.h"
 #include "peer/peer.h"
 #include "peer/relay_memory.h"
@@ -24,7 +25,8 @@ struct peers {
 	const struct core *core;
 	struct peers_base base;
 	struct conn *conns; /* conn.c: hash table by number, oldest first */
-	uint32_t dials;     /* dialer.c: number of dials under way */
+	struct key_index by_key; /* the same connections */
+	uint32_t dials;          /* dialer.c: number of dials under way */
 	uint32_t last_number;
 	struct event_source_list events;
 	struct ipv6_socket ipv6;

@@ -469,13 +469,10 @@ void
 session_decide(struct listeners *ls, struct conn *c, bool accept)
 {
 	struct listener *l;
-	struct session *s;
+	struct session *s = c->settled == on_settled ? c->owner : NULL;
 	struct session_offer *o;
 
-	TAILQ_FOREACH (s, &ls->sessions.half_open, age)
-		if (s->conn == c && s->state == SESSION_ASKED)
-			break;
-	if (s == NULL)
+	if (s == NULL || s->state != SESSION_ASKED)
 		return;
 	o = s->offer;
 	s->offer = NULL;
