@@ -12,7 +12,8 @@
 enum { HOSTADDR_MAX = 64 };
 
 struct hostaddr {
-	/* IPv4 first; of IPv6 first that which the kernel sends from. */
+	/* IPv4 first; of each family first the one that the kernel sends from
+	 * over the default route. */
 	struct addr addr[HOSTADDR_MAX];
 	unsigned len, v4_len;
 };
