@@ -63,7 +63,7 @@ struct node_connect {
 
 /*
  * 0 and the connection's number, then NEWS_OPEN or NEWS_CLOSED; or
- * ERR_LIMIT, ERR_CLOSED, ERR_MEMORY, ERR_VALUE (the key is our own).
+ * ERR_LIMIT, ERR_CLOSED, ERR_MEMORY, ERR_VALUE (no valid key).
  */
 int node_connect(struct node *n, const struct node_connect *c, uint32_t *conn);
 

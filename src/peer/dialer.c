@@ -570,8 +570,6 @@ dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 	struct dial *d;
 	int err;
 
-	if (memcmp(spec->key, spec->own->public_key, KEY_LEN) == 0)
-		return ERR_VALUE;
 	if (p->dials >= p->core->limits->dials)
 		return ERR_LIMIT;
 	if ((d = dial_new(p, spec, &err)) == NULL)

@@ -26,8 +26,9 @@ struct dial_spec {
 
 /*
  * Starts a dial. Returns 0 and the number of the connection, for which
- * PEER_OPEN or PEER_CLOSED will follow; or ERR_VALUE (our own key, or no valid
- * one), ERR_LIMIT, ERR_MEMORY.
+ * PEER_OPEN or PEER_CLOSED will follow; or ERR_VALUE (no valid key),
+ * ERR_LIMIT, ERR_MEMORY. The key may equal our own: both ends of a private
+ * tunnel have one key pair (protocol 09 §2.2).
  *
  * PEER_CLOSED before PEER_OPEN has the reason: ERR_UNREACHABLE (no network),
  * ERR_NOT_FOUND, ERR_NO_ANSWER, ERR_PEER_REFUSED, ERR_PEER_VERSION,
