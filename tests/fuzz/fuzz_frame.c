@@ -122,7 +122,7 @@ carry(struct rig *g, size_t len)
 	fake_udx_feed(&g->to, g->from.out, len);
 	memmove(g->from.out, g->from.out + len, g->from.out_len - len);
 	g->from.out_len -= len;
-	g->from.room += (ptrdiff_t)len;
+	g->from.space += (ptrdiff_t)len;
 }
 
 static void
