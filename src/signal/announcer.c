@@ -285,7 +285,7 @@ report_result(struct announced *k, int err, bool changed)
 static void
 end_cycle(struct announced *k, int err)
 {
-	/* A cycle that was cut short confirmed only some relays (A7). */
+	/* A cycle that was cut short confirmed only some relays (pitfall A7). */
 	bool complete = err == 0 && k->next.len > 0;
 	bool changed = complete && !relay_set_same(&k->sets[0], &k->next);
 

@@ -54,7 +54,7 @@ as 4242 4 "not on this machine: hyperdhtd-user hyperdhtd-admin: create" status
 echo 'hyperdhtd-user:x:4242:' >>"$work/group"
 reload 666
 as 4242 0 "public_key" status
-as 4241 4 "members of the group hyperdhtd-user may do it" announce topic
+as 4241 4 "members of the group hyperdhtd-user may call it" announce topic
 says said "create" && fail "an existing group is to be created" said
 cat "$work/without" >"$work/group"
 reload 660
