@@ -7,8 +7,7 @@
 
 /* What the daemon's dialer says, see peer/dialer.h. */
 static const struct reason reasons[] = {
-    {ERR_VALUE, EXIT_USAGE,
-	"it is not a valid public key"},
+    {ERR_VALUE, EXIT_USAGE, "it is not a valid public key"},
     {ERR_NOT_FOUND, EXIT_NOT_FOUND,
 	"no node knows this key; is it complete, and does its owner listen?"},
     {ERR_UNREACHABLE, EXIT_UNREACHABLE,

@@ -128,8 +128,8 @@ bool node_listener(const struct node *n, uint32_t i, struct node_listener *out);
 struct node_attempt {
 	uint8_t key[KEY_LEN];
 	uint32_t conn;
-	uint64_t age_us;                  /* since it began */
-	int err;                          /* 0: open, or under way */
+	uint64_t age_us;               /* since it began */
+	int err;                       /* 0: open, or under way */
 	const struct dial_step *steps; /* borrowed until the next call */
 	uint32_t steps_len, steps_lost;
 };

@@ -43,7 +43,7 @@ struct op {
 	struct request *request;
 	struct netcheck *netcheck;
 	struct lifetime_waiter watch; /* ... this if `watching` ... */
-	bool measures;             /* the lifetime too, afterwards */
+	bool measures;                /* the lifetime too, afterwards */
 	bool watching;
 	struct announcement *announcement; /* ... or the first round of this */
 	struct news_item *done; /* made at the start: the end cannot fail */
@@ -58,7 +58,7 @@ struct announcement {
 	struct node *node;
 	uint8_t topic[HASH_LEN];
 	struct timer timer;
-	struct records_op *client;   /* the round under way */
+	struct records_op *client;  /* the round under way */
 	struct op *op;              /* who waits for it, or NULL */
 	bool announced;             /* somebody may hold it */
 	struct addr holders[RPC_K]; /* of the last round, nearest first */

@@ -209,8 +209,8 @@ on_checked(void *owner, const struct netcheck_result *r)
 
 	op->netcheck = NULL;
 	op->node->netcheck = *r;
-	op->watching =
-	    op->measures && punch_measure_lifetime(op->node->punch, &op->watch) == 0;
+	op->watching = op->measures &&
+		       punch_measure_lifetime(op->node->punch, &op->watch) == 0;
 	if (!op->watching)
 		op_end(op, &done);
 }

@@ -405,8 +405,7 @@ lifetime_start(struct socket_table *t, struct lifetime_listener sink, int *err)
 		if (*err != 0)
 			break;
 		l->opened++;
-		timer_arm(
-		    t->core->timers, &s->timer, t->core->world->now_us);
+		timer_arm(t->core->timers, &s->timer, t->core->world->now_us);
 	}
 	if (*err != 0) {
 		lifetime_free(l);

@@ -133,8 +133,8 @@ avoid_node(struct announced *k, const struct addr *node)
 }
 
 /*
- * Returns whether any relay answers. If none does, this node is offline, and the
- * relays are not to blame.
+ * Returns whether any relay answers. If none does, this node is offline, and
+ * the relays are not to blame.
  */
 static bool
 any_relay_answers(const struct announced *k)
@@ -285,7 +285,8 @@ report_result(struct announced *k, int err, bool changed)
 static void
 end_cycle(struct announced *k, int err)
 {
-	/* A cycle that was cut short confirmed only some relays (pitfall A7). */
+	/* A cycle that was cut short confirmed only some relays (pitfall A7).
+	 */
 	bool complete = err == 0 && k->next.len > 0;
 	bool changed = complete && !relay_set_same(&k->sets[0], &k->next);
 

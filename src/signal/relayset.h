@@ -17,7 +17,8 @@
 #include "base/addr.h"
 #include "dht/query.h"
 
-/* Each further relay is one more dead end for clients after a crash (pitfall A6). */
+/* Each further relay is one more dead end for clients after a crash (pitfall
+ * A6). */
 enum { RELAYS_MAX = 3 };
 
 struct relay_entry {

@@ -195,7 +195,7 @@ static size_t
 may_read(struct flow *f, size_t len)
 {
 	return f->all->options->role != PEER_ECHO ? len
-	       : len < secret_space(f->secret)     ? len
+	       : len < secret_space(f->secret)    ? len
 						  : secret_space(f->secret);
 }
 

@@ -157,7 +157,7 @@ ends 1 'nothing was tried' at 3 explain "$(at 1 key show)"
 ends 2 'expected a public key' at 3 connect "${nobody}o"
 # A key may be dialed with itself; here it does not listen.
 ends 6 'no node knows this key' at 3 connect "$(at 3 key show)"
-ends 2 'no public key' at 3 connect "$no_point"
+ends 2 'not a valid public key' at 3 connect "$no_point"
 listens shut --once --allow "$nobody"
 ends 9 'does not name your key' at 3 connect --timeout 20 "$key"
 kill -INT "$pid"

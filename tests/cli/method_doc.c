@@ -41,8 +41,9 @@ print_method(const struct api_method *m)
 
 	printf("### `%s`\n\n%s. Access: %s.%s\n\n", m->name, m->text,
 	    api_access_name(m->access),
-	    m->answer == API_STREAM ? " Then the connection is the peer's byte stream."
-			: "");
+	    m->answer == API_STREAM
+		? " Then the connection is the peer's byte stream."
+		: "");
 	if (m->params->name == NULL && m->results->name == NULL) {
 		puts("Takes no parameters; the result is an empty object.\n");
 		return;

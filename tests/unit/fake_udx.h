@@ -16,7 +16,7 @@ struct udx_stream {
 	uint8_t *out, *in; /* written, fed and not yet consumed */
 	size_t out_len, in_len;
 	ptrdiff_t space; /* bytes that may still be written */
-	size_t window;  /* of the peer, while the input is empty */
+	size_t window;   /* of the peer, while the input is empty */
 	size_t reserved;
 	uint8_t *message; /* the last one sent, or NULL */
 	size_t message_len;

@@ -158,8 +158,8 @@ START_TEST(a_wrong_id_is_no_candidate)
 	rig_learn(&r, &b);
 	r.d->self.tick += 100;
 	ck_assert_int_eq(rig_request(&r, r.server, &a, &m), 0);
-	ck_assert_uint_eq(
-	    table_at(&r.d->self.table, node_of(&b))->seen, r.d->self.tick - 100);
+	ck_assert_uint_eq(table_at(&r.d->self.table, node_of(&b))->seen,
+	    r.d->self.tick - 100);
 }
 END_TEST
 
@@ -317,7 +317,8 @@ START_TEST(a_known_node_is_renewed)
 	rig_ping_with_id(&r, &members[3]);
 	ck_assert_uint_eq(pings(NULL), 0);
 	ck_assert_uint_eq(
-	    table_at(&r.d->self.table, node_of(&members[3]))->seen, r.d->self.tick);
+	    table_at(&r.d->self.table, node_of(&members[3]))->seen,
+	    r.d->self.tick);
 	ck_assert_uint_eq(table_latest(&r.d->self.table), node_of(&members[3]));
 	ck_assert_uint_eq(r.d->self.table.nodes.len, TABLE_ROW_MAX);
 }
@@ -372,7 +373,8 @@ START_TEST(a_row_of_recent_nodes_is_left_alone)
 {
 	fill_row();
 	for (unsigned i = 0; i < TABLE_ROW_MAX; i++)
-		table_touch(&r.d->self.table, node_of(&members[i]), r.d->self.tick - 2);
+		table_touch(
+		    &r.d->self.table, node_of(&members[i]), r.d->self.tick - 2);
 	rig_ping_with_id(&r, &newcomer);
 	ck_assert_uint_eq(pings(NULL), 0);
 	for (unsigned i = 0; i < TABLE_ROW_MAX; i++)
@@ -446,7 +448,8 @@ START_TEST(the_end_removes_nobody)
 {
 	fill_row();
 	for (unsigned i = 0; i < TABLE_ROW_MAX; i++)
-		candidates_check_node(&r.d->candidates, node_of(&members[i]), i % 2);
+		candidates_check_node(
+		    &r.d->candidates, node_of(&members[i]), i % 2);
 	rig_ping_with_id(&r, &newcomer);
 	dht_end(r.d);
 	ck_assert_uint_eq(r.d->self.table.nodes.len, TABLE_ROW_MAX);

@@ -474,7 +474,8 @@ START_TEST(learns_round_trips)
 	ck_assert_int_eq(rig_answer(&r, &first, &good), 0);
 	took = (r.fw.w.now_us - start) / 1000;
 	ck_assert_uint_ge(took, 750);
-	ck_assert_uint_eq(rtt_table_timeout_ms(&r.d->requests.rtts, &r.fw.w, &peer, 1),
+	ck_assert_uint_eq(
+	    rtt_table_timeout_ms(&r.d->requests.rtts, &r.fw.w, &peer, 1),
 	    took + 2 * (took / 2));
 	rig_pass_ms(&r, 700 * 1000); /* that is forgotten */
 	rig_skip(&r);

@@ -64,7 +64,8 @@ START_TEST(wakes_as_the_vectors)
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	r.d->self.tick = (uint32_t)t_uint(row, "before");
-	ck_assert_uint_eq(maintenance_tick_after_wakeup(r.d->self.tick), t_uint(row, "after"));
+	ck_assert_uint_eq(maintenance_tick_after_wakeup(r.d->self.tick),
+	    t_uint(row, "after"));
 	dht_wakeup(r.d);
 	ck_assert_uint_eq(r.d->self.tick, t_uint(row, "after"));
 	/* An explicit role stays. */

@@ -212,8 +212,8 @@ assert_true_closest(const struct rpc_reply *m, const uint8_t *target)
 	id_of_addr(last, &a);
 	for (uint32_t i = table_oldest(&d->self.table); i != 0;
 	     i = table_at(&d->self.table, i)->recent.next)
-		nearer +=
-		    id_compare(target, table_at(&d->self.table, i)->id, last) <= 0;
+		nearer += id_compare(target, table_at(&d->self.table, i)->id,
+			      last) <= 0;
 	ck_assert_uint_eq(nearer, n);
 }
 

@@ -353,7 +353,8 @@ START_TEST(samples_are_of_distant_older_nodes)
 		/* Three of one network, then five in different ones. */
 		a.ip[1] = k < 3 ? 0 : (uint8_t)k;
 		id_of_addr(id, &a);
-		ck_assert_uint_ne(table_add(&d->self.table, id, &a, d->self.tick), 0);
+		ck_assert_uint_ne(
+		    table_add(&d->self.table, id, &a, d->self.tick), 0);
 	}
 	o = punch_socket_open(&l.client.punch->sockets, &err);
 	ck_assert_ptr_nonnull(o);

@@ -185,7 +185,8 @@ START_TEST(a_flood_of_sources_renews_no_budget)
 		uint32_t s = source(1000 + i);
 
 		if (s != 0)
-			charged += rate_limiter_charge(&limiter, &fw.w, s, 1200);
+			charged +=
+			    rate_limiter_charge(&limiter, &fw.w, s, 1200);
 		if (i % 10000 == 9999) {
 			fake_advance_ms(&fw, 1000);
 			rate_limiter_sweep(&limiter, &fw.w);
@@ -211,7 +212,8 @@ START_TEST(recovers_from_a_flood)
 
 		refused += s == 0;
 		if (s != 0)
-			charged += rate_limiter_charge(&limiter, &fw.w, s, 40000);
+			charged +=
+			    rate_limiter_charge(&limiter, &fw.w, s, 40000);
 	}
 	ck_assert_uint_eq(refused, 1000 - (limits.sources - 1));
 	ck_assert_uint_eq(charged, limits.sources - 1);

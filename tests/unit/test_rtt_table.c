@@ -43,7 +43,8 @@ START_TEST(follows_the_vectors)
 	json_array_foreach(t_get(v, "steps"), i, step)
 	{
 		if (strcmp(t_string(step, "op"), "put") == 0)
-			rtt_table_put(&rtt, &fw.w, &a, (uint32_t)t_uint(step, "rtt"));
+			rtt_table_put(
+			    &rtt, &fw.w, &a, (uint32_t)t_uint(step, "rtt"));
 		else
 			ck_assert_uint_eq(
 			    rtt_table_timeout_ms(&rtt, &fw.w, &a,
@@ -99,7 +100,8 @@ START_TEST(is_bounded)
 		struct addr a = node(i);
 
 		rtt_table_put(&rtt, &fw.w, &a, 1000);
-		ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 2000);
+		ck_assert_uint_eq(
+		    rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 2000);
 	}
 	ck_assert_uint_eq(rtt.pool.len, RTT_ENTRIES);
 	for (unsigned i = 0; i < 5 * RTT_ENTRIES; i++) {

@@ -845,8 +845,8 @@ START_TEST(a_shared_budget_is_never_exceeded)
 			shared.max = (1 + t_below(&dice, 4)) << 20;
 		(void)send_half(e, t_below(&dice, 200000));
 		for (int k = 0; k < ENDS; k++) {
-			ck_assert_uint_eq(
-			    others[k].s->reader.account.held, others[k].s->reader.gather.cap);
+			ck_assert_uint_eq(others[k].s->reader.account.held,
+			    others[k].s->reader.gather.cap);
 			sum += others[k].s->reader.account.held;
 		}
 		ck_assert_uint_eq(sum, shared.used);
