@@ -12,8 +12,7 @@
 enum { HOSTADDR_MAX = 64 };
 
 struct hostaddr {
-	/* IPv4 first; of each family first the one that the kernel sends from
-	 * over the default route. */
+	/* IPv4 first; of IPv6 first that which the kernel sends from. */
 	struct addr addr[HOSTADDR_MAX];
 	unsigned len, v4_len;
 };

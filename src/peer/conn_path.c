@@ -8,9 +8,6 @@ enum {
 	/* Open probes are repeated, each wait twice the last one. */
 	PROBE_MS_FIRST = 100,
 	PROBE_MS_MAX = 2000,
-	/* A path that is added again is probed at most so often: the peer
-	 * acknowledges a probe, and each of its packets adds its path again. */
-	READD_MS = 100,
 	/* A server's first packet is acknowledged within this time, even if it
 	 * was retransmitted once, or its path does not work. A server that
 	 * migrates too early may use a mapping that the client does not know.
@@ -168,22 +165,6 @@ start_stream(struct conn *c, const struct udx_path *path)
 	conn_queue(c);
 }
 
-/* Probes a path that was added again: it may work only now, and what was sent
- * before may be lost. */
-static void
-probe_again(struct conn *c, struct conn_path *path)
-{
-	struct udx_path up = udx_path_of(c, path);
-	uint64_t now_us = c->peers->core->world->now_us;
-
-	if (!c->initiator ||
-	    (path->readded_us != 0 &&
-		now_us - path->readded_us < READD_MS * UINT64_C(1000)))
-		return;
-	path->readded_us = now_us;
-	udx_probe_path(c->udx, &up);
-}
-
 void
 conn_add_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to)
@@ -191,12 +172,13 @@ conn_add_path(
 	struct conn_paths *paths = &c->paths;
 	struct conn_path path = {.kind = kind, .sock = sock, .to = *to};
 	struct udx_path up = udx_path_of(c, &path);
-	uint8_t known = find_path(paths, sock, to);
 
 	if (!accepts_paths(c) || to->port == 0)
 		return;
-	if (known < paths->len) {
-		probe_again(c, &paths->list[known]);
+	if (find_path(paths, sock, to) < paths->len) {
+		/* It may work only now: what was sent before may be lost. */
+		if (c->initiator)
+			udx_probe_path(c->udx, &up);
 		return;
 	}
 	if (paths->len == CONN_PATHS_MAX)

@@ -20,7 +20,6 @@ struct conn_path {
 	enum conn_path_kind kind;
 	int sock;
 	struct addr to;
-	uint64_t readded_us; /* when it was added again and probed; 0: never */
 };
 
 struct conn_paths {
