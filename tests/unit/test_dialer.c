@@ -920,20 +920,56 @@ START_TEST(fails_at_the_deadline)
 }
 END_TEST
 
-START_TEST(refuses_its_own_key)
+/* Protocol 09 §2.2: both ends of a private tunnel have one key pair. */
+START_TEST(dials_its_own_key)
+{
+	rig.server.keys = rig.identity;
+	add_nodes(RIG_KNOWS, 3);
+	peer_rig_connect(&rig);
+	assert_open(1000);
+}
+END_TEST
+
+START_TEST(refuses_invalid_keys)
 {
 	static const uint8_t zero[KEY_LEN];
-	struct node_connect c = {.key = rig.identity.public_key};
+	struct node_connect c = {.key = zero};
 	uint32_t conn;
 
-	ck_assert_int_eq(node_connect(rig.node, &c, &conn), ERR_VALUE);
-	c.key = zero;
 	ck_assert_int_eq(node_connect(rig.node, &c, &conn), ERR_VALUE);
 	ck_assert_uint_eq(rig.node->peers->dials, 0);
 	ck_assert_uint_eq(udx_streams(rig.node->udx), 0);
 	node_leave(rig.node);
 	c.key = rig.server.keys.public_key;
 	ck_assert_int_eq(node_connect(rig.node, &c, &conn), ERR_CLOSED);
+}
+END_TEST
+
+/* A connection is found among those to its key alone. */
+START_TEST(indexes_connections_by_key)
+{
+	static struct conn conns[30];
+	const struct hash_key hash_key = {{7}};
+	struct key_index x;
+	uint8_t none[KEY_LEN] = {0xff};
+
+	key_index_init(&x, &hash_key);
+	for (size_t i = 0; i < T_ROWS(conns); i++) {
+		conns[i].key[0] = (uint8_t)(i % 10);
+		ck_assert_int_eq(key_index_add(&x, &conns[i]), 0);
+	}
+	for (size_t i = 0; i < 10; i++) {
+		ck_assert_ptr_eq(key_index_first(&x, conns[i].key), &conns[i]);
+		key_index_remove(&x, &conns[i]);
+		ck_assert_ptr_eq(
+		    key_index_first(&x, conns[i].key), &conns[i + 10]);
+		ck_assert_ptr_eq(
+		    TAILQ_NEXT(&conns[i + 10], same_key), &conns[i + 20]);
+	}
+	ck_assert_ptr_null(key_index_first(&x, none));
+	for (size_t i = 10; i < T_ROWS(conns); i++)
+		key_index_remove(&x, &conns[i]);
+	ck_assert_ptr_null(x.entries);
 }
 END_TEST
 
@@ -1118,7 +1154,9 @@ t_suite(void)
 	tcase_add_loop_test(tc, detects_a_peer_that_is_gone, 0, 4);
 	tcase_add_loop_test(tc, closes_at_any_time, 0, 120);
 	tcase_add_test(tc, fails_at_the_deadline);
-	tcase_add_test(tc, refuses_its_own_key);
+	tcase_add_test(tc, dials_its_own_key);
+	tcase_add_test(tc, refuses_invalid_keys);
+	tcase_add_test(tc, indexes_connections_by_key);
 	tcase_add_test(tc, dials_are_bounded);
 	tcase_add_test(tc, explains_itself);
 	tcase_add_test(tc, queues_readiness_once);
