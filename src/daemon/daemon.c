@@ -257,6 +257,9 @@ make_events(struct daemon *d)
 		d->config.limits.announcements, &owner) != 0)
 		return DAEMON_FAILED;
 	for (int i = 0; i < DAEMON_SIGNALS; i++) {
+		/* Restored by libevent when the event is freed: a signal
+		 * that arrives after that must not change the exit status. */
+		signal(numbers[i], SIG_IGN);
 		d->signals[i] = evsignal_new(d->base, numbers[i], on_signal, d);
 		if (d->signals[i] == NULL ||
 		    evsignal_add(d->signals[i], NULL) != 0)
