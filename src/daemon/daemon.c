@@ -56,15 +56,15 @@ arm(struct daemon *d)
 }
 
 static void
-hand_out_news(struct daemon *d)
+hand_out_events(struct daemon *d)
 {
-	struct news news;
+	struct node_event ev;
 
-	while (node_poll(d->node, &news)) {
-		report_news(d, &news);
+	while (node_poll(d->node, &ev)) {
+		report_node_event(d, &ev);
 		if (d->control != NULL)
-			control_news(d->control, &news);
-		if (news.kind == NEWS_LEFT)
+			control_node_event(d->control, &ev);
+		if (ev.kind == NODE_EV_LEFT)
 			event_base_loopbreak(d->base);
 	}
 }
@@ -80,14 +80,14 @@ count_sent(struct daemon *d)
 void
 daemon_settle(struct daemon *d)
 {
-	hand_out_news(d);
+	hand_out_events(d);
 	/*
 	 * What is due now goes with this batch: streams acknowledge what was
 	 * read, and send what was written, from timers. Once: what these arm
 	 * waits for the next turn of the loop, as everybody does.
 	 */
 	node_tick(d->node);
-	hand_out_news(d);
+	hand_out_events(d);
 	sockets_flush(d->world.sockets);
 	count_sent(d);
 	arm(d);

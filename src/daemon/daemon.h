@@ -5,7 +5,7 @@
  *
  * Every callback of the loop that touches the node begins with daemon_wake(),
  * which sets the clock, and ends with daemon_settle(), which hands out the
- * news, sends the batch and arms the timer. Uses: api, base, config, control,
+ * events, sends the batch and arms the timer. Uses: api, base, config, control,
  * crypto, dht, log, net, node, store, libevent.
  */
 #ifndef DAEMON_DAEMON_H

@@ -55,42 +55,42 @@ report_health(const struct dht_status *s)
 }
 
 void
-report_news(const struct daemon *d, const struct news *news)
+report_node_event(const struct daemon *d, const struct node_event *ev)
 {
 	char address[ADDR_TEXT_MAX];
 	struct dht_status s;
 
-	if (news->op != 0)
+	if (ev->op != 0)
 		return;
 	dht_status(node_dht(d->node), &s);
-	switch (news->kind) {
-	case NEWS_BOOTSTRAPPED:
+	switch (ev->kind) {
+	case NODE_EV_BOOTSTRAPPED:
 		log_notice("joined: %u nodes known", s.nodes);
 		break;
-	case NEWS_PERSISTENT:
+	case NODE_EV_PERSISTENT:
 		log_notice("persistent: others keep this node in their tables");
 		break;
-	case NEWS_EPHEMERAL:
+	case NODE_EV_EPHEMERAL:
 		log_notice("ephemeral: this node serves nobody for now");
 		break;
-	case NEWS_ADDRESS:
+	case NODE_EV_ADDRESS:
 		log_notice(
-		    "public address %s", addr_format(&news->node, address));
+		    "public address %s", addr_format(&ev->node, address));
 		break;
-	case NEWS_HEALTH:
+	case NODE_EV_HEALTH:
 		report_health(&s);
 		break;
-	case NEWS_WAKEUP:
+	case NODE_EV_WAKEUP:
 		log_notice(
 		    "the machine has slept; looking at the network anew");
 		break;
-	case NEWS_ANNOUNCED:
-		if (news->err != 0)
+	case NODE_EV_ANNOUNCED:
+		if (ev->err != 0)
 			log_warning("an announcement could not be renewed: %s",
-			    err_text(news->err));
+			    err_text(ev->err));
 		else
 			log_info("an announcement was renewed at %u nodes",
-			    news->stored);
+			    ev->stored);
 		break;
 	default:
 		return;

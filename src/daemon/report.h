@@ -13,6 +13,6 @@ struct daemon;
 /* Started: where it listens, what it is. */
 void report_start(const struct daemon *d);
 
-void report_news(const struct daemon *d, const struct news *news);
+void report_node_event(const struct daemon *d, const struct node_event *ev);
 
 #endif

@@ -3,14 +3,15 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "node/inside.h"
+#include "node/node_conn.h"
+#include "node/node_struct.h"
 
 enum {
 	ANNOUNCE_MS = 10 * 60 * 1000, /* records live 20 min at the least */
 	SLEEP_MIN_US = 15 * 1000000,  /* protocol 01 §15 */
 };
 
-/* Command numbers of the router; all others are the records'. Protocol 02 §1.
+/* Command numbers of the router; src/records serves all others. Protocol 02 §1.
  */
 enum { CMD_ROUTER_LAST = 1 };
 
@@ -23,16 +24,16 @@ node_config_init(struct node_config *c)
 }
 
 static bool
-make_rooms(struct node *n)
+make_modules(struct node *n)
 {
-	static const struct news left = {.kind = NEWS_LEFT};
+	static const struct node_event left = {.kind = NODE_EV_LEFT};
 	const struct core *core = &n->core;
 	struct peers_base below = {
 	    .local = &n->local, .host6 = n->config.host6};
 
-	n->left_item = news_item_new(&left);
+	n->leave.left = event_item_new(&left);
 	n->dht = dht_new(core, &n->config.dht);
-	if (n->left_item == NULL || n->dht == NULL)
+	if (n->leave.left == NULL || n->dht == NULL)
 		return false;
 	n->udx = udx_new(core);
 	if (n->udx == NULL)
@@ -71,10 +72,10 @@ node_new(struct world *w, const struct node_config *c)
 	    .limits = &n->config.limits,
 	};
 	n->started_us = w->now_us;
-	STAILQ_INIT(&n->news);
+	event_queue_init(&n->events, &n->core);
 	timers_init(&n->timers);
 	w->ops->random(w, &n->core.hash_key, sizeof n->core.hash_key);
-	if (!make_rooms(n)) {
+	if (!make_modules(n)) {
 		node_free(n);
 		return NULL;
 	}
@@ -86,20 +87,20 @@ node_free(struct node *n)
 {
 	if (n == NULL)
 		return;
-	/* Completions of what still runs may look at everything above it. */
-	n->leaving = true;
+	/* Completion callbacks of a module may use the modules above it. */
+	n->leave.started = true;
 	if (n->dht != NULL)
 		dht_end(n->dht);
 	peers_free(n->peers);
 	announcements_fini(n);
-	ops_fini(n);
+	node_ops_fini(n);
 	punch_free(n->punch);
 	router_free(n->router);
 	records_free(n->records);
 	udx_free(n->udx);
 	dht_free(n->dht);
-	news_fini(n);
-	free(n->left_item);
+	event_queue_fini(&n->events);
+	free(n->leave.left);
 	timers_fini(&n->timers);
 	free(n);
 }
@@ -114,9 +115,9 @@ node_start(struct node *n)
 	return err;
 }
 
-/* ---- what the world tells ---- */
+/* ---- input from the world ---- */
 
-/* Passed on for others, or for a key that listens here. */
+/* Forwards a signal for other nodes or passes it to a listener of this node. */
 static int
 serve_signal(struct node *n, const struct dht_request *rq)
 {
@@ -137,7 +138,7 @@ node_recv(struct node *n, const struct dgram *dg)
 	n->stats.rx_bytes += dg->len;
 	if (dg->len > DGRAM_MAX)
 		return stats_drop(&n->stats, ERR_SIZE);
-	/* Protocol 01 §1.1: first what belongs to a stream, then the rest. */
+	/* Protocol 01 §1.1: packets of a stream first, then the others. */
 	verdict = udx_recv(n->udx, dg);
 	if (verdict != UDX_NOT_MINE)
 		return verdict;
@@ -176,7 +177,7 @@ node_slept(struct node *n, uint64_t us)
 		return;
 	dht_wakeup(n->dht);
 	punch_wake(n->punch);
-	announcements_wake(n);
+	announcements_renew(n);
 	peers_renew(n->peers);
 	peers_moved(n->peers);
 }
@@ -186,7 +187,7 @@ node_network_changed(struct node *n)
 {
 	dht_network_changed(n->dht);
 	punch_wake(n->punch);
-	announcements_wake(n);
+	announcements_renew(n);
 	peers_renew(n->peers);
 	peers_moved(n->peers);
 }
@@ -214,7 +215,56 @@ node_resolved(struct node *n, uint32_t ticket, const struct addr *a)
 	dht_resolved(n->dht, ticket, a);
 }
 
-/* ---- what may be asked ---- */
+/* ---- events ---- */
+
+/* Acts on the pending event bits of the DHT and queues an event for each. */
+static void
+collect_dht_events(struct node *n)
+{
+	static const struct {
+		enum dht_event event;
+		enum node_event_kind kind;
+	} kinds[] = {
+	    {DHT_EV_WAKEUP, NODE_EV_WAKEUP},
+	    {DHT_EV_EPHEMERAL, NODE_EV_EPHEMERAL},
+	    {DHT_EV_ADDRESS, NODE_EV_ADDRESS},
+	    {DHT_EV_BOOTSTRAPPED, NODE_EV_BOOTSTRAPPED},
+	    {DHT_EV_PERSISTENT, NODE_EV_PERSISTENT},
+	    {DHT_EV_HEALTH, NODE_EV_HEALTH},
+	};
+	unsigned events = dht_events(n->dht);
+
+	/* The nodes that we announced ourselves to forward to the other socket
+	 * (pitfall T5); before the bootstrap there were no nodes to query. */
+	if (events & (DHT_EV_MOVED | DHT_EV_BOOTSTRAPPED))
+		peers_renew(n->peers);
+	if (events & DHT_EV_REPACED) {
+		peers_repace(n->peers);
+		punch_keepalive_changed(n->punch);
+	}
+
+	for (size_t i = 0; events != 0 && i < sizeof kinds / sizeof *kinds;
+	     i++) {
+		struct node_event ev = {.kind = kinds[i].kind};
+		struct dht_status st;
+
+		if (!(events & kinds[i].event))
+			continue;
+		dht_status(n->dht, &st);
+		ev.node = st.public_address;
+		memcpy(ev.id, st.id, ID_LEN);
+		event_queue_push(&n->events, &ev);
+	}
+}
+
+bool
+node_poll(struct node *n, struct node_event *out)
+{
+	collect_dht_events(n);
+	return event_queue_pop(&n->events, out) || node_conn_poll(n, out);
+}
+
+/* ---- status ---- */
 
 void
 node_status(const struct node *n, struct node_status *out)
@@ -222,8 +272,8 @@ node_status(const struct node *n, struct node_status *out)
 	struct records_status rs;
 
 	*out = (struct node_status){
-	    .announcements = HASH_COUNT(n->announcements),
-	    .operations = HASH_COUNT(n->ops),
+	    .announcements = HASH_COUNT(n->announcements.by_topic),
+	    .operations = HASH_COUNT(n->ops.by_number),
 	    .uptime_us = n->world->now_us - n->started_us,
 	};
 	dht_status(n->dht, &out->dht);

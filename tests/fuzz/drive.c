@@ -210,27 +210,27 @@ look_at_sent(struct drive *d, const struct fake_sent *s)
 /* ---- what was told ---- */
 
 static void
-look_at_news(struct drive *d, const struct news *news)
+look_at_event(struct drive *d, const struct node_event *ev)
 {
 	uint32_t i = 0;
 
-	if (news->op == 0) {
-		MUST(news->kind <= NEWS_LEFT);
-		if (news->kind == NEWS_LEFT) {
+	if (ev->op == 0) {
+		MUST(ev->kind <= NODE_EV_LEFT);
+		if (ev->kind == NODE_EV_LEFT) {
 			MUST(d->leaving && !d->left);
 			d->left = true;
 		}
 		return;
 	}
-	MUST(news->kind > NEWS_LEFT);
+	MUST(ev->kind > NODE_EV_LEFT);
 	/* Of listeners and connections: their rooms have targets of their own.
 	 */
-	if (news->kind <= NEWS_CLOSED)
+	if (ev->kind <= NODE_EV_CLOSED)
 		return;
-	while (i < d->ops_len && d->ops[i].number != news->op)
+	while (i < d->ops_len && d->ops[i].number != ev->op)
 		i++;
 	MUST(i < d->ops_len && !d->ops[i].done);
-	d->ops[i].done = news->kind == NEWS_DONE;
+	d->ops[i].done = ev->kind == NODE_EV_DONE;
 }
 
 void
@@ -269,7 +269,7 @@ check_state(struct drive *d)
 void
 drive_settle(struct drive *d)
 {
-	struct news news;
+	struct node_event ev;
 
 	for (int i = 0; i < SETTLE_TICKS; i++) {
 		if (node_deadline(d->n) > d->fw.w.now_us)
@@ -280,8 +280,8 @@ drive_settle(struct drive *d)
 	for (size_t i = 0; i < d->fw.sent_len; i++)
 		look_at_sent(d, &d->fw.sent[i]);
 	fake_clear(&d->fw);
-	while (!d->deaf && node_poll(d->n, &news))
-		look_at_news(d, &news);
+	while (!d->deaf && node_poll(d->n, &ev))
+		look_at_event(d, &ev);
 	check_state(d);
 }
 

@@ -3,7 +3,7 @@
  * drive.h - a whole node under a fake world, and all that must always hold.
  *
  * Whoever drives decides what arrives and when; after each step drive_settle()
- * looks at what left, at the news and at the state. Breaches end the process.
+ * looks at what left, at the events and at the state. Breaches end the process.
  * Hosts are numbered; hosts from DRIVE_VICTIMS on never prove their address,
  * so what is sent to them is held against the budgets.
  */
@@ -47,7 +47,7 @@ struct drive {
 	struct fake_world fw;
 	struct node *n;
 	struct limits limits, ceiling; /* now in force; never exceeded */
-	bool private_network, deaf;    /* deaf: news are left where they are */
+	bool private_network, deaf; /* deaf: events are left where they are */
 	uint64_t started_us;
 
 	struct drive_asked asked[DRIVE_ASKED_MAX];

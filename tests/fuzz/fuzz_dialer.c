@@ -12,8 +12,8 @@
 #include "dht/dht_struct.h"
 #include "fake_world.h"
 #include "fuzz.h"
-#include "node/conn.h"
-#include "node/inside.h"
+#include "node/node_conn.h"
+#include "node/node_struct.h"
 #include "peer/conn_struct.h"
 #include "signal/signal_message.h"
 #include "stream/secret.h"
@@ -113,22 +113,22 @@ note_sent(struct lab *l, const struct fake_sent *s)
 }
 
 static void
-on_event(struct lab *l, const struct news *news)
+on_event(struct lab *l, const struct node_event *ev)
 {
 	unsigned i = 0;
 
-	if (news->kind != NEWS_OPEN && news->kind != NEWS_CLOSED &&
-	    news->kind != NEWS_READY)
+	if (ev->kind != NODE_EV_OPEN && ev->kind != NODE_EV_CLOSED &&
+	    ev->kind != NODE_EV_READY)
 		return;
-	while (i < l->conns_len && l->conns[i] != news->op)
+	while (i < l->conns_len && l->conns[i] != ev->op)
 		i++;
 	MUST(i < l->conns_len && l->told[i] != TOLD_CLOSED);
-	if (news->kind == NEWS_OPEN) {
+	if (ev->kind == NODE_EV_OPEN) {
 		MUST(l->told[i] == TOLD_NOTHING && l->spoke);
 		l->told[i] = TOLD_OPEN;
-	} else if (news->kind == NEWS_CLOSED) {
+	} else if (ev->kind == NODE_EV_CLOSED) {
 		l->told[i] = TOLD_CLOSED;
-		MUST(node_conn_room(l->n, news->op) == 0);
+		MUST(node_conn_room(l->n, ev->op) == 0);
 	} else {
 		MUST(l->told[i] == TOLD_OPEN);
 	}
@@ -137,14 +137,14 @@ on_event(struct lab *l, const struct news *news)
 static void
 settle_dials(struct lab *l)
 {
-	struct news news;
+	struct node_event ev;
 
 	for (int i = 0; i < TICKS_MAX && node_deadline(l->n) <= l->fw.w.now_us;
 	     i++)
 		node_tick(l->n);
 	MUST(node_deadline(l->n) > l->fw.w.now_us);
-	while (node_poll(l->n, &news))
-		on_event(l, &news);
+	while (node_poll(l->n, &ev))
+		on_event(l, &ev);
 	for (size_t i = 0; i < l->fw.sent_len; i++)
 		note_sent(l, &l->fw.sent[i]);
 	fake_clear(&l->fw);

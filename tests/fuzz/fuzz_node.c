@@ -8,7 +8,7 @@
  */
 #include "base/err.h"
 #include "drive.h"
-#include "node/conn.h"
+#include "node/node_conn.h"
 #include "records/record.h"
 #include "signal/signal_message.h"
 

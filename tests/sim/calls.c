@@ -221,10 +221,10 @@ echo(struct call *c)
 	}
 }
 
-/* ---- news ---- */
+/* ---- events ---- */
 
 static void
-on_open(struct host *h, const struct news *n)
+on_open(struct host *h, const struct node_event *n)
 {
 	struct call *c = call_find(h, n->op);
 
@@ -248,7 +248,7 @@ on_open(struct host *h, const struct news *n)
 }
 
 static void
-on_closed(struct host *h, const struct news *n)
+on_closed(struct host *h, const struct node_event *n)
 {
 	struct call *c = call_find(h, n->op);
 
@@ -265,7 +265,7 @@ on_closed(struct host *h, const struct news *n)
 }
 
 static void
-on_ready(struct host *h, const struct news *n)
+on_ready(struct host *h, const struct node_event *n)
 {
 	struct call *c = call_find(h, n->op);
 
@@ -281,19 +281,19 @@ on_ready(struct host *h, const struct news *n)
 }
 
 bool
-calls_news(struct host *h, const struct news *n)
+calls_node_event(struct host *h, const struct node_event *n)
 {
 	switch (n->kind) {
-	case NEWS_LISTENING:
+	case NODE_EV_LISTENING:
 		h->relays = n->stored;
 		return true;
-	case NEWS_OPEN:
+	case NODE_EV_OPEN:
 		on_open(h, n);
 		return true;
-	case NEWS_READY:
+	case NODE_EV_READY:
 		on_ready(h, n);
 		return true;
-	case NEWS_CLOSED:
+	case NODE_EV_CLOSED:
 		on_closed(h, n);
 		return true;
 	default:

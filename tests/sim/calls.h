@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "crypto/keys.h"
-#include "node/conn.h"
+#include "node/node_conn.h"
 #include "node/node.h"
 #include "sim/net.h"
 
@@ -85,8 +85,8 @@ struct host *call_caller(struct sim *s);
 /* 0, or why not; then done is not called. */
 int call_start(struct host *h, const struct call_spec *spec);
 
-/* News of a listener or a connection; false: of something else. */
-bool calls_news(struct host *h, const struct news *n);
+/* Events of a listener or a connection; false: of something else. */
+bool calls_node_event(struct host *h, const struct node_event *n);
 
 /* The host is gone: its connections end with ERR_CLOSED. */
 void calls_drop(struct host *h);

@@ -412,14 +412,14 @@ drain(struct host *h)
 	struct sim *s = h->sim;
 	bool left = false;
 
-	while (h->state == HOST_UP && node_poll(h->node, &s->news)) {
-		if (s->news.kind == NEWS_BOOTSTRAPPED && !h->bootstrapped) {
+	while (h->state == HOST_UP && node_poll(h->node, &s->ev)) {
+		if (s->ev.kind == NODE_EV_BOOTSTRAPPED && !h->bootstrapped) {
 			h->bootstrapped = true;
 			h->bootstrapped_us = s->now_us;
 		}
-		left |= s->news.kind == NEWS_LEFT;
-		if (!calls_news(h, &s->news) && s->news.op != 0)
-			ops_news(h, &s->news);
+		left |= s->ev.kind == NODE_EV_LEFT;
+		if (!calls_node_event(h, &s->ev) && s->ev.op != 0)
+			ops_node_event(h, &s->ev);
 	}
 	if (left && h->state == HOST_UP)
 		host_down(h);

@@ -106,7 +106,7 @@ void host_receive(struct host *h, const struct packet *p, struct spot to);
 /* The event at h->wake_us has come. */
 void host_tick(struct host *h);
 
-/* After anything was asked of its node: news, and when to come back. */
+/* After anything was asked of its node: events, and when to come back. */
 void host_settle(struct host *h);
 
 /* Its clock and the node's, before anything is asked of the node. */

@@ -131,7 +131,7 @@ op_end(struct op *op, int err)
 }
 
 static void
-note_found(struct op *op, const struct news *n)
+note_found(struct op *op, const struct node_event *n)
 {
 	if (op->found)
 		return;
@@ -142,7 +142,7 @@ note_found(struct op *op, const struct news *n)
 }
 
 static void
-note_peer(struct op *op, const struct news *n)
+note_peer(struct op *op, const struct node_event *n)
 {
 	uint32_t i = 0;
 
@@ -155,7 +155,7 @@ note_peer(struct op *op, const struct news *n)
 }
 
 static void
-note_node(struct op *op, const struct news *n)
+note_node(struct op *op, const struct node_event *n)
 {
 	if (op->closest_len < OP_CLOSEST)
 		op->closest[op->closest_len++] = addr_spot(&n->node);
@@ -164,7 +164,7 @@ note_node(struct op *op, const struct news *n)
 }
 
 static void
-note_value(struct op *op, const struct news *n)
+note_value(struct op *op, const struct node_event *n)
 {
 	if (n->seq > op->seq)
 		op->seq = n->seq;
@@ -175,7 +175,7 @@ note_value(struct op *op, const struct news *n)
 }
 
 void
-ops_news(struct host *h, const struct news *n)
+ops_node_event(struct host *h, const struct node_event *n)
 {
 	struct op *op = h->ops;
 
@@ -183,15 +183,15 @@ ops_news(struct host *h, const struct news *n)
 		op = op->next;
 	if (op == NULL)
 		sim_broken(h->sim,
-		    "host %u: news of operation %u, which has ended",
+		    "host %u: event of operation %u, which has ended",
 		    h->ep.index, n->op);
-	if (n->kind == NEWS_PEER)
+	if (n->kind == NODE_EV_PEER)
 		note_peer(op, n);
-	else if (n->kind == NEWS_NODE)
+	else if (n->kind == NODE_EV_NODE)
 		note_node(op, n);
-	else if (n->kind == NEWS_VALUE)
+	else if (n->kind == NODE_EV_VALUE)
 		note_value(op, n);
-	else if (n->kind == NEWS_DONE) {
+	else if (n->kind == NODE_EV_DONE) {
 		op->replies = n->replies;
 		op->failures = n->failures;
 		op->stored = n->stored;

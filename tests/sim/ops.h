@@ -2,7 +2,7 @@
 /*
  * ops.h - what is asked of nodes, and that each question ends exactly once.
  *
- * An operation is started on a host, gathers what its news say, and calls
+ * An operation is started on a host, gathers what its events say, and calls
  * `done` when the node ends it. Uses: node, host, walk.
  */
 #ifndef SIM_OPS_H
@@ -78,8 +78,8 @@ struct ops {
 /* 0, or why not; then done is not called. No host, or one down: ERR_CLOSED. */
 int op_start(struct host *h, const struct op_spec *spec);
 
-/* News of the host's node. */
-void ops_news(struct host *h, const struct news *n);
+/* Events of the host's node. */
+void ops_node_event(struct host *h, const struct node_event *n);
 
 /* The host is gone: its operations end with ERR_CLOSED. */
 void ops_drop(struct host *h);

@@ -68,7 +68,7 @@ struct sim {
 	/* Sees each datagram that arrives at a host, or NULL; its own state. */
 	void (*tap)(struct sim *s, const struct packet *p);
 	void *tap_state;
-	struct news news;             /* being drained */
+	struct node_event ev;         /* being drained */
 	uint8_t out[WORLD_BURST_MAX]; /* being written by a node */
 	struct dgram_meta out_meta;
 	struct host *out_host; /* whose it is */

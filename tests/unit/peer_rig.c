@@ -422,19 +422,19 @@ deliver_due(struct peer_rig *r)
 static void
 process_sent(struct peer_rig *r)
 {
-	struct news news;
+	struct node_event ev;
 
-	while (node_poll(r->node, &news)) {
-		if (news.kind == NEWS_OPEN)
+	while (node_poll(r->node, &ev)) {
+		if (ev.kind == NODE_EV_OPEN)
 			r->opened++;
-		else if (news.kind == NEWS_CLOSED)
+		else if (ev.kind == NODE_EV_CLOSED)
 			r->closed++;
-		else if (news.kind == NEWS_READY)
+		else if (ev.kind == NODE_EV_READY)
 			r->ready++;
 		else
 			continue;
-		r->last = news.op;
-		r->err = news.err;
+		r->last = ev.op;
+		r->err = ev.err;
 	}
 }
 

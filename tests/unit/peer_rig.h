@@ -13,8 +13,8 @@
 
 #include "crypto/noise.h"
 #include "fake_world.h"
-#include "node/conn.h"
-#include "node/inside.h"
+#include "node/node_conn.h"
+#include "node/node_struct.h"
 #include "signal/payload.h"
 #include "stream/secret.h"
 

@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "dht/dht_struct.h"
 #include "fake_world.h"
-#include "node/conn.h"
-#include "node/inside.h"
+#include "node/node_conn.h"
+#include "node/node_struct.h"
 #include "peer/conn_struct.h"
 #include "peer/listener_struct.h"
 #include "punch/punch_context.h"
@@ -600,34 +600,34 @@ run_ms(uint64_t ms)
 	fw.w.now_us = store_fw.w.now_us = end;
 }
 
-/* ---- news ---- */
+/* ---- events ---- */
 
-static struct news done; /* the latest of its kind */
-static unsigned dones, news_of[NEWS_DONE + 1];
+static struct node_event done; /* the latest of its kind */
+static unsigned dones, event_of[NODE_EV_DONE + 1];
 
 static void
-forget_news(void)
+forget_events(void)
 {
-	memset(news_of, 0, sizeof news_of);
+	memset(event_of, 0, sizeof event_of);
 	dones = 0;
 }
 
-/* Collects all news; those of an operation must be of this one. */
+/* Collects all events; those of an operation must be of this one. */
 static void
 poll_op(uint32_t op)
 {
-	static struct news news;
+	static struct node_event ev;
 
-	while (node_poll(node, &news)) {
-		ck_assert_uint_le(news.kind, NEWS_DONE);
-		news_of[news.kind]++;
-		if (news.op != 0)
-			ck_assert_uint_eq(news.op, op);
+	while (node_poll(node, &ev)) {
+		ck_assert_uint_le(ev.kind, NODE_EV_DONE);
+		event_of[ev.kind]++;
+		if (ev.op != 0)
+			ck_assert_uint_eq(ev.op, op);
 		/* The end is the end. */
-		if (news.op != 0)
+		if (ev.op != 0)
 			ck_assert_uint_eq(dones, 0);
-		if (news.kind == NEWS_DONE) {
-			done = news;
+		if (ev.kind == NODE_EV_DONE) {
+			done = ev;
 			dones++;
 		}
 	}
@@ -705,18 +705,19 @@ static const struct {
 	int (*start)(uint32_t *op);
 	int err;             /* with the store there, and all done before it */
 	int silent_err;      /* with nobody there */
-	enum news_kind kind; /* one of these comes first; NEWS_DONE: none */
+	enum node_event_kind
+	    kind; /* one of these comes first; NODE_EV_DONE: none */
 } ops[] = {
-    {"ping", op_ping, 0, ERR_TIMEOUT, NEWS_DONE},
-    {"find_node", op_find_node, 0, ERR_UNREACHABLE, NEWS_NODE},
-    {"find_peer", op_find_peer, ERR_NOT_FOUND, ERR_UNREACHABLE, NEWS_DONE},
-    {"announce", op_announce, 0, ERR_UNREACHABLE, NEWS_DONE},
-    {"lookup", op_lookup, 0, ERR_UNREACHABLE, NEWS_PEER},
-    {"unannounce", op_unannounce, 0, ERR_UNREACHABLE, NEWS_DONE},
-    {"put", op_put, 0, ERR_UNREACHABLE, NEWS_DONE},
-    {"get", op_get, 0, ERR_UNREACHABLE, NEWS_VALUE},
-    {"put_mutable", op_put_mutable, 0, ERR_UNREACHABLE, NEWS_DONE},
-    {"get_mutable", op_get_mutable, 0, ERR_UNREACHABLE, NEWS_VALUE},
+    {"ping", op_ping, 0, ERR_TIMEOUT, NODE_EV_DONE},
+    {"find_node", op_find_node, 0, ERR_UNREACHABLE, NODE_EV_NODE},
+    {"find_peer", op_find_peer, ERR_NOT_FOUND, ERR_UNREACHABLE, NODE_EV_DONE},
+    {"announce", op_announce, 0, ERR_UNREACHABLE, NODE_EV_DONE},
+    {"lookup", op_lookup, 0, ERR_UNREACHABLE, NODE_EV_PEER},
+    {"unannounce", op_unannounce, 0, ERR_UNREACHABLE, NODE_EV_DONE},
+    {"put", op_put, 0, ERR_UNREACHABLE, NODE_EV_DONE},
+    {"get", op_get, 0, ERR_UNREACHABLE, NODE_EV_VALUE},
+    {"put_mutable", op_put_mutable, 0, ERR_UNREACHABLE, NODE_EV_DONE},
+    {"get_mutable", op_get_mutable, 0, ERR_UNREACHABLE, NODE_EV_VALUE},
 };
 
 /* One after the other: the later find what the earlier have stored. */
@@ -727,7 +728,7 @@ START_TEST(operations_end_well)
 		uint32_t op = 0;
 
 		poll_op(0);
-		forget_news();
+		forget_events();
 		ck_assert_int_eq(ops[i].start(&op), 0);
 		ck_assert_uint_ne(op, 0);
 		/* Nothing is told from inside the start. */
@@ -738,8 +739,8 @@ START_TEST(operations_end_well)
 		if (dones != 1 || done.err != ops[i].err)
 			ck_abort_msg("%s: %u ends, %s", ops[i].name, dones,
 			    err_name(done.err));
-		if (ops[i].kind != NEWS_DONE)
-			ck_assert_uint_ge(news_of[ops[i].kind], 1);
+		if (ops[i].kind != NODE_EV_DONE)
+			ck_assert_uint_ge(event_of[ops[i].kind], 1);
 		run_ms(60000);
 		poll_op(0);
 	}
@@ -753,7 +754,7 @@ START_TEST(operations_end_in_silence)
 
 	make_two();
 	silent = true;
-	forget_news();
+	forget_events();
 	ck_assert_int_eq(ops[_i].start(&op), 0);
 	run_ms(60000);
 	poll_op(op);
@@ -775,9 +776,10 @@ START_TEST(own_records_are_found)
 {
 	static const struct {
 		int (*read)(uint32_t *op);
-		enum news_kind kind;
-	} reads[] = {{op_find_identity, NEWS_PEER}, {op_lookup, NEWS_PEER},
-	    {op_get, NEWS_VALUE}, {op_get_mutable, NEWS_VALUE}};
+		enum node_event_kind kind;
+	} reads[] = {{op_find_identity, NODE_EV_PEER},
+	    {op_lookup, NODE_EV_PEER}, {op_get, NODE_EV_VALUE},
+	    {op_get_mutable, NODE_EV_VALUE}};
 	uint8_t own[HASH_LEN];
 	uint32_t op;
 
@@ -792,13 +794,13 @@ START_TEST(own_records_are_found)
 	silent = true;
 	for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
 		poll_op(0);
-		forget_news();
+		forget_events();
 		ck_assert_int_eq(reads[i].read(&op), 0);
 		run_ms(60000);
 		poll_op(op);
 		ck_assert_uint_eq(dones, 1);
 		ck_assert_int_eq(done.err, 0);
-		ck_assert_uint_eq(news_of[reads[i].kind], 1);
+		ck_assert_uint_eq(event_of[reads[i].kind], 1);
 	}
 	teardown_two();
 }
@@ -813,7 +815,7 @@ START_TEST(operations_can_be_cancelled)
 
 	make_two();
 	silent = true;
-	forget_news();
+	forget_events();
 	ck_assert_int_eq(ops[i].start(&op), 0);
 	run_ms(when_ms[_i % 4]);
 	node_cancel(node, op);
@@ -838,7 +840,7 @@ START_TEST(operations_end_when_the_node_leaves)
 
 	make_two();
 	silent = _i >= T_ROWS(ops);
-	forget_news();
+	forget_events();
 	ck_assert_int_eq(ops[_i % T_ROWS(ops)].start(&op), 0);
 	node_leave(node);
 	if (withdraws)
@@ -850,11 +852,11 @@ START_TEST(operations_end_when_the_node_leaves)
 		ck_assert_int_eq(ops[i].start(&more), ERR_CLOSED);
 	run_ms(2000);
 	poll_op(0);
-	ck_assert_uint_eq(news_of[NEWS_LEFT], 1);
+	ck_assert_uint_eq(event_of[NODE_EV_LEFT], 1);
 	node_leave(node);
 	run_ms(10000);
 	poll_op(0);
-	ck_assert_uint_eq(news_of[NEWS_LEFT], 1);
+	ck_assert_uint_eq(event_of[NODE_EV_LEFT], 1);
 	teardown_two();
 }
 END_TEST
@@ -895,10 +897,10 @@ START_TEST(operations_are_bounded)
 END_TEST
 
 /* Nobody collects: what was found is dropped and counted, never the end. */
-START_TEST(news_are_bounded)
+START_TEST(events_are_bounded)
 {
 	struct limits l;
-	struct news news;
+	struct node_event ev;
 	unsigned ends = 0, lost = 0;
 	uint32_t op;
 
@@ -910,10 +912,10 @@ START_TEST(news_are_bounded)
 		ck_assert_int_eq(op_find_node(&op), 0);
 		run_ms(1000);
 	}
-	ck_assert_uint_le(node->news_len, 64 + 200);
-	while (node_poll(node, &news)) {
-		ends += news.kind == NEWS_DONE;
-		lost += news.kind == NEWS_DONE ? news.lost : 0;
+	ck_assert_uint_le(node->events.len, 64 + 200);
+	while (node_poll(node, &ev)) {
+		ends += ev.kind == NODE_EV_DONE;
+		lost += ev.kind == NODE_EV_DONE ? ev.lost : 0;
 	}
 	ck_assert_uint_eq(ends, 200);
 	ck_assert_uint_gt(lost, 0);
@@ -949,7 +951,7 @@ START_TEST(announcements_are_renewed)
 	uint32_t op;
 
 	make_two();
-	forget_news();
+	forget_events();
 	ck_assert_int_eq(op_announce(&op), 0);
 	run_ms(1000);
 	poll_op(op);
@@ -964,8 +966,8 @@ START_TEST(announcements_are_renewed)
 	dones = 0;
 	poll_op(0);
 	/* Every nine to ten minutes; records would live for twenty. */
-	ck_assert_uint_ge(news_of[NEWS_ANNOUNCED], 6);
-	ck_assert_uint_le(news_of[NEWS_ANNOUNCED], 7);
+	ck_assert_uint_ge(event_of[NODE_EV_ANNOUNCED], 6);
+	ck_assert_uint_le(event_of[NODE_EV_ANNOUNCED], 7);
 	ck_assert(stored());
 	teardown_two();
 }
@@ -980,7 +982,7 @@ START_TEST(failed_announcements_back_off)
 
 	make_two();
 	silent = true;
-	forget_news();
+	forget_events();
 	ck_assert_int_eq(op_announce(&op), 0);
 	for (int i = 0; i < 8; i++) {
 		uint64_t next_s;
@@ -1012,7 +1014,7 @@ START_TEST(a_topic_is_announced_once)
 	uint32_t first, second;
 
 	make_two();
-	forget_news();
+	forget_events();
 	ck_assert_int_eq(op_announce(&first), 0);
 	ck_assert_int_eq(op_announce(&second), 0);
 	poll_op(first);
@@ -1023,13 +1025,13 @@ START_TEST(a_topic_is_announced_once)
 	poll_op(second);
 	ck_assert_uint_eq(dones, 1);
 	ck_assert_int_eq(done.err, 0);
-	ck_assert_uint_eq(HASH_COUNT(node->announcements), 1);
+	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_topic), 1);
 	/* To cancel the waiting does not end the announcing. */
 	ck_assert_int_eq(op_announce(&first), 0);
 	node_cancel(node, first);
 	dones = 0;
 	poll_op(first);
-	ck_assert_uint_eq(HASH_COUNT(node->announcements), 1);
+	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_topic), 1);
 	teardown_two();
 }
 END_TEST
@@ -1080,20 +1082,20 @@ START_TEST(waking_up_announces_again)
 	op_announce(&op);
 	run_ms(1000);
 	poll_op(op);
-	forget_news();
+	forget_events();
 	if (_i == 0) {
 		node_slept(node, 14999999);
 		run_ms(6000);
 		poll_op(0);
-		ck_assert_uint_eq(news_of[NEWS_ANNOUNCED], 0);
+		ck_assert_uint_eq(event_of[NODE_EV_ANNOUNCED], 0);
 		node_slept(node, 15000000);
 	} else {
 		node_network_changed(node);
 	}
 	run_ms(6000);
 	poll_op(0);
-	ck_assert_uint_eq(news_of[NEWS_ANNOUNCED], 1);
-	ck_assert_uint_eq(news_of[NEWS_WAKEUP], _i == 0 ? 1 : 0);
+	ck_assert_uint_eq(event_of[NODE_EV_ANNOUNCED], 1);
+	ck_assert_uint_eq(event_of[NODE_EV_WAKEUP], _i == 0 ? 1 : 0);
 	teardown_two();
 }
 END_TEST
@@ -1128,7 +1130,7 @@ records_stored(void)
 START_TEST(leaving_withdraws_all)
 {
 	struct limits l;
-	struct news news;
+	struct node_event ev;
 	bool told = false;
 
 	make_two();
@@ -1141,12 +1143,12 @@ START_TEST(leaving_withdraws_all)
 	node_leave(node);
 	for (int ms = 0; ms < 2000 && !told; ms += 10) {
 		run_ms(10);
-		while (node_poll(node, &news))
-			told = told || news.kind == NEWS_LEFT;
+		while (node_poll(node, &ev))
+			told = told || ev.kind == NODE_EV_LEFT;
 	}
 	ck_assert(told);
 	ck_assert_uint_eq(records_stored(), 0);
-	ck_assert_uint_eq(HASH_COUNT(node->announcements), 0);
+	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_topic), 0);
 	teardown_two();
 }
 END_TEST
@@ -1155,7 +1157,7 @@ END_TEST
  * two seconds, and nothing is announced after all. */
 START_TEST(leaving_takes_two_seconds_at_the_most)
 {
-	struct news news;
+	struct node_event ev;
 	unsigned told = 0;
 
 	make_two();
@@ -1163,27 +1165,27 @@ START_TEST(leaving_takes_two_seconds_at_the_most)
 	/* To the eve of their renewal. */
 	run_ms(537 * 1000);
 	silent = true;
-	while (node_poll(node, &news))
+	while (node_poll(node, &ev))
 		;
 	node_leave(node);
 	/* Also if the machine wakes up right then. */
 	if (_i == 1)
 		node_slept(node, 20000000);
 	run_ms(1999);
-	while (node_poll(node, &news))
-		told += news.kind == NEWS_LEFT;
+	while (node_poll(node, &ev))
+		told += ev.kind == NODE_EV_LEFT;
 	ck_assert_uint_eq(told, 0);
 	run_ms(1);
-	while (node_poll(node, &news)) {
-		told += news.kind == NEWS_LEFT;
-		ck_assert_int_ne(news.kind, NEWS_ANNOUNCED);
+	while (node_poll(node, &ev)) {
+		told += ev.kind == NODE_EV_LEFT;
+		ck_assert_int_ne(ev.kind, NODE_EV_ANNOUNCED);
 	}
 	ck_assert_uint_eq(told, 1);
 	/* And if the end is put off, no harm is done. */
 	run_ms(_i * 120000);
-	while (node_poll(node, &news)) {
-		ck_assert_int_ne(news.kind, NEWS_LEFT);
-		ck_assert_int_ne(news.kind, NEWS_ANNOUNCED);
+	while (node_poll(node, &ev)) {
+		ck_assert_int_ne(ev.kind, NODE_EV_LEFT);
+		ck_assert_int_ne(ev.kind, NODE_EV_ANNOUNCED);
 	}
 	teardown_two();
 }
@@ -1215,17 +1217,17 @@ listen_here(void)
 START_TEST(a_listener_is_announced_until_the_node_leaves)
 {
 	struct node_listen l = {.keys = &identity};
-	enum news_kind order[] = {NEWS_UNLISTENED, NEWS_LEFT};
+	enum node_event_kind order[] = {NODE_EV_UNLISTENED, NODE_EV_LEFT};
 	struct node_listener st;
-	struct news news;
+	struct node_event ev;
 	uint32_t listener, other;
 	size_t told = 0;
 
 	make_two();
-	forget_news();
+	forget_events();
 	listener = listen_here();
 	poll_op(listener);
-	ck_assert_uint_eq(news_of[NEWS_LISTENING], 1);
+	ck_assert_uint_eq(event_of[NODE_EV_LISTENING], 1);
 	ck_assert_uint_eq(forwards_stored(), 1);
 	ck_assert(node_listener(node, 0, &st));
 	ck_assert(st.announced);
@@ -1239,13 +1241,13 @@ START_TEST(a_listener_is_announced_until_the_node_leaves)
 	node_leave(node);
 	ck_assert_int_eq(node_listen(node, &l, &other), ERR_CLOSED);
 	run_ms(100);
-	while (node_poll(node, &news)) {
-		if (news.kind < NEWS_LEFT)
+	while (node_poll(node, &ev)) {
+		if (ev.kind < NODE_EV_LEFT)
 			continue;
 		ck_assert_uint_lt(told, 2);
-		ck_assert_int_eq(news.kind, order[told++]);
+		ck_assert_int_eq(ev.kind, order[told++]);
 		ck_assert_uint_eq(
-		    news.op, news.kind == NEWS_LEFT ? 0 : listener);
+		    ev.op, ev.kind == NODE_EV_LEFT ? 0 : listener);
 	}
 	ck_assert_uint_eq(told, 2);
 	ck_assert_uint_eq(forwards_stored(), 0);
@@ -1278,7 +1280,7 @@ END_TEST
 /* Nobody there to be told: two seconds all the same. */
 START_TEST(a_listener_does_not_hold_up_leaving)
 {
-	struct news news;
+	struct node_event ev;
 	bool told = false;
 
 	make_two();
@@ -1286,8 +1288,8 @@ START_TEST(a_listener_does_not_hold_up_leaving)
 	silent = true;
 	node_leave(node);
 	run_ms(2000);
-	while (node_poll(node, &news))
-		told = told || news.kind == NEWS_LEFT;
+	while (node_poll(node, &ev))
+		told = told || ev.kind == NODE_EV_LEFT;
 	ck_assert(told);
 	teardown_two();
 }
@@ -1298,7 +1300,7 @@ END_TEST
 START_TEST(a_node_that_leaves_announces_nothing)
 {
 	struct limits l;
-	struct news news;
+	struct node_event ev;
 
 	make_two();
 	announce_many(40);
@@ -1307,19 +1309,19 @@ START_TEST(a_node_that_leaves_announces_nothing)
 	node_set_limits(node, &l);
 	silent = true;
 	node_leave(node);
-	ck_assert_uint_eq(node->leaving_pending, 4);
+	ck_assert_uint_eq(node->leave.pending, 4);
 	node_slept(node, 20000000);
 	l.queries = 128;
 	node_set_limits(node, &l);
 	for (int ms = 0; ms < 10000; ms += 10) {
-		struct announcement *a = node->announcements;
+		struct announcement *a = node->announcements.by_topic;
 
 		for (; a != NULL; a = a->hh.next)
 			ck_assert_ptr_null(a->client);
 		run_ms(10);
 	}
-	while (node_poll(node, &news))
-		ck_assert_int_ne(news.kind, NEWS_ANNOUNCED);
+	while (node_poll(node, &ev))
+		ck_assert_int_ne(ev.kind, NODE_EV_ANNOUNCED);
 	teardown_two();
 }
 END_TEST
@@ -1434,7 +1436,7 @@ t_suite(void)
 	    tc, operations_end_when_the_node_leaves, 0, 2 * T_ROWS(ops));
 	tcase_add_loop_test(tc, a_busy_node_can_be_freed, 0, 16);
 	tcase_add_test(tc, operations_are_bounded);
-	tcase_add_test(tc, news_are_bounded);
+	tcase_add_test(tc, events_are_bounded);
 	tcase_add_test(tc, limits_reach_every_room);
 
 	tcase_add_test(tc, announcements_are_renewed);

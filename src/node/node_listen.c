@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "node/conn.h"
-#include "node/inside.h"
+#include "node/node_conn.h"
+#include "node/node_struct.h"
 
 int
 node_listen(struct node *n, const struct node_listen *l, uint32_t *listener)
@@ -15,7 +15,7 @@ node_listen(struct node *n, const struct node_listen *l, uint32_t *listener)
 	    .ask = l->ask,
 	};
 
-	if (n->leaving)
+	if (n->leave.started)
 		return ERR_CLOSED;
 	return peers_listen(n->peers, &spec, listener);
 }

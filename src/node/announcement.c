@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "node/inside.h"
+#include "node/announcement.h"
+#include "node/node_op.h"
+#include "node/node_struct.h"
 
 enum {
 	RETRY_US = 10 * 1000000, /* after the first failure, then doubled */
@@ -11,13 +13,13 @@ enum {
 	LEAVE_US = 2 * 1000000,
 };
 
-static void leave_some(struct node *n);
+static void withdraw_topics(struct node *n);
 
 static void
 free_announcement(struct announcement *a)
 {
 	timer_disarm(&a->node->timers, &a->timer);
-	HASH_DELETE(hh, a->node->announcements, a);
+	HASH_DELETE(hh, a->node->announcements.by_topic, a);
 	free(a);
 }
 
@@ -26,14 +28,15 @@ announcements_fini(struct node *n)
 {
 	struct announcement *a, *next;
 
-	HASH_ITER (hh, n->announcements, a, next)
+	HASH_ITER (hh, n->announcements.by_topic, a, next)
 		free_announcement(a);
-	timer_disarm(&n->timers, &n->leave_timer);
+	timer_disarm(&n->timers, &n->leave.timer);
 }
 
-/* Until the next round; a failed one is repeated sooner, less and less so. */
+/* Returns the time to the next round; failed rounds are retried sooner, with
+ * exponential backoff. */
 static uint64_t
-pause_us(const struct announcement *a)
+round_delay_us(const struct announcement *a)
 {
 	uint64_t full = (uint64_t)a->node->config.announce_ms * 1000;
 	uint64_t us = full;
@@ -42,34 +45,33 @@ pause_us(const struct announcement *a)
 		us = (uint64_t)RETRY_US << (a->failures - 1);
 	if (us > full)
 		us = full;
-	/* Up to a tenth earlier, so that topics do not stay in step. */
+	/* Up to a tenth earlier, so that topics are not renewed at once. */
 	return us - us / 10 * world_below(a->node->world, 1000) / 1000;
 }
 
 static void
-arm(struct announcement *a, uint64_t us)
+arm_round(struct announcement *a, uint64_t us)
 {
 	timer_arm(&a->node->timers, &a->timer, a->node->world->now_us + us);
 }
 
 static void
-tell(struct announcement *a, const struct records_event *e)
+report_round(struct announcement *a, const struct records_event *e)
 {
-	struct news news = op_done_news(e);
-	struct op *op = a->op;
+	struct node_event ev = node_op_done_event(e);
+	struct node_op *op = a->op;
 
-	memcpy(news.key, a->topic, HASH_LEN);
+	memcpy(ev.key, a->topic, HASH_LEN);
 	a->op = NULL;
 	if (op != NULL) {
-		op_end(op, &news);
+		node_op_end(op, &ev);
 	} else {
-		news.kind = NEWS_ANNOUNCED;
-		news_push(a->node, &news);
+		ev.kind = NODE_EV_ANNOUNCED;
+		event_queue_push(&a->node->events, &ev);
 	}
 }
 
-/* The list of an ended round replaces the one before, from its first node on.
- */
+/* Adds a holder; the first of a round replaces the list of the round before. */
 static void
 note_holder(struct announcement *a, const struct addr *node)
 {
@@ -96,14 +98,14 @@ on_round(void *owner, const struct records_event *e)
 	a->announced = a->announced || e->stored > 0;
 	a->failures = e->err == 0 ? 0 : a->failures + 1;
 	a->last_us = a->node->world->now_us;
-	tell(a, e);
-	if (!a->node->leaving)
-		arm(a, pause_us(a));
+	report_round(a, e);
+	if (!a->node->leave.started)
+		arm_round(a, round_delay_us(a));
 }
 
-/* The topic under our identity; those who held it last are asked first. */
+/* Returns the spec of a query that starts at the last holders of the topic. */
 static struct announce_spec
-spec_of(const struct announcement *a)
+announce_spec_for(const struct announcement *a)
 {
 	return (struct announce_spec){
 	    .target = a->topic,
@@ -116,7 +118,7 @@ spec_of(const struct announcement *a)
 static int
 begin_round(struct announcement *a)
 {
-	struct announce_spec spec = spec_of(a);
+	struct announce_spec spec = announce_spec_for(a);
 	struct records_sink sink = {.event = on_round, .owner = a};
 
 	timer_disarm(&a->node->timers, &a->timer);
@@ -128,30 +130,31 @@ on_due(struct timer *t)
 {
 	struct announcement *a = container_of(t, struct announcement, timer);
 
-	/* It waits to be withdrawn. */
-	if (a->node->leaving)
+	/* The topic is to be withdrawn, not announced again. */
+	if (a->node->leave.started)
 		return;
 	if (begin_round(a) != 0)
-		arm(a, RETRY_US);
+		arm_round(a, RETRY_US);
 }
 
 void
-announcements_wake(struct node *n)
+announcements_renew(struct node *n)
 {
 	struct announcement *a, *next;
 
-	HASH_ITER (hh, n->announcements, a, next)
+	HASH_ITER (hh, n->announcements.by_topic, a, next)
 		if (a->client == NULL)
-			arm(a, world_below(n->world, WAKE_SPREAD_US));
+			arm_round(a, world_below(n->world, WAKE_SPREAD_US));
 }
 
 static struct announcement *
-find(struct node *n, const uint8_t *topic)
+find_announcement(struct node *n, const uint8_t *topic)
 {
 	uint32_t h = hash_bytes(&n->core.hash_key, topic, HASH_LEN);
 	struct announcement *a;
 
-	HASH_FIND_BYHASHVALUE(hh, n->announcements, topic, HASH_LEN, h, a);
+	HASH_FIND_BYHASHVALUE(
+	    hh, n->announcements.by_topic, topic, HASH_LEN, h, a);
 	return a;
 }
 
@@ -166,7 +169,8 @@ announcement_new(struct node *n, const uint8_t *topic)
 	a->node = n;
 	a->timer.fire = on_due;
 	memcpy(a->topic, topic, HASH_LEN);
-	HASH_ADD_BYHASHVALUE(hh, n->announcements, topic, HASH_LEN, h, a);
+	HASH_ADD_BYHASHVALUE(
+	    hh, n->announcements.by_topic, topic, HASH_LEN, h, a);
 	if (a->hh.tbl == NULL) {
 		free(a);
 		return NULL;
@@ -175,42 +179,42 @@ announcement_new(struct node *n, const uint8_t *topic)
 }
 
 static void
-end_waiting(struct announcement *a, int err)
+end_waiting_op(struct announcement *a, int err)
 {
-	struct news done = {.err = err};
-	struct op *op = a->op;
+	struct node_event done = {.err = err};
+	struct node_op *op = a->op;
 
 	a->op = NULL;
 	if (op != NULL)
-		op_end(op, &done);
+		node_op_end(op, &done);
 }
 
 int
 node_announce(struct node *n, const uint8_t *topic, uint32_t *number)
 {
-	struct announcement *a = find(n, topic);
+	struct announcement *a = find_announcement(n, topic);
 	bool held = a != NULL;
 	int err;
-	struct op *op;
+	struct node_op *op;
 
-	if (!held &&
-	    HASH_COUNT(n->announcements) >= n->core.limits->announcements)
+	if (!held && HASH_COUNT(n->announcements.by_topic) >=
+			 n->core.limits->announcements)
 		return ERR_LIMIT;
-	if ((op = op_new(n, &err)) == NULL)
+	if ((op = node_op_new(n, &err)) == NULL)
 		return err;
 	if (!held && (a = announcement_new(n, topic)) == NULL) {
-		op_drop(op);
+		node_op_free(op);
 		return ERR_MEMORY;
 	}
-	/* Two who wait for one topic: the later one sees the round. */
-	end_waiting(a, ERR_CANCELLED);
+	/* Only the latest operation on a topic waits for its round. */
+	end_waiting_op(a, ERR_CANCELLED);
 	a->op = op;
 	op->announcement = a;
 	if (a->client == NULL && (err = begin_round(a)) != 0) {
 		a->op = NULL;
-		op_drop(op);
+		node_op_free(op);
 		if (held)
-			arm(a, RETRY_US);
+			arm_round(a, RETRY_US);
 		else
 			free_announcement(a);
 		return err;
@@ -219,56 +223,56 @@ node_announce(struct node *n, const uint8_t *topic, uint32_t *number)
 	return 0;
 }
 
-/* Ends what goes on for this topic here; the network is not told. */
+/* Cancels the round and frees the topic; sends nothing to the network. */
 static void
-forget(struct announcement *a)
+forget_announcement(struct announcement *a)
 {
 	if (a->client != NULL)
 		records_client_cancel(a->client);
-	end_waiting(a, ERR_CANCELLED);
+	end_waiting_op(a, ERR_CANCELLED);
 	free_announcement(a);
 }
 
 static void
 on_withdrawn(void *owner, const struct records_event *e)
 {
-	struct op *op = owner;
+	struct node_op *op = owner;
 	struct node *n = op->node;
-	struct news done;
+	struct node_event done;
 
 	if (e->kind != RECORDS_EV_DONE)
 		return;
-	done = op_done_news(e);
-	op_end(op, &done);
-	if (n->leaving && e->err != ERR_CLOSED) {
-		n->leaving_pending--;
-		leave_some(n);
+	done = node_op_done_event(e);
+	node_op_end(op, &done);
+	if (n->leave.started && e->err != ERR_CLOSED) {
+		n->leave.pending--;
+		withdraw_topics(n);
 	}
 }
 
 int
 node_unannounce(struct node *n, const uint8_t *topic, uint32_t *number)
 {
-	struct announcement *a = find(n, topic);
+	struct announcement *a = find_announcement(n, topic);
 	struct announce_spec spec = {
 	    .target = topic, .keys = n->config.identity};
 	struct records_sink sink = {.event = on_withdrawn};
 	int err;
-	struct op *op = op_new(n, &err);
+	struct node_op *op = node_op_new(n, &err);
 
 	if (op == NULL)
 		return err;
 	if (a != NULL)
-		spec = spec_of(a);
+		spec = announce_spec_for(a);
 	sink.owner = op;
 	op->withdraws = true;
 	err = records_client_unannounce(n->dht, &spec, sink, &op->client);
 	if (err != 0) {
-		op_drop(op);
+		node_op_free(op);
 		return err;
 	}
 	if (a != NULL)
-		forget(a);
+		forget_announcement(a);
 	*number = op->number;
 	return 0;
 }
@@ -277,7 +281,7 @@ bool
 node_announcement(
     const struct node *n, uint32_t i, struct node_announcement *out)
 {
-	const struct announcement *a = n->announcements;
+	const struct announcement *a = n->announcements.by_topic;
 	uint64_t now = n->world->now_us;
 
 	for (; a != NULL && i > 0; i--)
@@ -300,15 +304,15 @@ node_announcement(
 /* ---- leaving ---- */
 
 static void
-left(struct node *n)
+finish_leaving(struct node *n)
 {
-	struct news_item *item = n->left_item;
+	struct event_item *item = n->leave.left;
 
 	if (item == NULL)
 		return;
-	n->left_item = NULL;
-	timer_disarm(&n->timers, &n->leave_timer);
-	news_push_item(n, item);
+	n->leave.left = NULL;
+	timer_disarm(&n->timers, &n->leave.timer);
+	event_queue_push_item(&n->events, item);
 }
 
 static void
@@ -318,53 +322,54 @@ on_left_topic(void *owner, const struct records_event *e)
 
 	if (e->kind != RECORDS_EV_DONE || e->err == ERR_CLOSED)
 		return;
-	n->leaving_pending--;
-	leave_some(n);
+	n->leave.pending--;
+	withdraw_topics(n);
 }
 
 static int
-withdraw(struct node *n, const struct announcement *a)
+withdraw_topic(struct node *n, const struct announcement *a)
 {
-	struct announce_spec spec = spec_of(a);
+	struct announce_spec spec = announce_spec_for(a);
 	struct records_sink sink = {.event = on_left_topic, .owner = n};
 	struct records_op *op;
 
 	return records_client_unannounce(n->dht, &spec, sink, &op);
 }
 
-/* Withdraws topics as fast as queries may be started; the rest follows. */
+/* Withdraws as many topics as queries may be started; called again as each
+ * query ends. */
 static void
-leave_some(struct node *n)
+withdraw_topics(struct node *n)
 {
 	struct announcement *a, *next;
 
-	HASH_ITER (hh, n->announcements, a, next) {
-		if (a->announced && withdraw(n, a) == 0)
-			n->leaving_pending++;
-		else if (a->announced && n->leaving_pending > 0)
+	HASH_ITER (hh, n->announcements.by_topic, a, next) {
+		if (a->announced && withdraw_topic(n, a) == 0)
+			n->leave.pending++;
+		else if (a->announced && n->leave.pending > 0)
 			return;
 		free_announcement(a);
 	}
-	if (n->leaving_pending == 0 && peers_listeners(n->peers) == 0)
-		left(n);
+	if (n->leave.pending == 0 && peers_listeners(n->peers) == 0)
+		finish_leaving(n);
 }
 
 void
-leave_unlistened(struct node *n)
+node_leave_continue(struct node *n)
 {
-	if (n->leaving)
-		leave_some(n);
+	if (n->leave.started)
+		withdraw_topics(n);
 }
 
-/* Ends what is under way; withdrawals, if they may, go on instead. */
+/* Cancels all operations; counts withdrawals instead if they are spared. */
 static void
 end_ops(struct node *n, bool spare_withdrawals)
 {
-	struct op *op, *next;
+	struct node_op *op, *next;
 
-	HASH_ITER (hh, n->ops, op, next) {
+	HASH_ITER (hh, n->ops.by_number, op, next) {
 		if (spare_withdrawals && op->withdraws)
-			n->leaving_pending++;
+			n->leave.pending++;
 		else
 			node_cancel(n, op->number);
 	}
@@ -373,10 +378,10 @@ end_ops(struct node *n, bool spare_withdrawals)
 static void
 on_leave_timeout(struct timer *t)
 {
-	struct node *n = container_of(t, struct node, leave_timer);
+	struct node *n = container_of(t, struct node, leave.timer);
 
 	end_ops(n, false);
-	left(n);
+	finish_leaving(n);
 }
 
 void
@@ -384,15 +389,15 @@ node_leave(struct node *n)
 {
 	struct announcement *a, *next;
 
-	if (n->leaving)
+	if (n->leave.started)
 		return;
-	HASH_ITER (hh, n->announcements, a, next)
+	HASH_ITER (hh, n->announcements.by_topic, a, next)
 		if (a->client != NULL)
 			records_client_cancel(a->client);
 	end_ops(n, true);
 	peers_leave(n->peers);
-	n->leaving = true;
-	n->leave_timer.fire = on_leave_timeout;
-	timer_arm(&n->timers, &n->leave_timer, n->world->now_us + LEAVE_US);
-	leave_some(n);
+	n->leave.started = true;
+	n->leave.timer.fire = on_leave_timeout;
+	timer_arm(&n->timers, &n->leave.timer, n->world->now_us + LEAVE_US);
+	withdraw_topics(n);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * conn.h - encrypted streams between public keys, as a node offers them.
+ * node_conn.h - encrypted streams between public keys, as a node offers them.
  *
  * A listener makes one of our keys reachable; a connection is a two-way byte
- * stream with another key, dialed or accepted. Both are numbers, never 0, and
- * not given out again while anybody may still hold them. What happens comes as
- * news (node.h), op being the number; bytes are moved by peek, consume and
- * write, never copied through the queue. Uses: base, crypto, peer.
+ * stream with another key, dialed or accepted. Both have numbers, never 0,
+ * which are not reused while a caller may still hold them. Events (node.h)
+ * carry the number as `op`; peek, consume and write move the bytes, which never
+ * pass through the event queue. Uses: base, crypto, peer.
  */
-#ifndef NODE_CONN_H
-#define NODE_CONN_H
+#ifndef NODE_NODE_CONN_H
+#define NODE_NODE_CONN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,39 +21,45 @@
 #include "peer/dial_record.h"
 
 struct node;
+struct node_event;
+
+/* Converts the oldest event of the connections and listeners to *out; returns
+ * false if there is none. For node_poll() alone. */
+bool node_conn_poll(struct node *n, struct node_event *out);
 
 /* ---- listening ---- */
 
 struct node_listen {
-	/* Borrowed until NEWS_UNLISTENED. ERR_EXISTS if it listens already. */
+	/* Borrowed until NODE_EV_UNLISTENED. One listener per key.
+	 */
 	const struct key_pair *keys;
-	/* Who may connect; none: everybody. Copied. Others get silence. */
+	/* Keys that may connect, copied; none: any key. Others get no reply. */
 	const uint8_t (*allow)[KEY_LEN];
 	size_t allow_len;
-	/* Each connection waits for node_answer() after NEWS_OFFER, which the
-	 * peer is told of only if it is refused explicitly. */
+	/* Each connection waits for node_answer() after NODE_EV_OFFER, which
+	 * the peer is told of only if it is refused explicitly. */
 	bool ask;
 };
 
 /*
  * 0 and the listener's number; ERR_EXISTS, ERR_LIMIT, ERR_CLOSED, ERR_MEMORY.
- * NEWS_LISTENING comes each time the set of nodes that forward to us has
+ * NODE_EV_LISTENING comes each time the set of nodes that forward to us has
  * changed (stored: how many; err: why there are none).
  */
 int node_listen(
     struct node *n, const struct node_listen *l, uint32_t *listener);
 
-/* Withdraws the announcement; connections stay. NEWS_UNLISTENED ends it. */
+/* Withdraws the announcement; connections stay. NODE_EV_UNLISTENED ends it. */
 void node_unlisten(struct node *n, uint32_t listener);
 
-/* Says yes or no to NEWS_OFFER; unknown or late: nothing. */
+/* Accepts or refuses a NODE_EV_OFFER; ignores an unknown or expired one. */
 void node_answer(struct node *n, uint32_t conn, bool accept);
 
 /* ---- connecting ---- */
 
 struct node_connect {
 	const uint8_t *key;          /* of the peer; copied */
-	const struct key_pair *keys; /* ours, borrowed until NEWS_CLOSED or
+	const struct key_pair *keys; /* ours, borrowed until NODE_EV_CLOSED or
 					node_conn_close(), for new paths;
 					NULL: the node's identity */
 	const struct addr *relays;   /* nodes that may know the peer; copied */
@@ -62,7 +68,7 @@ struct node_connect {
 };
 
 /*
- * 0 and the connection's number, then NEWS_OPEN or NEWS_CLOSED; or
+ * 0 and the connection's number, then NODE_EV_OPEN or NODE_EV_CLOSED; or
  * ERR_LIMIT, ERR_CLOSED, ERR_MEMORY, ERR_VALUE (no valid key).
  */
 int node_connect(struct node *n, const struct node_connect *c, uint32_t *conn);
@@ -70,32 +76,33 @@ int node_connect(struct node *n, const struct node_connect *c, uint32_t *conn);
 /* ---- an open connection's bytes ---- */
 
 /*
- * What has arrived, decrypted: borrowed until the next call for this
- * connection. len 0: nothing now. NEWS_READY comes when there is more.
+ * Returns the decrypted bytes received so far, borrowed until the next call for
+ * this connection; len 0: none now. NODE_EV_READY follows when there are more.
  */
 struct bytes node_conn_peek(struct node *n, uint32_t conn);
 void node_conn_consume(struct node *n, uint32_t conn, size_t len);
 
-/* The peer has ended and all was consumed. */
+/* Returns whether the peer has ended its side and all bytes were consumed. */
 bool node_conn_ended(struct node *n, uint32_t conn);
 
-/* Bytes that a write would take now; NEWS_READY comes when it was 0. */
+/* Returns the bytes that a write would accept now; NODE_EV_READY follows a 0.
+ */
 size_t node_conn_room(struct node *n, uint32_t conn);
 
-/* Returns how many of the bytes were taken, or ERR_CLOSED. */
+/* Returns the number of bytes accepted, or ERR_CLOSED. */
 ptrdiff_t node_conn_write(
     struct node *n, uint32_t conn, const void *p, size_t len);
 
-/* Bytes that were written and that the peer has not got, for all we know. */
+/* Returns the bytes written that the peer has not acknowledged. */
 uint64_t node_conn_waiting(struct node *n, uint32_t conn);
 
-/* Our side ends after what was written. */
+/* Ends our side after the bytes already written. */
 void node_conn_end(struct node *n, uint32_t conn);
 
-/* At once, also while dialing: the peer sees a reset. No news follow. */
+/* Resets the connection at once, also while dialing. No events follow. */
 void node_conn_close(struct node *n, uint32_t conn);
 
-/* ---- what may be asked ---- */
+/* ---- status ---- */
 
 struct node_conn {
 	uint32_t conn, listener; /* listener 0: dialed */
@@ -107,7 +114,7 @@ struct node_conn {
 	uint64_t rtt_us, bytes_in, bytes_out, packets_out, resent, age_us;
 };
 
-/* The i-th connection; false if there is none. */
+/* Copies the i-th connection to *out; returns false if there is none. */
 bool node_conn(const struct node *n, uint32_t i, struct node_conn *out);
 
 struct node_listener {

@@ -2,29 +2,29 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "node/conn.h"
-#include "node/inside.h"
+#include "node/node_conn.h"
+#include "node/node_struct.h"
 #include "peer/conn.h"
 #include "peer/dialer.h"
 
 bool
-conn_news(struct node *n, struct news *out)
+node_conn_poll(struct node *n, struct node_event *out)
 {
-	static const enum news_kind kinds[] = {
-	    [PEER_LISTENING] = NEWS_LISTENING,
-	    [PEER_UNLISTENED] = NEWS_UNLISTENED,
-	    [PEER_OFFER] = NEWS_OFFER,
-	    [PEER_OPEN] = NEWS_OPEN,
-	    [PEER_READY] = NEWS_READY,
-	    [PEER_CLOSED] = NEWS_CLOSED,
+	static const enum node_event_kind kinds[] = {
+	    [PEER_LISTENING] = NODE_EV_LISTENING,
+	    [PEER_UNLISTENED] = NODE_EV_UNLISTENED,
+	    [PEER_OFFER] = NODE_EV_OFFER,
+	    [PEER_OPEN] = NODE_EV_OPEN,
+	    [PEER_READY] = NODE_EV_READY,
+	    [PEER_CLOSED] = NODE_EV_CLOSED,
 	};
 	struct peer_event e;
 
 	if (!peers_poll(n->peers, &e))
 		return false;
 	if (e.kind == PEER_UNLISTENED)
-		leave_unlistened(n);
-	memset(out, 0, offsetof(struct news, value));
+		node_leave_continue(n);
+	memset(out, 0, offsetof(struct node_event, value));
 	out->kind = kinds[e.kind];
 	out->op = e.number;
 	out->listener = e.listener;
@@ -46,7 +46,7 @@ node_connect(struct node *n, const struct node_connect *c, uint32_t *conn)
 	    .timeout_ms = c->timeout_ms,
 	};
 
-	if (n->leaving)
+	if (n->leave.started)
 		return ERR_CLOSED;
 	return dialer_connect(n->peers, &spec, conn);
 }
@@ -120,7 +120,7 @@ node_conn_close(struct node *n, uint32_t conn)
 		conn_close(c);
 }
 
-/* ---- what may be asked ---- */
+/* ---- status ---- */
 
 bool
 node_conn(const struct node *n, uint32_t i, struct node_conn *out)

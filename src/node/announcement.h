@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * announcement.h - this node's own topics: announced, renewed, withdrawn.
+ *
+ * Also leaves the network: withdraws all topics, waits for the listeners and
+ * then queues NODE_EV_LEFT, after a bounded time in any case.
+ */
+#ifndef NODE_ANNOUNCEMENT_H
+#define NODE_ANNOUNCEMENT_H
+
+#include "base/hash.h"
+
+#include "base/addr.h"
+#include "base/timer.h"
+#include "crypto/keys.h"
+#include "dht/dht.h"
+#include "node/event_queue.h"
+
+struct node_op;
+struct records_op;
+
+struct announcement {
+	UT_hash_handle hh; /* in the order in which they were made */
+	struct node *node;
+	uint8_t topic[HASH_LEN];
+	struct timer timer;        /* the next round is due */
+	struct records_op *client; /* the round in progress, or NULL */
+	struct node_op *op;        /* waits for the round, or NULL */
+	bool announced;            /* some node may store it */
+	bool listing; /* holders of the round in progress are being added */
+	struct addr holders[RPC_K]; /* of the last round, nearest first */
+	uint32_t holders_len;
+	int err;           /* of the last round */
+	uint32_t stored;   /* nodes that stored it in the last round */
+	uint32_t failures; /* failed rounds in a row */
+	uint64_t last_us;  /* end of the last round; 0: none yet */
+};
+
+struct announcements {
+	struct announcement *by_topic;
+};
+
+struct node_leave {
+	struct timer timer;      /* the withdrawals have taken too long */
+	uint32_t pending;        /* withdrawals in progress */
+	struct event_item *left; /* NODE_EV_LEFT until it is queued */
+	bool started;
+};
+
+/* Renews every topic soon, at random times, after a sleep or a network change.
+ */
+void announcements_renew(struct node *n);
+void announcements_fini(struct node *n);
+
+/* Continues to leave, as a listener has ended: it may have been the last. */
+void node_leave_continue(struct node *n);
+
+#endif

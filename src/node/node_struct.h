@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * node_struct.h - the state of a node: the modules that it owns, in their
+ * order.
+ *
+ * node.c owns what stands here; each other file takes the node as its context
+ * and changes its own struct alone.
+ */
+#ifndef NODE_NODE_STRUCT_H
+#define NODE_NODE_STRUCT_H
+
+#include "base/core.h"
+#include "node/announcement.h"
+#include "node/event_queue.h"
+#include "node/node.h"
+#include "node/node_op.h"
+#include "peer/listener.h"
+#include "punch/netcheck.h"
+#include "punch/punch.h"
+#include "records/records.h"
+#include "signal/router.h"
+#include "udx/udx.h"
+
+struct node {
+	struct world *world;
+	struct timers timers;
+	struct stats stats;
+	struct core core;
+	struct node_config config;
+	struct dht *dht;
+	struct udx *udx;
+	struct records *records;
+	struct router *router;
+	struct punch *punch;
+	struct peers *peers;
+	struct local_addrs local;
+	struct netcheck_result netcheck; /* of the last check */
+	uint64_t started_us;
+
+	struct event_queue events;
+	struct node_ops ops;
+	struct announcements announcements;
+	struct node_leave leave;
+};
+
+#endif
