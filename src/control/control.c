@@ -107,24 +107,24 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 
 /* Returns API_EVENTS for what is not reported to clients that watch. */
 static enum api_event
-event_of(enum news_kind kind)
+event_of(enum node_event_kind kind)
 {
 	switch (kind) {
-	case NEWS_BOOTSTRAPPED:
+	case NODE_EV_BOOTSTRAPPED:
 		return API_EV_BOOTSTRAPPED;
-	case NEWS_PERSISTENT:
+	case NODE_EV_PERSISTENT:
 		return API_EV_PERSISTENT;
-	case NEWS_EPHEMERAL:
+	case NODE_EV_EPHEMERAL:
 		return API_EV_EPHEMERAL;
-	case NEWS_ADDRESS:
+	case NODE_EV_ADDRESS:
 		return API_EV_ADDRESS;
-	case NEWS_HEALTH:
+	case NODE_EV_HEALTH:
 		return API_EV_HEALTH;
-	case NEWS_WAKEUP:
+	case NODE_EV_WAKEUP:
 		return API_EV_WAKEUP;
-	case NEWS_ANNOUNCED:
+	case NODE_EV_ANNOUNCED:
 		return API_EV_ANNOUNCED;
-	case NEWS_LISTENING:
+	case NODE_EV_LISTENING:
 		return API_EV_LISTENING;
 	default:
 		return API_EVENTS;
@@ -144,23 +144,23 @@ write_health(struct api_writer *w, const struct control *c)
 /* Writes the fields that the event has beside its name. */
 static void
 write_details(
-    struct api_writer *w, const struct control *c, const struct news *n)
+    struct api_writer *w, const struct control *c, const struct node_event *n)
 {
 	const struct control_listener *l;
 
 	switch (n->kind) {
-	case NEWS_ADDRESS:
+	case NODE_EV_ADDRESS:
 		api_write_addr(w, "address", &n->node);
 		break;
-	case NEWS_HEALTH:
+	case NODE_EV_HEALTH:
 		write_health(w, c);
 		break;
-	case NEWS_ANNOUNCED:
+	case NODE_EV_ANNOUNCED:
 		api_write_bytes32(w, "topic", n->key);
 		api_write_text(w, "err_name", err_name(n->err));
 		api_write_uint(w, "stored", n->stored);
 		break;
-	case NEWS_LISTENING:
+	case NODE_EV_LISTENING:
 		l = control_listener_find(c, n->op);
 		api_write_bytes32(w, "public_key",
 		    l != NULL ? control_listener_key(l) : NULL);
@@ -175,7 +175,7 @@ write_details(
 /* Sends the event to the clients that watch it. n is NULL for an event that is
  * not the node's. */
 static void
-send_event(struct control *c, enum api_event event, const struct news *n)
+send_event(struct control *c, enum api_event event, const struct node_event *n)
 {
 	const struct api_method *m = &api_methods[API_METHOD_watch];
 	struct control_client *cl;
@@ -195,27 +195,27 @@ send_event(struct control *c, enum api_event event, const struct news *n)
 }
 
 void
-control_news(struct control *c, const struct news *n)
+control_node_event(struct control *c, const struct node_event *n)
 {
 	enum api_event event = event_of(n->kind);
 
 	switch (n->kind) {
-	case NEWS_NODE:
-	case NEWS_PEER:
-	case NEWS_VALUE:
-	case NEWS_SILENCE:
-	case NEWS_DONE:
-		control_operation_news(c, n);
+	case NODE_EV_NODE:
+	case NODE_EV_PEER:
+	case NODE_EV_VALUE:
+	case NODE_EV_SILENCE:
+	case NODE_EV_DONE:
+		control_operation_event(c, n);
 		break;
-	case NEWS_LISTENING:
-	case NEWS_UNLISTENED:
-		control_listener_news(c, n);
+	case NODE_EV_LISTENING:
+	case NODE_EV_UNLISTENED:
+		control_listener_event(c, n);
 		break;
-	case NEWS_OFFER:
-	case NEWS_OPEN:
-	case NEWS_READY:
-	case NEWS_CLOSED:
-		control_conn_news(c, n);
+	case NODE_EV_OFFER:
+	case NODE_EV_OPEN:
+	case NODE_EV_READY:
+	case NODE_EV_CLOSED:
+		control_conn_event(c, n);
 		break;
 	default:
 		break;

@@ -21,7 +21,7 @@
 struct control;
 struct event_base;
 struct keyring;
-struct news;
+struct node_event;
 struct node;
 struct world;
 
@@ -72,7 +72,7 @@ struct control_setup {
 struct control *control_new(const struct control_setup *setup, struct fault *f);
 
 /* Delivers one event of the node to the clients that wait for it. */
-void control_news(struct control *c, const struct news *n);
+void control_node_event(struct control *c, const struct node_event *n);
 
 /*
  * Looks up the groups again, which may block, and sets the mode of the socket

@@ -9,7 +9,7 @@
 #include "control/control_server.h"
 #include "control/peer_splice.h"
 #include "log/log.h"
-#include "node/conn.h"
+#include "node/node_conn.h"
 
 /* ---- state ---- */
 
@@ -348,11 +348,11 @@ send_offer(struct control_listener *l, struct control_conn *conn)
 
 /* Returns whether an accept waits for the connection, or it may wait. */
 static bool
-has_space(const struct control_listener *l, const struct news *n)
+has_space(const struct control_listener *l, const struct node_event *n)
 {
 	const struct control *c = l->control;
 
-	if (n->kind == NEWS_OPEN && control_listener_accept(l) != NULL)
+	if (n->kind == NODE_EV_OPEN && control_listener_accept(l) != NULL)
 		return true;
 	return l->waiting_len < CONNS_WAITING_MAX &&
 	       c->conns.unclaimed_len < CONNS_UNCLAIMED_MAX;
@@ -362,7 +362,7 @@ has_space(const struct control_listener *l, const struct news *n)
  * it. */
 static struct control_conn *
 take_incoming(
-    struct control *c, struct control_listener *l, const struct news *n)
+    struct control *c, struct control_listener *l, const struct node_event *n)
 {
 	struct control_conn *conn = NULL;
 
@@ -378,7 +378,7 @@ take_incoming(
 }
 
 static void
-on_offer(struct control *c, const struct news *n)
+on_offer(struct control *c, const struct node_event *n)
 {
 	struct control_listener *l = control_listener_find(c, n->listener);
 	struct control_conn *conn = take_incoming(c, l, n);
@@ -409,7 +409,7 @@ give_to_listener(struct control_conn *conn, struct control_listener *l)
 }
 
 static void
-on_open(struct control *c, const struct news *n)
+on_open(struct control *c, const struct node_event *n)
 {
 	struct control_listener *l = control_listener_find(c, n->listener);
 	struct control_conn *conn = find_conn(c, n->op);
@@ -446,17 +446,17 @@ on_closed(struct control_conn *conn, int err)
 }
 
 void
-control_conn_news(struct control *c, const struct news *n)
+control_conn_event(struct control *c, const struct node_event *n)
 {
 	struct control_conn *conn = find_conn(c, n->op);
 
-	if (n->kind == NEWS_OFFER)
+	if (n->kind == NODE_EV_OFFER)
 		on_offer(c, n);
-	else if (n->kind == NEWS_OPEN)
+	else if (n->kind == NODE_EV_OPEN)
 		on_open(c, n);
 	else if (conn == NULL)
 		return; /* dropped in the meantime */
-	else if (n->kind == NEWS_CLOSED)
+	else if (n->kind == NODE_EV_CLOSED)
 		on_closed(conn, n->err);
 	else if (conn->state == CONTROL_CONN_STREAM)
 		peer_splice_ready(conn->splice);

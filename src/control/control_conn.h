@@ -3,10 +3,10 @@
  * control_conn.h - connections that a client dialed, or that a listener of a
  * client accepted, until they end.
  *
- *	connect ----> DIALING ----------------- NEWS_OPEN ---------+
- *	NEWS_OFFER -> OFFERED - answer -> ANSWERED --+             |
- *	                                         NEWS_OPEN         v
- *	NEWS_OPEN -----------------------------> WAITING - accept -> JOINING
+ *	connect ----> DIALING ----------------- NODE_EV_OPEN ---------+
+ *	NODE_EV_OFFER -> OFFERED - answer -> ANSWERED --+             |
+ *	                                         NODE_EV_OPEN         v
+ *	NODE_EV_OPEN -----------------------------> WAITING - accept -> JOINING
  *
  * A connection that is JOINING becomes a STREAM once its client's socket has
  * taken the result of connect or accept; or LOST if the node closes it first.
@@ -25,7 +25,7 @@ struct control;
 struct control_client;
 struct control_listener;
 struct control_operation;
-struct news;
+struct node_event;
 struct peer_splice;
 
 enum { CONTROL_CONN_BUCKETS = 256 /* of the hash table; a power of two */ };
@@ -69,8 +69,8 @@ struct control_conn_table {
 void control_conns_init(struct control_conn_table *t);
 void control_conns_free(struct control *c);
 
-/* Processes NEWS_OFFER, NEWS_OPEN, NEWS_READY and NEWS_CLOSED. */
-void control_conn_news(struct control *c, const struct news *n);
+/* Processes NODE_EV_OFFER, NODE_EV_OPEN, NODE_EV_READY and NODE_EV_CLOSED. */
+void control_conn_event(struct control *c, const struct node_event *n);
 
 /* Resets the connection unless the node has closed it, and frees it. */
 void control_conn_drop(struct control_conn *conn);

@@ -2,7 +2,7 @@
 #include "control/control_call.h"
 #include "control/control_page.h"
 #include "control/control_server.h"
-#include "node/conn.h"
+#include "node/node_conn.h"
 
 static const struct node *
 node_of(const struct control_call *k)

@@ -4,7 +4,7 @@
 #include "control/control_call.h"
 #include "control/control_keys.h"
 #include "control/control_server.h"
-#include "node/conn.h"
+#include "node/node_conn.h"
 
 /* ---- lookup ---- */
 
@@ -96,8 +96,8 @@ fail_waiting(struct control_listener *l, int err)
 	}
 }
 
-/* Ends the listener. It is freed at NEWS_UNLISTENED, because the node uses its
- * keys until then. */
+/* Ends the listener. It is freed at NODE_EV_UNLISTENED, because the node uses
+ * its keys until then. */
 static void
 listener_end(struct control_listener *l)
 {
@@ -252,7 +252,7 @@ control_unlisten(struct control_call *k)
 
 /* Answers listen after the first round of the announcement. */
 static void
-on_listening(struct control_listener *l, const struct news *n)
+on_listening(struct control_listener *l, const struct node_event *n)
 {
 	struct control_operation *o = l->op;
 	struct api_writer w;
@@ -279,13 +279,13 @@ on_unlistened(struct control_listener *l)
 }
 
 void
-control_listener_news(struct control *c, const struct news *n)
+control_listener_event(struct control *c, const struct node_event *n)
 {
 	struct control_listener *l = control_listener_find(c, n->op);
 
 	if (l == NULL)
 		return;
-	if (n->kind == NEWS_LISTENING)
+	if (n->kind == NODE_EV_LISTENING)
 		on_listening(l, n);
 	else
 		on_unlistened(l);

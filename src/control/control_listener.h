@@ -18,7 +18,7 @@ struct control;
 struct control_call;
 struct control_client;
 struct control_operation;
-struct news;
+struct node_event;
 
 struct control_listener {
 	TAILQ_ENTRY(control_listener) link;
@@ -26,13 +26,14 @@ struct control_listener {
 	uint32_t number;
 	struct control_client *client; /* NULL: kept without one, or ending */
 	struct keyring_owner owner;
-	const struct key_pair *keys;  /* borrowed until NEWS_UNLISTENED */
+	const struct key_pair *keys;  /* borrowed until NODE_EV_UNLISTENED */
 	json_t *id;                   /* owned: of the listen request */
 	struct control_operation *op; /* listen, until it is answered */
 	struct control_conns waiting; /* connections, the oldest first */
 	uint32_t waiting_len;
 	bool keep;   /* stays when its client is closed */
-	bool ending; /* node_unlisten() was called; NEWS_UNLISTENED frees it */
+	bool ending; /* node_unlisten() was called; NODE_EV_UNLISTENED frees it
+		      */
 };
 
 TAILQ_HEAD(control_listeners, control_listener);
@@ -56,8 +57,8 @@ struct control_listener *control_listener_of(struct control_call *k);
 struct control_operation *control_listener_accept(
     const struct control_listener *l);
 
-/* Processes NEWS_LISTENING and NEWS_UNLISTENED. */
-void control_listener_news(struct control *c, const struct news *n);
+/* Processes NODE_EV_LISTENING and NODE_EV_UNLISTENED. */
+void control_listener_event(struct control *c, const struct node_event *n);
 
 /* Ends the listeners of a client that is being closed, except those to be
  * kept. */

@@ -152,7 +152,7 @@ write_nat(struct api_writer *w, const struct node *n,
 }
 
 static void
-finish_netcheck(const struct control_operation *o, const struct news *news,
+finish_netcheck(const struct control_operation *o, const struct node_event *ev,
     struct api_writer *w)
 {
 	const struct control_setup *setup = &o->client->control->setup;
@@ -161,7 +161,7 @@ finish_netcheck(const struct control_operation *o, const struct news *news,
 	struct node_status st;
 	bool open;
 
-	(void)news;
+	(void)ev;
 	node_status(n, &st);
 	open = !st.dht.firewalled;
 	api_write_bool(w, "udp", r->udp);

@@ -106,7 +106,7 @@ control_operation_fail(struct control_operation *o, int err, uint32_t replies)
 		control_client_close(cl);
 }
 
-/* Stops what the operation waits for. A NEWS_DONE that follows finds no
+/* Stops what the operation waits for. A NODE_EV_DONE that follows finds no
  * operation and is ignored. */
 static void
 operation_stop(struct control_operation *o)
@@ -166,7 +166,7 @@ send_note(struct control_operation *o, struct api_writer *w)
 }
 
 static void
-on_node(struct control_operation *o, const struct news *n)
+on_node(struct control_operation *o, const struct node_event *n)
 {
 	struct api_writer w;
 
@@ -177,7 +177,7 @@ on_node(struct control_operation *o, const struct news *n)
 }
 
 static void
-on_peer(struct control_operation *o, const struct news *n)
+on_peer(struct control_operation *o, const struct node_event *n)
 {
 	char addr[ADDR_TEXT_MAX];
 	struct api_writer w;
@@ -193,7 +193,7 @@ on_peer(struct control_operation *o, const struct news *n)
 }
 
 static void
-on_value(struct control_operation *o, const struct news *n)
+on_value(struct control_operation *o, const struct node_event *n)
 {
 	char *text = text_b64(n->value, n->value_len);
 
@@ -204,7 +204,7 @@ on_value(struct control_operation *o, const struct news *n)
 }
 
 static void
-on_silence(struct control_operation *o, const struct news *n)
+on_silence(struct control_operation *o, const struct node_event *n)
 {
 	struct api_writer w;
 
@@ -215,7 +215,7 @@ on_silence(struct control_operation *o, const struct news *n)
 }
 
 static void
-on_done(struct control_operation *o, const struct news *n)
+on_done(struct control_operation *o, const struct node_event *n)
 {
 	struct api_writer w;
 
@@ -247,26 +247,26 @@ find_by_op(const struct control *c, uint32_t op)
 }
 
 void
-control_operation_news(struct control *c, const struct news *n)
+control_operation_event(struct control *c, const struct node_event *n)
 {
 	struct control_operation *o = find_by_op(c, n->op);
 
 	if (o == NULL)
 		return;
 	switch (n->kind) {
-	case NEWS_NODE:
+	case NODE_EV_NODE:
 		on_node(o, n);
 		break;
-	case NEWS_PEER:
+	case NODE_EV_PEER:
 		on_peer(o, n);
 		break;
-	case NEWS_VALUE:
+	case NODE_EV_VALUE:
 		on_value(o, n);
 		break;
-	case NEWS_SILENCE:
+	case NODE_EV_SILENCE:
 		on_silence(o, n);
 		break;
-	case NEWS_DONE:
+	case NODE_EV_DONE:
 		on_done(o, n);
 		break;
 	default:

@@ -23,7 +23,7 @@ struct control_client;
 struct control_conn;
 struct control_listener;
 struct control_operation;
-struct news;
+struct node_event;
 
 /* The handler of a method that is answered later. */
 struct control_operation_type {
@@ -31,15 +31,15 @@ struct control_operation_type {
 	 * already, or a negative code. */
 	int (*start)(struct control_call *k, struct control_operation *o);
 
-	/* Writes the result after NEWS_DONE. NULL: the operation is not one of
-	 * the node, and control_operation_done() ends it. */
-	void (*finish)(const struct control_operation *o, const struct news *n,
-	    struct api_writer *w);
+	/* Writes the result after NODE_EV_DONE. NULL: the operation is not one
+	 * of the node, and control_operation_done() ends it. */
+	void (*finish)(const struct control_operation *o,
+	    const struct node_event *n, struct api_writer *w);
 
 	/* Cancels it. NULL: node_cancel() does. */
 	void (*cancel)(struct control_operation *o);
 
-	bool needs_value;     /* without NEWS_VALUE it has failed */
+	bool needs_value;     /* without NODE_EV_VALUE it has failed */
 	bool outlives_client; /* the node completes it without the client */
 };
 
@@ -68,7 +68,7 @@ int control_operation_start(
     struct control_call *k, const struct control_operation_type *type);
 
 /* Delivers an event of one of the node's operations. */
-void control_operation_news(struct control *c, const struct news *n);
+void control_operation_event(struct control *c, const struct node_event *n);
 
 /* Returns the operation that answers the client's request of that id, or
  * NULL. */

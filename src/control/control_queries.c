@@ -17,14 +17,14 @@ copy_key(struct control_call *k, struct control_operation *o, const char *name)
 }
 
 static void
-write_walk(struct api_writer *w, const struct news *n)
+write_walk(struct api_writer *w, const struct node_event *n)
 {
 	api_write_uint(w, "replies", n->replies);
 	api_write_uint(w, "failures", n->failures);
 }
 
 static void
-write_commit(struct api_writer *w, const struct news *n)
+write_commit(struct api_writer *w, const struct node_event *n)
 {
 	write_walk(w, n);
 	api_write_uint(w, "stored", n->stored);
@@ -40,7 +40,7 @@ start_ping(struct control_call *k, struct control_operation *o)
 }
 
 static void
-finish_ping(const struct control_operation *o, const struct news *n,
+finish_ping(const struct control_operation *o, const struct node_event *n,
     struct api_writer *w)
 {
 	static const uint8_t no_id[ID_LEN];
@@ -55,7 +55,7 @@ const struct control_operation_type control_ping = {
     .start = start_ping, .finish = finish_ping};
 
 static void
-finish_walk(const struct control_operation *o, const struct news *n,
+finish_walk(const struct control_operation *o, const struct node_event *n,
     struct api_writer *w)
 {
 	(void)o;
@@ -114,7 +114,7 @@ start_unannounce(struct control_call *k, struct control_operation *o)
 }
 
 static void
-finish_announce(const struct control_operation *o, const struct news *n,
+finish_announce(const struct control_operation *o, const struct node_event *n,
     struct api_writer *w)
 {
 	api_write_bytes32(w, "topic", o->key);
@@ -142,8 +142,8 @@ start_put_immutable(struct control_call *k, struct control_operation *o)
 }
 
 static void
-finish_put_immutable(const struct control_operation *o, const struct news *n,
-    struct api_writer *w)
+finish_put_immutable(const struct control_operation *o,
+    const struct node_event *n, struct api_writer *w)
 {
 	api_write_bytes32(w, "hash", o->key);
 	write_commit(w, n);
@@ -164,8 +164,8 @@ start_put_mutable(struct control_call *k, struct control_operation *o)
 }
 
 static void
-finish_put_mutable(const struct control_operation *o, const struct news *n,
-    struct api_writer *w)
+finish_put_mutable(const struct control_operation *o,
+    const struct node_event *n, struct api_writer *w)
 {
 	api_write_bytes32(w, "public_key", o->key);
 	api_write_uint(w, "seq", o->seq);
@@ -183,8 +183,8 @@ start_get_immutable(struct control_call *k, struct control_operation *o)
 }
 
 static void
-finish_get_immutable(const struct control_operation *o, const struct news *n,
-    struct api_writer *w)
+finish_get_immutable(const struct control_operation *o,
+    const struct node_event *n, struct api_writer *w)
 {
 	api_write_json(w, "value_b64", json_incref(o->value));
 	write_walk(w, n);
@@ -204,8 +204,8 @@ start_get_mutable(struct control_call *k, struct control_operation *o)
 }
 
 static void
-finish_get_mutable(const struct control_operation *o, const struct news *n,
-    struct api_writer *w)
+finish_get_mutable(const struct control_operation *o,
+    const struct node_event *n, struct api_writer *w)
 {
 	api_write_json(w, "value_b64", json_incref(o->value));
 	api_write_uint(w, "seq", o->seq);

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "control/control_server.h"
 #include "control/peer_splice.h"
-#include "node/conn.h"
+#include "node/node_conn.h"
 
 enum {
 	/* The most that one call reads from the program. */
@@ -70,7 +70,7 @@ abort_splice(struct peer_splice *s, int err)
 
 /*
  * Writes bytes to the connection. Returns how many it took, or ERR_MEMORY. A
- * closed connection takes everything; NEWS_CLOSED reports the loss.
+ * closed connection takes everything; NODE_EV_CLOSED reports the loss.
  */
 static ptrdiff_t
 write_conn(struct peer_splice *s, const void *bytes, size_t len)
@@ -127,7 +127,7 @@ move_out(struct peer_splice *s, size_t space, int *err)
 	return n > 0 && taken == n;
 }
 
-/* Waits for the socket only while the connection has space; NEWS_READY calls
+/* Waits for the socket only while the connection has space; NODE_EV_READY calls
  * again otherwise. */
 static void
 wait_for_output(struct peer_splice *s, size_t space)

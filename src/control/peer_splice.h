@@ -41,11 +41,11 @@ struct peer_splice *peer_splice_new(const struct peer_splice_spec *spec);
  * socket. */
 void peer_splice_free(struct peer_splice *s);
 
-/* Moves bytes after NEWS_READY, and once to start with. To be called between
+/* Moves bytes after NODE_EV_READY, and once to start with. To be called between
  * control_wake() and control_settle(); may call on_end(). */
 void peer_splice_ready(struct peer_splice *s);
 
-/* Ends the splice after NEWS_CLOSED; calls on_end(). */
+/* Ends the splice after NODE_EV_CLOSED; calls on_end(). */
 void peer_splice_closed(struct peer_splice *s, int err);
 
 #endif

@@ -138,7 +138,7 @@ made_unannounce(void *owner, const uint8_t *topic, uint32_t *op)
 }
 
 void
-queue_news(const struct news *n)
+queue_news(const struct node_event *n)
 {
 	ck_assert_uint_lt(rig.node.queue_len, NEWS_QUEUE);
 	rig.node.queue[rig.node.queue_len++] = *n;
@@ -148,8 +148,8 @@ void
 node_cancel(struct node *n, uint32_t op)
 {
 	n->cancelled[n->cancelled_len++] = op;
-	queue_news(
-	    &(struct news){.kind = NEWS_DONE, .op = op, .err = ERR_CANCELLED});
+	queue_news(&(struct node_event){
+	    .kind = NODE_EV_DONE, .op = op, .err = ERR_CANCELLED});
 }
 
 void
@@ -221,14 +221,14 @@ made_wake(void *owner)
 	(void)owner;
 }
 
-/* In batches, as control_news() may end clients and so add news. */
+/* In batches, as control_node_event() may end clients and so add events. */
 static void
 made_settle(void *owner)
 {
 	const struct made_daemon *d = owner;
 
 	for (size_t i = 0; i < rig.node.queue_len; i++)
-		control_news(d->control, &rig.node.queue[i]);
+		control_node_event(d->control, &rig.node.queue[i]);
 	rig.node.queue_len = 0;
 }
 
@@ -258,7 +258,7 @@ made_key_new(void *owner, uint8_t public_key[KEY_LEN], struct fault *f)
 }
 
 void
-deliver_news(const struct news *n)
+deliver_news(const struct node_event *n)
 {
 	queue_news(n);
 	made_settle(&rig.daemon);
@@ -300,7 +300,8 @@ void
 node_unlisten(struct node *n, uint32_t listener)
 {
 	n->unlistened = listener;
-	queue_news(&(struct news){.kind = NEWS_UNLISTENED, .op = listener});
+	queue_news(
+	    &(struct node_event){.kind = NODE_EV_UNLISTENED, .op = listener});
 }
 
 void

@@ -15,7 +15,7 @@
 
 #include "control/control.h"
 #include "control/control_server.h"
-#include "node/conn.h"
+#include "node/node_conn.h"
 #include "punch/netcheck.h"
 #include "store/keyring.h"
 #include "store/state.h"
@@ -37,7 +37,7 @@ struct made_conn {
 struct node {
 	uint32_t last_op;
 	uint32_t cancelled[1024], cancelled_len;
-	struct news queue[NEWS_QUEUE];
+	struct node_event queue[NEWS_QUEUE];
 	size_t queue_len;
 	uint32_t nodes; /* in the routing table */
 	struct netcheck_result netcheck;
@@ -83,8 +83,8 @@ extern struct control_rig rig;
 struct control *made_control(struct made_daemon *d);
 
 /* Queues an event of the node; deliver_news() also delivers all queued. */
-void queue_news(const struct news *n);
-void deliver_news(const struct news *n);
+void queue_news(const struct node_event *n);
+void deliver_news(const struct node_event *n);
 
 /* Makes an open connection of that number, without an event. */
 struct made_conn *open_made_conn(uint32_t number);
