@@ -55,13 +55,22 @@ struct daemon {
 	bool stopping;
 };
 
-/* Exit codes, sysexits.h where it has one. */
+/* Exit codes, those of sysexits.h where it has one; the manual page is made from
+ * this list. */
+/* clang-format off */
+#define DAEMON_EXIT_LIST(X) \
+	X(OK, 0, "stopped by a signal or a control client") \
+	X(FAILED, 1, "another failure, which the log describes") \
+	X(USAGE, 64, "the command line is wrong") \
+	X(PORT_TAKEN, 69, "the port is taken") \
+	X(BAD_CONFIG, 78, "the configuration is wrong; the log names file, line" \
+	    " and remedy")
+/* clang-format on */
+
 enum {
-	DAEMON_OK = 0,
-	DAEMON_FAILED = 1,
-	DAEMON_USAGE = 64,
-	DAEMON_PORT_TAKEN = 69, /* EX_UNAVAILABLE */
-	DAEMON_BAD_CONFIG = 78, /* EX_CONFIG */
+#define X(name, code, text) DAEMON_##name = (code),
+	DAEMON_EXIT_LIST(X)
+#undef X
 };
 
 /* Runs until it is told to stop; takes the configuration. Its exit code. */

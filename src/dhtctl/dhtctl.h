@@ -16,21 +16,30 @@
 #include "dhtctl/client.h"
 #include "dhtctl/print.h"
 
+/* Exit codes; help and manual page are made from this list. Those from 6 to 11
+ * are of connections, see reason.h. */
+/* clang-format off */
+#define EXIT_LIST(X) \
+	X(DONE, 0, "success") \
+	X(FAILED, 1, "the operation failed, or nothing was found") \
+	X(USAGE, 2, "the command line is wrong") \
+	X(NOT_RUNNING, 3, "no daemon is running at the socket") \
+	X(REFUSED, 4, "refused by the daemon, the network or the peer") \
+	X(TIMEOUT, 5, "no answer within the time limit") \
+	X(NOT_FOUND, 6, "connection: no node knows the key") \
+	X(UNREACHABLE, 7, "connection: no node of the network replies") \
+	X(VERSION, 8, "connection: the peer speaks another version") \
+	X(NO_ANSWER, 9, "connection: the peer is offline or does not admit" \
+	    " this key") \
+	X(LOST, 10, "connection: lost before its regular end") \
+	X(NO_PATH, 11, "connection: the peer replied, but no path to it works") \
+	X(INTERRUPTED, 130, "interrupted by a signal")
+/* clang-format on */
+
 enum exit_code {
-	EXIT_DONE = 0,
-	EXIT_FAILED = 1, /* or nothing was found */
-	EXIT_USAGE = 2,
-	EXIT_NOT_RUNNING = 3,
-	EXIT_REFUSED = 4,
-	EXIT_TIMEOUT = 5,
-	/* Of connections alone, see reason.h. */
-	EXIT_NOT_FOUND = 6,
-	EXIT_UNREACHABLE = 7,
-	EXIT_VERSION = 8,
-	EXIT_NO_ANSWER = 9,
-	EXIT_LOST = 10,
-	EXIT_NO_PATH = 11,
-	EXIT_INTERRUPTED = 130,
+#define X(name, code, text) EXIT_##name = (code),
+	EXIT_LIST(X)
+#undef X
 };
 
 /* Options; a command names those that it takes besides the common ones. */

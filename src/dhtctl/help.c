@@ -82,11 +82,10 @@ help_all(void)
 	}
 	puts("\nOptions; `dhtctl help COMMAND` says which a command takes:\n");
 	print_options(~0u);
-	puts(
-	    "\nExit codes: 0 done, 1 failed or not found, 2 usage, 3 daemon"
-	    " not running,\n4 refused, 5 timeout, 130 interrupted; of"
-	    " connect and listen: 6 key not found,\n7 network unreachable, 8"
-	    " version mismatch, 9 no answer, 10 connection lost,\n11 no path.");
+	puts("\nExit codes:\n");
+#define X(name, code, text) printf("  %3d  %s\n", code, text);
+	EXIT_LIST(X)
+#undef X
 }
 
 /* Breaks a long text into lines. */

@@ -1,31 +1,49 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# doc.sh [--update]: doc/control-protocol.md must list the methods as the table
-# in src/api/methods.def has them; --update makes it so.
+# doc.sh [--update]: compares the generated regions of the documentation with
+# what doc_regions prints from the tables of the programs; --update (make docs)
+# writes them. A region stands between two comments, "begin generated: NAME"
+# and "end generated: NAME".
 
 top=${srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
-doc=$top/doc/control-protocol.md
-tool=${METHOD_DOC:-tests/cli/method_doc}
-begin='<!-- methods: from src/api/methods.def by tests/cli/doc.sh --update -->'
-end='<!-- end of methods -->'
+tool=${DOC_REGIONS:-tests/cli/doc_regions}
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+verdict=0
 
-generated=$("$tool") || exit 1
+# generate FILE: prints FILE with its regions as they should be.
+generate() {
+	skip=
+	while IFS= read -r line; do
+		case $line in
+		*"end generated: "*) skip= ;;
+		esac
+		[ -n "$skip" ] || printf '%s\n' "$line"
+		case $line in
+		*"begin generated: "*)
+			skip=yes
+			name=${line#*begin generated: }
+			case $1 in
+			*.md) echo && "$tool" "${name%% *}" && echo ;;
+			*) "$tool" "${name%% *}" ;;
+			esac || return 1
+			;;
+		esac
+	done <"$1"
+}
 
-if [ "${1:-}" = --update ]; then
-	new=$(awk -v begin="$begin" -v end="$end" -v text="$generated" '
-	    $0 == end { skip = 0 }
-	    !skip { print }
-	    $0 == begin { print ""; print text; print ""; skip = 1 }' "$doc")
-	printf '%s\n' "$new" >"$doc"
-	exit
-fi
-
-written=$(awk -v begin="$begin" -v end="$end" '
-    $0 == end { on = 0 } on { print } $0 == begin { on = 1 }' "$doc")
-if [ "$(echo "$written" | sed '/^$/d')" != \
-    "$(echo "$generated" | sed '/^$/d')" ]; then
-	echo "$doc: the method section is not that of src/api/methods.def;"
-	echo "run tests/cli/doc.sh --update in the build tree"
-	exit 1
-fi
+for page in control-protocol.md hyperdhtd.8 dhtctl.1; do
+	doc=$top/doc/$page
+	generate "$doc" >"$work/$page" || exit 1
+	cmp -s "$doc" "$work/$page" && continue
+	if [ "${1:-}" = --update ]; then
+		cp "$work/$page" "$doc"
+	else
+		diff "$doc" "$work/$page" | head -n 20
+		echo "$doc differs from the tables; run make docs"
+		verdict=1
+	fi
+	grep -q 'begin generated: ' "$work/$page" || verdict=1
+done
+exit $verdict
