@@ -118,7 +118,7 @@ IMPERATIVES = """abandon abort absorb abstract accelerate accept account acknowl
     restrict restructure resume retain retarget rethink retire retransmit
     retry return reuse revert review revise revoke rewind reword rework
     rewrite roll rotate round route run sample sanitise satisfy saturate
-    save scale scan schedule scope script scrub seal search secure seed
+    save say scale scan schedule scope script scrub seal search secure seed
     segment select send separate sequence serialise serialize serve set
     settle shape share shed shield shift ship shorten show shrink shuffle
     shut sign signal signpost simplify simulate size sketch skip slow
