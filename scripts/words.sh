@@ -185,9 +185,12 @@ def is_left_out(path):
                for p in parts) or parts[-1] in ("COPYING", "package-lock.json")
 
 
+# The description of the protocol is left out: it is as long as all the rest
+# together, and its words are those of another subject.
 def is_document(path):
     return path in ("README.md", "NEWS", "SECURITY.md", "CONTRIBUTING.md") or \
-        path.startswith("doc/") and path.endswith((".md", ".1", ".5", ".8"))
+        path.startswith("doc/") and path.endswith((".md", ".1", ".5", ".8")) \
+        and not path.startswith("doc/protocol/")
 
 
 def read(path):
