@@ -3,8 +3,8 @@
  * api_request.h - parses one line of the control socket and checks it against
  * the schema.
  *
- * A pure function of the line: any input yields either a request whose
- * parameters are valid or an error that says what is wrong. Uses: base,
+ * A pure function of the line: any input yields either a request with valid
+ * parameters or an error with a description of what is wrong. Uses: base,
  * jansson.
  */
 #ifndef API_API_REQUEST_H

@@ -205,7 +205,7 @@ take_line(struct control_client *cl, struct evbuffer *in)
 	const char *buf = (const char *)evbuffer_pullup(in, -1);
 	struct line l = line_next(&cl->cutter, buf, len, API_LINE_MAX);
 
-	/* Blank lines are ignored, for people who type. */
+	/* Blank lines are ignored, for interactive use. */
 	if (l.what == LINE_WHOLE && l.len > 0)
 		handle_line(cl, buf + l.start, l.len);
 	else if (l.what == LINE_LONG)
@@ -260,7 +260,7 @@ on_lines(struct bufferevent *bev, void *arg)
 	control_settle(c);
 }
 
-/* Frees a client whose queue has been sent, or makes it a stream. */
+/* Frees a client after its queue has been sent, or makes it a stream. */
 static void
 finish_client(struct control_client *cl)
 {

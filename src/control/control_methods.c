@@ -5,7 +5,7 @@
 #include "control/control_call.h"
 #include "control/control_server.h"
 
-/* One of the two is set, as methods.def says. */
+/* One of the two is set, by the `answer` of the method's row. */
 struct handler {
 	int (*now)(struct control_call *k);
 	const struct control_operation_type *later;

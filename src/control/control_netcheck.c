@@ -47,8 +47,8 @@ advice_text(const struct netcheck_result *r, bool open)
 		    r->filtering == FILTERING_HOST)
 			return "direct connections work with every peer,"
 			       " without delay";
-		return "direct connections work; with a peer whose NAT"
-		       " chooses ports at random they may take some seconds";
+		return "direct connections work; they may take some seconds if"
+		       " the peer's NAT chooses ports at random";
 	case NAT_TYPE_RANDOM:
 		if (r->step != 0)
 			return "the NAT assigns ports in a sequence that can"

@@ -85,7 +85,7 @@ void control_operations_end(struct control_client *cl);
 void control_operation_done(struct control_operation *o, struct api_writer *w);
 
 /* Answers the request with an error, and frees the operation. replies counts
- * the nodes that replied, 0 if that says nothing. */
+ * the nodes that replied, 0 if unknown. */
 void control_operation_fail(
     struct control_operation *o, int err, uint32_t replies);
 

@@ -14,7 +14,7 @@ enum { CONTROL_OUTCOMES_MAX = 256 };
 
 struct control_outcome_entry {
 	uint32_t conn;
-	struct keyring_owner owner; /* whose clients may read it */
+	struct keyring_owner owner; /* its clients may read it */
 	int err;                    /* 0: both sides had ended */
 };
 
