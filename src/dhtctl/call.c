@@ -11,7 +11,7 @@ call_and_print(struct ctl *c, enum api_method_id method, json_t *params,
     const struct column *lines)
 {
 	json_t *result;
-	int code = client_call(&c->client, method, params, NULL, &result);
+	int code = api_client_call(&c->client, method, params, NULL, &result);
 
 	if (code == EXIT_DONE)
 		print_object(&c->print, result, lines);
@@ -47,7 +47,7 @@ call_method(struct ctl *c, char **argv)
 	return call_and_print(c, c->command->method, params, lines);
 }
 
-/* Prints one page; *next is NULL if it was the last. */
+/* Prints one page, and sets *next to NULL if it was the last. */
 static int
 print_page(struct ctl *c, enum api_method_id method, const char *list,
     json_t **next, void (*amend)(json_t *item))
@@ -59,7 +59,7 @@ print_page(struct ctl *c, enum api_method_id method, const char *list,
 	if (*next != NULL)
 		json_object_set_new(params, "cursor", *next);
 	*next = NULL;
-	code = client_call(&c->client, method, params, NULL, &result);
+	code = api_client_call(&c->client, method, params, NULL, &result);
 	if (code != EXIT_DONE)
 		return code;
 	json_array_foreach(json_object_get(result, list), i, item)

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 #include "api/text.h"
 #include "dhtctl/dhtctl.h"
-#include "dhtctl/join.h"
+#include "dhtctl/stdio_splice.h"
 
 enum {
-	/* The daemon gives up first, as it knows why. */
+	/* The daemon times out first, because it knows the reason. */
 	GRACE_S = 2,
-	TIMEOUT_S_MAX = 3600, /* what the daemon takes */
+	TIMEOUT_S_MAX = 3600, /* limit of the daemon */
 };
 
-/* A key, or an address: a key and nodes to ask first. */
+/* Returns the parameters for a key, or for an address: a key and the nodes to
+ * query first. */
 static json_t *
-destination(const char *text)
+parse_destination(const char *text)
 {
 	struct text_address a;
 	char buf[ADDR_TEXT_MAX], key[TEXT_Z32_MAX];
 	json_t *params, *relays;
 
-	/* What is neither is the daemon's to refuse, in its words. */
+	/* The check of the request reports what is neither. */
 	if (text_address_parse(&a, text) != 0 || a.nodes_len == 0)
 		return json_pack("{s:s}", "public_key", text);
 	relays = json_array();
@@ -33,8 +34,8 @@ destination(const char *text)
 int
 cmd_connect(struct ctl *c, char **argv)
 {
-	struct client *cl = &c->client;
-	json_t *params = destination(argv[0]), *result;
+	struct api_client *cl = &c->client;
+	json_t *params = parse_destination(argv[0]), *result;
 	json_int_t conn = 0;
 	int code = add_identity(c, params);
 
@@ -49,10 +50,11 @@ cmd_connect(struct ctl *c, char **argv)
 	}
 	cl->dials = true;
 	cl->exact = true;
-	code = client_call(cl, API_METHOD_connect, params, NULL, &result);
+	code = api_client_call(cl, API_METHOD_connect, params, NULL, &result);
 	if (code == EXIT_DONE)
 		json_unpack(result, "{s:I}", "conn", &conn);
 	json_decref(result);
-	return code == EXIT_DONE ? join_stdio(cl, client_detach(cl), conn, true)
-				 : code;
+	return code == EXIT_DONE
+		   ? stdio_splice_run(cl, api_client_detach(cl), conn, true)
+		   : code;
 }

@@ -19,7 +19,7 @@ static const struct column connection_columns[] = {
     {NULL, NULL, UNIT_NONE},
 };
 
-/* What was sent again, as a share of all. */
+/* Adds the share of packets that were retransmitted. */
 static void
 add_loss(json_t *connection)
 {
@@ -62,12 +62,12 @@ cmd_listeners(struct ctl *c, char **argv)
 
 /* ---- explain ---- */
 
-struct step {
+struct explain_step {
 	const char *kind, *path, *address, *err;
 	json_int_t at_us, number;
 };
 
-/* "" for what is null. */
+/* Returns a string of the object, "" if it is null. */
 static const char *
 text_of(const json_t *j, const char *name)
 {
@@ -76,10 +76,10 @@ text_of(const json_t *j, const char *name)
 	return text != NULL ? text : "";
 }
 
-static struct step
-step_read(const json_t *j)
+static struct explain_step
+read_step(const json_t *j)
 {
-	return (struct step){
+	return (struct explain_step){
 	    .kind = text_of(j, "step"),
 	    .path = text_of(j, "path"),
 	    .address = text_of(j, "address"),
@@ -91,45 +91,45 @@ step_read(const json_t *j)
 
 static const struct {
 	const char *kind;
-	/* %a address, %p path, %n number, %e the reason. */
+	/* %a: address, %p: path, %n: number, %e: reason. */
 	const char *text;
-} sentences[] = {
-    {"dial", "began"},
-    {"cached", "%n nodes are remembered that forwarded to it before"},
-    {"found", "%a knows the peer"},
+} step_texts[] = {
+    {"dial", "the dial began"},
+    {"cached", "%n nodes are cached that forwarded to it before"},
+    {"found", "%a forwards to the peer"},
     {"handshake", "handshake sent through %a"},
-    {"answer", "handshake answered through %a"},
-    {"no-answer", "no good answer through %a: %e"},
-    {"lookup", "the search for nodes that know it ended: %e"},
+    {"answer", "handshake reply received through %a"},
+    {"no-answer", "no valid reply through %a: %e"},
+    {"lookup", "the lookup of nodes that forward to it ended: %e"},
     {"try", "trying %a, %p"},
     {"path-lost", "%a, %p: %e"},
     {"punch", "hole punching, round %n through %a"},
-    {"peer-unknown", "the peer does not know its NAT yet"},
+    {"peer-unknown", "the peer's NAT type is not known yet"},
     {"peer-open", "the peer is not behind a NAT"},
-    {"peer-consistent", "the peer's NAT keeps its port for everybody"},
-    {"peer-random", "the peer's NAT changes its port for each destination"},
-    {"probes-steady", "both ports are known: probes are sent there"},
+    {"peer-consistent", "the peer's NAT uses one port for all destinations"},
+    {"peer-random", "the peer's NAT uses another port for each destination"},
+    {"probes-steady", "both ports are known: probes are sent to the peer's"},
     {"probes-spray", "probes are sent to many ports of the peer"},
-    {"probes-fan", "probes are sent from many sockets of ours"},
+    {"probes-fan", "probes are sent from many of our sockets"},
     {"open", "open: %a, %p"},
     {"failed", "failed: %e"},
 };
 
 static const char *
-sentence(const char *kind)
+step_text(const char *kind)
 {
-	for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++) {
-		if (strcmp(sentences[i].kind, kind) == 0)
-			return sentences[i].text;
+	for (size_t i = 0; i < sizeof step_texts / sizeof *step_texts; i++) {
+		if (strcmp(step_texts[i].kind, kind) == 0)
+			return step_texts[i].text;
 	}
 	return kind;
 }
 
 static void
-print_step(const struct step *s)
+print_step(const struct explain_step *s)
 {
 	printf("  %8.1f ms  ", (double)s->at_us / 1000);
-	for (const char *p = sentence(s->kind); *p != '\0'; p++) {
+	for (const char *p = step_text(s->kind); *p != '\0'; p++) {
 		if (*p != '%' || p[1] == '\0')
 			putchar(*p);
 		else if (*++p == 'a')
@@ -152,7 +152,7 @@ print_attempt(const json_t *attempt)
 	const char *key = "", *err = "ok";
 	const struct reason *r;
 	json_int_t age_ms = 0, lost = 0;
-	struct step s;
+	struct explain_step s;
 	json_t *j;
 	size_t i;
 
@@ -161,17 +161,17 @@ print_attempt(const json_t *attempt)
 	printf("%s, %d s ago\n", key, (int)(age_ms / 1000));
 	json_array_foreach(json_object_get(attempt, "steps"), i, j)
 	{
-		s = step_read(j);
+		s = read_step(j);
 		print_step(&s);
 	}
 	if (lost > 0)
-		printf("  ... and %d steps more\n", (int)lost);
+		printf("  ... and %d more steps\n", (int)lost);
 	r = reason_find(err);
 	if (r != NULL)
 		printf("  %s\n", r->advice);
 }
 
-/* Pages of attempts; as text, each as it comes. */
+/* Prints one page of attempts; as text, each at once. */
 static int
 explain_page(struct ctl *c, const char *key, json_t **next, unsigned *found)
 {
@@ -184,8 +184,8 @@ explain_page(struct ctl *c, const char *key, json_t **next, unsigned *found)
 	if (*next != NULL)
 		json_object_set_new(params, "cursor", *next);
 	*next = NULL;
-	code =
-	    client_call(&c->client, API_METHOD_explain, params, NULL, &result);
+	code = api_client_call(
+	    &c->client, API_METHOD_explain, params, NULL, &result);
 	json_array_foreach(json_object_get(result, "attempts"), i, item)
 	{
 		if (c->print.format != PRINT_TEXT)
@@ -218,6 +218,7 @@ cmd_explain(struct ctl *c, char **argv)
 	print_end(&c->print, NULL);
 	if (found > 0)
 		return EXIT_DONE;
-	complain("explain", "nothing was tried lately: `dhtctl connect` does");
+	print_error(
+	    "explain", "no recent attempts: `dhtctl connect` makes one");
 	return EXIT_FAILED;
 }

@@ -48,7 +48,7 @@ cmd_status(struct ctl *c, char **argv)
 
 /* ---- numbers ---- */
 
-/* Prints what is not 0, under its own name. */
+/* Prints the counters; on a terminal, those that are not 0. */
 static void
 print_counts(struct ctl *c, const json_t *counts, const char *prefix)
 {
@@ -82,7 +82,7 @@ cmd_stats(struct ctl *c, char **argv)
 	int code;
 
 	(void)argv;
-	code = client_call(
+	code = api_client_call(
 	    &c->client, API_METHOD_stats, json_object(), NULL, &result);
 	if (code == EXIT_DONE && c->print.format == PRINT_TEXT) {
 		print_begin(&c->print, "counters", stats_columns);
@@ -112,7 +112,7 @@ cmd_limits(struct ctl *c, char **argv)
 	int code;
 
 	(void)argv;
-	code = client_call(
+	code = api_client_call(
 	    &c->client, API_METHOD_limits, json_object(), NULL, &result);
 	if (code != EXIT_DONE)
 		return code;
@@ -165,16 +165,17 @@ on_event(void *owner, const json_t *params)
 int
 cmd_watch(struct ctl *c, char **argv)
 {
-	const struct client_notes notes = {.note = on_event, .owner = c};
+	const struct api_client_notes notes = {.note = on_event, .owner = c};
 	json_t *params = json_object(), *result;
 	int code;
 
 	if (argv[0] != NULL)
 		json_object_set_new(params, "event", json_string(argv[0]));
-	code =
-	    client_call(&c->client, API_METHOD_watch, params, &notes, &result);
+	code = api_client_call(
+	    &c->client, API_METHOD_watch, params, &notes, &result);
 	json_decref(result);
-	return code != EXIT_DONE ? code : client_listen(&c->client, &notes);
+	return code != EXIT_DONE ? code
+				 : api_client_wait_notes(&c->client, &notes);
 }
 
 /* ---- orders ---- */
@@ -188,8 +189,8 @@ cmd_stop(struct ctl *c, char **argv)
 
 	(void)argv;
 	code = call_and_print(c, API_METHOD_stop, json_object(), no_lines);
-	/* Whoever stops a daemon wants it gone. */
-	return code != EXIT_DONE ? code : client_wait_end(&c->client);
+	/* Scripts expect that the daemon has exited. */
+	return code != EXIT_DONE ? code : api_client_wait_end(&c->client);
 }
 
 int
@@ -200,8 +201,8 @@ cmd_describe(struct ctl *c, char **argv)
 
 	if (argv[0] != NULL)
 		json_object_set_new(params, "method", json_string(argv[0]));
-	code =
-	    client_call(&c->client, API_METHOD_describe, params, NULL, &result);
+	code = api_client_call(
+	    &c->client, API_METHOD_describe, params, NULL, &result);
 	if (code == EXIT_DONE)
 		print_whole(&c->print, result);
 	json_decref(result);

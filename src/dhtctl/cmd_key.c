@@ -12,7 +12,7 @@
 
 /* ---- the command ---- */
 
-/* In text the key alone, for scripts. */
+/* Prints a key; as text without its name, for scripts. */
 static int
 print_key(struct ctl *c, enum api_method_id method, const char *name)
 {
@@ -21,7 +21,7 @@ print_key(struct ctl *c, enum api_method_id method, const char *name)
 
 	if (name != NULL)
 		json_object_set_new(params, "name", json_string(name));
-	code = client_call(&c->client, method, params, NULL, &result);
+	code = api_client_call(&c->client, method, params, NULL, &result);
 	if (code == EXIT_DONE)
 		print_one(&c->print, result, "public_key");
 	json_decref(result);
@@ -41,10 +41,10 @@ print_keys(struct ctl *c)
 	size_t i;
 	int code;
 
-	code = client_call(
+	code = api_client_call(
 	    &c->client, API_METHOD_key_show, json_object(), NULL, &node);
 	if (code == EXIT_DONE)
-		code = client_call(&c->client, API_METHOD_key_list,
+		code = api_client_call(&c->client, API_METHOD_key_list,
 		    json_object(), NULL, &named);
 	if (code == EXIT_DONE) {
 		json_object_del(node, "saved");
@@ -78,8 +78,7 @@ cmd_key(struct ctl *c, char **argv)
 		    "key", "\"%.60s\" is neither list, new nor show", what);
 	code = print_key(c, API_METHOD_key_new, name);
 	if (code == EXIT_DONE && name == NULL)
-		remark(
-		    "key", "it is used from the next start of the daemon on");
+		print_hint("key", "the daemon uses it from its next start");
 	return code;
 }
 
@@ -88,15 +87,15 @@ cmd_key(struct ctl *c, char **argv)
 enum { SEED_LEN = 32, SEED_DIGITS = 2 * SEED_LEN };
 
 static int
-say_file(struct ctl *c, const char *what)
+report_file(struct ctl *c, const char *what)
 {
-	complain(c->command->name, "%s: %s", c->key_file, what);
+	print_error(c->command->name, "%s: %s", c->key_file, what);
 	return EXIT_FAILED;
 }
 
-/* A new key in a new file. */
+/* Creates the file with a new key. */
 static int
-make_file(struct ctl *c, uint8_t seed[SEED_LEN])
+create_file(struct ctl *c, uint8_t seed[SEED_LEN])
 {
 	char text[SEED_DIGITS + 2];
 	int fd = open(c->key_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
@@ -104,7 +103,7 @@ make_file(struct ctl *c, uint8_t seed[SEED_LEN])
 	bool good;
 
 	if (fd < 0)
-		return say_file(c, strerror(errno));
+		return report_file(c, strerror(errno));
 	randombytes_buf(seed, SEED_LEN);
 	sodium_bin2hex(text, sizeof text, seed, SEED_LEN);
 	text[SEED_DIGITS] = '\n';
@@ -112,12 +111,12 @@ make_file(struct ctl *c, uint8_t seed[SEED_LEN])
 	       fsync(fd) == 0;
 	sodium_memzero(text, sizeof text);
 	if (close(fd) != 0 || !good)
-		return say_file(c, "the new key could not be written");
-	complain(c->command->name, "made a new key in %s", c->key_file);
+		return report_file(c, "the new key could not be written");
+	print_error(c->command->name, "created a new key in %s", c->key_file);
 	return EXIT_DONE;
 }
 
-/* One line of hex digits, as in the daemon's own key file. */
+/* Reads a line of hex digits, as in the daemon's own key file. */
 static int
 read_file(struct ctl *c, int fd, uint8_t seed[SEED_LEN])
 {
@@ -134,10 +133,11 @@ read_file(struct ctl *c, int fd, uint8_t seed[SEED_LEN])
 		       len == SEED_LEN;
 	sodium_memzero(text, sizeof text);
 	if (!good)
-		return say_file(c, "this is not a line of 64 hex digits");
+		return report_file(
+		    c, "the file is not one line of 64 hex digits");
 	if (fstat(fd, &st) != 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		return say_file(c, "it is open to others: chmod 600, and think"
-				   " of a new key");
+		return report_file(c, "other users can read the file: run chmod"
+				      " 600, and consider a new key");
 	return EXIT_DONE;
 }
 
@@ -148,8 +148,8 @@ load_file(struct ctl *c, uint8_t seed[SEED_LEN])
 	int code;
 
 	if (fd < 0)
-		return errno == ENOENT ? make_file(c, seed)
-				       : say_file(c, strerror(errno));
+		return errno == ENOENT ? create_file(c, seed)
+				       : report_file(c, strerror(errno));
 	code = read_file(c, fd, seed);
 	close(fd);
 	return code;

@@ -10,10 +10,10 @@
 
 #include "api/text.h"
 #include "dhtctl/dhtctl.h"
-#include "dhtctl/join.h"
+#include "dhtctl/stdio_splice.h"
 #include "dhtctl/reason.h"
 
-/* Commands at once; further peers wait with the daemon. */
+/* Commands that run at a time; further connections wait at the daemon. */
 enum { CHILDREN_MAX = 256 };
 
 /* A connection that has been accepted. */
@@ -28,7 +28,7 @@ struct accepted {
 static volatile sig_atomic_t children, last_status;
 
 static void
-on_child(int sig)
+on_child_exit(int sig)
 {
 	int error = errno, status;
 
@@ -40,11 +40,11 @@ on_child(int sig)
 	errno = error;
 }
 
-/* SIGCHLD is let through only where we wait, as SIGINT is. */
+/* Blocks SIGCHLD, which is received only while we wait, as SIGINT is. */
 static void
 catch_children(void)
 {
-	struct sigaction sa = {.sa_handler = on_child};
+	struct sigaction sa = {.sa_handler = on_child_exit};
 	sigset_t block;
 
 	sigemptyset(&block);
@@ -53,14 +53,14 @@ catch_children(void)
 	sigaction(SIGCHLD, &sa, NULL);
 }
 
-/* Until there are no more than so many, or an interrupt comes. */
+/* Waits until at most max commands run, or until an interrupt. */
 static void
 wait_for_children(sig_atomic_t max)
 {
 	sigset_t none;
 
 	sigemptyset(&none);
-	while (children > max && !client_interrupted())
+	while (children > max && !api_client_interrupted())
 		sigsuspend(&none);
 }
 
@@ -76,10 +76,11 @@ become_command(const char *command, const struct accepted *a)
 		_exit(EXIT_FAILED);
 	setenv("DHTCTL_PEER", a->peer, 1);
 	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-	_exit(127); /* as a shell says that there is no such command */
+	_exit(127); /* "command not found", as in a shell */
 }
 
-/* The command has the stream itself; takes the socket. */
+/* Starts the command with the socket, which is taken, as its input and
+ * output. */
 static int
 run_command(struct ctl *c, const struct accepted *a)
 {
@@ -89,7 +90,8 @@ run_command(struct ctl *c, const struct accepted *a)
 		become_command(c->exec, a);
 	close(a->sock);
 	if (pid < 0) {
-		complain("listen", "no process for a connection: %s",
+		print_error("listen",
+		    "cannot start a process for a connection: %s",
 		    strerror(errno));
 		return EXIT_FAILED;
 	}
@@ -100,7 +102,7 @@ run_command(struct ctl *c, const struct accepted *a)
 /* ---- accepting ---- */
 
 static int
-accept_one(struct client *cl, json_int_t listener, struct accepted *a)
+accept_one(struct api_client *cl, json_int_t listener, struct accepted *a)
 {
 	const char *peer = "";
 	json_t *result;
@@ -108,38 +110,41 @@ accept_one(struct client *cl, json_int_t listener, struct accepted *a)
 
 	cl->exact = true;
 	cl->patient = true;
-	code = client_call(cl, API_METHOD_accept,
+	code = api_client_call(cl, API_METHOD_accept,
 	    json_pack("{s:I}", "listener", listener), NULL, &result);
 	if (code == EXIT_DONE && json_unpack(result, "{s:I, s:s}", "conn",
 				     &a->conn, "public_key", &peer) != 0) {
-		complain("listen", "the daemon accepted a connection without a"
-				   " number or a key");
+		print_error("listen",
+		    "the daemon accepted a connection without a"
+		    " number or a key");
 		code = EXIT_FAILED;
 	}
 	if (code == EXIT_DONE) {
 		snprintf(a->peer, sizeof a->peer, "%s", peer);
-		a->sock = client_detach(cl);
+		a->sock = api_client_detach(cl);
 	}
 	json_decref(result);
 	return code;
 }
 
-/* On a connection of its own, so that the listener stays. */
+/* Accepts on another control connection, because the listener ends with the
+ * one that made it. */
 static int
 accept_next(struct ctl *c, json_int_t listener, struct accepted *a)
 {
-	struct client cl;
+	struct api_client cl;
 	int code;
 
-	client_init(&cl, c->client.what);
+	api_client_init(&cl, c->client.what);
 	cl.path = c->client.path;
 	cl.timeout_s = c->client.timeout_s;
 	code = accept_one(&cl, listener, a);
-	client_fini(&cl);
+	api_client_fini(&cl);
 	return code;
 }
 
-/* The listener ends as its connection becomes the stream. */
+/* Accepts on the listener's own control connection, which becomes the stream,
+ * so that the listener ends. */
 static int
 serve_once(struct ctl *c, json_int_t listener)
 {
@@ -149,7 +154,7 @@ serve_once(struct ctl *c, json_int_t listener)
 	if (code != EXIT_DONE)
 		return code;
 	if (c->exec == NULL)
-		return join_stdio(&c->client, a.sock, a.conn, true);
+		return stdio_splice_run(&c->client, a.sock, a.conn, true);
 	code = run_command(c, &a);
 	wait_for_children(0);
 	if (code == EXIT_DONE && last_status != 0)
@@ -158,7 +163,7 @@ serve_once(struct ctl *c, json_int_t listener)
 }
 
 static int
-serve(struct ctl *c, json_int_t listener)
+serve_all(struct ctl *c, json_int_t listener)
 {
 	struct accepted a;
 	int code;
@@ -168,11 +173,12 @@ serve(struct ctl *c, json_int_t listener)
 		code = accept_next(c, listener, &a);
 		if (code != EXIT_DONE)
 			return code;
-		/* One that fails is no reason not to take the next. */
+		/* Goes on after a connection that failed. */
 		if (c->exec != NULL)
 			(void)run_command(c, &a);
 		else
-			(void)join_stdio(&c->client, a.sock, a.conn, false);
+			(void)stdio_splice_run(
+			    &c->client, a.sock, a.conn, false);
 	}
 }
 
@@ -192,12 +198,10 @@ listen_params(const struct ctl *c)
 	return params;
 }
 
-/*
- * Says the key first, as scripts wait for it: where standard output carries
- * the stream's bytes and nothing else, on standard error.
- */
+/* Prints the key, for which scripts wait: on standard error if standard output
+ * carries the bytes of the stream. */
 static int
-say_key(struct ctl *c, const json_t *result)
+print_key(struct ctl *c, const json_t *result)
 {
 	const char *reason = "ok", *key = "";
 
@@ -208,7 +212,8 @@ say_key(struct ctl *c, const json_t *result)
 	else
 		print_one(&c->print, result, "public_key");
 	if (strcmp(reason, "ok") != 0)
-		complain("listen", "not reachable yet: %s; it is tried again",
+		print_error("listen",
+		    "not reachable yet: %s; the daemon keeps trying",
 		    reason_text(reason));
 	return print_flush() ? EXIT_DONE : EXIT_FAILED;
 }
@@ -227,15 +232,15 @@ cmd_listen(struct ctl *c, char **argv)
 	}
 	catch_children();
 	c->client.exact = true;
-	code =
-	    client_call(&c->client, API_METHOD_listen, params, NULL, &result);
+	code = api_client_call(
+	    &c->client, API_METHOD_listen, params, NULL, &result);
 	if (code == EXIT_DONE) {
 		json_unpack(result, "{s:I}", "listener", &listener);
-		code = say_key(c, result);
+		code = print_key(c, result);
 	}
 	json_decref(result);
 	if (code != EXIT_DONE)
 		return code;
 	return (c->given & OPT_ONCE) != 0 ? serve_once(c, listener)
-					  : serve(c, listener);
+					  : serve_all(c, listener);
 }

@@ -6,11 +6,11 @@
 
 enum {
 	TEXT_LEN = 200,
-	MEASURE_S = 360, /* longest that --lifetime may take, and some more */
+	MEASURE_S = 360, /* more than --lifetime takes at most */
 };
 
-/* For programs. */
-static const struct column lines[] = {
+/* The fields as programs read them. */
+static const struct column json_lines[] = {
     {"udp", "", UNIT_NONE},
     {"public_address", "", UNIT_NONE},
     {"firewalled", "", UNIT_NONE},
@@ -36,9 +36,9 @@ static const struct column lines[] = {
     {NULL, NULL, UNIT_NONE},
 };
 
-/* For people; those that end in "_text" are made here. */
-static const struct column words[] = {
-    {"udp", "UDP gets through", UNIT_NONE},
+/* The lines on a terminal; those that end in "_text" are made here. */
+static const struct column text_lines[] = {
+    {"udp", "UDP works", UNIT_NONE},
     {"public_address", "public address", UNIT_NONE},
     {"ipv6_text", "IPv6", UNIT_NONE},
     {"firewalled", "firewalled", UNIT_NONE},
@@ -46,20 +46,20 @@ static const struct column words[] = {
     {"mapping", "mapping", UNIT_NONE},
     {"filtering", "filtering", UNIT_NONE},
     {"port_kept", "port kept", UNIT_NONE},
-    {"port_step", "ports count by", UNIT_NONE},
+    {"port_step", "port step", UNIT_NONE},
     {"stable_text", "stable", UNIT_NONE},
     {"changes_text", "changes", UNIT_NONE},
     {"lifetime_text", "lifetime", UNIT_NONE},
     {"keepalive_text", "keep-alives", UNIT_NONE},
     {"hairpin_text", "hairpinning", UNIT_NONE},
-    {"addresses", "seen at", UNIT_NONE},
-    {"samples", "nodes asked", UNIT_NONE},
-    {"advice", "in words", UNIT_NONE},
+    {"addresses", "external addresses", UNIT_NONE},
+    {"samples", "nodes that replied", UNIT_NONE},
+    {"advice", "result", UNIT_NONE},
     {NULL, NULL, UNIT_NONE},
 };
 
 static long
-number(const json_t *r, const char *key)
+get_number(const json_t *r, const char *key)
 {
 	return (long)json_integer_value(json_object_get(r, key));
 }
@@ -79,14 +79,14 @@ is_true(const json_t *r, const char *key)
 }
 
 static void
-say(json_t *r, const char *key, const char *text)
+set_text(json_t *r, const char *key, const char *text)
 {
 	json_object_set_new(r, key, json_string(text));
 }
 
-/* How long ago, in the largest unit that it fills twice. */
+/* Formats an age in the largest unit of which it has two. */
 static const char *
-ago(char out[TEXT_LEN], long s)
+format_age(char out[TEXT_LEN], long s)
 {
 	if (s < 120)
 		snprintf(out, TEXT_LEN, "%ld s ago", s);
@@ -100,81 +100,86 @@ ago(char out[TEXT_LEN], long s)
 }
 
 static void
-say_addresses(json_t *r)
+describe_addresses(json_t *r)
 {
 	const json_t *list = json_object_get(r, "ipv6_addresses");
 	const char *first = json_string_value(json_array_get(list, 0));
 	char text[TEXT_LEN];
 
 	if (first == NULL)
-		say(r, "ipv6_text", "no public address");
+		set_text(r, "ipv6_text", "no public address");
 	else if (json_array_size(list) == 1)
-		say(r, "ipv6_text", first);
+		set_text(r, "ipv6_text", first);
 	else {
 		snprintf(text, sizeof text, "%.60s and %u more", first,
 		    (unsigned)json_array_size(list) - 1);
-		say(r, "ipv6_text", text);
+		set_text(r, "ipv6_text", text);
 	}
 	if (is_null(r, "translated"))
-		say(r, "translated_text", "nobody has told");
+		set_text(
+		    r, "translated_text", "not known: no node has replied");
 	else
-		say(r, "translated_text",
+		set_text(r, "translated_text",
 		    is_true(r, "translated")
 			? "yes, it translates this machine's address"
-			: "none: this machine has the address itself");
+			: "none: this machine has the public address");
 }
 
 static void
-say_hairpin(json_t *r)
+describe_hairpin(json_t *r)
 {
 	if (!is_null(r, "hairpin"))
-		say(r, "hairpin_text", is_true(r, "hairpin") ? "yes" : "no");
+		set_text(
+		    r, "hairpin_text", is_true(r, "hairpin") ? "yes" : "no");
 	else if (!is_null(r, "translated") && !is_true(r, "translated"))
-		say(r, "hairpin_text", "not tried: there is no NAT");
+		set_text(r, "hairpin_text", "not tried: there is no NAT");
 	else
-		say(r, "hairpin_text",
+		set_text(r, "hairpin_text",
 		    "not tried: no constant outer address was found");
 }
 
 static void
-say_stability(json_t *r)
+describe_stability(json_t *r)
 {
-	long n = number(r, "address_changes");
+	long n = get_number(r, "address_changes");
 	char text[TEXT_LEN], when[TEXT_LEN];
 
 	if (is_null(r, "stable"))
-		say(r, "stable_text", "nobody has answered again");
+		set_text(
+		    r, "stable_text", "not known: no node has replied twice");
 	else {
 		snprintf(text, sizeof text,
 		    is_true(r, "stable")
 			? "yes, the same address and port for %ld s"
 			: "no, another address or port within %ld s",
-		    number(r, "stable_s"));
-		say(r, "stable_text", text);
+		    get_number(r, "stable_s"));
+		set_text(r, "stable_text", text);
 	}
 	if (n == 0)
-		say(r, "changes_text", "none since the daemon was started");
+		set_text(
+		    r, "changes_text", "none since the daemon was started");
 	else {
 		snprintf(text, sizeof text,
 		    "%ld since the daemon was started, the latest %s", n,
-		    ago(when, number(r, "address_changed_s")));
-		say(r, "changes_text", text);
+		    format_age(when, get_number(r, "address_changed_s")));
+		set_text(r, "changes_text", text);
 	}
 }
 
 static void
-say_lifetime(json_t *r)
+describe_lifetime(json_t *r)
 {
-	long least = number(r, "lifetime_min_s");
-	long most = number(r, "lifetime_max_s");
+	long least = get_number(r, "lifetime_min_s");
+	long most = get_number(r, "lifetime_max_s");
 	char text[TEXT_LEN], when[TEXT_LEN], bounds[TEXT_LEN];
 
 	if (is_null(r, "lifetime_min_s")) {
-		say(r, "lifetime_text",
+		set_text(r, "lifetime_text",
 		    is_true(r, "firewalled")
 			? "not known yet: dhtctl netcheck --lifetime measures"
-			  " it, in up to 5 minutes"
-			: "not known, and not needed: nothing is in between");
+			  " it in up to 5 minutes"
+			: "not known, and not needed: this machine is not"
+			  " behind a NAT or firewall");
 		return;
 	}
 	if (least == 0)
@@ -184,27 +189,27 @@ say_lifetime(json_t *r)
 	else
 		snprintf(bounds, sizeof bounds,
 		    "at least %ld s, less than %ld s", least, most);
-	ago(when, number(r, "lifetime_age_s"));
+	format_age(when, get_number(r, "lifetime_age_s"));
 	snprintf(text, sizeof text, "%.60s, measured %.60s", bounds, when);
-	say(r, "lifetime_text", text);
+	set_text(r, "lifetime_text", text);
 }
 
 static void
-say_keepalive(json_t *r)
+describe_keepalive(json_t *r)
 {
 	char text[TEXT_LEN];
 
 	if (!is_null(r, "keepalive_s")) {
 		snprintf(text, sizeof text,
 		    "every %ld s, as often as this lifetime needs",
-		    number(r, "keepalive_s"));
-		say(r, "keepalive_text", text);
+		    get_number(r, "keepalive_s"));
+		set_text(r, "keepalive_text", text);
 	} else if (!is_null(r, "lifetime_min_s"))
-		say(r, "keepalive_text",
-		    "every 3 to 5 s: the NAT forgets unusually soon; a router"
-		    " may have a setting for the UDP timeout");
+		set_text(r, "keepalive_text",
+		    "every 3 to 5 s: the NAT's timeout is unusually short; the"
+		    " router may have a setting for it");
 	else
-		say(r, "keepalive_text",
+		set_text(r, "keepalive_text",
 		    "every 3 to 5 s, until the lifetime is known");
 }
 
@@ -214,17 +219,17 @@ on_silence(void *owner, const json_t *params)
 	struct ctl *c = owner;
 
 	progress_clear(&c->client.progress);
-	remark("netcheck",
-	    "a mapping has outlived %ld s of silence; %ld s are next",
-	    number(params, "outlived_s"), number(params, "next_s"));
+	print_hint("netcheck",
+	    "the mapping still existed after %ld s idle; testing %ld s",
+	    get_number(params, "outlived_s"), get_number(params, "next_s"));
 	return EXIT_DONE;
 }
 
 int
 cmd_netcheck(struct ctl *c, char **argv)
 {
-	const struct client_notes notes = {.note = on_silence, .owner = c};
-	bool people = c->print.format == PRINT_TEXT && c->print.terminal;
+	const struct api_client_notes notes = {.note = on_silence, .owner = c};
+	bool on_terminal = c->print.format == PRINT_TEXT && c->print.terminal;
 	json_t *params = json_object(), *result;
 	int code;
 
@@ -234,17 +239,18 @@ cmd_netcheck(struct ctl *c, char **argv)
 		if (!(c->given & OPT_TIMEOUT))
 			c->client.timeout_s = MEASURE_S;
 	}
-	code = client_call(
+	code = api_client_call(
 	    &c->client, API_METHOD_netcheck, params, &notes, &result);
-	if (code == EXIT_DONE && people) {
-		say_addresses(result);
-		say_hairpin(result);
-		say_stability(result);
-		say_lifetime(result);
-		say_keepalive(result);
+	if (code == EXIT_DONE && on_terminal) {
+		describe_addresses(result);
+		describe_hairpin(result);
+		describe_stability(result);
+		describe_lifetime(result);
+		describe_keepalive(result);
 	}
 	if (code == EXIT_DONE)
-		print_object(&c->print, result, people ? words : lines);
+		print_object(
+		    &c->print, result, on_terminal ? text_lines : json_lines);
 	json_decref(result);
 	return code;
 }

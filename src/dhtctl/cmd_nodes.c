@@ -26,12 +26,10 @@ cmd_nodes(struct ctl *c, char **argv)
 
 /* ---- ping ---- */
 
-/*
- * The daemon takes addresses alone; names are looked up here, by the system's
- * resolver. Text that is neither is passed on, for the usual complaint.
- */
+/* Resolves a host name with the system's resolver, because the daemon accepts
+ * addresses only. Returns other texts as they are, to be reported. */
 static const char *
-resolve(const char *text, char buf[ADDR_TEXT_MAX])
+resolve_name(const char *text, char buf[ADDR_TEXT_MAX])
 {
 	const struct addrinfo hints = {
 	    .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
@@ -68,7 +66,8 @@ cmd_ping(struct ctl *c, char **argv)
 	char buf[ADDR_TEXT_MAX];
 
 	return call_and_print(c, API_METHOD_ping,
-	    json_pack("{s:s}", "address", resolve(argv[0], buf)), ping_lines);
+	    json_pack("{s:s}", "address", resolve_name(argv[0], buf)),
+	    ping_lines);
 }
 
 /* ---- find-node ---- */
@@ -94,12 +93,12 @@ on_node(void *owner, const json_t *params)
 int
 cmd_find_node(struct ctl *c, char **argv)
 {
-	const struct client_notes notes = {.note = on_node, .owner = c};
+	const struct api_client_notes notes = {.note = on_node, .owner = c};
 	json_t *result;
 	int code;
 
 	print_begin(&c->print, "nodes", found_columns);
-	code = client_call(&c->client, API_METHOD_find_node,
+	code = api_client_call(&c->client, API_METHOD_find_node,
 	    json_pack("{s:s}", "target", argv[0]), &notes, &result);
 	if (code == EXIT_DONE)
 		print_end(&c->print, result);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "dhtctl/dhtctl.h"
 
-/* As many as one lookup can bring, if all that it asks are honest. */
+/* The most that one lookup can find. */
 enum { PEERS_MAX = 4096 };
 
 /*
- * Many nodes tell of the same peer. As text and JSON each peer is shown once,
- * with how many did; a stream has every word of it.
+ * Peers that were found. Many nodes return a record of the same peer: as text
+ * and JSON each peer is printed once, with the number of nodes, and as NDJSON
+ * every record is printed.
  */
-struct peers {
+struct found_peers {
 	struct ctl *ctl;
 	json_t *by_key;
 };
@@ -21,7 +22,7 @@ static const struct column peer_columns[] = {
 };
 
 static void
-gather(struct peers *p, const json_t *params)
+add_record(struct found_peers *p, const json_t *params)
 {
 	const char *key =
 	    json_string_value(json_object_get(params, "public_key"));
@@ -44,11 +45,11 @@ gather(struct peers *p, const json_t *params)
 static int
 on_peer(void *owner, const json_t *params)
 {
-	struct peers *p = owner;
+	struct found_peers *p = owner;
 	json_t *peer;
 
 	if (p->ctl->print.format != PRINT_NDJSON) {
-		gather(p, params);
+		add_record(p, params);
 		return EXIT_DONE;
 	}
 	peer = json_copy((json_t *)params);
@@ -59,16 +60,17 @@ on_peer(void *owner, const json_t *params)
 }
 
 static int
-find(struct ctl *c, enum api_method_id method, json_t *params)
+find_peers(struct ctl *c, enum api_method_id method, json_t *params)
 {
-	struct peers peers = {.ctl = c, .by_key = json_object()};
-	const struct client_notes notes = {.note = on_peer, .owner = &peers};
+	struct found_peers peers = {.ctl = c, .by_key = json_object()};
+	const struct api_client_notes notes = {
+	    .note = on_peer, .owner = &peers};
 	const char *key;
 	json_t *result, *peer;
 	int code;
 
 	print_begin(&c->print, "peers", peer_columns);
-	code = client_call(&c->client, method, params, &notes, &result);
+	code = api_client_call(&c->client, method, params, &notes, &result);
 	if (code == EXIT_DONE) {
 		json_object_foreach(peers.by_key, key, peer)
 		    print_item(&c->print, peer);
@@ -82,12 +84,13 @@ find(struct ctl *c, enum api_method_id method, json_t *params)
 int
 cmd_find_peer(struct ctl *c, char **argv)
 {
-	return find(
+	return find_peers(
 	    c, API_METHOD_find_peer, json_pack("{s:s}", "public_key", argv[0]));
 }
 
 int
 cmd_lookup(struct ctl *c, char **argv)
 {
-	return find(c, API_METHOD_lookup, json_pack("{s:s}", "topic", argv[0]));
+	return find_peers(
+	    c, API_METHOD_lookup, json_pack("{s:s}", "topic", argv[0]));
 }

@@ -8,12 +8,13 @@
 #include "api/text.h"
 #include "dhtctl/dhtctl.h"
 
-/* Others may store longer values than we do: what fits a datagram. */
+/* Other programs may store longer values than we do, up to a datagram. */
 enum { VALUE_FOUND_MAX = 2048 };
 
 /* ---- put ---- */
 
-/* The value to store; its length, or -1 with the reason said. */
+/* Reads the value to store. Returns its length, or reports an error and returns
+ * -1. */
 static int
 read_value(const char *arg, char buf[API_VALUE_MAX + 1])
 {
@@ -25,7 +26,7 @@ read_value(const char *arg, char buf[API_VALUE_MAX + 1])
 	} else {
 		len = fread(buf, 1, API_VALUE_MAX + 1, stdin);
 		if (ferror(stdin)) {
-			complain("put", "cannot read standard input: %s",
+			print_error("put", "cannot read standard input: %s",
 			    strerror(errno));
 			return -1;
 		}
@@ -59,33 +60,34 @@ check_seq(const struct ctl *c)
 {
 	if ((c->given & OPT_MUTABLE) == 0 && (c->given & OPT_SEQ) != 0)
 		return usage_error(
-		    c->command->name, "--seq goes with --mutable alone");
+		    c->command->name, "--seq requires --mutable");
 	return EXIT_DONE;
 }
 
 int
 cmd_put(struct ctl *c, char **argv)
 {
-	bool mutable = (c->given & OPT_MUTABLE) != 0;
+	bool is_mutable = (c->given & OPT_MUTABLE) != 0;
 	char value[API_VALUE_MAX + 1];
 	json_t *result;
 	int len, code;
 
 	if (check_seq(c) != EXIT_DONE)
 		return EXIT_USAGE;
-	if (mutable && (c->given & OPT_SEQ) == 0)
+	if (is_mutable && (c->given & OPT_SEQ) == 0)
 		return usage_error("put",
 		    "--mutable needs --seq, higher than that of the value"
 		    " stored before");
 	len = read_value(argv[0], value);
 	if (len < 0)
 		return EXIT_USAGE;
-	code = client_call(&c->client,
-	    mutable ? API_METHOD_put_mutable : API_METHOD_put_immutable,
+	code = api_client_call(&c->client,
+	    is_mutable ? API_METHOD_put_mutable : API_METHOD_put_immutable,
 	    put_params(c, value, len), NULL, &result);
 	if (code == EXIT_DONE) {
-		print_one(&c->print, result, mutable ? "public_key" : "hash");
-		remark("put", "stored at %d nodes",
+		print_one(
+		    &c->print, result, is_mutable ? "public_key" : "hash");
+		print_hint("put", "stored at %d nodes",
 		    (int)json_integer_value(json_object_get(result, "stored")));
 	}
 	json_decref(result);
@@ -94,7 +96,7 @@ cmd_put(struct ctl *c, char **argv)
 
 /* ---- get ---- */
 
-/* The very bytes, nothing added. */
+/* Writes the bytes of the value and nothing else. */
 static int
 write_value(const json_t *result)
 {
@@ -105,7 +107,7 @@ write_value(const json_t *result)
 
 	if (text == NULL ||
 	    text_b64_parse(value, sizeof value, &len, text) != 0) {
-		complain("get", "the daemon sent no value");
+		print_error("get", "the daemon sent no valid value");
 		return EXIT_FAILED;
 	}
 	return fwrite(value, 1, len, stdout) == len ? EXIT_DONE : EXIT_FAILED;
@@ -114,19 +116,20 @@ write_value(const json_t *result)
 int
 cmd_get(struct ctl *c, char **argv)
 {
-	bool mutable = (c->given & OPT_MUTABLE) != 0;
+	bool is_mutable = (c->given & OPT_MUTABLE) != 0;
 	json_t *params, *result;
 	int code;
 
 	if (check_seq(c) != EXIT_DONE)
 		return EXIT_USAGE;
-	params = json_pack("{s:s}", mutable ? "public_key" : "hash", argv[0]);
-	if (params != NULL && mutable)
+	params =
+	    json_pack("{s:s}", is_mutable ? "public_key" : "hash", argv[0]);
+	if (params != NULL && is_mutable)
 		json_object_set_new(
 		    params, "seq", json_integer((json_int_t)c->seq));
-	code = client_call(&c->client,
-	    mutable ? API_METHOD_get_mutable : API_METHOD_get_immutable, params,
-	    NULL, &result);
+	code = api_client_call(&c->client,
+	    is_mutable ? API_METHOD_get_mutable : API_METHOD_get_immutable,
+	    params, NULL, &result);
 	if (code == EXIT_DONE && c->print.format == PRINT_TEXT)
 		code = write_value(result);
 	else if (code == EXIT_DONE)

@@ -4,7 +4,7 @@
 #include "api/api.h"
 #include "dhtctl/dhtctl.h"
 
-/* What a bash variable shall hold: every option of a command. */
+/* Prints the options of a command for a bash variable. */
 static void
 print_options(unsigned bits)
 {
@@ -28,7 +28,8 @@ print_methods(void)
 		printf(" %s", api_methods[i].name);
 }
 
-/* The words that the argument of a command may be, where they are known. */
+/* Prints the words that the argument of the command can be, if they are
+ * known. */
 static void
 print_words(const struct command *cmd)
 {

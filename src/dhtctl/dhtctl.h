@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * dhtctl.h - the command line: one table of commands, and what they share.
+ * dhtctl.h - the table of commands and the functions that they share.
  *
- * A command makes requests through client.h and says what came through
- * print.h; data goes to standard output, all else to standard error.
+ * A command makes requests with api_client.h and prints results with print.h:
+ * data to standard output, everything else to standard error.
  * Uses: api, base, jansson.
  */
 #ifndef DHTCTL_DHTCTL_H
@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "api/api.h"
-#include "dhtctl/client.h"
+#include "dhtctl/api_client.h"
 #include "dhtctl/print.h"
 
 /* Exit codes; help and manual page are made from this list. Those from 6 to 11
@@ -42,7 +42,7 @@ enum exit_code {
 #undef X
 };
 
-/* Options; a command names those that it takes besides the common ones. */
+/* Options; the row of a command lists those that it accepts. */
 enum {
 	OPT_CONTROL = 1 << 0,
 	OPT_TIMEOUT = 1 << 1,
@@ -63,7 +63,7 @@ enum {
 
 struct option_info {
 	unsigned bit;
-	const char *name, *arg, *text; /* arg NULL: it takes none */
+	const char *name, *arg, *text; /* arg NULL: it takes no argument */
 };
 
 extern const struct option_info option_table[];
@@ -72,12 +72,12 @@ extern const unsigned option_table_len;
 /* One run of the program. */
 struct ctl {
 	const struct command *command;
-	unsigned given; /* options, as bits */
+	unsigned given; /* options on the command line, as bits */
 	uint64_t seq;
 	const char *key_file, *key_name, *exec;
 	const char *allow[API_KEYS_MAX];
 	unsigned allow_len;
-	struct client client;
+	struct api_client client;
 	struct printer print;
 };
 
@@ -86,12 +86,12 @@ struct command {
 	/* As in the manual: "HOST:PORT", "[VALUE]", "[new|show] [NAME]". */
 	const char *args;
 	unsigned options;
-	/* The method that it calls, or the first of several; API_METHODS: it
-	 * does not call the daemon. */
+	/* The method that it calls, or the first of several; API_METHODS if
+	 * it does not call the daemon. */
 	enum api_method_id method;
-	/* Returns an enum exit_code; argv holds the command's arguments, then
-	 * NULL. call_method() suits a method that takes a parameter for each
-	 * argument and returns single values. */
+	/* Returns an enum exit_code. argv holds the command's arguments and
+	 * ends with NULL. call_method() serves a method that has a parameter
+	 * for each argument and returns single values. */
 	int (*run)(struct ctl *c, char **argv);
 	const char *text, *more; /* more: further help, or NULL */
 };
@@ -99,79 +99,53 @@ struct command {
 extern const struct command commands[];
 extern const unsigned commands_len;
 
-/* NULL if there is none of that name. */
+/* Returns the command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
-/* For base/guess.h. */
+/* Returns the name of the i-th command, or NULL; for base/guess.h. */
 const char *command_name(unsigned i);
 
-/* How many arguments it takes. */
+/* Sets how many arguments the command takes. */
 void command_args(const struct command *cmd, int *low, int *high);
 
-/* Says what is wrong and where help is. EXIT_USAGE. */
+/* Prints what is wrong and where help is. Returns EXIT_USAGE. */
 int usage_error(const char *what, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* "dhtctl WHAT: ", the text and a newline, on standard error. */
-void complain(const char *what, const char *fmt, ...)
+/* Prints "dhtctl WHAT: ", the text and a newline to standard error. */
+void print_error(const char *what, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-void vcomplain(const char *what, const char *fmt, va_list ap);
+void vprint_error(const char *what, const char *fmt, va_list ap);
 
-/* The same, for people who watch: only if standard error is a terminal. */
-void remark(const char *what, const char *fmt, ...)
+/* Does the same, but only if standard error is a terminal. */
+void print_hint(const char *what, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Calls the command's method with its arguments as parameters, in the order of
  * the schema, and prints the fields of the result. */
 int call_method(struct ctl *c, char **argv);
 
-/* Makes a request and prints its result as one object. An exit code. */
+/* Makes a request and prints its result as one object. Returns an exit code. */
 int call_and_print(struct ctl *c, enum api_method_id method, json_t *params,
     const struct column *lines);
 
-/*
- * The same for a list that comes in pages; amend, or NULL, adds to an item
- * what is for people alone.
- */
+/* Makes the requests for all pages of a list and prints it. amend, which may be
+ * NULL, adds fields to an item that is printed as text. */
 int call_and_print_pages(struct ctl *c, enum api_method_id method,
     const char *list, const struct column *columns,
     void (*amend)(json_t *item));
 
-/*
- * Adds the identity that --key or --name chose to the parameters. EXIT_DONE,
- * or why not, which is said.
- */
+/* Adds the identity that --key or --name selects to the parameters. Returns
+ * EXIT_DONE, or reports an error and returns its exit code. */
 int add_identity(struct ctl *c, json_t *params);
 
 void help_all(void);
 void help_command(const struct command *cmd);
 
-/* ---- commands, by file ---- */
-
-int cmd_status(struct ctl *c, char **argv);
-int cmd_nodes(struct ctl *c, char **argv);
-int cmd_ping(struct ctl *c, char **argv);
-int cmd_netcheck(struct ctl *c, char **argv);
-int cmd_listen(struct ctl *c, char **argv);
-int cmd_connect(struct ctl *c, char **argv);
-int cmd_connections(struct ctl *c, char **argv);
-int cmd_listeners(struct ctl *c, char **argv);
-int cmd_explain(struct ctl *c, char **argv);
-int cmd_key(struct ctl *c, char **argv);
-int cmd_stats(struct ctl *c, char **argv);
-int cmd_limits(struct ctl *c, char **argv);
-int cmd_watch(struct ctl *c, char **argv);
-int cmd_stop(struct ctl *c, char **argv);
-int cmd_describe(struct ctl *c, char **argv);
-int cmd_find_node(struct ctl *c, char **argv);
-int cmd_find_peer(struct ctl *c, char **argv);
-int cmd_lookup(struct ctl *c, char **argv);
-int cmd_announce(struct ctl *c, char **argv);
-int cmd_unannounce(struct ctl *c, char **argv);
-int cmd_announcements(struct ctl *c, char **argv);
-int cmd_put(struct ctl *c, char **argv);
-int cmd_get(struct ctl *c, char **argv);
-int cmd_help(struct ctl *c, char **argv);
-int cmd_completion(struct ctl *c, char **argv);
+/* Declares the function of each command. */
+#define COMMAND(name, args, options, method, function, text, more)             \
+	int function(struct ctl *c, char **argv);
+#include "dhtctl/commands.def"
+#undef COMMAND
 
 #endif

@@ -10,7 +10,7 @@
 enum { TEXT_WIDTH = 72 };
 
 void
-vcomplain(const char *what, const char *fmt, va_list ap)
+vprint_error(const char *what, const char *fmt, va_list ap)
 {
 	fprintf(stderr, "dhtctl%s%s: ", *what != '\0' ? " " : "", what);
 	vfprintf(stderr, fmt, ap);
@@ -18,24 +18,24 @@ vcomplain(const char *what, const char *fmt, va_list ap)
 }
 
 void
-complain(const char *what, const char *fmt, ...)
+print_error(const char *what, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vcomplain(what, fmt, ap);
+	vprint_error(what, fmt, ap);
 	va_end(ap);
 }
 
 void
-remark(const char *what, const char *fmt, ...)
+print_hint(const char *what, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (!isatty(STDERR_FILENO))
 		return;
 	va_start(ap, fmt);
-	vcomplain(what, fmt, ap);
+	vprint_error(what, fmt, ap);
 	va_end(ap);
 }
 
@@ -45,7 +45,7 @@ usage_error(const char *what, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vcomplain(what, fmt, ap);
+	vprint_error(what, fmt, ap);
 	va_end(ap);
 	fprintf(
 	    stderr, "Try `dhtctl help%s%s`.\n", *what != '\0' ? " " : "", what);
@@ -74,13 +74,13 @@ help_all(void)
 	char name[32];
 
 	puts("usage: dhtctl [OPTION]... COMMAND [ARGUMENT]\n\n"
-	     "Drives the hyperdhtd that runs on this machine.\n");
+	     "Controls the hyperdhtd that runs on this machine.\n");
 	for (unsigned i = 0; i < commands_len; i++) {
 		snprintf(name, sizeof name, "%s %s", commands[i].name,
 		    commands[i].args);
 		printf("  %-26s %s\n", name, commands[i].text);
 	}
-	puts("\nOptions; `dhtctl help COMMAND` says which a command takes:\n");
+	puts("\nOptions; `dhtctl help COMMAND` lists those of a command:\n");
 	print_options(~0u);
 	puts("\nExit codes:\n");
 #define X(name, code, text) printf("  %3d  %s\n", code, text);
@@ -88,7 +88,7 @@ help_all(void)
 #undef X
 }
 
-/* Breaks a long text into lines. */
+/* Prints a long text in lines of TEXT_WIDTH. */
 static void
 print_wrapped(const char *text)
 {
@@ -141,7 +141,7 @@ cmd_help(struct ctl *c, char **argv)
 		return EXIT_DONE;
 	}
 	guess = guess_name(argv[0], command_name);
-	complain("",
+	print_error("",
 	    guess != NULL ? "there is no command \"%.60s\"; did you"
 			    " mean \"%s\"?"
 			  : "there is no command \"%.60s\"",

@@ -20,7 +20,8 @@ enum {
 
 static const char system_socket[] = "/run/hyperdhtd/control.sock";
 
-/* root drives the system's daemon, others their own if there is one. */
+/* Returns the socket of the system's daemon for root, and for others that of
+ * their own daemon if it exists. */
 static const char *
 default_socket(char buf[PATH_TEXT_MAX])
 {
@@ -47,9 +48,9 @@ read_number(const char *name, const char *text, uint64_t max, uint64_t *out)
 	return EXIT_DONE;
 }
 
-/* Acts on one option. */
+/* Handles one option. Returns an exit code. */
 static int
-take_option(struct ctl *c, const struct option_info *o, const char *arg)
+handle_option(struct ctl *c, const struct option_info *o, const char *arg)
 {
 	uint64_t n = 0;
 	int code = EXIT_DONE;
@@ -77,8 +78,9 @@ take_option(struct ctl *c, const struct option_info *o, const char *arg)
 		break;
 	case OPT_ALLOW:
 		if (c->allow_len == API_KEYS_MAX)
-			return usage_error(
-			    "", "more than %d times --allow", API_KEYS_MAX);
+			return usage_error("",
+			    "--allow can be given %d times at most",
+			    API_KEYS_MAX);
 		c->allow[c->allow_len++] = arg;
 		break;
 	default:
@@ -88,22 +90,22 @@ take_option(struct ctl *c, const struct option_info *o, const char *arg)
 }
 
 static int
-take_options(struct ctl *c, int argc, char **argv)
+parse_options(struct ctl *c, int argc, char **argv)
 {
 	struct option longs[OPTIONS_MAX] = {{0}};
-	int i, index, code = EXIT_DONE;
+	int i, option, code = EXIT_DONE;
 
 	for (unsigned k = 0; k < option_table_len; k++) {
 		longs[k].name = option_table[k].name;
 		longs[k].has_arg = option_table[k].arg != NULL;
 	}
 	while (code == EXIT_DONE &&
-	       (i = getopt_long(argc, argv, "", longs, &index)) != -1) {
+	       (i = getopt_long(argc, argv, "", longs, &option)) != -1) {
 		if (i != 0) {
 			fputs("Try `dhtctl help`.\n", stderr);
 			return EXIT_USAGE;
 		}
-		code = take_option(c, &option_table[index], optarg);
+		code = handle_option(c, &option_table[option], optarg);
 	}
 	return code;
 }
@@ -124,7 +126,7 @@ find_command(struct ctl *c, const char *name)
 	return usage_error("", "there is no command \"%.60s\"", name);
 }
 
-/* Options and arguments that this command does not take. */
+/* Checks that the command takes the options and arguments. */
 static int
 check_command(const struct ctl *c, int args)
 {
@@ -167,10 +169,11 @@ run_command(struct ctl *c, char **args)
 	progress_init(&c->client.progress, c->command->name, true);
 	print_init(&c->print, format);
 	code = c->command->run(c, args);
-	client_fini(&c->client);
+	api_client_fini(&c->client);
 	print_fini(&c->print);
 	if (!print_flush() && code == EXIT_DONE) {
-		complain(c->command->name, "the output could not be written");
+		print_error(
+		    c->command->name, "the output could not be written");
 		code = EXIT_FAILED;
 	}
 	return code;
@@ -185,9 +188,9 @@ main(int argc, char **argv)
 	if (sodium_init() < 0)
 		return EXIT_FAILED;
 	api_init();
-	client_init(&c.client, "");
+	api_client_init(&c.client, "");
 	c.client.timeout_s = TIMEOUT_S;
-	code = take_options(&c, argc, argv);
+	code = parse_options(&c, argc, argv);
 	if (code != EXIT_DONE)
 		return code;
 	if ((c.given & OPT_VERSION) != 0) {
@@ -195,7 +198,7 @@ main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (optind == argc && (c.given & OPT_HELP) == 0)
-		return usage_error("", "give a command");
+		return usage_error("", "a command is missing");
 	if (optind == argc) {
 		help_all();
 		return EXIT_DONE;

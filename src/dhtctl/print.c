@@ -251,7 +251,7 @@ print_item(struct printer *p, json_t *item)
 }
 
 static void
-measure(const struct printer *p, int *widths)
+measure_columns(const struct printer *p, int *widths)
 {
 	char cell[CELL_MAX];
 	size_t i;
@@ -299,7 +299,7 @@ print_table(const struct printer *p)
 
 	if (json_array_size(p->items) == 0)
 		return;
-	measure(p, widths);
+	measure_columns(p, widths);
 	print_row(p, NULL, widths);
 	json_array_foreach(p->items, i, item) print_row(p, item, widths);
 }

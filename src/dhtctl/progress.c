@@ -16,7 +16,7 @@ progress_show(struct progress *p, uint64_t elapsed_ms, unsigned found)
 {
 	if (!p->wanted)
 		return;
-	fprintf(stderr, "\r%c %s: %u.%u s", "|/-\\"[p->turn++ % 4], p -> what,
+	fprintf(stderr, "\r%c %s: %u.%u s", "|/-\\"[p->frame++ % 4], p -> what,
 	    (unsigned)(elapsed_ms / 1000), (unsigned)(elapsed_ms % 1000 / 100));
 	if (found > 0)
 		fprintf(stderr, ", %u found", found);

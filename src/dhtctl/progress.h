@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * progress.h - one line on the terminal that says what is going on.
+ * progress.h - shows on one line how long a request takes.
  *
- * On standard error, and only if that is a terminal.
+ * Writes to standard error, and only if that is a terminal.
  */
 #ifndef DHTCTL_PROGRESS_H
 #define DHTCTL_PROGRESS_H
@@ -10,20 +10,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PROGRESS_MS = 200 }; /* between two looks */
+enum { PROGRESS_MS = 200 }; /* between two updates */
 
 struct progress {
 	const char *what;
 	bool wanted, shown;
-	unsigned turn;
+	unsigned frame; /* of the animation */
 };
 
 void progress_init(struct progress *p, const char *what, bool wanted);
 
-/* Shows it anew. */
+/* Updates the line. */
 void progress_show(struct progress *p, uint64_t elapsed_ms, unsigned found);
 
-/* Before anything else is written. */
+/* Removes the line. To be called before anything else is written. */
 void progress_clear(struct progress *p);
 
 #endif

@@ -5,33 +5,35 @@
 #include "dhtctl/dhtctl.h"
 #include "dhtctl/reason.h"
 
-/* What the daemon's dialer says, see peer/dialer.h. */
+/* The results of a dial, see peer/dialer.h. */
 static const struct reason reasons[] = {
     {ERR_VALUE, EXIT_USAGE, "it is not a valid public key"},
     {ERR_NOT_FOUND, EXIT_NOT_FOUND,
 	"no node knows this key; is it complete, and does its owner listen?"},
     {ERR_UNREACHABLE, EXIT_UNREACHABLE,
-	"is this machine online? `dhtctl status` tells"},
+	"is this machine online? See `dhtctl status`"},
     {ERR_PEER_VERSION, EXIT_VERSION,
 	"the two ends speak different versions; the older one needs an"
 	" update"},
     {ERR_PEER_REFUSED, EXIT_REFUSED,
-	"the owner of the key does not let you in"},
+	"the owner of the key does not admit your key"},
     {ERR_PEER_BUSY, EXIT_FAILED, "try again in half a minute"},
     {ERR_NO_ANSWER, EXIT_NO_ANSWER,
-	"it may have gone a moment ago, or its list does not name your key,"
-	" which `dhtctl key` shows"},
+	"it may have gone offline a moment ago, or it does not admit your"
+	" key, which `dhtctl key` shows"},
     {ERR_TIMEOUT, EXIT_TIMEOUT,
-	"`dhtctl explain` tells how far it came, and --timeout gives it"
-	" longer"},
+	"`dhtctl explain` shows how far the attempt got; --timeout sets a"
+	" longer limit"},
     {ERR_NO_PATH, EXIT_NO_PATH,
-	"firewalls on both sides let nothing through; `dhtctl explain` tells"
+	"firewalls on both sides drop the packets; `dhtctl explain` shows"
 	" what was tried"},
-    {ERR_PUNCH, EXIT_NO_PATH, "`dhtctl explain` tells what was tried"},
-    {ERR_NAT_UNKNOWN, EXIT_NO_PATH, "try again; `dhtctl explain` tells more"},
+    {ERR_PUNCH, EXIT_NO_PATH, "`dhtctl explain` shows what was tried"},
+    {ERR_NAT_UNKNOWN, EXIT_NO_PATH,
+	"try again; `dhtctl explain` shows details"},
     {ERR_NAT_RANDOM, EXIT_NO_PATH,
-	"one of the two needs a network that can be reached from outside"},
-    {ERR_ABORTED, EXIT_NO_PATH, "`dhtctl explain` tells what was tried"},
+	"one of the two peers needs a network that can be reached from"
+	" outside"},
+    {ERR_ABORTED, EXIT_NO_PATH, "`dhtctl explain` shows what was tried"},
     {ERR_RESET, EXIT_LOST, "the connection was lost"},
 };
 

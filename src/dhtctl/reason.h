@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * reason.h - why a connection failed: its exit code, and what to do.
+ * reason.h - exit code and advice for each reason why a connection failed.
  */
 #ifndef DHTCTL_REASON_H
 #define DHTCTL_REASON_H
 
 struct reason {
-	int err;  /* whose name the control protocol tells */
+	int err;  /* ERR_*; its name is the err_name of the error */
 	int code; /* enum exit_code */
 	const char *advice;
 };
 
-/* NULL if the name is none of a connection's own reasons. */
+/* Returns the reason of that name, or NULL if it is not one of a connection. */
 const struct reason *reason_find(const char *name);
 
-/* The text of a reason's name, or the name itself if it is not known. */
+/* Returns the text for an err_name, or the name itself if it is not known. */
 const char *reason_text(const char *name);
 
 #endif

@@ -38,7 +38,7 @@ ends 130 interrupted timeout --preserve-status -s INT 8 "$dhtctl" --control "$wo
 if [ -n "$(command -v script)" ]; then
 	script -qec "$dhtctl --control $work/2.sock netcheck" /dev/null \
 	    </dev/null >"$work/terminal"
-	for words in 'none: this machine has the address itself' \
+	for words in 'none: this machine has the public address' \
 	    'not tried: there is no NAT' 'not known, and not needed' \
 	    'none since the daemon was started' 'every 3 to 5 s'; do
 		grep -q "$words" "$work/terminal" ||

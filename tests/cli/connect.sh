@@ -129,7 +129,7 @@ exec 9>&-
 echo hello | at 3 connect "$key" || fail "the allowed key: $?"
 ends_well "$pid" 'listen --allow'
 listens file --once --key "$work/seed"
-grep -q 'made a new key' "$work/file.err" || fail "a key was made silently"
+grep -q 'created a new key' "$work/file.err" || fail "a key was made silently"
 [ "$(stat -c %a "$work/seed")" = 600 ] || fail "the key file is open"
 made=$key
 exec 9>&-
@@ -141,9 +141,9 @@ exec 9>&-
 at 3 connect "$key" </dev/null || fail "connect again: $?"
 ends_well "$pid" 'listen --key'
 chmod 644 "$work/seed"
-ends 1 'open to others' at 2 listen --key "$work/seed"
+ends 1 'other users can read' at 2 listen --key "$work/seed"
 echo x >"$work/seed"
-ends 1 'not a line of 64 hex digits' at 2 listen --key "$work/seed"
+ends 1 'not one line of 64 hex digits' at 2 listen --key "$work/seed"
 
 # ---- each failure in its own words ----
 
@@ -153,13 +153,13 @@ no_point=0200000000000000000000000000000000000000000000000000000000000000
 ends 6 'no node knows this key' at 3 connect "$nobody"
 prints 'failed: nothing was found' at 3 explain "$nobody"
 prints 'is it complete' at 3 explain "$nobody"
-ends 1 'nothing was tried' at 3 explain "$(at 1 key show)"
+ends 1 'no recent attempts' at 3 explain "$(at 1 key show)"
 ends 2 'expected a public key' at 3 connect "${nobody}o"
 # A key may be dialed with itself; here it does not listen.
 ends 6 'no node knows this key' at 3 connect "$(at 3 key show)"
 ends 2 'not a valid public key' at 3 connect "$no_point"
 listens shut --once --allow "$nobody"
-ends 9 'does not name your key' at 3 connect --timeout 20 "$key"
+ends 9 'does not admit your key' at 3 connect --timeout 20 "$key"
 kill -INT "$pid"
 wait "$pid"
 
@@ -184,12 +184,12 @@ fails_as() {
 
 fails_as 1 limit 'connect: m'
 fails_as 1 peer-busy 'half a minute'
-fails_as 4 peer-refused 'does not let you in'
+fails_as 4 peer-refused 'does not admit your key'
 fails_as 5 timeout 'longer'
 fails_as 6 not-found 'is it complete'
 fails_as 7 unreachable 'online'
 fails_as 8 peer-version 'needs an update'
-fails_as 9 no-answer 'its list'
+fails_as 9 no-answer 'does not admit'
 fails_as 10 reset 'lost'
 fails_as 11 no-path 'firewalls'
 fails_as 11 nat-random 'reached from outside'

@@ -26,10 +26,10 @@ pretended() {
 line='
 '
 pretended 1 'is not hyperdhtd: it sent a line that is not JSON' "HTTP/1.1$line"
-pretended 1 'is not hyperdhtd: it does not greet' "{}$line"
+pretended 1 'is not hyperdhtd: it sent no greeting' "{}$line"
 pretended 1 'is not hyperdhtd: it sent a line of more than 65536' \
     "$(head -c 70000 /dev/zero | tr '\0' x)"
-pretended 1 'is not hyperdhtd: it does not greet' '' hang-up
+pretended 1 'is not hyperdhtd: it sent no greeting' '' hang-up
 pretended 1 'speaks protocol 2 and this dhtctl 1' \
     '{"method":"hello","params":{"protocol":2}}'"$line"
 pretended 1 'it sent an answer without a result' \
@@ -37,8 +37,8 @@ pretended 1 'it sent an answer without a result' \
 pretended 4 'you may not' '{"id":null,"error":{"code":-32001,"message":"you may not"}}'"$line"
 pretended 5 'no answer within 1 s' ''
 pretended 5 'no answer within 1 s' "$hello$line"
-pretended 1 'has hung up' "$hello$line" hang-up
-pretended 1 'has hung up: too slow' \
+pretended 1 'has closed the connection' "$hello$line" hang-up
+pretended 1 'has closed the connection: too slow' \
     "$hello$line"'{"method":"dropped","params":{"reason":"too slow"}}'"$line"
 pretended 1 'without a text' "$hello$line"'{"id":1,"error":7}'"$line"
 
@@ -113,7 +113,7 @@ kill -KILL "$first"
 code=0
 wait $watcher || code=$?
 [ $code -eq 1 ] || fail "the watcher ended with $code"
-grep -q 'has hung up' "$work/err" || fail "the watcher is not told"
+grep -q 'has closed the connection' "$work/err" || fail "the watcher is not told"
 ends 3 'no hyperdhtd is running' at 1 status
 port=40001
 network_starts 1

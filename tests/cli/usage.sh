@@ -13,7 +13,7 @@ ctl() {
 	"$dhtctl" --control "$work/none.sock" "$@"
 }
 
-ends 2 'give a command' "$dhtctl"
+ends 2 'a command is missing' "$dhtctl"
 ends 2 'no command "statsu"; did you mean "stat' ctl statsu
 ends 2 'no command "xyzzy"$' ctl xyzzy
 ends 2 'no command "lokup"; did you mean "lookup"' ctl help lokup
@@ -46,7 +46,7 @@ ends 2 'the value is empty' ctl put
 ends 2 'the value is too long: at most 1000' ctl put "$(seq 1 400)"
 ends 2 'needs --seq' ctl put --mutable x
 ends 2 '"seq" is not valid' ctl put --mutable --seq 9007199254740992 x
-ends 2 '--seq goes with --mutable' ctl get --seq 1 $z32
+ends 2 '--seq requires --mutable' ctl get --seq 1 $z32
 
 ends 3 "no hyperdhtd is running at $work/none.sock" ctl status
 ends 3 'start it, or name its socket with --control' ctl find-peer $z32

@@ -20,7 +20,7 @@
 enum {
 	BUF_LEN = 2 * API_LINE_MAX,
 	GREETING_MS = 5000,
-	NEVER_MS = 0, /* as a deadline */
+	NEVER_MS = 0, /* deadline that never expires */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -32,14 +32,14 @@ on_interrupt(int sig)
 	interrupted = 1;
 }
 
-/* From here on SIGINT ends a request in order. */
+/* Makes SIGINT end a request, which the daemon cancels then. */
 static void
 catch_interrupt(void)
 {
 	struct sigaction sa = {.sa_handler = on_interrupt};
 	sigset_t block;
 
-	/* Let through only while we wait, so that none comes unseen. */
+	/* ppoll() unblocks it, so that none is missed before the wait. */
 	sigemptyset(&block);
 	sigaddset(&block, SIGINT);
 	sigprocmask(SIG_BLOCK, &block, NULL);
@@ -56,7 +56,7 @@ now_ms(void)
 }
 
 void
-client_let_go(void)
+api_client_release_interrupt(void)
 {
 	sigset_t set;
 
@@ -67,19 +67,19 @@ client_let_go(void)
 }
 
 bool
-client_interrupted(void)
+api_client_interrupted(void)
 {
 	return interrupted != 0;
 }
 
 void
-client_init(struct client *cl, const char *what)
+api_client_init(struct api_client *cl, const char *what)
 {
-	*cl = (struct client){.what = what, .fd = -1};
+	*cl = (struct api_client){.what = what, .fd = -1};
 }
 
 void
-client_fini(struct client *cl)
+api_client_fini(struct api_client *cl)
 {
 	progress_clear(&cl->progress);
 	if (cl->fd >= 0)
@@ -87,11 +87,11 @@ client_fini(struct client *cl)
 	free(cl->buf);
 }
 
-static int say(struct client *cl, int code, const char *fmt, ...)
+static int report_error(struct api_client *cl, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 static int
-say(struct client *cl, int code, const char *fmt, ...)
+report_error(struct api_client *cl, int code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -99,16 +99,16 @@ say(struct client *cl, int code, const char *fmt, ...)
 	if (cl->quiet)
 		return code;
 	va_start(ap, fmt);
-	vcomplain(cl->what, fmt, ap);
+	vprint_error(cl->what, fmt, ap);
 	va_end(ap);
 	return code;
 }
 
 /* ---- waiting ---- */
 
-/* EXIT_DONE when the socket is ready for what is asked. */
+/* Waits until the socket has one of the events. Returns an exit code. */
 static int
-wait_for(struct client *cl, short events)
+wait_for(struct api_client *cl, short events)
 {
 	struct pollfd p = {.fd = cl->fd, .events = events};
 	struct timespec look = {.tv_nsec = PROGRESS_MS * 1000000L};
@@ -118,26 +118,28 @@ wait_for(struct client *cl, short events)
 	sigemptyset(&none);
 	for (;;) {
 		if (interrupted)
-			return say(cl, EXIT_INTERRUPTED, "interrupted");
+			return report_error(
+			    cl, EXIT_INTERRUPTED, "interrupted");
 		n = ppoll(&p, 1, &look, &none);
 		if (n > 0)
 			return EXIT_DONE;
 		if (n < 0 && errno != EINTR)
-			return say(
+			return report_error(
 			    cl, EXIT_FAILED, "poll: %s", strerror(errno));
 		if (cl->deadline_ms != NEVER_MS && now_ms() >= cl->deadline_ms)
-			return say(cl, EXIT_TIMEOUT,
-			    "no answer within %u s; --timeout gives it longer",
+			return report_error(cl, EXIT_TIMEOUT,
+			    "no answer within %u s; --timeout sets a longer "
+			    "limit",
 			    (unsigned)((cl->deadline_ms - cl->began_ms) /
 				       1000));
 		if (cl->deadline_ms != NEVER_MS)
-			progress_show(
-			    &cl->progress, now_ms() - cl->began_ms, cl->found);
+			progress_show(&cl->progress, now_ms() - cl->began_ms,
+			    cl->notes_len);
 	}
 }
 
 static int
-send_all(struct client *cl, const char *p, size_t len)
+send_all(struct api_client *cl, const char *p, size_t len)
 {
 	while (len > 0) {
 		int code = wait_for(cl, POLLOUT);
@@ -147,26 +149,26 @@ send_all(struct client *cl, const char *p, size_t len)
 			return code;
 		n = send(cl->fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return say(cl, EXIT_FAILED,
-			    "the daemon at %s has hung up: %s", cl->path,
-			    strerror(errno));
+			return report_error(cl, EXIT_FAILED,
+			    "the daemon at %s has closed the connection: %s",
+			    cl->path, strerror(errno));
 		p += n > 0 ? n : 0;
 		len -= n > 0 ? (size_t)n : 0;
 	}
 	return EXIT_DONE;
 }
 
-/* What there is, but not past the end of a line if it must not be. */
+/* Receives what is available; with cl->exact, not past the end of a line. */
 static ssize_t
-receive(struct client *cl)
+receive_bytes(struct api_client *cl)
 {
 	char *p = cl->buf + cl->len, *nl;
-	size_t room = BUF_LEN - cl->len;
+	size_t space = BUF_LEN - cl->len;
 	ssize_t n;
 
 	if (!cl->exact)
-		return recv(cl->fd, p, room, MSG_DONTWAIT);
-	n = recv(cl->fd, p, room, MSG_DONTWAIT | MSG_PEEK);
+		return recv(cl->fd, p, space, MSG_DONTWAIT);
+	n = recv(cl->fd, p, space, MSG_DONTWAIT | MSG_PEEK);
 	if (n <= 0)
 		return n;
 	nl = memchr(p, '\n', (size_t)n);
@@ -174,9 +176,9 @@ receive(struct client *cl)
 	    MSG_DONTWAIT);
 }
 
-/* Reads more; *end is set if there is no more. */
+/* Reads more bytes into the buffer, and sets *end at the end of the stream. */
 static int
-fill(struct client *cl, bool *end)
+fill_buffer(struct api_client *cl, bool *end)
 {
 	int code = wait_for(cl, POLLIN);
 	ssize_t n;
@@ -187,9 +189,9 @@ fill(struct client *cl, bool *end)
 	memmove(cl->buf, cl->buf + cl->used, cl->len - cl->used);
 	cl->len -= cl->used;
 	cl->used = 0;
-	n = receive(cl);
+	n = receive_bytes(cl);
 	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET)
-		return say(
+		return report_error(
 		    cl, EXIT_FAILED, "%s: %s", cl->path, strerror(errno));
 	*end = n == 0 || (n < 0 && errno == ECONNRESET);
 	cl->len += n > 0 ? (size_t)n : 0;
@@ -197,7 +199,7 @@ fill(struct client *cl, bool *end)
 }
 
 static int
-parse_message(struct client *cl, const struct line *l, json_t **message)
+parse_message(struct api_client *cl, const struct line *l, json_t **message)
 {
 	*message = json_loadb(cl->buf + cl->used + l->start, l->len,
 	    JSON_REJECT_DUPLICATES, NULL);
@@ -205,15 +207,16 @@ parse_message(struct client *cl, const struct line *l, json_t **message)
 	if (json_is_object(*message))
 		return EXIT_DONE;
 	json_decref(*message);
-	return say(cl, EXIT_FAILED,
-	    "what answers at %s is not hyperdhtd: it sent a line that is not"
+	return report_error(cl, EXIT_FAILED,
+	    "the program at %s is not hyperdhtd: it sent a line that is not"
 	    " JSON",
 	    cl->path);
 }
 
-/* The next message; NULL with EXIT_DONE if the daemon has hung up. */
+/* Reads the next message; sets it to NULL and returns EXIT_DONE if the daemon
+ * has closed the connection. */
 static int
-next_message(struct client *cl, json_t **message)
+next_message(struct api_client *cl, json_t **message)
 {
 	bool end = false;
 	int code;
@@ -226,14 +229,14 @@ next_message(struct client *cl, json_t **message)
 		if (l.what == LINE_WHOLE)
 			return parse_message(cl, &l, message);
 		if (l.what == LINE_LONG)
-			return say(cl, EXIT_FAILED,
-			    "what answers at %s is not hyperdhtd: it sent a"
+			return report_error(cl, EXIT_FAILED,
+			    "the program at %s is not hyperdhtd: it sent a"
 			    " line of more than %d bytes",
 			    cl->path, API_LINE_MAX);
 		cl->used += l.used;
 		if (end)
 			return EXIT_DONE;
-		code = fill(cl, &end);
+		code = fill_buffer(cl, &end);
 		if (code != EXIT_DONE)
 			return code;
 	}
@@ -241,7 +244,7 @@ next_message(struct client *cl, json_t **message)
 
 /* ---- connecting ---- */
 
-/* Returns true if the daemon found none of the groups (see the manual). */
+/* Returns true if the daemon notes_len none of the groups (see the manual). */
 static bool
 lacks_groups(const char *path)
 {
@@ -251,53 +254,51 @@ lacks_groups(const char *path)
 }
 
 static int
-say_not_connected(struct client *cl, int err)
+report_not_connected(struct api_client *cl, int err)
 {
 	if ((err == EACCES || err == EPERM) && lacks_groups(cl->path))
-		return say(cl, EXIT_REFUSED,
+		return report_error(cl, EXIT_REFUSED,
 		    "permission denied at %s: become root; or create the groups"
 		    " hyperdhtd-read, hyperdhtd-user and hyperdhtd-admin with"
 		    " systemd-sysusers or groupadd -r, join one, and reload the"
 		    " daemon",
 		    cl->path);
 	if (err == EACCES || err == EPERM)
-		return say(cl, EXIT_REFUSED,
+		return report_error(cl, EXIT_REFUSED,
 		    "permission denied at %s: become root or a member of"
 		    " hyperdhtd-read, hyperdhtd-user or hyperdhtd-admin",
 		    cl->path);
 	if (err == ENOENT || err == ECONNREFUSED || err == ENOTSOCK ||
 	    err == ENOTDIR)
-		return say(cl, EXIT_NOT_RUNNING,
+		return report_error(cl, EXIT_NOT_RUNNING,
 		    "no hyperdhtd is running at %s: start it, or name its"
 		    " socket with --control",
 		    cl->path);
-	return say(cl, EXIT_FAILED, "cannot connect to %s: %s", cl->path,
-	    strerror(err));
+	return report_error(cl, EXIT_FAILED, "cannot connect to %s: %s",
+	    cl->path, strerror(err));
 }
 
 static int
-open_socket(struct client *cl)
+open_socket(struct api_client *cl)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 
 	if (strlen(cl->path) >= sizeof at.sun_path)
-		return say(cl, EXIT_USAGE,
-		    "the path %s is too long for a"
-		    " socket",
-		    cl->path);
+		return report_error(cl, EXIT_USAGE,
+		    "the path %s is too long for a socket", cl->path);
 	memcpy(at.sun_path, cl->path, strlen(cl->path) + 1);
 	cl->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	cl->buf = malloc(BUF_LEN);
 	if (cl->fd < 0 || cl->buf == NULL)
-		return say(cl, EXIT_FAILED, "%s", strerror(errno));
+		return report_error(cl, EXIT_FAILED, "%s", strerror(errno));
 	if (connect(cl->fd, (const struct sockaddr *)&at, sizeof at) != 0)
-		return say_not_connected(cl, errno);
+		return report_not_connected(cl, errno);
 	return EXIT_DONE;
 }
 
-/* Says why the daemon will not serve us, or that it is no daemon. */
+/* Reports why the daemon does not serve us, or that it is not a daemon. */
 static int
-refused_greeting(struct client *cl, const json_t *message)
+report_no_greeting(struct api_client *cl, const json_t *message)
 {
 	const char *text = NULL;
 
@@ -305,13 +306,14 @@ refused_greeting(struct client *cl, const json_t *message)
 		json_unpack(
 		    (json_t *)message, "{s:{s:s}}", "error", "message", &text);
 	if (text != NULL)
-		return say(cl, EXIT_REFUSED, "%s: %s", cl->path, text);
-	return say(cl, EXIT_FAILED,
-	    "what answers at %s is not hyperdhtd: it does not greet", cl->path);
+		return report_error(cl, EXIT_REFUSED, "%s: %s", cl->path, text);
+	return report_error(cl, EXIT_FAILED,
+	    "the program at %s is not hyperdhtd: it sent no greeting",
+	    cl->path);
 }
 
 static int
-check_greeting(struct client *cl, const json_t *message)
+check_greeting(struct api_client *cl, const json_t *message)
 {
 	const char *method = NULL;
 	int protocol = 0;
@@ -320,24 +322,24 @@ check_greeting(struct client *cl, const json_t *message)
 	    json_unpack((json_t *)message, "{s:s, s:{s:i}}", "method", &method,
 		"params", "protocol", &protocol) != 0 ||
 	    strcmp(method, "hello") != 0)
-		return refused_greeting(cl, message);
+		return report_no_greeting(cl, message);
 	if (protocol != API_PROTOCOL)
-		return say(cl, EXIT_FAILED,
+		return report_error(cl, EXIT_FAILED,
 		    "the daemon at %s speaks protocol %d and this dhtctl %d:"
-		    " use the dhtctl that came with it",
+		    " use the dhtctl of the same version",
 		    cl->path, protocol, API_PROTOCOL);
 	return EXIT_DONE;
 }
 
 static void
-set_deadline(struct client *cl, uint64_t ms)
+start_timeout(struct api_client *cl, uint64_t ms)
 {
 	cl->began_ms = now_ms();
 	cl->deadline_ms = cl->began_ms + ms;
 }
 
 static int
-connect_client(struct client *cl)
+connect_client(struct api_client *cl)
 {
 	json_t *message;
 	int code;
@@ -348,10 +350,10 @@ connect_client(struct client *cl)
 	code = open_socket(cl);
 	if (code != EXIT_DONE)
 		return code;
-	/* It greets at once, or it is something else. */
-	set_deadline(cl, cl->timeout_s * UINT64_C(1000) < GREETING_MS
-			     ? cl->timeout_s * UINT64_C(1000)
-			     : GREETING_MS);
+	/* A daemon greets at once. */
+	start_timeout(cl, cl->timeout_s * UINT64_C(1000) < GREETING_MS
+			      ? cl->timeout_s * UINT64_C(1000)
+			      : GREETING_MS);
 	code = next_message(cl, &message);
 	if (code == EXIT_DONE)
 		code = check_greeting(cl, message);
@@ -361,9 +363,9 @@ connect_client(struct client *cl)
 
 /* ---- requests ---- */
 
-/* As a reason of a connection that did not come about, or -1: it is none. */
+/* Reports why a dial failed. Returns -1 if the error is not of a dial. */
 static int
-say_reason(struct client *cl, const json_t *error)
+report_reason(struct api_client *cl, const json_t *error)
 {
 	const struct reason *r;
 	const char *name = NULL, *text = NULL;
@@ -373,7 +375,7 @@ say_reason(struct client *cl, const json_t *error)
 	r = cl->dials && name != NULL ? reason_find(name) : NULL;
 	if (r == NULL || text == NULL)
 		return -1;
-	return say(cl, r->code, "%s: %s", text, r->advice);
+	return report_error(cl, r->code, "%s: %s", text, r->advice);
 }
 
 static int
@@ -395,20 +397,20 @@ exit_of_error(const json_t *error)
 }
 
 static int
-say_error(struct client *cl, const json_t *error)
+report_answer_error(struct api_client *cl, const json_t *error)
 {
 	const char *text = json_string_value(json_object_get(error, "message"));
-	int code = say_reason(cl, error);
+	int code = report_reason(cl, error);
 
 	if (code >= 0)
 		return code;
-	return say(cl, exit_of_error(error), "%s",
+	return report_error(cl, exit_of_error(error), "%s",
 	    text != NULL ? text : "the daemon sent an error without a text");
 }
 
-/* The same check that the daemon makes, before it is asked. */
+/* Checks the request as the daemon does, before anything is connected. */
 static int
-check_request(struct client *cl, const char *line)
+check_request(struct api_client *cl, const char *line)
 {
 	struct api_request rq;
 	struct api_error f;
@@ -416,14 +418,14 @@ check_request(struct client *cl, const char *line)
 
 	if (api_request_parse(&rq, &f, line, strlen(line)) != 0) {
 		json_decref(f.data);
-		code = say(cl, EXIT_USAGE, "%s", f.text);
+		code = report_error(cl, EXIT_USAGE, "%s", f.text);
 	}
 	api_request_fini(&rq);
 	return code;
 }
 
 static int
-send_request(struct client *cl, enum api_method_id method, json_t *params)
+send_request(struct api_client *cl, enum api_method_id method, json_t *params)
 {
 	json_t *j = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id",
 	    ++cl->id, "method", api_methods[method].name, "params", params);
@@ -432,12 +434,13 @@ send_request(struct client *cl, enum api_method_id method, json_t *params)
 
 	json_decref(j);
 	if (line == NULL)
-		return say(cl, EXIT_USAGE, "the arguments are not UTF-8");
+		return report_error(
+		    cl, EXIT_USAGE, "the arguments are not valid UTF-8");
 	code = check_request(cl, line);
 	if (code == EXIT_DONE)
 		code = connect_client(cl);
 	if (code == EXIT_DONE) {
-		set_deadline(cl, cl->timeout_s * UINT64_C(1000));
+		start_timeout(cl, cl->timeout_s * UINT64_C(1000));
 		if (cl->patient)
 			cl->deadline_ms = NEVER_MS;
 		code = send_all(cl, line, strlen(line));
@@ -450,8 +453,8 @@ send_request(struct client *cl, enum api_method_id method, json_t *params)
 }
 
 static int
-take_note(
-    struct client *cl, const struct client_notes *notes, const json_t *message)
+handle_note(struct api_client *cl, const struct api_client_notes *notes,
+    const json_t *message)
 {
 	const char *method =
 	    json_string_value(json_object_get(message, "method"));
@@ -460,37 +463,36 @@ take_note(
 
 	if (method != NULL && strcmp(method, "dropped") == 0) {
 		json_unpack((json_t *)params, "{s:s}", "reason", &reason);
-		return say(cl, EXIT_FAILED, "the daemon has hung up: %s",
-		    reason != NULL ? reason : "it gives no reason");
+		return report_error(cl, EXIT_FAILED,
+		    "the daemon has closed the connection: %s",
+		    reason != NULL ? reason : "it gave no reason");
 	}
 	if (notes == NULL || !json_is_object(params))
 		return EXIT_DONE;
-	cl->found++;
+	cl->notes_len++;
 	progress_clear(&cl->progress);
 	return notes->note(notes->owner, params);
 }
 
 static int
-take_result(struct client *cl, const json_t *message, json_t **result)
+handle_result(struct api_client *cl, const json_t *message, json_t **result)
 {
 	*result = json_incref(json_object_get(message, "result"));
 	if (json_is_object(*result))
 		return EXIT_DONE;
 	json_decref(*result);
 	*result = NULL;
-	return say(cl, EXIT_FAILED,
-	    "what answers at %s is not hyperdhtd: it sent an answer without a"
+	return report_error(cl, EXIT_FAILED,
+	    "the program at %s is not hyperdhtd: it sent an answer without a"
 	    " result",
 	    cl->path);
 }
 
-/*
- * Takes messages until the answer to the latest request is there, or for ever
- * if there is no answer to come (result NULL).
- */
+/* Handles messages until the answer to the latest request has been received;
+ * if result is NULL, until an error. */
 static int
-take_messages(
-    struct client *cl, const struct client_notes *notes, json_t **result)
+handle_messages(struct api_client *cl, const struct api_client_notes *notes,
+    json_t **result)
 {
 	json_t *message, *id, *error;
 	int code;
@@ -498,18 +500,19 @@ take_messages(
 	for (;;) {
 		code = next_message(cl, &message);
 		if (code == EXIT_DONE && message == NULL)
-			code = say(cl, EXIT_FAILED,
-			    "the daemon at %s has hung up", cl->path);
+			code = report_error(cl, EXIT_FAILED,
+			    "the daemon at %s has closed the connection",
+			    cl->path);
 		if (code != EXIT_DONE)
 			return code;
 		id = json_object_get(message, "id");
 		error = json_object_get(message, "error");
 		if (error != NULL)
-			code = say_error(cl, error);
+			code = report_answer_error(cl, error);
 		else if (id == NULL)
-			code = take_note(cl, notes, message);
+			code = handle_note(cl, notes, message);
 		else if (result != NULL && json_integer_value(id) == cl->id)
-			code = take_result(cl, message, result);
+			code = handle_result(cl, message, result);
 		json_decref(message);
 		if (code != EXIT_DONE || (result != NULL && *result != NULL))
 			return code;
@@ -517,21 +520,21 @@ take_messages(
 }
 
 int
-client_call(struct client *cl, enum api_method_id method, json_t *params,
-    const struct client_notes *notes, json_t **result)
+api_client_call(struct api_client *cl, enum api_method_id method,
+    json_t *params, const struct api_client_notes *notes, json_t **result)
 {
 	int code = send_request(cl, method, params);
 
 	*result = NULL;
-	cl->found = 0;
+	cl->notes_len = 0;
 	if (code == EXIT_DONE)
-		code = take_messages(cl, notes, result);
+		code = handle_messages(cl, notes, result);
 	progress_clear(&cl->progress);
 	return code;
 }
 
 int
-client_detach(struct client *cl)
+api_client_detach(struct api_client *cl)
 {
 	int fd = cl->fd;
 
@@ -540,19 +543,20 @@ client_detach(struct client *cl)
 }
 
 int
-client_listen(struct client *cl, const struct client_notes *notes)
+api_client_wait_notes(
+    struct api_client *cl, const struct api_client_notes *notes)
 {
 	cl->deadline_ms = NEVER_MS;
-	return take_messages(cl, notes, NULL);
+	return handle_messages(cl, notes, NULL);
 }
 
 int
-client_wait_end(struct client *cl)
+api_client_wait_end(struct api_client *cl)
 {
 	json_t *message;
 	int code;
 
-	set_deadline(cl, cl->timeout_s * UINT64_C(1000));
+	start_timeout(cl, cl->timeout_s * UINT64_C(1000));
 	do {
 		code = next_message(cl, &message);
 		json_decref(message);
