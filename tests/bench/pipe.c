@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "pipe.h"
-#include "sim/prng.h"
+#include "world/prng.h"
 
 enum {
 	NS = 1000000000,

@@ -76,12 +76,10 @@ drive_self(const struct drive *d)
 int
 drive_server_sock(const struct drive *d)
 {
-	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
-		if (d->fw.socks[h].open &&
-		    d->fw.socks[h].bound.port == DRIVE_PORT)
-			return h;
-	MUST(!"the server socket is open");
-	return 0;
+	int sock = sim_sock_at(&d->fw, DRIVE_PORT);
+
+	MUST(sock != WORLD_NO_SOCK);
+	return sock;
 }
 
 void
@@ -93,7 +91,7 @@ drive_init(struct drive *d, const struct drive_config *c)
 	struct node_config nc;
 
 	memset(d, 0, sizeof *d);
-	fake_init(&d->fw, c->seed);
+	sim_world_init(&d->fw, NULL, c->seed);
 	d->private_network = c->private_network;
 	d->limits = d->ceiling = c->limits;
 	d->started_us = d->fw.w.now_us;
@@ -122,7 +120,7 @@ drive_init(struct drive *d, const struct drive_config *c)
 
 static void
 note_asked(
-    struct drive *d, const struct fake_sent *s, const struct rpc_request *m)
+    struct drive *d, const struct sim_sent *s, const struct rpc_request *m)
 {
 	struct drive_asked *a = &d->asked[d->asked_len++ % DRIVE_ASKED_MAX];
 
@@ -181,7 +179,7 @@ is_forwarded(const struct rpc_request *m)
 }
 
 static void
-look_at_sent(struct drive *d, const struct fake_sent *s)
+look_at_sent(struct drive *d, const struct sim_sent *s)
 {
 	int victim = victim_index(d, &s->meta.to);
 	struct drive_victim *v = victim >= 0 ? &d->victims[victim] : NULL;
@@ -279,7 +277,7 @@ drive_settle(struct drive *d)
 	MUST(node_deadline(d->n) > d->fw.w.now_us);
 	for (size_t i = 0; i < d->fw.sent_len; i++)
 		look_at_sent(d, &d->fw.sent[i]);
-	fake_clear(&d->fw);
+	sim_clear(&d->fw);
 	while (!d->deaf && node_poll(d->n, &ev))
 		look_at_event(d, &ev);
 	check_state(d);
@@ -338,13 +336,13 @@ all_done(const struct drive *d)
 void
 drive_fini(struct drive *d)
 {
-	struct fake_name name;
+	struct sim_name name;
 
 	d->deaf = false;
 	d->fw.batch_max = 0;
 	drive_settle(d);
 	for (uint64_t ms = 0; ms < END_MS && !all_done(d); ms += 1000) {
-		while (fake_name_taken(&d->fw, &name))
+		while (sim_take_name(&d->fw, &name))
 			node_resolved(d->n, name.ticket, NULL);
 		drive_pass_ms(d, 1000);
 	}
@@ -354,7 +352,6 @@ drive_fini(struct drive *d)
 		MUST(d->left);
 	}
 	node_free(d->n);
-	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
-		MUST(!d->fw.socks[h].open);
-	fake_fini(&d->fw);
+	MUST(d->fw.socks_open == 0);
+	sim_world_fini(&d->fw);
 }

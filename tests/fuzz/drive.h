@@ -10,7 +10,7 @@
 #ifndef TESTS_DRIVE_H
 #define TESTS_DRIVE_H
 
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "fuzz.h"
 #include "node/node.h"
 
@@ -44,7 +44,7 @@ struct drive_victim {
 };
 
 struct drive {
-	struct fake_world fw;
+	struct sim_world fw;
 	struct node *n;
 	struct limits limits, ceiling; /* now in force; never exceeded */
 	bool private_network, deaf; /* deaf: events are left where they are */

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "crypto/noise.h"
 #include "dht/dht_struct.h"
-#include "fake_world.h"
+#include "world/core_host.h"
 #include "fuzz.h"
 #include "node/node_conn.h"
 #include "node/node_struct.h"
@@ -49,14 +49,11 @@ struct server {
 	struct addr at; /* its address, once it sends */
 };
 
-struct lab {
-	struct fake_world fw, sw;
+struct dialer_fuzz {
+	struct sim_world fw; /* of the node */
+	struct core_host sh; /* of the servers */
 	struct node *n;
 	struct key_pair own, key;
-	struct timers ts;
-	struct stats st;
-	struct limits limits;
-	struct core core;
 	struct udx *udx;
 	struct server servers[SERVERS_MAX];
 	unsigned servers_len;
@@ -85,7 +82,7 @@ pick_host(uint8_t how)
 /* ---- datagrams and events ---- */
 
 static void
-note_sent(struct lab *l, const struct fake_sent *s)
+note_sent(struct dialer_fuzz *l, const struct sim_sent *s)
 {
 	struct asked *a = &l->asked[l->asked_len % ASKED_MAX];
 	struct rpc_request m;
@@ -113,7 +110,7 @@ note_sent(struct lab *l, const struct fake_sent *s)
 }
 
 static void
-on_event(struct lab *l, const struct node_event *ev)
+on_event(struct dialer_fuzz *l, const struct node_event *ev)
 {
 	unsigned i = 0;
 
@@ -135,7 +132,7 @@ on_event(struct lab *l, const struct node_event *ev)
 }
 
 static void
-settle_dials(struct lab *l)
+settle_dials(struct dialer_fuzz *l)
 {
 	struct node_event ev;
 
@@ -147,14 +144,14 @@ settle_dials(struct lab *l)
 		on_event(l, &ev);
 	for (size_t i = 0; i < l->fw.sent_len; i++)
 		note_sent(l, &l->fw.sent[i]);
-	fake_clear(&l->fw);
+	sim_clear(&l->fw);
 	MUST(l->n->peers->dials <= HASH_COUNT(l->n->peers->conns));
 	MUST(udx_streams(l->n->udx) <= HASH_COUNT(l->n->peers->conns));
 }
 
 static void
-receive(struct lab *l, int sock, const struct addr *from, const void *buf,
-    size_t len)
+receive(struct dialer_fuzz *l, int sock, const struct addr *from,
+    const void *buf, size_t len)
 {
 	uint8_t *copy = malloc(len + 1);
 	struct dgram dg = {
@@ -169,7 +166,7 @@ receive(struct lab *l, int sock, const struct addr *from, const void *buf,
 }
 
 static void
-pass_ms(struct lab *l, uint64_t ms)
+pass_ms(struct dialer_fuzz *l, uint64_t ms)
 {
 	uint64_t until = l->fw.w.now_us + ms * 1000;
 
@@ -184,14 +181,14 @@ pass_ms(struct lab *l, uint64_t ms)
 /* ---- nodes and servers ---- */
 
 static void
-list_some(struct lab *l, struct addr *out, uint8_t *len, uint8_t max)
+list_some(struct dialer_fuzz *l, struct addr *out, uint8_t *len, uint8_t max)
 {
 	for (uint8_t n = fuzz_next(&l->in) % (max + 1); n > 0; n--)
 		out[(*len)++] = pick_host(fuzz_next(&l->in));
 }
 
 static struct payload
-make_payload(struct lab *l, uint32_t udx_id)
+make_payload(struct dialer_fuzz *l, uint32_t udx_id)
 {
 	struct payload p = {
 	    .flags = fuzz_next(&l->in) | PAYLOAD_UDX, .udx_id = udx_id};
@@ -214,7 +211,7 @@ make_payload(struct lab *l, uint32_t udx_id)
 /* Writes message 2 for a message 1 of the node; returns its length, 0 if the
  * message is invalid. */
 static size_t
-write_message2(struct lab *l, struct bytes m1, uint8_t *out)
+write_message2(struct dialer_fuzz *l, struct bytes m1, uint8_t *out)
 {
 	static const uint8_t seed[KEY_SEED_LEN] = {4};
 	uint8_t plain[NOISE_MESSAGE_MAX];
@@ -239,7 +236,8 @@ write_message2(struct lab *l, struct bytes m1, uint8_t *out)
 }
 
 static struct bytes
-handshake_reply(struct lab *l, const struct asked *a, uint8_t *buf, size_t cap)
+handshake_reply(
+    struct dialer_fuzz *l, const struct asked *a, uint8_t *buf, size_t cap)
 {
 	uint8_t noise[NOISE_MESSAGE_MAX], how = fuzz_next(&l->in);
 	struct handshake in, m = {.mode = MODE_REPLY};
@@ -261,7 +259,7 @@ handshake_reply(struct lab *l, const struct asked *a, uint8_t *buf, size_t cap)
 
 /* Answers one of the latest requests. */
 static void
-answer_request(struct lab *l)
+answer_request(struct dialer_fuzz *l)
 {
 	uint8_t buf[DGRAM_MAX], value[DGRAM_MAX],
 	    closer[ADDR_WIRE4_LEN * NODES];
@@ -294,7 +292,7 @@ answer_request(struct lab *l)
 
 /* Sends a packet of the server's stream, from any address to any socket. */
 static void
-send_packet(struct lab *l)
+send_packet(struct dialer_fuzz *l)
 {
 	struct server *s = &l->servers[fuzz_next(&l->in) % SERVERS_MAX];
 	struct secret_keys keys = {.initiator = false};
@@ -308,7 +306,8 @@ send_packet(struct lab *l)
 		memcpy(keys.tx, s->secrets.tx, sizeof keys.tx);
 		memcpy(keys.rx, s->secrets.rx, sizeof keys.rx);
 		memcpy(keys.hash, s->secrets.hash, sizeof keys.hash);
-		s->secret = secret_new(&l->sw.w, &l->ts, s->stream, &keys);
+		s->secret =
+		    secret_new(&l->sh.world.w, &l->sh.timers, s->stream, &keys);
 		MUST(s->secret != NULL);
 		if (secret_start(s->secret) != 0) { /* closed meanwhile */
 			secret_free(s->secret);
@@ -328,19 +327,20 @@ send_packet(struct lab *l)
 	}
 	if (how & 128)
 		secret_end(s->secret);
-	l->sw.w.now_us = l->fw.w.now_us;
-	timers_run(&l->ts, l->sw.w.now_us);
-	for (size_t i = 0; i < l->sw.sent_len; i++) {
+	l->sh.world.w.now_us = l->fw.w.now_us;
+	timers_run(&l->sh.timers, l->sh.world.w.now_us);
+	for (size_t i = 0; i < l->sh.world.sent_len; i++) {
 		l->spoke = true;
-		receive(l, sock, &s->at, l->sw.sent[i].buf, l->sw.sent[i].len);
+		receive(l, sock, &s->at, l->sh.world.sent[i].buf,
+		    l->sh.world.sent[i].len);
 	}
-	fake_clear(&l->sw);
+	sim_clear(&l->sh.world);
 }
 
 /* ---- the application ---- */
 
 static void
-dial_key(struct lab *l)
+dial_key(struct dialer_fuzz *l)
 {
 	struct addr relays[8];
 	struct node_connect c = {.key = l->key.public_key, .relays = relays};
@@ -359,7 +359,7 @@ dial_key(struct lab *l)
 }
 
 static void
-use_conn(struct lab *l)
+use_conn(struct dialer_fuzz *l)
 {
 	unsigned i = fuzz_next(&l->in);
 	uint8_t how = fuzz_next(&l->in), text[64] = {0};
@@ -388,7 +388,7 @@ use_conn(struct lab *l)
 }
 
 static void
-disturb_node(struct lab *l)
+disturb_node(struct dialer_fuzz *l)
 {
 	uint8_t how = fuzz_next(&l->in);
 	struct addr local[2] = {pick_host(how), addr_v4(192, 168, 1, 3, 0)};
@@ -416,7 +416,7 @@ disturb_node(struct lab *l)
 }
 
 static void
-run_step(struct lab *l)
+run_step(struct dialer_fuzz *l)
 {
 	switch (fuzz_next(&l->in) % 8) {
 	case 0:
@@ -445,14 +445,14 @@ run_step(struct lab *l)
 /* ---- life ---- */
 
 static void
-lab_init(struct lab *l)
+lab_init(struct dialer_fuzz *l)
 {
 	static const uint8_t seeds[2][KEY_SEED_LEN] = {{1}, {2}};
 	struct addr any = {.family = ADDR_V4}, bound;
 	struct node_config c;
 
-	fake_init(&l->fw, 1);
-	fake_init(&l->sw, 2);
+	sim_world_init(&l->fw, NULL, 1);
+	core_host_init(&l->sh, NULL, 2);
 	key_pair_from_seed(&l->own, seeds[0]);
 	key_pair_from_seed(&l->key, seeds[1]);
 	node_config_init(&c);
@@ -472,23 +472,15 @@ lab_init(struct lab *l)
 		if (table_check(t, id, &a, NULL) == 0)
 			table_add(t, id, &a, 0);
 	}
-	timers_init(&l->ts);
-	limits_init(&l->limits);
-	l->core = (struct core){
-	    .world = &l->sw.w,
-	    .timers = &l->ts,
-	    .stats = &l->st,
-	    .limits = &l->limits,
-	    .hash_key = {{3}},
-	};
-	MUST(l->sw.w.ops->open(&l->sw.w, &any, &bound) == 0);
-	l->udx = udx_new(&l->core);
+	l->sh.core.hash_key = (struct hash_key){{3}};
+	MUST(l->sh.world.w.ops->open(&l->sh.world.w, &any, &bound) == 0);
+	l->udx = udx_new(&l->sh.core);
 	MUST(l->udx != NULL);
 	settle_dials(l);
 }
 
 static void
-lab_fini(struct lab *l)
+lab_fini(struct dialer_fuzz *l)
 {
 	/* Each dial must open or fail in time. */
 	l->fw.batch_max = 0;
@@ -497,20 +489,18 @@ lab_fini(struct lab *l)
 		MUST(l->told[i] != TOLD_NOTHING);
 	MUST(l->n->peers->dials == 0);
 	node_free(l->n);
-	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
-		MUST(!l->fw.socks[h].open);
+	MUST(l->fw.socks_open == 0);
 	for (int i = 0; i < SERVERS_MAX; i++)
 		secret_free(l->servers[i].secret);
 	udx_free(l->udx);
-	timers_fini(&l->ts);
-	fake_fini(&l->fw);
-	fake_fini(&l->sw);
+	sim_world_fini(&l->fw);
+	core_host_fini(&l->sh);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct lab *l = calloc(1, sizeof *l);
+	struct dialer_fuzz *l = calloc(1, sizeof *l);
 
 	MUST(l != NULL);
 	l->in.p = data;

@@ -7,14 +7,14 @@
 #include "base/err.h"
 #include "base/wire.h"
 #include "fake_udx.h"
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "fuzz.h"
 #include "stream/secret.h"
 
 enum { STEPS = 8, BUDGET = 600000, MESSAGES = 300 };
 
 struct rig {
-	struct fake_world fw;
+	struct sim_world fw;
 	struct timers ts;
 	struct udx_stream from, to;
 	struct secret *writer, *reader;
@@ -32,7 +32,7 @@ set_up(struct rig *g)
 
 	memset(g, 0, sizeof *g);
 	frame_budget_init(&g->budget, BUDGET);
-	fake_init(&g->fw, 1);
+	sim_world_init(&g->fw, NULL, 1);
 	timers_init(&g->ts);
 	fake_udx_init(&g->from);
 	fake_udx_init(&g->to);
@@ -54,7 +54,7 @@ tear_down(struct rig *g)
 	fake_udx_fini(&g->from);
 	fake_udx_fini(&g->to);
 	timers_fini(&g->ts);
-	fake_fini(&g->fw);
+	sim_world_fini(&g->fw);
 }
 
 /* The byte of the plaintext at that place. */

@@ -7,7 +7,7 @@
  * and once nothing is received any more no session must be left.
  */
 #include "base/err.h"
-#include "fake_world.h"
+#include "world/core_host.h"
 #include "fuzz.h"
 #include "peer/conn_struct.h"
 #include "peer/listener_struct.h"
@@ -25,11 +25,7 @@ enum {
 
 struct script {
 	struct fuzz_script in;
-	struct fake_world fw;
-	struct timers ts;
-	struct stats st;
-	struct limits limits;
-	struct core core;
+	struct core_host host;
 	struct dht *d;
 	struct records *r;
 	struct router *rt;
@@ -58,9 +54,9 @@ next_host(struct script *s)
 static int
 next_sock(struct script *s)
 {
-	int h = fuzz_next(&s->in) % FAKE_SOCKS_MAX;
+	int h = fuzz_next(&s->in);
 
-	return s->fw.socks[h].open ? h : 0;
+	return sim_is_open(&s->host.world, h) ? h : 0;
 }
 
 /* ---- the modules ---- */
@@ -108,28 +104,21 @@ make_rooms(struct script *s, uint8_t how)
 	struct peers_base b;
 
 	dht_config_init(&c);
-	limits_init(&s->limits);
-	s->core = (struct core){
-	    .world = &s->fw.w,
-	    .timers = &s->ts,
-	    .stats = &s->st,
-	    .limits = &s->limits,
-	};
 	c.role = how & 1 ? DHT_BOOTSTRAP : DHT_AUTO;
 	c.private_network = how & 2;
 	c.public_address = addr_v4(30, 0, 0, 1, PORT);
 	c.port_first = c.port_last = PORT;
-	s->limits.half_open = 3;
-	s->limits.half_open_prefix = 2;
-	s->limits.handshakes = 5;
-	s->limits.connections = 6;
-	s->limits.handshake_burst = how & 4 ? 4 : 64;
-	s->d = dht_new(&s->core, &c);
+	s->host.limits.half_open = 3;
+	s->host.limits.half_open_prefix = 2;
+	s->host.limits.handshakes = 5;
+	s->host.limits.connections = 6;
+	s->host.limits.handshake_burst = how & 4 ? 4 : 64;
+	s->d = dht_new(&s->host.core, &c);
 	MUST(s->d != NULL && dht_start(s->d) == 0);
-	s->r = records_new(&s->core, s->d);
-	s->rt = router_new(&s->core, s->d, s->r);
-	s->udx = udx_new(&s->core);
-	s->punch = punch_new(&s->core, s->d, s->rt);
+	s->r = records_new(&s->host.core, s->d);
+	s->rt = router_new(&s->host.core, s->d, s->r);
+	s->udx = udx_new(&s->host.core);
+	s->punch = punch_new(&s->host.core, s->d, s->rt);
 	MUST(s->r != NULL && s->rt != NULL && s->udx != NULL);
 	MUST(s->punch != NULL);
 	b = (struct peers_base){.dht = s->d,
@@ -138,7 +127,7 @@ make_rooms(struct script *s, uint8_t how)
 	    .udx = s->udx,
 	    .punch = s->punch,
 	    .local = &s->local};
-	s->peers = peers_new(&s->core, &b);
+	s->peers = peers_new(&s->host.core, &b);
 	MUST(s->peers != NULL);
 }
 
@@ -152,8 +141,7 @@ free_rooms(struct script *s)
 	router_free(s->rt);
 	records_free(s->r);
 	dht_free(s->d);
-	timers_fini(&s->ts);
-	fake_fini(&s->fw);
+	core_host_fini(&s->host);
 }
 
 /* ---- invariants ---- */
@@ -173,7 +161,7 @@ static void
 check(struct script *s)
 {
 	const struct sessions *ss = &s->peers->listeners->sessions;
-	const struct limits *l = &s->limits;
+	const struct limits *l = &s->host.limits;
 	uint32_t half_open = count_sessions(&ss->half_open),
 		 done = count_sessions(&ss->done);
 	struct peer_event e;
@@ -184,15 +172,15 @@ check(struct script *s)
 	MUST(ss->pool.len <= l->handshakes);
 	while (peers_poll(s->peers, &e))
 		s->ended += e.kind == PEER_UNLISTENED;
-	if (s->fw.sent_len > SENT_MAX)
-		fake_clear(&s->fw);
+	if (s->host.world.sent_len > SENT_MAX)
+		sim_clear(&s->host.world);
 }
 
 static void
 pass_ms(struct script *s, uint64_t ms)
 {
-	fake_advance_ms(&s->fw, ms);
-	timers_run(&s->ts, s->fw.w.now_us);
+	sim_advance_ms(&s->host.world, ms);
+	timers_run(&s->host.timers, s->host.world.w.now_us);
 }
 
 /* ---- datagrams in ---- */
@@ -309,15 +297,15 @@ step_probe(struct script *s)
 static void
 step_answers(struct script *s)
 {
-	size_t len = s->fw.sent_len;
-	struct fake_sent *sent = calloc(len + 1, sizeof *sent);
+	size_t len = s->host.world.sent_len;
+	struct sim_sent *sent = calloc(len + 1, sizeof *sent);
 	uint8_t id[ID_LEN], token[RPC_TOKEN_LEN] = {1}, buf[DGRAM_MAX];
 	struct rpc_request m;
 
 	MUST(sent != NULL);
 	for (size_t i = 0; i < len; i++)
-		sent[i] = s->fw.sent[i];
-	fake_clear(&s->fw);
+		sent[i] = s->host.world.sent[i];
+	sim_clear(&s->host.world);
 	for (size_t i = 0; i < len; i++) {
 		struct rpc_reply re = {.id = id, .token = token};
 
@@ -441,8 +429,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(s != NULL);
 	s->in = (struct fuzz_script){data, data + size};
 	how = fuzz_next(&s->in);
-	fake_init(&s->fw, 1);
-	timers_init(&s->ts);
+	core_host_init(&s->host, NULL, 1);
 	if (message_len[0] == 0) {
 		make_keys();
 		make_clients();

@@ -47,9 +47,9 @@ next_host(struct script *s)
 static int
 next_sock(struct script *s)
 {
-	int h = next(s) % FAKE_SOCKS_MAX;
+	int h = next(s);
 
-	return s->d.fw.socks[h].open ? h : drive_server_sock(&s->d);
+	return sim_is_open(&s->d.fw, h) ? h : drive_server_sock(&s->d);
 }
 
 /* One of a few topics, or what belongs to one of the keys. */
@@ -342,7 +342,7 @@ step_time(struct script *s)
 static void
 step_world(struct script *s)
 {
-	struct fake_name name;
+	struct sim_name name;
 	struct addr a;
 	uint8_t b = next(s);
 
@@ -356,7 +356,7 @@ step_world(struct script *s)
 		break;
 	case 2:
 		a = next_host(s);
-		if (fake_name_taken(&s->d.fw, &name))
+		if (sim_take_name(&s->d.fw, &name))
 			node_resolved(
 			    s->d.n, name.ticket, b & 0x80 ? &a : NULL);
 		break;

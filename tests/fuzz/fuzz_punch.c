@@ -6,7 +6,7 @@
  */
 #include <sodium.h>
 
-#include "fake_world.h"
+#include "world/core_host.h"
 #include "fuzz.h"
 #include "punch/punch_context.h"
 #include "records/record.h"
@@ -20,12 +20,8 @@ struct side {
 	int sock; /* of the last candidate */
 };
 
-struct lab {
-	struct fake_world fw;
-	struct timers ts;
-	struct stats st;
-	struct limits limits;
-	struct core core;
+struct punch_fuzz {
+	struct core_host host;
 	struct dht *d;
 	struct records *r;
 	struct router *rt;
@@ -57,8 +53,8 @@ on_event(void *owner, const struct punch_event *e)
 }
 
 static void
-receive(struct lab *l, int sock, const struct addr *from, const void *buf,
-    size_t len)
+receive(struct punch_fuzz *l, int sock, const struct addr *from,
+    const void *buf, size_t len)
 {
 	uint8_t *copy = malloc(len + 1);
 	struct dgram dg = {
@@ -69,7 +65,7 @@ receive(struct lab *l, int sock, const struct addr *from, const void *buf,
 	MUST(copy != NULL);
 	if (len > 0)
 		memcpy(copy, buf, len);
-	if (l->fw.socks[sock].open &&
+	if (sim_is_open(&l->host.world, sock) &&
 	    punch_recv(l->punch, &dg) == PUNCH_NOT_MINE &&
 	    dht_recv(l->d, &dg, &rq) == DHT_HANDED_UP &&
 	    rq.m.command <= CMD_PEER_HOLEPUNCH)
@@ -78,7 +74,7 @@ receive(struct lab *l, int sock, const struct addr *from, const void *buf,
 }
 
 static struct holepunch_payload
-make_payload(struct lab *l)
+make_payload(struct punch_fuzz *l)
 {
 	uint8_t flags = fuzz_next(&l->in);
 	struct holepunch_payload c = {
@@ -111,7 +107,7 @@ seal(struct puncher *p, struct holepunch_payload *c, const struct addr *from,
 
 /* Replies to a request as its destination. */
 static void
-answer(struct lab *l, const struct fake_sent *s)
+answer(struct punch_fuzz *l, const struct sim_sent *s)
 {
 	uint8_t buf[DGRAM_MAX], value[256], box[HOLEPUNCH_BOX_MAX];
 	struct holepunch m = {.mode = MODE_REPLY, .payload.p = box};
@@ -136,7 +132,7 @@ answer(struct lab *l, const struct fake_sent *s)
 }
 
 static void
-serve(struct lab *l)
+serve(struct punch_fuzz *l)
 {
 	uint8_t box[HOLEPUNCH_BOX_MAX], how = fuzz_next(&l->in);
 	struct router_call call = {.client = host(how),
@@ -154,38 +150,39 @@ serve(struct lab *l)
 }
 
 static void
-look(struct lab *l)
+look(struct punch_fuzz *l)
 {
 	MUST(HASH_COUNT(l->punch->sockets.entries) <= 2 * 256 + 8);
 	MUST(l->client.failures <= 1 && l->server.failures <= 1);
-	for (; l->looked_at < l->fw.sent_len; l->looked_at++) {
-		const struct fake_sent *s = &l->fw.sent[l->looked_at];
+	for (; l->looked_at < l->host.world.sent_len; l->looked_at++) {
+		const struct sim_sent *s = &l->host.world.sent[l->looked_at];
 
 		MUST(s->meta.ttl == 0 || s->len == 1);
 	}
-	if (l->fw.sent_len > 4096) {
-		fake_clear(&l->fw);
+	if (l->host.world.sent_len > 4096) {
+		sim_clear(&l->host.world);
 		l->looked_at = 0;
 	}
 }
 
 static void
-step(struct lab *l)
+step(struct punch_fuzz *l)
 {
 	uint8_t what = fuzz_next(&l->in), how = fuzz_next(&l->in);
 	struct addr from = host(how);
-	struct fake_sent sent;
+	struct sim_sent sent;
 
 	switch (what % 6) {
 	case 0:
-		fake_advance_ms(&l->fw, how * UINT64_C(16));
-		timers_run(&l->ts, l->fw.w.now_us);
+		sim_advance_ms(&l->host.world, how * UINT64_C(16));
+		timers_run(&l->host.timers, l->host.world.w.now_us);
 		break;
 	case 1:
-		if (l->fw.sent_len == 0)
+		if (l->host.world.sent_len == 0)
 			break;
-		sent = l->fw.sent[l->fw.sent_len - 1 - how % l->fw.sent_len];
-		if (l->fw.socks[sent.meta.sock].open)
+		sent = l->host.world.sent[l->host.world.sent_len - 1 -
+					  how % l->host.world.sent_len];
+		if (l->host.world.socks[sent.meta.sock].open)
 			answer(l, &sent);
 		break;
 	case 2:
@@ -200,14 +197,15 @@ step(struct lab *l)
 		    l, l->server.p->socket->entry.sock, &from, &how, how & 1);
 		break;
 	case 5:
-		l->fw.batch_max = how & 1 ? 0 : l->fw.sent_len + how;
+		l->host.world.batch_max =
+		    how & 1 ? 0 : l->host.world.sent_len + how;
 		break;
 	}
 	look(l);
 }
 
 static void
-begin(struct lab *l)
+begin(struct punch_fuzz *l)
 {
 	struct dht_config c;
 	struct punch_owner to_client = {on_event, &l->client};
@@ -222,21 +220,13 @@ begin(struct lab *l)
 	    .relays_len = PUNCH_RELAYS_MAX};
 	int err;
 
-	fake_init(&l->fw, 1);
-	timers_init(&l->ts);
+	core_host_init(&l->host, NULL, 1);
 	dht_config_init(&c);
-	limits_init(&l->limits);
-	l->core = (struct core){
-	    .world = &l->fw.w,
-	    .timers = &l->ts,
-	    .stats = &l->st,
-	    .limits = &l->limits,
-	};
-	l->d = dht_new(&l->core, &c);
+	l->d = dht_new(&l->host.core, &c);
 	MUST(l->d != NULL && dht_start(l->d) == 0);
-	l->r = records_new(&l->core, l->d);
-	l->rt = router_new(&l->core, l->d, l->r);
-	l->punch = punch_new(&l->core, l->d, l->rt);
+	l->r = records_new(&l->host.core, l->d);
+	l->rt = router_new(&l->host.core, l->d, l->r);
+	l->punch = punch_new(&l->host.core, l->d, l->rt);
 	MUST(l->punch != NULL);
 	for (unsigned i = 0; i < PUNCH_RELAYS_MAX; i++)
 		peer.relays[i].relay = peer.relays[i].peer =
@@ -251,17 +241,17 @@ begin(struct lab *l)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct lab l = {.in = {data, data + size}};
+	struct punch_fuzz l = {.in = {data, data + size}};
 
 	l.client.sock = WORLD_NO_SOCK;
 	begin(&l);
 	for (int i = 0; i < STEPS_MAX && l.in.p < l.in.end; i++)
 		step(&l);
-	l.fw.batch_max = 0;
+	l.host.world.batch_max = 0;
 	for (int i = 0; i < 100; i++) {
-		fake_advance_ms(&l.fw, 1000);
-		timers_run(&l.ts, l.fw.w.now_us);
-		fake_clear(&l.fw);
+		sim_advance_ms(&l.host.world, 1000);
+		timers_run(&l.host.timers, l.host.world.w.now_us);
+		sim_clear(&l.host.world);
 	}
 	MUST(l.client.failures == 1 && l.server.failures == 1);
 	dht_end(l.d);
@@ -271,7 +261,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	router_free(l.rt);
 	records_free(l.r);
 	dht_free(l.d);
-	timers_fini(&l.ts);
-	fake_fini(&l.fw);
+	core_host_fini(&l.host);
 	return 0;
 }

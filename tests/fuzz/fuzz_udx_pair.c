@@ -388,7 +388,7 @@ check_end(const struct pair *t, int i)
 static void
 finish(struct pair *t)
 {
-	uint64_t until = t->lab.now_us + HUGE_TIME_S * LAB_S;
+	uint64_t until = t->lab.lan.now_us + HUGE_TIME_S * LAB_S;
 
 	clear_the_way(t);
 	lab_settle(&t->lab);
@@ -401,7 +401,8 @@ finish(struct pair *t)
 	check_end(t, 1);
 	/* No timer is armed any more. */
 	for (int i = 0; i < 2; i++)
-		MUST(timers_deadline(&t->lab.end[i].timers) == WORLD_NEVER);
+		MUST(
+		    timers_deadline(&t->lab.end[i].host.timers) == WORLD_NEVER);
 }
 
 static void
@@ -413,9 +414,9 @@ start(struct pair *t)
 	lab_init(&t->lab, rd_le16(r), 2);
 	if (kind & 1)
 		for (int i = 0; i < 2; i++) {
-			t->lab.end[i].limits.stream_window = 65536;
-			t->lab.end[i].limits.stream_send = 65536;
-			t->lab.end[i].limits.stream_memory = 1 << 17;
+			t->lab.end[i].host.limits.stream_window = 65536;
+			t->lab.end[i].host.limits.stream_send = 65536;
+			t->lab.end[i].host.limits.stream_memory = 1 << 17;
 		}
 	for (int i = 0; i < 2; i++)
 		t->side[i].s = lab_stream_new(&t->lab, i);

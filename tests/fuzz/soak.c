@@ -56,7 +56,7 @@ memory_used(void)
 static uint32_t
 below(struct soak *s, uint32_t n)
 {
-	return (uint32_t)((fake_random64(&s->d.fw) >> 32) * n >> 32);
+	return prng_below(&s->d.fw.rand, n);
 }
 
 /* ---- what is damaged ---- */
@@ -123,21 +123,21 @@ damage(struct soak *s, uint8_t *buf, size_t len)
 		buf[at] ^= (uint8_t)(1u << below(s, 8));
 		return len;
 	case 1: /* a byte */
-		buf[at] = (uint8_t)fake_random64(&s->d.fw);
+		buf[at] = (uint8_t)prng_next(&s->d.fw.rand);
 		return len;
 	case 2: /* the end */
 		return at + 1;
 	case 3: /* a field */
 		for (size_t i = at; i < len && i < at + 32; i++)
-			buf[i] = (uint8_t)fake_random64(&s->d.fw);
+			buf[i] = (uint8_t)prng_next(&s->d.fw.rand);
 		return len;
 	case 4: /* more of the same */
 		while (len < DGRAM_MAX && below(s, 64) != 0)
-			buf[len++] = (uint8_t)fake_random64(&s->d.fw);
+			buf[len++] = (uint8_t)prng_next(&s->d.fw.rand);
 		return len;
 	default: /* nothing but the tid */
 		if (len > 4)
-			buf[2] = (uint8_t)fake_random64(&s->d.fw);
+			buf[2] = (uint8_t)prng_next(&s->d.fw.rand);
 		return len;
 	}
 }
@@ -276,7 +276,7 @@ was_answered(struct soak *s, const struct addr *to, uint16_t tid)
 	struct rpc_reply m;
 
 	for (size_t i = 0; i < s->d.fw.sent_len; i++) {
-		const struct fake_sent *f = &s->d.fw.sent[i];
+		const struct sim_sent *f = &s->d.fw.sent[i];
 
 		if (!addr_equal(&f->meta.to, to) ||
 		    rpc_reply_decode(&m, f->buf, f->len) != 0 || m.tid != tid)

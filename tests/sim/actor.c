@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "sim/actor.h"
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/sim.h"
 
 static struct actor *
@@ -57,7 +57,7 @@ actor_free(struct actor *a)
 }
 
 void
-actor_take(struct actor *a, const struct packet *p, struct spot to)
+actor_take(struct actor *a, const struct net_packet *p, struct spot to)
 {
 	a->got_bytes += p->len;
 	if (a->receive != NULL)

@@ -10,9 +10,9 @@
 #define SIM_ACTOR_H
 
 #include "dht/rpc.h"
-#include "sim/nat.h"
-#include "sim/net.h"
-#include "sim/prng.h"
+#include "world/nat.h"
+#include "world/net.h"
+#include "world/prng.h"
 
 struct sim;
 struct actor;
@@ -41,7 +41,7 @@ struct actor *actor_behind(
 void actor_free(struct actor *a);
 
 /* A datagram to one of its addresses, `to` as its own network has it. */
-void actor_take(struct actor *a, const struct packet *p, struct spot to);
+void actor_take(struct actor *a, const struct net_packet *p, struct spot to);
 
 /* From any spot, its own or not. */
 void actor_send(struct actor *a, struct spot from, struct spot to,

@@ -9,7 +9,7 @@
 #ifndef SIM_BOXES_H
 #define SIM_BOXES_H
 
-#include "sim/nat.h"
+#include "world/nat.h"
 
 enum { BOXES = 3 * 3 * 3 };
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/sim.h"
 
 enum {
@@ -37,7 +37,7 @@ call_new(struct host *h, uint32_t conn)
 	c->host = h;
 	c->conn = conn;
 	c->started_us = h->sim->now_us;
-	c->clock_us = h->world.now_us;
+	c->clock_us = h->world.w.now_us;
 	c->next = h->calls;
 	h->calls = c;
 	return c;
@@ -402,7 +402,7 @@ calls_check(struct host *h)
 {
 	host_clock(h);
 	for (struct call *c = h->calls; c != NULL; c = c->next) {
-		uint64_t age = h->world.now_us - c->clock_us;
+		uint64_t age = h->world.w.now_us - c->clock_us;
 
 		if (!c->dialed)
 			continue;

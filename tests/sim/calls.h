@@ -16,7 +16,7 @@
 #include "crypto/keys.h"
 #include "node/node_conn.h"
 #include "node/node.h"
-#include "sim/net.h"
+#include "world/net.h"
 
 struct sim;
 struct host;

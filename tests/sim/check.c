@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/sim.h"
 
 /* The budgets of the threat model, as the nodes have them by default. */
@@ -115,7 +115,7 @@ marked(const struct host *h, uint32_t index)
 }
 
 void
-check_answered(struct host *h, const struct packet *p)
+check_answered(struct host *h, const struct net_packet *p)
 {
 	if (!tables_checked(h->sim) || p->src->kind != ENDPOINT_HOST)
 		return;
@@ -253,7 +253,7 @@ check_ops(struct host *h)
 	const struct op *op = ops_oldest(h);
 
 	host_clock(h);
-	if (op != NULL && h->world.now_us - op->clock_us > OP_TIME_MAX_US)
+	if (op != NULL && h->world.w.now_us - op->clock_us > OP_TIME_MAX_US)
 		sim_broken(h->sim,
 		    "host %u: operation %u of kind %d never ended", h->ep.index,
 		    op->number, (int)op->spec.kind);

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sim/net.h"
+#include "world/net.h"
 
 struct sim;
 struct host;
@@ -42,7 +42,7 @@ void check_fini(struct check *c);
 void check_sent(struct host *h, struct spot to, size_t len);
 
 /* A reply reaches h from whom it names: it has answered. */
-void check_answered(struct host *h, const struct packet *p);
+void check_answered(struct host *h, const struct net_packet *p);
 
 /* Whoever is at the spot has answered h: actors say so themselves. */
 void check_vouch(struct host *h, struct spot at);

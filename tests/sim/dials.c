@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "sim/dials.h"
-#include "sim/mem.h"
+#include "world/mem.h"
 
 enum { LISTEN_SECONDS = 60 };
 

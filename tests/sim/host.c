@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/sim.h"
 #include "sim/walk.h"
 
@@ -15,47 +15,9 @@ enum { STILL_MAX = 64, RESOLVE_MS = 40, FULL_MS = 2 };
 /* ---- the world that a node sees ---- */
 
 static struct host *
-host_of(struct world *w)
+host_of(struct sim_world *sw)
 {
-	return (struct host *)w;
-}
-
-/* The socket at a port, or -1; port 0: one that is closed. */
-static int
-sock_at(const struct host *h, uint16_t port)
-{
-	for (uint32_t i = 0; i < h->socks_len; i++)
-		if (h->socks[i].port == port)
-			return (int)i;
-	return -1;
-}
-
-static int
-host_open(struct world *w, const struct addr *at, struct addr *bound)
-{
-	struct host *h = host_of(w);
-	uint16_t port = at->port;
-	int i = sock_at(h, 0);
-
-	if (i < 0 && h->socks_len == HOST_SOCKS_MAX)
-		return ERR_SOCKET;
-	if (port != 0 && sock_at(h, port) >= 0)
-		return ERR_ADDRESS_USED;
-	while (port == 0 || sock_at(h, port) >= 0)
-		port = (uint16_t)(32768 + prng_below(&h->rand, 28000));
-	if (i < 0) {
-		i = (int)h->socks_len++;
-		h->socks = mem_grow(h->socks, h->socks_len, sizeof *h->socks);
-	}
-	h->socks[i] = (struct host_sock){.port = port};
-	*bound = spot_addr((struct spot){h->ep.ip, port});
-	return i;
-}
-
-static void
-host_close(struct world *w, int sock)
-{
-	host_of(w)->socks[sock].port = 0;
+	return container_of(sw, struct host, world);
 }
 
 struct resolution {
@@ -83,9 +45,9 @@ resolved(struct sim *s, void *arg)
 
 /* The names boot0, boot1 ... are those of the bootstrap nodes. */
 static int
-host_resolve(struct world *w, const char *name, uint32_t ticket)
+host_resolve(struct sim_world *sw, const char *name, uint32_t ticket)
 {
-	struct host *h = host_of(w);
+	struct host *h = host_of(sw);
 	struct resolution *r = mem_new(1, sizeof *r);
 
 	r->host = h;
@@ -96,12 +58,6 @@ host_resolve(struct world *w, const char *name, uint32_t ticket)
 		r->addr = spot_addr(host_spot(h->sim->hosts[name[4] - '0']));
 	sim_at(h->sim, MILLISECONDS(RESOLVE_MS), resolved, r);
 	return 0;
-}
-
-static void
-host_random(struct world *w, void *out, size_t len)
-{
-	prng_fill(&host_of(w)->rand, out, len);
 }
 
 /* The sockets that had no room have some. */
@@ -115,38 +71,28 @@ room_again(struct sim *s, void *arg)
 	if (h->state != HOST_UP)
 		return;
 	host_clock(h);
-	for (uint32_t i = 0; i < h->socks_len; i++) {
-		bool full = h->socks[i].full;
+	for (uint32_t i = 0; i < h->world.socks_len; i++) {
+		struct sim_sock *sock = &h->world.socks[i];
+		bool was_full = sock->full;
 
-		h->socks[i].full = false;
-		if (full && h->socks[i].port != 0)
+		sock->full = false;
+		if (was_full && sock->open)
 			node_writable(h->node, (int)i);
 	}
 	host_settle(h);
 }
 
-static uint8_t *
-no_room(struct host *h, int sock)
+static bool
+host_is_full(struct sim_world *sw, int sock)
 {
+	struct host *h = host_of(sw);
+
+	if (!prng_chance(&sw->rand, h->sim->opt.full_permille * 1000))
+		return false;
 	if (!h->has_full)
 		sim_at(h->sim, MILLISECONDS(FULL_MS), room_again, h);
-	h->has_full = h->socks[sock].full = true;
-	return NULL;
-}
-
-static uint8_t *
-host_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
-{
-	struct sim *s = host_of(w)->sim;
-
-	s->out_host = NULL;
-	if (cap > (meta->segment != 0 ? sizeof s->out : DGRAM_MAX))
-		return NULL;
-	if (prng_chance(&host_of(w)->rand, s->opt.full_permille * 1000))
-		return no_room(host_of(w), meta->sock);
-	s->out_meta = *meta;
-	s->out_host = host_of(w);
-	return s->out;
+	h->has_full = sw->socks[sock].full = true;
+	return true;
 }
 
 static void
@@ -157,14 +103,15 @@ watch_sent(struct host *h, struct spot to, const uint8_t *buf, size_t len)
 			walk_sent(op->walk, to, buf, len);
 }
 
-/* One datagram goes out. */
 static void
-host_send(struct host *h, const uint8_t *p, size_t len)
+host_send(struct sim_world *sw, const struct dgram_meta *meta, const uint8_t *p,
+    size_t len)
 {
+	struct host *h = host_of(sw);
 	struct sim *s = h->sim;
-	struct spot to = addr_spot(&s->out_meta.to);
-	struct spot from = {h->ep.ip, h->socks[s->out_meta.sock].port};
-	uint8_t buf[DGRAM_MAX]; /* others may write longer ones over it */
+	struct spot to = addr_spot(&meta->to);
+	struct spot from = {h->ep.ip, sw->socks[meta->sock].bound.port};
+	uint8_t buf[DGRAM_MAX]; /* mangle() may lengthen the datagram */
 
 	memcpy(buf, p, len);
 	if (h->mangle != NULL)
@@ -177,29 +124,10 @@ host_send(struct host *h, const uint8_t *p, size_t len)
 	sim_send(s, &h->ep, h->nat, from, to, buf, len);
 }
 
-/* A burst is cut here, as a network card would. */
-static int
-host_commit(struct world *w, size_t len)
-{
-	struct host *h = host_of(w);
-	struct sim *s = h->sim;
-	size_t piece = s->out_meta.segment != 0 ? s->out_meta.segment : len;
-
-	if (s->out_host != h)
-		return ERR_FULL;
-	s->out_host = NULL;
-	for (size_t at = 0; at < len; at += piece)
-		host_send(h, s->out + at, len - at < piece ? len - at : piece);
-	return 0;
-}
-
-static const struct world_ops ops = {
-    .open = host_open,
-    .close = host_close,
+static const struct sim_hooks hooks = {
+    .send = host_send,
     .resolve = host_resolve,
-    .random = host_random,
-    .reserve = host_reserve,
-    .commit = host_commit,
+    .is_full = host_is_full,
 };
 
 /* ---- its life ---- */
@@ -221,14 +149,17 @@ host_new(struct sim *s, enum dht_role role, struct nat *box)
 	struct host *h = mem_new(1, sizeof *h);
 	struct prng place;
 
-	h->world.ops = &ops;
+	sim_world_init(&h->world, &hooks, 0);
+	h->world.socks_max = HOST_SOCKS_MAX;
+	h->world.random_ports = true;
+	h->world.space = s->out;
 	h->sim = s;
 	h->role = role;
 	h->nat = box;
 	h->ep.kind = ENDPOINT_HOST;
 	h->ep.index = s->hosts_len;
 	h->wake_us = WORLD_NEVER;
-	prng_init(&h->rand, s->opt.seed, PRNG_WORLD, h->ep.index);
+	prng_init(&h->world.rand, s->opt.seed, PRNG_WORLD, h->ep.index);
 	prng_init(&place, s->opt.seed, PRNG_PLACE, h->ep.index);
 	place_draw(&h->ep.place, &place);
 	identity_new(h, s->opt.seed);
@@ -239,6 +170,7 @@ host_new(struct sim *s, enum dht_role role, struct nat *box)
 		h->ep.ip = nat_next_inside(box);
 		nat_add(box, &h->ep);
 	}
+	h->world.host = spot_addr((struct spot){h->ep.ip, 0});
 	s->hosts = mem_grow(s->hosts, s->hosts_len + 1, sizeof *s->hosts);
 	s->hosts[s->hosts_len++] = h;
 	return h;
@@ -252,7 +184,7 @@ host_down(struct host *h)
 	calls_drop(h);
 	node_free(h->node);
 	h->node = NULL;
-	h->socks_len = 0;
+	sim_close_all(&h->world);
 	h->wake_us = WORLD_NEVER;
 	h->bootstrapped = h->leaving = false;
 	free(h->answered);
@@ -266,7 +198,7 @@ host_free(struct host *h)
 	if (h->state != HOST_DOWN)
 		host_down(h);
 	free(h->saved);
-	free(h->socks);
+	sim_world_fini(&h->world);
 	free(h);
 }
 
@@ -300,11 +232,9 @@ configure(struct host *h, struct node_config *c)
 
 /* A machine has one interface. */
 static void
-tell_address(struct host *h)
+set_local_address(struct host *h)
 {
-	struct addr a = spot_addr((struct spot){h->ep.ip, 0});
-
-	node_set_local(h->node, &a, 1);
+	node_set_local(h->node, &h->world.host, 1);
 }
 
 void
@@ -318,10 +248,10 @@ host_boot(struct host *h)
 	h->table_added = h->table_full_check = 0;
 	configure(h, &c);
 	host_clock(h);
-	h->node = node_new(&h->world, &c);
+	h->node = node_new(&h->world.w, &c);
 	if (h->node == NULL)
 		sim_broken(h->sim, "host %u: no memory", h->ep.index);
-	tell_address(h);
+	set_local_address(h);
 	err = node_start(h->node);
 	if (err != 0)
 		sim_broken(h->sim, "host %u does not start: %s", h->ep.index,
@@ -389,10 +319,11 @@ host_move(struct host *h)
 	net_unbind(&s->net, h->ep.ip);
 	h->ep.ip = sim_address(s);
 	net_bind(&s->net, h->ep.ip, &h->ep);
+	h->world.host = spot_addr((struct spot){h->ep.ip, 0});
 	if (h->state != HOST_UP)
 		return;
 	host_clock(h);
-	tell_address(h);
+	set_local_address(h);
 	node_network_changed(h->node);
 	host_settle(h);
 }
@@ -402,8 +333,8 @@ host_move(struct host *h)
 void
 host_clock(struct host *h)
 {
-	h->world.now_us = CLOCK_BASE_US + h->sim->now_us - h->slept_us;
-	h->world.unix_ms = UNIX_BASE_MS + h->sim->now_us / 1000;
+	h->world.w.now_us = CLOCK_BASE_US + h->sim->now_us - h->slept_us;
+	h->world.w.unix_ms = UNIX_BASE_MS + h->sim->now_us / 1000;
 }
 
 static void
@@ -437,8 +368,8 @@ host_settle(struct host *h)
 	due_us = node_deadline(h->node);
 	if (due_us == WORLD_NEVER)
 		return;
-	if (due_us < h->world.now_us)
-		due_us = h->world.now_us;
+	if (due_us < h->world.w.now_us)
+		due_us = h->world.w.now_us;
 	due_us += h->slept_us - CLOCK_BASE_US;
 	if (due_us < h->wake_us) {
 		h->wake_us = due_us;
@@ -453,9 +384,9 @@ host_tick(struct host *h)
 		return;
 	h->wake_us = WORLD_NEVER;
 	host_clock(h);
-	if (node_deadline(h->node) <= h->world.now_us) {
+	if (node_deadline(h->node) <= h->world.w.now_us) {
 		node_tick(h->node);
-		if (node_deadline(h->node) > h->world.now_us)
+		if (node_deadline(h->node) > h->world.w.now_us)
 			h->still = 0;
 		else if (++h->still > STILL_MAX)
 			sim_broken(h->sim, "host %u: a timer lies in the past",
@@ -465,7 +396,7 @@ host_tick(struct host *h)
 }
 
 static void
-watch_got(struct host *h, const struct packet *p)
+watch_got(struct host *h, const struct net_packet *p)
 {
 	for (struct op *op = h->ops; op != NULL; op = op->next)
 		if (op->walk != NULL)
@@ -473,13 +404,13 @@ watch_got(struct host *h, const struct packet *p)
 }
 
 void
-host_receive(struct host *h, const struct packet *p, struct spot to)
+host_receive(struct host *h, const struct net_packet *p, struct spot to)
 {
 	struct dgram dg = {.buf = p->bytes, .len = p->len};
 
 	if (h->state != HOST_UP)
 		return;
-	dg.sock = sock_at(h, to.port);
+	dg.sock = sim_sock_at(&h->world, to.port);
 	if (to.port == 0 || dg.sock < 0)
 		return;
 	dg.from = spot_addr(p->from);

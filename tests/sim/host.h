@@ -2,19 +2,19 @@
 /*
  * host.h - a machine that runs one real node.
  *
- * It is the node's world: sockets on the simulated network, virtual time,
- * seeded randomness. It can crash, come back with its key and the nodes it had
- * saved, sleep, and move to another address. Uses: node, sim, net, nat, ops.
+ * It gives the node its world: sockets on the simulated network, virtual time,
+ * seeded random numbers. It can crash, come back with its key and the nodes it
+ * had saved, sleep, and move to another address. Uses: node, sim, net, nat,
+ * ops.
  */
 #ifndef SIM_HOST_H
 #define SIM_HOST_H
 
-#include "base/world.h"
 #include "crypto/keys.h"
 #include "node/node.h"
-#include "sim/nat.h"
-#include "sim/net.h"
-#include "sim/prng.h"
+#include "world/nat.h"
+#include "world/net.h"
+#include "world/sim_world.h"
 
 struct sim;
 struct call;
@@ -38,13 +38,8 @@ struct host;
 typedef size_t host_mangle(
     struct sim *s, struct host *h, struct spot to, uint8_t *buf, size_t len);
 
-struct host_sock {
-	uint16_t port; /* 0: closed */
-	bool full;     /* had no room */
-};
-
 struct host {
-	struct world world; /* first: the node's orders come with it */
+	struct sim_world world; /* that the node sees */
 	struct sim *sim;
 	struct endpoint ep;
 	struct nat *nat; /* that it stands behind, or NULL */
@@ -52,9 +47,6 @@ struct host {
 	enum host_state state;
 	struct node *node;
 	struct key_pair identity;
-	struct prng rand;
-	struct host_sock *socks;
-	uint32_t socks_len;
 	uint64_t wake_us;  /* of the event that counts */
 	uint64_t slept_us; /* in all: what its clock is behind */
 	uint64_t asleep_since_us;
@@ -101,7 +93,7 @@ void host_wake(struct host *h);
 void host_move(struct host *h);
 
 /* A datagram for one of its ports. */
-void host_receive(struct host *h, const struct packet *p, struct spot to);
+void host_receive(struct host *h, const struct net_packet *p, struct spot to);
 
 /* The event at h->wake_us has come. */
 void host_tick(struct host *h);
@@ -114,21 +106,5 @@ void host_clock(struct host *h);
 
 /* Where others reach its server socket, if it is not behind a box. */
 struct spot host_spot(const struct host *h);
-
-static inline struct addr
-spot_addr(struct spot s)
-{
-	return addr_v4((uint8_t)(s.ip >> 24), (uint8_t)(s.ip >> 16),
-	    (uint8_t)(s.ip >> 8), (uint8_t)s.ip, s.port);
-}
-
-static inline struct spot
-addr_spot(const struct addr *a)
-{
-	return (struct spot){(uint32_t)a->ip[0] << 24 |
-				 (uint32_t)a->ip[1] << 16 |
-				 (uint32_t)a->ip[2] << 8 | a->ip[3],
-	    a->port};
-}
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <sodium.h>
 
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/scenario.h"
 
 static void

@@ -42,7 +42,7 @@ mutate() {
 	# Its own object comes first, so the one in the library stays out.
 	# shellcheck disable=SC2086
 	if ! $cc $flags -I"$work/src" -c "$work/$file" -o "$work/mutant.o" ||
-	    ! $cc $flags -o "$work/sim" "$work/mutant.o" "$build/libsim.a" \
+	    ! $cc $flags -o "$work/sim" "$work/mutant.o" "$build/libsim.a" "$build/libworld.a" \
 		"$build/libcore.a" $libs; then
 		say FAIL "$name: it does not compile"
 		return

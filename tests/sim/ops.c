@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/sim.h"
 #include "sim/walk.h"
 
@@ -57,7 +57,7 @@ op_new(struct host *h, const struct op_spec *spec)
 	op->host = h;
 	op->spec = *spec;
 	op->started_us = h->sim->now_us;
-	op->clock_us = h->world.now_us;
+	op->clock_us = h->world.w.now_us;
 	if (spec->want != NULL)
 		memcpy(op->want, spec->want, sizeof op->want);
 	/* Before the node is asked: its first datagrams belong to the way. */

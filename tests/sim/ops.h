@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "node/node.h"
-#include "sim/net.h"
+#include "world/net.h"
 
 struct sim;
 struct host;

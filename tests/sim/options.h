@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "sim/net.h"
+#include "world/net.h"
 
 struct scenario;
 

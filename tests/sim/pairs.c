@@ -3,14 +3,14 @@
 
 #include "base/err.h"
 #include "sim/pairs.h"
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/sim.h"
 
 void
 pairs_init(struct pairs *c, struct sim *s, uint32_t n, uint32_t bytes_per_s)
 {
 	/* A quarter of a second of queue, as home routers have. */
-	struct pipe line = {
+	struct net_line line = {
 	    .bytes_per_s = bytes_per_s, .queue_bytes = bytes_per_s / 4};
 
 	*c = (struct pairs){.sim = s, .len = n};

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/party.h"
 #include "sim/sim.h"
 
@@ -18,84 +18,35 @@ static void wake_again(struct party *p);
 /* ---- the world that udx sees ---- */
 
 static struct party *
-party_of(struct world *w)
+party_of(struct sim_world *sw)
 {
-	return (struct party *)w;
+	return container_of(sw, struct party, host.world);
 }
 
-static int
-party_open(struct world *w, const struct addr *at, struct addr *bound)
+/* A full socket stays full until turn() has its stream write again. */
+static bool
+party_is_full(struct sim_world *sw, int sock)
 {
-	struct party *p = party_of(w);
+	uint32_t ppm = party_of(sw)->sim->opt.full_permille * 1000;
 
-	(void)at;
-	for (int i = 0; i < PARTY_SOCKS; i++)
-		if (!p->open[i]) {
-			p->open[i] = true;
-			*bound = spot_addr(party_spot(p, i));
-			return i;
-		}
-	return ERR_SOCKET;
+	if (!sw->socks[sock].full)
+		sw->socks[sock].full = prng_chance(&sw->rand, ppm);
+	return sw->socks[sock].full;
 }
 
 static void
-party_close(struct world *w, int sock)
+party_send(struct sim_world *sw, const struct dgram_meta *meta,
+    const uint8_t *buf, size_t len)
 {
-	party_of(w)->open[sock] = false;
+	struct party *p = party_of(sw);
+
+	sim_send(p->sim, &p->actor->ep, p->box, party_spot(p, meta->sock),
+	    addr_spot(&meta->to), buf, len);
 }
 
-static int
-party_resolve(struct world *w, const char *name, uint32_t ticket)
-{
-	(void)w;
-	(void)name;
-	(void)ticket;
-	return ERR_BUSY;
-}
-
-static void
-party_random(struct world *w, void *out, size_t len)
-{
-	prng_fill(&party_of(w)->actor->rand, out, len);
-}
-
-static uint8_t *
-party_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
-{
-	struct party *p = party_of(w);
-	struct sim *s = p->sim;
-
-	if (cap > sizeof s->out || p->full[meta->sock])
-		return NULL;
-	if (prng_chance(&p->actor->rand, s->opt.full_permille * 1000)) {
-		p->full[meta->sock] = true;
-		return NULL;
-	}
-	p->meta = *meta;
-	return s->out;
-}
-
-static int
-party_commit(struct world *w, size_t len)
-{
-	struct party *p = party_of(w);
-	struct spot from = party_spot(p, p->meta.sock);
-	struct spot to = addr_spot(&p->meta.to);
-	size_t piece = p->meta.segment != 0 ? p->meta.segment : len;
-
-	for (size_t at = 0; at < len; at += piece)
-		sim_send(p->sim, &p->actor->ep, p->box, from, to,
-		    p->sim->out + at, len - at < piece ? len - at : piece);
-	return 0;
-}
-
-static const struct world_ops ops = {
-    .open = party_open,
-    .close = party_close,
-    .resolve = party_resolve,
-    .random = party_random,
-    .reserve = party_reserve,
-    .commit = party_commit,
+static const struct sim_hooks hooks = {
+    .send = party_send,
+    .is_full = party_is_full,
 };
 
 /* ---- what is said ---- */
@@ -251,14 +202,14 @@ handle(struct talk *t, unsigned events)
 static void
 tell_clock(struct party *p)
 {
-	p->world.now_us = CLOCK_BASE_US + p->sim->now_us - p->slept_us;
+	p->host.world.w.now_us = CLOCK_BASE_US + p->sim->now_us - p->slept_us;
 }
 
 static bool
 is_full(const struct party *p)
 {
 	for (int i = 0; i < PARTY_SOCKS; i++)
-		if (p->full[i])
+		if (p->host.world.socks[i].full)
 			return true;
 	return false;
 }
@@ -291,25 +242,25 @@ turn(struct sim *s, void *arg)
 	p->wake_us = WORLD_NEVER;
 	tell_clock(p);
 	for (int i = 0; i < PARTY_SOCKS; i++)
-		if (p->full[i]) {
-			p->full[i] = false;
+		if (p->host.world.socks[i].full) {
+			p->host.world.socks[i].full = false;
 			udx_writable(p->udx, i);
 		}
-	timers_run(&p->timers, p->world.now_us);
+	timers_run(&p->host.timers, p->host.world.w.now_us);
 	party_settle(p);
 }
 
 static void
 wake_again(struct party *p)
 {
-	uint64_t due_us = timers_deadline(&p->timers);
+	uint64_t due_us = timers_deadline(&p->host.timers);
 
-	if (is_full(p) && due_us > p->world.now_us + FULL_US)
-		due_us = p->world.now_us + FULL_US;
+	if (is_full(p) && due_us > p->host.world.w.now_us + FULL_US)
+		due_us = p->host.world.w.now_us + FULL_US;
 	if (due_us == WORLD_NEVER)
 		return;
-	if (due_us < p->world.now_us)
-		due_us = p->world.now_us;
+	if (due_us < p->host.world.w.now_us)
+		due_us = p->host.world.w.now_us;
 	due_us += p->slept_us - CLOCK_BASE_US;
 	if (due_us >= p->wake_us)
 		return;
@@ -325,8 +276,8 @@ receive(struct actor *a, struct spot from, struct spot to, const uint8_t *buf,
 	struct dgram dg = {
 	    .buf = buf, .len = len, .sock = to.port - PARTY_PORT};
 
-	if (p->asleep || p->udx == NULL || dg.sock < 0 ||
-	    dg.sock >= PARTY_SOCKS || !p->open[dg.sock])
+	if (p->asleep || p->udx == NULL ||
+	    !sim_is_open(&p->host.world, dg.sock))
 		return;
 	dg.from = spot_addr(from);
 	tell_clock(p);
@@ -341,26 +292,21 @@ party_new(struct sim *s, struct nat *box)
 {
 	struct actor *a = actor_behind(s, box, receive, sizeof(struct party));
 	struct party *p = a->state;
-	struct addr bound;
+	struct world *w = &p->host.world.w;
+	struct addr at = {.family = ADDR_V4, .port = PARTY_PORT}, bound;
 
-	p->world.ops = &ops;
+	core_host_init(&p->host, &hooks, 0);
+	p->host.world.rand = a->rand;
+	p->host.world.space = s->out;
 	p->sim = s;
 	p->actor = a;
 	p->box = box;
 	p->wake_us = WORLD_NEVER;
-	timers_init(&p->timers);
-	limits_init(&p->limits);
 	tell_clock(p);
-	p->core = (struct core){
-	    .world = &p->world,
-	    .timers = &p->timers,
-	    .stats = &p->stats,
-	    .limits = &p->limits,
-	};
-	party_random(&p->world, &p->core.hash_key, sizeof p->core.hash_key);
-	for (int i = 0; i < PARTY_SOCKS; i++)
-		party_open(&p->world, NULL, &bound);
-	p->udx = udx_new(&p->core);
+	w->ops->random(w, &p->host.core.hash_key, sizeof(struct hash_key));
+	for (int i = 0; i < PARTY_SOCKS; i++, at.port++)
+		w->ops->open(w, &at, &bound);
+	p->udx = udx_new(&p->host.core);
 	if (p->udx == NULL)
 		sim_broken(s, "no memory for streams");
 	return p;
@@ -377,7 +323,7 @@ party_end(struct party *p)
 	}
 	udx_free(p->udx);
 	p->udx = NULL;
-	timers_fini(&p->timers);
+	core_host_fini(&p->host);
 }
 
 struct spot

@@ -11,14 +11,10 @@
 #ifndef SIM_PARTY_H
 #define SIM_PARTY_H
 
-#include "base/hash.h"
-#include "base/limits.h"
-#include "base/stats.h"
-#include "base/timer.h"
-#include "base/world.h"
 #include "sim/actor.h"
-#include "sim/nat.h"
+#include "world/nat.h"
 #include "udx/udx.h"
+#include "world/core_host.h"
 
 enum { PARTY_SOCKS = 2, PARTY_PORT = 5000 }; /* and the ones after it */
 
@@ -46,18 +42,12 @@ struct talk {
 };
 
 struct party {
-	struct world world; /* first: the orders of udx come with it */
+	struct core_host host; /* for udx */
 	struct sim *sim;
 	struct actor *actor;
 	struct nat *box;
-	struct timers timers;
-	struct stats stats;
-	struct limits limits;
-	struct core core;
 	struct udx *udx;
 	struct talk *talks;
-	struct dgram_meta meta; /* of the burst being written */
-	bool open[PARTY_SOCKS], full[PARTY_SOCKS];
 	bool asleep;
 	bool follows; /* goes with a peer that comes from elsewhere */
 	uint64_t wake_us, slept_us, asleep_since_us;

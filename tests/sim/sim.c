@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "sim/actor.h"
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/scenario.h"
 
 /* An event's 24 bits: two say what, the rest which. */
@@ -126,20 +126,13 @@ task_run(struct sim *s, uint32_t i)
 }
 
 static void
-packet_deliver(struct sim *s, const struct packet *p)
+packet_deliver(struct sim *s, const struct net_packet *p)
 {
-	struct endpoint *e = p->dst;
 	struct spot to = p->to;
+	struct endpoint *e = nat_enter(p->dst, s->now_us, p->from, &to);
 
-	while (e->kind == ENDPOINT_NAT) {
-		struct nat *box = container_of(e, struct nat, ep);
-
-		if (!nat_in(box, s->now_us, p->from, &to))
-			return;
-		e = nat_inside(box, to.ip);
-		if (e == NULL)
-			return;
-	}
+	if (e == NULL)
+		return;
 	trace_word(&s->trace, s->now_us);
 	trace_word(&s->trace, (uint64_t)p->from.ip << 32 | p->to.ip);
 	trace_word(&s->trace, (uint64_t)p->from.port << 16 | p->to.port);
@@ -155,7 +148,7 @@ packet_deliver(struct sim *s, const struct packet *p)
 static void
 packet_event(struct sim *s, uint32_t number)
 {
-	struct packet *p = net_arrived(&s->net, s->now_us, number);
+	struct net_packet *p = net_arrived(&s->net, s->now_us, number);
 
 	if (p == NULL)
 		return;

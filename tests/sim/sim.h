@@ -17,11 +17,11 @@
 #include "sim/calls.h"
 #include "sim/check.h"
 #include "sim/host.h"
-#include "sim/nat.h"
-#include "sim/net.h"
+#include "world/nat.h"
+#include "world/net.h"
 #include "sim/ops.h"
 #include "sim/options.h"
-#include "sim/queue.h"
+#include "world/queue.h"
 #include "sim/report.h"
 #include "sim/trace.h"
 
@@ -66,12 +66,10 @@ struct sim {
 	uint32_t failed;
 	uint64_t steps;
 	/* Sees each datagram that arrives at a host, or NULL; its own state. */
-	void (*tap)(struct sim *s, const struct packet *p);
+	void (*tap)(struct sim *s, const struct net_packet *p);
 	void *tap_state;
 	struct node_event ev;         /* being drained */
-	uint8_t out[WORLD_BURST_MAX]; /* being written by a node */
-	struct dgram_meta out_meta;
-	struct host *out_host; /* whose it is */
+	uint8_t out[WORLD_BURST_MAX]; /* being written by a host or a party */
 };
 
 void sim_init(struct sim *s, const struct sim_options *o);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/work.h"
 
 void

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sim/net.h"
+#include "world/net.h"
 
 enum { WALK_MAX = 384 };
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/work.h"
 
 void

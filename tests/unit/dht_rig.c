@@ -19,48 +19,23 @@ rig_config(struct dht_config *c, enum dht_role role)
 		c->public_address = self;
 }
 
-static int
-handle_of(const struct rig *r, bool server)
-{
-	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
-		if (r->fw.socks[h].open &&
-		    (r->fw.socks[h].bound.port == RIG_PORT) == server)
-			return h;
-	return WORLD_NO_SOCK;
-}
-
 void
-rig_init_core(struct rig *r)
+rig_start(struct rig *r, const struct dht_config *c)
 {
-	timers_init(&r->ts);
-	limits_init(&r->limits);
-	r->core = (struct core){
-	    .world = &r->fw.w,
-	    .timers = &r->ts,
-	    .stats = &r->st,
-	    .limits = &r->limits,
-	};
-}
-
-void
-rig_init_at(struct rig *r, const struct dht_config *c, const struct addr *at,
-    uint64_t seed)
-{
-	*r = (struct rig){.self = *at};
-	fake_init(&r->fw, seed);
-	rig_init_core(r);
-	r->d = dht_new(&r->core, c);
+	r->d = dht_new(&r->host.core, c);
 	ck_assert_ptr_nonnull(r->d);
 	ck_assert_int_eq(dht_start(r->d), 0);
-	r->server = handle_of(r, true);
-	r->client = handle_of(r, false);
+	r->server = r->d->self.server.handle;
+	r->client = r->d->self.client.handle;
 	ck_assert_int_ne(r->server, r->client);
 }
 
 void
 rig_init(struct rig *r, const struct dht_config *c)
 {
-	rig_init_at(r, c, &self, 4711);
+	*r = (struct rig){.self = self};
+	core_host_init(&r->host, NULL, 4711);
+	rig_start(r, c);
 }
 
 void
@@ -82,26 +57,15 @@ rig_fini(struct rig *r)
 {
 	dht_free(r->d);
 	/* No timer may still be armed. */
-	ck_assert_uint_eq(timers_deadline(&r->ts), WORLD_NEVER);
-	timers_fini(&r->ts);
-	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
-		ck_assert(!r->fw.socks[h].open);
-	fake_fini(&r->fw);
+	ck_assert_uint_eq(timers_deadline(&r->host.timers), WORLD_NEVER);
+	ck_assert_uint_eq(r->host.world.socks_open, 0);
+	core_host_fini(&r->host);
 }
 
 void
 rig_pass_ms(struct rig *r, uint64_t ms)
 {
-	uint64_t end = r->fw.w.now_us + ms * 1000, due;
-
-	while ((due = timers_deadline(&r->ts)) <= end) {
-		if (due > r->fw.w.now_us) {
-			r->fw.w.unix_ms += (due - r->fw.w.now_us) / 1000;
-			r->fw.w.now_us = due;
-		}
-		timers_run(&r->ts, r->fw.w.now_us);
-	}
-	r->fw.w.now_us = end;
+	core_host_pass_ms(&r->host, ms);
 }
 
 void
@@ -167,18 +131,18 @@ rig_ping_with_id(struct rig *r, const struct addr *from)
 }
 
 bool
-rig_take(struct rig *r, struct fake_sent *out)
+rig_take(struct rig *r, struct sim_sent *out)
 {
-	if (r->taken >= r->fw.sent_len) {
+	if (r->taken >= r->host.world.sent_len) {
 		rig_skip(r);
 		return false;
 	}
-	*out = r->fw.sent[r->taken++];
+	*out = r->host.world.sent[r->taken++];
 	return true;
 }
 
 bool
-rig_take_request(struct rig *r, struct fake_sent *out, struct rpc_request *m)
+rig_take_request(struct rig *r, struct sim_sent *out, struct rpc_request *m)
 {
 	while (rig_take(r, out))
 		if (out->buf[0] == RPC_REQUEST) {
@@ -190,7 +154,7 @@ rig_take_request(struct rig *r, struct fake_sent *out, struct rpc_request *m)
 }
 
 bool
-rig_take_reply(struct rig *r, struct fake_sent *out, struct rpc_reply *m)
+rig_take_reply(struct rig *r, struct sim_sent *out, struct rpc_reply *m)
 {
 	while (rig_take(r, out))
 		if (out->buf[0] == RPC_REPLY) {
@@ -204,7 +168,7 @@ rig_take_reply(struct rig *r, struct fake_sent *out, struct rpc_reply *m)
 void
 rig_skip(struct rig *r)
 {
-	fake_clear(&r->fw);
+	sim_clear(&r->host.world);
 	r->taken = 0;
 }
 
@@ -213,13 +177,13 @@ rig_address(const struct rig *r, int sock)
 {
 	struct addr a = r->self;
 
-	a.port = r->fw.socks[sock].bound.port;
+	a.port = r->host.world.socks[sock].bound.port;
 	return a;
 }
 
 int
 rig_answer(
-    struct rig *r, const struct fake_sent *asked, const struct rig_answer *a)
+    struct rig *r, const struct sim_sent *asked, const struct rig_answer *a)
 {
 	uint8_t buf[DGRAM_MAX], id[ID_LEN], closer[300 * ADDR_WIRE4_LEN];
 	struct addr us = rig_address(r, asked->meta.sock);
@@ -248,7 +212,7 @@ rig_answer_all(struct rig *r)
 {
 	struct rig_answer good = {.id = true};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	while (rig_take_request(r, &s, &m))
 		rig_answer(r, &s, &good);
@@ -279,16 +243,16 @@ rig_knows(const struct rig *r, const struct addr *a)
 void
 rig_live_ms(struct rig *r, uint64_t ms)
 {
-	uint64_t end = r->fw.w.now_us + ms * 1000, due;
+	uint64_t end = r->host.world.w.now_us + ms * 1000, due;
 
 	rig_answer_all(r);
-	while ((due = timers_deadline(&r->ts)) <= end) {
-		if (due > r->fw.w.now_us)
-			r->fw.w.now_us = due;
-		timers_run(&r->ts, r->fw.w.now_us);
+	while ((due = timers_deadline(&r->host.timers)) <= end) {
+		if (due > r->host.world.w.now_us)
+			r->host.world.w.now_us = due;
+		timers_run(&r->host.timers, r->host.world.w.now_us);
 		rig_answer_all(r);
 	}
-	r->fw.w.now_us = end;
+	r->host.world.w.now_us = end;
 }
 
 void

@@ -10,16 +10,12 @@
 #define TEST_DHT_RIG_H
 
 #include "dht/dht_struct.h"
-#include "fake_world.h"
+#include "world/core_host.h"
 
 enum { RIG_PORT = 49737 };
 
 struct rig {
-	struct fake_world fw;
-	struct timers ts;
-	struct stats st;
-	struct limits limits;
-	struct core core;
+	struct core_host host;
 	struct dht *d;
 	struct addr self; /* public address of the server socket */
 	int server, client;
@@ -34,15 +30,11 @@ struct rig {
 /* Public, on an exact port, knows nobody; the caller may change it. */
 void rig_config(struct dht_config *c, enum dht_role role);
 
-/* Prepares the context for dht_new(), which the other two call. */
-void rig_init_core(struct rig *r);
-
 /* Makes it and starts it; what it sends at once is still to be taken. */
 void rig_init(struct rig *r, const struct dht_config *c);
 
-/* The same at another host, with other random numbers. */
-void rig_init_at(struct rig *r, const struct dht_config *c,
-    const struct addr *self, uint64_t seed);
+/* Starts the dht above r->host, which the caller has initialised. */
+void rig_start(struct rig *r, const struct dht_config *c);
 void rig_fini(struct rig *r);
 
 /* A node of that role that has found nobody and is bootstrapped. */
@@ -67,12 +59,12 @@ int rig_ping_with_id(struct rig *r, const struct addr *from);
 void rig_answer_up(struct rig *r, const struct dht_request *rq);
 
 /* The next datagram that left, copied; false if there is none. */
-bool rig_take(struct rig *r, struct fake_sent *out);
+bool rig_take(struct rig *r, struct sim_sent *out);
 
 /* The next request or reply that left, decoded; others are skipped. */
 bool rig_take_request(
-    struct rig *r, struct fake_sent *out, struct rpc_request *m);
-bool rig_take_reply(struct rig *r, struct fake_sent *out, struct rpc_reply *m);
+    struct rig *r, struct sim_sent *out, struct rpc_request *m);
+bool rig_take_reply(struct rig *r, struct sim_sent *out, struct rpc_reply *m);
 
 /* Forgets what has left. */
 void rig_skip(struct rig *r);
@@ -91,7 +83,7 @@ struct rig_answer {
 
 /* Answers a request that left, as the node that it went to. */
 int rig_answer(
-    struct rig *r, const struct fake_sent *asked, const struct rig_answer *a);
+    struct rig *r, const struct sim_sent *asked, const struct rig_answer *a);
 
 /* Answers all requests that have left, and those that follow, with an id. */
 void rig_answer_all(struct rig *r);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "world/mem.h"
 
 enum { PORT = 1000, UDP_IP = 28 };
 
@@ -17,31 +18,16 @@ must(void *p)
 	return p;
 }
 
-/* ---- chance ---- */
-
-/* splitmix64: every seed gives a full period. */
-uint64_t
-lab_random(struct lab *r)
-{
-	uint64_t z = r->seed += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
-uint32_t
-lab_below(struct lab *r, uint32_t n)
-{
-	return (uint32_t)((lab_random(r) >> 32) * n >> 32);
-}
-
-/* ---- the world of an end ---- */
-
 static struct lab_end *
-end_of(struct world *w)
+end_of(struct core_host *h)
 {
-	return (struct lab_end *)(void *)w;
+	return container_of(h, struct lab_end, host);
+}
+
+static struct lab *
+lab_of(struct core_host *h)
+{
+	return container_of(h->lan, struct lab, lan);
 }
 
 struct addr
@@ -51,172 +37,141 @@ lab_addr(int end, int sock)
 	    10, 0, (uint8_t)end, (uint8_t)(sock + 1), (uint16_t)(PORT + sock));
 }
 
+/* ---- sending ---- */
+
 static void
-world_random(struct world *w, void *out, size_t len)
+apply_link(struct lab *r, struct lab_end *e)
 {
-	uint8_t *p = out;
+	const struct lab_link *l = &r->link;
 
-	for (size_t i = 0; i < len; i++)
-		p[i] = (uint8_t)lab_random(end_of(w)->lab);
-}
-
-static uint8_t *
-world_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
-{
-	struct lab_end *e = end_of(w);
-
-	if (cap == 0 || cap > WORLD_BURST_MAX || meta->sock < 0 ||
-	    meta->sock >= LAB_SOCKS || e->reserved != 0 ||
-	    (meta->segment == 0 && cap > DGRAM_MAX) ||
-	    cap > (size_t)WORLD_BURST_SEGMENTS *
-		      (meta->segment == 0 ? DGRAM_MAX : meta->segment))
-		abort(); /* no world could do that */
-	if (e->full || (e->takes > 0 && --e->takes == 0)) {
-		e->full = true;
-		return NULL;
+	r->lan.net.faults = (struct faults){.no_distance = true,
+	    .flat_us = l->delay_us,
+	    .loss_ppm = l->loss_ppm,
+	    .double_ppm = l->double_ppm};
+	if (l->jitter_us > 0) {
+		r->lan.net.faults.overtake_ppm = 1000000;
+		r->lan.net.faults.overtake_us = l->jitter_us - 1;
 	}
-	e->meta = *meta;
-	e->reserved = cap;
-	return e->room;
+	e->host.ep.up.bytes_per_s = l->bytes_per_s;
+	e->host.ep.up.queue_bytes =
+	    l->queue_bytes > 0 ? l->queue_bytes : UINT32_MAX;
 }
 
-static void
-put_on_way(struct lab_end *e, struct lab_packet *p)
-{
-	struct lab_packet **at = &e->way;
-
-	p->order = e->lab->order++;
-	/* Mostly it is the last to arrive, and thousands are under way. */
-	if (e->way != NULL && e->way_last->at_us <= p->at_us)
-		at = &e->way_last->next;
-	while (*at != NULL && (*at)->at_us <= p->at_us)
-		at = &(*at)->next;
-	p->next = *at;
-	*at = p;
-	if (p->next == NULL)
-		e->way_last = p;
-}
-
-static struct lab_packet *
-packet_new(const struct addr *from, const struct addr *to, const uint8_t *buf,
-    size_t len)
-{
-	struct lab_packet *p = must(malloc(sizeof *p + len));
-
-	*p = (struct lab_packet){.from = *from, .to = *to, .len = len};
-	if (len > 0)
-		memcpy(p->buf, buf, len);
-	return p;
-}
-
-/* When a packet that leaves now has left; false: the queue is full. */
 static bool
-queue(struct lab_end *e, size_t len, uint64_t *left_us)
+passes_mtu(const struct lab_link *l, const struct dgram_meta *meta, size_t len)
 {
-	const struct lab_link *l = &e->lab->link;
-	uint64_t now = e->lab->now_us;
-
-	*left_us = now;
-	if (l->bytes_per_s == 0)
-		return true;
-	if (e->free_at_us < now)
-		e->free_at_us = now;
-	if (l->queue_bytes > 0 &&
-	    (e->free_at_us - now) * l->bytes_per_s / LAB_S > l->queue_bytes)
-		return false;
-	e->free_at_us += (len + UDP_IP) * LAB_S / l->bytes_per_s;
-	*left_us = e->free_at_us;
-	return true;
+	return l->mtu == 0 || len + UDP_IP <= l->mtu ||
+	       (meta->fragment && !l->no_fragments);
 }
 
 static void
-send_one(struct lab_end *e, const uint8_t *buf, size_t len)
+send_hook(struct sim_world *sw, const struct dgram_meta *meta,
+    const uint8_t *buf, size_t len)
 {
-	struct lab *r = e->lab;
-	struct addr from = lab_addr((int)(e - r->end), e->meta.sock);
-	struct lab_packet *p = packet_new(&from, &e->meta.to, buf, len);
-	uint64_t left_us;
-	int copies = 1;
+	struct core_host *h = container_of(sw, struct core_host, world);
+	struct lab *r = lab_of(h);
+	struct lab_end *e = end_of(h);
+	struct lab_packet p = {.to = meta->to, .len = len, .buf = buf};
 
 	e->sent++;
-	e->sent_bytes += len;
-	if ((r->filter != NULL && !r->filter(r, p, r->filter_arg)) ||
-	    (r->link.mtu > 0 && len + UDP_IP > r->link.mtu &&
-		(!e->meta.fragment || r->link.no_fragments)) ||
-	    lab_below(r, 1000000) < r->link.loss_ppm ||
-	    !queue(e, len, &left_us)) {
-		free(p);
+	p.from = lab_addr((int)(e - r->end), meta->sock);
+	if ((r->filter != NULL && !r->filter(r, &p, r->filter_arg)) ||
+	    !passes_mtu(&r->link, meta, len))
 		return;
-	}
-	if (lab_below(r, 1000000) < r->link.double_ppm)
-		copies++;
-	while (copies-- > 0) {
-		struct lab_packet *q =
-		    copies > 0 ? packet_new(&from, &e->meta.to, buf, len) : p;
-
-		q->at_us = left_us + r->link.delay_us;
-		if (r->link.jitter_us > 0)
-			q->at_us += lab_below(r, r->link.jitter_us);
-		put_on_way(e, q);
-	}
+	apply_link(r, e);
+	lan_send(h, addr_spot(&p.from), &p.to, buf, len);
 }
 
-static int
-world_commit(struct world *w, size_t len)
+static bool
+is_full(struct sim_world *sw, int sock)
 {
-	struct lab_end *e = end_of(w);
-	size_t piece = e->meta.segment != 0 ? e->meta.segment : len;
+	struct lab_end *e = container_of(sw, struct lab_end, host.world);
 
-	if (len == 0 || len > e->reserved)
-		abort();
-	e->reserved = 0;
-	e->bursts++;
-	for (size_t at = 0; at < len; at += piece)
-		send_one(e, e->room + at, len - at < piece ? len - at : piece);
-	return 0;
+	(void)sock;
+	if (e->takes > 0 && --e->takes == 0)
+		e->full = true;
+	e->bursts += !e->full;
+	return e->full;
 }
 
-static const struct world_ops ops = {
-    .random = world_random,
-    .reserve = world_reserve,
-    .commit = world_commit,
+static const struct sim_hooks hooks = {
+    .send = send_hook,
+    .is_full = is_full,
 };
 
+/* ---- receiving ---- */
+
+static void
+receive(struct core_host *h, const struct dgram *dg)
+{
+	struct lab_end *e = end_of(h);
+	struct lab_packet *p;
+
+	if (e->udx != NULL) {
+		(void)udx_recv(e->udx, dg);
+		return;
+	}
+	p = mem_new(1, sizeof *p + dg->len);
+	*p = (struct lab_packet){
+	    .from = dg->from, .len = dg->len, .buf = p->copy};
+	p->to = lab_addr((int)(e - lab_of(h)->end), dg->sock);
+	memcpy(p->copy, dg->buf, dg->len);
+	*e->got_end = p;
+	e->got_end = &p->next;
+}
+
+static void
+collect_events(struct core_host *h)
+{
+	struct lab_end *e = end_of(h);
+	struct udx_stream *s;
+	unsigned events;
+
+	while (e->udx != NULL && (s = udx_poll(e->udx, &events)) != NULL) {
+		struct lab_stream *owner = udx_owner(s);
+
+		if (events == 0)
+			abort();
+		if (owner != NULL)
+			owner->events |= events;
+	}
+}
+
 /* ---- life ---- */
+
+static void
+init_end(struct lab *r, int i, uint64_t seed)
+{
+	struct lab_end *e = &r->end[i];
+	struct world *w = &e->host.world.w;
+	struct addr bound;
+
+	core_host_init(&e->host, &hooks, seed * LAB_ENDS + (uint64_t)i);
+	lan_add(&r->lan, &e->host, 0);
+	e->host.receive = receive;
+	e->host.settle = collect_events;
+	e->got_end = &e->got;
+	w->ops->random(w, &e->host.core.hash_key, sizeof(struct hash_key));
+	for (int sock = 0; sock < LAB_SOCKS; sock++) {
+		struct addr at = lab_addr(i, sock);
+
+		net_bind(&r->lan.net, addr_spot(&at).ip, &e->host.ep);
+		if (w->ops->open(w, &at, &bound) != sock)
+			abort();
+	}
+}
 
 void
 lab_init(struct lab *r, uint64_t seed, int udx_ends)
 {
-	*r = (struct lab){.now_us = 3600 * LAB_S, .seed = seed};
+	*r = (struct lab){0};
+	lan_init(&r->lan, seed);
+	r->lan.net.header_bytes = UDP_IP;
+	prng_init(&r->rand, seed, PRNG_SCENARIO, 0);
 	for (int i = 0; i < LAB_ENDS; i++) {
-		struct lab_end *e = &r->end[i];
-
-		e->lab = r;
-		e->w.ops = &ops;
-		e->w.now_us = r->now_us;
-		e->got_end = &e->got;
-		timers_init(&e->timers);
-		limits_init(&e->limits);
-		e->core = (struct core){
-		    .world = &e->w,
-		    .timers = &e->timers,
-		    .stats = &e->stats,
-		    .limits = &e->limits,
-		};
-		world_random(&e->w, &e->core.hash_key, sizeof e->core.hash_key);
+		init_end(r, i, seed);
 		if (i < udx_ends)
-			e->udx = must(udx_new(&e->core));
-	}
-}
-
-static void
-free_packets(struct lab_packet *p)
-{
-	while (p != NULL) {
-		struct lab_packet *next = p->next;
-
-		free(p);
-		p = next;
+			r->end[i].udx = must(udx_new(&r->end[i].host.core));
 	}
 }
 
@@ -225,10 +180,11 @@ lab_fini(struct lab *r)
 {
 	for (int i = 0; i < LAB_ENDS; i++) {
 		udx_free(r->end[i].udx);
-		timers_fini(&r->end[i].timers);
-		free_packets(r->end[i].got);
-		free_packets(r->end[i].way);
+		core_host_fini(&r->end[i].host);
+		while (r->end[i].got != NULL)
+			free(lab_got(r, i));
 	}
+	lan_fini(&r->lan);
 }
 
 struct lab_stream *
@@ -267,129 +223,28 @@ lab_connect(struct lab_stream *a, int end_a, struct lab_stream *b, int end_b)
 
 /* ---- time ---- */
 
-static void
-tell(struct lab_end *e)
-{
-	struct udx_stream *s;
-	unsigned events;
-
-	while ((s = udx_poll(e->udx, &events)) != NULL) {
-		struct lab_stream *owner = udx_owner(s);
-
-		if (events == 0)
-			abort();
-		if (owner != NULL)
-			owner->events |= events;
-	}
-}
-
 void
 lab_settle(struct lab *r)
 {
-	for (int i = 0; i < LAB_ENDS; i++) {
-		struct lab_end *e = &r->end[i];
-
-		e->w.now_us = r->now_us;
-		timers_run(&e->timers, r->now_us);
-		if (e->udx != NULL)
-			tell(e);
-	}
-}
-
-static struct lab_end *
-find_end(struct lab *r, const struct addr *to, int *sock)
-{
-	for (int i = 0; i < LAB_ENDS; i++)
-		for (*sock = 0; *sock < LAB_SOCKS; ++*sock) {
-			struct addr a = lab_addr(i, *sock);
-
-			if (addr_equal(&a, to))
-				return &r->end[i];
-		}
-	return NULL;
-}
-
-static void
-deliver(struct lab *r, struct lab_packet *p)
-{
-	struct dgram dg = {.buf = p->buf, .len = p->len, .from = p->from};
-	struct lab_end *e = find_end(r, &p->to, &dg.sock);
-
-	if (e != NULL && e->udx == NULL) {
-		p->next = NULL;
-		*e->got_end = p;
-		e->got_end = &p->next;
-		return;
-	}
-	if (e != NULL) {
-		e->w.now_us = r->now_us;
-		(void)udx_recv(e->udx, &dg);
-	}
-	free(p);
-}
-
-/* Whose packet arrives next, in the order of sending if at once; or NULL. */
-static struct lab_end *
-next_sender(struct lab *r)
-{
-	struct lab_end *next = NULL;
-
-	for (int i = 0; i < LAB_ENDS; i++) {
-		const struct lab_packet *p = r->end[i].way;
-
-		if (p != NULL && (next == NULL || p->at_us < next->way->at_us ||
-				     (p->at_us == next->way->at_us &&
-					 p->order < next->way->order)))
-			next = &r->end[i];
-	}
-	return next;
-}
-
-static uint64_t
-next_event(struct lab *r)
-{
-	const struct lab_end *sender = next_sender(r);
-	uint64_t next = sender != NULL ? sender->way->at_us : WORLD_NEVER;
-
-	for (int i = 0; i < LAB_ENDS; i++)
-		if (timers_deadline(&r->end[i].timers) < next)
-			next = timers_deadline(&r->end[i].timers);
-	return next;
+	lan_settle(&r->lan);
 }
 
 bool
 lab_step(struct lab *r, uint64_t until_us)
 {
-	uint64_t next = next_event(r);
-	struct lab_end *sender;
-
-	if (r->tick_us != 0 && next > r->now_us && next != WORLD_NEVER)
-		next = (next + r->tick_us - 1) / r->tick_us * r->tick_us;
-	if (next > until_us)
-		return false;
-	if (next > r->now_us)
-		r->now_us = next;
-	while ((sender = next_sender(r)) != NULL &&
-	       sender->way->at_us <= r->now_us) {
-		struct lab_packet *p = sender->way;
-
-		sender->way = p->next;
-		deliver(r, p);
-	}
-	lab_settle(r);
-	return true;
+	return lan_step(&r->lan, until_us);
 }
 
 void
 lab_run(struct lab *r, uint64_t us)
 {
-	uint64_t until_us = r->now_us + us;
+	lan_run(&r->lan, us);
+}
 
-	lab_settle(r);
-	while (lab_step(r, until_us))
-		;
-	r->now_us = until_us;
-	lab_settle(r);
+void
+lab_drop_in_flight(struct lab *r, int end)
+{
+	net_drop_from(&r->lan.net, &r->end[end].host.ep);
 }
 
 int
@@ -398,16 +253,16 @@ lab_inject(struct lab *r, int end, int sock, const struct addr *from,
 {
 	struct dgram dg = {.len = len, .sock = sock, .from = *from};
 	uint8_t *copy = must(malloc(len > 0 ? len : 1));
-	int verdict;
+	int err;
 
-	/* Exactly as long as it is, so that a sanitizer sees what is beyond. */
+	/* Of exactly that size, so that a sanitizer detects overreads. */
 	if (len > 0)
 		memcpy(copy, buf, len);
 	dg.buf = copy;
-	r->end[end].w.now_us = r->now_us;
-	verdict = udx_recv(r->end[end].udx, &dg);
+	r->end[end].host.world.w.now_us = r->lan.now_us;
+	err = udx_recv(r->end[end].udx, &dg);
 	free(copy);
-	return verdict;
+	return err;
 }
 
 struct lab_packet *
@@ -503,7 +358,7 @@ lab_pair_fini(struct lab_pair *p)
 bool
 lab_pair_carry(struct lab_pair *p, uint64_t total, uint64_t within_us)
 {
-	uint64_t until = p->lab.now_us + within_us;
+	uint64_t until = p->lab.lan.now_us + within_us;
 
 	do {
 		p->written +=

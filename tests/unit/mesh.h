@@ -3,8 +3,8 @@
  * mesh.h - several DHT nodes in one virtual time and the links between them.
  *
  * For unit tests only; tests/sim simulates larger networks. Every datagram
- * takes the same time. Node i has the address mesh_host(i), in a /24 of its
- * own, behind a NAT box that may change its host or its ports.
+ * takes the same time. Each node has an address in a /24 of its own, behind a
+ * NAT box that may change its host or its ports.
  */
 #ifndef TEST_MESH_H
 #define TEST_MESH_H
@@ -15,28 +15,15 @@
 struct mesh_node {
 	struct rig r;
 	bool on;        /* it has been started */
-	bool deaf;      /* it receives and sends nothing */
 	bool closed;    /* packets to its server socket are dropped */
-	bool moved;     /* its NAT box has another public host than before */
-	int port_shift; /* public ports are the bound ones plus this */
-};
-
-struct mesh_flight {
-	uint64_t due_us;
-	struct addr from, to;
-	size_t len;
-	uint8_t buf[DGRAM_MAX];
+	int port_shift; /* of r.host, from when it is started */
 };
 
 struct mesh {
+	struct lan lan; /* net.faults may be changed */
 	struct mesh_node *nodes;
 	unsigned len;
-	struct mesh_flight *flights; /* in order of arrival */
-	size_t first, flights_len, flights_cap;
-	uint64_t now_us;
-	uint32_t delay_ms, loss; /* loss: per thousand */
-	uint64_t lost, stray;    /* stray: sent to an unused address */
-	struct t_random dice;
+	uint64_t seed;
 };
 
 void mesh_init(struct mesh *n, unsigned nodes, uint64_t seed);
@@ -53,6 +40,9 @@ void mesh_config(struct dht_config *c, enum dht_role role);
 void mesh_start_all(struct mesh *n);
 
 void mesh_run_ms(struct mesh *n, uint64_t ms);
+
+/* Gives node i another public host, which it does not notice by itself. */
+void mesh_move(struct mesh *n, unsigned i);
 
 /* Returns the public address of the server socket of node i. */
 struct addr mesh_address(const struct mesh *n, unsigned i);

@@ -38,18 +38,11 @@ server_init(struct rig_server *s)
 	};
 	s->seen = addr_v4(9, 0, 0, 9, 49737);
 	s->alive[s->alive_len++] = s->seen;
-	fake_init(&s->world, 99);
-	timers_init(&s->timers);
-	limits_init(&s->limits);
-	s->core = (struct core){
-	    .world = &s->world.w,
-	    .timers = &s->timers,
-	    .stats = &s->stats,
-	    .limits = &s->limits,
-	    .hash_key = {{3}},
-	};
-	ck_assert_int_eq(s->world.w.ops->open(&s->world.w, &any, &bound), 0);
-	s->udx = udx_new(&s->core);
+	core_host_init(&s->host, NULL, 99);
+	s->host.core.hash_key = (struct hash_key){{3}};
+	ck_assert_int_eq(
+	    s->host.world.w.ops->open(&s->host.world.w, &any, &bound), 0);
+	s->udx = udx_new(&s->host.core);
 	ck_assert_ptr_nonnull(s->udx);
 }
 
@@ -61,7 +54,7 @@ peer_rig_init(struct peer_rig *r)
 
 	*r = (struct peer_rig){.public = addr_v4(5, 0, 0, 1, 0)};
 	ck_assert_int_eq(addr_parse(&r->public6, "[2a01:5::1]", 0), 0);
-	fake_init(&r->world, 4711);
+	sim_world_init(&r->world, NULL, 4711);
 	key_pair_from_seed(&r->identity, seed);
 	node_config_init(&c);
 	c.identity = &r->identity;
@@ -71,9 +64,9 @@ peer_rig_init(struct peer_rig *r)
 	ck_assert_ptr_nonnull(r->node);
 	ck_assert_int_eq(node_start(r->node), 0);
 	server_init(&r->server);
-	fake_advance_ms(&r->world, 1);
+	sim_advance_ms(&r->world, 1);
 	node_tick(r->node);
-	fake_clear(&r->world);
+	sim_clear(&r->world);
 }
 
 void
@@ -85,9 +78,8 @@ peer_rig_fini(struct peer_rig *r)
 	secret_free(s->kept);
 	secret_free(s->secret);
 	udx_free(s->udx);
-	timers_fini(&s->timers);
-	fake_fini(&s->world);
-	fake_fini(&r->world);
+	core_host_fini(&s->host);
+	sim_world_fini(&r->world);
 	free(r->flights);
 }
 
@@ -127,7 +119,7 @@ add_flight(struct peer_rig *r, const struct rig_flight *f)
 }
 
 static void
-send_reply(struct peer_rig *r, const struct fake_sent *to,
+send_reply(struct peer_rig *r, const struct sim_sent *to,
     const struct addr *from, const uint8_t *buf, size_t len)
 {
 	struct rig_flight f = {
@@ -152,16 +144,6 @@ address_of(const struct peer_rig *r, int sock)
 	return a;
 }
 
-static int
-socket_behind(const struct peer_rig *r, const struct addr *to)
-{
-	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
-		if (r->world.socks[h].open &&
-		    r->world.socks[h].bound.port == to->port)
-			return h;
-	return WORLD_NO_SOCK;
-}
-
 /* ---- the server ---- */
 
 static void
@@ -173,7 +155,8 @@ server_open(struct rig_server *s, const struct noise_secrets *n)
 	memcpy(keys.rx, n->rx, sizeof keys.rx);
 	memcpy(keys.hash, n->hash, sizeof keys.hash);
 	secret_free(s->secret); /* of an earlier call */
-	s->secret = secret_new(&s->world.w, &s->timers, s->stream, &keys);
+	s->secret =
+	    secret_new(&s->host.world.w, &s->host.timers, s->stream, &keys);
 	ck_assert_ptr_nonnull(s->secret);
 	ck_assert_int_eq(secret_start(s->secret), 0);
 }
@@ -220,7 +203,7 @@ server_connect(
 
 /* The same bytes are the same connection, pitfall H1. */
 static void
-server_called(struct peer_rig *r, const struct fake_sent *sent, struct bytes m)
+server_called(struct peer_rig *r, const struct sim_sent *sent, struct bytes m)
 {
 	struct rig_server *s = &r->server;
 	struct addr client = address_of(r, sent->meta.sock);
@@ -258,8 +241,8 @@ server_run(struct peer_rig *r)
 	struct udx_stream *stream;
 	unsigned events;
 
-	s->world.w.now_us = r->world.w.now_us;
-	timers_run(&s->timers, s->world.w.now_us);
+	s->host.world.w.now_us = r->world.w.now_us;
+	timers_run(&s->host.timers, s->host.world.w.now_us);
 	while ((stream = udx_poll(s->udx, &events)) != NULL)
 		;
 	if (s->secret != NULL) {
@@ -268,11 +251,12 @@ server_run(struct peer_rig *r)
 		secret_peek(s->secret, NULL, &err);
 		ck_assert_int_eq(err, 0);
 	}
-	for (; s->server_seen < s->world.sent_len; s->server_seen++) {
-		const struct fake_sent *sent = &s->world.sent[s->server_seen];
+	for (; s->server_seen < s->host.world.sent_len; s->server_seen++) {
+		const struct sim_sent *sent =
+		    &s->host.world.sent[s->server_seen];
 		struct rig_flight f = {.from = s->at, .len = sent->len};
 
-		f.sock = socket_behind(r, &sent->meta.to);
+		f.sock = sim_sock_at(&r->world, sent->meta.to.port);
 		memcpy(f.buf, sent->buf, sent->len);
 		if (f.sock != WORLD_NO_SOCK)
 			add_flight(r, &f);
@@ -282,7 +266,7 @@ server_run(struct peer_rig *r)
 /* ---- the nodes ---- */
 
 static void
-reply_to(struct peer_rig *r, const struct fake_sent *sent,
+reply_to(struct peer_rig *r, const struct sim_sent *sent,
     const struct rig_node *n, const struct rpc_request *m, struct bytes value)
 {
 	uint8_t id[ID_LEN], closer[RIG_NODES_MAX * ADDR_WIRE4_LEN];
@@ -306,7 +290,7 @@ reply_to(struct peer_rig *r, const struct fake_sent *sent,
 }
 
 static void
-answer_handshake(struct peer_rig *r, const struct fake_sent *sent,
+answer_handshake(struct peer_rig *r, const struct sim_sent *sent,
     struct rig_node *n, const struct rpc_request *m)
 {
 	static const uint8_t lie[NOISE_2_OVERHEAD + 20] = {1};
@@ -340,8 +324,8 @@ answer_handshake(struct peer_rig *r, const struct fake_sent *sent,
 }
 
 static void
-answer_find(struct peer_rig *r, const struct fake_sent *sent,
-    struct rig_node *n, const struct rpc_request *m)
+answer_find(struct peer_rig *r, const struct sim_sent *sent, struct rig_node *n,
+    const struct rpc_request *m)
 {
 	struct peer_record p = {.key = r->server.keys.public_key};
 	uint8_t buf[PEER_LEN_MAX];
@@ -355,7 +339,7 @@ answer_find(struct peer_rig *r, const struct fake_sent *sent,
 }
 
 static void
-node_got(struct peer_rig *r, const struct fake_sent *sent, struct rig_node *n)
+node_got(struct peer_rig *r, const struct sim_sent *sent, struct rig_node *n)
 {
 	struct rpc_request m;
 
@@ -375,7 +359,7 @@ node_got(struct peer_rig *r, const struct fake_sent *sent, struct rig_node *n)
 static void
 take_sent(struct peer_rig *r, size_t at)
 {
-	struct fake_sent sent = r->world.sent[at];
+	struct sim_sent sent = r->world.sent[at];
 	const struct addr *to = &sent.meta.to;
 
 	for (unsigned i = 0; i < r->nodes_len; i++)
@@ -442,7 +426,7 @@ void
 peer_rig_run_ms(struct peer_rig *r, uint64_t ms)
 {
 	while (ms-- > 0) {
-		fake_advance_ms(&r->world, 1);
+		sim_advance_ms(&r->world, 1);
 		deliver_due(r);
 		process_sent(r);
 		if (node_deadline(r->node) <= r->world.w.now_us)

@@ -12,7 +12,7 @@
 #define TEST_PEER_RIG_H
 
 #include "crypto/noise.h"
-#include "fake_world.h"
+#include "world/core_host.h"
 #include "node/node_conn.h"
 #include "node/node_struct.h"
 #include "signal/payload.h"
@@ -48,11 +48,7 @@ struct rig_server {
 	bool keeps;       /* forgotten connections stay open */
 	bool comes_first; /* its stream sends before its answer */
 
-	struct fake_world world;
-	struct timers timers;
-	struct stats stats;
-	struct limits limits;
-	struct core core;
+	struct core_host host;
 	struct udx *udx;
 	struct udx_stream *stream;
 	struct secret *secret, *kept;
@@ -77,7 +73,7 @@ struct rig_flight {
 };
 
 struct peer_rig {
-	struct fake_world world;
+	struct sim_world world;
 	struct node *node;
 	struct key_pair identity;
 	struct addr public;  /* host of the node as others see it */

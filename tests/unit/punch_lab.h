@@ -4,7 +4,7 @@
  *
  * Everything runs in one virtual time. Public hosts forward messages and report
  * addresses; each side has a DHT, a router and a struct punch, behind a NAT of
- * the simulator. The lab performs the handshake itself: each side pings the
+ * tests/world. The lab performs the handshake itself: each side pings the
  * relay from its puncher's socket and receives the address that the relay saw.
  * A candidate is tried as a stream would do it: with a packet from its socket,
  * to which the server replies.
@@ -14,7 +14,6 @@
 
 #include "punch/punch_context.h"
 #include "relay_net.h"
-#include "sim/nat.h"
 #include "t.h"
 
 enum {
@@ -23,27 +22,22 @@ enum {
 	LAB_SENT_MAX = 32768,
 };
 
-struct lab;
+struct punch_lab;
 
-struct lab_host {
-	struct lab *lab;
-	struct relay_net n; /* DHT, records and router, in a fake world */
+struct punch_host {
+	struct relay_net n; /* DHT, records and router */
 	struct punch *punch;
 	struct puncher *puncher;
-	struct nat *nat;      /* NULL: public */
-	uint32_t ip;          /* inner */
-	size_t taken;         /* entries of fw.sent processed */
 	struct addr seen;     /* the puncher's address as the relay sees it */
 	struct addr dht_seen; /* and that of its DHT socket */
 	struct punch_event events[LAB_EVENTS_MAX];
 	unsigned events_len;
 	int failed; /* err of PUNCH_FAILED, or 0 */
 	unsigned failures;
-	bool deaf; /* receives no datagrams */
 };
 
 /* A datagram that a side has sent. */
-struct lab_sent {
+struct punch_sent {
 	uint64_t at_us;
 	bool client; /* sent by the client */
 	struct dgram_meta meta;
@@ -51,67 +45,59 @@ struct lab_sent {
 	struct addr from; /* outer */
 };
 
-struct lab_flight {
-	struct lab_flight *next;
-	uint64_t due_us;
-	struct addr from, to;
-	size_t len;
-	uint8_t buf[];
-};
-
-struct lab {
-	struct lab_host relays[LAB_RELAYS], client, server;
-	struct lab_flight *flights; /* in order of arrival */
-	uint64_t now_us;
-	uint32_t delay_us, loss; /* of 1000 */
-	struct t_random dice;
-	struct lab_sent *sent;
+struct punch_lab {
+	struct lan lan; /* net.faults may be changed */
+	struct punch_host relays[LAB_RELAYS], client, server;
+	struct punch_sent *sent;
 	size_t sent_len;
 	uint8_t secret[PUNCH_KEY_LEN];
 	struct key_pair keys; /* of the server */
 	bool no_relay;        /* messages come through a foreign relay */
 	/* Returns whether to drop the datagram, or NULL. */
-	bool (*lose)(const struct lab *l, const struct lab_sent *s);
+	bool (*lose)(const struct punch_lab *l, const struct punch_sent *s,
+	    const uint8_t *buf);
 	bool proved; /* a packet of the client was replied to by the server */
 	uint64_t proved_us;
 	int server_sock; /* that received the packet */
 	struct addr proved_at;
 };
 
-struct lab_box {
+struct punch_box {
 	enum nat_rule mapping, filtering;
 	enum nat_ports ports;
 };
 
 /* NULL: no NAT. */
-void lab_init(struct lab *l, const struct lab_box *client,
-    const struct lab_box *server, uint64_t seed);
-void lab_fini(struct lab *l);
+void punch_lab_init(struct punch_lab *l, const struct punch_box *client,
+    const struct punch_box *server, uint64_t seed);
+void punch_lab_fini(struct punch_lab *l);
 
-void lab_run_ms(struct lab *l, uint64_t ms);
+void punch_lab_run_ms(struct punch_lab *l, uint64_t ms);
 
 /* Creates both punchers; the relay sees their addresses. */
-void lab_handshake(struct lab *l);
+void punch_lab_handshake(struct punch_lab *l);
 
 /* Starts both sides. native: each takes the other for a native node. */
-void lab_begin(struct lab *l, bool native);
+void punch_lab_begin(struct punch_lab *l, bool native);
 
-/* Returns what lab_begin() passes to each side. */
-struct punch_peer lab_peer_of_server(const struct lab *l, bool native);
-struct punch_peer lab_peer_of_client(const struct lab *l, bool native);
+/* Returns what punch_lab_begin() passes to each side. */
+struct punch_peer punch_lab_peer_of_server(
+    const struct punch_lab *l, bool native);
+struct punch_peer punch_lab_peer_of_client(
+    const struct punch_lab *l, bool native);
 
 /* Performs the handshake and starts, until a path is proved, the attempt has
  * failed, or `ms` have passed. Returns whether a path is proved. */
-bool lab_punch(struct lab *l, bool native, uint64_t ms);
+bool punch_lab_try(struct punch_lab *l, bool native, uint64_t ms);
 
 /* Returns the address of a public host. */
-struct addr lab_relay(unsigned i);
+struct addr punch_lab_relay(unsigned i);
 
 /* Counts the probes that a side has sent, with or without a low TTL. */
-unsigned lab_probes(const struct lab *l, bool client, bool low);
+unsigned punch_lab_probes(const struct punch_lab *l, bool client, bool low);
 
 /* Delivers a forged datagram to a socket of a side, behind its NAT. */
-int lab_inject(struct lab *l, struct lab_host *h, int sock,
+int punch_lab_inject(struct punch_lab *l, struct punch_host *h, int sock,
     const struct addr *from, const void *buf, size_t len);
 
 #endif

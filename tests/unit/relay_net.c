@@ -29,34 +29,23 @@ relay_init_limited(struct relay_net *n, const struct dht_config *c,
 	struct dht_config mine = *c;
 
 	memset(n, 0, sizeof *n);
-	fake_init(&n->fw, 4711);
-	timers_init(&n->ts);
-	n->limits = *l;
-	n->core = (struct core){
-	    .world = &n->fw.w,
-	    .timers = &n->ts,
-	    .stats = &n->st,
-	    .limits = &n->limits,
-	};
+	core_host_init(&n->host, NULL, 4711);
+	n->host.limits = *l;
 	n->self = relay_addr(address);
 	mine.port_first = mine.port_last = n->self.port;
 	if (mine.role == DHT_BOOTSTRAP)
 		mine.public_address = n->self;
-	n->d = dht_new(&n->core, &mine);
+	n->d = dht_new(&n->host.core, &mine);
 	ck_assert_ptr_nonnull(n->d);
 	ck_assert_int_eq(dht_start(n->d), 0);
-	n->r = records_new(&n->core, n->d);
+	n->r = records_new(&n->host.core, n->d);
 	ck_assert_ptr_nonnull(n->r);
-	n->rt = router_new(&n->core, n->d, n->r);
+	n->rt = router_new(&n->host.core, n->d, n->r);
 	ck_assert_ptr_nonnull(n->rt);
-	n->sock = WORLD_NO_SOCK;
-	for (int h = 0; h < FAKE_SOCKS_MAX; h++)
-		if (n->fw.socks[h].open &&
-		    n->fw.socks[h].bound.port == n->self.port)
-			n->sock = h;
+	n->sock = sim_sock_at(&n->host.world, n->self.port);
 	ck_assert_int_ne(n->sock, WORLD_NO_SOCK);
 	relay_pass_ms(n, 0);
-	fake_clear(&n->fw);
+	sim_clear(&n->host.world);
 }
 
 void
@@ -74,15 +63,14 @@ relay_fini(struct relay_net *n)
 	router_free(n->rt);
 	records_free(n->r);
 	dht_free(n->d);
-	timers_fini(&n->ts);
-	fake_fini(&n->fw);
+	core_host_fini(&n->host);
 }
 
 void
 relay_pass_ms(struct relay_net *n, uint64_t ms)
 {
-	fake_advance_ms(&n->fw, ms);
-	timers_run(&n->ts, n->fw.w.now_us);
+	sim_advance_ms(&n->host.world, ms);
+	timers_run(&n->host.timers, n->host.world.w.now_us);
 }
 
 int
@@ -139,7 +127,7 @@ relay_announce(struct relay_net *n, const struct addr *from, uint8_t seed,
 	m.value.len = announce_encode(&a, buf, sizeof buf);
 	ck_assert_uint_gt(m.value.len, 0);
 	ck_assert_int_eq(relay_request(n, from, &m), 0);
-	fake_clear(&n->fw);
+	sim_clear(&n->host.world);
 }
 
 void
@@ -150,14 +138,14 @@ relay_learn(struct relay_net *n, const struct addr *node)
 	struct rpc_reply pong = {.to = n->self};
 	struct rpc_request asked;
 	uint8_t id[ID_LEN], buf[64];
-	const struct fake_sent *s;
+	const struct sim_sent *s;
 	size_t len;
 
 	id_of_addr(id, node);
 	ping.id = pong.id = id;
 	ck_assert_int_eq(relay_request(n, node, &ping), 0);
-	for (size_t i = 0; i < n->fw.sent_len; i++) {
-		s = &n->fw.sent[i];
+	for (size_t i = 0; i < n->host.world.sent_len; i++) {
+		s = &n->host.world.sent[i];
 		if (rpc_kind(s->buf[0]) != RPC_REQUEST ||
 		    !addr_equal(&s->meta.to, node) ||
 		    rpc_request_decode(&asked, s->buf, s->len) != 0)
@@ -171,7 +159,7 @@ relay_learn(struct relay_net *n, const struct addr *node)
 		struct dht_request rq;
 
 		ck_assert_int_eq(dht_recv(n->d, &dg, &rq), 0);
-		fake_clear(&n->fw);
+		sim_clear(&n->host.world);
 		return;
 	}
 	ck_abort_msg("the new node was not checked");

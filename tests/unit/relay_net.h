@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * relay_net.h - one relaying node in a fake world.
+ * relay_net.h - one relaying node in a simulated world.
  *
  * Combines the DHT, records and router as a node does, without the node.
- * Requests are delivered as datagrams; sent datagrams are in fw.sent.
+ * Requests are delivered as datagrams; sent datagrams are in host.world.sent.
  */
 #ifndef TEST_RELAY_NET_H
 #define TEST_RELAY_NET_H
 
 #include "crypto/keys.h"
 #include "dht/dht.h"
-#include "fake_world.h"
 #include "records/records.h"
 #include "signal/router.h"
+#include "world/core_host.h"
 
 struct relay_net {
-	struct fake_world fw;
-	struct timers ts;
-	struct stats st;
-	struct limits limits;
-	struct core core;
+	struct core_host host;
 	struct dht *d;
 	struct records *r;
 	struct router *rt;

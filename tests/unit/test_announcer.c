@@ -81,7 +81,7 @@ rig_init(struct rig *g, size_t nodes)
 		memset(seed, i + 1, sizeof seed);
 		key_pair_from_seed(&g->keys[i], seed);
 	}
-	g->a = announcer_new(&g->n.core, g->n.d);
+	g->a = announcer_new(&g->n.host.core, g->n.d);
 	ck_assert_ptr_nonnull(g->a);
 }
 
@@ -183,7 +183,7 @@ obey(struct rig *g, struct fake_node *f, const struct rpc_request *m, int sock,
 }
 
 static void
-meet(struct rig *g, const struct fake_sent *s)
+meet(struct rig *g, const struct sim_sent *s)
 {
 	struct rpc_request m;
 	struct rpc_reply re;
@@ -211,12 +211,12 @@ meet(struct rig *g, const struct fake_sent *s)
 static void
 settle(struct rig *g)
 {
-	while (g->n.fw.sent_len > 0) {
-		size_t len = g->n.fw.sent_len;
-		struct fake_sent *sent = malloc(len * sizeof *sent);
+	while (g->n.host.world.sent_len > 0) {
+		size_t len = g->n.host.world.sent_len;
+		struct sim_sent *sent = malloc(len * sizeof *sent);
 
-		memcpy(sent, g->n.fw.sent, len * sizeof *sent);
-		fake_clear(&g->n.fw);
+		memcpy(sent, g->n.host.world.sent, len * sizeof *sent);
+		sim_clear(&g->n.host.world);
 		for (size_t i = 0; i < len; i++)
 			meet(g, &sent[i]);
 		free(sent);
@@ -421,16 +421,16 @@ START_TEST(refused_requests)
 	struct limits l;
 
 	rig_init(&g, NODES);
-	l = g.n.limits;
+	l = g.n.host.limits;
 	l.requests = 0;
-	g.n.limits = l;
+	g.n.host.limits = l;
 	dht_limits_changed(g.n.d);
 	rig_add(&g, 0);
 	run(&g, 30000);
 	ck_assert_int_ne(g.err, 0);
 	ck_assert_uint_eq(g.changes, 1);
 	limits_init(&l);
-	g.n.limits = l;
+	g.n.host.limits = l;
 	dht_limits_changed(g.n.d);
 	run(&g, 33000);
 	ck_assert_uint_eq(holders(&g, 0), 3);
@@ -530,7 +530,8 @@ END_TEST
 static void
 learn(struct rig *g, uint32_t at_least_s)
 {
-	mapping_learn(dht_mapping(g->n.d), at_least_s, 0, g->n.fw.w.now_us);
+	mapping_learn(
+	    dht_mapping(g->n.d), at_least_s, 0, g->n.host.world.w.now_us);
 	announcer_interval_changed(g->a);
 }
 

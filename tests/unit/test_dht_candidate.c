@@ -16,7 +16,7 @@ setup(void)
 {
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	/* The node's own upkeep stays out of the way. */
-	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
+	timer_disarm(&r.host.timers, &r.d->maintenance.tick_timer);
 }
 
 static void
@@ -26,13 +26,13 @@ teardown(void)
 }
 
 /* PINGs that have left, all to *to if it is given; the last is kept. */
-static struct fake_sent ping;
+static struct sim_sent ping;
 
 static unsigned
 pings(const struct addr *to)
 {
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned n = 0;
 
 	while (rig_take_request(&r, &s, &m)) {
@@ -83,8 +83,9 @@ START_TEST(a_new_id_is_pinged_once)
 	rig_pass_ms(&r, 20000);
 	ck_assert(rig_knows(&r, &a) == checks[_i].in);
 	ck_assert_uint_eq(pings(NULL), 0);
-	ck_assert_uint_eq(r.st.candidates, 1);
-	ck_assert_uint_eq(r.st.candidates_failed, checks[_i].in ? 0 : 1);
+	ck_assert_uint_eq(r.host.stats.candidates, 1);
+	ck_assert_uint_eq(
+	    r.host.stats.candidates_failed, checks[_i].in ? 0 : 1);
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
 	ck_assert(TAILQ_EMPTY(&r.d->candidates.checks));
 }
@@ -138,7 +139,7 @@ START_TEST(unsolicited_ids_never_get_in)
 	}
 	rig_pass_ms(&r, 20000);
 	ck_assert_uint_eq(r.d->self.table.nodes.len, 0);
-	ck_assert_uint_eq(r.st.table_added, 0);
+	ck_assert_uint_eq(r.host.stats.table_added, 0);
 }
 END_TEST
 
@@ -153,7 +154,7 @@ START_TEST(a_wrong_id_is_no_candidate)
 	id_of_addr(id, &b);
 	ck_assert_int_eq(rig_request(&r, r.server, &a, &m), 0);
 	ck_assert_uint_eq(pings(NULL), 0);
-	ck_assert_uint_eq(r.st.requests_served, 1);
+	ck_assert_uint_eq(r.host.stats.requests_served, 1);
 	/* Nor does somebody else's id make that one look alive. */
 	rig_learn(&r, &b);
 	r.d->self.tick += 100;
@@ -181,7 +182,7 @@ START_TEST(one_check_a_minute_per_address)
 		rig_ping_with_id(&r, &a);
 	}
 	ck_assert_uint_eq(pings(NULL), 1);
-	ck_assert_uint_eq(r.st.candidates_refused, 98);
+	ck_assert_uint_eq(r.host.stats.candidates_refused, 98);
 	for (int s = 0; s < 120; s++) {
 		struct addr a = addr_v4(66, 6, 6, 6, (uint16_t)(1000 + s));
 
@@ -206,7 +207,7 @@ START_TEST(candidates_are_bounded)
 		rig_ping_with_id(&r, &a);
 	}
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 256);
-	ck_assert_uint_eq(r.st.candidates, 256);
+	ck_assert_uint_eq(r.host.stats.candidates, 256);
 	/* They go by themselves, those that wait for the window too. */
 	rig_pass_ms(&r, 10000);
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
@@ -225,7 +226,7 @@ START_TEST(lowered_limits_hold_at_once)
 	}
 	limits_init(&l);
 	l.candidates = 10;
-	r.limits = l;
+	r.host.limits = l;
 	dht_limits_changed(r.d);
 	for (unsigned i = 50; i < 100; i++) {
 		struct addr a = rig_host(i);
@@ -247,7 +248,7 @@ START_TEST(a_drained_host_draws_no_ping)
 	rig_skip(&r);
 	a.port++;
 	rig_ping_with_id(&r, &a);
-	ck_assert_uint_eq(r.fw.sent_len, 0);
+	ck_assert_uint_eq(r.host.world.sent_len, 0);
 }
 END_TEST
 
@@ -277,7 +278,7 @@ START_TEST(one_address_gets_its_share_of_the_table)
 	}
 	ck_assert_uint_ge(prefix, 8);
 	ck_assert_uint_le(prefix, 16);
-	ck_assert_uint_gt(r.st.table_share, 0);
+	ck_assert_uint_gt(r.host.stats.table_share, 0);
 }
 END_TEST
 
@@ -439,7 +440,7 @@ START_TEST(a_checked_node_goes_only_after_four_sends)
 		rig_answer(&r, &ping, &no_id);
 	}
 	ck_assert(!rig_knows(&r, &a));
-	ck_assert_uint_eq(r.st.table_removed, 1);
+	ck_assert_uint_eq(r.host.stats.table_removed, 1);
 }
 END_TEST
 
@@ -466,7 +467,7 @@ START_TEST(a_check_without_a_request_is_dropped)
 	rig_learn(&r, &a);
 	limits_init(&l);
 	l.requests = 0;
-	r.limits = l;
+	r.host.limits = l;
 	dht_limits_changed(r.d);
 	for (int i = 0; i < 20; i++)
 		candidates_check_node(&r.d->candidates, node_of(&a), true);
@@ -487,7 +488,7 @@ START_TEST(loss_empties_no_table)
 	mesh_start_all(&net);
 	for (unsigned i = 0; i < net.len; i++)
 		known += mesh_dht(&net, i)->self.table.nodes.len;
-	net.loss = 300;
+	net.lan.net.faults.loss_ppm = 300000;
 	for (int minute = 0; minute < 30; minute++) {
 		mesh_run_ms(&net, 60000);
 		missing = 0;
@@ -496,7 +497,7 @@ START_TEST(loss_empties_no_table)
 		/* A node lost by bad luck comes back with the next walk. */
 		ck_assert_uint_le(missing, 1);
 	}
-	ck_assert_uint_gt(net.lost, 1000);
+	ck_assert_uint_gt(net.lan.net.counts.lost, 1000);
 	ck_assert_uint_gt(known, 20 * 18);
 	mesh_fini(&net);
 }

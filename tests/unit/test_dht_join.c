@@ -63,8 +63,8 @@ sent_to(const struct addr *a)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < r.fw.sent_len; i++)
-		n += addr_equal(&r.fw.sent[i].meta.to, a);
+	for (size_t i = 0; i < r.host.world.sent_len; i++)
+		n += addr_equal(&r.host.world.sent[i].meta.to, a);
 	return n;
 }
 
@@ -102,19 +102,18 @@ START_TEST(binds_in_the_order_of_the_reference)
 	const json_t *port;
 
 	r = (struct rig){0};
-	fake_init(&r.fw, 1);
-	rig_init_core(&r);
-	original = r.fw.w.ops;
+	core_host_init(&r.host, NULL, 1);
+	original = r.host.world.w.ops;
 	spying = *original;
 	spying.open = spy_open;
-	r.fw.w.ops = &spying;
-	r.fw.taken_first = binds[_i].taken_first;
-	r.fw.taken_last = binds[_i].taken_last;
+	r.host.world.w.ops = &spying;
+	r.host.world.taken_first = binds[_i].taken_first;
+	r.host.world.taken_last = binds[_i].taken_last;
 	config.port_first = binds[_i].first;
 	config.port_last = binds[_i].last;
 	config.port_any = binds[_i].any;
 	tried_len = 0;
-	r.d = dht_new(&r.core, &config);
+	r.d = dht_new(&r.host.core, &config);
 	ck_assert_int_eq(dht_start(r.d), failed ? ERR_ADDRESS_USED : 0);
 	/* Pitfall L4: an exact port is bound or nothing is. */
 	ck_assert_uint_eq(tried_len, json_array_size(ports));
@@ -126,15 +125,10 @@ END_TEST
 START_TEST(a_start_that_failed_can_be_freed)
 {
 	r = (struct rig){0};
-	fake_init(&r.fw, 1);
-	rig_init_core(&r);
-	/* Sixteen sockets there are: one is left for the server. */
-	for (int h = 1; h < FAKE_SOCKS_MAX; h++)
-		r.fw.socks[h].open = true;
-	r.d = dht_new(&r.core, &config);
+	core_host_init(&r.host, NULL, 1);
+	r.host.world.socks_max = 1; /* for the server */
+	r.d = dht_new(&r.host.core, &config);
 	ck_assert_int_eq(dht_start(r.d), ERR_SOCKET);
-	for (int h = 1; h < FAKE_SOCKS_MAX; h++)
-		r.fw.socks[h].open = false;
 }
 END_TEST
 
@@ -149,7 +143,7 @@ START_TEST(a_lone_node_is_bootstrapped)
 	ck_assert(bootstrapped());
 	ck_assert(dht_events(r.d) & DHT_EV_BOOTSTRAPPED);
 	ck_assert(!(dht_events(r.d) & DHT_EV_BOOTSTRAPPED));
-	ck_assert_uint_eq(r.fw.sent_len, 0);
+	ck_assert_uint_eq(r.host.world.sent_len, 0);
 }
 END_TEST
 
@@ -196,7 +190,7 @@ START_TEST(a_query_at_once_waits_for_the_list)
 	struct addr boot, other = rig_host(5);
 	struct rig_answer a = {.id = true, .closer = &other, .closer_len = 1};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned walks = 0;
 
 	query_done = 0;
@@ -243,7 +237,7 @@ END_TEST
 START_TEST(nothing_but_the_list_is_asked)
 {
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned n = 0;
 
 	use_list("20.0.0.1:1000", "20.0.1.1:1001", NULL);
@@ -265,20 +259,20 @@ END_TEST
 START_TEST(names_are_looked_up_side_by_side)
 {
 	struct addr a = addr_of("20.0.0.1:7"), b = addr_of("20.0.1.1:7");
-	struct fake_name first, second, third;
+	struct sim_name first, second, third;
 
 	use_list("one.example:1000", "20.0.2.1:1002", "two.example:1001");
 	rig_init(&r, &config);
-	ck_assert(fake_name_taken(&r.fw, &first));
-	ck_assert(fake_name_taken(&r.fw, &second));
-	ck_assert(!fake_name_taken(&r.fw, &third));
+	ck_assert(sim_take_name(&r.host.world, &first));
+	ck_assert(sim_take_name(&r.host.world, &second));
+	ck_assert(!sim_take_name(&r.host.world, &third));
 	ck_assert_str_eq(first.name, "one.example");
 	rig_pass_ms(&r, 3000);
-	ck_assert_uint_eq(r.fw.sent_len, 0);
+	ck_assert_uint_eq(r.host.world.sent_len, 0);
 	/* In any order; the port is the entry's. */
 	dht_resolved(r.d, second.ticket, &b);
 	rig_pass_ms(&r, 1);
-	ck_assert_uint_eq(r.fw.sent_len, 0);
+	ck_assert_uint_eq(r.host.world.sent_len, 0);
 	dht_resolved(r.d, first.ticket, &a);
 	rig_pass_ms(&r, 1000);
 	a.port = 1000;
@@ -292,29 +286,29 @@ END_TEST
 START_TEST(a_name_that_fails_is_skipped)
 {
 	struct addr six = {.family = ADDR_V6, .ip = {0x20, 1}, .port = 1};
-	struct fake_name name;
+	struct sim_name name;
 
 	use_list("one.example:1000", "two.example:1000", NULL);
 	rig_init(&r, &config);
-	ck_assert(fake_name_taken(&r.fw, &name));
+	ck_assert(sim_take_name(&r.host.world, &name));
 	dht_resolved(r.d, name.ticket, NULL);
-	ck_assert(fake_name_taken(&r.fw, &name));
+	ck_assert(sim_take_name(&r.host.world, &name));
 	dht_resolved(r.d, name.ticket, _i == 0 ? NULL : &six);
 	/* Nobody answered: the names are asked for once more. */
 	rig_pass_ms(&r, 1);
-	ck_assert(fake_name_taken(&r.fw, &name));
+	ck_assert(sim_take_name(&r.host.world, &name));
 	dht_resolved(r.d, name.ticket, NULL);
-	ck_assert(fake_name_taken(&r.fw, &name));
+	ck_assert(sim_take_name(&r.host.world, &name));
 	dht_resolved(r.d, name.ticket, NULL);
 	rig_pass_ms(&r, 1);
 	ck_assert(bootstrapped());
 	/* Answers that nobody waits for do nothing. */
 	dht_resolved(r.d, name.ticket, NULL);
 	dht_resolved(r.d, 77, NULL);
-	ck_assert_uint_eq(r.fw.sent_len, 0);
+	ck_assert_uint_eq(r.host.world.sent_len, 0);
 	/* With an empty table the names are tried again and again. */
 	rig_pass_ticks(&r, 20);
-	ck_assert(fake_name_taken(&r.fw, &name));
+	ck_assert(sim_take_name(&r.host.world, &name));
 }
 END_TEST
 
@@ -322,20 +316,20 @@ END_TEST
 START_TEST(the_name_stands_in_for_its_address)
 {
 	struct addr now = addr_of("20.0.9.1:1000");
-	struct fake_name name;
+	struct sim_name name;
 
 	use_list("20.0.0.1@one.example:1000", NULL, NULL);
 	rig_init(&r, &config);
-	ck_assert(!fake_name_taken(&r.fw, &name));
+	ck_assert(!sim_take_name(&r.host.world, &name));
 	if (_i == 0) {
 		rig_live_ms(&r, 5000);
 		ck_assert(rig_knows(&r, &list[0].addr));
-		ck_assert(!fake_name_taken(&r.fw, &name));
+		ck_assert(!sim_take_name(&r.host.world, &name));
 		return;
 	}
 	rig_pass_ms(&r, 20000);
 	ck_assert_uint_gt(sent_to(&list[0].addr), 0);
-	ck_assert(fake_name_taken(&r.fw, &name));
+	ck_assert(sim_take_name(&r.host.world, &name));
 	ck_assert(!bootstrapped());
 	rig_skip(&r);
 	dht_resolved(r.d, name.ticket, &now);
@@ -361,12 +355,11 @@ START_TEST(a_busy_resolver_holds_nothing_up)
 
 	use_list("one.example:1000", NULL, NULL);
 	r = (struct rig){0};
-	fake_init(&r.fw, 1);
-	rig_init_core(&r);
-	ops = *r.fw.w.ops;
+	core_host_init(&r.host, NULL, 1);
+	ops = *r.host.world.w.ops;
 	ops.resolve = busy_resolve;
-	r.fw.w.ops = &ops;
-	r.d = dht_new(&r.core, &config);
+	r.host.world.w.ops = &ops;
+	r.d = dht_new(&r.host.core, &config);
 	ck_assert_int_eq(dht_start(r.d), 0);
 	rig_pass_ms(&r, 1);
 	ck_assert(bootstrapped());
@@ -403,7 +396,7 @@ START_TEST(good_nodes_of_an_earlier_run_are_taken_in)
 	for (int ms = 0; ms < 30000; ms += 10) {
 		struct rig_answer good = {.id = true};
 		struct rpc_request m;
-		struct fake_sent s;
+		struct sim_sent s;
 
 		while (rig_take_request(&r, &s, &m))
 			if (s.meta.to.ip[0] == 20 && s.meta.to.ip[2] % 3 == 0)
@@ -427,7 +420,7 @@ END_TEST
 START_TEST(waits_for_the_quick_check)
 {
 	struct rig_answer good = {.id = true}, nat = {.id = true};
-	struct fake_sent s, check = {0};
+	struct sim_sent s, check = {0};
 	struct rpc_request m;
 
 	config.role = DHT_AUTO;

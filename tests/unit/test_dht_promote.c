@@ -148,13 +148,13 @@ START_TEST(persistent_is_tried_until_it_works)
 {
 	/* Nobody is there at first, or nothing gets in. */
 	for (unsigned i = 0; i < NODES && _i == 0; i++)
-		net.nodes[i].deaf = true;
+		net.nodes[i].r.host.deaf = true;
 	net.nodes[NODES].closed = _i == 1;
 	start_as(DHT_PERSISTENT);
 	mesh_run_ms(&net, 10 * MINUTE);
 	ck_assert(!persistent());
 	for (unsigned i = 0; i < NODES; i++)
-		net.nodes[i].deaf = false;
+		net.nodes[i].r.host.deaf = false;
 	net.nodes[NODES].closed = false;
 	mesh_run_ms(&net, 6 * MINUTE);
 	assert_address();
@@ -175,7 +175,7 @@ START_TEST(a_bootstrap_node_is_persistent_at_once)
 	/* Nobody talks it out of its address. */
 	for (unsigned i = 0; i < 40; i++) {
 		struct rpc_request m;
-		struct fake_sent s;
+		struct sim_sent s;
 
 		liar = rig_host(i);
 		rig_ping_with_id(&r, &liar);
@@ -226,7 +226,7 @@ START_TEST(a_new_address_is_noticed)
 	start_as(DHT_PERSISTENT);
 	mesh_run_ms(&net, 10 * MINUTE);
 	assert_address();
-	net.nodes[NODES].moved = true;
+	mesh_move(&net, NODES);
 	if (_i == 0)
 		dht_network_changed(mine());
 	while (mine()->self.stats->demotions == 0 || !persistent()) {
@@ -249,7 +249,7 @@ START_TEST(an_adaptive_node_follows_its_address_too)
 	start_as(DHT_AUTO);
 	mesh_run_ms(&net, 35 * MINUTE);
 	ck_assert(persistent());
-	net.nodes[NODES].moved = true;
+	mesh_move(&net, NODES);
 	dht_network_changed(mine());
 	mesh_run_ms(&net, 5 * MINUTE);
 	ck_assert_uint_eq(mine()->self.stats->demotions, 1);
@@ -296,7 +296,7 @@ rig_ready(unsigned nodes)
 	struct addr seen;
 
 	rig_init_alone(&r, DHT_AUTO);
-	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
+	timer_disarm(&r.host.timers, &r.d->maintenance.tick_timer);
 	for (unsigned i = 0; i < nodes; i++) {
 		struct addr a = rig_host(i);
 		uint8_t id[ID_LEN];
@@ -334,7 +334,7 @@ START_TEST(the_probe_is_strict)
 {
 	struct addr us;
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned asked = 0;
 
 	rig_ready(probes[_i].nodes);
@@ -376,7 +376,7 @@ START_TEST(the_client_sockets_port_is_never_the_id)
 {
 	struct addr us, other;
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_ready(10);
 	us = rig_address(&r, r.server);
@@ -440,7 +440,7 @@ START_TEST(few_samples_without_id)
 {
 	struct addr seen;
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	struct rig_answer a = {0};
 
 	rig_init_alone(&r, DHT_AUTO);
@@ -467,7 +467,7 @@ START_TEST(a_private_address_is_not_believed)
 	struct dht_call c = {.to = rig_host(1), .internal = true};
 	struct rig_answer a = {.id = true, .us = &inner};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_init_alone(&r, DHT_AUTO);
 	dht_call(r.d, &c, (struct dht_done){0}, NULL);
@@ -486,7 +486,7 @@ START_TEST(known_nodes_are_sampled_again)
 	struct dht_call c = {.to = a, .internal = true};
 
 	rig_init_alone(&r, DHT_AUTO);
-	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
+	timer_disarm(&r.host.timers, &r.d->maintenance.tick_timer);
 	r.d->self.tick = 5000; /* long after the start */
 	for (int i = 0; i < 10; i++) {
 		dht_call(r.d, &c, (struct dht_done){0}, NULL);

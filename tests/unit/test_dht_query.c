@@ -131,7 +131,7 @@ walk_all(void)
 {
 	struct rig_answer good = {.id = true, .token = token};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_pass_ms(&r, 1);
 	while (rig_take_request(&r, &s, &m))
@@ -148,14 +148,14 @@ START_TEST(asks_the_nearest_first_ten_at_a_time)
 	unsigned asked = 0;
 	uint8_t before[ID_LEN] = {0};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_fill_table(&r, 60);
 	start(r.d, &spec);
 	/* Nothing is told from inside the start. */
-	ck_assert_uint_eq(r.fw.sent_len, 0);
+	ck_assert_uint_eq(r.host.world.sent_len, 0);
 	rig_pass_ms(&r, 1);
-	ck_assert_uint_eq(r.fw.sent_len, 10);
+	ck_assert_uint_eq(r.host.world.sent_len, 10);
 	while (rig_take_request(&r, &s, &m)) {
 		uint8_t id[ID_LEN];
 
@@ -166,7 +166,7 @@ START_TEST(asks_the_nearest_first_ten_at_a_time)
 		asked++;
 		rig_answer(&r, &s, &good);
 		/* One answer, one more question. */
-		ck_assert_uint_le(r.fw.sent_len - r.taken, 10);
+		ck_assert_uint_le(r.host.world.sent_len - r.taken, 10);
 	}
 	ck_assert_uint_eq(asked, 20);
 	ck_assert_uint_eq(told.done, 1);
@@ -181,12 +181,12 @@ END_TEST
 START_TEST(a_step_is_sent_six_times)
 {
 	struct query_spec spec = spec_of(0);
-	struct fake_sent first = {0}, s;
+	struct sim_sent first = {0}, s;
 	struct addr alive = rig_host(1);
 	struct rig_answer good = {.id = true};
 	unsigned sends = 0;
 
-	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
+	timer_disarm(&r.host.timers, &r.d->maintenance.tick_timer);
 	rig_fill_table(&r, 1);
 	start(r.d, &spec);
 	for (int ms = 0; ms < 20000; ms++) {
@@ -215,7 +215,7 @@ START_TEST(ephemeral_and_failing_nodes_only_help)
 {
 	struct query_spec spec = spec_of(0);
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned good = 0, failed = 0;
 
 	rig_fill_table(&r, 3);
@@ -248,7 +248,7 @@ START_TEST(a_wrong_id_is_not_among_the_closest)
 {
 	struct query_spec spec = spec_of(0);
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	uint8_t buf[DGRAM_MAX];
 	struct rpc_reply re = {.to = r.self, .id = target};
 
@@ -274,7 +274,7 @@ START_TEST(made_up_nodes_are_bounded)
 	struct query_spec spec = spec_of(0);
 	struct t_random dice = {.state = (uint64_t)_i};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned asked = 0;
 
 	rig_fill_table(&r, 20);
@@ -303,7 +303,7 @@ START_TEST(made_up_nodes_are_bounded)
 	ck_assert_int_eq(told.result.err, 0);
 	ck_assert_uint_eq(told.result.closest_len, RPC_K);
 	/* 20 of each list are looked at, no more than 2048 are remembered. */
-	ck_assert_uint_le(asked, r.limits.query_candidates * 6);
+	ck_assert_uint_le(asked, r.host.limits.query_candidates * 6);
 }
 END_TEST
 
@@ -321,7 +321,7 @@ START_TEST(impossible_nodes_are_skipped)
 	};
 	struct rig_answer a = {.id = true, .closer = closer, .closer_len = 8};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned asked = 0;
 
 	rig_fill_table(&r, 1);
@@ -348,13 +348,13 @@ START_TEST(the_limit_of_candidates_is_exact)
 	struct t_random dice = {.state = 1};
 	struct limits l;
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	struct addr seen[400];
 	unsigned n = 0;
 
 	limits_init(&l);
 	l.query_candidates = 100;
-	r.limits = l;
+	r.host.limits = l;
 	dht_limits_changed(r.d);
 	rig_fill_table(&r, 20);
 	start(r.d, &spec);
@@ -394,7 +394,7 @@ START_TEST(one_address_holds_one_place_among_the_closest)
 {
 	struct query_spec spec = spec_of(0);
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned sybil = 0, steps = 0;
 
 	rig_fill_table(&r, 20);
@@ -445,7 +445,7 @@ ask_from_list(unsigned n, bool answer, struct addr *asked)
 	struct query_spec spec = spec_of(0);
 	struct rig_answer good = {.id = true, .token = token};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned len = 0;
 
 	for (unsigned i = 0; i < n; i++)
@@ -493,7 +493,7 @@ START_TEST(reuses_a_list_with_care)
 	struct query_spec spec = spec_of(0);
 	struct rig_answer good = {.id = true};
 	struct rpc_request m;
-	struct fake_sent s[10], more;
+	struct sim_sent s[10], more;
 
 	for (unsigned i = 0; i < RPC_K; i++)
 		list[i] = rig_host(200 + i);
@@ -540,7 +540,7 @@ START_TEST(tells_who_listed_a_dead_node)
 	struct addr dead = rig_host(99);
 	unsigned hints = 0;
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_fill_table(&r, 2);
 	start(r.d, &spec);
@@ -565,7 +565,7 @@ START_TEST(tells_who_listed_a_dead_node)
 	ck_assert_uint_eq(told.done, 1);
 	/* One for each who listed it, unless the walk had no time to wait. */
 	ck_assert_uint_le(hints, 2);
-	ck_assert_uint_eq(hints, r.st.down_hints_sent);
+	ck_assert_uint_eq(hints, r.host.stats.down_hints_sent);
 }
 END_TEST
 
@@ -578,7 +578,7 @@ START_TEST(down_hints_are_bounded)
 	uint64_t before = 0;
 	uint32_t tick;
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_fill_table(&r, 1);
 	start(r.d, &spec);
@@ -594,12 +594,14 @@ START_TEST(down_hints_are_bounded)
 		rig_pass_ms(&r, 50);
 		maintenance_advance(&r.d->maintenance);
 		if (r.d->self.tick != tick) {
-			full += r.st.down_hints_sent - before >= HINTS_PER_TICK;
+			full += r.host.stats.down_hints_sent - before >=
+				HINTS_PER_TICK;
 			ticks += r.d->self.tick - tick;
-			before = r.st.down_hints_sent;
+			before = r.host.stats.down_hints_sent;
 			tick = r.d->self.tick;
 		}
-		ck_assert_uint_le(r.st.down_hints_sent, ticks * HINTS_PER_TICK);
+		ck_assert_uint_le(
+		    r.host.stats.down_hints_sent, ticks * HINTS_PER_TICK);
 		while (rig_take_request(&r, &s, &m)) {
 			if (!is_walk(&m) || s.meta.to.ip[0] == 40)
 				continue;
@@ -630,7 +632,7 @@ commit_by(const struct commit_rule *rule, uint8_t max, unsigned *sent)
 	static const uint8_t fresh[RPC_TOKEN_LEN] = {9, 9, 9};
 	struct query_spec spec = spec_of(max);
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned to = 0;
 
 	*sent = 0;
@@ -710,7 +712,7 @@ START_TEST(nobody_to_commit_to_is_an_error)
 	struct query_spec spec = spec_of(3);
 	struct rig_answer no_token = {.id = true}, no_id = {.token = token};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	if (_i < 2)
 		rig_fill_table(&r, 10);
@@ -770,7 +772,7 @@ START_TEST(can_be_cancelled_from_its_own_callbacks)
 	struct rig_answer good = {.id = true, .token = token};
 	struct query_spec spec = spec_of(3);
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_fill_table(&r, 30);
 	cancel_in = _i == 0 ? IN_REPLY : _i == 1 ? IN_COMMITTED : IN_COMMIT;
@@ -823,7 +825,7 @@ START_TEST(cancelling_takes_waiting_requests_along)
 	struct query_spec spec = spec_of(0);
 	struct dht_call c = {.internal = true, .command = RPC_PING};
 	uint16_t total;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_fill_table(&r, 60);
 	for (unsigned i = 0; i < 80; i++) {
@@ -851,7 +853,7 @@ START_TEST(refuses_too_many_at_once)
 
 	limits_init(&l);
 	l.queries = 4;
-	r.limits = l;
+	r.host.limits = l;
 	dht_limits_changed(r.d);
 	rig_fill_table(&r, 5);
 	for (int i = 0; i < 4; i++)
@@ -874,7 +876,7 @@ START_TEST(ends_when_no_request_can_be_made)
 
 	limits_init(&l);
 	l.requests = 64;
-	r.limits = l;
+	r.host.limits = l;
 	dht_limits_changed(r.d);
 	rig_fill_table(&r, 30);
 	for (unsigned i = 0; i < 64; i++) {
@@ -956,16 +958,16 @@ START_TEST(dead_nodes_do_not_hold_it_up)
 	uint64_t began;
 
 	for (unsigned i = 2; i < net.len; i++)
-		net.nodes[i].deaf = i % 10 < 3;
+		net.nodes[i].r.host.deaf = i % 10 < 3;
 	start(mesh_dht(&net, 1), &spec);
-	began = net.now_us;
+	began = net.lan.now_us;
 	while (told.done == 0)
 		mesh_run_ms(&net, 10);
 	ck_assert_int_eq(told.result.err, 0);
 	ck_assert_uint_eq(told.result.commits, 3);
 	ck_assert_uint_eq(told.result.commit_failures, 0);
 	ck_assert_uint_eq(told.result.closest_len, RPC_K);
-	ck_assert_uint_lt((net.now_us - began) / 1000, 2500);
+	ck_assert_uint_lt((net.lan.now_us - began) / 1000, 2500);
 }
 END_TEST
 
@@ -977,7 +979,7 @@ START_TEST(one_dead_node_in_a_small_network_costs_little)
 	uint64_t began;
 
 	for (unsigned i = 10; i < net.len; i++)
-		net.nodes[i].deaf = true;
+		net.nodes[i].r.host.deaf = true;
 	for (unsigned i = 0; i < 10; i++) {
 		struct dht *d = mesh_dht(&net, i);
 
@@ -992,12 +994,12 @@ START_TEST(one_dead_node_in_a_small_network_costs_little)
 		}
 	}
 	start(mesh_dht(&net, 1), &spec);
-	began = net.now_us;
+	began = net.lan.now_us;
 	while (told.done == 0)
 		mesh_run_ms(&net, 10);
 	ck_assert_int_eq(told.result.err, 0);
 	ck_assert_uint_eq(told.result.closest_len, 9);
-	ck_assert_uint_lt((net.now_us - began) / 1000, 2500);
+	ck_assert_uint_lt((net.lan.now_us - began) / 1000, 2500);
 	/* The dead one is looked at, and goes. */
 	mesh_run_ms(&net, 60000);
 	ck_assert(!mesh_knows(&net, 1, 10));

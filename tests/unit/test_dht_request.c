@@ -105,7 +105,7 @@ START_TEST(takes_the_golden_replies)
 		ck_assert_int_lt(err, 0);
 		ck_assert_uint_eq(ends, 0);
 		ck_assert_uint_eq(r.d->requests.len, 1);
-		ck_assert_uint_eq(r.st.drop[-err], 1);
+		ck_assert_uint_eq(r.host.stats.drop[-err], 1);
 	}
 	if (spoofed)
 		ck_assert_int_eq(err, ERR_SPOOFED);
@@ -162,7 +162,7 @@ START_TEST(believes_only_who_was_asked)
 	struct rig_answer lie2 = {.id = true, .from = &stranger};
 	struct rig_answer truth = {.id = true};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	liar.port++;
 	stranger.ip[3]++;
@@ -171,7 +171,7 @@ START_TEST(believes_only_who_was_asked)
 	ck_assert_int_eq(rig_answer(&r, &s, &lie), ERR_SPOOFED);
 	ck_assert_int_eq(rig_answer(&r, &s, &lie2), ERR_SPOOFED);
 	ck_assert_uint_eq(ends, 0);
-	ck_assert_uint_eq(r.st.drop[-ERR_SPOOFED], 2);
+	ck_assert_uint_eq(r.host.stats.drop[-ERR_SPOOFED], 2);
 	ck_assert(!rig_knows(&r, &liar) && !rig_knows(&r, &stranger));
 	ck_assert_int_eq(rig_answer(&r, &s, &truth), 0);
 	ck_assert_uint_eq(replies, 1);
@@ -187,7 +187,7 @@ START_TEST(takes_a_reply_on_either_socket)
 {
 	struct rig_answer a = {.sock = r.client + 1};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	ping(&peer, NULL);
 	ck_assert(rig_take_request(&r, &s, &m));
@@ -224,11 +224,11 @@ START_TEST(a_further_socket_asks_and_is_asked)
 	int sock = dht_open_socket(r.d, &bound);
 	struct rpc_request ask = {
 	    .tid = 9, .internal = true, .command = RPC_PING};
-	struct fake_sent sent;
+	struct sim_sent sent;
 	struct rpc_reply re;
 
 	ck_assert_int_ge(sock, 0);
-	ck_assert_uint_eq(r.fw.socks[sock].bound.port, bound.port);
+	ck_assert_uint_eq(r.host.world.socks[sock].bound.port, bound.port);
 	rig_skip(&r);
 	ping_from(sock, false);
 	ck_assert(rig_take(&r, &sent));
@@ -269,25 +269,25 @@ START_TEST(a_closed_socket_ends_what_was_to_leave_from_it)
 	ping(&peer, NULL);
 	ck_assert_int_eq(rig_request(&r, sock, &peer, &later), 0);
 	dht_close_socket(r.d, sock);
-	ck_assert(!r.fw.socks[sock].open);
+	ck_assert(!r.host.world.socks[sock].open);
 	ck_assert_uint_eq(cancelled, 2);
 	ck_assert_uint_eq(r.d->requests.len, 1);
 	/* The fake world aborts if anything still leaves from it. */
 	rig_pass_ms(&r, 10000);
-	ck_assert_uint_eq(r.st.delayed_served, 0);
+	ck_assert_uint_eq(r.host.stats.delayed_served, 0);
 }
 END_TEST
 
 START_TEST(waits_double_up_to_a_second)
 {
-	const uint64_t start = r.fw.w.now_us,
+	const uint64_t start = r.host.world.w.now_us,
 		       at[8] = {0, 300, 600, 1200, 1800, 2800, 3800, 4800};
-	struct fake_sent sent;
+	struct sim_sent sent;
 
 	rig_skip(&r);
 	ping_from(r.client, true);
 	for (int i = 0; i < 8; i++) {
-		rig_pass_ms(&r, at[i] - (r.fw.w.now_us - start) / 1000);
+		rig_pass_ms(&r, at[i] - (r.host.world.w.now_us - start) / 1000);
 		ck_assert(rig_take(&r, &sent));
 		ck_assert(!rig_take(&r, &sent));
 	}
@@ -318,8 +318,8 @@ START_TEST(learns_nothing_from_unsolicited_replies)
 	ck_assert_uint_eq(r.d->requests.rtts.pool.len, 0);
 	ck_assert_uint_eq(r.d->limiter.pool.len, 0);
 	ck_assert_mem_eq(&before, &r.d->self.sampler, sizeof before);
-	ck_assert_uint_eq(r.st.drop[-ERR_UNMATCHED], 400);
-	ck_assert_uint_eq(r.fw.sent_len, 0);
+	ck_assert_uint_eq(r.host.stats.drop[-ERR_UNMATCHED], 400);
+	ck_assert_uint_eq(r.host.world.sent_len, 0);
 }
 END_TEST
 
@@ -346,7 +346,7 @@ END_TEST
 START_TEST(requests_carry_the_id_only_where_it_is_true)
 {
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	struct request_options on_client = {.sock = r.client};
 	struct dht_call c = {.to = peer, .internal = true};
 	uint8_t id[ID_LEN];
@@ -407,25 +407,25 @@ START_TEST(sends_the_same_bytes_again)
 	    .target = target,
 	    .sends = retries[_i].sends,
 	    .timeout_ms = retries[_i].timeout_ms};
-	struct fake_sent first, again;
+	struct sim_sent first, again;
 	uint64_t jitter = retries[_i].timeout_ms > 0 ? 0 : RTT_JITTER_MS;
 	unsigned sends;
 
 	if (retries[_i].known_rtt_ms > 0)
-		rtt_table_put(&r.d->requests.rtts, &r.fw.w, &peer,
+		rtt_table_put(&r.d->requests.rtts, &r.host.world.w, &peer,
 		    retries[_i].known_rtt_ms);
 	ck_assert_int_eq(
 	    dht_call(r.d, &c, (struct dht_done){.call = on_end}, NULL), 0);
 	ck_assert(rig_take(&r, &first));
 	for (sends = 1; ends == 0; sends++) {
-		uint64_t sent_us = r.fw.w.now_us, waited;
+		uint64_t sent_us = r.host.world.w.now_us, waited;
 		bool more;
 
 		/* The tick of the node must not get in between. */
-		timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
+		timer_disarm(&r.host.timers, &r.d->maintenance.tick_timer);
 		while (!(more = rig_take(&r, &again)) && ends == 0)
 			rig_pass_ms(&r, 1);
-		waited = (r.fw.w.now_us - sent_us) / 1000;
+		waited = (r.host.world.w.now_us - sent_us) / 1000;
 		ck_assert_uint_ge(waited, retries[_i].wait_ms[sends - 1]);
 		ck_assert_uint_le(
 		    waited, retries[_i].wait_ms[sends - 1] + jitter);
@@ -438,14 +438,14 @@ START_TEST(sends_the_same_bytes_again)
 	ck_assert_uint_eq(sends, retries[_i].want);
 	ck_assert_uint_eq(timeouts, 1);
 	ck_assert_uint_eq(ends, 1);
-	ck_assert_uint_eq(r.st.requests_lost, 1);
+	ck_assert_uint_eq(r.host.stats.requests_lost, 1);
 }
 END_TEST
 
 /* The socket and the bytes stay, also if the node changes its mind. */
 START_TEST(a_change_of_role_does_not_change_what_is_sent_again)
 {
-	struct fake_sent first, again;
+	struct sim_sent first, again;
 
 	ping(&peer, NULL);
 	ck_assert(rig_take(&r, &first));
@@ -463,8 +463,8 @@ END_TEST
 START_TEST(learns_round_trips)
 {
 	struct rig_answer good = {.id = true};
-	struct fake_sent first, s;
-	uint64_t start = r.fw.w.now_us, took;
+	struct sim_sent first, s;
+	uint64_t start = r.host.world.w.now_us, took;
 
 	ping(&peer, NULL);
 	ck_assert(rig_take(&r, &first));
@@ -472,10 +472,10 @@ START_TEST(learns_round_trips)
 		while (!rig_take(&r, &s))
 			rig_pass_ms(&r, 1);
 	ck_assert_int_eq(rig_answer(&r, &first, &good), 0);
-	took = (r.fw.w.now_us - start) / 1000;
+	took = (r.host.world.w.now_us - start) / 1000;
 	ck_assert_uint_ge(took, 750);
-	ck_assert_uint_eq(
-	    rtt_table_timeout_ms(&r.d->requests.rtts, &r.fw.w, &peer, 1),
+	ck_assert_uint_eq(rtt_table_timeout_ms(
+			      &r.d->requests.rtts, &r.host.world.w, &peer, 1),
 	    took + 2 * (took / 2));
 	rig_pass_ms(&r, 700 * 1000); /* that is forgotten */
 	rig_skip(&r);
@@ -484,8 +484,9 @@ START_TEST(learns_round_trips)
 	rig_pass_ms(&r, 200);
 	ck_assert_int_eq(rig_answer(&r, &first, &good), 0);
 	ck_assert_uint_eq(last.rtt_us, 200000);
-	ck_assert_uint_eq(
-	    rtt_table_timeout_ms(&r.d->requests.rtts, &r.fw.w, &peer, 1), 400);
+	ck_assert_uint_eq(rtt_table_timeout_ms(
+			      &r.d->requests.rtts, &r.host.world.w, &peer, 1),
+	    400);
 }
 END_TEST
 
@@ -509,10 +510,10 @@ scripted_random(struct world *w, void *out, size_t len)
 static void
 script(const uint32_t *numbers, unsigned n)
 {
-	original = r.fw.w.ops;
+	original = r.host.world.w.ops;
 	scripted = *original;
 	scripted.random = scripted_random;
-	r.fw.w.ops = &scripted;
+	r.host.world.w.ops = &scripted;
 	memcpy(next_random, numbers, n * sizeof *numbers);
 	randoms_len = n;
 	randoms_at = 0;
@@ -524,7 +525,7 @@ START_TEST(tid_0_is_an_ordinary_tid)
 	static const uint32_t zero[] = {0};
 	struct rig_answer good = {.id = true};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	script(zero, 1);
 	ck_assert_uint_eq(ping(&peer, NULL)->tid, 0);
@@ -570,9 +571,9 @@ END_TEST
 START_TEST(the_window_paces_a_burst)
 {
 	unsigned sent[6] = {0};
-	struct fake_sent s;
+	struct sim_sent s;
 
-	timer_disarm(&r.ts, &r.d->maintenance.tick_timer);
+	timer_disarm(&r.host.timers, &r.d->maintenance.tick_timer);
 	for (unsigned i = 0; i < 400; i++) {
 		struct addr a = rig_host(i);
 		struct dht_call c = {.to = a,
@@ -606,7 +607,7 @@ START_TEST(cancelled_waiters_give_no_credit)
 	struct request *q[200];
 	uint16_t total;
 	unsigned sent = 0;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	for (unsigned i = 0; i < 200; i++)
 		q[i] = ping_host(i, NULL);
@@ -640,7 +641,7 @@ START_TEST(freed_places_are_used)
 {
 	struct request *q[90];
 	unsigned sent = 0;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	for (unsigned i = 0; i < 90; i++)
 		q[i] = ping_host(i, NULL);
@@ -679,12 +680,12 @@ START_TEST(refuses_at_once_or_ends_once)
 	/* Protocol 01 §9.3 and the limit: full is said at once. */
 	limits_init(&l);
 	l.requests = 64;
-	r.limits = l;
+	r.host.limits = l;
 	dht_limits_changed(r.d);
 	for (unsigned i = 0; i < 64; i++)
 		ck_assert_int_eq(dht_call(r.d, &c, done, NULL), 0);
 	ck_assert_int_eq(dht_call(r.d, &c, done, NULL), ERR_BUSY);
-	ck_assert_uint_eq(r.st.requests_refused, 1);
+	ck_assert_uint_eq(r.host.stats.requests_refused, 1);
 	ck_assert_uint_eq(ends, 0);
 
 	dht_end(r.d);
@@ -749,7 +750,7 @@ START_TEST(a_crowd_ends_each_exactly_once)
 {
 	struct rig_answer good = {.id = true};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	dice.state = (uint64_t)_i;
 	started = 0;
@@ -779,14 +780,14 @@ START_TEST(a_full_batch_is_like_a_loss)
 {
 	struct rig_answer good = {.id = true};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
-	r.fw.batch_max = 1;
+	r.host.world.batch_max = 1;
 	ping_host(1, NULL);
 	ping(&peer, NULL);
 	ck_assert(rig_take(&r, &s));
 	ck_assert(!rig_take(&r, &s));
-	r.fw.batch_max = 0;
+	r.host.world.batch_max = 0;
 	rig_pass_ms(&r, 600);
 	while (rig_take_request(&r, &s, &m))
 		if (addr_equal(&s.meta.to, &peer))

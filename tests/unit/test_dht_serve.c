@@ -81,10 +81,10 @@ delayed_ping(const struct addr *from, uint32_t ms)
 
 /* The one reply that must have left. */
 static struct rpc_reply
-the_reply(struct fake_sent *s)
+the_reply(struct sim_sent *s)
 {
 	struct rpc_reply m = {0};
-	struct fake_sent more;
+	struct sim_sent more;
 
 	ck_assert(rig_take_reply(&r, s, &m));
 	ck_assert(!rig_take(&r, &more));
@@ -107,7 +107,7 @@ static const struct {
 
 START_TEST(replies_carry_the_id_only_where_it_is_true)
 {
-	struct fake_sent s;
+	struct sim_sent s;
 	struct rpc_reply m;
 	uint8_t id[ID_LEN];
 	int sock;
@@ -131,7 +131,7 @@ START_TEST(replies_from_the_address_that_was_asked)
 	uint8_t buf[64];
 	struct rpc_request m = {.internal = true, .to = peer};
 	struct dgram dg = {.buf = buf, .from = peer};
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	dg.len = rpc_request_encode(&m, buf, sizeof buf);
@@ -160,7 +160,7 @@ static const struct {
 START_TEST(unknown_commands_get_error_1)
 {
 	for (int with_target = 0; with_target < 2; with_target++) {
-		struct fake_sent s;
+		struct sim_sent s;
 		struct rpc_reply m;
 
 		rig_init_alone(&r, unknown[_i].role);
@@ -193,7 +193,7 @@ START_TEST(a_bad_token_is_refused_by_every_command)
 	dht_token(r.d, &peer, fresh);
 	for (unsigned command = 0; command < 12; command++)
 		for (int k = 0; k < 4; k++) {
-			struct fake_sent s;
+			struct sim_sent s;
 			struct rpc_reply re;
 
 			m.command = command;
@@ -209,7 +209,7 @@ START_TEST(a_bad_token_is_refused_by_every_command)
 		}
 	ck_assert_uint_eq(r.handed_up, 0);
 	/* And the sender is not even a candidate. */
-	ck_assert_uint_eq(r.st.candidates, 0);
+	ck_assert_uint_eq(r.host.stats.candidates, 0);
 	ck_assert(!rig_knows(&r, &peer));
 	/* The one just given is good, from another port too. */
 	m.token = fresh;
@@ -218,7 +218,7 @@ START_TEST(a_bad_token_is_refused_by_every_command)
 	from.port++;
 	m.id = NULL;
 	ck_assert_int_eq(rig_request(&r, r.server, &from, &m), 0);
-	ck_assert_uint_eq(r.st.drop[-ERR_TOKEN], 48);
+	ck_assert_uint_eq(r.host.stats.drop[-ERR_TOKEN], 48);
 }
 END_TEST
 
@@ -232,7 +232,7 @@ static const char *const tolerated[] = {
 
 START_TEST(tolerates_what_the_reference_does)
 {
-	struct fake_sent s;
+	struct sim_sent s;
 	size_t len;
 	uint8_t *buf = t_hex(tolerated[_i], &len);
 
@@ -256,7 +256,7 @@ START_TEST(ignores_impossible_sources)
 	ck_assert_int_eq(ping(r.server, &a), ERR_PRIVATE);
 	a = addr_v4(224, 0, 0, 1, 5);
 	ck_assert_int_eq(ping(r.server, &a), ERR_PRIVATE);
-	ck_assert_uint_eq(r.fw.sent_len, 0);
+	ck_assert_uint_eq(r.host.world.sent_len, 0);
 }
 END_TEST
 
@@ -276,8 +276,8 @@ START_TEST(a_public_node_ignores_private_sources)
 		/* Nor does it go there on somebody's word. */
 		ck_assert(!dht_may_send(r.d, &a));
 	}
-	ck_assert_uint_eq(r.fw.sent_len, 0);
-	ck_assert_uint_eq(r.st.drop[-ERR_PRIVATE], T_ROWS(hosts));
+	ck_assert_uint_eq(r.host.world.sent_len, 0);
+	ck_assert_uint_eq(r.host.stats.drop[-ERR_PRIVATE], T_ROWS(hosts));
 }
 END_TEST
 
@@ -285,7 +285,7 @@ START_TEST(a_private_network_serves_its_own)
 {
 	struct addr a = addr_v4(10, 1, 1, 1, 4000);
 	struct dht_config c;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_config(&c, DHT_BOOTSTRAP);
 	c.private_network = true;
@@ -300,17 +300,17 @@ START_TEST(a_private_network_serves_its_own)
 		ck_assert_int_eq(find_node(&a), 0);
 		rig_skip(&r);
 	}
-	ck_assert_uint_eq(r.st.replies_lean, 0);
+	ck_assert_uint_eq(r.host.stats.replies_lean, 0);
 }
 END_TEST
 
 START_TEST(a_full_batch_loses_only_the_reply)
 {
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	r.fw.batch_max = 1;
+	r.host.world.batch_max = 1;
 	ck_assert_int_eq(ping(r.server, &peer), 0);
 	ck_assert_int_eq(ping(r.server, &peer), ERR_FULL);
-	ck_assert_uint_eq(r.st.tx_refused, 1);
+	ck_assert_uint_eq(r.host.stats.tx_refused, 1);
 	rig_skip(&r);
 	ck_assert_int_eq(ping(r.server, &peer), 0);
 }
@@ -321,7 +321,7 @@ END_TEST
 START_TEST(ping_nat_answers_at_the_port_named)
 {
 	static const uint8_t value[] = {0x34, 0x12, 0xff};
-	struct fake_sent s;
+	struct sim_sent s;
 	struct rpc_reply m;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
@@ -341,7 +341,7 @@ hint_and_count_pings(const struct addr *down)
 	uint8_t value[ADDR_WIRE4_LEN];
 	struct wr w = wr_init(value, sizeof value);
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 	unsigned pings = 0;
 
 	wr_addr4(&w, down);
@@ -399,7 +399,7 @@ END_TEST
 
 START_TEST(a_delayed_ping_is_answered_when_it_said)
 {
-	struct fake_sent s;
+	struct sim_sent s;
 	struct rpc_reply m;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
@@ -414,8 +414,8 @@ START_TEST(a_delayed_ping_is_answered_when_it_said)
 	ck_assert_uint_eq(m.tid, 4660);
 	ck_assert_ptr_nonnull(m.id);
 	ck_assert(!rig_take_reply(&r, &s, &m));
-	ck_assert_uint_eq(r.st.delayed_served, 1);
-	ck_assert_uint_eq(r.st.delayed_refused, 2);
+	ck_assert_uint_eq(r.host.stats.delayed_served, 1);
+	ck_assert_uint_eq(r.host.stats.delayed_refused, 2);
 }
 END_TEST
 
@@ -455,7 +455,7 @@ START_TEST(delayed_pings_are_bounded)
 		delayed_ping(&a, 9000);
 	}
 	ck_assert_uint_eq(r.d->responder.delayed_pool.len, 1024);
-	timers = count_timers(r.ts.root);
+	timers = count_timers(r.host.timers.root);
 	m.to = r.self;
 	dg.sock = r.server;
 	dg.len = rpc_request_encode(&m, buf, sizeof buf);
@@ -467,11 +467,11 @@ START_TEST(delayed_pings_are_bounded)
 			ck_abort_msg("at %u", i);
 	}
 	ck_assert_uint_eq(alloc_count, 0);
-	ck_assert_uint_eq(count_timers(r.ts.root), timers);
+	ck_assert_uint_eq(count_timers(r.host.timers.root), timers);
 	rig_pass_ms(&r, 9001);
 	ck_assert_uint_eq(r.d->responder.delayed_pool.len, 0);
 	ck_assert(TAILQ_EMPTY(&r.d->responder.delayed));
-	ck_assert_uint_eq(r.st.delayed_served, 1024);
+	ck_assert_uint_eq(r.host.stats.delayed_served, 1024);
 }
 END_TEST
 
@@ -488,7 +488,7 @@ START_TEST(delayed_pings_obey_lowered_limits)
 	}
 	limits_init(&l);
 	l.delayed_pings = 0;
-	r.limits = l;
+	r.host.limits = l;
 	dht_limits_changed(r.d);
 	for (unsigned i = 100; i < 300; i++) {
 		struct addr a = rig_host(i);
@@ -498,7 +498,7 @@ START_TEST(delayed_pings_obey_lowered_limits)
 	ck_assert_uint_eq(r.d->responder.delayed_pool.len, 0);
 	/* Some may wait still when the node ends. */
 	limits_init(&l);
-	r.limits = l;
+	r.host.limits = l;
 	dht_limits_changed(r.d);
 	ck_assert_int_eq(delayed_ping(&peer, 9000), 0);
 }
@@ -511,7 +511,7 @@ START_TEST(an_unproven_host_draws_no_more_than_its_budget)
 {
 	uint64_t bytes = 0, lean = 0, full = 0;
 	bool silent = false;
-	struct fake_sent s;
+	struct sim_sent s;
 	struct rpc_reply m;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
@@ -537,7 +537,8 @@ START_TEST(an_unproven_host_draws_no_more_than_its_budget)
 	ck_assert(silent);
 	ck_assert_uint_gt(full, 200);
 	ck_assert_uint_gt(lean, 0);
-	ck_assert_uint_eq(r.st.replies_lean, lean + r.st.drop[-ERR_BUDGET]);
+	ck_assert_uint_eq(
+	    r.host.stats.replies_lean, lean + r.host.stats.drop[-ERR_BUDGET]);
 	ck_assert_uint_le(bytes, 40000);
 	ck_assert_uint_gt(bytes, 39950);
 
@@ -576,7 +577,7 @@ START_TEST(no_command_escapes_the_budget)
 	    {.internal = true, .command = RPC_PING, .id = id},
 	};
 	uint64_t bytes = 0;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_fill_table(&r, 40);
@@ -615,7 +616,7 @@ prove(const struct addr *from)
 START_TEST(a_proven_host_gets_all_it_needs)
 {
 	unsigned answered = 0;
-	struct fake_sent s;
+	struct sim_sent s;
 	struct rpc_reply m;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
@@ -658,7 +659,7 @@ START_TEST(an_answer_proves_its_host)
 	for (int i = 0; i < 200; i++)
 		answered += find_node(&a) == 0;
 	ck_assert_uint_eq(answered, 200);
-	ck_assert_uint_eq(r.st.replies_lean, 0);
+	ck_assert_uint_eq(r.host.stats.replies_lean, 0);
 }
 END_TEST
 
@@ -667,11 +668,11 @@ START_TEST(a_spoofed_flood_renews_no_budget)
 {
 	uint64_t bytes = 0;
 	struct dht_config c;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_config(&c, DHT_BOOTSTRAP);
 	rig_init(&r, &c);
-	r.limits.sources = 256;
+	r.host.limits.sources = 256;
 	dht_limits_changed(r.d);
 	rig_pass_ms(&r, 1);
 	rig_skip(&r);
@@ -728,10 +729,10 @@ START_TEST(answers_without_allocating)
 		if (counted(g) < 0)
 			ck_abort_msg("not answered: %u", i);
 		rig_skip(&r);
-		r.fw.w.now_us += 1000;
+		r.host.world.w.now_us += 1000;
 	}
 	ck_assert_uint_eq(alloc_count, 0);
-	ck_assert_uint_ge(r.st.requests_served, 30000);
+	ck_assert_uint_ge(r.host.stats.requests_served, 30000);
 	/* The counter counts: a host never seen needs a budget. */
 	for (unsigned i = 0; i < 1000; i++) {
 		dg[0].from = rig_host(2000 + i);

@@ -39,7 +39,7 @@ count(uint64_t ms, bool answer)
 	struct rig_answer good = {.id = true};
 	struct count c = {0};
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	for (uint64_t t = 0; t < ms; t += 100) {
 		rig_pass_ms(&r, 100);
@@ -70,7 +70,7 @@ START_TEST(wakes_as_the_vectors)
 	ck_assert_uint_eq(r.d->self.tick, t_uint(row, "after"));
 	/* An explicit role stays. */
 	ck_assert(r.d->self.ephemeral == t_bool(row, "ephemeral_after"));
-	ck_assert_uint_eq(r.st.wakeups, 1);
+	ck_assert_uint_eq(r.host.stats.wakeups, 1);
 }
 END_TEST
 
@@ -110,7 +110,7 @@ START_TEST(leaves_those_alone_who_are_heard)
 		}
 		ck_assert_uint_eq(count(60000, true).pings, 0);
 	}
-	ck_assert_uint_eq(r.st.table_removed, 0);
+	ck_assert_uint_eq(r.host.stats.table_removed, 0);
 }
 END_TEST
 
@@ -119,7 +119,7 @@ START_TEST(finds_the_dead_and_keeps_the_living)
 {
 	unsigned in, alive = 0;
 	struct rpc_request m;
-	struct fake_sent s;
+	struct sim_sent s;
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_fill_table(&r, 60);
@@ -141,7 +141,7 @@ START_TEST(finds_the_dead_and_keeps_the_living)
 		alive += rig_knows(&r, &a);
 	}
 	ck_assert_uint_eq(alive, r.d->self.table.nodes.len);
-	ck_assert_uint_eq(alive + r.st.table_removed, in);
+	ck_assert_uint_eq(alive + r.host.stats.table_removed, in);
 	ck_assert_uint_ge(alive, 36);
 }
 END_TEST
@@ -178,10 +178,11 @@ START_TEST(starts_at_a_random_offset)
 
 	rig_config(&c, DHT_BOOTSTRAP);
 	for (uint64_t seed = 1; seed <= 100; seed++) {
-		struct addr self = rig_host(500);
 		uint32_t until;
 
-		rig_init_at(&r, &c, &self, seed);
+		r = (struct rig){.self = rig_host(500)};
+		core_host_init(&r.host, NULL, seed);
+		rig_start(&r, &c);
 		until = r.d->maintenance.refresh_at - r.d->self.tick;
 		ck_assert_uint_ge(r.d->self.tick, 51);
 		ck_assert_uint_le(r.d->self.tick, 100);
@@ -297,15 +298,15 @@ START_TEST(an_idle_node_wakes_rarely)
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_fill_table(&r, 30);
-	end = r.fw.w.now_us + UINT64_C(600) * 1000000;
+	end = r.host.world.w.now_us + UINT64_C(600) * 1000000;
 	for (;;) {
-		uint64_t due = timers_deadline(&r.ts);
+		uint64_t due = timers_deadline(&r.host.timers);
 
-		ck_assert_uint_ge(due, r.fw.w.now_us);
+		ck_assert_uint_ge(due, r.host.world.w.now_us);
 		if (due > end)
 			break;
-		r.fw.w.now_us = due;
-		timers_run(&r.ts, due);
+		r.host.world.w.now_us = due;
+		timers_run(&r.host.timers, due);
 		rig_answer_all(&r);
 		wakeups++;
 	}
@@ -319,12 +320,14 @@ START_TEST(survives_a_jump_of_time)
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_fill_table(&r, 30);
 	for (int i = 0; i < 20; i++) {
-		r.fw.w.now_us += UINT64_C(86400) * 1000000 * (uint64_t)i;
-		timers_run(&r.ts, r.fw.w.now_us);
+		r.host.world.w.now_us +=
+		    UINT64_C(86400) * 1000000 * (uint64_t)i;
+		timers_run(&r.host.timers, r.host.world.w.now_us);
 		rig_answer_all(&r);
-		ck_assert_uint_gt(timers_deadline(&r.ts), r.fw.w.now_us);
-		ck_assert_uint_le(timers_deadline(&r.ts),
-		    r.fw.w.now_us + 8 * TICK_MS * UINT64_C(1000));
+		ck_assert_uint_gt(
+		    timers_deadline(&r.host.timers), r.host.world.w.now_us);
+		ck_assert_uint_le(timers_deadline(&r.host.timers),
+		    r.host.world.w.now_us + 8 * TICK_MS * UINT64_C(1000));
 	}
 	rig_live_ms(&r, 600000);
 	ck_assert_uint_gt(r.d->self.table.nodes.len, 20);

@@ -698,7 +698,7 @@ START_TEST(sends_nothing_to_a_forged_address)
 	peer_rig_run_ms(&rig, 3000);
 	ck_assert(is_remote(c, &before));
 	for (size_t i = from; i < rig.world.sent_len; i++) {
-		const struct fake_sent *d = &rig.world.sent[i];
+		const struct sim_sent *d = &rig.world.sent[i];
 
 		if (!addr_equal(&d->meta.to, &victim))
 			continue;

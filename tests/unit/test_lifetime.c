@@ -11,11 +11,11 @@
 #include "dht/mapping.h"
 #include "punch_lab.h"
 
-static struct lab l;
+static struct punch_lab l;
 static struct lifetime_result last_result;
 static unsigned events, ends;
 
-static const struct lab_box boxes[] = {
+static const struct punch_box boxes[] = {
     {NAT_ENDPOINT_INDEPENDENT, NAT_ENDPOINT_INDEPENDENT, NAT_RANDOM},
     {NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_AND_PORT, NAT_PRESERVING},
     {NAT_ADDRESS_AND_PORT, NAT_ADDRESS_AND_PORT, NAT_RANDOM},
@@ -34,20 +34,20 @@ on_event(void *owner, const struct lifetime_result *r)
 static const struct lifetime_listener sink = {.event = on_event};
 
 static void
-init(const struct lab_box *box, uint32_t lifetime_s)
+init(const struct punch_box *box, uint32_t lifetime_s)
 {
 	events = ends = 0;
 	last_result = (struct lifetime_result){0};
-	lab_init(&l, box, NULL, 5);
+	punch_lab_init(&l, box, NULL, 5);
 	if (box != NULL)
-		l.client.nat->config.timeout_s = lifetime_s;
+		l.client.n.host.nat->config.timeout_s = lifetime_s;
 	l.sent_len = 0;
 }
 
 static void
 teardown(void)
 {
-	lab_fini(&l);
+	punch_lab_fini(&l);
 }
 
 static struct lifetime *
@@ -64,7 +64,7 @@ start(void)
 static void
 run_s(unsigned s)
 {
-	lab_run_ms(&l, s * UINT64_C(1000));
+	punch_lab_run_ms(&l, s * UINT64_C(1000));
 }
 
 /* ---- what is found ---- */
@@ -120,12 +120,12 @@ START_TEST(sends_little_and_no_renewal)
 	unsigned all = 0;
 
 	init(&boxes[2], 120);
-	began_us = l.now_us;
+	began_us = l.lan.now_us;
 	start();
 	run_s(190);
 	ck_assert_uint_eq(ends, 1);
 	for (size_t i = 0; i < l.sent_len; i++) {
-		const struct lab_sent *s = &l.sent[i];
+		const struct punch_sent *s = &l.sent[i];
 
 		if (!s->client)
 			continue;
@@ -143,7 +143,7 @@ END_TEST
 
 /* Returns the first node of the i-th socket, and the socket's address as that
  * node sees it. */
-static const struct lab_sent *
+static const struct punch_sent *
 first_of(unsigned i)
 {
 	for (size_t k = 0; k < l.sent_len; k++)
@@ -155,11 +155,11 @@ first_of(unsigned i)
 	return NULL;
 }
 
-static struct lab_host *
+static struct punch_host *
 node_of(unsigned i)
 {
 	for (unsigned k = 0; k < LAB_RELAYS; k++) {
-		struct addr a = lab_relay(k);
+		struct addr a = punch_lab_relay(k);
 
 		if (addr_equal(&a, &first_of(i)->meta.to))
 			return &l.relays[k];
@@ -174,7 +174,7 @@ START_TEST(failed_node_gives_no_result)
 	init(&boxes[1], 120);
 	start();
 	run_s(6);
-	node_of(1)->deaf = true;
+	node_of(1)->n.host.deaf = true;
 	run_s(190);
 	ck_assert_uint_eq(ends, 1);
 	ck_assert_uint_eq(last_result.at_least_s, 115);
@@ -187,7 +187,7 @@ START_TEST(unknown_if_all_nodes_fail)
 	init(&boxes[1], 120);
 	start();
 	run_s(6);
-	l.client.deaf = true;
+	l.client.n.host.deaf = true;
 	run_s(310);
 	ck_assert_uint_eq(ends, 1);
 	ck_assert(!last_result.known);
@@ -196,18 +196,16 @@ END_TEST
 
 /* Half of the nodes do not reply to PING_NAT. */
 static bool
-lose_ping_nat(const struct lab *lab, const struct lab_sent *s)
+lose_ping_nat(
+    const struct punch_lab *lab, const struct punch_sent *s, const uint8_t *buf)
 {
-	const struct fake_world *fw = &lab->client.n.fw;
 	struct rpc_request m;
 
-	if (!s->client || lab->client.taken == 0 || s->meta.to.ip[2] > 6)
-		return false;
-	return rpc_kind(fw->sent[lab->client.taken - 1].buf[0]) ==
-		   RPC_REQUEST &&
-	       rpc_request_decode(
-		   &m, fw->sent[lab->client.taken - 1].buf, s->len) == 0 &&
-	       m.internal && m.command == RPC_PING_NAT;
+	(void)lab;
+	return s->client && s->meta.to.ip[2] <= 6 &&
+	       rpc_kind(buf[0]) == RPC_REQUEST &&
+	       rpc_request_decode(&m, buf, s->len) == 0 && m.internal &&
+	       m.command == RPC_PING_NAT;
 }
 
 START_TEST(refusing_nodes_are_replaced)
@@ -249,7 +247,7 @@ END_TEST
 START_TEST(losses_do_not_matter)
 {
 	init(&boxes[2], 60);
-	l.loss = 100;
+	l.lan.net.faults.loss_ppm = 100000;
 	start();
 	run_s(140);
 	ck_assert_uint_eq(ends, 1);
@@ -281,9 +279,7 @@ START_TEST(requires_sockets)
 	int err = 0;
 
 	init(&boxes[1], 30);
-	for (int i = 0, kept = 0; i < FAKE_SOCKS_MAX; i++)
-		if (!l.client.n.fw.socks[i].open && kept++ >= 3)
-			l.client.n.fw.socks[i].open = true;
+	l.client.n.host.world.socks_max = l.client.n.host.world.socks_open + 3;
 	ck_assert_ptr_null(
 	    lifetime_start(&l.client.punch->sockets, sink, &err));
 	ck_assert_int_eq(err, ERR_SOCKET);
@@ -313,7 +309,7 @@ START_TEST(is_measured_while_needed)
 	first_us = mapping()->measured_us;
 	run_s(3000);
 	ck_assert_uint_eq(mapping()->measured_us, first_us);
-	l.client.nat->config.timeout_s = 120;
+	l.client.n.host.nat->config.timeout_s = 120;
 	run_s(1200);
 	ck_assert_uint_eq(mapping()->keep_s, 46);
 	/* The schedule continues when it is not needed for a moment. */
@@ -338,9 +334,9 @@ START_TEST(can_be_disabled)
 	struct limits off;
 
 	init(&boxes[1], 30);
-	off = l.client.n.limits;
+	off = l.client.n.host.limits;
 	off.lifetime_minutes = 0;
-	l.client.n.limits = off;
+	l.client.n.host.limits = off;
 	dht_limits_changed(l.client.n.d);
 	punch_keep_ready(l.client.punch, true);
 	run_s(2000);
@@ -444,8 +440,8 @@ START_TEST(doubt_starts_a_measurement)
 	punch_keep_ready(l.client.punch, true);
 	run_s(300);
 	ck_assert_uint_eq(mapping()->keep_s, 46);
-	l.client.nat->config.timeout_s = 30;
-	mapping_changed(mapping(), true, l.now_us);
+	l.client.n.host.nat->config.timeout_s = 30;
+	mapping_changed(mapping(), true, l.lan.now_us);
 	ck_assert_uint_eq(mapping()->keep_s, 23);
 	punch_keepalive_changed(l.client.punch);
 	run_s(300);

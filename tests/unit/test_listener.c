@@ -64,8 +64,8 @@ peers_init(struct rig *g)
 {
 	struct peers_base b;
 
-	g->udx = udx_new(&g->n.core);
-	g->punch = punch_new(&g->n.core, g->n.d, g->n.rt);
+	g->udx = udx_new(&g->n.host.core);
+	g->punch = punch_new(&g->n.host.core, g->n.d, g->n.rt);
 	ck_assert_ptr_nonnull(g->udx);
 	ck_assert_ptr_nonnull(g->punch);
 	b = (struct peers_base){
@@ -77,7 +77,7 @@ peers_init(struct rig *g)
 	    .local = &g->local,
 	    .host6 = {.family = ADDR_V6},
 	};
-	g->peers = peers_new(&g->n.core, &b);
+	g->peers = peers_new(&g->n.host.core, &b);
 	ck_assert_ptr_nonnull(g->peers);
 }
 
@@ -204,7 +204,7 @@ deliver_message(struct rig *g, const char *via, const char *client,
 
 /* Returns the Noise message of an answer to a handshake, or none. */
 static bool
-is_answer(const struct fake_sent *s, struct handshake *h, uint16_t *tid)
+is_answer(const struct sim_sent *s, struct handshake *h, uint16_t *tid)
 {
 	struct rpc_request m;
 	struct rpc_reply re;
@@ -230,27 +230,27 @@ count_answers(const struct rig *g)
 	unsigned n = 0;
 	uint16_t tid;
 
-	for (size_t i = 0; i < g->n.fw.sent_len; i++)
-		n += is_answer(&g->n.fw.sent[i], &h, &tid);
+	for (size_t i = 0; i < g->n.host.world.sent_len; i++)
+		n += is_answer(&g->n.host.world.sent[i], &h, &tid);
 	return n;
 }
 
 /* Copies the Noise message of the only answer; returns its length. */
 static size_t
-take_answer(struct rig *g, uint8_t *out, const struct fake_sent **sent)
+take_answer(struct rig *g, uint8_t *out, const struct sim_sent **sent)
 {
 	struct handshake h;
 	size_t len = 0;
 	uint16_t tid;
 
 	ck_assert_uint_eq(count_answers(g), 1);
-	for (size_t i = 0; i < g->n.fw.sent_len; i++) {
-		if (!is_answer(&g->n.fw.sent[i], &h, &tid))
+	for (size_t i = 0; i < g->n.host.world.sent_len; i++) {
+		if (!is_answer(&g->n.host.world.sent[i], &h, &tid))
 			continue;
 		len = h.noise.len;
 		memcpy(out, h.noise.p, len);
 		if (sent != NULL)
-			*sent = &g->n.fw.sent[i];
+			*sent = &g->n.host.world.sent[i];
 	}
 	return len;
 }
@@ -261,9 +261,9 @@ probes_to(const struct rig *g, const struct addr *to)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < g->n.fw.sent_len; i++)
-		n += g->n.fw.sent[i].len == 1 &&
-		     addr_equal(&g->n.fw.sent[i].meta.to, to);
+	for (size_t i = 0; i < g->n.host.world.sent_len; i++)
+		n += g->n.host.world.sent[i].len == 1 &&
+		     addr_equal(&g->n.host.world.sent[i].meta.to, to);
 	return n;
 }
 
@@ -277,7 +277,7 @@ client_read(struct client *c, struct rig *g)
 	ck_assert_int_eq(noise_read2(&c->noise, b, plain, &c->secrets), 0);
 	ck_assert_int_eq(
 	    payload_decode(&c->answer, plain, b.len - NOISE_2_OVERHEAD), 0);
-	fake_clear(&g->n.fw);
+	sim_clear(&g->n.host.world);
 }
 
 /* ---- events ---- */
@@ -332,7 +332,7 @@ listener_status(const struct rig *g)
 
 START_TEST(relayed)
 {
-	const struct fake_sent *s;
+	const struct sim_sent *s;
 	struct client c;
 	struct rig g;
 	struct handshake h;
@@ -451,7 +451,7 @@ take_damaged(const uint8_t *buf, size_t len, void *arg)
 	ck_assert_int_lt(deliver_as(g, NULL, &a, buf, len, 1), 0);
 	ck_assert_uint_eq(count_answers(g), 0);
 	ck_assert_uint_eq(count_conns(g), 0);
-	fake_clear(&g->n.fw);
+	sim_clear(&g->n.host.world);
 	relay_pass_ms(&g->n, 50); /* within the budget */
 }
 
@@ -500,8 +500,8 @@ START_TEST(copies_wait_for_one_decision)
 	peers_answer(g.peers, e.number, true);
 	ck_assert_uint_eq(count_answers(&g), 50);
 	len = 0;
-	for (size_t i = 0; i < g.n.fw.sent_len; i++) {
-		const struct fake_sent *s = &g.n.fw.sent[i];
+	for (size_t i = 0; i < g.n.host.world.sent_len; i++) {
+		const struct sim_sent *s = &g.n.host.world.sent[i];
 		struct addr to;
 
 		if (!is_answer(s, &h, &tid))
@@ -533,7 +533,7 @@ START_TEST(copies_after_the_end)
 	len = take_answer(&g, first, NULL);
 	conn_close(peers_nth(g.peers, 0));
 	for (int i = 0; i < 9; i++) {
-		fake_clear(&g.n.fw);
+		sim_clear(&g.n.host.world);
 		ck_assert_int_eq(deliver_message(&g, RELAY2, CLIENT, &c, 2), 0);
 		ck_assert_uint_eq(take_answer(&g, again, NULL), len);
 		ck_assert_mem_eq(again, first, len);
@@ -541,7 +541,7 @@ START_TEST(copies_after_the_end)
 		relay_pass_ms(&g.n, 1000);
 	}
 	relay_pass_ms(&g.n, 1500);
-	fake_clear(&g.n.fw);
+	sim_clear(&g.n.host.world);
 	ck_assert_int_eq(deliver_message(&g, RELAY2, CLIENT, &c, 2), 0);
 	ck_assert_uint_eq(take_answer(&g, again, NULL), len);
 	ck_assert_int_ne(memcmp(again, first, len), 0);
@@ -644,18 +644,18 @@ END_TEST
 
 /* ---- the address of the client: pitfall V7 ---- */
 
-static const struct fake_sent *
+static const struct sim_sent *
 first_udx(const struct rig *g)
 {
-	for (size_t i = 0; i < g->n.fw.sent_len; i++)
-		if (g->n.fw.sent[i].buf[0] == 0xff)
-			return &g->n.fw.sent[i];
+	for (size_t i = 0; i < g->n.host.world.sent_len; i++)
+		if (g->n.host.world.sent[i].buf[0] == 0xff)
+			return &g->n.host.world.sent[i];
 	return NULL;
 }
 
 START_TEST(open_client_is_connected_to)
 {
-	const struct fake_sent *s;
+	const struct sim_sent *s;
 	struct addr a = relay_addr(CLIENT);
 	struct client c;
 	struct rig g;
@@ -679,7 +679,7 @@ END_TEST
 
 START_TEST(direct_client_is_connected_to)
 {
-	const struct fake_sent *s;
+	const struct sim_sent *s;
 	struct addr a = relay_addr(CLIENT);
 	struct client c;
 	struct rig g;
@@ -702,14 +702,15 @@ END_TEST
  * stream of an unknown client may begin on it. */
 START_TEST(idle_sockets_accept_no_stream)
 {
-	int idle = FAKE_SOCKS_MAX;
+	int idle;
 	struct client c;
 	struct rig g;
 
 	rig_init(&g);
 	relay_pass_ms(&g.n, 1000);
-	while (!g.n.fw.socks[--idle].open)
-		;
+	idle = (int)g.n.host.world.socks_len - 1;
+	while (!sim_is_open(&g.n.host.world, idle))
+		idle--;
 	ck_assert(!dht_has_socket(g.n.d, idle));
 	client_new(&c, &g, 1);
 	g.n.sock = idle;
@@ -793,7 +794,7 @@ static const struct {
 
 START_TEST(answers_from_the_socket_that_punches)
 {
-	const struct fake_sent *s;
+	const struct sim_sent *s;
 	uint8_t message[DGRAM_MAX];
 	struct client c;
 	struct conn *conn;
@@ -830,7 +831,7 @@ assert_gets_in(
 	struct client c;
 
 	client_new(&c, g, seed);
-	fake_clear(&g->n.fw);
+	sim_clear(&g->n.host.world);
 	ck_assert_int_eq(deliver_message(g, via, client, &c, 1), 0);
 	client_read(&c, g);
 	ck_assert_uint_eq(c.answer.error, SIGNAL_OK);
@@ -840,11 +841,7 @@ assert_gets_in(
 static void
 forge_message(struct rig *g, uint8_t *out, size_t len)
 {
-	for (size_t i = 0; i < len; i += 8) {
-		uint64_t r = fake_random64(&g->n.fw);
-
-		memcpy(out + i, &r, 8);
-	}
+	prng_fill(&g->n.host.world.rand, out, len);
 }
 
 /* A flood from one /24, with valid handshakes among it, takes no memory. */
@@ -862,7 +859,7 @@ START_TEST(forged)
 		forge_message(&g, message, sizeof message);
 		ck_assert_int_lt(
 		    deliver_as(&g, NULL, &a, message, sizeof message, 1), 0);
-		fake_clear(&g.n.fw);
+		sim_clear(&g.n.host.world);
 		if (i % 100 == 0) {
 			snprintf(client, sizeof client, "67.0.%u.1:5000",
 			    (unsigned)(i / 100));
@@ -870,7 +867,7 @@ START_TEST(forged)
 			relay_pass_ms(&g.n, 10);
 		}
 	}
-	ck_assert_uint_eq(g.n.st.handshakes, 100);
+	ck_assert_uint_eq(g.n.host.stats.handshakes, 100);
 	rig_fini(&g);
 }
 END_TEST
@@ -894,12 +891,12 @@ START_TEST(flood_of_one_prefix)
 		c->message[c->len - 1] ^= (uint8_t)(i >= 100);
 		memcpy(c->message + 40, &i, i >= 100 ? sizeof i : 0);
 		deliver_as(&g, NULL, &a, c->message, c->len, 1);
-		fake_clear(&g.n.fw);
+		sim_clear(&g.n.host.world);
 		if (i % 10000 == 0)
 			relay_pass_ms(&g.n, 100);
 	}
-	ck_assert_uint_le(count_conns(&g), g.n.limits.half_open_prefix);
-	ck_assert_uint_ge(g.n.st.drop[-ERR_BUDGET], 90000);
+	ck_assert_uint_le(count_conns(&g), g.n.host.limits.half_open_prefix);
+	ck_assert_uint_ge(g.n.host.stats.drop[-ERR_BUDGET], 90000);
 	/* Only those that were computed have cost memory. */
 	ck_assert_uint_le(alloc_count, 2000);
 	assert_gets_in(&g, NULL, CLIENT, 1);
@@ -917,7 +914,7 @@ START_TEST(no_source_evicts_the_handshakes_of_others)
 	uint32_t max;
 
 	rig_init(&g);
-	max = g.n.limits.half_open_prefix;
+	max = g.n.host.limits.half_open_prefix;
 	assert_gets_in(&g, NULL, "67.0.0.1:5000", 1);
 	for (uint32_t i = 0; i < 2 * max; i++) {
 		char named[ADDR_TEXT_MAX];
@@ -943,10 +940,10 @@ START_TEST(half_open_in_all)
 	struct rig g;
 
 	rig_init(&g);
-	l = g.n.limits;
+	l = g.n.host.limits;
 	l.half_open = half_open[_i].half_open;
 	l.punchers = half_open[_i].punchers;
-	g.n.limits = l;
+	g.n.host.limits = l;
 	dht_limits_changed(g.n.d);
 	for (uint32_t i = 0; i < 300; i++) {
 		char client[ADDR_TEXT_MAX];
@@ -957,7 +954,7 @@ START_TEST(half_open_in_all)
 		ck_assert_uint_le(count_conns(&g), 50);
 	}
 	ck_assert_uint_eq(count_conns(&g), 50);
-	ck_assert_uint_eq(g.n.st.handshakes_evicted, 250);
+	ck_assert_uint_eq(g.n.host.stats.handshakes_evicted, 250);
 	rig_fini(&g);
 }
 END_TEST
@@ -969,13 +966,13 @@ START_TEST(handshakes_follow_their_limit)
 	struct rig g;
 
 	rig_init(&g);
-	l = g.n.limits;
+	l = g.n.host.limits;
 	for (uint32_t i = 0; i < 120; i++) {
 		char client[ADDR_TEXT_MAX];
 
 		if (i == 60 || i == 100) {
 			l.handshakes = i == 60 ? 16 : 32;
-			g.n.limits = l;
+			g.n.host.limits = l;
 			dht_limits_changed(g.n.d);
 			peers_limits_changed(g.peers);
 			ck_assert_uint_eq(count_conns(&g), 16);
@@ -1034,7 +1031,7 @@ START_TEST(several_keys)
 	/* A copy sent to the wrong key does not block the right one, and does
 	 * not get its answer. */
 	key_target(g.target, g.keys.public_key);
-	fake_clear(&g.n.fw);
+	sim_clear(&g.n.host.world);
 	ck_assert_int_eq(deliver_message(&g, NULL, CLIENT, &c, 1), 0);
 	ck_assert_uint_eq(count_answers(&g), 1);
 	key_target(g.target, other.public_key);
@@ -1078,9 +1075,9 @@ START_TEST(limit_of_listeners)
 	uint32_t n;
 
 	rig_init_as(&g, DHT_AUTO, SELF);
-	limits = g.n.limits;
+	limits = g.n.host.limits;
 	limits.listeners = 3;
-	g.n.limits = limits;
+	g.n.host.limits = limits;
 	dht_limits_changed(g.n.d);
 	for (uint32_t i = 0; i < 4; i++) {
 		seed_keys(&keys[i], 10 + i);
@@ -1105,8 +1102,8 @@ carry_to(struct rig *from, struct rig *to, int sock, const char *as)
 {
 	struct dgram dg = {.sock = sock, .from = relay_addr(as)};
 
-	for (size_t i = 0; i < from->n.fw.sent_len; i++) {
-		const struct fake_sent *s = &from->n.fw.sent[i];
+	for (size_t i = 0; i < from->n.host.world.sent_len; i++) {
+		const struct sim_sent *s = &from->n.host.world.sent[i];
 
 		if (s->buf[0] != 0xff)
 			continue;
@@ -1114,7 +1111,7 @@ carry_to(struct rig *from, struct rig *to, int sock, const char *as)
 		dg.len = s->len;
 		udx_recv(to->udx, &dg);
 	}
-	fake_clear(&from->n.fw);
+	sim_clear(&from->n.host.world);
 }
 
 static void
@@ -1221,7 +1218,7 @@ END_TEST
  * uses that socket. */
 START_TEST(opens_on_the_socket_that_punches)
 {
-	const struct fake_sent *s;
+	const struct sim_sent *s;
 	struct peer_event e;
 	struct pair p;
 	int sock;
@@ -1241,7 +1238,7 @@ START_TEST(opens_on_the_socket_that_punches)
 	}
 	ck_assert(take_event(&p.server, PEER_OPEN, &e));
 	ck_assert_uint_eq(listener_status(&p.server).accepted, 1);
-	ck_assert(p.server.n.fw.socks[sock].open);
+	ck_assert(p.server.n.host.world.socks[sock].open);
 	pair_fini(&p);
 }
 END_TEST

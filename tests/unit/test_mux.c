@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "fake_udx.h"
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "stream/mux.h"
 #include "stream/mux.h"
 #include "stream/secret.h"
@@ -426,7 +426,7 @@ END_TEST
 
 START_TEST(a_session_byte_by_byte)
 {
-	struct fake_world fw;
+	struct sim_world fw;
 	struct timers ts;
 	struct udx_stream out, in;
 	struct secret_keys keys = {.initiator = true};
@@ -434,7 +434,7 @@ START_TEST(a_session_byte_by_byte)
 	const json_t *row;
 	unsigned n = 0;
 
-	fake_init(&fw, 1);
+	sim_world_init(&fw, NULL, 1);
 	timers_init(&ts);
 	fake_udx_init(&out);
 	fake_udx_init(&in);
@@ -466,7 +466,7 @@ START_TEST(a_session_byte_by_byte)
 	fake_udx_fini(&out);
 	fake_udx_fini(&in);
 	timers_fini(&ts);
-	fake_fini(&fw);
+	sim_world_fini(&fw);
 }
 END_TEST
 

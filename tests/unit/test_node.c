@@ -10,7 +10,7 @@
 #include "alloc.h"
 #include "base/err.h"
 #include "dht/dht_struct.h"
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "node/node_conn.h"
 #include "node/node_struct.h"
 #include "peer/conn_struct.h"
@@ -20,7 +20,7 @@
 
 static const char file[] = "rpc.json";
 
-static struct fake_world fw;
+static struct sim_world fw;
 static struct key_pair identity;
 static struct node *node;
 static struct dht *d;
@@ -32,7 +32,7 @@ make(enum dht_role role)
 	static const uint8_t seed[KEY_SEED_LEN] = {1};
 	struct node_config c;
 
-	fake_init(&fw, 42);
+	sim_world_init(&fw, NULL, 42);
 	key_pair_from_seed(&identity, seed);
 	node_config_init(&c);
 	c.identity = &identity;
@@ -45,10 +45,10 @@ make(enum dht_role role)
 	d = node_dht(node);
 	server = d->self.server.handle;
 	client = d->self.client.handle;
-	fake_advance_ms(&fw, 1);
+	sim_advance_ms(&fw, 1);
 	node_tick(node);
 	ck_assert(d->self.bootstrapped);
-	fake_clear(&fw);
+	sim_clear(&fw);
 }
 
 static void
@@ -56,7 +56,7 @@ teardown(void)
 {
 	node_free(node);
 	node = NULL;
-	fake_fini(&fw);
+	sim_world_fini(&fw);
 }
 
 static void
@@ -178,7 +178,7 @@ deliver_row(const json_t *in, const struct addr *from)
 }
 
 static bool
-is_ping_to(const struct fake_sent *s, const struct addr *to)
+is_ping_to(const struct sim_sent *s, const struct addr *to)
 {
 	struct rpc_request m;
 
@@ -252,7 +252,7 @@ check_closer(const json_t *row, const struct rpc_reply *got,
 
 /* Byte for byte, but for our own token and the order of closer nodes. */
 static void
-check_reply(const json_t *row, const json_t *out, const struct fake_sent *s,
+check_reply(const json_t *row, const json_t *out, const struct sim_sent *s,
     const struct addr *from)
 {
 	uint8_t token[RPC_TOKEN_LEN], bytes[DGRAM_MAX];
@@ -275,7 +275,7 @@ check_reply(const json_t *row, const json_t *out, const struct fake_sent *s,
 
 /* Byte for byte, but for the tid, which is random. */
 static void
-check_request(const json_t *out, const struct fake_sent *s)
+check_request(const json_t *out, const struct sim_sent *s)
 {
 	size_t len;
 	uint8_t *hex = t_bytes(out, "hex", &len);
@@ -287,7 +287,7 @@ check_request(const json_t *out, const struct fake_sent *s)
 }
 
 static void
-check_sent(const json_t *row, const json_t *out, const struct fake_sent *s,
+check_sent(const json_t *row, const json_t *out, const struct sim_sent *s,
     const struct addr *from)
 {
 	struct addr to = t_addr(t_get(out, "sent_to"));
@@ -303,7 +303,7 @@ check_sent(const json_t *row, const json_t *out, const struct fake_sent *s,
 
 /* Answers our PING as the sender would. */
 static void
-answer_ping(const struct fake_sent *ping)
+answer_ping(const struct sim_sent *ping)
 {
 	struct rpc_request m;
 	struct rpc_reply re = {.to = addr_v4(203, 0, 113, 10, 49737)};
@@ -334,13 +334,13 @@ START_TEST(answers_the_exchanges)
 	const json_t *row = t_row(file, "exchanges", _i);
 	const json_t *out = t_get(row, "out");
 	struct addr from = t_addr(t_get(t_get(row, "in"), "from"));
-	struct fake_sent ping;
+	struct sim_sent ping;
 	bool pinged = false;
 	size_t n = 0, i;
 
 	set_state(t_get(row, "node"));
 	deliver_row(t_get(row, "in"), &from);
-	fake_advance_ms(&fw, 30);
+	sim_advance_ms(&fw, 30);
 	node_tick(node); /* DELAYED_PING */
 	for (i = 0; i < fw.sent_len; i++) {
 		if (is_ping_to(&fw.sent[i], &from)) {
@@ -408,7 +408,7 @@ take_damaged(const uint8_t *buf, size_t len, void *arg)
 	from->ip[2] += from->ip[3] == 0;
 	from->ip[1] += from->ip[2] == 0 && from->ip[3] == 0;
 	deliver(server, from, buf, len);
-	fake_clear(&fw);
+	sim_clear(&fw);
 }
 
 /* Every cut and every bit of every exchange, into a living node. */
@@ -424,7 +424,7 @@ START_TEST(survives_damage)
 
 		t_damage(buf, len, take_damaged, &from);
 		free(buf);
-		fake_advance_ms(&fw, 300);
+		sim_advance_ms(&fw, 300);
 		node_tick(node);
 	}
 	pass_ms(20000);
@@ -461,7 +461,7 @@ START_TEST(tells_datagrams_apart)
 		if (request)
 			ck_assert_int_eq(
 			    fw.sent[0].meta.sock, k == 0 ? server : client);
-		fake_clear(&fw);
+		sim_clear(&fw);
 	}
 	free(buf);
 	teardown();
@@ -512,7 +512,7 @@ END_TEST
 
 /* ---- a second node, that stores ---- */
 
-static struct fake_world store_fw;
+static struct sim_world store_fw;
 static struct node *store;
 static bool silent; /* nothing gets through */
 static const struct addr store_at = {
@@ -527,7 +527,7 @@ make_two(void)
 
 	make(DHT_BOOTSTRAP);
 	silent = false;
-	fake_init(&store_fw, 43);
+	sim_world_init(&store_fw, NULL, 43);
 	node_config_init(&c);
 	c.identity = &identity;
 	c.dht.role = DHT_BOOTSTRAP;
@@ -542,23 +542,23 @@ static void
 teardown_two(void)
 {
 	node_free(store);
-	fake_fini(&store_fw);
+	sim_world_fini(&store_fw);
 	teardown();
 }
 
 /* All that one has said reaches the other's server socket. */
 static bool
-carry(struct fake_world *out, const struct addr *from, struct node *to,
+carry(struct sim_world *out, const struct addr *from, struct node *to,
     const struct addr *to_addr)
 {
 	size_t n = out->sent_len;
-	struct fake_sent *sent;
+	struct sim_sent *sent;
 
 	if (n == 0)
 		return false;
 	sent = malloc(n * sizeof *sent);
 	memcpy(sent, out->sent, n * sizeof *sent);
-	fake_clear(out);
+	sim_clear(out);
 	for (size_t i = 0; i < n; i++) {
 		struct dgram dg = {.buf = sent[i].buf,
 		    .len = sent[i].len,
@@ -703,8 +703,8 @@ op_get_mutable(uint32_t *op)
 static const struct {
 	const char *name;
 	int (*start)(uint32_t *op);
-	int err;             /* with the store there, and all done before it */
-	int silent_err;      /* with nobody there */
+	int err;        /* with the store there, and all done before it */
+	int silent_err; /* with nobody there */
 	enum node_event_kind
 	    kind; /* one of these comes first; NODE_EV_DONE: none */
 } ops[] = {
@@ -1334,7 +1334,7 @@ START_TEST(limits_reach_every_room)
 	make(DHT_BOOTSTRAP);
 	punch_keep_ready(node->punch, true);
 	for (int i = 0; i < 3; i++) {
-		fake_advance_ms(&fw, 500);
+		sim_advance_ms(&fw, 500);
 		node_tick(node);
 	}
 	ck_assert_uint_eq(node->punch->pool.idle_len, 2);
@@ -1401,7 +1401,7 @@ START_TEST(answers_without_allocating)
 		alloc_counting = i >= 2000;
 		node_recv(node, &dg);
 		alloc_counting = false;
-		fake_clear(&fw);
+		sim_clear(&fw);
 		fw.w.now_us += 2000;
 	}
 	ck_assert_uint_eq(alloc_count, 0);

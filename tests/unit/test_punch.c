@@ -15,7 +15,7 @@
 #include "punch_lab.h"
 #include "signal/signal_message.h"
 
-static struct lab l;
+static struct punch_lab l;
 
 #define EI NAT_ENDPOINT_INDEPENDENT
 #define AD NAT_ADDRESS
@@ -30,7 +30,7 @@ enum box {
 	SEQUENTIAL
 };
 
-static const struct lab_box boxes[] = {
+static const struct punch_box boxes[] = {
     [FULL_CONE] = {EI, EI, NAT_RANDOM},
     [RESTRICTED] = {EI, AD, NAT_RANDOM},
     [PORT_RESTRICTED] = {EI, AP, NAT_RANDOM},
@@ -41,14 +41,14 @@ static const struct lab_box boxes[] = {
 static void
 init(enum box client, enum box server, uint64_t seed)
 {
-	lab_init(&l, client != OPEN ? &boxes[client] : NULL,
+	punch_lab_init(&l, client != OPEN ? &boxes[client] : NULL,
 	    server != OPEN ? &boxes[server] : NULL, seed);
 }
 
 static void
 teardown(void)
 {
-	lab_fini(&l);
+	punch_lab_fini(&l);
 }
 
 /* Time from the client's first message to the first byte returned. A round trip
@@ -93,12 +93,12 @@ START_TEST(punches)
 	init(pairs[_i].client, pairs[_i].server, 11 + (uint64_t)_i);
 	punch_keep_ready(l.client.punch, true);
 	punch_keep_ready(l.server.punch, true);
-	lab_run_ms(&l, 3000);
-	lab_handshake(&l);
-	lab_begin(&l, pairs[_i].native);
-	began_us = l.now_us;
+	punch_lab_run_ms(&l, 3000);
+	punch_lab_handshake(&l);
+	punch_lab_begin(&l, pairs[_i].native);
+	began_us = l.lan.now_us;
 	for (int i = 0; i < 60000 && !l.proved && l.client.failed == 0; i++)
-		lab_run_ms(&l, 1);
+		punch_lab_run_ms(&l, 1);
 	got = l.proved;
 	if (pairs[_i].within_ms == 0) {
 		ck_assert(!got);
@@ -119,13 +119,13 @@ init_ready(enum box client, enum box server, uint64_t seed)
 	init(client, server, seed);
 	punch_keep_ready(l.client.punch, true);
 	punch_keep_ready(l.server.punch, true);
-	lab_run_ms(&l, 3000);
+	punch_lab_run_ms(&l, 3000);
 }
 
 static bool
-is_punch(const struct lab_sent *s)
+is_punch(const struct punch_sent *s)
 {
-	struct addr relay = lab_relay(0);
+	struct addr relay = punch_lab_relay(0);
 
 	return addr_equal(&s->meta.to, &relay) && s->len > 90;
 }
@@ -138,21 +138,21 @@ START_TEST(round_0_leaves_at_once_and_opens_fast)
 	size_t i = 0;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
-	lab_begin(&l, false);
-	began_us = l.now_us;
+	punch_lab_handshake(&l);
+	punch_lab_begin(&l, false);
+	began_us = l.lan.now_us;
 	while (i < l.sent_len && !(l.sent[i].client && is_punch(&l.sent[i])))
 		i++;
 	ck_assert_uint_lt(i, l.sent_len);
 	ck_assert_uint_eq(l.sent[i].at_us, began_us);
 	ck_assert_int_eq(l.sent[i].meta.sock, puncher_sock(l.client.puncher));
-	lab_run_ms(&l, 45);
+	punch_lab_run_ms(&l, 45);
 	ck_assert_uint_eq(l.client.events[1].kind, PUNCH_CANDIDATE);
 	ck_assert(addr_equal(&l.client.events[1].addr, &l.server.seen));
 	ck_assert_int_eq(
 	    l.server.puncher->remote.nat_type, NAT_TYPE_CONSISTENT);
 	/* Pitfall P8: the reply contains a token for the next round. */
-	lab_run_ms(&l, 50);
+	punch_lab_run_ms(&l, 50);
 	ck_assert(l.client.puncher->remote.has_token);
 }
 END_TEST
@@ -163,9 +163,9 @@ START_TEST(no_token_through_a_foreign_relay)
 {
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
 	l.no_relay = true;
-	lab_handshake(&l);
-	lab_begin(&l, false);
-	lab_run_ms(&l, 300);
+	punch_lab_handshake(&l);
+	punch_lab_begin(&l, false);
+	punch_lab_run_ms(&l, 300);
 	ck_assert(!l.client.puncher->remote.has_token);
 	ck_assert_uint_eq(l.server.puncher->remote.verified.family, ADDR_NONE);
 }
@@ -181,28 +181,31 @@ START_TEST(server_echoes_within_limits)
 	int sock;
 
 	init(OPEN, OPEN, 3);
-	lab_handshake(&l);
-	peer = lab_peer_of_client(&l, false);
+	punch_lab_handshake(&l);
+	peer = punch_lab_peer_of_client(&l, false);
 	puncher_accept(l.server.puncher, &peer);
 	sock = puncher_sock(l.server.puncher);
-	before = lab_probes(&l, false, false);
+	before = punch_lab_probes(&l, false, false);
 	ck_assert_int_eq(
-	    lab_inject(&l, &l.server, sock, &anyone, "\xff", 1), 0);
-	ck_assert_int_eq(lab_inject(&l, &l.server, sock, &anyone, "", 0), 0);
-	ck_assert_uint_eq(lab_probes(&l, false, false) - before, 2);
+	    punch_lab_inject(&l, &l.server, sock, &anyone, "\xff", 1), 0);
+	ck_assert_int_eq(
+	    punch_lab_inject(&l, &l.server, sock, &anyone, "", 0), 0);
+	ck_assert_uint_eq(punch_lab_probes(&l, false, false) - before, 2);
 	ck_assert_int_eq(l.sent[l.sent_len - 1].meta.sock, sock);
 	ck_assert(addr_equal(&l.sent[l.sent_len - 1].meta.to, &anyone));
 	for (int i = 0; i < 1000; i++) {
-		lab_inject(&l, &l.server, sock, &anyone, "", 0);
-		lab_run_ms(&l, 1);
+		punch_lab_inject(&l, &l.server, sock, &anyone, "", 0);
+		punch_lab_run_ms(&l, 1);
 	}
-	ck_assert_uint_le(lab_probes(&l, false, false) - before, 2 * 20 + 1);
+	ck_assert_uint_le(
+	    punch_lab_probes(&l, false, false) - before, 2 * 20 + 1);
 	/* The total is limited for many sources as well. */
 	for (int i = 0; i < 1000; i++) {
 		anyone.port++;
-		lab_inject(&l, &l.server, sock, &anyone, "", 0);
+		punch_lab_inject(&l, &l.server, sock, &anyone, "", 0);
 	}
-	ck_assert_uint_le(lab_probes(&l, false, false) - before, 42 + 100);
+	ck_assert_uint_le(
+	    punch_lab_probes(&l, false, false) - before, 42 + 100);
 }
 END_TEST
 
@@ -214,20 +217,22 @@ START_TEST(stray_probe_decides_nothing)
 	int sock;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
+	punch_lab_handshake(&l);
 	sock = puncher_sock(l.client.puncher);
-	ck_assert_int_eq(lab_inject(&l, &l.client, sock, &stray, "\xff", 1),
-	    ERR_UNMATCHED); /* not begun */
-	lab_begin(&l, false);
 	ck_assert_int_eq(
-	    lab_inject(&l, &l.client, sock, &stray, "", 0), ERR_UNMATCHED);
+	    punch_lab_inject(&l, &l.client, sock, &stray, "\xff", 1),
+	    ERR_UNMATCHED); /* not begun */
+	punch_lab_begin(&l, false);
+	ck_assert_int_eq(punch_lab_inject(&l, &l.client, sock, &stray, "", 0),
+	    ERR_UNMATCHED);
 	ck_assert_uint_eq(l.client.events_len, 1);
 	/* From the peer's host it becomes a candidate, and the attempt
 	 * continues. */
 	stray = l.server.seen;
 	stray.port ^= 1;
-	ck_assert_int_eq(lab_inject(&l, &l.client, sock, &stray, "", 0), 0);
-	lab_run_ms(&l, 300);
+	ck_assert_int_eq(
+	    punch_lab_inject(&l, &l.client, sock, &stray, "", 0), 0);
+	punch_lab_run_ms(&l, 300);
 	ck_assert(l.proved);
 	ck_assert(addr_equal(&l.proved_at, &l.server.seen));
 }
@@ -237,8 +242,8 @@ END_TEST
 START_TEST(only_probes_have_a_ttl)
 {
 	init_ready(SYMMETRIC, PORT_RESTRICTED, 5);
-	lab_punch(&l, true, 20000);
-	ck_assert_uint_ge(lab_probes(&l, true, true), 255);
+	punch_lab_try(&l, true, 20000);
+	ck_assert_uint_ge(punch_lab_probes(&l, true, true), 255);
 	for (size_t i = 0; i < l.sent_len; i++)
 		ck_assert(l.sent[i].meta.ttl == 0 ||
 			  (l.sent[i].meta.ttl == SCHEDULE_TTL_LOW &&
@@ -254,7 +259,7 @@ START_TEST(birthday_sockets_have_as_many_sources)
 
 	memset(port, 0, sizeof port);
 	init_ready(SYMMETRIC, PORT_RESTRICTED, 5);
-	lab_punch(&l, true, 20000);
+	punch_lab_try(&l, true, 20000);
 	for (size_t i = 0; i < l.sent_len; i++)
 		if (l.sent[i].client && l.sent[i].len == 1) {
 			sources += !port[l.sent[i].from.port];
@@ -280,13 +285,11 @@ static const struct {
 START_TEST(birthday_sockets_use_what_is_available)
 {
 	init_ready(SYMMETRIC, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
-	for (int i = 0, kept = 0; i < FAKE_SOCKS_MAX; i++)
-		if (!l.client.n.fw.socks[i].open &&
-		    kept++ >= (int)budgets[_i].allowed)
-			l.client.n.fw.socks[i].open = true;
-	lab_begin(&l, true);
-	lab_run_ms(&l, 500);
+	punch_lab_handshake(&l);
+	l.client.n.host.world.socks_max =
+	    l.client.n.host.world.socks_open + budgets[_i].allowed;
+	punch_lab_begin(&l, true);
+	punch_lab_run_ms(&l, 500);
 	ck_assert_int_eq(l.client.failed, budgets[_i].err);
 	/* Birthday sockets share the available ones with the pool. */
 	if (budgets[_i].err == 0) {
@@ -305,19 +308,19 @@ START_TEST(server_starts_before_it_replies)
 	uint64_t began_us;
 
 	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
-	lab_handshake(&l);
-	for (int i = 0; i < FAKE_SOCKS_MAX; i++)
-		l.server.n.fw.socks[i].open = true; /* none is left */
-	lab_begin(&l, true);
-	began_us = l.now_us;
-	while (l.client.failed == 0 && l.now_us < began_us + 2000000) {
+	punch_lab_handshake(&l);
+	l.server.n.host.world.socks_max = 0;
+	punch_lab_begin(&l, true);
+	began_us = l.lan.now_us;
+	while (l.client.failed == 0 && l.lan.now_us < began_us + 2000000) {
 		ck_assert(!l.client.puncher->remote.punching);
-		lab_run_ms(&l, 1);
+		punch_lab_run_ms(&l, 1);
 	}
 	ck_assert_int_eq(l.client.failed, ERR_ABORTED);
 	ck_assert_int_eq(l.server.failed, ERR_LIMIT);
 	/* Two round trips: the probe round and the punch round. */
-	ck_assert_uint_le(l.now_us - began_us, 8 * l.delay_us + 50000);
+	ck_assert_uint_le(
+	    l.lan.now_us - began_us, 8 * l.lan.net.faults.flat_us + 50000);
 }
 END_TEST
 
@@ -358,7 +361,7 @@ START_TEST(samples_are_of_distant_older_nodes)
 	}
 	o = punch_socket_open(&l.client.punch->sockets, &err);
 	ck_assert_ptr_nonnull(o);
-	lab_run_ms(&l, 1);
+	punch_lab_run_ms(&l, 1);
 	for (; dht_next_node(d, &cursor, &n); i++) {
 		bool is = asked_from(o->entry.sock, &n.addr);
 
@@ -379,8 +382,8 @@ START_TEST(samples_contain_our_address_only)
 	struct nat_classifier *g;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	ck_assert(lab_punch(&l, false, 1000));
-	lab_run_ms(&l, 1000);
+	ck_assert(punch_lab_try(&l, false, 1000));
+	punch_lab_run_ms(&l, 1000);
 	g = &l.server.puncher->socket->classifier;
 	ck_assert_uint_ge(g->len, 5);
 	for (uint8_t i = 0; i < g->len; i++)
@@ -394,10 +397,12 @@ static unsigned lose_nth, counted;
 static bool losing;
 
 static bool
-lose_one(const struct lab *lab, const struct lab_sent *s)
+lose_one(
+    const struct punch_lab *lab, const struct punch_sent *s, const uint8_t *buf)
 {
 	(void)lab;
 	(void)s;
+	(void)buf;
 	return losing && counted++ == lose_nth;
 }
 
@@ -407,16 +412,16 @@ START_TEST(one_loss_costs_little)
 	uint64_t began_us, plain_us;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
+	punch_lab_handshake(&l);
 	l.lose = lose_one;
 	losing = true;
 	counted = 0;
 	lose_nth = (unsigned)_i / 2;
-	began_us = l.now_us;
-	lab_begin(&l, _i % 2 != 0);
+	began_us = l.lan.now_us;
+	punch_lab_begin(&l, _i % 2 != 0);
 	plain_us = 90000;
 	for (int i = 0; i < 2000 && !l.proved; i++)
-		lab_run_ms(&l, 1);
+		punch_lab_run_ms(&l, 1);
 	losing = false;
 	ck_assert(l.proved);
 	ck_assert_msg(l.proved_us - began_us <= plain_us + 250000, "took %u ms",
@@ -431,17 +436,17 @@ START_TEST(one_outcome_whatever_happens)
 	unsigned when = (unsigned)_i % 8;
 
 	init((enum box)(_i / 8 % 6), (enum box)(_i / 48 % 6), (uint64_t)_i + 1);
-	l.loss = 100;
-	lab_handshake(&l);
+	l.lan.net.faults.loss_ppm = 100000;
+	punch_lab_handshake(&l);
 	if (l.client.seen.family == ADDR_NONE ||
 	    l.server.seen.family == ADDR_NONE ||
 	    l.client.dht_seen.family == ADDR_NONE ||
 	    l.server.dht_seen.family == ADDR_NONE)
 		return; /* the handshake was lost */
-	lab_begin(&l, _i % 2 == 0);
-	lab_run_ms(&l, kill_ms[when]);
-	l.relays[0].deaf = true;
-	lab_run_ms(&l, 60000);
+	punch_lab_begin(&l, _i % 2 == 0);
+	punch_lab_run_ms(&l, kill_ms[when]);
+	l.relays[0].n.host.deaf = true;
+	punch_lab_run_ms(&l, 60000);
 	ck_assert_uint_le(l.client.failures, 1);
 	ck_assert_uint_eq(l.server.failures, 1);
 	ck_assert(l.proved || l.client.failures == 1);
@@ -452,10 +457,10 @@ END_TEST
 START_TEST(another_relay_carries_on)
 {
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
-	l.relays[0].deaf = true;
-	lab_begin(&l, false);
-	lab_run_ms(&l, 1500);
+	punch_lab_handshake(&l);
+	l.relays[0].n.host.deaf = true;
+	punch_lab_begin(&l, false);
+	punch_lab_run_ms(&l, 1500);
 	ck_assert(l.proved);
 }
 END_TEST
@@ -468,20 +473,21 @@ START_TEST(forged_messages_change_nothing)
 	uint64_t drops;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
-	lab_begin(&l, false);
-	drops = l.server.n.st.drop[-ERR_SIGNATURE];
-	call.ticket.from = lab_relay(0);
+	punch_lab_handshake(&l);
+	punch_lab_begin(&l, false);
+	drops = l.server.n.host.stats.drop[-ERR_SIGNATURE];
+	call.ticket.from = punch_lab_relay(0);
 	for (int i = 0; i < 1000; i++)
 		ck_assert_int_eq(puncher_serve(l.server.puncher, &call, true),
 		    ERR_SIGNATURE);
 	call.sealed.len = 40;
 	ck_assert_int_eq(
 	    puncher_serve(l.server.puncher, &call, true), ERR_SIZE);
-	ck_assert_uint_eq(l.server.n.st.drop[-ERR_SIGNATURE] - drops, 1000);
+	ck_assert_uint_eq(
+	    l.server.n.host.stats.drop[-ERR_SIGNATURE] - drops, 1000);
 	ck_assert(!l.server.puncher->remote.known);
-	ck_assert_uint_eq(lab_probes(&l, false, false), 0);
-	lab_run_ms(&l, 300);
+	ck_assert_uint_eq(punch_lab_probes(&l, false, false), 0);
+	punch_lab_run_ms(&l, 300);
 	ck_assert(l.proved);
 }
 END_TEST
@@ -498,7 +504,7 @@ send_payload(struct holepunch_payload *c)
 	    .mode = MODE_FROM_RELAY,
 	    .tid = 7,
 	    .sock = puncher_sock(l.server.puncher),
-	    .from = lab_relay(0),
+	    .from = punch_lab_relay(0),
 	    .peer = l.client.seen};
 	call.sealed.len = holepunch_payload_seal(c, l.secret, nonce, box);
 	return puncher_serve(l.server.puncher, &call, true);
@@ -516,13 +522,13 @@ START_TEST(unverified_addresses_are_not_sprayed)
 	struct punch_peer peer;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
-	peer = lab_peer_of_client(&l, false);
+	punch_lab_handshake(&l);
+	peer = punch_lab_peer_of_client(&l, false);
 	puncher_accept(l.server.puncher, &peer);
 	ck_assert_int_eq(send_payload(&c), 0);
-	lab_run_ms(&l, 1000);
+	punch_lab_run_ms(&l, 1000);
 	ck_assert_int_eq(l.server.failed, ERR_PUNCH);
-	ck_assert_uint_eq(lab_probes(&l, false, false), 0);
+	ck_assert_uint_eq(punch_lab_probes(&l, false, false), 0);
 	/* After the failure, messages are dropped. */
 	ck_assert_int_eq(send_payload(&c), ERR_UNMATCHED);
 }
@@ -538,15 +544,15 @@ START_TEST(server_waits_for_the_punch_round)
 	struct punch_peer peer;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
-	peer = lab_peer_of_client(&l, false);
+	punch_lab_handshake(&l);
+	peer = punch_lab_peer_of_client(&l, false);
 	puncher_accept(l.server.puncher, &peer);
 	c.addrs[0] = l.client.seen;
-	lab_run_ms(&l, 9000);
+	punch_lab_run_ms(&l, 9000);
 	ck_assert_int_eq(send_payload(&c), 0);
-	lab_run_ms(&l, 9000);
+	punch_lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(l.server.failures, 0);
-	lab_run_ms(&l, 3000);
+	punch_lab_run_ms(&l, 3000);
 	ck_assert_int_eq(l.server.failed, ERR_TIMEOUT);
 	/* A silent one times out. */
 	ck_assert_uint_eq(l.server.failures, 1);
@@ -563,8 +569,8 @@ START_TEST(client_cannot_restart_for_ever)
 	unsigned begun = 0;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
-	peer = lab_peer_of_client(&l, false);
+	punch_lab_handshake(&l);
+	peer = punch_lab_peer_of_client(&l, false);
 	puncher_accept(l.server.puncher, &peer);
 	for (uint8_t i = 0; i < 3; i++) {
 		c.addrs[i] = l.client.seen;
@@ -573,7 +579,7 @@ START_TEST(client_cannot_restart_for_ever)
 	for (c.round = 0; c.round < 40 && l.server.failures == 0; c.round++) {
 		c.punching = !c.punching;
 		send_payload(&c);
-		lab_run_ms(&l, 4000);
+		punch_lab_run_ms(&l, 4000);
 	}
 	for (unsigned i = 0; i < l.server.events_len; i++)
 		begun += l.server.events[i].kind == PUNCH_PROBING;
@@ -589,7 +595,7 @@ START_TEST(bad_nat_type_leads_to_another_socket)
 	unsigned rounds = 0;
 
 	init_ready(SYMMETRIC, SYMMETRIC, 5);
-	ck_assert(!lab_punch(&l, false, 20000));
+	ck_assert(!punch_lab_try(&l, false, 20000));
 	ck_assert_int_eq(l.client.failed, ERR_NAT_RANDOM);
 	ck_assert_uint_ge(l.server.puncher->reopened, 1);
 	ck_assert_uint_le(l.server.puncher->reopened, 3);
@@ -608,12 +614,12 @@ START_TEST(reported_nat_type_does_not_change)
 	struct puncher_status st;
 
 	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
-	lab_handshake(&l);
-	peer = lab_peer_of_client(&l, false);
+	punch_lab_handshake(&l);
+	peer = punch_lab_peer_of_client(&l, false);
 	puncher_accept(l.server.puncher, &peer);
 	ck_assert_int_eq(send_payload(&c), 0);
 	for (unsigned i = 0; i < 8; i++) {
-		struct addr us = l.server.seen, by = lab_relay(20 + i);
+		struct addr us = l.server.seen, by = punch_lab_relay(20 + i);
 
 		us.port = (uint16_t)(3000 + i);
 		puncher_add_sample(l.server.puncher, &us, &by);
@@ -633,14 +639,14 @@ START_TEST(native_client_retries_later)
 	ck_assert_int_eq(punch_admission_acquire(&l.server.punch->admission,
 			     &other, SLOT_SOCKETS, NULL),
 	    0);
-	lab_handshake(&l);
-	lab_begin(&l, true);
-	lab_run_ms(&l, 3500);
+	punch_lab_handshake(&l);
+	punch_lab_begin(&l, true);
+	punch_lab_run_ms(&l, 3500);
 	ck_assert_int_eq(
 	    l.client.puncher->client.state, PUNCH_CLIENT_SERVER_BUSY);
 	punch_admission_release(&l.server.punch->admission, &other);
 	for (int i = 0; i < 30000 && !l.proved; i++)
-		lab_run_ms(&l, 1);
+		punch_lab_run_ms(&l, 1);
 	ck_assert(l.proved);
 }
 END_TEST
@@ -653,7 +659,7 @@ START_TEST(busy_reference_server_ends_the_attempt)
 	ck_assert_int_eq(punch_admission_acquire(&l.server.punch->admission,
 			     &other, SLOT_SOCKETS, NULL),
 	    0);
-	ck_assert(!lab_punch(&l, false, 6000));
+	ck_assert(!punch_lab_try(&l, false, 6000));
 	ck_assert_int_eq(l.client.failed, ERR_PEER_BUSY);
 	punch_admission_release(&l.server.punch->admission, &other);
 }
@@ -669,24 +675,24 @@ START_TEST(sockets_are_kept_ready)
 
 	init(PORT_RESTRICTED, OPEN, 5);
 	punch_keep_ready(l.client.punch, true);
-	lab_run_ms(&l, 3000);
+	punch_lab_run_ms(&l, 3000);
 	ck_assert_uint_eq(l.client.punch->pool.idle_len, 2);
 	p = puncher_new(l.client.punch, &o, &err);
 	ck_assert(nat_classifier_decided(&p->socket->classifier));
 	sock = puncher_sock(p);
 	puncher_free(p, WORLD_NO_SOCK);
-	lab_run_ms(&l, 3000);
+	punch_lab_run_ms(&l, 3000);
 	ck_assert_uint_eq(l.client.punch->pool.idle_len, 2);
-	ck_assert(l.client.n.fw.socks[sock].open);
+	ck_assert(l.client.n.host.world.socks[sock].open);
 	/* They renew their samples, and are replaced when the network changes.
 	 * */
-	lab_run_ms(&l, 600000);
+	punch_lab_run_ms(&l, 600000);
 	ck_assert_int_eq(
 	    TAILQ_FIRST(&l.client.punch->pool.idle)->classifier.nat_type,
 	    NAT_TYPE_CONSISTENT);
 	punch_wake(l.client.punch);
 	ck_assert_uint_eq(l.client.punch->pool.idle_len, 0);
-	lab_run_ms(&l, 3000);
+	punch_lab_run_ms(&l, 3000);
 	ck_assert_uint_eq(l.client.punch->pool.idle_len, 2);
 	punch_keep_ready(l.client.punch, false);
 	ck_assert_uint_eq(HASH_COUNT(l.client.punch->sockets.entries), 0);
@@ -699,14 +705,14 @@ START_TEST(random_punch_round_is_sent_once)
 	unsigned messages = 0;
 
 	init_ready(PORT_RESTRICTED, SYMMETRIC, 5);
-	lab_handshake(&l);
-	lab_begin(&l, false);
-	lab_run_ms(&l, 70);
+	punch_lab_handshake(&l);
+	punch_lab_begin(&l, false);
+	punch_lab_run_ms(&l, 70);
 	ck_assert_int_eq(
 	    l.client.puncher->client.state, PUNCH_CLIENT_PUNCH_ROUND);
-	l.relays[0].deaf = true; /* the reply is late */
+	l.relays[0].n.host.deaf = true; /* the reply is late */
 	l.sent_len = 0;
-	lab_run_ms(&l, 1200);
+	punch_lab_run_ms(&l, 1200);
 	for (size_t i = 0; i < l.sent_len; i++)
 		messages += l.sent[i].client && l.sent[i].len > 90;
 	ck_assert_uint_eq(messages, 0);
@@ -755,7 +761,7 @@ START_TEST(determines_network_type)
 {
 	init(networks[_i].box, OPEN, 5);
 	ck_assert_ptr_nonnull(check_network());
-	lab_run_ms(&l, 9000);
+	punch_lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(checks, 1);
 	ck_assert(checked.udp);
 	ck_assert_int_eq(checked.nat_type, networks[_i].nat_type);
@@ -773,9 +779,9 @@ END_TEST
 START_TEST(reports_that_udp_is_blocked)
 {
 	init(PORT_RESTRICTED, OPEN, 5);
-	l.client.deaf = true;
+	l.client.n.host.deaf = true;
 	ck_assert_ptr_nonnull(check_network());
-	lab_run_ms(&l, 9000);
+	punch_lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(checks, 1);
 	ck_assert(!checked.udp);
 	ck_assert_int_eq(checked.nat_type, NAT_TYPE_UNKNOWN);
@@ -784,16 +790,13 @@ END_TEST
 
 /* Drops PING_NAT requests, as if the nodes did not support them. */
 static bool
-lose_ping_nat(const struct lab *lab, const struct lab_sent *s)
+lose_ping_nat(
+    const struct punch_lab *lab, const struct punch_sent *s, const uint8_t *buf)
 {
-	const struct fake_world *fw = &lab->client.n.fw;
 	struct rpc_request m;
-	const uint8_t *buf;
 
-	if (!s->client || lab->client.taken == 0)
-		return false;
-	buf = fw->sent[lab->client.taken - 1].buf;
-	return rpc_kind(buf[0]) == RPC_REQUEST &&
+	(void)lab;
+	return s->client && rpc_kind(buf[0]) == RPC_REQUEST &&
 	       rpc_request_decode(&m, buf, s->len) == 0 && m.internal &&
 	       m.command == RPC_PING_NAT;
 }
@@ -803,7 +806,7 @@ START_TEST(unsupported_requests_show_no_filtering)
 	init(PORT_RESTRICTED, OPEN, 5);
 	l.lose = lose_ping_nat;
 	ck_assert_ptr_nonnull(check_network());
-	lab_run_ms(&l, 9000);
+	punch_lab_run_ms(&l, 9000);
 	ck_assert_uint_eq(checks, 1);
 	ck_assert_int_eq(checked.nat_type, NAT_TYPE_CONSISTENT);
 	ck_assert_int_eq(checked.filtering, FILTERING_UNKNOWN);
@@ -815,14 +818,14 @@ START_TEST(reports_a_changed_mapping)
 {
 	init(PORT_RESTRICTED, OPEN, 5);
 	punch_keep_ready(l.client.punch, true);
-	lab_run_ms(&l, 15000);
+	punch_lab_run_ms(&l, 15000);
 	ck_assert_ptr_nonnull(check_network());
-	lab_run_ms(&l, 9000);
+	punch_lab_run_ms(&l, 9000);
 	ck_assert_int_eq(checked.stability, STABILITY_SAME);
 	ck_assert_uint_ge(checked.stable_s, 15);
-	nat_flush(l.client.nat);
+	nat_flush(l.client.n.host.nat);
 	ck_assert_ptr_nonnull(check_network());
-	lab_run_ms(&l, 9000);
+	punch_lab_run_ms(&l, 9000);
 	ck_assert_int_eq(checked.stability, STABILITY_CHANGED);
 }
 END_TEST
@@ -840,10 +843,11 @@ START_TEST(stray_probe_is_no_hairpin)
 		const struct socket_entry *h = l.client.punch->sockets.entries;
 
 		for (; h != NULL; h = h->hh.next)
-			lab_inject(&l, &l.client, h->sock, &anyone, "", 1);
-		lab_run_ms(&l, 100);
+			punch_lab_inject(
+			    &l, &l.client, h->sock, &anyone, "", 1);
+		punch_lab_run_ms(&l, 100);
 	}
-	lab_run_ms(&l, 3000);
+	punch_lab_run_ms(&l, 3000);
 	ck_assert_uint_eq(checks, 1);
 	ck_assert(checked.hairpin_tried);
 	ck_assert(!checked.hairpin);
@@ -856,10 +860,10 @@ START_TEST(check_can_be_cancelled)
 	for (uint64_t ms = 0; ms < 6000; ms += 250) {
 		struct netcheck *n = check_network();
 
-		lab_run_ms(&l, ms);
+		punch_lab_run_ms(&l, ms);
 		if (checks == 0)
 			netcheck_cancel(n);
-		lab_run_ms(&l, 3000);
+		punch_lab_run_ms(&l, 3000);
 		ck_assert_uint_eq(
 		    HASH_COUNT(l.client.punch->sockets.entries), 0);
 	}

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "punch/lan.h"
 #include "punch/ports.h"
 #include "punch/probe_schedule.h"
@@ -215,18 +215,18 @@ END_TEST
 
 /* ---- ports ---- */
 
-static struct fake_world fw;
+static struct sim_world fw;
 
 static void
 setup(void)
 {
-	fake_init(&fw, 1);
+	sim_world_init(&fw, NULL, 1);
 }
 
 static void
 teardown(void)
 {
-	fake_fini(&fw);
+	sim_world_fini(&fw);
 }
 
 static const struct {

@@ -5,10 +5,10 @@
  * and 100/s proven, in bounded memory. Method: virtual time, sums.
  */
 #include "dht/rate_limiter.h"
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "t.h"
 
-static struct fake_world fw;
+static struct sim_world fw;
 static struct hash_key key;
 static struct limits limits;
 static struct rate_limiter limiter;
@@ -16,7 +16,7 @@ static struct rate_limiter limiter;
 static void
 setup(void)
 {
-	fake_init(&fw, 5);
+	sim_world_init(&fw, NULL, 5);
 	limits_init(&limits);
 	limits.sources = 256;
 	rate_limiter_init(&limiter, &key, &limits);
@@ -26,7 +26,7 @@ static void
 teardown(void)
 {
 	rate_limiter_fini(&limiter);
-	fake_fini(&fw);
+	sim_world_fini(&fw);
 }
 
 static struct addr
@@ -66,7 +66,7 @@ drain(unsigned i, uint64_t ms, size_t reply)
 			bytes += reply;
 		if (fw.w.now_us >= end)
 			return bytes;
-		fake_advance_ms(&fw, 50);
+		sim_advance_ms(&fw, 50);
 	}
 }
 
@@ -82,7 +82,7 @@ requests(unsigned i, uint64_t ms)
 			n++;
 		if (fw.w.now_us >= end)
 			return n;
-		fake_advance_ms(&fw, 50);
+		sim_advance_ms(&fw, 50);
 	}
 }
 
@@ -99,7 +99,7 @@ START_TEST(an_unproven_host_gets_a_burst_and_a_trickle)
 	/* Somebody else is not the worse for it. */
 	ck_assert_uint_eq(drain(2, 0, 100), 40000);
 	/* The burst comes back, once. */
-	fake_advance_ms(&fw, 60000);
+	sim_advance_ms(&fw, 60000);
 	ck_assert_uint_eq(drain(1, 0, 100), 40000);
 }
 END_TEST
@@ -141,15 +141,15 @@ END_TEST
 START_TEST(a_proof_holds_ten_minutes)
 {
 	prove(1);
-	fake_advance_ms(&fw, 599 * 1000);
+	sim_advance_ms(&fw, 599 * 1000);
 	ck_assert(rate_limiter_is_validated(&limiter, &fw.w, source(1)));
-	fake_advance_ms(&fw, 2 * 1000);
+	sim_advance_ms(&fw, 2 * 1000);
 	ck_assert(!rate_limiter_is_validated(&limiter, &fw.w, source(1)));
 	ck_assert_uint_eq(drain(1, 0, 100), 40000);
 	prove(1);
-	fake_advance_ms(&fw, 300 * 1000);
+	sim_advance_ms(&fw, 300 * 1000);
 	prove(1); /* renewed */
-	fake_advance_ms(&fw, 599 * 1000);
+	sim_advance_ms(&fw, 599 * 1000);
 	ck_assert(rate_limiter_is_validated(&limiter, &fw.w, source(1)));
 }
 END_TEST
@@ -160,9 +160,9 @@ START_TEST(a_host_is_checked_once_a_minute)
 
 	ck_assert(rate_limiter_permit_check(&limiter, &fw.w, s));
 	ck_assert(!rate_limiter_permit_check(&limiter, &fw.w, s));
-	fake_advance_ms(&fw, 59000);
+	sim_advance_ms(&fw, 59000);
 	ck_assert(!rate_limiter_permit_check(&limiter, &fw.w, s));
-	fake_advance_ms(&fw, 1000);
+	sim_advance_ms(&fw, 1000);
 	ck_assert(rate_limiter_permit_check(&limiter, &fw.w, s));
 	ck_assert(rate_limiter_permit_check(&limiter, &fw.w, source(2)));
 }
@@ -188,7 +188,7 @@ START_TEST(a_flood_of_sources_renews_no_budget)
 			charged +=
 			    rate_limiter_charge(&limiter, &fw.w, s, 1200);
 		if (i % 10000 == 9999) {
-			fake_advance_ms(&fw, 1000);
+			sim_advance_ms(&fw, 1000);
 			rate_limiter_sweep(&limiter, &fw.w);
 		}
 		ck_assert_uint_le(limiter.pool.len, limits.sources);
@@ -219,7 +219,7 @@ START_TEST(recovers_from_a_flood)
 	ck_assert_uint_eq(charged, limits.sources - 1);
 	/* Who had proved itself is served all the same. */
 	ck_assert(rate_limiter_admit(&limiter, &fw.w, source(99999)));
-	fake_advance_ms(&fw, 11000);
+	sim_advance_ms(&fw, 11000);
 	for (unsigned i = 0; i < 100; i++)
 		ck_assert_uint_ne(source(5000 + i), 0);
 	for (int i = 0; i < 200; i++)
@@ -251,7 +251,7 @@ START_TEST(obeys_lowered_limits)
 	ck_assert_uint_gt(refused, 0);
 	/* And nothing breaks when time goes on for months. */
 	for (int i = 0; i < 200; i++) {
-		fake_advance_ms(&fw, 6 * 3600 * 1000);
+		sim_advance_ms(&fw, 6 * 3600 * 1000);
 		rate_limiter_sweep(&limiter, &fw.w);
 		ck_assert_uint_eq(drain(3, 0, 1), 2048);
 	}

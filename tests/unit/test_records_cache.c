@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "records/forward.h"
 #include "records/refresh.h"
 #include "records/topic.h"
@@ -178,7 +178,7 @@ END_TEST
 /* ---- floods ---- */
 
 struct flood {
-	struct fake_world fw;
+	struct sim_world fw;
 	struct topics t;
 	struct stats st;
 	struct limits l;
@@ -189,7 +189,7 @@ static void
 flood_init(struct flood *f)
 {
 	memset(f, 0, sizeof *f);
-	fake_init(&f->fw, 11);
+	sim_world_init(&f->fw, NULL, 11);
 	limits_init(&f->l);
 	topics_init(&f->t, &f->l, &key, &f->st);
 	for (uint32_t i = 0; i < HONEST; i++)
@@ -202,7 +202,7 @@ static void
 flood_fini(struct flood *f)
 {
 	topics_fini(&f->t);
-	fake_fini(&f->fw);
+	sim_world_fini(&f->fw);
 }
 
 /* Counts the lookups that return each honest host; no peer appears twice. */
@@ -329,7 +329,7 @@ END_TEST
 /* Many peers behind one address are served in full while there is space. */
 START_TEST(crowd_behind_one_address)
 {
-	struct fake_world fw;
+	struct sim_world fw;
 	struct topics t;
 	struct limits l;
 	struct stats st = {0};
@@ -337,7 +337,7 @@ START_TEST(crowd_behind_one_address)
 	uint8_t target[HASH_LEN];
 	uint32_t served[50] = {0};
 
-	fake_init(&fw, 5);
+	sim_world_init(&fw, NULL, 5);
 	limits_init(&l);
 	topics_init(&t, &l, &key, &st);
 	for (uint32_t i = 0; i < 50; i++)
@@ -352,7 +352,7 @@ START_TEST(crowd_behind_one_address)
 	for (uint32_t i = 0; i < 50; i++)
 		ck_assert_uint_gt(served[i], 15);
 	topics_fini(&t);
-	fake_fini(&fw);
+	sim_world_fini(&fw);
 }
 END_TEST
 
@@ -609,7 +609,7 @@ START_TEST(record_cache_trace)
 {
 	const json_t *steps =
 	    t_get(t_get(t_vectors(VECTORS), "record_cache"), "steps");
-	struct fake_world fw;
+	struct sim_world fw;
 	struct topics t;
 	struct limits l;
 	struct stats st = {0};
@@ -617,7 +617,7 @@ START_TEST(record_cache_trace)
 	const char *topic;
 	size_t i;
 
-	fake_init(&fw, 1);
+	sim_world_init(&fw, NULL, 1);
 	limits_init(&l);
 	topics_init(&t, &l, &key, &st);
 	json_array_foreach(steps, i, step)
@@ -643,7 +643,7 @@ START_TEST(record_cache_trace)
 	}
 	ck_assert_uint_gt(i, 8);
 	topics_fini(&t);
-	fake_fini(&fw);
+	sim_world_fini(&fw);
 }
 END_TEST
 

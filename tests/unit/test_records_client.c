@@ -137,14 +137,14 @@ answer(
 
 /* Copies the last user command with all that it borrows. */
 static void
-keep(struct fake_node *f, const struct fake_sent *s)
+keep(struct fake_node *f, const struct sim_sent *s)
 {
 	memcpy(f->held, s->buf, s->len);
 	ck_assert_int_eq(rpc_request_decode(&f->last, f->held, s->len), 0);
 }
 
 static void
-meet(struct rig *g, const struct fake_sent *s)
+meet(struct rig *g, const struct sim_sent *s)
 {
 	struct rpc_request m;
 
@@ -169,15 +169,15 @@ meet(struct rig *g, const struct fake_sent *s)
 static void
 run(struct rig *g, uint64_t ms)
 {
-	struct fake_sent *sent;
+	struct sim_sent *sent;
 	size_t len;
 
 	for (uint64_t t = 0; t <= ms; t += 100) {
 		relay_pass_ms(&g->n, t == 0 ? 1 : 100);
-		while ((len = g->n.fw.sent_len) > 0) {
+		while ((len = g->n.host.world.sent_len) > 0) {
 			sent = malloc(len * sizeof *sent);
-			memcpy(sent, g->n.fw.sent, len * sizeof *sent);
-			fake_clear(&g->n.fw);
+			memcpy(sent, g->n.host.world.sent, len * sizeof *sent);
+			sim_clear(&g->n.host.world);
 			for (size_t i = 0; i < len; i++)
 				meet(g, &sent[i]);
 			free(sent);
@@ -279,7 +279,7 @@ static const struct {
 };
 
 static void
-assert_request(const struct fake_sent *s, const json_t *f)
+assert_request(const struct sim_sent *s, const json_t *f)
 {
 	struct addr to = t_addr(t_get(f, "to"));
 	struct rpc_request m;
@@ -305,7 +305,7 @@ assert_request(const struct fake_sent *s, const json_t *f)
 static void
 send_reply(struct rig *g, const json_t *step)
 {
-	struct fake_sent s = g->n.fw.sent[0];
+	struct sim_sent s = g->n.host.world.sent[0];
 	struct rpc_request m;
 	struct rpc_reply re;
 	struct dht_request rq;
@@ -318,7 +318,7 @@ send_reply(struct rig *g, const json_t *step)
 	ck_assert_int_eq(rpc_reply_decode(&re, buf, len), 0);
 	re.tid = m.tid;
 	dg.len = rpc_reply_encode(&re, out, sizeof out);
-	fake_clear(&g->n.fw);
+	sim_clear(&g->n.host.world);
 	ck_assert_int_eq(dht_recv(g->n.d, &dg, &rq), 0);
 	free(buf);
 }
@@ -346,15 +346,15 @@ START_TEST(flow)
 	if (_i == 1)
 		ck_assert_int_eq(announce_decode(&an, value, len), 0);
 	ck_assert_int_eq(start_flow(&g, _i, target, an.bump, &keys), 0);
-	ck_assert_uint_eq(g.n.fw.sent_len, 0);
+	ck_assert_uint_eq(g.n.host.world.sent_len, 0);
 	relay_pass_ms(&g.n, 1);
 	json_array_foreach(steps, i, step)
 	{
-		ck_assert_uint_eq(g.n.fw.sent_len, 1);
-		assert_request(&g.n.fw.sent[0], t_get(step, "fields"));
+		ck_assert_uint_eq(g.n.host.world.sent_len, 1);
+		assert_request(&g.n.host.world.sent[0], t_get(step, "fields"));
 		send_reply(&g, step);
 	}
-	ck_assert_uint_eq(g.n.fw.sent_len, 0);
+	ck_assert_uint_eq(g.n.host.world.sent_len, 0);
 	ck_assert_int_eq(done(&g)->err, flows[_i].err);
 	ck_assert_uint_eq(g.events_len, flows[_i].events);
 	ck_assert_uint_eq(done(&g)->stored, flows[_i].stored);

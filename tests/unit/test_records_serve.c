@@ -153,12 +153,12 @@ static void
 assert_reply(struct relay_net *n, const json_t *out)
 {
 	const json_t *f = t_get(out, "fields");
-	const struct fake_sent *s = fake_last(&n->fw);
+	const struct sim_sent *s = sim_last_sent(&n->host.world);
 	struct addr to = t_addr(t_get(out, "sent_to"));
 	uint8_t token[RPC_TOKEN_LEN];
 	struct rpc_reply m;
 
-	ck_assert_uint_eq(n->fw.sent_len, 1);
+	ck_assert_uint_eq(n->host.world.sent_len, 1);
 	ck_assert_int_eq(s->meta.sock, n->sock);
 	ck_assert(addr_equal(&s->meta.to, &to));
 	ck_assert_int_eq(rpc_reply_decode(&m, s->buf, s->len), 0);
@@ -191,7 +191,7 @@ is_quirk(const json_t *step)
 static void
 assert_replaced(const struct relay_net *n)
 {
-	const struct fake_sent *s = fake_last(&n->fw);
+	const struct sim_sent *s = sim_last_sent(&n->host.world);
 	struct addr want = addr_v4(10, 0, 0, 1, 1), got;
 	struct rpc_reply m;
 	struct lookup_reply l;
@@ -225,7 +225,7 @@ START_TEST(transcript)
 	size_t i;
 
 	start(&n);
-	n.fw.w.unix_ms = t_uint(node, "clock_ms");
+	n.host.world.w.unix_ms = t_uint(node, "clock_ms");
 	for (i = 0; i < json_array_size(table); i++) {
 		struct addr a = t_addr(json_array_get(table, i));
 
@@ -238,14 +238,14 @@ START_TEST(transcript)
 		out = t_get(step, "out");
 		if (json_array_size(out) == 0) {
 			ck_assert_int_lt(err, 0);
-			ck_assert_uint_eq(n.fw.sent_len, 0);
+			ck_assert_uint_eq(n.host.world.sent_len, 0);
 		} else if (is_quirk(step)) {
 			assert_replaced(&n);
 		} else {
 			ck_assert_int_eq(err, 0);
 			assert_reply(&n, json_array_get(out, 0));
 		}
-		fake_clear(&n.fw);
+		sim_clear(&n.host.world);
 	}
 	relay_fini(&n);
 }
@@ -275,13 +275,14 @@ ask(struct relay_net *n, const char *from, uint64_t command,
 	    .token = with_token ? token : NULL};
 	int err;
 
-	fake_clear(&n->fw);
+	sim_clear(&n->host.world);
 	reply = (struct rpc_reply){0};
 	dht_token(n->d, &a, token);
 	err = relay_request(n, &a, &m);
-	if (n->fw.sent_len > 0)
-		ck_assert_int_eq(rpc_reply_decode(&reply, n->fw.sent[0].buf,
-				     n->fw.sent[0].len),
+	if (n->host.world.sent_len > 0)
+		ck_assert_int_eq(
+		    rpc_reply_decode(&reply, n->host.world.sent[0].buf,
+			n->host.world.sent[0].len),
 		    0);
 	return err;
 }
@@ -434,8 +435,8 @@ START_TEST(refresh_moves_the_forward_address)
 	ck_assert(records_forward_for(n.r, target, &to));
 	ck_assert(addr_equal(&to, &moved));
 	ck_assert_uint_eq(status(&n).refreshes, 1);
-	ck_assert_uint_eq(n.st.refreshed, 2);
-	ck_assert_uint_eq(n.st.drop[-ERR_UNKNOWN], 2);
+	ck_assert_uint_eq(n.host.stats.refreshed, 2);
+	ck_assert_uint_eq(n.host.stats.drop[-ERR_UNKNOWN], 2);
 	for (size_t i = 0; i < 3; i++)
 		free(link[i]);
 	relay_fini(&n);
@@ -507,7 +508,7 @@ START_TEST(unannounce_self)
 	ck_assert(records_forward_for(n.r, target, &to));
 	ck_assert_int_eq(claim(&n, client, NS_UNANNOUNCE, target, &c), 0);
 	ck_assert(!records_forward_for(n.r, target, &to));
-	ck_assert_uint_eq(n.st.unannounces, 2);
+	ck_assert_uint_eq(n.host.stats.unannounces, 2);
 	relay_fini(&n);
 }
 END_TEST
@@ -572,14 +573,14 @@ START_TEST(records_age_out)
 	ck_assert_int_eq(claim(&n, client, NS_ANNOUNCE, topic, &c), 0);
 	relay_pass_ms(&n, 13 * 60000);
 	ck_assert_uint_eq(lookup(&n, topic, &p), 1);
-	fake_advance_ms(&n.fw, 7 * 60000);
+	sim_advance_ms(&n.host.world, 7 * 60000);
 	/* No timer has fired yet; the record counts as expired nevertheless. */
 	ck_assert_uint_eq(status(&n).records, 1);
 	ck_assert_uint_eq(lookup(&n, topic, &p), 0);
 	relay_pass_ms(&n, 1000);
 	ck_assert_uint_eq(status(&n).records, 0);
 	ck_assert_uint_eq(status(&n).topics, 0);
-	ck_assert_uint_eq(n.st.records_expired, 1);
+	ck_assert_uint_eq(n.host.stats.records_expired, 1);
 	relay_fini(&n);
 }
 END_TEST
@@ -670,7 +671,7 @@ START_TEST(silence_is_counted)
 	start(&n);
 	topic_of(topic, 9);
 	for (int i = 0; i < T_ROWS(rows); i++) {
-		before = n.st.drop[-rows[i].err];
+		before = n.host.stats.drop[-rows[i].err];
 		value.len = 0;
 		if (rows[i].value != NULL)
 			bytes = t_hex(rows[i].value, &value.len);
@@ -679,8 +680,8 @@ START_TEST(silence_is_counted)
 		    ask(&n, client, rows[i].command,
 			rows[i].target ? topic : NULL, value, rows[i].token),
 		    rows[i].err);
-		ck_assert_uint_eq(n.fw.sent_len, 0);
-		ck_assert_uint_eq(n.st.drop[-rows[i].err], before + 1);
+		ck_assert_uint_eq(n.host.world.sent_len, 0);
+		ck_assert_uint_eq(n.host.stats.drop[-rows[i].err], before + 1);
 		if (rows[i].value != NULL)
 			free(bytes);
 	}
@@ -700,7 +701,7 @@ START_TEST(plugin_rows)
 	value.p = buf;
 	ck_assert_int_eq(
 	    ask(&n, client, CMD_PLUGIN, NULL, value, false), ERR_UNKNOWN);
-	ck_assert_uint_eq(n.fw.sent_len, 0);
+	ck_assert_uint_eq(n.host.world.sent_len, 0);
 	free(buf);
 	relay_fini(&n);
 }
@@ -749,15 +750,15 @@ START_TEST(limits_change)
 	}
 	ck_assert_uint_eq(status(&n).records, 40);
 	ck_assert_uint_eq(status(&n).topics, 20);
-	l = n.limits;
+	l = n.host.limits;
 	l.records = 16;
-	n.limits = l;
+	n.host.limits = l;
 	dht_limits_changed(n.d);
 	records_limits_changed(n.r);
 	ck_assert_uint_eq(status(&n).records, 16);
 	ck_assert_uint_eq(status(&n).topics, 8);
 	l.record_seconds = 60;
-	n.limits = l;
+	n.host.limits = l;
 	dht_limits_changed(n.d);
 	records_limits_changed(n.r);
 	relay_pass_ms(&n, 60000);
@@ -775,7 +776,7 @@ take_request(const uint8_t *buf, size_t len, void *arg)
 	struct addr from = relay_addr(client);
 
 	relay_deliver(n, &from, buf, len);
-	fake_clear(&n->fw);
+	sim_clear(&n->host.world);
 }
 
 /* Builds an ANNOUNCE with every field. */

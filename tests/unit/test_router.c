@@ -94,7 +94,7 @@ static const struct {
 };
 
 static void
-net_init(struct relay_net *n, const char *self)
+init_relay(struct relay_net *n, const char *self)
 {
 	struct dht_config c;
 
@@ -104,7 +104,7 @@ net_init(struct relay_net *n, const char *self)
 
 /* A node that sends its id is pinged, which is not the concern of this test. */
 static bool
-is_check(const struct fake_sent *s)
+is_check(const struct sim_sent *s)
 {
 	struct rpc_request m;
 
@@ -112,17 +112,17 @@ is_check(const struct fake_sent *s)
 }
 
 /* Returns the only datagram, sent to this address from the server socket. */
-static const struct fake_sent *
+static const struct sim_sent *
 only_sent(const struct relay_net *n, const char *to)
 {
-	const struct fake_sent *only = NULL;
+	const struct sim_sent *only = NULL;
 	char buf[ADDR_TEXT_MAX];
 
-	for (size_t i = 0; i < n->fw.sent_len; i++) {
-		if (is_check(&n->fw.sent[i]))
+	for (size_t i = 0; i < n->host.world.sent_len; i++) {
+		if (is_check(&n->host.world.sent[i]))
 			continue;
 		ck_assert_ptr_null(only);
-		only = &n->fw.sent[i];
+		only = &n->host.world.sent[i];
 	}
 	ck_assert_ptr_nonnull(only);
 	ck_assert_str_eq(addr_format(&only->meta.to, buf), to);
@@ -136,10 +136,10 @@ START_TEST(flow)
 	struct addr server = relay_addr(SERVER);
 	struct addr from = relay_addr(flows[_i].from);
 	uint8_t target[HASH_LEN], *in;
-	const struct fake_sent *s;
+	const struct sim_sent *s;
 	size_t len;
 
-	net_init(&n, flows[_i].self);
+	init_relay(&n, flows[_i].self);
 	if (flows[_i].announced) {
 		relay_announce(&n, &server, SERVER_SEED, target);
 		t_assert_hex(target, sizeof target, TARGET);
@@ -150,11 +150,12 @@ START_TEST(flow)
 		ck_assert_int_eq(relay_deliver(&n, &from, in, len), 0);
 		s = only_sent(&n, flows[_i].to);
 		t_assert_hex(s->buf, s->len, flows[_i].out);
-		fake_clear(&n.fw);
+		sim_clear(&n.host.world);
 	}
 	relay_pass_ms(&n, 10000);
-	for (size_t i = 0; i < n.fw.sent_len; i++) /* it is never sent again */
-		ck_assert(is_check(&n.fw.sent[i]));
+	for (size_t i = 0; i < n.host.world.sent_len;
+	     i++) /* it is never sent again */
+		ck_assert(is_check(&n.host.world.sent[i]));
 	free(in);
 	relay_fini(&n);
 }
@@ -169,10 +170,10 @@ take_damaged(const uint8_t *buf, size_t len, void *arg)
 
 	relay_deliver(n, &from, buf, len);
 	/* Includes a check of the sender's id. */
-	ck_assert_uint_le(n->fw.sent_len, 2);
-	fake_clear(&n->fw);
+	ck_assert_uint_le(n->host.world.sent_len, 2);
+	sim_clear(&n->host.world);
 	relay_pass_ms(n, 1000);
-	fake_clear(&n->fw);
+	sim_clear(&n->host.world);
 }
 
 START_TEST(damaged_flow)
@@ -182,7 +183,7 @@ START_TEST(damaged_flow)
 	uint8_t target[HASH_LEN], *in;
 	size_t len;
 
-	net_init(&n, flows[_i].self);
+	init_relay(&n, flows[_i].self);
 	if (flows[_i].announced)
 		relay_announce(&n, &server, SERVER_SEED, target);
 	in = t_hex(flows[_i].in, &len);
@@ -265,7 +266,7 @@ START_TEST(local_flow)
 	int sock;
 
 	local_init(&n, local_flows[_i].self, &n);
-	sock = n.fw.w.ops->open(&n.fw.w, &any, &bound);
+	sock = n.host.world.w.ops->open(&n.host.world.w, &any, &bound);
 	in = t_hex(local_flows[_i].in, &len);
 	sealed = t_hex(local_flows[_i].answer, &answer.len);
 	answer.p = sealed;
@@ -275,7 +276,7 @@ START_TEST(local_flow)
 	ck_assert(first.direct == local_flows[_i].direct);
 	ck_assert(addr_equal(&first.client, &client));
 	ck_assert(addr_equal(&first.us, &n.self));
-	fake_clear(&n.fw);
+	sim_clear(&n.host.world);
 	in[2] ^= 1; /* another tid, in the same buffer */
 	from.port++;
 	relay_deliver(&n, &from, in, len);
@@ -284,13 +285,13 @@ START_TEST(local_flow)
 	free(in);
 	for (int i = 0; i < 2; i++) {
 		int by = i == 0 ? WORLD_NO_SOCK : sock;
-		const struct fake_sent *s;
+		const struct sim_sent *s;
 
-		fake_clear(&n.fw);
+		sim_clear(&n.host.world);
 		ck_assert_int_eq(
 		    router_answer(n.rt, &first.ticket, answer, by), 0);
-		ck_assert_uint_eq(n.fw.sent_len, 1);
-		s = &n.fw.sent[0];
+		ck_assert_uint_eq(n.host.world.sent_len, 1);
+		s = &n.host.world.sent[0];
 		t_assert_hex(s->buf, s->len, local_flows[_i].out);
 		ck_assert_str_eq(
 		    addr_format(&s->meta.to, to), local_flows[_i].to);
@@ -331,7 +332,7 @@ longer_value(uint64_t command, struct bytes value, uint8_t out[256])
 }
 
 static void
-compare_reply(uint64_t command, const struct fake_sent *s, const json_t *out)
+compare_reply(uint64_t command, const struct sim_sent *s, const json_t *out)
 {
 	uint8_t *hex, room[256], want[512];
 	struct rpc_reply m, got;
@@ -359,7 +360,7 @@ compare_reply(uint64_t command, const struct fake_sent *s, const json_t *out)
 }
 
 static void
-compare_request(uint64_t command, const struct fake_sent *s, const json_t *out)
+compare_request(uint64_t command, const struct sim_sent *s, const json_t *out)
 {
 	uint8_t *hex, room[256], want[512];
 	struct rpc_request m;
@@ -402,17 +403,18 @@ play_step(struct relay_net *n, const json_t *step)
 		return;
 	}
 	m.value = longer_value(m.command, m.value, room);
-	fake_clear(&n->fw);
+	sim_clear(&n->host.world);
 	relay_request(n, &from, &m);
-	ck_assert_uint_eq(n->fw.sent_len, json_array_size(t_get(step, "out")));
+	ck_assert_uint_eq(
+	    n->host.world.sent_len, json_array_size(t_get(step, "out")));
 	out = json_array_get(t_get(step, "out"), 0);
 	if (out != NULL) {
 		to = addr_of(out, "sent_to");
-		ck_assert(addr_equal(&n->fw.sent[0].meta.to, &to));
-		if (n->fw.sent[0].buf[0] == RPC_REPLY)
-			compare_reply(m.command, &n->fw.sent[0], out);
+		ck_assert(addr_equal(&n->host.world.sent[0].meta.to, &to));
+		if (n->host.world.sent[0].buf[0] == RPC_REPLY)
+			compare_reply(m.command, &n->host.world.sent[0], out);
 		else
-			compare_request(m.command, &n->fw.sent[0], out);
+			compare_request(m.command, &n->host.world.sent[0], out);
 	}
 	free(hex);
 }
@@ -436,7 +438,7 @@ START_TEST(transcript)
 	json_array_foreach(all, i,
 	    t) if (strcmp(t_string(t, "name"), transcripts[_i]) == 0) break;
 	ck_assert_ptr_nonnull(t);
-	net_init(&n, "203.0.113.10:49737");
+	init_relay(&n, "203.0.113.10:49737");
 	relay_learn(&n, &near);
 	relay_learn(&n, &far);
 	/* Uses the key of the transcript; the token must be one of ours. */
@@ -583,7 +585,7 @@ check_value(unsigned row, struct bytes value)
 }
 
 static void
-check_sent(unsigned row, const struct fake_sent *s, const uint8_t *target)
+check_sent(unsigned row, const struct sim_sent *s, const uint8_t *target)
 {
 	struct rpc_request rq;
 	struct rpc_reply re;
@@ -623,22 +625,23 @@ START_TEST(mode)
 	struct stats before;
 	int err;
 
-	net_init(&n, RELAY);
+	init_relay(&n, RELAY);
 	relay_learn(&n, &node);
 	relay_announce(&n, &server, SERVER_SEED, target);
 	if (!(matrix[_i].given & KNOWN))
 		target[0] ^= 1;
-	before = n.st;
+	before = n.host.stats;
 	err = send_message(&n, CLIENT, matrix[_i].command, matrix[_i].mode,
 	    matrix[_i].given, target, 100);
 	ck_assert_int_eq(err, matrix[_i].err);
 	if (matrix[_i].first == 0) {
-		ck_assert_uint_eq(n.fw.sent_len, 0);
-		ck_assert_uint_eq(n.st.drop[-err], before.drop[-err] + 1);
-		ck_assert_uint_eq(n.st.forwarded, before.forwarded);
+		ck_assert_uint_eq(n.host.world.sent_len, 0);
+		ck_assert_uint_eq(
+		    n.host.stats.drop[-err], before.drop[-err] + 1);
+		ck_assert_uint_eq(n.host.stats.forwarded, before.forwarded);
 	} else {
 		check_sent((unsigned)_i, only_sent(&n, matrix[_i].to), target);
-		ck_assert_uint_eq(n.st.forwarded - before.forwarded,
+		ck_assert_uint_eq(n.host.stats.forwarded - before.forwarded,
 		    matrix[_i].out_peer != NULL);
 	}
 	relay_fini(&n);
@@ -688,7 +691,7 @@ START_TEST(local_mode)
 		/* The address that a client claims for itself is ignored. */
 		ck_assert(addr_equal(
 		    &n.call.client, n.call.direct ? &client : &peer));
-		ck_assert_uint_eq(n.fw.sent_len, 0);
+		ck_assert_uint_eq(n.host.world.sent_len, 0);
 		ck_assert_uint_eq(n.call.sealed.len, 100);
 	}
 	/*
@@ -736,14 +739,14 @@ START_TEST(length)
 	struct relay_net n;
 	int err;
 
-	net_init(&n, RELAY);
+	init_relay(&n, RELAY);
 	relay_announce(&n, &server, SERVER_SEED, target);
 	err = send_message(&n, CLIENT, lengths[_i].command, lengths[_i].mode,
 	    PEER, target, lengths[_i].len);
 	ck_assert_int_eq(err, lengths[_i].passes ? 0 : ERR_SIZE);
-	ck_assert_uint_eq(n.fw.sent_len, lengths[_i].passes);
+	ck_assert_uint_eq(n.host.world.sent_len, lengths[_i].passes);
 	if (lengths[_i].passes)
-		ck_assert_uint_le(n.fw.sent[0].len, DGRAM_SAFE);
+		ck_assert_uint_le(n.host.world.sent[0].len, DGRAM_SAFE);
 	relay_fini(&n);
 }
 END_TEST
@@ -755,13 +758,13 @@ START_TEST(stale_entry)
 	uint8_t target[HASH_LEN];
 	struct relay_net n;
 
-	net_init(&n, RELAY);
+	init_relay(&n, RELAY);
 	relay_announce(&n, &server, SERVER_SEED, target);
 	relay_pass_ms(&n, 61000);
-	fake_clear(&n.fw);
+	sim_clear(&n.host.world);
 	ck_assert_int_eq(send_message(&n, CLIENT, 0, 0, 0, target, 100), 0);
 	ck_assert_uint_eq(only_sent(&n, CLIENT)->buf[0], RPC_REPLY);
-	fake_clear(&n.fw);
+	sim_clear(&n.host.world);
 	ck_assert_int_eq(
 	    send_message(&n, CLIENT, 1, 0, 0, target, 100), ERR_UNKNOWN);
 	relay_fini(&n);
@@ -775,7 +778,7 @@ START_TEST(ephemeral_node)
 	struct rpc_request m;
 	struct dht_config c;
 	struct relay_net n;
-	const struct fake_sent *s;
+	const struct sim_sent *s;
 
 	relay_config(&c);
 	c.role = DHT_AUTO;
@@ -785,7 +788,7 @@ START_TEST(ephemeral_node)
 	s = only_sent(&n, NAMED_VIA);
 	ck_assert_int_eq(rpc_request_decode(&m, s->buf, s->len), 0);
 	ck_assert_ptr_null(m.id);
-	fake_clear(&n.fw);
+	sim_clear(&n.host.world);
 	ck_assert_int_eq(send_message(&n, CLIENT, 0, 0, 0, target, 100), 0);
 	ck_assert_uint_eq(only_sent(&n, CLIENT)->buf[0], RPC_REPLY);
 	relay_fini(&n);
@@ -803,14 +806,14 @@ drain(struct relay_net *n, const char *from, unsigned given,
 	int err;
 
 	for (int i = 0; i < 1000; i++) {
-		fake_clear(&n->fw);
+		sim_clear(&n->host.world);
 		err = send_message(n, from, 1, 0, given, target, 1000);
 		if (err != 0) {
 			ck_assert_int_eq(err, ERR_BUDGET);
-			ck_assert_uint_eq(n->fw.sent_len, 0);
+			ck_assert_uint_eq(n->host.world.sent_len, 0);
 			return bytes;
 		}
-		bytes += n->fw.sent[0].len;
+		bytes += n->host.world.sent[0].len;
 	}
 	ck_abort_msg("nothing was ever refused");
 }
@@ -822,13 +825,13 @@ START_TEST(budget_of_source)
 	struct relay_net n;
 	size_t bytes;
 
-	net_init(&n, RELAY);
+	init_relay(&n, RELAY);
 	relay_announce(&n, &server, SERVER_SEED, target);
 	bytes = drain(&n, "192.0.2.1:1", KNOWN, target);
 	ck_assert_uint_le(bytes, 40000);
 	ck_assert_uint_gt(bytes, 38000);
-	ck_assert_uint_ge(n.st.forward_refused, 1);
-	ck_assert_uint_ge(n.st.drop[-ERR_BUDGET], 1);
+	ck_assert_uint_ge(n.host.stats.forward_refused, 1);
+	ck_assert_uint_ge(n.host.stats.drop[-ERR_BUDGET], 1);
 	/* The budget of the whole /24 is spent, that of the next one is not. */
 	ck_assert_uint_eq(drain(&n, "192.0.2.99:9", KNOWN, target), 0);
 	ck_assert_uint_gt(drain(&n, "192.0.3.1:1", KNOWN, target), 38000);
@@ -849,7 +852,7 @@ START_TEST(budget_of_destination)
 	struct relay_net n;
 	size_t bytes = 0, honest = 0;
 
-	net_init(&n, RELAY);
+	init_relay(&n, RELAY);
 	relay_announce(&n, &server, SERVER_SEED, target);
 	/* A hundred networks send to one address that did not ask for it. */
 	for (int i = 0; i < 100; i++) {
@@ -890,7 +893,7 @@ START_TEST(budget_of_server_lasts)
 
 	relay_config(&c);
 	relay_init(&n, &c, RELAY);
-	n.limits.proven_seconds = 10;
+	n.host.limits.proven_seconds = 10;
 	relay_announce(&n, &server, SERVER_SEED, target);
 	relay_pass_ms(&n, 20000);
 	for (int i = 0; i < 10; i++) {
@@ -921,13 +924,13 @@ answer_clients(struct relay_net *n, const char *from, const uint8_t *target)
 
 		m.value.p = buf;
 		m.value.len = handshake_encode(&h, buf, sizeof buf);
-		fake_clear(&n->fw);
+		sim_clear(&n->host.world);
 		err = relay_request(n, &source, &m);
 		if (err != 0) {
 			ck_assert_int_eq(err, ERR_BUDGET);
 			return bytes;
 		}
-		bytes += n->fw.sent[0].len;
+		bytes += n->host.world.sent[0].len;
 	}
 	ck_abort_msg("nothing was ever refused");
 }
@@ -942,7 +945,7 @@ START_TEST(budget_of_server_answers)
 
 	relay_config(&c);
 	relay_init(&n, &c, RELAY);
-	n.limits.proven_burst = 10000; /* requests are limited elsewhere */
+	n.host.limits.proven_burst = 10000; /* requests are limited elsewhere */
 	relay_announce(&n, &server, SERVER_SEED, target);
 	ck_assert_uint_le(answer_clients(&n, "192.0.2.1:1", target), 40000);
 	ck_assert_uint_le(answer_clients(&n, SERVER, other), 40000);
@@ -958,7 +961,7 @@ START_TEST(budget_taken_whole)
 	uint8_t other[HASH_LEN] = {9};
 	struct relay_net n;
 
-	net_init(&n, RELAY);
+	init_relay(&n, RELAY);
 	drain(&n, "11.0.0.1:1", PEER, other);
 	drain(&n, "11.0.1.1:1", PEER, other);
 	ck_assert_uint_eq(drain(&n, "11.0.2.1:1", PEER, other), 0);
@@ -966,7 +969,7 @@ START_TEST(budget_taken_whole)
 		ck_assert_int_eq(
 		    send_message(&n, "11.0.2.1:1", 1, 0, PEER, other, 1000),
 		    ERR_BUDGET);
-	fake_clear(&n.fw);
+	sim_clear(&n.host.world);
 	ck_assert_int_eq(
 	    send_message(&n, "11.0.2.1:1", 0, 0, VIA, other, 1000), 0);
 	relay_fini(&n);
@@ -988,7 +991,7 @@ START_TEST(budget_table_full)
 	l.forward_hosts = _i == 0 ? 16 : 4096;
 	relay_init_limited(&n, &c, &l, RELAY);
 	/* The same applies to a limit that changes later. */
-	n.limits.forward_hosts = 16;
+	n.host.limits.forward_hosts = 16;
 	dht_limits_changed(n.d);
 	router_limits_changed(n.rt);
 	relay_announce(&n, &server, SERVER_SEED, target);
@@ -1024,7 +1027,7 @@ START_TEST(private_destination)
 	struct addr from = relay_addr(CLIENT);
 	struct relay_net n;
 
-	net_init(&n, RELAY);
+	init_relay(&n, RELAY);
 	m.value.p = buf;
 	h.relay = relay_addr(closed[_i]);
 	m.value.len = handshake_encode(&h, buf, sizeof buf);
@@ -1037,9 +1040,9 @@ START_TEST(private_destination)
 	h.peer = addr_v4(198, 51, 100, 9, 0);
 	m.value.len = handshake_encode(&h, buf, sizeof buf);
 	ck_assert_int_eq(relay_request(&n, &from, &m), ERR_PRIVATE);
-	ck_assert_uint_eq(n.fw.sent_len, 0);
-	ck_assert_uint_eq(n.st.forward_refused, 3);
-	ck_assert_uint_eq(n.st.drop[-ERR_PRIVATE], 3);
+	ck_assert_uint_eq(n.host.world.sent_len, 0);
+	ck_assert_uint_eq(n.host.stats.forward_refused, 3);
+	ck_assert_uint_eq(n.host.stats.drop[-ERR_PRIVATE], 3);
 	relay_fini(&n);
 }
 END_TEST
@@ -1064,7 +1067,7 @@ START_TEST(private_network)
 	m.value.p = buf;
 	m.value.len = handshake_encode(&h, buf, sizeof buf);
 	for (int i = 0; i < 500; i++) {
-		fake_clear(&n.fw);
+		sim_clear(&n.host.world);
 		from.port++;
 		ck_assert_int_eq(relay_request(&n, &from, &m), 0);
 		only_sent(&n, "127.0.0.1:50001");
@@ -1080,12 +1083,12 @@ START_TEST(batch_full)
 	uint8_t target[HASH_LEN] = {1};
 	struct relay_net n;
 
-	net_init(&n, RELAY);
-	n.fw.batch_max = 1;
+	init_relay(&n, RELAY);
+	n.host.world.batch_max = 1;
 	ck_assert_int_eq(send_message(&n, CLIENT, 0, 0, VIA, target, 100), 0);
 	ck_assert_int_eq(
 	    send_message(&n, CLIENT, 0, 0, VIA, target, 100), ERR_FULL);
-	ck_assert_uint_eq(n.st.forwarded, 1);
+	ck_assert_uint_eq(n.host.stats.forwarded, 1);
 	relay_fini(&n);
 }
 END_TEST

@@ -6,17 +6,17 @@
 #include <string.h>
 
 #include "dht/rtt_table.h"
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "t.h"
 
-static struct fake_world fw;
+static struct sim_world fw;
 static struct hash_key key;
 static struct rtt_table rtt;
 
 static void
 setup(void)
 {
-	fake_init(&fw, 3);
+	sim_world_init(&fw, NULL, 3);
 	rtt_table_init(&rtt, &key);
 }
 
@@ -24,7 +24,7 @@ static void
 teardown(void)
 {
 	rtt_table_fini(&rtt);
-	fake_fini(&fw);
+	sim_world_fini(&fw);
 }
 
 static struct addr
@@ -70,9 +70,9 @@ START_TEST(forgets_after_ten_minutes)
 	struct addr a = node(1);
 
 	rtt_table_put(&rtt, &fw.w, &a, 2000);
-	fake_advance_ms(&fw, 600 * 1000);
+	sim_advance_ms(&fw, 600 * 1000);
 	ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 4000);
-	fake_advance_ms(&fw, 2 * 1000);
+	sim_advance_ms(&fw, 2 * 1000);
 	ck_assert_uint_eq(rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 250);
 	/* What comes then is a first sample: nothing of the old is mixed in. */
 	rtt_table_put(&rtt, &fw.w, &a, 200);

@@ -12,7 +12,7 @@
 #include "alloc.h"
 #include "base/err.h"
 #include "fake_udx.h"
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "stream/secret.h"
 #include "t.h"
 
@@ -27,7 +27,7 @@ struct end {
 	struct secret *s;
 };
 
-static struct fake_world fw;
+static struct sim_world fw;
 static struct timers timers;
 static struct end initiator, responder;
 
@@ -104,7 +104,7 @@ end_fini(struct end *e)
 static void
 set_up(void)
 {
-	fake_init(&fw, 4);
+	sim_world_init(&fw, NULL, 4);
 	timers_init(&timers);
 	vector_end(&initiator, true);
 	vector_end(&responder, false);
@@ -116,7 +116,7 @@ tear_down(void)
 	end_fini(&initiator);
 	end_fini(&responder);
 	timers_fini(&timers);
-	fake_fini(&fw);
+	sim_world_fini(&fw);
 }
 
 /* Both have started and read the other's header. */

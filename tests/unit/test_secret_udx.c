@@ -59,8 +59,8 @@ open_pairs(void)
 		for (int end = 0; end < 2; end++) {
 			struct secret_keys k = {.initiator = end == 0};
 
-			h[end].s = secret_new(&lab.end[end].w,
-			    &lab.end[end].timers, h[end].stream->s, &k);
+			h[end].s = secret_new(&lab.end[end].host.world.w,
+			    &lab.end[end].host.timers, h[end].stream->s, &k);
 			ck_assert_ptr_nonnull(h[end].s);
 			secret_set_budget(h[end].s, &budget);
 			ck_assert_int_eq(secret_start(h[end].s), 0);
@@ -121,7 +121,7 @@ read_half(struct half *h)
 static bool
 transfer(uint64_t total, size_t step, uint64_t within_us)
 {
-	uint64_t until = lab.now_us + within_us;
+	uint64_t until = lab.lan.now_us + within_us;
 	bool ended[PAIRS_MAX][2] = {{false}};
 	int left;
 
@@ -181,7 +181,7 @@ START_TEST(little_memory_stops_nobody)
 {
 	start(&links[_i].link, PAIRS_MAX);
 	for (int end = 0; end < 2; end++)
-		lab.end[end].limits.stream_memory = 1 << 20;
+		lab.end[end].host.limits.stream_memory = 1 << 20;
 	open_pairs();
 	ck_assert(transfer(300000, 65536, 1000 * LAB_S));
 	close_all();
@@ -254,9 +254,10 @@ note_packet(struct lab *r, const struct lab_packet *p, void *arg)
 	int end = addr_equal(&p->from, &second);
 
 	(void)arg;
-	if (last_sent[end] != 0 && r->now_us - last_sent[end] > longest[end])
-		longest[end] = r->now_us - last_sent[end];
-	last_sent[end] = r->now_us;
+	if (last_sent[end] != 0 &&
+	    r->lan.now_us - last_sent[end] > longest[end])
+		longest[end] = r->lan.now_us - last_sent[end];
+	last_sent[end] = r->lan.now_us;
 	return true;
 }
 

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "dht/token.h"
-#include "fake_world.h"
+#include "world/sim_world.h"
 #include "t.h"
 
 enum { SECOND_US = 1000000 };
 
-static struct fake_world fw;
+static struct sim_world fw;
 static struct tokens tokens;
 static const struct addr host = {
     .ip = {192, 0, 2, 7}, .port = 50001, .family = ADDR_V4};
@@ -20,7 +20,7 @@ static const struct addr host = {
 static void
 setup(void)
 {
-	fake_init(&fw, 1);
+	sim_world_init(&fw, NULL, 1);
 	tokens_init(&tokens, &fw.w);
 }
 
@@ -28,7 +28,7 @@ static void
 teardown(void)
 {
 	tokens_fini(&tokens);
-	fake_fini(&fw);
+	sim_world_fini(&fw);
 }
 
 static bool
@@ -92,13 +92,13 @@ START_TEST(lives_30_to_60_seconds)
 	uint64_t made;
 	uint8_t token[RPC_TOKEN_LEN], other[RPC_TOKEN_LEN];
 
-	fake_advance_ms(&fw, (uint64_t)_i / 6 * 1999);
+	sim_advance_ms(&fw, (uint64_t)_i / 6 * 1999);
 	token_make(&tokens, &fw.w, &host, token);
 	made = fw.w.now_us;
 	/* With gaps, as if nobody came. */
 	while (good(&host, token)) {
 		ck_assert_uint_le(fw.w.now_us - made, 60 * SECOND_US);
-		fake_advance_ms(&fw, rest);
+		sim_advance_ms(&fw, rest);
 		token_make(&tokens, &fw.w, &host, other);
 	}
 	ck_assert_uint_gt(fw.w.now_us - made, 30 * SECOND_US);
@@ -119,7 +119,7 @@ START_TEST(secrets_are_fresh)
 	ck_assert_mem_ne(tokens.now, tokens.previous, sizeof tokens.now);
 
 	/* Nothing of a time when nobody came is still good. */
-	fake_advance_ms(&fw, 3600000);
+	sim_advance_ms(&fw, 3600000);
 	ck_assert(!good(&host, a));
 	ck_assert_mem_ne(tokens.now, tokens.previous, sizeof tokens.now);
 	tokens_fini(&twin);

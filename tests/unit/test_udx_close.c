@@ -91,8 +91,10 @@ START_TEST(ends_well)
 	ck_assert(udx_ended(p.a->s) && udx_ended(p.b->s));
 	/* The ids are forgotten after a while. */
 	lab_run(&p.lab, 20 * LAB_S);
-	ck_assert_uint_eq(timers_deadline(&p.lab.end[0].timers), WORLD_NEVER);
-	ck_assert_uint_eq(timers_deadline(&p.lab.end[1].timers), WORLD_NEVER);
+	ck_assert_uint_eq(
+	    timers_deadline(&p.lab.end[0].host.timers), WORLD_NEVER);
+	ck_assert_uint_eq(
+	    timers_deadline(&p.lab.end[1].host.timers), WORLD_NEVER);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -169,7 +171,7 @@ START_TEST(is_destroyed)
 	lab_run(&p.lab, resets[_i].within_ms * LAB_MS);
 	ck_assert_int_eq(error_of(p.b), ERR_RESET);
 	ck_assert(p.b->events & UDX_EV_CLOSED);
-	ck_assert_uint_eq(p.lab.end[1].stats.streams_reset, 1);
+	ck_assert_uint_eq(p.lab.end[1].host.stats.streams_reset, 1);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -288,7 +290,7 @@ START_TEST(freed_at_every_event)
 
 		lab_pair_init(&p, seed, &link);
 		udx_allow_source(p.b->s, &other);
-		until = p.lab.now_us + 20 * LAB_S;
+		until = p.lab.lan.now_us + 20 * LAB_S;
 		move = lab_path(1, 1, 0, p.b);
 		for (int i = 0; p.a != NULL && p.b != NULL; i++) {
 			(void)lab_write(p.a, 0, SIZE_MAX);

@@ -19,7 +19,7 @@ static const struct lab_link near = {.delay_us = 10000};
 static void
 push(struct lab_pair *p, uint64_t us)
 {
-	uint64_t until = p->lab.now_us + us;
+	uint64_t until = p->lab.lan.now_us + us;
 
 	do {
 		p->written += lab_write(p->a, p->written, SIZE_MAX);
@@ -114,7 +114,7 @@ START_TEST(window_grows)
 	ck_assert(lab_pair_carry(&p, 60000000, 3 * LAB_S));
 	ck_assert_uint_ge(p.b->s->receive.window, 12500000);
 	ck_assert_uint_le(
-	    p.b->s->receive.window, p.lab.end[1].limits.stream_window);
+	    p.b->s->receive.window, p.lab.end[1].host.limits.stream_window);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -157,7 +157,7 @@ START_TEST(keeps_to_the_window)
 	const uint64_t *dropped;
 
 	lab_pair_init(&p, 1, &near);
-	dropped = &p.lab.end[1].stats.drop[-ERR_LIMIT];
+	dropped = &p.lab.end[1].host.stats.drop[-ERR_LIMIT];
 	(void)data(&p, 1 << 20, 1000);
 	(void)data(&p, RECEIVE_WINDOW_FIRST / 64, 1000);
 	ck_assert_uint_eq(reassembly_held(&p.b->s->receive.reassembly), 0);
@@ -291,7 +291,7 @@ START_TEST(memory_is_shared)
 
 	lab_init(&lab, 1, 2);
 	lab.link = near;
-	lab.end[1].limits.stream_memory = 1 << 20;
+	lab.end[1].host.limits.stream_memory = 1 << 20;
 	for (int i = 0; i < CROWD; i++) {
 		a[i] = lab_stream_new(&lab, 0);
 		b[i] = lab_stream_new(&lab, 1);
@@ -397,7 +397,7 @@ START_TEST(costs_little_at_rest)
 	/* No timer is armed and no buffer allocated. */
 	for (int i = 0; i < 2; i++) {
 		ck_assert_uint_eq(
-		    timers_deadline(&lab.end[i].timers), WORLD_NEVER);
+		    timers_deadline(&lab.end[i].host.timers), WORLD_NEVER);
 		ck_assert_uint_eq(udx_buffered(lab.end[i].udx), 0);
 		ck_assert_uint_eq(udx_streams(lab.end[i].udx), IDLE);
 	}
@@ -419,7 +419,7 @@ START_TEST(streams_are_limited)
 	int err = 0;
 
 	lab_init(&lab, 1, 1);
-	lab.end[0].limits.streams = 3;
+	lab.end[0].host.limits.streams = 3;
 	for (int i = 0; i < 3; i++)
 		s[i] = lab_stream_new(&lab, 0);
 	ck_assert_ptr_null(udx_stream_new(lab.end[0].udx, NULL, &err));

@@ -354,12 +354,7 @@ START_TEST(moves_in_flight)
 	ck_assert_uint_ge(in_flight_len(&p.a->s->loss.in_flight), 10);
 	if (_i == 1) {
 		/* They are lost, and so are all later packets on that path. */
-		while (p.lab.end[0].way != NULL) {
-			struct lab_packet *gone = p.lab.end[0].way;
-
-			p.lab.end[0].way = gone->next;
-			free(gone);
-		}
+		lab_drop_in_flight(&p.lab, 0);
 	}
 	p.lab.filter = cut_path;
 	p.lab.filter_arg = &cut;

@@ -92,12 +92,12 @@ START_TEST(lost_comes_soon)
 	warm_up(&p);
 	p.a->s->cc.window = 1000000; /* so that the window is no limit */
 	drop(&p, &d);
-	start = p.lab.now_us;
+	start = p.lab.lan.now_us;
 	ck_assert_msg(lab_pair_carry(&p, 100 + 19 * 1152 + 100,
 			  losses[_i].within_ms * LAB_MS),
 	    "%s", losses[_i].name);
 	ck_assert_uint_eq(d.dropped, (uint64_t)losses[_i].times);
-	ck_assert_uint_ge(p.lab.now_us, start + 10 * LAB_MS);
+	ck_assert_uint_ge(p.lab.lan.now_us, start + 10 * LAB_MS);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -243,7 +243,7 @@ START_TEST(gives_up)
 	lab_pair_init(&p, 1, &near);
 	warm_up(&p);
 	p.lab.link.loss_ppm = 1000000;
-	start = p.lab.now_us;
+	start = p.lab.lan.now_us;
 	(void)lab_write(p.a, p.written, 5000);
 	lab_run(&p.lab, 12900 * LAB_MS);
 	udx_status(p.a->s, &st);
@@ -252,9 +252,9 @@ START_TEST(gives_up)
 	udx_status(p.a->s, &st);
 	ck_assert(st.closed);
 	ck_assert_int_eq(st.err, ERR_TIMEOUT);
-	ck_assert_uint_eq(p.lab.end[0].stats.streams_timed_out, 1);
+	ck_assert_uint_eq(p.lab.end[0].host.stats.streams_timed_out, 1);
 	ck_assert_uint_eq(udx_space(p.a->s), 0);
-	ck_assert_uint_ge(p.lab.now_us, start);
+	ck_assert_uint_ge(p.lab.lan.now_us, start);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -579,11 +579,12 @@ START_TEST(ranges_in_any_order)
 	f = &p.a->s->loss.in_flight;
 	fill_flight(p.a->s, 1000);
 	for (int n = 0; n < 300; n++) {
-		uint32_t start = lab_below(&p.lab, 1000);
-		uint32_t end = start + 1 + lab_below(&p.lab, 1000 - start);
+		uint32_t start = prng_below(&p.lab.rand, 1000);
+		uint32_t end =
+		    start + 1 + prng_below(&p.lab.rand, 1000 - start);
 
 		if (end - start > 100 && n < 250)
-			end = start + 1 + lab_below(&p.lab, 20);
+			end = start + 1 + prng_below(&p.lab.rand, 20);
 		end = end < 1000 ? end : 1000;
 		take_ranges(p.a->s, start, 1000, end);
 		for (uint32_t i = start; i < end; i++)

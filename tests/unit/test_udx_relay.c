@@ -50,7 +50,7 @@ learn(struct lab_stream *half, const struct lab_stream *peer)
 static void
 pass(struct relayed *t, uint64_t us)
 {
-	uint64_t until = t->lab.now_us + us;
+	uint64_t until = t->lab.lan.now_us + us;
 
 	do {
 		lab_settle(&t->lab);
@@ -59,7 +59,7 @@ pass(struct relayed *t, uint64_t us)
 		if (t->b != NULL)
 			learn(t->for_b, t->b);
 	} while (lab_step(&t->lab, until));
-	t->lab.now_us = until;
+	t->lab.lan.now_us = until;
 	lab_settle(&t->lab);
 }
 
@@ -166,7 +166,7 @@ START_TEST(carries_both_ways)
 	ck_assert_int_eq(error_of(t.b), 0);
 	/* It has sent no packet of its own. */
 	ck_assert_uint_eq(
-	    t.lab.end[RELAY].stats.packets_relayed, t.lab.end[RELAY].sent);
+	    t.lab.end[RELAY].host.stats.packets_relayed, t.lab.end[RELAY].sent);
 	relayed_fini(&t);
 }
 END_TEST

@@ -64,7 +64,7 @@ START_TEST(keeps_pace_when_late)
 	struct lab_pair p;
 
 	lab_pair_init(&p, 1, &link);
-	p.lab.tick_us = 4 * LAB_MS;
+	p.lab.lan.tick_us = 4 * LAB_MS;
 	/* Allows twice the second that the link needs. */
 	ck_assert(lab_pair_carry(&p, 20000000, 2 * LAB_S));
 	lab_pair_fini(&p);

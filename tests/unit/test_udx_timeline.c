@@ -38,7 +38,7 @@ note_sent(struct lab *lab, const struct lab_packet *p, void *arg)
 
 	ck_assert_int_eq(packet_decode(&packet, p->buf, p->len), 0);
 	ck_assert_uint_lt(t->sent_len, SENT_MAX);
-	t->sent[t->sent_len].at_us = lab->now_us;
+	t->sent[t->sent_len].at_us = lab->lan.now_us;
 	t->sent[t->sent_len].type = packet.type;
 	t->sent[t->sent_len++].seq = packet.seq;
 	return false;
@@ -121,8 +121,8 @@ run(struct timeline *t)
 
 		if (strcmp(t_string(e, "event"), "stream sends") == 0)
 			continue;
-		if (at > t->lab.now_us)
-			lab_run(&t->lab, at - t->lab.now_us);
+		if (at > t->lab.lan.now_us)
+			lab_run(&t->lab, at - t->lab.lan.now_us);
 		if (t->s != NULL)
 			happen(t, e);
 		lab_settle(&t->lab);
@@ -153,7 +153,7 @@ START_TEST(keeps_time)
 	t.lab.filter_arg = &t;
 	t.s = lab_stream_new(&t.lab, 0);
 	ck_assert_int_eq(udx_connect(t.s->s, &path), 0);
-	t.start_us = t.lab.now_us;
+	t.start_us = t.lab.lan.now_us;
 	run(&t);
 	json_array_foreach(t.entries, i, e)
 	{

@@ -50,7 +50,7 @@ outer_ip(const struct host *h)
 }
 
 static void
-count_pings(struct sim *s, const struct packet *p)
+count_pings(struct sim *s, const struct net_packet *p)
 {
 	struct lifetime_run *r = s->tap_state;
 	struct rpc_request m;

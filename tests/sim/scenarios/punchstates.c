@@ -63,7 +63,7 @@ happen_now(struct sim *s, struct trial *t)
 
 /* The state that a datagram for the callee shows; STATES: none. */
 static enum state
-state_of(struct trial *t, const struct packet *p)
+state_of(struct trial *t, const struct net_packet *p)
 {
 	struct rpc_request m;
 	struct host *h;
@@ -82,7 +82,7 @@ state_of(struct trial *t, const struct packet *p)
 }
 
 static void
-watch(struct sim *s, const struct packet *p)
+watch(struct sim *s, const struct net_packet *p)
 {
 	struct trial *t = s->tap_state;
 

@@ -16,7 +16,7 @@ struct killer {
 };
 
 static bool
-is_forwarded_handshake(const struct packet *p)
+is_forwarded_handshake(const struct net_packet *p)
 {
 	struct rpc_request m;
 	struct handshake hs;
@@ -36,7 +36,7 @@ crash(struct sim *s, void *arg)
 }
 
 static void
-kill_relay(struct sim *s, const struct packet *p)
+kill_relay(struct sim *s, const struct net_packet *p)
 {
 	struct killer *k = s->tap_state;
 	struct host *relay;

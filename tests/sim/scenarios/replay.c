@@ -24,7 +24,7 @@ struct replayer {
 
 /* Keeps one datagram of eight, in the place of an older one. */
 static void
-keep(struct sim *s, const struct packet *p)
+keep(struct sim *s, const struct net_packet *p)
 {
 	struct replayer *r = s->tap_state;
 	uint32_t i;

@@ -7,7 +7,7 @@
 #include "records/record.h"
 #include "sim/actor.h"
 #include "sim/dials.h"
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/scenario.h"
 
 enum { REPEATER_IP = 0x2e080101 };
@@ -36,7 +36,7 @@ repeat(struct sim *s, void *arg)
 }
 
 static bool
-is_signalling(const struct packet *p)
+is_signalling(const struct net_packet *p)
 {
 	struct rpc_request m;
 
@@ -47,7 +47,7 @@ is_signalling(const struct packet *p)
 }
 
 static void
-keep(struct sim *s, const struct packet *p)
+keep(struct sim *s, const struct net_packet *p)
 {
 	static const uint32_t up_to_ms[] = {20, 3000, 90000};
 	struct repeater *r = s->tap_state;

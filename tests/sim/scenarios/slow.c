@@ -18,7 +18,8 @@ run(struct sim *s)
 {
 	struct work w;
 	struct tally t = {0};
-	const struct pipe line = {.bytes_per_s = 8000, .queue_bytes = 16000};
+	const struct net_line line = {
+	    .bytes_per_s = 8000, .queue_bytes = 16000};
 
 	sim_grow(s, s->opt.nodes, DHT_PERSISTENT, MINUTES(3));
 	for (uint32_t i = SIM_BOOTSTRAPS; i < s->hosts_len; i += 5) {

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/party.h"
 #include "sim/scenario.h"
 #include "udx/udx.h"
@@ -40,7 +40,7 @@ crowd_init(struct crowd *c, struct sim *s, uint32_t deaf)
 	c->clients = mem_new(c->len, sizeof(struct party *));
 	c->talks = mem_new(c->len, sizeof(struct talk *));
 	c->server = party_new(s, NULL);
-	c->server->actor->ep.up = (struct pipe){
+	c->server->actor->ep.up = (struct net_line){
 	    .bytes_per_s = LINE_BYTES, .queue_bytes = LINE_BYTES / 10};
 	for (uint32_t i = 0; i < c->len; i++) {
 		c->clients[i] = party_new(s, NULL);

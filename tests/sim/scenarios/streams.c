@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "sim/mem.h"
+#include "world/mem.h"
 #include "sim/party.h"
 #include "sim/scenario.h"
 
@@ -38,7 +38,7 @@ enum { WAYS = sizeof ways / sizeof *ways };
 static void
 make_line(struct party *p, int way)
 {
-	struct pipe line = {
+	struct net_line line = {
 	    .bytes_per_s = ways[way].bytes_per_s,
 	    .queue_bytes = ways[way].queue_bytes,
 	};

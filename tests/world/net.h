@@ -7,22 +7,39 @@
  * off by a partition; then it comes out at the endpoint that has its address,
  * or nowhere. Knows no node and no RPC. Uses: place, prng, queue, mem.
  */
-#ifndef SIM_NET_H
-#define SIM_NET_H
+#ifndef WORLD_NET_H
+#define WORLD_NET_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sim/place.h"
-#include "sim/prng.h"
-#include "sim/queue.h"
+#include "base/addr.h"
+#include "world/place.h"
+#include "world/prng.h"
+#include "world/queue.h"
 
 /* An IPv4 address, first byte highest, and a port. */
 struct spot {
 	uint32_t ip;
 	uint16_t port;
 };
+
+static inline struct addr
+spot_addr(struct spot s)
+{
+	return addr_v4((uint8_t)(s.ip >> 24), (uint8_t)(s.ip >> 16),
+	    (uint8_t)(s.ip >> 8), (uint8_t)s.ip, s.port);
+}
+
+static inline struct spot
+addr_spot(const struct addr *a)
+{
+	return (struct spot){(uint32_t)a->ip[0] << 24 |
+				 (uint32_t)a->ip[1] << 16 |
+				 (uint32_t)a->ip[2] << 8 | a->ip[3],
+	    a->port};
+}
 
 static inline bool
 spot_equal(struct spot a, struct spot b)
@@ -31,7 +48,7 @@ spot_equal(struct spot a, struct spot b)
 }
 
 /* One direction of an access line. */
-struct pipe {
+struct net_line {
 	uint32_t bytes_per_s; /* 0: no limit */
 	uint32_t queue_bytes; /* more than this waiting: dropped */
 	uint64_t free_at_us;
@@ -48,7 +65,7 @@ struct endpoint {
 	uint32_t ip;    /* the first, if it has several */
 	uint32_t index; /* of the host or actor */
 	struct place place;
-	struct pipe up, down;
+	struct net_line up, down;
 };
 
 /* What happens to datagrams on the way. */
@@ -57,13 +74,14 @@ struct faults {
 	uint32_t overtake_us; /* how much later an overtaken one is, at most */
 	uint32_t jitter_us;   /* mean */
 	uint32_t flat_us;     /* one-way delay of every path; 0: by places */
+	bool no_distance;     /* 0 is a delay of 0, whatever the places */
 	uint32_t slow_us;     /* added at each slow endpoint */
 	uint32_t slow_loss_ppm;
 };
 
 /* A datagram under way. */
-struct packet {
-	struct packet *next; /* free list */
+struct net_packet {
+	struct net_packet *next; /* free list */
 	struct endpoint *src, *dst;
 	struct spot from, to;
 	uint16_t len;
@@ -81,7 +99,8 @@ struct net_counts {
 
 struct net {
 	struct faults faults;
-	bool split; /* groups do not reach each other */
+	bool split;            /* groups do not reach each other */
+	uint32_t header_bytes; /* per datagram, on lines with a limit */
 	/* Of each datagram that is sent: whether it is lost; or NULL. */
 	bool (*lose)(void *arg, const struct endpoint *src,
 	    const struct endpoint *dst, const uint8_t *buf, size_t len);
@@ -93,10 +112,10 @@ struct net {
 	uint32_t *ips;
 	bool *bound; /* false: the address has been given up */
 	uint32_t table_len, table_used;
-	struct packet **packets;
+	struct net_packet **packets;
 	uint32_t *free_numbers;
 	uint32_t packets_len, free_len;
-	struct packet *free[PACKET_CLASSES];
+	struct net_packet *free[PACKET_CLASSES];
 	struct net_counts counts;
 };
 
@@ -129,7 +148,10 @@ void net_send_lan(struct net *n, uint64_t now_us, struct endpoint *src,
  * receiver's line, or waits there for a later event. Else the caller ends it
  * with net_done().
  */
-struct packet *net_arrived(struct net *n, uint64_t now_us, uint32_t number);
+struct net_packet *net_arrived(struct net *n, uint64_t now_us, uint32_t number);
 void net_done(struct net *n, uint32_t number);
+
+/* Drops all datagrams of an endpoint that are in flight. */
+void net_drop_from(struct net *n, const struct endpoint *src);
 
 #endif

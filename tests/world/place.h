@@ -6,12 +6,12 @@
  * data centres, coordinates within the region, and the access line of each
  * place. All in whole microseconds. Uses: prng.
  */
-#ifndef SIM_PLACE_H
-#define SIM_PLACE_H
+#ifndef WORLD_PLACE_H
+#define WORLD_PLACE_H
 
 #include <stdint.h>
 
-#include "sim/prng.h"
+#include "world/prng.h"
 
 struct place {
 	uint8_t region;

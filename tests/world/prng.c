@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "sim/prng.h"
+#include "world/prng.h"
 
 static uint64_t
 split_mix(uint64_t *state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "sim/place.h"
+#include "world/place.h"
 
 enum { REGIONS = 8, SPREAD_US = 6000 };
 

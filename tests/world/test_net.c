@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/mem.h"
-#include "sim/nat.h"
+#include "world/mem.h"
+#include "world/nat.h"
 #include "t.h"
 
 #define BOX_IP 0x14000001u
@@ -165,7 +165,7 @@ pass(struct wire *w, uint32_t n, uint32_t *late)
 {
 	uint32_t what, came = 0, highest = 0;
 	uint64_t at;
-	struct packet *p;
+	struct net_packet *p;
 
 	*late = 0;
 	for (uint32_t i = 0; i < n; i++)
@@ -218,7 +218,7 @@ START_TEST(cuts_and_queues)
 	w.net.split = false;
 	ck_assert_uint_eq(pass(&w, 100, &late), 100);
 	/* 40 kB/s are offered: half passes, once the queue is full. */
-	w.b.down = (struct pipe){.bytes_per_s = 20000, .queue_bytes = 400};
+	w.b.down = (struct net_line){.bytes_per_s = 20000, .queue_bytes = 400};
 	ck_assert_int_le(labs((long)pass(&w, 10000, &late) - 5100), 20);
 	net_unbind(&w.net, b1.ip);
 	ck_assert_uint_eq(pass(&w, 100, &late), 0);

@@ -6,8 +6,8 @@
  * children: the few thousand events of a thousand nodes stay in the cache.
  * Uses: mem.
  */
-#ifndef SIM_QUEUE_H
-#define SIM_QUEUE_H
+#ifndef WORLD_QUEUE_H
+#define WORLD_QUEUE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,5 +34,12 @@ void queue_push(struct queue *q, uint64_t at_us, uint32_t what);
 /* Takes the next event if it is not later than until_us. */
 bool queue_pop(
     struct queue *q, uint64_t until_us, uint64_t *at_us, uint32_t *what);
+
+/* Returns the time of the next event, or UINT64_MAX. */
+static inline uint64_t
+queue_next(const struct queue *q)
+{
+	return q->len > 0 ? q->heap[0].at_us : UINT64_MAX;
+}
 
 #endif

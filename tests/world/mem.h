@@ -5,8 +5,8 @@
  * A simulation that runs out of memory has nothing to say: it ends. The nodes
  * under test allocate for themselves. Uses: nothing.
  */
-#ifndef SIM_MEM_H
-#define SIM_MEM_H
+#ifndef WORLD_MEM_H
+#define WORLD_MEM_H
 
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
-#include "sim/mem.h"
-#include "sim/queue.h"
+#include "world/mem.h"
+#include "world/queue.h"
 
 enum { CHILDREN = 4, FIRST_ROOM = 1024 };
 

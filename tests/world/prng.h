@@ -6,8 +6,8 @@
  * more, or one draw more, shifts nobody else's numbers. Not for secrets.
  * Uses: nothing.
  */
-#ifndef SIM_PRNG_H
-#define SIM_PRNG_H
+#ifndef WORLD_PRNG_H
+#define WORLD_PRNG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
-#include "sim/mem.h"
-#include "sim/nat.h"
+#include "base/timer.h"
+#include "world/mem.h"
+#include "world/nat.h"
 
 enum { FIRST_PORT = 1024, RANDOM_TRIES = 64, STEP = 64 };
 
@@ -237,4 +238,18 @@ nat_in(struct nat *n, uint64_t now_us, struct spot from, struct spot *to)
 		m->used_us = now_us;
 	*to = m->inner;
 	return true;
+}
+
+struct endpoint *
+nat_enter(
+    struct endpoint *e, uint64_t now_us, struct spot from, struct spot *to)
+{
+	while (e != NULL && e->kind == ENDPOINT_NAT) {
+		struct nat *box = container_of(e, struct nat, ep);
+
+		if (!nat_in(box, now_us, from, to))
+			return NULL;
+		e = nat_inside(box, to->ip);
+	}
+	return e;
 }

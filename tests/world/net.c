@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/mem.h"
-#include "sim/net.h"
+#include "world/mem.h"
+#include "world/net.h"
 
 enum { FIRST_TABLE = 1024, LAN_US = 1000 };
 
@@ -29,7 +29,7 @@ net_fini(struct net *n)
 		free(n->packets[i]);
 	for (int c = 0; c < PACKET_CLASSES; c++)
 		while (n->free[c] != NULL) {
-			struct packet *p = n->free[c];
+			struct net_packet *p = n->free[c];
 
 			n->free[c] = p->next;
 			free(p);
@@ -139,11 +139,11 @@ number_new(struct net *n)
 	return n->packets_len++;
 }
 
-static struct packet *
+static struct net_packet *
 packet_new(struct net *n, const void *buf, size_t len)
 {
 	uint8_t c = class_of(len);
-	struct packet *p = n->free[c];
+	struct net_packet *p = n->free[c];
 
 	if (p != NULL)
 		n->free[c] = p->next;
@@ -158,7 +158,7 @@ packet_new(struct net *n, const void *buf, size_t len)
 }
 
 static void
-packet_free(struct net *n, struct packet *p)
+packet_free(struct net *n, struct net_packet *p)
 {
 	p->next = n->free[p->size_class];
 	n->free[p->size_class] = p;
@@ -169,7 +169,7 @@ packet_free(struct net *n, struct packet *p)
  * without limit takes no time.
  */
 static uint64_t
-pipe_pass(struct pipe *p, uint64_t now_us, size_t len)
+pass_line(struct net_line *p, uint64_t now_us, size_t len)
 {
 	uint64_t start = p->free_at_us > now_us ? p->free_at_us : now_us;
 
@@ -202,7 +202,7 @@ way_us(struct net *n, const struct endpoint *a, const struct endpoint *b)
 	const struct faults *f = &n->faults;
 	uint32_t us = f->flat_us;
 
-	if (us == 0)
+	if (us == 0 && !f->no_distance)
 		us = place_delay_us(&a->place, &b->place);
 	us += jitter(&n->rand, f->jitter_us);
 	if (prng_chance(&n->rand, f->overtake_ppm))
@@ -220,12 +220,12 @@ lost(struct net *n, const struct endpoint *a, const struct endpoint *b)
 	       (b->slow && prng_chance(&n->rand, f->slow_loss_ppm));
 }
 
-static struct packet *
+static struct net_packet *
 put_one(struct net *n, uint64_t at_us, struct endpoint *src,
     struct endpoint *dst, struct spot from, struct spot to, const void *buf,
     size_t len)
 {
-	struct packet *p = packet_new(n, buf, len);
+	struct net_packet *p = packet_new(n, buf, len);
 	uint32_t number = number_new(n);
 
 	p->src = src;
@@ -254,7 +254,7 @@ net_send(struct net *n, uint64_t now_us, struct endpoint *src, struct spot from,
     struct spot to, const void *buf, size_t len)
 {
 	struct endpoint *dst = net_find(n, to.ip);
-	uint64_t left_us = pipe_pass(&src->up, now_us, len);
+	uint64_t left_us = pass_line(&src->up, now_us, len + n->header_bytes);
 
 	n->counts.sent++;
 	n->counts.bytes += len;
@@ -284,10 +284,10 @@ net_send_lan(struct net *n, uint64_t now_us, struct endpoint *src,
 	put_one(n, now_us + LAN_US, src, dst, from, to, buf, len)->lan = true;
 }
 
-struct packet *
+struct net_packet *
 net_arrived(struct net *n, uint64_t now_us, uint32_t number)
 {
-	struct packet *p = n->packets[number];
+	struct net_packet *p = n->packets[number];
 	uint64_t through_us;
 
 	/* The address may have moved, or be gone, since it was sent. */
@@ -299,7 +299,8 @@ net_arrived(struct net *n, uint64_t now_us, uint32_t number)
 		return NULL;
 	}
 	if (p->dst->down.bytes_per_s != 0 && !p->queued) {
-		through_us = pipe_pass(&p->dst->down, now_us, p->len);
+		through_us =
+		    pass_line(&p->dst->down, now_us, p->len + n->header_bytes);
 		if (through_us == QUEUE_FULL) {
 			n->counts.full++;
 			net_done(n, number);
@@ -319,4 +320,12 @@ net_done(struct net *n, uint32_t number)
 	packet_free(n, n->packets[number]);
 	n->packets[number] = NULL;
 	n->free_numbers[n->free_len++] = number;
+}
+
+void
+net_drop_from(struct net *n, const struct endpoint *src)
+{
+	for (uint32_t i = 0; i < n->packets_len; i++)
+		if (n->packets[i] != NULL && n->packets[i]->src == src)
+			n->packets[i]->to.ip = 0; /* no endpoint has it */
 }

@@ -6,13 +6,13 @@
  * filtering rules, and forgets both by its timeout. Knows no queue: net.h
  * carries what comes out. Boxes can stand one behind the other. Uses: net.
  */
-#ifndef SIM_NAT_H
-#define SIM_NAT_H
+#ifndef WORLD_NAT_H
+#define WORLD_NAT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sim/net.h"
+#include "world/net.h"
 
 /* What a mapping, or a permission to come in, depends on. */
 enum nat_rule { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS, NAT_ADDRESS_AND_PORT };
@@ -78,6 +78,13 @@ bool nat_out(struct nat *n, uint64_t now_us, struct spot *from, struct spot to);
  * the box does not let it in.
  */
 bool nat_in(struct nat *n, uint64_t now_us, struct spot from, struct spot *to);
+
+/*
+ * Passes a datagram that arrived at an endpoint through the boxes there. *to
+ * becomes the inner address. Returns the host behind them, or NULL.
+ */
+struct endpoint *nat_enter(
+    struct endpoint *e, uint64_t now_us, struct spot from, struct spot *to);
 
 /* Forgets everything, as a box does that restarts. */
 void nat_flush(struct nat *n);

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "sim/mem.h"
+#include "world/mem.h"
 
 static void *
 checked(void *p)
