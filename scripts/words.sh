@@ -27,7 +27,7 @@ BARS = {
     "comments, who": ("<", 9.1),       # final: 1.0
     "comments, told": ("<", 8.4),      # final: 1.0
     "comments, verbs": (">", 10.5),    # final: 15.0
-    "user texts, who": ("<", 7.3),     # final: 2.0
+    "user texts, who": ("<", 2.0),     # final: 2.0
     "commits": ("<=", 0),              # final: 0
 }
 
