@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 
-/* A step of growth; small, because idle nodes run by the thousand. */
+/* Bytes of a chunk; small, because one process may run thousands of nodes. */
 enum { CHUNK_BYTES = 4096, HEADS_MIN = 16 };
 
 void
@@ -29,9 +29,9 @@ pool_fini(struct pool *p)
 	p->chunks_len = p->top = p->freed = p->len = 0;
 }
 
-/* The table of chunks doubles: its length is full at each power of two. */
+/* Allocates a chunk. The table of chunks doubles at each power of two. */
 static int
-grow(struct pool *p)
+add_chunk(struct pool *p)
 {
 	uint32_t n = p->chunks_len;
 	uint8_t **chunks = p->chunks;
@@ -59,7 +59,7 @@ pool_get(struct pool *p)
 	if (at != 0) {
 		memcpy(&p->freed, pool_at(p, at), sizeof p->freed);
 	} else {
-		if (p->top == p->chunks_len << p->shift && grow(p) != 0)
+		if (p->top == p->chunks_len << p->shift && add_chunk(p) != 0)
 			return 0;
 		at = ++p->top;
 	}
@@ -76,20 +76,20 @@ pool_put(struct pool *p, uint32_t at)
 	p->len--;
 }
 
-static struct index_link *
-link_of(const struct index *ix, uint32_t at)
+static struct pool_index_link *
+link_of(const struct pool_index *ix, uint32_t at)
 {
 	return (void *)((uint8_t *)pool_at(ix->pool, at) + ix->offset);
 }
 
 void
-index_init(struct index *ix, const struct pool *p, size_t link_offset)
+pool_index_init(struct pool_index *ix, const struct pool *p, size_t link_offset)
 {
-	*ix = (struct index){.pool = p, .offset = (uint32_t)link_offset};
+	*ix = (struct pool_index){.pool = p, .offset = (uint32_t)link_offset};
 }
 
 void
-index_fini(struct index *ix)
+pool_index_fini(struct pool_index *ix)
 {
 	free(ix->heads);
 	ix->heads = NULL;
@@ -97,7 +97,7 @@ index_fini(struct index *ix)
 }
 
 static int
-rehash(struct index *ix, uint32_t heads_len)
+resize_heads(struct pool_index *ix, uint32_t heads_len)
 {
 	uint32_t *heads = calloc(heads_len, sizeof *heads);
 
@@ -107,7 +107,7 @@ rehash(struct index *ix, uint32_t heads_len)
 		uint32_t at = ix->heads[i];
 
 		while (at != 0) {
-			struct index_link *l = link_of(ix, at);
+			struct pool_index_link *l = link_of(ix, at);
 			uint32_t next = l->next;
 			uint32_t *head = &heads[l->hash & (heads_len - 1)];
 
@@ -123,27 +123,27 @@ rehash(struct index *ix, uint32_t heads_len)
 }
 
 int
-index_add(struct index *ix, uint32_t at, uint32_t hash)
+pool_index_add(struct pool_index *ix, uint32_t at, uint32_t hash)
 {
-	struct index_link *l = link_of(ix, at);
+	struct pool_index_link *l = link_of(ix, at);
 	uint32_t *head;
 
 	if (ix->len >= ix->heads_len &&
-	    rehash(ix, ix->heads_len > 0 ? ix->heads_len * 2 : HEADS_MIN) !=
-		0 &&
+	    resize_heads(
+		ix, ix->heads_len > 0 ? ix->heads_len * 2 : HEADS_MIN) != 0 &&
 	    ix->heads_len == 0)
 		return ERR_MEMORY;
 	head = &ix->heads[hash & (ix->heads_len - 1)];
-	*l = (struct index_link){.hash = hash, .next = *head};
+	*l = (struct pool_index_link){.hash = hash, .next = *head};
 	*head = at;
 	ix->len++;
 	return 0;
 }
 
 void
-index_del(struct index *ix, uint32_t at)
+pool_index_del(struct pool_index *ix, uint32_t at)
 {
-	struct index_link *l = link_of(ix, at);
+	struct pool_index_link *l = link_of(ix, at);
 	uint32_t *from = &ix->heads[l->hash & (ix->heads_len - 1)];
 
 	while (*from != at)
@@ -152,9 +152,9 @@ index_del(struct index *ix, uint32_t at)
 	ix->len--;
 }
 
-/* The cell itself or the first behind it that has this very hash. */
+/* Returns the first cell from `at` on that has this hash, or 0. */
 static uint32_t
-skip(const struct index *ix, uint32_t at, uint32_t hash)
+find_hash(const struct pool_index *ix, uint32_t at, uint32_t hash)
 {
 	while (at != 0 && link_of(ix, at)->hash != hash)
 		at = link_of(ix, at)->next;
@@ -162,19 +162,19 @@ skip(const struct index *ix, uint32_t at, uint32_t hash)
 }
 
 uint32_t
-index_first(const struct index *ix, uint32_t hash)
+pool_index_first(const struct pool_index *ix, uint32_t hash)
 {
 	if (ix->heads_len == 0)
 		return 0;
-	return skip(ix, ix->heads[hash & (ix->heads_len - 1)], hash);
+	return find_hash(ix, ix->heads[hash & (ix->heads_len - 1)], hash);
 }
 
 uint32_t
-index_next(const struct index *ix, uint32_t at)
+pool_index_next(const struct pool_index *ix, uint32_t at)
 {
-	const struct index_link *l = link_of(ix, at);
+	const struct pool_index_link *l = link_of(ix, at);
 
-	return skip(ix, l->next, l->hash);
+	return find_hash(ix, l->next, l->hash);
 }
 
 static struct chain_link *

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pool.h - cells of one size, with a limit, addressed by number.
+ * pool.h - allocates cells of one size, up to a limit, addressed by number.
  *
- * For tables that strangers can fill: they grow in steps to a limit that is
- * fixed at the start, never move a cell, and link cells by 4-byte numbers, so
- * that a cell costs what it holds (uthash alone would add 56 bytes to each).
- * Number 0 is no cell. On top: a hash index and a list, both over numbers.
- * Uses: base.
+ * For tables that unvalidated sources can fill. A pool grows in steps, never
+ * moves a cell, and its cells refer to each other by 4-byte numbers instead of
+ * pointers (a uthash handle alone takes 56 bytes). Number 0 is no cell. A hash
+ * index and a list over numbers stand beside it. Uses: base.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
@@ -25,16 +24,18 @@ struct pool {
 	uint32_t len;   /* cells in use */
 };
 
-/* Cells of `cell` bytes (at least 4), at most `limit` of them. No memory yet.
- */
+/* Initialises a pool of at most `limit` cells of `cell` bytes (at least 4).
+ * Allocates nothing yet. */
 void pool_init(struct pool *p, size_t cell, uint32_t limit);
+/* Frees all cells. */
 void pool_fini(struct pool *p);
 
-/* A zeroed cell, or 0 if the limit or the memory is reached. */
+/* Allocates a zeroed cell. Returns 0 at the limit or without memory. */
 uint32_t pool_get(struct pool *p);
+/* Frees a cell. */
 void pool_put(struct pool *p, uint32_t at);
 
-/* The cell's bytes; `at` must be in use (or at least handed out before). */
+/* Returns the bytes of a cell that has been allocated before. */
 static inline void *
 pool_at(const struct pool *p, uint32_t at)
 {
@@ -44,18 +45,18 @@ pool_at(const struct pool *p, uint32_t at)
 	       (size_t)(i & ((1U << p->shift) - 1)) * p->cell;
 }
 
-/* First member of a cell that an index finds. */
-struct index_link {
+/* Link of a cell in an index. */
+struct pool_index_link {
 	uint32_t hash, next;
 };
 
 /*
  * Finds cells of one pool by a 32-bit hash, which the caller keys (hash.h):
  *
- *	for (i = index_first(ix, h); i != 0; i = index_next(ix, i))
+ *	for (i = pool_index_first(ix, h); i != 0; i = pool_index_next(ix, i))
  *		if the cell's own key is the one wanted ...
  */
-struct index {
+struct pool_index {
 	const struct pool *pool;
 	uint32_t *heads;
 	uint32_t heads_len; /* a power of two, or 0 */
@@ -63,14 +64,15 @@ struct index {
 	uint32_t offset; /* of the link within the cell */
 };
 
-void index_init(struct index *ix, const struct pool *p, size_t link_offset);
-void index_fini(struct index *ix);
+void pool_index_init(
+    struct pool_index *ix, const struct pool *p, size_t link_offset);
+void pool_index_fini(struct pool_index *ix);
 
-/* 0 or ERR_MEMORY; the cell must not be in this index. */
-int index_add(struct index *ix, uint32_t at, uint32_t hash);
-void index_del(struct index *ix, uint32_t at);
-uint32_t index_first(const struct index *ix, uint32_t hash);
-uint32_t index_next(const struct index *ix, uint32_t at);
+/* Adds a cell that is not in this index. Returns 0 or ERR_MEMORY. */
+int pool_index_add(struct pool_index *ix, uint32_t at, uint32_t hash);
+void pool_index_del(struct pool_index *ix, uint32_t at);
+uint32_t pool_index_first(const struct pool_index *ix, uint32_t hash);
+uint32_t pool_index_next(const struct pool_index *ix, uint32_t at);
 
 /* A doubly linked list of cells. */
 struct chain_link {
@@ -82,7 +84,7 @@ struct chain {
 };
 
 void chain_push(struct chain *c, const struct pool *p, size_t offset,
-    uint32_t at); /* to the end */
+    uint32_t at); /* appends */
 void chain_del(
     struct chain *c, const struct pool *p, size_t offset, uint32_t at);
 

@@ -10,7 +10,7 @@ enum {
 };
 
 struct host_budget {
-	struct index_link link;
+	struct pool_index_link link;
 	uint64_t host;        /* addr_host_key; 0: the cell is free */
 	struct bucket bucket; /* of requests if validated, else of bytes */
 	uint32_t valid_s;     /* end of the validation; 0: not validated */
@@ -23,13 +23,14 @@ rate_limiter_init(
 {
 	*rl = (struct rate_limiter){.key = key, .limits = l};
 	pool_init(&rl->pool, sizeof(struct host_budget), l->sources);
-	index_init(&rl->index, &rl->pool, offsetof(struct host_budget, link));
+	pool_index_init(
+	    &rl->index, &rl->pool, offsetof(struct host_budget, link));
 }
 
 void
 rate_limiter_fini(struct rate_limiter *rl)
 {
-	index_fini(&rl->index);
+	pool_index_fini(&rl->index);
 	pool_fini(&rl->pool);
 }
 
@@ -99,7 +100,7 @@ is_idle(
 static void
 evict_budget(struct rate_limiter *rl, uint32_t i)
 {
-	index_del(&rl->index, i);
+	pool_index_del(&rl->index, i);
 	budget_at(rl, i)->host = 0;
 	pool_put(&rl->pool, i);
 }
@@ -125,10 +126,10 @@ evict_idle(struct rate_limiter *rl, const struct world *w)
 static uint32_t
 find_host(const struct rate_limiter *rl, uint64_t host)
 {
-	uint32_t i = index_first(&rl->index, hash_u64(rl->key, host));
+	uint32_t i = pool_index_first(&rl->index, hash_u64(rl->key, host));
 
 	while (i != 0 && budget_at(rl, i)->host != host)
-		i = index_next(&rl->index, i);
+		i = pool_index_next(&rl->index, i);
 	return i;
 }
 
@@ -149,7 +150,7 @@ rate_limiter_source(
 	    .host = host,
 	    .bucket = bucket_full(rl->limits->unproven_burst, now_ms(w)),
 	};
-	if (index_add(&rl->index, i, hash_u64(rl->key, host)) != 0) {
+	if (pool_index_add(&rl->index, i, hash_u64(rl->key, host)) != 0) {
 		pool_put(&rl->pool, i);
 		return RATE_LIMITER_REFUSED;
 	}

@@ -27,7 +27,7 @@
 
 struct rate_limiter {
 	struct pool pool;
-	struct index index;
+	struct pool_index index;
 	const struct hash_key *key;
 	const struct limits *limits;
 	uint32_t cursor; /* where the search for an idle host continues */

@@ -11,7 +11,7 @@ enum {
 };
 
 struct rtt_entry {
-	struct index_link link;
+	struct pool_index_link link;
 	uint64_t to; /* address and port */
 	uint32_t put_s;
 	uint16_t avg_ms;
@@ -22,14 +22,14 @@ void
 rtt_table_init(struct rtt_table *t, const struct hash_key *key)
 {
 	pool_init(&t->pool, sizeof(struct rtt_entry), RTT_ENTRIES);
-	index_init(&t->index, &t->pool, offsetof(struct rtt_entry, link));
+	pool_index_init(&t->index, &t->pool, offsetof(struct rtt_entry, link));
 	t->key = key;
 }
 
 void
 rtt_table_fini(struct rtt_table *t)
 {
-	index_fini(&t->index);
+	pool_index_fini(&t->index);
 	pool_fini(&t->pool);
 }
 
@@ -44,10 +44,10 @@ destination_key(const struct addr *a)
 static uint32_t
 find_entry(const struct rtt_table *t, uint64_t to)
 {
-	uint32_t i = index_first(&t->index, hash_u64(t->key, to));
+	uint32_t i = pool_index_first(&t->index, hash_u64(t->key, to));
 
 	while (i != 0 && ((struct rtt_entry *)pool_at(&t->pool, i))->to != to)
-		i = index_next(&t->index, i);
+		i = pool_index_next(&t->index, i);
 	return i;
 }
 
@@ -60,13 +60,13 @@ add_entry(struct rtt_table *t, struct world *w, uint64_t to)
 
 	if (i == 0 && t->pool.len == RTT_ENTRIES) {
 		i = world_below(w, RTT_ENTRIES) + 1;
-		index_del(&t->index, i);
+		pool_index_del(&t->index, i);
 	}
 	if (i == 0)
 		return 0;
 	*(struct rtt_entry *)pool_at(&t->pool, i) =
 	    (struct rtt_entry){.to = to};
-	if (index_add(&t->index, i, hash_u64(t->key, to)) != 0) {
+	if (pool_index_add(&t->index, i, hash_u64(t->key, to)) != 0) {
 		pool_put(&t->pool, i);
 		return 0;
 	}

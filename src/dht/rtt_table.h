@@ -18,7 +18,7 @@ enum { RTT_ENTRIES = 1024, RTT_JITTER_MS = 256 };
 
 struct rtt_table {
 	struct pool pool;
-	struct index index;
+	struct pool_index index;
 	const struct hash_key *key;
 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct remembered_key {
-	struct index_link link; /* first: the index finds it */
+	struct pool_index_link link; /* first: the index finds it */
 	struct chain_link used;
 	uint8_t key[KEY_LEN];
 	uint8_t len;
@@ -17,13 +17,14 @@ relay_memory_init(
 {
 	*r = (struct relay_memory){.hash_key = key};
 	pool_init(&r->pool, sizeof(struct remembered_key), max);
-	index_init(&r->index, &r->pool, offsetof(struct remembered_key, link));
+	pool_index_init(
+	    &r->index, &r->pool, offsetof(struct remembered_key, link));
 }
 
 void
 relay_memory_fini(struct relay_memory *r)
 {
-	index_fini(&r->index);
+	pool_index_fini(&r->index);
 	pool_fini(&r->pool);
 }
 
@@ -31,14 +32,14 @@ static uint32_t
 find_key(const struct relay_memory *r, const uint8_t *key)
 {
 	uint32_t at =
-	    index_first(&r->index, hash_bytes(r->hash_key, key, KEY_LEN));
+	    pool_index_first(&r->index, hash_bytes(r->hash_key, key, KEY_LEN));
 
 	while (at != 0) {
 		const struct remembered_key *c = pool_at(&r->pool, at);
 
 		if (memcmp(c->key, key, KEY_LEN) == 0)
 			break;
-		at = index_next(&r->index, at);
+		at = pool_index_next(&r->index, at);
 	}
 	return at;
 }
@@ -48,7 +49,7 @@ remove_entry(struct relay_memory *r, uint32_t at)
 {
 	chain_del(
 	    &r->used, &r->pool, offsetof(struct remembered_key, used), at);
-	index_del(&r->index, at);
+	pool_index_del(&r->index, at);
 	pool_put(&r->pool, at);
 }
 
@@ -81,8 +82,8 @@ add_entry(struct relay_memory *r, const uint8_t *key)
 	at = pool_get(&r->pool);
 	if (at == 0)
 		return NULL;
-	if (index_add(&r->index, at, hash_bytes(r->hash_key, key, KEY_LEN)) !=
-	    0) {
+	if (pool_index_add(
+		&r->index, at, hash_bytes(r->hash_key, key, KEY_LEN)) != 0) {
 		pool_put(&r->pool, at);
 		return NULL;
 	}

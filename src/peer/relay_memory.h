@@ -21,7 +21,7 @@ enum { RELAY_MEMORY_PER_KEY = 4 };
 
 struct relay_memory {
 	struct pool pool;
-	struct index index;
+	struct pool_index index;
 	struct chain used; /* longest ago first */
 	const struct hash_key *hash_key;
 };

@@ -47,9 +47,9 @@ short_hash(const struct listeners *ls, const uint8_t *digest)
 static struct session *
 find_session(const struct listeners *ls, const uint8_t *digest, uint32_t hash)
 {
-	uint32_t at = index_first(&ls->sessions.by_message, hash);
+	uint32_t at = pool_index_first(&ls->sessions.by_message, hash);
 
-	for (; at != 0; at = index_next(&ls->sessions.by_message, at)) {
+	for (; at != 0; at = pool_index_next(&ls->sessions.by_message, at)) {
 		struct session *s = pool_at(&ls->sessions.pool, at);
 
 		if (memcmp(s->digest, digest, HASH_LEN) == 0)
@@ -109,7 +109,7 @@ session_free(struct session *s)
 	}
 	free(s->answer);
 	s->id = 0; /* session_punch() finds it no more */
-	index_del(&ls->sessions.by_message, at);
+	pool_index_del(&ls->sessions.by_message, at);
 	pool_put(&ls->sessions.pool, at);
 }
 
@@ -284,7 +284,7 @@ session_new(struct listener *l, const struct incoming *in,
 	make_space(ls, payer_of(l, &in->call));
 	if ((at = pool_get(&ls->sessions.pool)) == 0)
 		return NULL;
-	if (index_add(&ls->sessions.by_message, at, hash) != 0) {
+	if (pool_index_add(&ls->sessions.by_message, at, hash) != 0) {
 		pool_put(&ls->sessions.pool, at);
 		return NULL;
 	}
@@ -516,7 +516,7 @@ sessions_init(struct listeners *ls)
 	TAILQ_INIT(&ls->sessions.half_open);
 	TAILQ_INIT(&ls->sessions.done);
 	pool_init(&ls->sessions.pool, sizeof(struct session), l->handshakes);
-	index_init(&ls->sessions.by_message, &ls->sessions.pool,
+	pool_index_init(&ls->sessions.by_message, &ls->sessions.pool,
 	    offsetof(struct session, link));
 	prefix_budget_init(
 	    &ls->sessions.budgets, ls->peers->core, l->forward_hosts);
@@ -541,6 +541,6 @@ sessions_fini(struct listeners *ls)
 	       (s = TAILQ_FIRST(&ls->sessions.done)) != NULL)
 		session_free(s);
 	prefix_budget_fini(&ls->sessions.budgets);
-	index_fini(&ls->sessions.by_message);
+	pool_index_fini(&ls->sessions.by_message);
 	pool_fini(&ls->sessions.pool);
 }

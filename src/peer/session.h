@@ -40,7 +40,7 @@ struct session_offer {
 
 /* An element of the pool; its address does not change. */
 struct session {
-	struct index_link link; /* first: by the hash of the message */
+	struct pool_index_link link; /* first: by the hash of the message */
 	uint8_t digest[HASH_LEN];
 	TAILQ_ENTRY(session) age; /* in half_open or done */
 	struct listeners *ls;
@@ -60,7 +60,7 @@ TAILQ_HEAD(session_list, session);
 
 struct sessions {
 	struct pool pool;
-	struct index by_message;
+	struct pool_index by_message;
 	struct session_list half_open; /* ASKED and ANSWERED, oldest first */
 	struct session_list done;      /* oldest first */
 	uint32_t half_open_len;

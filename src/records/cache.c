@@ -28,7 +28,8 @@ cache_init(struct cache *c, size_t cell, const struct cache_limits *l,
 {
 	*c = (struct cache){.limits = *l, .stats = st, .gone = gone};
 	pool_init(&c->cells, cell, l->cells);
-	index_init(&c->index, &c->cells, offsetof(struct cache_item, index));
+	pool_index_init(
+	    &c->index, &c->cells, offsetof(struct cache_item, index));
 	sources_init(&c->sources, key);
 }
 
@@ -37,7 +38,7 @@ cache_fini(struct cache *c)
 {
 	while (c->age.first != 0)
 		cache_del(c, c->age.first);
-	index_fini(&c->index);
+	pool_index_fini(&c->index);
 	pool_fini(&c->cells);
 	sources_fini(&c->sources);
 }
@@ -84,7 +85,7 @@ release_cell(struct cache *c, uint32_t at)
 {
 	if (c->gone != NULL)
 		c->gone(c, at);
-	index_del(&c->index, at);
+	pool_index_del(&c->index, at);
 	pool_put(&c->cells, at);
 }
 
@@ -176,7 +177,7 @@ alloc_cell(struct cache *c, uint32_t hash)
 {
 	uint32_t at = pool_get(&c->cells);
 
-	if (at != 0 && index_add(&c->index, at, hash) != 0) {
+	if (at != 0 && pool_index_add(&c->index, at, hash) != 0) {
 		pool_put(&c->cells, at);
 		at = 0;
 	}
@@ -223,14 +224,14 @@ cache_renew(
 static uint32_t
 find_entry(const struct cache *c, uint32_t hash, const uint8_t key[HASH_LEN])
 {
-	uint32_t i = index_first(&c->index, hash);
+	uint32_t i = pool_index_first(&c->index, hash);
 
 	while (i != 0) {
 		const struct cache_entry *e = cache_at(c, i);
 
 		if (memcmp(e->key, key, HASH_LEN) == 0)
 			break;
-		i = index_next(&c->index, i);
+		i = pool_index_next(&c->index, i);
 	}
 	return i;
 }

@@ -23,7 +23,7 @@
 
 /* First member of every cell. */
 struct cache_item {
-	struct index_link index;
+	struct pool_index_link index;
 	struct chain_link age;  /* in order of the latest write */
 	struct chain_link host; /* the same, of one source */
 	uint32_t source;
@@ -53,7 +53,7 @@ struct cache_limits {
 
 struct cache {
 	struct pool cells;
-	struct index index;
+	struct pool_index index;
 	struct chain age;
 	struct sources sources;
 	struct cache_limits limits;

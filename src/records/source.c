@@ -13,16 +13,17 @@ sources_init(struct sources *s, const struct hash_key *key)
 	*s = (struct sources){.key = key};
 	pool_init(&s->hosts, sizeof(struct source_host), UINT32_MAX);
 	pool_init(&s->prefixes, sizeof(struct source_prefix), UINT32_MAX);
-	index_init(&s->by_host, &s->hosts, offsetof(struct source_host, index));
-	index_init(
+	pool_index_init(
+	    &s->by_host, &s->hosts, offsetof(struct source_host, index));
+	pool_index_init(
 	    &s->by_prefix, &s->prefixes, offsetof(struct source_prefix, index));
 }
 
 void
 sources_fini(struct sources *s)
 {
-	index_fini(&s->by_host);
-	index_fini(&s->by_prefix);
+	pool_index_fini(&s->by_host);
+	pool_index_fini(&s->by_prefix);
 	pool_fini(&s->hosts);
 	pool_fini(&s->prefixes);
 	free(s->heap);
@@ -33,20 +34,20 @@ sources_fini(struct sources *s)
 static uint32_t
 find_host(const struct sources *s, uint64_t key, uint32_t hash)
 {
-	uint32_t i = index_first(&s->by_host, hash);
+	uint32_t i = pool_index_first(&s->by_host, hash);
 
 	while (i != 0 && sources_host(s, i)->key != key)
-		i = index_next(&s->by_host, i);
+		i = pool_index_next(&s->by_host, i);
 	return i;
 }
 
 static uint32_t
 find_prefix(const struct sources *s, uint64_t key, uint32_t hash)
 {
-	uint32_t i = index_first(&s->by_prefix, hash);
+	uint32_t i = pool_index_first(&s->by_prefix, hash);
 
 	while (i != 0 && sources_prefix(s, i)->key != key)
-		i = index_next(&s->by_prefix, i);
+		i = pool_index_next(&s->by_prefix, i);
 	return i;
 }
 
@@ -126,7 +127,7 @@ find_or_add_prefix(struct sources *s, uint64_t key)
 		return i;
 	if (!reserve_place(s) || (i = pool_get(&s->prefixes)) == 0)
 		return 0;
-	if (index_add(&s->by_prefix, i, hash) != 0) {
+	if (pool_index_add(&s->by_prefix, i, hash) != 0) {
 		pool_put(&s->prefixes, i);
 		return 0;
 	}
@@ -142,7 +143,7 @@ drop_prefix(struct sources *s, uint32_t prefix)
 	uint32_t place = sources_prefix(s, prefix)->place;
 	uint32_t last = s->heap[s->prefixes.len - 1];
 
-	index_del(&s->by_prefix, prefix);
+	pool_index_del(&s->by_prefix, prefix);
 	pool_put(&s->prefixes, prefix);
 	if (last == prefix)
 		return;
@@ -165,7 +166,7 @@ find_or_add_host(struct sources *s, const struct addr *a)
 	if (prefix == 0)
 		return 0;
 	i = pool_get(&s->hosts);
-	if (i != 0 && index_add(&s->by_host, i, hash) != 0) {
+	if (i != 0 && pool_index_add(&s->by_host, i, hash) != 0) {
 		pool_put(&s->hosts, i);
 		i = 0;
 	}
@@ -207,7 +208,7 @@ sources_sub(struct sources *s, uint32_t host, uint32_t weight)
 	p->weight -= weight;
 	if (h->weight == 0) {
 		chain_del(&p->hosts, &s->hosts, sibling, host);
-		index_del(&s->by_host, host);
+		pool_index_del(&s->by_host, host);
 		pool_put(&s->hosts, host);
 	}
 	if (p->weight == 0)

@@ -18,7 +18,7 @@
 #include "base/pool.h"
 
 struct source_host {
-	struct index_link index;
+	struct pool_index_link index;
 	uint64_t key;
 	struct chain items; /* cells of the cache, linked by cache.c */
 	struct chain_link sibling;
@@ -29,7 +29,7 @@ struct source_host {
 };
 
 struct source_prefix {
-	struct index_link index;
+	struct pool_index_link index;
 	uint64_t key;
 	struct chain hosts;
 	uint32_t place; /* in the heap */
@@ -40,7 +40,7 @@ struct source_prefix {
 struct sources {
 	const struct hash_key *key;
 	struct pool hosts, prefixes;
-	struct index by_host, by_prefix;
+	struct pool_index by_host, by_prefix;
 	uint32_t *heap; /* numbers of prefixes, heaviest first */
 	uint32_t heap_cap;
 };

@@ -12,7 +12,7 @@ enum { MANY_MIN = 4 };
 
 /* Its records are unordered, so that a sample costs the same in any topic. */
 struct topic {
-	struct index_link index;
+	struct pool_index_link index;
 	uint8_t target[HASH_LEN];
 	union {
 		uint32_t one; /* cap 0: most topics have a single record */
@@ -103,7 +103,7 @@ free_topic(struct topics *t, uint32_t topic)
 
 	if (tp->cap > 0)
 		free(tp->records.many);
-	index_del(&t->index, topic);
+	pool_index_del(&t->index, topic);
 	pool_put(&t->cells, topic);
 }
 
@@ -148,7 +148,7 @@ topics_init(struct topics *t, const struct limits *l,
 	cache_init(&t->records, sizeof(struct topic_record), &cl, key, st,
 	    record_gone);
 	pool_init(&t->cells, sizeof(struct topic), l->records);
-	index_init(&t->index, &t->cells, offsetof(struct topic, index));
+	pool_index_init(&t->index, &t->cells, offsetof(struct topic, index));
 	set_own_limits(t, l);
 }
 
@@ -156,7 +156,7 @@ void
 topics_fini(struct topics *t)
 {
 	cache_fini(&t->records);
-	index_fini(&t->index);
+	pool_index_fini(&t->index);
 	pool_fini(&t->cells);
 }
 
@@ -188,10 +188,10 @@ record_hash(const struct topics *t, const uint8_t *target, const uint8_t *key)
 static uint32_t
 find_topic(const struct topics *t, const uint8_t *target)
 {
-	uint32_t i = index_first(&t->index, topic_hash(t, target));
+	uint32_t i = pool_index_first(&t->index, topic_hash(t, target));
 
 	while (i != 0 && memcmp(topic_at(t, i)->target, target, HASH_LEN) != 0)
-		i = index_next(&t->index, i);
+		i = pool_index_next(&t->index, i);
 	return i;
 }
 
@@ -203,7 +203,8 @@ find_or_add_topic(struct topics *t, const uint8_t *target)
 	if (i != 0)
 		return i;
 	i = pool_get(&t->cells);
-	if (i != 0 && index_add(&t->index, i, topic_hash(t, target)) != 0) {
+	if (i != 0 &&
+	    pool_index_add(&t->index, i, topic_hash(t, target)) != 0) {
 		pool_put(&t->cells, i);
 		i = 0;
 	}
@@ -226,10 +227,10 @@ static uint32_t
 find_record(const struct topics *t, uint32_t hash, const uint8_t *target,
     const uint8_t *key)
 {
-	uint32_t i = index_first(&t->records.index, hash);
+	uint32_t i = pool_index_first(&t->records.index, hash);
 
 	while (i != 0 && !is_record(t, i, target, key))
-		i = index_next(&t->records.index, i);
+		i = pool_index_next(&t->records.index, i);
 	return i;
 }
 

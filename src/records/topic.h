@@ -19,7 +19,7 @@
 struct topics {
 	struct cache records; /* first member: a cast leads back here */
 	struct pool cells;
-	struct index index;
+	struct pool_index index;
 	const struct hash_key *key;
 	uint32_t records_max; /* of one topic */
 	uint32_t serve_host, serve_prefix;

@@ -11,7 +11,7 @@
 enum { EVICT_CHECKS = 16 };
 
 struct prefix_budget_cell {
-	struct index_link link; /* first member: the index finds it */
+	struct pool_index_link link; /* first member: the index finds it */
 	uint64_t key;
 	struct bucket bucket;
 };
@@ -23,7 +23,7 @@ prefix_budget_init(
 	pb->core = core;
 	pb->hand = 1;
 	pool_init(&pb->pool, sizeof(struct prefix_budget_cell), max);
-	index_init(
+	pool_index_init(
 	    &pb->index, &pb->pool, offsetof(struct prefix_budget_cell, link));
 }
 
@@ -36,7 +36,7 @@ prefix_budget_set_max(struct prefix_budgets *pb, uint32_t max)
 void
 prefix_budget_fini(struct prefix_budgets *pb)
 {
-	index_fini(&pb->index);
+	pool_index_fini(&pb->index);
 	pool_fini(&pb->pool);
 }
 
@@ -69,7 +69,7 @@ evict_full(struct prefix_budgets *pb, const struct prefix_budget_rate *r)
 		pb->hand = at < pb->pool.top ? at + 1 : 1;
 		if (refill_cell(pb, c, r)->left < r->burst)
 			continue;
-		index_del(&pb->index, at);
+		pool_index_del(&pb->index, at);
 		pool_put(&pb->pool, at);
 		return true;
 	}
@@ -88,7 +88,7 @@ add_cell(struct prefix_budgets *pb, uint64_t key, uint32_t hash,
 	at = pool_get(&pb->pool);
 	if (at == 0)
 		return NULL;
-	if (index_add(&pb->index, at, hash) != 0) {
+	if (pool_index_add(&pb->index, at, hash) != 0) {
 		pool_put(&pb->pool, at);
 		return NULL;
 	}
@@ -104,9 +104,9 @@ prefix_budget_get(struct prefix_budgets *pb, const struct addr *from,
 {
 	uint64_t key = addr_prefix_key(from);
 	uint32_t hash = hash_u64(&pb->core->hash_key, key);
-	uint32_t at = index_first(&pb->index, hash);
+	uint32_t at = pool_index_first(&pb->index, hash);
 
-	for (; at != 0; at = index_next(&pb->index, at)) {
+	for (; at != 0; at = pool_index_next(&pb->index, at)) {
 		struct prefix_budget_cell *c = pool_at(&pb->pool, at);
 
 		if (c->key == key)

@@ -18,7 +18,7 @@
 struct prefix_budgets {
 	const struct core *core;
 	struct pool pool;
-	struct index index;
+	struct pool_index index;
 	uint32_t hand; /* the next cell to check for a full bucket */
 };
 

@@ -12,7 +12,7 @@
 #include "t.h"
 
 struct cell {
-	struct index_link link;
+	struct pool_index_link link;
 	struct chain_link chain;
 	uint32_t value;
 };
@@ -95,28 +95,29 @@ cell_at(struct pool *p, uint32_t at)
 START_TEST(index_finds_all_of_a_hash)
 {
 	struct pool p;
-	struct index ix;
+	struct pool_index ix;
 	uint32_t seen = 0;
 
 	pool_init(&p, sizeof(struct cell), 100);
-	index_init(&ix, &p, LINK);
-	ck_assert_uint_eq(index_first(&ix, 7), 0);
+	pool_index_init(&ix, &p, LINK);
+	ck_assert_uint_eq(pool_index_first(&ix, 7), 0);
 	/* 7 and 7 + 2^16 share a bucket at any size, and differ. */
 	for (uint32_t i = 0; i < 100; i++)
-		ck_assert_int_eq(index_add(&ix, pool_get(&p),
+		ck_assert_int_eq(pool_index_add(&ix, pool_get(&p),
 				     i % 2 == 0 ? 7 : 7 + (1u << 16)),
 		    0);
-	for (uint32_t i = index_first(&ix, 7); i != 0; i = index_next(&ix, i)) {
+	for (uint32_t i = pool_index_first(&ix, 7); i != 0;
+	     i = pool_index_next(&ix, i)) {
 		ck_assert_uint_eq(cell_at(&p, i)->link.hash, 7);
 		seen++;
 	}
 	ck_assert_uint_eq(seen, 50);
 	for (uint32_t at = 1; at <= 100; at += 2)
-		index_del(&ix, at);
-	ck_assert_uint_eq(index_first(&ix, 7), 0);
-	ck_assert_uint_ne(index_first(&ix, 7 + (1u << 16)), 0);
+		pool_index_del(&ix, at);
+	ck_assert_uint_eq(pool_index_first(&ix, 7), 0);
+	ck_assert_uint_ne(pool_index_first(&ix, 7 + (1u << 16)), 0);
 	ck_assert_uint_eq(ix.len, 50);
-	index_fini(&ix);
+	pool_index_fini(&ix);
 	pool_fini(&p);
 }
 END_TEST
@@ -167,7 +168,7 @@ enum { LIMIT = 300, OPS = 20000, HASHES = 64 };
 
 struct model {
 	struct pool pool;
-	struct index index;
+	struct pool_index index;
 	struct chain chain;
 	uint32_t held[LIMIT], len;
 	struct t_random random;
@@ -182,7 +183,7 @@ model_add(struct model *m)
 	if (at == 0)
 		return;
 	cell_at(&m->pool, at)->value = value;
-	ck_assert_int_eq(index_add(&m->index, at, value % HASHES), 0);
+	ck_assert_int_eq(pool_index_add(&m->index, at, value % HASHES), 0);
 	chain_push(&m->chain, &m->pool, CHAIN, at);
 	m->held[m->len++] = at;
 }
@@ -198,7 +199,7 @@ model_del(struct model *m)
 	at = m->held[i];
 	memmove(
 	    &m->held[i], &m->held[i + 1], (--m->len - i) * sizeof m->held[0]);
-	index_del(&m->index, at);
+	pool_index_del(&m->index, at);
 	chain_del(&m->chain, &m->pool, CHAIN, at);
 	pool_put(&m->pool, at);
 }
@@ -211,8 +212,8 @@ model_find(struct model *m)
 
 	for (uint32_t i = 0; i < m->len; i++)
 		want += cell_at(&m->pool, m->held[i])->value % HASHES == hash;
-	for (uint32_t at = index_first(&m->index, hash); at != 0;
-	     at = index_next(&m->index, at)) {
+	for (uint32_t at = pool_index_first(&m->index, hash); at != 0;
+	     at = pool_index_next(&m->index, at)) {
 		ck_assert_uint_eq(cell_at(&m->pool, at)->value % HASHES, hash);
 		found++;
 	}
@@ -237,7 +238,7 @@ START_TEST(agrees_with_a_model)
 	ck_assert_ptr_nonnull(m);
 	m->random.state = 2;
 	pool_init(&m->pool, sizeof(struct cell), LIMIT);
-	index_init(&m->index, &m->pool, LINK);
+	pool_index_init(&m->index, &m->pool, LINK);
 	for (int op = 0; op < OPS; op++) {
 		/* Fills for a while, then drains for a while. */
 		uint32_t adds = op / 2000 % 2 == 0 ? 7 : 3;
@@ -251,7 +252,7 @@ START_TEST(agrees_with_a_model)
 			model_compare(m);
 	}
 	ck_assert_uint_le(m->pool.top, LIMIT);
-	index_fini(&m->index);
+	pool_index_fini(&m->index);
 	pool_fini(&m->pool);
 	free(m);
 }
