@@ -19,7 +19,7 @@ rd_take(struct rd *r, size_t n)
 	return p;
 }
 
-/* Little-endian integer of n bytes, n <= 8. */
+/* Reads a little-endian integer of n bytes, n <= 8. */
 static uint64_t
 take_le(struct rd *r, size_t n)
 {
@@ -99,7 +99,7 @@ rd_buffer(struct rd *r, size_t max)
 		r->bad = true;
 		return (struct bytes){0};
 	}
-	/* Not in the initialiser: it must come after the length was read. */
+	/* Not in the initialiser: the length must be read first. */
 	const uint8_t *p = rd_take(r, (size_t)len);
 	return (struct bytes){.p = p, .len = p != NULL ? (size_t)len : 0};
 }
@@ -117,7 +117,7 @@ rd_count(struct rd *r, size_t elem_min)
 }
 
 uint8_t *
-wr_room(struct wr *w, size_t n)
+wr_space(struct wr *w, size_t n)
 {
 	uint8_t *p = w->p;
 
@@ -132,7 +132,7 @@ wr_room(struct wr *w, size_t n)
 void
 wr_raw(struct wr *w, const void *p, size_t n)
 {
-	uint8_t *room = wr_room(w, n);
+	uint8_t *room = wr_space(w, n);
 
 	if (room != NULL && n > 0)
 		memcpy(room, p, n);
@@ -141,7 +141,7 @@ wr_raw(struct wr *w, const void *p, size_t n)
 static void
 put_le(struct wr *w, uint64_t v, size_t n)
 {
-	uint8_t *p = wr_room(w, n);
+	uint8_t *p = wr_space(w, n);
 
 	for (size_t i = 0; p != NULL && i < n; i++, v >>= 8)
 		p[i] = (uint8_t)v;
@@ -187,7 +187,7 @@ wr_uint(struct wr *w, uint64_t v)
 void
 wr_addr4(struct wr *w, const struct addr *a)
 {
-	uint8_t *p = a->family == ADDR_V4 ? wr_room(w, ADDR_WIRE4_LEN) : NULL;
+	uint8_t *p = a->family == ADDR_V4 ? wr_space(w, ADDR_WIRE4_LEN) : NULL;
 
 	if (p == NULL) {
 		w->bad = true;
@@ -201,7 +201,7 @@ wr_addr4(struct wr *w, const struct addr *a)
 void
 wr_addr6(struct wr *w, const struct addr *a)
 {
-	uint8_t *p = a->family == ADDR_V6 ? wr_room(w, ADDR_WIRE6_LEN) : NULL;
+	uint8_t *p = a->family == ADDR_V6 ? wr_space(w, ADDR_WIRE6_LEN) : NULL;
 
 	if (p == NULL) {
 		w->bad = true;

@@ -5,8 +5,8 @@
  * Reads and writes the compact encoding (protocol 01 §2; little-endian
  * throughout); knows no message and no socket. A cursor borrows its buffer and
  * never allocates. The first access past the end sets `bad`, which sticks:
- * reads then yield zero, writes do nothing. So a codec runs straight through
- * and asks rd_ok() or wr_ok() once, at the end. Uses: base.
+ * reads then return zero, writes do nothing. So a codec runs straight through
+ * and checks rd_ok() or wr_ok() once, at the end. Uses: base.
  */
 #ifndef BASE_WIRE_H
 #define BASE_WIRE_H
@@ -20,7 +20,7 @@
 /* The largest integer that a JavaScript peer can hold exactly, 2^53 - 1. */
 #define WIRE_UINT_MAX UINT64_C(0x1fffffffffffff)
 
-/* A borrowed run of bytes. p is NULL when absent, not when merely empty. */
+/* Borrowed bytes. p is NULL if they are absent, not if they are empty. */
 struct bytes {
 	const uint8_t *p;
 	size_t len;
@@ -55,28 +55,28 @@ rd_left(const struct rd *r)
 	return (size_t)(r->end - r->p);
 }
 
-/* Next n bytes, or NULL (latched) if fewer are left. */
+/* Returns the next n bytes, or NULL (and latches `bad`) if fewer are left. */
 const uint8_t *rd_take(struct rd *r, size_t n);
 
 uint8_t rd_u8(struct rd *r);
 uint16_t rd_le16(struct rd *r);
 uint32_t rd_le32(struct rd *r);
 
-/* A varint; non-minimal forms pass, values above WIRE_UINT_MAX latch. */
+/* Reads a varint. Accepts non-minimal forms, latches above WIRE_UINT_MAX. */
 uint64_t rd_uint(struct rd *r);
 
-/* Six bytes; the port may be 0. */
+/* Reads six bytes; the port may be 0. */
 struct addr rd_addr4(struct rd *r);
 
-/* The same of 18 bytes. */
+/* Reads 18 bytes; the port may be 0. */
 struct addr rd_addr6(struct rd *r);
 
-/* Length and bytes, borrowed from the datagram; longer than max latches. */
+/* Reads a length and that many bytes, borrowed. Latches beyond max. */
 struct bytes rd_buffer(struct rd *r, size_t max);
 
 /*
- * The count of an array whose elements take at least elem_min bytes: latches
- * if so many cannot be left, so a caller may reserve room for the result.
+ * Reads the count of an array with elements of at least elem_min bytes. Latches
+ * if the bytes left cannot hold so many, so the caller may allocate them.
  */
 size_t rd_count(struct rd *r, size_t elem_min);
 
@@ -104,18 +104,18 @@ wr_left(const struct wr *w)
 	return (size_t)(w->end - w->p);
 }
 
-/* Room for n bytes to fill in, or NULL (latched) if it is not there. */
-uint8_t *wr_room(struct wr *w, size_t n);
+/* Returns space for n bytes to fill in, or NULL (and latches `bad`). */
+uint8_t *wr_space(struct wr *w, size_t n);
 
 void wr_raw(struct wr *w, const void *p, size_t n);
 void wr_u8(struct wr *w, uint8_t v);
 void wr_le16(struct wr *w, uint16_t v);
 void wr_le32(struct wr *w, uint32_t v);
 
-/* The shortest form; v must not exceed WIRE_UINT_MAX, or it latches. */
+/* Writes the shortest form. Latches above WIRE_UINT_MAX. */
 void wr_uint(struct wr *w, uint64_t v);
 
-/* An IPv4 or IPv6 address; any other family latches. */
+/* Write an address of that family; any other family latches. */
 void wr_addr4(struct wr *w, const struct addr *a);
 void wr_addr6(struct wr *w, const struct addr *a);
 

@@ -241,7 +241,7 @@ START_TEST(writer_latches)
 	wr_uint(&w, 1);
 	wr_raw(&w, "x", 1);
 	wr_buffer(&w, NULL, 0);
-	ck_assert_ptr_null(wr_room(&w, 0));
+	ck_assert_ptr_null(wr_space(&w, 0));
 	ck_assert_uint_eq(wr_len(&w), 4);
 	t_assert_hex(out, sizeof out, "0102030400000000");
 }
