@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * limits.h - everything that peers could make grow, and how far.
+ * limits.h - the limits of everything that peers could make grow.
  *
  * One table: field, name in the configuration and of the long option, default,
- * smallest and largest value, meaning. The configuration reader, the manual
- * page and `dhtctl stats` are made from it. Uses: nothing.
+ * smallest and largest value, meaning with unit. The configuration reader, the
+ * options, the manual page and `dhtctl limits` are made from it. Uses: nothing.
  */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
@@ -13,35 +13,34 @@
 
 /* clang-format off */
 #define LIMIT_LIST(X) \
-	/* What a host gets that has proved nothing: it may be a victim whose
-	 * address somebody forged. */ \
-	X(unproven_burst, "unproven-burst", 40000, 2048, 16777216, \
-	    "bytes sent at once to a host that has proved nothing") \
-	X(unproven_rate, "unproven-rate", 4000, 1, 16777216, \
-	    "bytes a second sent to such a host after that") \
-	/* A whole network may bootstrap from behind one address. */ \
-	X(proven_burst, "proven-burst", 200, 1, 1000000, \
-	    "requests answered at once to a host that has proved its address") \
-	X(proven_rate, "proven-rate", 100, 1, 1000000, \
-	    "requests a second answered to such a host after that") \
-	X(proven_seconds, "proven-seconds", 600, 10, 86400, \
-	    "how long a proof of address holds, in seconds") \
+	/* Bytes for a host that may be the victim of a forged source. */ \
+	X(unvalidated_burst_bytes, "unvalidated-burst-bytes", 40000, 2048, 16777216, \
+	    "bytes sent at once to a host whose address is not validated") \
+	X(unvalidated_rate_bytes, "unvalidated-rate-bytes", 4000, 1, 16777216, \
+	    "bytes per second sent to such a host after the burst") \
+	/* A whole network may bootstrap behind one address. */ \
+	X(validated_burst_requests, "validated-burst-requests", 200, 1, 1000000, \
+	    "requests answered at once for a host with a validated address") \
+	X(validated_rate_requests, "validated-rate-requests", 100, 1, 1000000, \
+	    "requests per second answered for such a host after the burst") \
+	X(validated_seconds, "validated-seconds", 600, 10, 86400, \
+	    "seconds for which a validated address stays validated") \
 	X(sources, "sources", 65536, 256, 4194304, \
-	    "hosts whose budgets are remembered") \
-	/* New ids, until they have answered one PING of ours. */ \
+	    "source hosts with a remembered budget") \
+	/* New node ids, until they have answered a PING. */ \
 	X(candidates, "candidates", 256, 1, 65536, \
 	    "new nodes being checked at a time") \
 	X(candidates_prefix, "candidates-prefix", 16, 1, 65536, \
-	    "the same from one /24") \
+	    "new nodes of one /24 being checked at a time") \
 	X(candidate_seconds, "candidate-seconds", 60, 1, 86400, \
 	    "seconds between two checks of one address") \
 	X(delayed_pings, "delayed-pings", 1024, 0, 65536, \
 	    "delayed pings waiting at a time") \
 	X(delayed_pings_prefix, "delayed-pings-prefix", 16, 0, 65536, \
-	    "the same from one /24") \
+	    "delayed pings of one /24 waiting at a time") \
 	X(delayed_ping_ms, "delayed-ping-ms", 10000, 0, 60000, \
-	    "longest delay served, in milliseconds") \
-	/* An address is cheap, a /24 is not: what each may hold of us. */ \
+	    "longest delay of a delayed ping, in milliseconds") \
+	/* Shares of an address and of a /24, which costs more. */ \
 	X(row_host, "row-host", 1, 1, 20, \
 	    "nodes of one address in a bucket row or a closest set") \
 	X(row_prefix, "row-prefix", 2, 1, 20, \
@@ -59,87 +58,105 @@
 	X(operations, "operations", 256, 4, 4096, \
 	    "operations of control clients at a time") \
 	/* Forwarded signalling, protocol 03 §3.5. */ \
-	X(forward_burst, "forward-burst", 40000, 2048, 16777216, \
+	X(forward_burst_bytes, "forward-burst-bytes", 40000, 2048, 16777216, \
 	    "bytes forwarded at once for one /24") \
-	X(forward_rate, "forward-rate", 4000, 1, 16777216, \
-	    "bytes a second forwarded after that") \
+	X(forward_rate_bytes, "forward-rate-bytes", 4000, 1, 16777216, \
+	    "bytes per second forwarded for one /24 after the burst") \
 	X(forward_hosts, "forward-hosts", 4096, 16, 1048576, \
-	    "/24s whose forwarding, and whose handshakes, are counted") \
+	    "/24s with a remembered forwarding and handshake budget") \
 	/* Hole punching, protocol 04. */ \
 	X(punchers, "punchers", 256, 1, 65536, \
-	    "hole punches under way at a time") \
+	    "hole punches in progress at a time") \
 	X(punch_pool, "punch-pool", 2, 0, 16, \
 	    "sockets kept ready for hole punching") \
 	X(punch_sockets, "punch-sockets", 512, 16, 1024, \
-	    "sockets that a punch from behind a random NAT opens") \
-	X(punch_fans, "punch-fans", 1, 1, 16, \
-	    "such punches at a time; others wait") \
-	X(punch_sprays, "punch-sprays", 4, 1, 64, \
+	    "birthday sockets that a punch from behind a random NAT opens") \
+	X(punches_from_random, "punches-from-random", 1, 1, 16, \
+	    "punches from behind a random NAT at a time; others wait") \
+	X(punches_to_random, "punches-to-random", 4, 1, 64, \
 	    "punches towards a random NAT at a time; others wait") \
 	X(lifetime_minutes, "lifetime-minutes", 60, 0, 10080, \
-	    "minutes between measurements of what the NAT remembers; 0: none") \
-	/* What is held for others. */ \
+	    "minutes between measurements of the NAT mapping lifetime; 0: none") \
+	/* Storage for other nodes. */ \
 	X(records, "records", 65536, 16, 4194304, \
-	    "announcements held for others") \
+	    "announcements stored for other nodes") \
 	X(topic_records, "topic-records", 1024, 20, 65536, \
-	    "announcements held for one topic") \
+	    "announcements stored for one topic") \
 	X(forwards, "forwards", 65536, 16, 4194304, \
-	    "listening keys for which this node forwards") \
+	    "listening keys for which this node forwards handshakes") \
 	X(refreshes, "refreshes", 16384, 16, 4194304, \
-	    "refresh tokens held") \
+	    "refresh tokens stored") \
 	X(values, "values", 32768, 16, 4194304, \
-	    "mutable values held, and as many immutable ones") \
+	    "mutable values stored, and as many immutable ones") \
 	X(value_bytes, "value-bytes", 16777216, 65536, 1073741824, \
-	    "bytes of values held, of each kind") \
+	    "bytes of stored values, of each kind") \
 	X(record_seconds, "record-seconds", 1200, 60, 86400, \
-	    "age at which an announcement is forgotten") \
+	    "seconds after which an announcement expires") \
 	X(value_seconds, "value-seconds", 172800, 600, 2592000, \
-	    "age at which a value is forgotten") \
-	X(share_host, "share-host", 10, 1, 1000, \
-	    "thousandths of a cache that one address may hold") \
-	X(share_prefix, "share-prefix", 40, 1, 1000, \
-	    "thousandths of a cache that one /24 may hold") \
+	    "seconds after which a value expires") \
+	X(share_host_permille, "share-host-permille", 10, 1, 1000, \
+	    "thousandths of a cache that one address may use") \
+	X(share_prefix_permille, "share-prefix-permille", 40, 1, 1000, \
+	    "thousandths of a cache that one /24 may use") \
 	X(serve_host, "serve-host", 2, 1, 20, \
 	    "announcements of one address among the 20 of a reply") \
 	X(serve_prefix, "serve-prefix", 8, 1, 20, \
 	    "announcements of one /24 among the 20 of a reply") \
-	/* Byte streams with peers. */ \
+	/* Streams with peers. */ \
 	X(streams, "streams", 16384, 1, 1048576, \
-	    "streams alive at a time, also those being set up or relayed") \
-	X(stream_send, "stream-send", 67108864, 65536, 1073741824, \
-	    "bytes written to one stream that wait to be acknowledged") \
-	X(stream_window, "stream-window", 67108864, 65536, 1073741824, \
-	    "bytes received by one stream that wait to be read") \
-	X(stream_memory, "stream-memory", 268435456, 1048576, 4294967295, \
+	    "streams at a time, including those being set up or relayed") \
+	X(stream_send_bytes, "stream-send-bytes", 67108864, 65536, 1073741824, \
+	    "bytes written to one stream and not yet acknowledged") \
+	X(stream_window_bytes, "stream-window-bytes", 67108864, 65536, 1073741824, \
+	    "bytes received by one stream and not yet read") \
+	X(stream_memory_bytes, "stream-memory-bytes", 268435456, 1048576, 4294967295, \
 	    "bytes in the buffers of all streams") \
 	X(announcements, "announcements", 1024, 1, 65536, \
-	    "own topics kept announced") \
-	/* Who connects to us; what costs is paid for, what waits is bounded. */ \
+	    "topics of this node that are kept announced") \
+	/* Connections and their handshakes. */ \
 	X(listeners, "listeners", 256, 1, 4096, \
-	    "own keys that listen at a time") \
+	    "listening keys at a time") \
 	X(handshakes, "handshakes", 4096, 16, 1048576, \
-	    "handshakes with own keys remembered, so that copies are known") \
+	    "answered handshakes remembered to recognise copies") \
 	X(half_open, "half-open", 1024, 1, 65536, \
-	    "handshakes answered whose client has not come yet; behind a NAT " \
-	    "three quarters of punchers at most") \
+	    "handshakes answered and waiting for the client; at most three " \
+	    "quarters of the limit punchers behind a NAT") \
 	X(half_open_prefix, "half-open-prefix", 16, 1, 65536, \
-	    "the same from one /24") \
+	    "half-open handshakes of one /24 at a time") \
 	X(handshake_burst, "handshake-burst", 64, 1, 65536, \
 	    "handshakes computed at once for clients of one /24") \
 	X(handshake_rate, "handshake-rate", 32, 1, 65536, \
-	    "handshakes a second computed for them after that") \
+	    "handshakes per second computed for one /24 after the burst") \
 	X(connections, "connections", 4096, 1, 65536, \
 	    "connections at a time, dialed and accepted") \
 	X(frame_bytes, "frame-bytes", 67108864, 65536, 1073741824, \
-	    "bytes that unusually large frames of peers may take together") \
+	    "bytes of unfinished large frames of all peers together") \
 	X(dials, "dials", 256, 1, 65536, \
 	    "connections being dialed at a time") \
 	X(remembered, "remembered", 512, 1, 65536, \
-	    "keys whose nodes are remembered for the next dial") \
+	    "keys with remembered nodes for the next dial") \
 	X(attempts, "attempts", 64, 1, 4096, \
-	    "attempts to connect that can be explained afterwards") \
-	X(news, "news", 4096, 64, 1048576, \
-	    "results waiting for the control socket")
+	    "dial attempts remembered for dhtctl explain") \
+	X(events, "events", 4096, 64, 1048576, \
+	    "events waiting for the control socket")
+
+/* Former names, which the configuration and the options still accept. */
+#define LIMIT_ALIAS_LIST(X) \
+	X("unproven-burst", "unvalidated-burst-bytes") \
+	X("unproven-rate", "unvalidated-rate-bytes") \
+	X("proven-burst", "validated-burst-requests") \
+	X("proven-rate", "validated-rate-requests") \
+	X("proven-seconds", "validated-seconds") \
+	X("forward-burst", "forward-burst-bytes") \
+	X("forward-rate", "forward-rate-bytes") \
+	X("share-host", "share-host-permille") \
+	X("share-prefix", "share-prefix-permille") \
+	X("stream-send", "stream-send-bytes") \
+	X("stream-window", "stream-window-bytes") \
+	X("stream-memory", "stream-memory-bytes") \
+	X("punch-fans", "punches-from-random") \
+	X("punch-sprays", "punches-to-random") \
+	X("news", "events")
 /* clang-format on */
 
 /* Fixed bounds of the control socket. */
@@ -176,7 +193,17 @@ struct limit_info {
 extern const struct limit_info limit_table[];
 extern const unsigned limit_table_len;
 
-/* All at their defaults. */
+struct limit_alias {
+	const char *old_name, *name;
+};
+
+extern const struct limit_alias limit_aliases[];
+extern const unsigned limit_aliases_len;
+
+/* Returns the limit of this name or former name, or NULL. */
+const struct limit_info *limit_find(const char *name);
+
+/* Sets all limits to their defaults. */
 void limits_init(struct limits *l);
 
 /* Fixed limits of hole punching (src/punch). */

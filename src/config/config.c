@@ -305,7 +305,10 @@ config_name(unsigned i)
 	if (i < CONF_KEYS)
 		return keys[i].name;
 	i -= CONF_KEYS;
-	return i < limit_table_len ? limit_table[i].name : NULL;
+	if (i < limit_table_len)
+		return limit_table[i].name;
+	i -= limit_table_len;
+	return i < limit_aliases_len ? limit_aliases[i].old_name : NULL;
 }
 
 static int
@@ -367,12 +370,14 @@ int
 config_set(struct config *c, const char *name, const char *value,
     enum config_source source, char *err)
 {
+	const struct limit_info *limit;
+
 	for (unsigned i = 0; i < CONF_KEYS; i++)
 		if (strcmp(keys[i].name, name) == 0)
 			return set_key(c, i, value, source, err);
-	for (unsigned i = 0; i < limit_table_len; i++)
-		if (strcmp(limit_table[i].name, name) == 0)
-			return set_limit(c, &limit_table[i], value, err);
+	limit = limit_find(name);
+	if (limit != NULL)
+		return set_limit(c, limit, value, err);
 	return fail(err, "there is no such key");
 }
 

@@ -111,7 +111,8 @@ make_options(void)
 	cfg_opt_t text = CFG_STR(NULL, NULL, CFGF_NODEFAULT);
 	cfg_opt_t list = CFG_STR_LIST(NULL, NULL, CFGF_NODEFAULT);
 	cfg_opt_t end = CFG_END();
-	cfg_opt_t *opts = calloc(CONF_KEYS + limit_table_len + 1, sizeof *opts);
+	cfg_opt_t *opts = calloc(
+	    CONF_KEYS + limit_table_len + limit_aliases_len + 1, sizeof *opts);
 	unsigned i = 0;
 
 	if (opts == NULL)

@@ -74,14 +74,14 @@ refresh_budget(
 
 	if (b->valid_s != 0 && !is_validated(b, w)) {
 		b->valid_s = 0;
-		b->bucket = bucket_full(l->unproven_burst, now_ms(w));
+		b->bucket = bucket_full(l->unvalidated_burst_bytes, now_ms(w));
 	}
 	if (b->valid_s != 0)
-		bucket_refill(
-		    &b->bucket, l->proven_burst, l->proven_rate, now_ms(w));
+		bucket_refill(&b->bucket, l->validated_burst_requests,
+		    l->validated_rate_requests, now_ms(w));
 	else
-		bucket_refill(
-		    &b->bucket, l->unproven_burst, l->unproven_rate, now_ms(w));
+		bucket_refill(&b->bucket, l->unvalidated_burst_bytes,
+		    l->unvalidated_rate_bytes, now_ms(w));
 }
 
 /* Returns true if evicting the host changes nothing, since a new budget would
@@ -92,7 +92,7 @@ is_idle(
 {
 	refresh_budget(rl, w, b);
 	return b->valid_s == 0 &&
-	       b->bucket.left >= rl->limits->unproven_burst &&
+	       b->bucket.left >= rl->limits->unvalidated_burst_bytes &&
 	       (b->checked_s == 0 ||
 		   now_s(w) - b->checked_s >= rl->limits->candidate_seconds);
 }
@@ -148,7 +148,8 @@ rate_limiter_source(
 		return RATE_LIMITER_REFUSED;
 	*budget_at(rl, i) = (struct host_budget){
 	    .host = host,
-	    .bucket = bucket_full(rl->limits->unproven_burst, now_ms(w)),
+	    .bucket =
+		bucket_full(rl->limits->unvalidated_burst_bytes, now_ms(w)),
 	};
 	if (pool_index_add(&rl->index, i, hash_u64(rl->key, host)) != 0) {
 		pool_put(&rl->pool, i);
@@ -189,8 +190,9 @@ rate_limiter_validate(
 		return;
 	b = budget_at(rl, i);
 	if (!is_validated(b, w))
-		b->bucket = bucket_full(rl->limits->proven_burst, now_ms(w));
-	b->valid_s = now_s(w) + rl->limits->proven_seconds;
+		b->bucket = bucket_full(
+		    rl->limits->validated_burst_requests, now_ms(w));
+	b->valid_s = now_s(w) + rl->limits->validated_seconds;
 }
 
 bool

@@ -58,7 +58,7 @@ event_queue_push(struct event_queue *q, const struct node_event *ev)
 {
 	struct event_item *item = NULL;
 
-	if (q->len < q->core->limits->news)
+	if (q->len < q->core->limits->events)
 		item = event_item_new(ev);
 	if (item == NULL) {
 		q->core->stats->news_lost++;

@@ -19,8 +19,8 @@ punch_new(const struct core *core, struct dht *dht, struct router *router)
 	TAILQ_INIT(&p->punchers);
 	punch_pool_init(&p->pool, &p->sockets);
 	lifetime_schedule_init(&p->lifetime_schedule, &p->sockets);
-	punch_admission_init(
-	    &p->admission, core->timers, l->punch_fans, l->punch_sprays);
+	punch_admission_init(&p->admission, core->timers,
+	    l->punches_from_random, l->punches_to_random);
 	return p;
 }
 
@@ -148,7 +148,8 @@ punch_limits_changed(struct punch *p)
 {
 	const struct limits *l = p->core->limits;
 
-	punch_admission_set_max(&p->admission, l->punch_fans, l->punch_sprays);
+	punch_admission_set_max(
+	    &p->admission, l->punches_from_random, l->punches_to_random);
 	punch_pool_resize(&p->pool);
 }
 

@@ -16,8 +16,8 @@ cache_limits_of(const struct limits *l, uint32_t cells)
 	    .cells = cells,
 	    .weight = cells,
 	    .age_s = l->record_seconds,
-	    .share_host = l->share_host,
-	    .share_prefix = l->share_prefix,
+	    .share_host_permille = l->share_host_permille,
+	    .share_prefix_permille = l->share_prefix_permille,
 	};
 }
 
@@ -144,8 +144,9 @@ make_space(struct cache *c, const struct writer *w, uint32_t source)
 {
 	struct source_host *h = sources_host(&c->sources, source);
 	struct source_prefix *p = sources_prefix(&c->sources, h->prefix);
-	uint32_t host_max = share_weight(c, c->limits.share_host);
-	uint32_t prefix_max = share_weight(c, c->limits.share_prefix), at;
+	uint32_t host_max = share_weight(c, c->limits.share_host_permille);
+	uint32_t prefix_max = share_weight(c, c->limits.share_prefix_permille),
+		 at;
 
 	while (w->shares && h->weight > host_max && h->items.first != 0)
 		evict_cell(c, h->items.first);

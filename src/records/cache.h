@@ -48,7 +48,8 @@ struct cache_limits {
 	uint32_t cells;
 	uint32_t weight; /* of all cells; each weighs at least weight/cells */
 	uint32_t age_s;
-	uint32_t share_host, share_prefix; /* thousandths of the weight */
+	uint32_t share_host_permille,
+	    share_prefix_permille; /* thousandths of the weight */
 };
 
 struct cache {

@@ -116,7 +116,8 @@ charge_budgets(struct router *rt, const struct addr *from,
     const struct hop *hop, size_t len)
 {
 	const struct limits *l = rt->core->limits;
-	struct prefix_budget_rate rate = {l->forward_burst, l->forward_rate};
+	struct prefix_budget_rate rate = {
+	    l->forward_burst_bytes, l->forward_rate_bytes};
 	size_t cost = hop->server ? len / SERVER_SHARE : len;
 	struct bucket *source;
 

@@ -24,8 +24,8 @@ receive_part_init(struct receive_part *r, struct chunk_pool *pool,
 	r->pool = pool;
 	r->limits = limits;
 	r->window = RECEIVE_WINDOW_FIRST;
-	if (r->window > limits->stream_window)
-		r->window = limits->stream_window;
+	if (r->window > limits->stream_window_bytes)
+		r->window = limits->stream_window_bytes;
 	r->advertised = r->window;
 }
 
@@ -65,7 +65,8 @@ window_allowed(const struct receive_part *r)
 {
 	uint64_t own = r->data.cap + reassembly_held(&r->reassembly);
 	uint64_t others = r->pool->held - own;
-	uint64_t max = r->limits->stream_memory, left = STREAM_SHARE_BYTES;
+	uint64_t max = r->limits->stream_memory_bytes,
+		 left = STREAM_SHARE_BYTES;
 
 	if (others < max)
 		left += max - others;
@@ -95,7 +96,7 @@ receive_part_window(const struct receive_part *r)
 static void
 tune_window(struct receive_part *r, size_t n, uint64_t rtt_us, uint64_t now_us)
 {
-	uint32_t max = r->limits->stream_window;
+	uint32_t max = r->limits->stream_window_bytes;
 
 	if (rtt_us == 0)
 		rtt_us = TUNE_RTT_US;

@@ -282,14 +282,14 @@ static uint64_t
 send_space(const struct udx_stream *s)
 {
 	const struct udx *u = s->udx;
-	uint64_t max = u->core->limits->stream_send;
+	uint64_t max = u->core->limits->stream_send_bytes;
 	/* One window more than is in flight: the stream never runs dry between
 	 * two turns, and no more waits here than the path takes in a round. */
 	uint64_t ahead = SEND_AHEAD_BYTES;
 
 	if (stream_path_is_set(&s->path))
 		ahead += cc_window(&s->cc);
-	if (udx_buffered(u) >= u->core->limits->stream_memory)
+	if (udx_buffered(u) >= u->core->limits->stream_memory_bytes)
 		max = STREAM_SHARE_BYTES;
 	return send_part_space(&s->send, max, ahead);
 }

@@ -13,7 +13,7 @@ message_new(struct udx *u, const void *p, size_t len)
 {
 	struct queued_message *m = NULL;
 
-	if (udx_buffered(u) < u->core->limits->stream_memory)
+	if (udx_buffered(u) < u->core->limits->stream_memory_bytes)
 		m = malloc(sizeof *m + len);
 	if (m == NULL)
 		return NULL;

@@ -148,6 +148,11 @@ print_limits(void)
 		printf("Default %ju; from %ju to %ju.\n", (uintmax_t)l->value,
 		    (uintmax_t)l->low, (uintmax_t)l->high);
 	}
+	puts(".El\n.Pp\nThe names of earlier versions are still accepted:");
+	puts(".Bl -tag -width Ds");
+	for (unsigned i = 0; i < limit_aliases_len; i++)
+		printf(".It Cm %s Ar number\nThe same as\n.Cm %s .\n",
+		    limit_aliases[i].old_name, limit_aliases[i].name);
 	puts(".El");
 }
 

@@ -32,7 +32,7 @@ done
 start node
 clients=256
 needed=$((3 * $(limit connections) + clients + $(limit punch-pool) +
-    $(limit punch-fans) * $(limit punch-sockets) + $(limit punchers)))
+    $(limit punches-from-random) * $(limit punch-sockets) + $(limit punchers)))
 test "$(setting LimitNOFILE)" -ge $needed ||
 	fail "LimitNOFILE is $(setting LimitNOFILE), the limits allow $needed"
 kill -TERM "$pid"

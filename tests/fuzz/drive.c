@@ -15,9 +15,9 @@ void
 drive_limits_small(struct limits *l)
 {
 	limits_init(l);
-	l->unproven_burst = l->forward_burst = 4096;
-	l->unproven_rate = l->forward_rate = 100;
-	l->proven_burst = 64;
+	l->unvalidated_burst_bytes = l->forward_burst_bytes = 4096;
+	l->unvalidated_rate_bytes = l->forward_rate_bytes = 100;
+	l->validated_burst_requests = 64;
 	l->sources = 256;
 	l->forward_hosts = 16;
 	l->candidates = 8;
@@ -31,9 +31,9 @@ drive_limits_small(struct limits *l)
 	l->records = l->forwards = l->refreshes = l->values = 16;
 	l->topic_records = 20;
 	l->value_bytes = 65536;
-	l->share_host = l->share_prefix = 500;
+	l->share_host_permille = l->share_prefix_permille = 500;
 	l->announcements = 4;
-	l->news = 64;
+	l->events = 64;
 }
 
 const struct key_pair *
@@ -158,8 +158,8 @@ check_victim(struct drive *d, const struct drive_victim *v)
 {
 	uint64_t us = d->fw.w.now_us - d->started_us;
 
-	MUST(v->bytes <=
-	     d->limits.unproven_burst + us * d->limits.unproven_rate / 1000000);
+	MUST(v->bytes <= d->limits.unvalidated_burst_bytes +
+			     us * d->limits.unvalidated_rate_bytes / 1000000);
 }
 
 /* Signalling for others; our own dialers begin with FROM_CLIENT. */

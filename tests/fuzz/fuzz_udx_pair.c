@@ -414,9 +414,9 @@ start(struct pair *t)
 	lab_init(&t->lab, rd_le16(r), 2);
 	if (kind & 1)
 		for (int i = 0; i < 2; i++) {
-			t->lab.end[i].host.limits.stream_window = 65536;
-			t->lab.end[i].host.limits.stream_send = 65536;
-			t->lab.end[i].host.limits.stream_memory = 1 << 17;
+			t->lab.end[i].host.limits.stream_window_bytes = 65536;
+			t->lab.end[i].host.limits.stream_send_bytes = 65536;
+			t->lab.end[i].host.limits.stream_memory_bytes = 1 << 17;
 		}
 	for (int i = 0; i < 2; i++)
 		t->side[i].s = lab_stream_new(&t->lab, i);

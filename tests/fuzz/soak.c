@@ -332,8 +332,8 @@ soak_init(struct soak *s, uint64_t seed)
 
 	limits_init(&c.limits);
 	/* Less than the storm could draw, or the budgets were not tested. */
-	c.limits.unproven_burst = c.limits.forward_burst = 4096;
-	c.limits.unproven_rate = c.limits.forward_rate = 100;
+	c.limits.unvalidated_burst_bytes = c.limits.forward_burst_bytes = 4096;
+	c.limits.unvalidated_rate_bytes = c.limits.forward_rate_bytes = 100;
 	c.limits.sources = 8192;
 	c.limits.records = c.limits.forwards = c.limits.refreshes = 256;
 	c.limits.values = 64;

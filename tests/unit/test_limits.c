@@ -82,13 +82,23 @@ static const struct {
 
 START_TEST(default_is_as_promised)
 {
-	for (unsigned i = 0; i < limit_table_len; i++) {
-		if (strcmp(limit_table[i].name, promised[_i].name) != 0)
-			continue;
-		ck_assert_uint_eq(limit_table[i].value, promised[_i].value);
-		return;
-	}
-	ck_abort_msg("no limit is named %s", promised[_i].name);
+	const struct limit_info *info = limit_find(promised[_i].name);
+
+	ck_assert_ptr_nonnull(info);
+	ck_assert_uint_eq(info->value, promised[_i].value);
+}
+END_TEST
+
+/* A former name means the limit of its present name, and only that. */
+START_TEST(former_name_is_an_alias)
+{
+	const struct limit_alias *a = &limit_aliases[_i];
+	const struct limit_info *info = limit_find(a->old_name);
+
+	ck_assert_ptr_nonnull(info);
+	ck_assert_str_eq(info->name, a->name);
+	ck_assert_ptr_eq(limit_find(a->name), info);
+	ck_assert_str_ne(a->old_name, a->name);
 }
 END_TEST
 
@@ -135,6 +145,8 @@ t_suite(void)
 	tcase_add_test(tc, limits_are_in_range);
 	tcase_add_test(tc, limit_names_are_options);
 	tcase_add_loop_test(tc, default_is_as_promised, 0, T_ROWS(promised));
+	tcase_add_loop_test(
+	    tc, former_name_is_an_alias, 0, (int)limit_aliases_len);
 	tcase_add_test(tc, counters_have_places);
 	tcase_add_test(tc, errors_have_names);
 	return s;

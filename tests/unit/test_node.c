@@ -906,7 +906,7 @@ START_TEST(events_are_bounded)
 
 	make_two();
 	limits_init(&l);
-	l.news = 64;
+	l.events = 64;
 	node_set_limits(node, &l);
 	for (int i = 0; i < 200; i++) {
 		ck_assert_int_eq(op_find_node(&op), 0);
@@ -1135,7 +1135,7 @@ START_TEST(leaving_withdraws_all)
 
 	make_two();
 	limits_init(&l);
-	l.share_host = l.share_prefix = 1000;
+	l.share_host_permille = l.share_prefix_permille = 1000;
 	node_set_limits(store, &l);
 	/* As many as the congestion window lets through in two seconds. */
 	announce_many(64);
@@ -1344,8 +1344,8 @@ START_TEST(limits_reach_every_room)
 	l.attempts = 71;
 	l.handshakes = 70003;
 	l.forward_hosts = 70004;
-	l.punch_fans = 7;
-	l.punch_sprays = 8;
+	l.punches_from_random = 7;
+	l.punches_to_random = 8;
 	l.punch_pool = 1;
 	l.sources = 70005;
 	l.delayed_pings = 70;

@@ -237,10 +237,10 @@ START_TEST(obeys_lowered_limits)
 	for (unsigned i = 0; i < 256; i++)
 		source(i);
 	prove(1);
-	limits.unproven_burst = 2048;
-	limits.unproven_rate = 1;
-	limits.proven_burst = 3;
-	limits.proven_rate = 1;
+	limits.unvalidated_burst_bytes = 2048;
+	limits.unvalidated_rate_bytes = 1;
+	limits.validated_burst_requests = 3;
+	limits.validated_rate_requests = 1;
 	ck_assert_uint_eq(requests(1, 0), 3);
 	ck_assert_uint_eq(drain(2, 0, 1), 2048);
 	limiter.pool.limit = 16;

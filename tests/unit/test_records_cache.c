@@ -501,8 +501,8 @@ START_TEST(random_operations)
 	l.records = 300;
 	l.topic_records = 20;
 	l.record_seconds = 600;
-	l.share_host = 50;
-	l.share_prefix = 200;
+	l.share_host_permille = 50;
+	l.share_prefix_permille = 200;
 	topics_init(&t, &l, &key, &st);
 	for (int i = 0; i < 5000; i++) {
 		random_step(&t, &r, &now_s);
@@ -567,7 +567,7 @@ START_TEST(cache_trace)
 	size_t i;
 
 	limits_init(&l);
-	l.share_host = l.share_prefix = 1000;
+	l.share_host_permille = l.share_prefix_permille = 1000;
 	l.values = 6; /* the reference holds up to twice its size of 3 */
 	values_init(&v, &l, &key, &st);
 	json_array_foreach(steps, i, step)

@@ -893,7 +893,7 @@ START_TEST(budget_of_server_lasts)
 
 	relay_config(&c);
 	relay_init(&n, &c, RELAY);
-	n.host.limits.proven_seconds = 10;
+	n.host.limits.validated_seconds = 10;
 	relay_announce(&n, &server, SERVER_SEED, target);
 	relay_pass_ms(&n, 20000);
 	for (int i = 0; i < 10; i++) {
@@ -945,7 +945,8 @@ START_TEST(budget_of_server_answers)
 
 	relay_config(&c);
 	relay_init(&n, &c, RELAY);
-	n.host.limits.proven_burst = 10000; /* requests are limited elsewhere */
+	n.host.limits.validated_burst_requests =
+	    10000; /* requests are limited elsewhere */
 	relay_announce(&n, &server, SERVER_SEED, target);
 	ck_assert_uint_le(answer_clients(&n, "192.0.2.1:1", target), 40000);
 	ck_assert_uint_le(answer_clients(&n, SERVER, other), 40000);

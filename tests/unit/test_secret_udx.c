@@ -181,7 +181,7 @@ START_TEST(little_memory_stops_nobody)
 {
 	start(&links[_i].link, PAIRS_MAX);
 	for (int end = 0; end < 2; end++)
-		lab.end[end].host.limits.stream_memory = 1 << 20;
+		lab.end[end].host.limits.stream_memory_bytes = 1 << 20;
 	open_pairs();
 	ck_assert(transfer(300000, 65536, 1000 * LAB_S));
 	close_all();

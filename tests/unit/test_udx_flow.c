@@ -113,8 +113,8 @@ START_TEST(window_grows)
 	lab_pair_init(&p, 1, &link);
 	ck_assert(lab_pair_carry(&p, 60000000, 3 * LAB_S));
 	ck_assert_uint_ge(p.b->s->receive.window, 12500000);
-	ck_assert_uint_le(
-	    p.b->s->receive.window, p.lab.end[1].host.limits.stream_window);
+	ck_assert_uint_le(p.b->s->receive.window,
+	    p.lab.end[1].host.limits.stream_window_bytes);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -291,7 +291,7 @@ START_TEST(memory_is_shared)
 
 	lab_init(&lab, 1, 2);
 	lab.link = near;
-	lab.end[1].host.limits.stream_memory = 1 << 20;
+	lab.end[1].host.limits.stream_memory_bytes = 1 << 20;
 	for (int i = 0; i < CROWD; i++) {
 		a[i] = lab_stream_new(&lab, 0);
 		b[i] = lab_stream_new(&lab, 1);
