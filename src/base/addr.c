@@ -7,12 +7,12 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-/* Equality over the bytes needs a struct without holes. */
+/* addr_equal() compares bytes and needs a struct without padding. */
 _Static_assert(sizeof(struct addr) == 20, "struct addr has padding");
 
-/* The first `bytes` bytes of the address below a tag that names the family. */
+/* Packs the first `bytes` bytes of the address behind its family. */
 static uint64_t
-key(const struct addr *a, unsigned bytes)
+pack_bytes(const struct addr *a, unsigned bytes)
 {
 	uint64_t v = a->family;
 
@@ -25,19 +25,20 @@ uint64_t
 addr_host_key(const struct addr *a)
 {
 	if (a->family == ADDR_V4)
-		return key(a, 4);
-	/* Eight bytes leave no room for a tag; no unicast /64 begins with 4. */
-	return key(a, 7) << 8 | a->ip[7];
+		return pack_bytes(a, 4);
+	/* Eight bytes leave no space for the family; no unicast /64 starts with
+	 * 4, so the number differs from those of IPv4. */
+	return pack_bytes(a, 7) << 8 | a->ip[7];
 }
 
 uint64_t
 addr_prefix_key(const struct addr *a)
 {
-	return key(a, a->family == ADDR_V4 ? 3 : 7);
+	return pack_bytes(a, a->family == ADDR_V4 ? 3 : 7);
 }
 
 static enum addr_scope
-scope4(const uint8_t *ip)
+classify_ipv4(const uint8_t *ip)
 {
 	if (ip[0] == 127)
 		return ADDR_LOOPBACK;
@@ -53,7 +54,7 @@ scope4(const uint8_t *ip)
 }
 
 static enum addr_scope
-scope6(const uint8_t *ip)
+classify_ipv6(const uint8_t *ip)
 {
 	static const uint8_t zero[15];
 
@@ -69,7 +70,7 @@ scope6(const uint8_t *ip)
 }
 
 static uint32_t
-ip4(const uint8_t *ip)
+read_ipv4(const uint8_t *ip)
 {
 	return (uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 |
 	       (uint32_t)ip[2] << 8 | ip[3];
@@ -80,18 +81,18 @@ addr_scope(const struct addr *a)
 {
 	switch (a->family) {
 	case ADDR_V4:
-		return scope4(a->ip);
+		return classify_ipv4(a->ip);
 	case ADDR_V6:
-		return scope6(a->ip);
+		return classify_ipv6(a->ip);
 	default:
 		return ADDR_UNUSABLE;
 	}
 }
 
-/* All but global unicast, and in that what is set aside: RFC 6890, 9637; and
- * 6to4, which leads to any IPv4 address that somebody writes into it. */
+/* Returns true outside global unicast, for its reserved prefixes (RFC 6890,
+ * RFC 9637) and for 6to4, which can embed any IPv4 address. */
 static bool
-reserved6(const uint8_t *ip)
+is_reserved_ipv6(const uint8_t *ip)
 {
 	return (ip[0] & 0xe0) != 0x20 || (ip[0] == 0x20 && ip[1] == 0x02) ||
 	       (ip[0] == 0x20 && ip[1] == 0x01 && ip[2] < 2) ||
@@ -103,7 +104,7 @@ reserved6(const uint8_t *ip)
 bool
 addr_reserved(const struct addr *a)
 {
-	/* RFC 6890; the first bits of each network. */
+	/* RFC 6890 */
 	static const struct {
 		uint8_t ip[4], bits;
 	} nets[] = {
@@ -117,9 +118,9 @@ addr_reserved(const struct addr *a)
 	if (addr_scope(a) == ADDR_UNUSABLE)
 		return true;
 	if (a->family == ADDR_V6)
-		return reserved6(a->ip);
+		return is_reserved_ipv6(a->ip);
 	for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
-		uint32_t differs = ip4(a->ip) ^ ip4(nets[i].ip);
+		uint32_t differs = read_ipv4(a->ip) ^ read_ipv4(nets[i].ip);
 
 		if (differs >> (32 - nets[i].bits) == 0)
 			return true;
@@ -133,7 +134,7 @@ addr_usable(const struct addr *a)
 	return a->port != 0 && addr_scope(a) != ADDR_UNUSABLE;
 }
 
-/* A decimal port of its own, 1 to 65535 and nothing behind it; 0 otherwise. */
+/* Parses a decimal port from 1 to 65535. Returns 0 for anything else. */
 static uint16_t
 parse_port(const char *text)
 {

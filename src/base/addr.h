@@ -58,7 +58,7 @@ addr_same_host(const struct addr *a, const struct addr *b)
 	       memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
-/* True if both are of one /24 (IPv4) or /56 (IPv6). */
+/* Returns true if both are in one /24 (IPv4) or /56 (IPv6). */
 static inline bool
 addr_same_prefix(const struct addr *a, const struct addr *b)
 {
@@ -67,41 +67,44 @@ addr_same_prefix(const struct addr *a, const struct addr *b)
 }
 
 /*
- * One number per host, and per /24 (IPv4) or /56 (IPv6). Exact for IPv4; for
- * IPv6 the host number is that of its /64, which is what one customer holds.
+ * Return a number for the host, and for its /24 (IPv4) or /56 (IPv6). An IPv6
+ * host is counted as its /64, which is what one customer holds.
  */
 uint64_t addr_host_key(const struct addr *a);
 uint64_t addr_prefix_key(const struct addr *a);
 
+/* Classifies the address; the port is ignored. */
 enum addr_scope addr_scope(const struct addr *a);
 
 /*
- * Of no network that could be dialed: unusable, or set aside for protocols,
- * documentation and benchmarks. Peers sort what they tell each other by this;
- * our own decisions go by the scope (test labs live in such networks).
+ * Returns true for an address that cannot be dialed: unusable, or reserved for
+ * protocols, documentation or benchmarks. Used to filter the addresses that
+ * peers exchange; our own decisions use the scope, since test labs use such
+ * networks.
  */
 bool addr_reserved(const struct addr *a);
 
-/* Neither private nor reserved: where a dial may go at a peer's word. */
+/* Returns true for an address to which a peer may direct our dials: public and
+ * not reserved. */
 static inline bool
 addr_global(const struct addr *a)
 {
 	return addr_scope(a) == ADDR_PUBLIC && !addr_reserved(a);
 }
 
-/* True unless the address is unusable or its port is 0. */
+/* Returns true unless the address is unusable or its port is 0. */
 bool addr_usable(const struct addr *a);
 
 /*
- * Reads "192.0.2.1:49737", "[2001:db8::1]:49737" or a bare host with
- * default_port. No names. Returns 0 or ERR_MALFORMED; *a is set on success.
+ * Parses "192.0.2.1:49737", "[2001:db8::1]:49737" or a bare host with
+ * default_port, but no names. Returns 0 or ERR_MALFORMED; *a is set on success.
  */
 int addr_parse(struct addr *a, const char *text, uint16_t default_port);
 
 /* Writes the text form into buf (ADDR_TEXT_MAX bytes) and returns buf. */
 const char *addr_format(const struct addr *a, char *buf);
 
-/* The same without the port, as in token and log texts. */
+/* Writes the text form without the port. */
 const char *addr_format_host(const struct addr *a, char *buf);
 
 #endif

@@ -3,9 +3,9 @@
  * fault.h - why a function failed: a code for programs, a text for people.
  *
  * The modules that open files and sockets (net, store, config, control) return
- * 0 or a negative code of err.h. Where a person has to be told more than the
- * code says, such as the name of a file, the function takes a struct fault as
- * its last parameter and sets it whenever it fails. Uses: nothing.
+ * 0 or a negative code of err.h. Where a user needs more than the code, such as
+ * the name of a file, the function takes a struct fault as its last parameter
+ * and sets it whenever it fails. Uses: nothing.
  */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H

@@ -7,16 +7,16 @@
 enum { NAME_MAX_LEN = 64 };
 
 static unsigned
-least(unsigned a, unsigned b, unsigned c)
+least_of(unsigned a, unsigned b, unsigned c)
 {
 	unsigned m = a < b ? a : b;
 
 	return m < c ? m : c;
 }
 
-/* Levenshtein distance; both are short. */
+/* Computes the Levenshtein distance; b has at most NAME_MAX_LEN bytes. */
 static unsigned
-distance(const char *a, const char *b)
+edit_distance(const char *a, const char *b)
 {
 	unsigned row[NAME_MAX_LEN + 1], diagonal, up;
 	size_t b_len = strlen(b);
@@ -28,7 +28,7 @@ distance(const char *a, const char *b)
 		row[0] = i;
 		for (size_t j = 1; j <= b_len; j++) {
 			up = row[j];
-			row[j] = least(row[j - 1] + 1, up + 1,
+			row[j] = least_of(row[j - 1] + 1, up + 1,
 			    diagonal + (*a != b[j - 1]));
 			diagonal = up;
 		}
@@ -46,7 +46,7 @@ guess_name(const char *name, const char *(*nth)(unsigned i))
 	if (len > NAME_MAX_LEN)
 		return NULL;
 	for (unsigned i = 0; (key = nth(i)) != NULL; i++) {
-		unsigned d = distance(name, key);
+		unsigned d = edit_distance(name, key);
 
 		if (d < best || (d == best && guess == NULL)) {
 			best = d;

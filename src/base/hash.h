@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hash.h - keyed hashing for tables, and uthash as the house uses it.
+ * hash.h - keyed hashing for tables, and the use of uthash.
  *
  * Attackers choose our table keys (addresses, ids, topics), so every hash is
- * SipHash under a key of the node's own. uthash is used by hash value:
- * HASH_ADD_BYHASHVALUE and HASH_FIND_BYHASHVALUE with hash_key_of(). Its exit
- * on lack of memory is turned off; after an ADD the caller looks whether the
- * element is in. Uses: base, libsodium.
+ * SipHash under a random key of the node. uthash is used by hash value:
+ * HASH_ADD_BYHASHVALUE and HASH_FIND_BYHASHVALUE. It does not exit when memory
+ * is short; after an ADD the caller checks `hh.tbl`. Uses: base, libsodium.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
@@ -23,6 +22,7 @@ struct hash_key {
 	uint8_t k[HASH_KEY_LEN];
 };
 
+/* Return the keyed hash of some bytes, and of a number. */
 uint32_t hash_bytes(const struct hash_key *key, const void *p, size_t len);
 uint32_t hash_u64(const struct hash_key *key, uint64_t v);
 

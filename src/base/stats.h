@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * stats.h - what a node counts.
+ * stats.h - the counters of a node.
  *
- * One table, from which `dhtctl stats`, its manual text and the metrics are
- * made. Counters only rise. Beside them, each reason in err.h counts the
- * datagrams that were dropped for it. Uses: base.
+ * One table, from which `dhtctl stats` and its manual text are made. Counters
+ * only rise. Each code of err.h also counts the datagrams dropped for it. Uses:
+ * base.
  */
 #ifndef BASE_STATS_H
 #define BASE_STATS_H
@@ -20,19 +20,19 @@
 	X(tx_datagrams,      "datagrams sent") \
 	X(tx_bytes,          "bytes sent") \
 	X(tx_refused,        "datagrams that the outgoing batch refused") \
-	X(tx_lost,           "datagrams that the kernel did not take") \
-	X(tx_delayed,        "datagrams that the kernel took only later") \
+	X(tx_lost,           "datagrams that the kernel refused") \
+	X(tx_delayed,        "datagrams that waited in a transmit queue") \
 	X(requests_served,   "requests answered") \
-	X(replies_lean,      "replies without closer nodes, because the budget ran out") \
+	X(replies_lean,      "replies without closer nodes because the budget was used up") \
 	X(replies_accepted,  "replies to own requests") \
 	X(requests_sent,     "own requests sent for the first time") \
 	X(requests_resent,   "own requests sent again") \
-	X(requests_lost,     "own requests that were never answered") \
+	X(requests_lost,     "own requests without a reply") \
 	X(requests_refused,  "own requests refused because too many were waiting") \
 	X(queries,           "own queries finished") \
-	X(table_added,       "nodes taken into the routing table") \
-	X(table_removed,     "nodes removed from it") \
-	X(table_share,       "nodes refused because their address or /24 has its share") \
+	X(table_added,       "nodes added to the routing table") \
+	X(table_removed,     "nodes removed from the routing table") \
+	X(table_share,       "nodes not added because their address or /24 has its share") \
 	X(candidates,        "new nodes checked") \
 	X(candidates_failed, "new nodes that did not answer the check") \
 	X(candidates_refused,"new nodes not checked because a limit was reached") \
@@ -40,35 +40,35 @@
 	X(delayed_refused,   "delayed pings refused because a limit was reached") \
 	X(down_hints_sent,   "down hints sent") \
 	X(forwarded,         "signalling messages forwarded") \
-	X(forward_refused,   "signalling messages not forwarded, budget or destination") \
-	X(moves,             "connections that followed their peer to another address") \
-	X(lifetimes,         "measurements of how long the NAT remembers") \
-	X(mends,             "dials for a new path of open connections") \
-	X(punches,           "hole punches begun") \
+	X(forward_refused,   "signalling messages not forwarded, by budget or destination") \
+	X(moves,             "connections migrated to another address of the peer") \
+	X(lifetimes,         "measurements of the NAT mapping lifetime") \
+	X(mends,             "redials to find a new path for open connections") \
+	X(punches,           "hole punches started") \
 	X(probes_sent,       "punch probes sent") \
 	X(probes_received,   "punch probes received") \
 	X(dials,             "connections dialed") \
-	X(dials_failed,      "of them, those that led nowhere") \
+	X(dials_failed,      "dials that failed") \
 	X(conns_opened,      "connections opened, dialed and accepted") \
 	X(handshakes,        "handshakes with own keys answered") \
-	X(handshakes_evicted,"clients waited for given up because a limit was reached") \
+	X(handshakes_evicted,"half-open handshakes evicted because a limit was reached") \
 	X(announces,         "announcements stored") \
 	X(unannounces,       "announcements withdrawn") \
 	X(refreshed,         "announcements renewed by refresh token") \
 	X(values_stored,     "values stored") \
-	X(records_evicted,   "records and values pushed out by newer ones") \
-	X(records_expired,   "records and values forgotten by age") \
-	X(streams_opened,    "streams begun") \
-	X(streams_reset,     "streams that the peer ended abruptly") \
-	X(streams_timed_out, "streams whose peer answered no more") \
-	X(packets_resent,    "packets of streams sent again") \
-	X(packets_relayed,   "packets of streams relayed for others") \
-	X(messages_dropped,  "unordered messages dropped because many were waiting") \
+	X(records_evicted,   "records and values evicted by newer ones") \
+	X(records_expired,   "records and values expired by age") \
+	X(streams_opened,    "streams opened") \
+	X(streams_reset,     "streams reset by the peer") \
+	X(streams_timed_out, "streams that timed out") \
+	X(packets_resent,    "stream packets retransmitted") \
+	X(packets_relayed,   "stream packets relayed for other peers") \
+	X(messages_dropped,  "unordered messages dropped because the queue was full") \
 	X(sacks_refused,     "acknowledged ranges that were never sent") \
 	X(promotions,        "times this node became persistent") \
-	X(demotions,         "times it became ephemeral again") \
-	X(wakeups,           "wake-ups from sleep noticed") \
-	X(news_lost,         "results dropped because nobody collected them")
+	X(demotions,         "times this node became ephemeral again") \
+	X(wakeups,           "wake-ups from sleep detected") \
+	X(news_lost,         "events dropped because the queue was full")
 /* clang-format on */
 
 struct stats {
@@ -86,7 +86,7 @@ struct stat_info {
 extern const struct stat_info stat_table[];
 extern const unsigned stat_table_len;
 
-/* Counts a datagram dropped for err (negative) and returns err. */
+/* Counts a datagram that is dropped for err (negative). Returns err. */
 static inline int
 stats_drop(struct stats *s, int err)
 {

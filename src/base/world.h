@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * world.h - all that the core may ask of what surrounds it.
+ * world.h - the operations that the core requests of its environment.
  *
- * Orders go down through this struct; a world never calls the core back from
- * inside one. What happens outside comes in through node.h as datagrams,
- * deadlines and events. The daemon implements a world on libevent, the
- * simulator on virtual time. Uses: base.
+ * A world never calls the core from inside an operation. Datagrams, deadlines
+ * and other input enter through node.h. The daemon implements a world on
+ * libevent, the simulator on virtual time. Uses: base.
  */
 #ifndef BASE_WORLD_H
 #define BASE_WORLD_H
@@ -15,17 +14,16 @@
 
 #include "base/addr.h"
 
-/* No timer is armed: the deadline of a core at rest. */
+/* The deadline while no timer is armed. */
 #define WORLD_NEVER UINT64_MAX
 
 enum {
 	WORLD_NO_SOCK = -1,
-	/* The reference reads no more than this of a datagram, protocol 01 §1.
-	 */
+	/* Bytes of a datagram that the reference reads, protocol 01 §1. */
 	DGRAM_MAX = 2048,
-	/* What crosses real paths with DF set, protocol 01 §1. */
+	/* Bytes that real paths carry with DF set, protocol 01 §1. */
 	DGRAM_SAFE = 1200,
-	/* The most that one reserve with a segment size may ask for. */
+	/* Bytes, and datagrams, of one burst (see `segment`). */
 	WORLD_BURST_MAX = 64000,
 	WORLD_BURST_SEGMENTS = 64,
 };
@@ -39,26 +37,26 @@ struct dgram {
 	struct addr local; /* where it arrived; family ADDR_NONE if not known */
 };
 
-/* Where and how a datagram leaves; zero means the socket's default. */
+/* How to send a datagram; zero means the default of the socket. */
 struct dgram_meta {
 	int sock;
 	struct addr to;
 	struct addr local; /* source to use on a host with several */
 	uint8_t ttl;
 	/*
-	 * Two bits, RFC 3168. Streams leave it 0: UDX has no field in which a
-	 * receiver could tell that a mark arrived, so marks would be lost.
+	 * Two bits, RFC 3168. Streams leave it 0: UDX has no field to echo a
+	 * congestion mark to the sender.
 	 */
 	uint8_t ecn;
 	/*
-	 * Not 0: what is committed leaves as datagrams of so many bytes each,
-	 * the last of which may be shorter (UDP_SEGMENT where there is one).
+	 * Not 0: a burst. The committed bytes are sent as datagrams of this
+	 * size each, the last of which may be shorter (UDP_SEGMENT).
 	 */
 	uint16_t segment;
 	/*
-	 * Known to be larger than its path takes: it may be cut into fragments
-	 * on the way, which costs the world a call of its own. Else it is lost
-	 * there, so that sizes can be probed.
+	 * Allows IP fragmentation, for a datagram that is known to exceed the
+	 * path MTU. Without it such a datagram is lost, which lets the MTU be
+	 * probed.
 	 */
 	bool fragment;
 };
@@ -74,21 +72,21 @@ struct world_ops {
 	void (*close)(struct world *w, int sock);
 
 	/*
-	 * Starts to look up the IPv4 address of a name. The answer comes as
-	 * node_resolved(ticket) in a later wake-up, also on failure. Returns 0
-	 * or ERR_BUSY, in which case no answer comes.
+	 * Starts to look up the IPv4 address of a name. The result, also a
+	 * failure, is passed to node_resolved(ticket) in a later wake-up.
+	 * Returns 0, or ERR_BUSY if no result will follow.
 	 */
 	int (*resolve)(struct world *w, const char *name, uint32_t ticket);
 
-	/* Fills out with bytes that nobody can predict. Never fails. */
+	/* Fills out with unpredictable bytes. Never fails. */
 	void (*random)(struct world *w, void *out, size_t len);
 
 	/*
-	 * Room for one datagram of at most cap bytes in the outgoing batch, or
-	 * for a burst of them (see segment), or NULL if the socket's queue is
-	 * full: node_writable() tells when that is over. The room is lost
-	 * unless commit is the next call. commit returns 0, ERR_FULL or
-	 * ERR_TOO_BIG; a datagram that is lost on the way counts as sent.
+	 * Returns space for one datagram of at most cap bytes in the transmit
+	 * batch, or for a burst, or NULL if the socket's queue is full, until
+	 * node_writable() is called. The space is given up unless commit is the
+	 * next call. commit returns 0, ERR_FULL or ERR_TOO_BIG; a datagram that
+	 * the network loses counts as sent.
 	 */
 	uint8_t *(*reserve)(
 	    struct world *w, const struct dgram_meta *meta, size_t cap);
@@ -98,9 +96,10 @@ struct world_ops {
 struct world {
 	const struct world_ops *ops;
 	uint64_t now_us;  /* monotonic, not counting sleep; set per wake-up */
-	uint64_t unix_ms; /* wall clock, for the bumps of topics alone */
+	uint64_t unix_ms; /* wall clock; only the bumps of topics use it */
 };
 
+/* Returns 32 random bits. */
 static inline uint32_t
 world_random32(struct world *w)
 {
@@ -110,8 +109,7 @@ world_random32(struct world *w)
 	return v;
 }
 
-/* A number below n (n > 0); the bias of n/2^32 is harmless where this serves.
- */
+/* Returns a random number below n (n > 0), with a bias of at most n/2^32. */
 static inline uint32_t
 world_below(struct world *w, uint32_t n)
 {
