@@ -109,11 +109,11 @@ function draw () {
 draw()
 fs.writeFileSync(path.join(doc, 'streams.md'), `# How fast a stream is
 
-Made by \`make bench-doc\` from what \`make bench\` measured: encrypted streams
-of ours, of the JavaScript packages, and one of each, with the same keys and
-the same bytes, each of which is compared where it arrives; beside them plain
-TCP. Machines differ, and so do two runs on one that has other work; what
-counts are the ratios within a run.
+Made by \`make bench-doc\` from the results of \`make bench\`: encrypted streams
+between two nodes of this project (ours), between two of the JavaScript packages
+(js), and between one of each, with the same keys and the same bytes, which are
+compared on arrival; and plain TCP. Absolute figures depend on the machine and
+on its load; compare the ratios within a run.
 
 ![Cost on loopback, and speed over a link](streams.svg)
 
@@ -121,18 +121,17 @@ counts are the ratios within a run.
 
 ${loopbackTable()}
 
-A good third of what a byte of ours costs is its cipher. The rest stays small
-because few system calls carry it: bursts that the kernel cuts into
-packets and joins again, one acknowledgement for all that was read together. A
-packet of JavaScript's costs a system call at each end and another for its
+More than a third of the cost of a byte of ours is its cipher. The rest is small
+because few system calls are made: the kernel cuts bursts into packets and joins
+them again, and one acknowledgement covers all packets of a read. Each packet of
+the JavaScript packages costs a system call at each end and another one for its
 acknowledgement.
 
 ## Over a link
 
 Two network namespaces with a line between them (\`tests/bench/link.c\`): a
-round trip of 50 ms, a queue of one bandwidth-delay product, and a share of the
-packets lost at random. Mbit/s of payload, of which the line has room for 96.8
-of 100:
+round trip of 50 ms, a queue of one bandwidth-delay product, and random loss.
+Mbit/s of payload, of which a line of 100 Mbit/s can carry 96.8:
 
 ${linkTable(FLOWS, one => one.mbit_s, 1)}
 
@@ -140,12 +139,12 @@ CPU-seconds per GB, both ends:
 
 ${linkTable(STREAMS, both, 2)}
 
-*tcp* is the system's own congestion control on the machine of the run, BBR.
-Packets come one by one from such a line, and the kernel's work for each is
-the same for everybody. Who receives in bulk is read every 1.5 ms
-(\`src/net/rx_coalesce.h\`), as waking up for each packet would cost more than the
-packet. Where much is lost, acknowledgements are too long to tell a reader from
-somebody who answers, and it is read packet by packet.
+*tcp* uses the default congestion control of the machine, BBR. Packets arrive
+one by one from such a line, and the kernel's cost of each is the same for all.
+A socket that receives in bulk is read every 1.5 ms (\`src/net/rx_coalesce.h\`),
+because a wake-up costs more than a packet. At high loss, acknowledgements are
+so long that a bulk receiver looks like one that replies, and each packet is
+read at once.
 
 ## Two on one link
 
@@ -153,20 +152,20 @@ A link of 100 Mbit/s, 50 ms, a queue of one bandwidth-delay product, no loss:
 
 ${sharingTable()}
 
-## Streams that say nothing
+## Idle streams
 
 ${idleTable()}
 
 ## From a key to its first byte
 
-Each node in a network namespace of its own, every way between two of them a
-round trip of 50 ms. A key is dialed, and a byte written at once; what is
-measured is when it comes back. *Cold* is a key of which the dialer knows
-nothing, *cached* one whose nodes it knows, ours from the dial before,
-JavaScript by being told.
+Each node is in a network namespace of its own; the round trip between any two
+is 50 ms. The table shows the time from the dial of a key to the return of a
+byte that is written at once. *Cold*: the dialer knows nothing of the key.
+*Cached*: it knows the relay nodes of the key, ours from the previous dial,
+JavaScript through a parameter.
 
 ${connectTable()}
 
-Setting up ${setups()} connections costs the listener's daemon a CPU-second,
-with their hand-over to its local client.
+Setting up ${setups()} connections, including the hand-over to a local client, costs the
+daemon of the listener one CPU-second.
 `)

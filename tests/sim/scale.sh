@@ -83,31 +83,32 @@ rows() {
 cat >"$doc/scaling.md" <<END
 # How it grows
 
-Made by \`make sim-scale\`: real nodes, the library that ships, in the simulated
-network of \`doc/simulator.md\`, with the delays of the Internet (eight regions,
-access lines from data centre to mobile) and without loss. All nodes join for
-real through three bootstrap nodes, within minutes; 50 of them announce a topic
-each; every node looks one of these up; then 25 minutes pass in which nobody
-asks anything, and the last ten of them are measured. One seed, so all but the last two columns repeat exactly.
+Made by \`make sim-scale\`: real nodes, with the library that ships, in the
+simulated network of \`doc/simulator.md\`, with the delays of the Internet (eight
+regions, access lines from data centre to mobile) and without loss. All nodes
+join through three bootstrap nodes, within minutes; 50 of them announce a topic
+each; every node looks one of these up; then 25 minutes pass without lookups,
+of which the last ten are measured. All runs have the same seed, so all but the
+last two columns repeat exactly.
 
 | nodes | lookups that succeed | hops, median | hops, mean | log2(n)/3 | messages per lookup | found, median ms | found, 95 % ms | walk ended, median ms | bytes per idle node and hour | KiB per node | CPU s |
 |---|---|---|---|---|---|---|---|---|---|---|---|
 $(rows)
 
-- *Hops*: steps from the asker's own table to the node that first told of the
-  announcer; 1 is a node that the asker knew already.
-- *Messages*: datagrams of the lookup, both ways.
-- *Found* is when the first record came in, *walk ended* when the 20 closest
-  nodes had answered.
-- *KiB per node*: resident memory of the whole simulation by the number of
-  nodes, the simulator's own share included.
+- *Hops*: steps from the routing table of the node that asks to the first node
+  that returned the announcer; 1 means that this node was in the table.
+- *Messages*: datagrams of the lookup, in both directions.
+- *Found*: time until the first record arrived; *walk ended*: until the 20
+  closest nodes had replied.
+- *KiB per node*: resident memory of the simulation, divided by the number of
+  nodes; it includes the memory of the simulator itself.
 
 ![Hops per lookup](scaling-hops.svg)
 ![Messages per lookup](scaling-messages.svg)
 ![Time to the result](scaling-time.svg)
 ![What a node costs](scaling-cost.svg)
 
-## The growth, fitted
+## Fitted growth
 
 Least squares over the sizes from 300 on, with x = log2(nodes):
 
@@ -120,21 +121,20 @@ Least squares over the sizes from 300 on, with x = log2(nodes):
 | bytes per idle node and hour | ${bytes% *} + ${bytes#* } x | $(at "$bytes" $million10) |
 
 Doubling the network adds ${hops#* } of a hop, less than the third of one that
-log2(n)/3 stands for: a node that is asked names the 20 nodes nearest to the
-target that it knows, so that each step comes more than three bits closer. From
+log2(n)/3 assumes: each node replies with the 20 nodes nearest to the target
+that it knows, so that each step comes more than three bits closer. From
 ten thousand nodes ($(at "$hops" 10000 1) hops) to ten million ($(at "$hops" $million10 1) hops) the first
 result thus comes $(($(at "$found" $million10) - $(at "$found" 10000))) ms later. The
-datagrams hardly grow: most of them go to the 20 nodes that a walk ends on, of
-which there are never more.
+number of datagrams hardly grows: most of them go to the 20 closest nodes, with
+which each lookup ends.
 
-What a node costs does not depend on the size of the network: it looks after its
-table, which gains one row of at most 20 nodes whenever the network doubles, at
-a fixed pace. Networks of less than 300 nodes cost a little more, since
-everybody knows everybody there, and the simulator's own memory is shared by
-fewer.
+The cost of a node does not depend on the size of the network: it maintains its
+routing table, which gains one row of at most 20 nodes when the network doubles,
+at a fixed rate. In networks of less than 300 nodes it is slightly higher, since
+each node knows all others, and fewer nodes share the simulator's own memory.
 
 Extrapolation has its limits. Real networks lose datagrams, most of their nodes
-are behind NAT and ephemeral, and some come and go all the time; what that does
-to lookups is what the other scenarios are for (\`doc/simulator.md\`).
+are behind NAT and ephemeral, and nodes come and go all the time; the other
+scenarios show what this does to lookups (\`doc/simulator.md\`).
 END
 echo "written: $doc/scaling.md"
