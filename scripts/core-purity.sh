@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# core-purity.sh [LIBRARY]: the core calls nothing but what is listed in
-# core-purity.allow, and keeps no variable of its own. LIBRARY is libcore.a of
-# the current directory unless given. Prints each breach as member: why.
-# Exit 77: the build is instrumented, and then the answer would mean nothing.
+# core-purity.sh [LIBRARY]: checks that the core calls only the functions listed
+# in core-purity.allow and has no variable that can change. LIBRARY is libcore.a
+# of the current directory unless given. Prints each breach as member: why.
+# Exits with 77 if the build is instrumented, because it then calls others.
 set -u
 
 lib=${1:-libcore.a}

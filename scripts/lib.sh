@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh
 #
-# What scripts/check and scripts/demo share; they source it after setting
-# `top` to the top of the source tree.
+# Functions of scripts/check and scripts/demo, which source this file after
+# setting `top` to the top of the source tree.
 
 : "${top:?}"
 
@@ -17,7 +17,7 @@ as_root() {
 	elif command -v sudo >/dev/null 2>&1; then
 		sudo "$@"
 	else
-		echo "root is needed for: $*" >&2
+		echo "this needs root: $*" >&2
 		return 1
 	fi
 }
@@ -26,23 +26,23 @@ is_installed() {
 	dpkg -s "$1" 2>/dev/null | grep -q '^Status: install ok installed'
 }
 
-# install_packages NAME...: installs those that are missing, if any.
+# install_packages NAME...: installs the packages that are missing.
 install_packages() {
 	missing=
 	for package in "$@"; do
 		is_installed "$package" || missing="$missing $package"
 	done
 	if [ -z "$missing" ]; then
-		echo "all are installed"
+		echo "all packages are installed"
 		return 0
 	fi
 	if ! command -v apt-get >/dev/null 2>&1; then
-		echo "please install these packages or their like:$missing" >&2
+		echo "install these packages or their equivalents:$missing" >&2
 		return 1
 	fi
 	echo "apt-get install$missing"
 	if [ "$(id -u)" -ne 0 ]; then
-		echo "sudo may ask for your password for this, and for nothing else"
+		echo "sudo may ask for your password, for this only"
 	fi
 	# shellcheck disable=SC2086
 	apt_install $missing || {
@@ -55,7 +55,7 @@ apt_install() {
 	    --no-install-recommends "$@" </dev/null
 }
 
-# install_node: nodejs and npm, only if the commands are missing.
+# install_node: installs nodejs and npm if their commands are missing.
 install_node() {
 	command -v node >/dev/null 2>&1 || install_packages nodejs || return 1
 	command -v npm >/dev/null 2>&1 || install_packages npm
@@ -65,19 +65,19 @@ jobs_count() {
 	nproc 2>/dev/null || echo 1
 }
 
-# configure_in DIR OPTION...: makes DIR a build tree with these options. Without
-# options, a tree that is configured already is used as it is.
+# configure_in DIR OPTION...: configures DIR as a build tree with these options.
+# Without options, a tree that is already configured is used as it is.
 configure_in() {
 	tree=$1
 	shift
-	# A configured build tree follows changes of configure.ac by itself.
+	# make runs configure again after a change of configure.ac.
 	[ -x "$top/configure" ] || "$top/autogen.sh" || return 1
 	mkdir -p "$tree" || return 1
 	if [ -f "$tree/config.status" ]; then
 		[ $# -gt 0 ] || return 0
 		[ "$(cat "$tree/.options" 2>/dev/null)" != "$*" ] || return 0
 	fi
-	# make does not compile again what other options have compiled.
+	# make does not recompile objects that were made with other options.
 	if [ -f "$tree/Makefile" ]; then
 		rm -f "$tree/.options"
 		make -s -C "$tree" clean || return 1
