@@ -29,7 +29,7 @@ struct dht;
 
 enum dht_role {
 	DHT_AUTO,       /* adaptive: promoted when stable and reachable */
-	DHT_PERSISTENT, /* persistent as soon as its address is known */
+	DHT_PERSISTENT, /* promoted once it is found to be reachable */
 	DHT_BOOTSTRAP,  /* persistent at once, at the configured address */
 };
 
