@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: only who answered us gets into the table, nobody gets more than a
- * share, and no live node is lost to a newcomer or to a lost packet. Method:
- * one dht in a fake world, scripted peers, virtual time.
+ * Goal: only nodes that have replied to us enter the table, none gets more than
+ * its share, and no live node is lost to a newcomer or to a lost packet.
+ * Method: one dht in a fake world, scripted peers, virtual time.
  */
 #include <string.h>
 
@@ -15,7 +15,7 @@ static void
 setup(void)
 {
 	rig_init_alone(&r, DHT_BOOTSTRAP);
-	/* The node's own upkeep stays out of the way. */
+	/* Disables the maintenance. */
 	timer_disarm(&r.host.timers, &r.d->maintenance.tick_timer);
 }
 
@@ -25,7 +25,7 @@ teardown(void)
 	rig_fini(&r);
 }
 
-/* PINGs that have left, all to *to if it is given; the last is kept. */
+/* Returns the number of PINGs sent, all to *to if it is given; keeps the last. */
 static struct sim_sent ping;
 
 static unsigned
@@ -53,7 +53,7 @@ node_of(const struct addr *a)
 	return table_find(&r.d->self.table, id);
 }
 
-/* ---- who gets in ---- */
+/* ---- admission ---- */
 
 /* Protocol 01 §8.2, threat model: one PING, no retry, and an answer with the
  * id. */
@@ -74,7 +74,7 @@ START_TEST(a_new_id_is_pinged_once)
 	rig_ping_with_id(&r, &a);
 	ck_assert(!rig_knows(&r, &a));
 	ck_assert_uint_eq(pings(&a), 1);
-	/* Whatever else it says meanwhile. */
+	/* Further requests meanwhile change nothing. */
 	rig_ping_with_id(&r, &a);
 	ck_assert_uint_eq(pings(&a), 0);
 	rig_pass_ms(&r, 900); /* a round trip to the far side of the world */
@@ -91,10 +91,8 @@ START_TEST(a_new_id_is_pinged_once)
 }
 END_TEST
 
-/*
- * Off the path: who forges a node's address may send replies with all tids, but
- * not before the check is given up.
- */
+/* An attacker off the path may forge the address of a node and reply with all
+ * tids, but not before the check is abandoned. */
 START_TEST(a_tid_cannot_be_guessed_at_leisure)
 {
 	struct addr a = rig_host(1);
@@ -121,8 +119,8 @@ START_TEST(a_tid_cannot_be_guessed_at_leisure)
 }
 END_TEST
 
-/* Measured: 400 unsolicited pings put 102 entries into the reference's table.
- */
+/* Measured: 400 unsolicited pings added 102 entries to the table of the
+ * reference. */
 START_TEST(unsolicited_ids_never_get_in)
 {
 	for (unsigned i = 0; i < 400; i++) {
@@ -155,7 +153,7 @@ START_TEST(a_wrong_id_is_no_candidate)
 	ck_assert_int_eq(rig_request(&r, r.server, &a, &m), 0);
 	ck_assert_uint_eq(pings(NULL), 0);
 	ck_assert_uint_eq(r.host.stats.requests_served, 1);
-	/* Nor does somebody else's id make that one look alive. */
+	/* The id of another node does not show that this one is alive. */
 	rig_learn(&r, &b);
 	r.d->self.tick += 100;
 	ck_assert_int_eq(rig_request(&r, r.server, &a, &m), 0);
@@ -208,7 +206,7 @@ START_TEST(candidates_are_bounded)
 	}
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 256);
 	ck_assert_uint_eq(r.host.stats.candidates, 256);
-	/* They go by themselves, those that wait for the window too. */
+	/* They expire by themselves, also those that wait for the window. */
 	rig_pass_ms(&r, 10000);
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
 	ck_assert_uint_eq(r.d->requests.len, 0);
@@ -237,7 +235,7 @@ START_TEST(lowered_limits_hold_at_once)
 }
 END_TEST
 
-/* The PING of a candidate comes out of the budget of its host. */
+/* The PING of a candidate is charged to the budget of its host. */
 START_TEST(a_drained_host_draws_no_ping)
 {
 	struct addr a = addr_v4(66, 6, 6, 6, 1000);
@@ -252,8 +250,8 @@ START_TEST(a_drained_host_draws_no_ping)
 }
 END_TEST
 
-/* Shares: of all ports of a host one per row and four in all get in, though
- * every one of them answers. */
+/* Shares: of all ports of a host one per row and four in all are added, though
+ * every one of them replies. */
 START_TEST(one_address_gets_its_share_of_the_table)
 {
 	unsigned host = 0, prefix = 0;
@@ -286,7 +284,7 @@ END_TEST
 
 static struct addr members[TABLE_ROW_MAX], newcomer;
 
-/* Fills row 0 with nodes known for long, and finds one more for it. */
+/* Fills row 0 with nodes known for long, and returns one more for it. */
 static void
 fill_row(void)
 {
@@ -325,7 +323,7 @@ START_TEST(a_known_node_is_renewed)
 }
 END_TEST
 
-/* The newcomer is checked first, then the oldest of the row; who stays? */
+/* The newcomer is checked first, then the oldest node of the row. */
 static const struct {
 	const char *name;
 	bool newcomer_answers, victim_answers, victim_id, swapped;
@@ -354,7 +352,8 @@ START_TEST(a_full_row_keeps_who_answers)
 			rig_answer(&r, &ping, &answer);
 	}
 	rig_pass_ms(&r, 1100);
-	/* Pitfall T3: one lost packet costs nobody its place: four sends. */
+	/* Pitfall T3: one lost packet evicts no node: a check is sent four
+	 * times. */
 	if (swaps[_i].newcomer_answers && !swaps[_i].victim_answers)
 		ck_assert(rig_knows(&r, &victim));
 	rig_pass_ms(&r, 20000);
@@ -369,7 +368,8 @@ START_TEST(a_full_row_keeps_who_answers)
 }
 END_TEST
 
-/* Nobody is doubted who was heard lately, nor before we have bootstrapped. */
+/* A node that was active recently is not checked, nor is any before the node
+ * has joined. */
 START_TEST(a_row_of_recent_nodes_is_left_alone)
 {
 	fill_row();
@@ -428,7 +428,7 @@ START_TEST(a_checked_node_goes_only_after_four_sends)
 	rig_answer(&r, &ping, &good);
 	rig_pass_ms(&r, 20000);
 	ck_assert(rig_knows(&r, &a));
-	/* Silence. */
+	/* No reply. */
 	pings(NULL);
 	if (_i == 0) {
 		candidates_check_node(&r.d->candidates, node_of(&a), false);
@@ -444,7 +444,7 @@ START_TEST(a_checked_node_goes_only_after_four_sends)
 }
 END_TEST
 
-/* The end of the node blames nobody, and frees all checks. */
+/* The end of the node removes none from the table, and frees all checks. */
 START_TEST(the_end_removes_nobody)
 {
 	fill_row();
@@ -478,7 +478,7 @@ END_TEST
 
 /* ---- in a network ---- */
 
-/* Pitfall T3: of a network's nodes none is forgotten at 30 % loss. */
+/* Pitfall T3: no node of a network is lost at 30 % packet loss. */
 START_TEST(loss_empties_no_table)
 {
 	struct mesh net;
@@ -494,7 +494,7 @@ START_TEST(loss_empties_no_table)
 		missing = 0;
 		for (unsigned i = 0; i < net.len; i++)
 			missing += mesh_dht(&net, i)->self.table.nodes.len < 15;
-		/* A node lost by bad luck comes back with the next walk. */
+		/* A node lost by chance comes back with the next lookup. */
 		ck_assert_uint_le(missing, 1);
 	}
 	ck_assert_uint_gt(net.lan.net.counts.lost, 1000);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a node finds its network through the list that it was given and
- * through nobody else, whatever is down. Method: one dht in a fake world,
- * scripted peers and names; bind_order of the golden vectors.
+ * Goal: a node finds its network through its bootstrap list and through no
+ * other address, whatever is down. Method: one dht in a fake world, scripted
+ * peers and names; bind_order of the golden vectors.
  */
 #include <string.h>
 
@@ -57,7 +57,7 @@ bootstrapped(void)
 	return st.bootstrapped;
 }
 
-/* How many requests to this address have left and not been taken. */
+/* Returns the number of requests sent to this address and not taken. */
 static unsigned
 sent_to(const struct addr *a)
 {
@@ -115,7 +115,7 @@ START_TEST(binds_in_the_order_of_the_reference)
 	tried_len = 0;
 	r.d = dht_new(&r.host.core, &config);
 	ck_assert_int_eq(dht_start(r.d), failed ? ERR_ADDRESS_USED : 0);
-	/* Pitfall L4: an exact port is bound or nothing is. */
+	/* Pitfall L4: an exact port is bound, or the start fails. */
 	ck_assert_uint_eq(tried_len, json_array_size(ports));
 	json_array_foreach(ports, i, port)
 	    ck_assert_int_eq(tried[i], (int)json_integer_value(port));
@@ -134,7 +134,7 @@ END_TEST
 
 /* ---- the walk into the network ---- */
 
-/* Pitfall T6: nobody to ask is an end as well. */
+/* Pitfall T6: the bootstrap ends also without any node to query. */
 START_TEST(a_lone_node_is_bootstrapped)
 {
 	rig_init(&r, &config);
@@ -153,7 +153,7 @@ START_TEST(a_silent_list_is_an_end_too)
 	rig_init(&r, &config);
 	rig_pass_ms(&r, 30000);
 	ck_assert(bootstrapped());
-	/* And it goes on trying. */
+	/* It keeps retrying. */
 	rig_skip(&r);
 	rig_pass_ms(&r, 600000);
 	ck_assert_uint_gt(sent_to(&list[0].addr), 0);
@@ -163,7 +163,7 @@ START_TEST(a_silent_list_is_an_end_too)
 }
 END_TEST
 
-/* Pitfall Q1: never any address outside the list and what it tells. */
+/* Pitfall Q1: no address outside the list and the nodes in its replies. */
 static void
 forbid_query_reply(void *owner, const struct dht_answer *a)
 {
@@ -215,7 +215,7 @@ START_TEST(a_query_at_once_waits_for_the_list)
 }
 END_TEST
 
-/* Held, and then everything ends before there is a network. */
+/* A held query ends with the node, before there is a network. */
 START_TEST(a_held_query_ends_with_the_node)
 {
 	struct query_spec spec = {.done = on_query_done};
@@ -233,7 +233,7 @@ START_TEST(a_held_query_ends_with_the_node)
 }
 END_TEST
 
-/* Pitfall Q1: the first nodes a node speaks to are those of its list. */
+/* Pitfall Q1: the first requests go to the nodes of the list. */
 START_TEST(nothing_but_the_list_is_asked)
 {
 	struct rpc_request m;
@@ -294,7 +294,7 @@ START_TEST(a_name_that_fails_is_skipped)
 	dht_resolved(r.d, name.ticket, NULL);
 	ck_assert(sim_take_name(&r.host.world, &name));
 	dht_resolved(r.d, name.ticket, _i == 0 ? NULL : &six);
-	/* Nobody answered: the names are asked for once more. */
+	/* No reply: the names are resolved once more. */
 	rig_pass_ms(&r, 1);
 	ck_assert(sim_take_name(&r.host.world, &name));
 	dht_resolved(r.d, name.ticket, NULL);
@@ -302,7 +302,7 @@ START_TEST(a_name_that_fails_is_skipped)
 	dht_resolved(r.d, name.ticket, NULL);
 	rig_pass_ms(&r, 1);
 	ck_assert(bootstrapped());
-	/* Answers that nobody waits for do nothing. */
+	/* Results without a lookup in progress are ignored. */
 	dht_resolved(r.d, name.ticket, NULL);
 	dht_resolved(r.d, 77, NULL);
 	ck_assert_uint_eq(r.host.world.sent_len, 0);
@@ -339,7 +339,7 @@ START_TEST(the_name_stands_in_for_its_address)
 }
 END_TEST
 
-/* The world may have no room for a question. */
+/* The world may refuse a lookup. */
 static int
 busy_resolve(struct world *w, const char *name, uint32_t ticket)
 {
@@ -390,7 +390,7 @@ START_TEST(good_nodes_of_an_earlier_run_are_taken_in)
 	}
 	ck_assert_uint_ge(asked, 60);
 	ck_assert_uint_le(asked, 64);
-	/* Nobody is in who has not answered. */
+	/* No node is added before it has replied. */
 	ck_assert_uint_eq(r.d->self.table.nodes.len, 0);
 	/* One of three is still there. */
 	for (int ms = 0; ms < 30000; ms += 10) {
@@ -416,7 +416,7 @@ END_TEST
 
 /* ---- two rounds (protocol 01 §13, §12.4) ---- */
 
-/* The quick check may take a round trip longer than the walk. */
+/* The NAT check may take a round trip longer than the walk. */
 START_TEST(waits_for_the_quick_check)
 {
 	struct rig_answer good = {.id = true}, nat = {.id = true};
@@ -437,7 +437,7 @@ START_TEST(waits_for_the_quick_check)
 	ck_assert_int_eq(check.meta.sock, r.client);
 	rig_pass_ms(&r, 200);
 	ck_assert(!bootstrapped());
-	/* It answers to the server socket: we are not firewalled. */
+	/* The reply arrives on the server socket: we are not firewalled. */
 	ck_assert(r.d->self.firewalled);
 	nat.sock = r.server + 1;
 	nat.us = &r.self;

@@ -50,7 +50,7 @@ persistent(void)
 	return dht_is_persistent(mine());
 }
 
-/* How many of the others have it in their tables. */
+/* Returns how many of the other nodes have it in their tables. */
 static unsigned
 listed(void)
 {
@@ -78,13 +78,16 @@ assert_address(void)
 
 /* ---- adaptive (protocol 01 §12.1, §12.5) ---- */
 
-/* Pitfalls R5, T4: nobody lists us before the 20 minutes, everybody after; the
- * id is that of the server socket, though requests left from the client's. */
+/*
+ * Pitfalls R5, T4: no node lists us before the 20 minutes, all do afterwards;
+ * the id is that of the server socket, though requests left from the client
+ * socket.
+ */
 START_TEST(auto_is_promoted_when_it_was_stable)
 {
 	start_as(DHT_AUTO);
 	mesh_run_ms(&net, 10000);
-	/* The quick check saw that the server socket is open. */
+	/* The NAT check found the server socket open. */
 	ck_assert(!mine()->self.firewalled);
 	ck_assert(!persistent());
 	mesh_run_ms(&net, 19 * MINUTE);
@@ -100,7 +103,7 @@ START_TEST(auto_is_promoted_when_it_was_stable)
 }
 END_TEST
 
-/* Behind a box that lets nothing in: never, and nobody lists it. */
+/* Behind a firewall: never persistent, and no node lists it. */
 START_TEST(a_firewalled_node_stays_ephemeral)
 {
 	net.nodes[NODES].closed = true;
@@ -146,7 +149,7 @@ END_TEST
 /* The reference tries once; we go on until the address is known. */
 START_TEST(persistent_is_tried_until_it_works)
 {
-	/* Nobody is there at first, or nothing gets in. */
+	/* At first there is no node, or nothing is let in. */
 	for (unsigned i = 0; i < NODES && _i == 0; i++)
 		net.nodes[i].r.host.deaf = true;
 	net.nodes[NODES].closed = _i == 1;
@@ -161,7 +164,7 @@ START_TEST(persistent_is_tried_until_it_works)
 }
 END_TEST
 
-/* Pitfall T6: with nobody in the world; its address is its configuration's. */
+/* Pitfall T6: without any other node; its address is the configured one. */
 START_TEST(a_bootstrap_node_is_persistent_at_once)
 {
 	struct rig r;
@@ -172,7 +175,7 @@ START_TEST(a_bootstrap_node_is_persistent_at_once)
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	ck_assert(dht_is_persistent(r.d));
 	ck_assert(dht_events(r.d) & DHT_EV_PERSISTENT);
-	/* Nobody talks it out of its address. */
+	/* Reports of another address do not change it. */
 	for (unsigned i = 0; i < 40; i++) {
 		struct rpc_request m;
 		struct sim_sent s;
@@ -218,7 +221,7 @@ END_TEST
 
 /* ---- another address (pitfall T8, protocol 01 §12.5) ---- */
 
-/* Told by the system, or found out from what the others see. */
+/* Notified by the system, or detected from the samples. */
 START_TEST(a_new_address_is_noticed)
 {
 	uint64_t limit = _i == 0 ? 10 * MINUTE : 3 * HOUR, waited = 0;
@@ -288,8 +291,7 @@ END_TEST
 
 static struct rig r;
 
-/* A node whose client socket was seen by these; firewalled as far as it knows.
- */
+/* A node with samples of its client socket, firewalled as far as it knows. */
 static void
 rig_ready(unsigned nodes)
 {
@@ -459,7 +461,7 @@ START_TEST(few_samples_without_id)
 }
 END_TEST
 
-/* From outside nobody sees a private address: that is a lie, or a mistake. */
+/* A private address reported by a public node is forged, or a mistake. */
 START_TEST(a_private_address_is_not_believed)
 {
 	static const struct addr inner = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a walk finds the true closest, cannot be led astray, ends exactly once
- * and tells the truth about its commits. Method: scripted peers around one
- * dht, then a small network of real ones (mesh.h).
+ * Goal: a query finds the true closest nodes, cannot be diverted, ends exactly
+ * once and reports its commits correctly. Method: scripted peers around one
+ * dht, then a small network of real nodes (mesh.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +14,14 @@ static struct rig r;
 static const uint8_t target[RPC_TARGET_LEN] = {0x77, 0x01};
 static const uint8_t token[RPC_TOKEN_LEN] = {1, 2, 3};
 
-/* What a query has told. */
+/* The callbacks of a query. */
 static struct told {
 	unsigned replies, commits, committed, done;
 	struct query_result result;
 	struct query_node closest[RPC_K];
 	int committed_err[RPC_K];
 	uint8_t commit_token[RPC_TOKEN_LEN]; /* the latest */
-	struct addr first[64];               /* who answered, in order */
+	struct addr first[64];               /* nodes that replied, in order */
 } told;
 
 static struct query *query;
@@ -152,7 +152,7 @@ START_TEST(asks_the_nearest_first_ten_at_a_time)
 
 	rig_fill_table(&r, 60);
 	start(r.d, &spec);
-	/* Nothing is told from inside the start. */
+	/* No callback is called from inside the start. */
 	ck_assert_uint_eq(r.host.world.sent_len, 0);
 	rig_pass_ms(&r, 1);
 	ck_assert_uint_eq(r.host.world.sent_len, 10);
@@ -267,7 +267,7 @@ END_TEST
 
 /* ---- hostile lists (pitfall Q6) ---- */
 
-/* Each answer lists 200 addresses that nobody asked for. */
+/* Each reply lists 200 addresses. */
 START_TEST(made_up_nodes_are_bounded)
 {
 	static struct addr closer[200];
@@ -313,7 +313,7 @@ START_TEST(impossible_nodes_are_skipped)
 	struct addr closer[] = {
 	    addr_v4(20, 5, 5, 5, 0),        /* port 0 */
 	    r.self,                         /* us */
-	    addr_v4(255, 255, 255, 255, 9), /* nobody */
+	    addr_v4(255, 255, 255, 255, 9), /* no node */
 	    addr_v4(224, 0, 0, 1, 9),
 	    addr_v4(127, 0, 0, 1, 9), /* we are public */
 	    addr_v4(10, 0, 0, 1, 9), addr_v4(192, 168, 1, 1, 9),
@@ -471,7 +471,7 @@ ask_from_list(unsigned n, bool answer, struct addr *asked)
 	return len;
 }
 
-/* Pitfall Q7: a second announce asks the same nodes first, and nobody else. */
+/* Pitfall Q7: a second announce queries the same nodes first, and no others. */
 START_TEST(begins_with_the_callers_list)
 {
 	struct addr asked[64];
@@ -563,7 +563,7 @@ START_TEST(tells_who_listed_a_dead_node)
 		rig_pass_ms(&r, 10);
 	}
 	ck_assert_uint_eq(told.done, 1);
-	/* One for each who listed it, unless the walk had no time to wait. */
+	/* One for each node that listed it, unless the query ended early. */
 	ck_assert_uint_le(hints, 2);
 	ck_assert_uint_eq(hints, r.host.stats.down_hints_sent);
 }
@@ -951,7 +951,7 @@ START_TEST(finds_the_true_closest)
 }
 END_TEST
 
-/* Pitfall Q5: of 60 nodes 18 are dead, and nobody knows it yet. */
+/* Pitfall Q5: of 60 nodes 18 are down, which is not known yet. */
 START_TEST(dead_nodes_do_not_hold_it_up)
 {
 	struct query_spec spec = spec_of(3);

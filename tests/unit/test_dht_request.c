@@ -15,7 +15,7 @@ static struct rig r;
 static const struct addr peer = {
     .ip = {192, 0, 2, 7}, .port = 50001, .family = ADDR_V4};
 
-/* What the completions said. */
+/* The results that the completions received. */
 static unsigned ends, replies, timeouts, cancelled, closed;
 static struct dht_answer last;
 
@@ -153,8 +153,7 @@ START_TEST(survives_damaged_replies)
 }
 END_TEST
 
-/* Pitfall R4: a spoofer who answers first, from another port or host, has no
- * effect but the counter. */
+/* Pitfall R4: a spoofer that replies first, from another port or host, has no */
 START_TEST(believes_only_who_was_asked)
 {
 	struct addr liar = peer, stranger = peer;
@@ -536,7 +535,7 @@ START_TEST(tid_0_is_an_ordinary_tid)
 }
 END_TEST
 
-/* None in flight twice, whatever the dice say. */
+/* No tid is in flight twice, whatever the random numbers. */
 START_TEST(no_tid_is_used_twice_at_a_time)
 {
 	/* Between two tids falls the jitter of the first wait. */
@@ -677,7 +676,7 @@ START_TEST(refuses_at_once_or_ends_once)
 	ck_assert_int_eq(dht_call(r.d, &c, done, NULL), ERR_VALUE);
 	c.value = (struct bytes){0};
 
-	/* Protocol 01 §9.3 and the limit: full is said at once. */
+	/* Protocol 01 §9.3 and the limit: ERR_BUSY is returned at once. */
 	limits_init(&l);
 	l.requests = 64;
 	r.host.limits = l;

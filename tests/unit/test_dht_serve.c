@@ -260,7 +260,7 @@ START_TEST(ignores_impossible_sources)
 }
 END_TEST
 
-/* A public node has no business with anybody's inner network. */
+/* A public node sends nothing into a private network. */
 START_TEST(a_public_node_ignores_private_sources)
 {
 	static const uint8_t hosts[][4] = {{127, 0, 0, 1}, {10, 1, 1, 1},
@@ -273,7 +273,7 @@ START_TEST(a_public_node_ignores_private_sources)
 		struct addr a = addr_v4(h[0], h[1], h[2], h[3], 4000);
 
 		ck_assert_int_eq(ping(r.server, &a), ERR_PRIVATE);
-		/* Nor does it go there on somebody's word. */
+		/* Nor does it do so at the request of another node. */
 		ck_assert(!dht_may_send(r.d, &a));
 	}
 	ck_assert_uint_eq(r.host.world.sent_len, 0);
@@ -364,7 +364,7 @@ START_TEST(down_hints_are_checked_and_bounded)
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	ck_assert_uint_eq(hint_and_count_pings(&a), 0);
 	rig_fill_table(&r, 20);
-	/* Never hinted before: even if heard in this tick. */
+	/* The first hint: checked even if it was active in this tick. */
 	ck_assert_uint_eq(hint_and_count_pings(&a), 1);
 	ck_assert_uint_eq(hint_and_count_pings(&a), 0);
 	ck_assert(rig_knows(&r, &a));
@@ -377,8 +377,8 @@ START_TEST(down_hints_are_checked_and_bounded)
 }
 END_TEST
 
-/* Protocol 01 §8.5: an answer with an id keeps a node, though it was just
- * heard. */
+/* Protocol 01 §8.5: a reply with an id keeps a node, though it was active in
+ * this tick. */
 START_TEST(a_hinted_node_that_answers_stays)
 {
 	struct addr a = rig_host(1);
@@ -507,7 +507,7 @@ END_TEST
 /* ---- budgets ---- */
 
 /* 40 kB, then 4 kB/s: full replies, then lean ones, then silence. */
-START_TEST(an_unproven_host_draws_no_more_than_its_budget)
+START_TEST(an_unvalidated_host_draws_no_more_than_its_budget)
 {
 	uint64_t bytes = 0, lean = 0, full = 0;
 	bool silent = false;
@@ -560,7 +560,8 @@ START_TEST(an_unproven_host_draws_no_more_than_its_budget)
 }
 END_TEST
 
-/* The reply to an unproven host at a third port is its own budget too. */
+/* A PING_NAT reply at a third port is charged to the budget of its host as
+ * well. */
 START_TEST(no_command_escapes_the_budget)
 {
 	static const uint8_t port[] = {0x34, 0x12}, bad[RPC_TOKEN_LEN];
@@ -591,7 +592,7 @@ START_TEST(no_command_escapes_the_budget)
 		bytes += s.len;
 	}
 	ck_assert_uint_le(bytes, 40000);
-	/* What was put off comes out of the budget of then. */
+	/* A delayed reply is charged when it is sent. */
 	rig_pass_ms(&r, 200);
 	while (rig_take(&r, &s))
 		bytes += s.len;
@@ -621,7 +622,7 @@ START_TEST(a_proven_host_gets_all_it_needs)
 
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_fill_table(&r, 40);
-	/* Its budget may be spent: the token still opens the door. */
+	/* Its budget may be used up: a valid token suffices. */
 	while (find_node(&peer) == 0)
 		;
 	rig_pass_ms(&r, 100);
@@ -647,7 +648,7 @@ START_TEST(a_proven_host_gets_all_it_needs)
 }
 END_TEST
 
-/* Whoever answered a request of ours is proven as well. */
+/* A reply to a request of ours validates a host as well. */
 START_TEST(an_answer_proves_its_host)
 {
 	struct addr a = rig_host(3);
@@ -663,7 +664,7 @@ START_TEST(an_answer_proves_its_host)
 }
 END_TEST
 
-/* Forged sources by the thousand do not renew a victim's drained budget. */
+/* Thousands of forged sources do not renew the budget of a victim. */
 START_TEST(a_spoofed_flood_renews_no_budget)
 {
 	uint64_t bytes = 0;
@@ -768,7 +769,7 @@ t_suite(void)
 	tcase_add_test(tc, a_delayed_ping_is_answered_when_it_said);
 	tcase_add_test(tc, delayed_pings_are_bounded);
 	tcase_add_test(tc, delayed_pings_obey_lowered_limits);
-	tcase_add_test(tc, an_unproven_host_draws_no_more_than_its_budget);
+	tcase_add_test(tc, an_unvalidated_host_draws_no_more_than_its_budget);
 	tcase_add_test(tc, no_command_escapes_the_budget);
 	tcase_add_test(tc, a_proven_host_gets_all_it_needs);
 	tcase_add_test(tc, an_answer_proves_its_host);

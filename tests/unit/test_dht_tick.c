@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: upkeep finds dead nodes, keeps live ones, spreads itself out in time
- * and lets an idle node sleep. Method: one dht in a fake world, virtual hours;
- * the wakeup rows of the golden vectors.
+ * Goal: maintenance removes nodes that are down, keeps live ones, spreads its
+ * work over time and lets an idle node sleep. Method: one dht in a fake world,
+ * virtual hours; the wakeup rows of the golden vectors.
  */
 #include <string.h>
 
@@ -28,7 +28,7 @@ node_of(unsigned i)
 	return table_at(&r.d->self.table, table_find(&r.d->self.table, id));
 }
 
-/* Counts what leaves by its kind; answers it if told to. */
+/* Counts the datagrams sent by kind; replies to them if requested. */
 struct count {
 	unsigned pings, walks, other;
 };
@@ -100,7 +100,7 @@ START_TEST(leaves_those_alone_who_are_heard)
 {
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_fill_table(&r, 60);
-	/* Everybody speaks once a minute. */
+	/* Every node sends a request once a minute. */
 	for (int minute = 0; minute < 9; minute++) {
 		for (unsigned i = 0; i < 60; i++) {
 			struct addr a = rig_host(i);
@@ -114,7 +114,7 @@ START_TEST(leaves_those_alone_who_are_heard)
 }
 END_TEST
 
-/* A silent node is found out and goes; a live one stays, whatever it costs. */
+/* A node that is down is detected and removed; a live one stays. */
 START_TEST(finds_the_dead_and_keeps_the_living)
 {
 	unsigned in, alive = 0;

@@ -70,7 +70,7 @@ START_TEST(counts_offline_ticks_across_idle_ones)
 	for (int i = 0; i < HEALTH_TICKS; i++)
 		ck_assert(!health_tick(&h, 10, 0));
 	ck_assert(!health_tick(&h, 0, 8));
-	ck_assert(!health_tick(&h, 0, 3)); /* too few to tell */
+	ck_assert(!health_tick(&h, 0, 3)); /* too few to decide */
 	ck_assert(!health_tick(&h, 0, 0));
 	ck_assert(h.online);
 	ck_assert(health_tick(&h, 0, 8));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: nobody draws more from us than the threat model allows, and honest
- * hosts always draw what they need: 40 kB and 4 kB/s unproven, 200 requests
- * and 100/s proven, in bounded memory. Method: virtual time, sums.
+ * Goal: no host receives more than the threat model allows, and honest hosts
+ * receive what they need: 40 kB and 4 kB/s if unvalidated, 200 requests and
+ * 100/s if validated, in bounded memory. Method: virtual time, sums.
  */
 #include "dht/rate_limiter.h"
 #include "world/sim_world.h"
@@ -52,7 +52,7 @@ prove(unsigned i)
 	rate_limiter_validate(&limiter, &fw.w, &a);
 }
 
-/* Bytes that a host gets out of us in this time by asking without end. */
+/* Returns the bytes sent to a host that keeps sending requests for this time. */
 static uint64_t
 drain(unsigned i, uint64_t ms, size_t reply)
 {
@@ -86,7 +86,7 @@ requests(unsigned i, uint64_t ms)
 	}
 }
 
-START_TEST(an_unproven_host_gets_a_burst_and_a_trickle)
+START_TEST(an_unvalidated_host_gets_a_burst_and_a_trickle)
 {
 	uint64_t bytes = drain(1, 0, 100);
 
@@ -96,7 +96,7 @@ START_TEST(an_unproven_host_gets_a_burst_and_a_trickle)
 	ck_assert_uint_le(bytes, 10 * 4000);
 	/* A reply that does not fit is not sent in part. */
 	ck_assert(!rate_limiter_charge(&limiter, &fw.w, source(1), 1200));
-	/* Somebody else is not the worse for it. */
+	/* The budgets of other hosts are unaffected. */
 	ck_assert_uint_eq(drain(2, 0, 100), 40000);
 	/* The burst comes back, once. */
 	sim_advance_ms(&fw, 60000);
@@ -132,7 +132,7 @@ START_TEST(a_proven_host_gets_requests)
 	n = requests(1, 10000);
 	ck_assert_uint_ge(n, 999);
 	ck_assert_uint_le(n, 1000);
-	/* To prove it again gives no second burst. */
+	/* Validating it again gives no second burst. */
 	prove(1);
 	ck_assert(!rate_limiter_admit(&limiter, &fw.w, source(1)));
 }
@@ -168,10 +168,8 @@ START_TEST(a_host_is_checked_once_a_minute)
 }
 END_TEST
 
-/*
- * Whoever floods us with forged sources must not make us forget the victim
- * whose budget is spent.
- */
+/* A flood of forged sources must not evict a victim with a budget that is used
+ * up. */
 START_TEST(a_flood_of_sources_renews_no_budget)
 {
 	uint64_t before = 0, during;
@@ -201,7 +199,7 @@ START_TEST(a_flood_of_sources_renews_no_budget)
 }
 END_TEST
 
-/* A full table of spent budgets answers nobody new; it recovers by itself. */
+/* A table full of used budgets refuses new hosts; it recovers by itself. */
 START_TEST(recovers_from_a_flood)
 {
 	unsigned refused = 0, charged = 0;
@@ -217,7 +215,7 @@ START_TEST(recovers_from_a_flood)
 	}
 	ck_assert_uint_eq(refused, 1000 - (limits.sources - 1));
 	ck_assert_uint_eq(charged, limits.sources - 1);
-	/* Who had proved itself is served all the same. */
+	/* A validated host is served all the same. */
 	ck_assert(rate_limiter_admit(&limiter, &fw.w, source(99999)));
 	sim_advance_ms(&fw, 11000);
 	for (unsigned i = 0; i < 100; i++)
@@ -246,7 +244,7 @@ START_TEST(obeys_lowered_limits)
 	limiter.pool.limit = 16;
 	for (unsigned i = 0; i < 600; i++)
 		refused += source(1000 + i) == 0;
-	/* Room is made one by one until the table fits again. */
+	/* Budgets are evicted one by one until the table fits again. */
 	ck_assert_uint_le(limiter.pool.len, 20);
 	ck_assert_uint_gt(refused, 0);
 	/* And nothing breaks when time goes on for months. */
@@ -265,7 +263,7 @@ t_suite(void)
 	Suite *s = t_suite_new("rate_limiter", &tc);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, an_unproven_host_gets_a_burst_and_a_trickle);
+	tcase_add_test(tc, an_unvalidated_host_gets_a_burst_and_a_trickle);
 	tcase_add_test(tc, all_ports_of_a_host_share_one_budget);
 	tcase_add_test(tc, a_proven_host_gets_requests);
 	tcase_add_test(tc, a_proof_holds_ten_minutes);

@@ -347,7 +347,7 @@ START_TEST(malformed_reply)
 }
 END_TEST
 
-/* What the codec is asked of the rows that tell datagrams apart. */
+/* The codec's part of the rows that distinguish datagrams. */
 START_TEST(kind_of_first_byte)
 {
 	const json_t *row = t_row(file, "demux", _i);

@@ -50,7 +50,7 @@ send(struct rpc_window *w, int n)
 		rpc_window_sent(w);
 }
 
-/* Several slots may have passed since anybody looked. */
+/* Several slots may have passed since the last call. */
 START_TEST(moves_with_the_time)
 {
 	uint64_t t0 = 1000000;
@@ -116,7 +116,7 @@ Suite *
 t_suite(void)
 {
 	TCase *tc;
-	Suite *s = t_suite_new("window", &tc);
+	Suite *s = t_suite_new("rpc_window", &tc);
 
 	tcase_add_test(tc, follows_the_vectors);
 	tcase_add_test(tc, moves_with_the_time);

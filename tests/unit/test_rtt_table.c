@@ -117,7 +117,7 @@ Suite *
 t_suite(void)
 {
 	TCase *tc;
-	Suite *s = t_suite_new("rtt", &tc);
+	Suite *s = t_suite_new("rtt_table", &tc);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, follows_the_vectors);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the routing table keeps whom it should, hands out the true closest and
+ * Goal: the routing table keeps the right nodes, returns the true closest and
  * gives no address more than its share, protocol 01 §8. Method: the golden
  * fleet; random tables against brute force.
  */
@@ -193,7 +193,7 @@ START_TEST(closest_are_the_true_closest)
 }
 END_TEST
 
-/* ---- who gets in, and in which order they are heard ---- */
+/* ---- admission, and the order of activity ---- */
 
 START_TEST(keeps_its_lists_in_order)
 {
@@ -260,7 +260,7 @@ START_TEST(never_contains_itself)
 }
 END_TEST
 
-/* The least recently pinged, then added; nobody pinged in this tick. */
+/* The least recently pinged, then added; none pinged in this tick. */
 START_TEST(gives_up_the_oldest_of_a_row)
 {
 	struct t_random r = {.state = 3};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a token proves its host, lives 30 to 60 s and tells nothing of others.
- * The derivation is our own, so it has no golden bytes: its properties are
- * tested, over many ages in virtual time.
+ * Goal: a token validates its host, is valid for 30 to 60 s and reveals no
+ * other token. The derivation is our own, so there are no golden bytes: its
+ * properties are tested, over many ages in virtual time.
  */
 #include <string.h>
 
@@ -66,8 +66,8 @@ START_TEST(holds_in_every_bit)
 }
 END_TEST
 
-/* Pitfall R9, protocol 01 §6: the current and the one before verify, the third
- * turn refuses. */
+/* Pitfall R9, protocol 01 §6: the current secret and the previous one verify,
+ * the third rotation refuses. */
 START_TEST(verifies_under_two_secrets)
 {
 	uint8_t first[RPC_TOKEN_LEN], second[RPC_TOKEN_LEN];
@@ -95,7 +95,7 @@ START_TEST(lives_30_to_60_seconds)
 	sim_advance_ms(&fw, (uint64_t)_i / 6 * 1999);
 	token_make(&tokens, &fw.w, &host, token);
 	made = fw.w.now_us;
-	/* With gaps, as if nobody came. */
+	/* With gaps between the requests. */
 	while (good(&host, token)) {
 		ck_assert_uint_le(fw.w.now_us - made, 60 * SECOND_US);
 		sim_advance_ms(&fw, rest);
@@ -105,7 +105,8 @@ START_TEST(lives_30_to_60_seconds)
 }
 END_TEST
 
-/* Fresh secrets: two nodes, and two turns, have nothing in common. */
+/* Secrets are independent: those of two nodes, and of two rotations, have
+ * nothing in common. */
 START_TEST(secrets_are_fresh)
 {
 	uint8_t a[RPC_TOKEN_LEN], b[RPC_TOKEN_LEN];
@@ -118,7 +119,7 @@ START_TEST(secrets_are_fresh)
 	ck_assert(!token_check(&twin, &fw.w, &host, a));
 	ck_assert_mem_ne(tokens.now, tokens.previous, sizeof tokens.now);
 
-	/* Nothing of a time when nobody came is still good. */
+	/* No token is valid after an hour without requests. */
 	sim_advance_ms(&fw, 3600000);
 	ck_assert(!good(&host, a));
 	ck_assert_mem_ne(tokens.now, tokens.previous, sizeof tokens.now);
