@@ -206,6 +206,21 @@ const struct limit_info *limit_find(const char *name);
 /* Sets all limits to their defaults. */
 void limits_init(struct limits *l);
 
+/* Fixed limits of the DHT (src/dht). */
+enum {
+	/* Checks of table nodes in progress that were caused by newcomers, and
+	 * by DOWN_HINTs. */
+	DHT_SWAPS_MAX = 3,
+	DHT_HINT_CHECKS_MAX = 10,
+	/* Unmatched replies from a candidate before its check is abandoned. */
+	DHT_CANDIDATE_GUESSES_MAX = 4,
+	DHT_HINTS_PER_TICK_MAX = 50, /* DOWN_HINTs sent in 5 s */
+	DHT_REFERRERS_MAX = 3,       /* of one node in a query */
+	DHT_IDLESS_SAMPLES_MAX = 8,  /* of our address, from nodes without id */
+	DHT_RTT_ENTRIES_MAX = 1024,  /* destinations with a round-trip time */
+	DHT_KNOWN_NODES_MAX = 64,    /* nodes of an earlier run pinged at start */
+};
+
 /* Fixed limits of hole punching (src/punch). */
 enum {
 	/* Random punches that wait for a slot, of each kind: with more, the

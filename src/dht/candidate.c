@@ -6,8 +6,6 @@
 #include "dht/candidate.h"
 #include "dht/request.h"
 
-enum { GUESSES_MAX = 4 };
-
 struct check {
 	TAILQ_ENTRY(check) link;
 	struct candidates *candidates;
@@ -158,7 +156,7 @@ find_swap_victim(const struct candidates *cs, const uint8_t *id)
 	const struct table_node *n;
 	uint32_t node;
 
-	if (!self->bootstrapped || cs->len[CHECK_SWAP] >= SWAPS_MAX)
+	if (!self->bootstrapped || cs->len[CHECK_SWAP] >= DHT_SWAPS_MAX)
 		return 0;
 	node = table_oldest_in_row(&self->table, id, self->tick);
 	if (node == 0)
@@ -229,7 +227,7 @@ candidates_reply_unmatched(struct candidates *cs, const struct addr *a)
 	TAILQ_FOREACH (c, &cs->checks, link) {
 		if (c->kind != CHECK_CANDIDATE || !addr_equal(&c->addr, a))
 			continue;
-		if (++c->guesses == GUESSES_MAX)
+		if (++c->guesses == DHT_CANDIDATE_GUESSES_MAX)
 			request_cancel(c->request);
 		return;
 	}

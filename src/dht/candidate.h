@@ -21,7 +21,6 @@
 struct requests;
 
 enum {
-	SWAPS_MAX = 3,     /* checks of kind CHECK_SWAP at a time */
 	PING_BYTES = 43,   /* length of a PING with an id, the longest form */
 	TICKS_DOUBT = 240, /* 20 min: age at which a node may be swapped out */
 };
@@ -76,9 +75,9 @@ void candidates_check_node(struct candidates *cs, uint32_t node, bool hinted);
 void candidates_ping_known(struct candidates *cs, const struct addr *a);
 
 /*
- * Counts a reply from this address that matches no request. After GUESSES_MAX
- * of them the candidate there is abandoned: its address may be forged by a host
- * that guesses the tid of our PING.
+ * Counts a reply from this address that matches no request. After
+ * DHT_CANDIDATE_GUESSES_MAX of them the candidate there is abandoned: its
+ * address may be forged by a host that guesses the tid of our PING.
  */
 void candidates_reply_unmatched(struct candidates *cs, const struct addr *a);
 

@@ -9,8 +9,6 @@
 #include "dht/promotion.h"
 #include "dht/queries.h"
 
-enum { KNOWN_MAX = 64 /* good nodes of an earlier run that are pinged */ };
-
 static void start_walk(struct joining *j);
 
 int
@@ -26,7 +24,8 @@ joining_init(struct joining *j, const struct dht_config *c)
 		j->entries[i] = c->bootstrap[i];
 		j->addrs[i] = c->bootstrap[i].addr;
 	}
-	j->known_len = c->known_len < KNOWN_MAX ? c->known_len : KNOWN_MAX;
+	j->known_len = c->known_len < DHT_KNOWN_NODES_MAX ? c->known_len
+							  : DHT_KNOWN_NODES_MAX;
 	if (j->known_len > 0)
 		memcpy(j->known, c->known, j->known_len * sizeof *j->known);
 	return 0;

@@ -316,7 +316,7 @@ promotion_add_sample_idless(
 	for (uint32_t i = 0; i < p->idless_len; i++)
 		if (p->idless[i] == h)
 			return;
-	if (p->idless_len >= max || p->idless_len >= IDLESS_MAX)
+	if (p->idless_len >= max || p->idless_len >= DHT_IDLESS_SAMPLES_MAX)
 		return;
 	p->idless[p->idless_len++] = h;
 	promotion_add_sample(p, us);

@@ -17,7 +17,6 @@ struct requests;
 
 enum {
 	PROBE_NODES = 5,         /* nodes asked by the firewall probe */
-	IDLESS_MAX = 8,          /* replies without an id that are sampled */
 	TICKS_RECENT = 12,       /* 1 min */
 	TICKS_STABLE = 240,      /* 20 min until the first promotion check */
 	TICKS_MORE_STABLE = 720, /* 1 h until any later one */
@@ -43,7 +42,7 @@ struct promotion {
 	struct firewall_probe probe;
 	/* Hashed addresses of nodes whose replies had no id and were sampled.
 	 */
-	uint32_t idless[IDLESS_MAX];
+	uint32_t idless[DHT_IDLESS_SAMPLES_MAX];
 	uint32_t idless_len;
 };
 

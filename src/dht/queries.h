@@ -20,8 +20,7 @@ struct maintenance;
 struct requests;
 
 enum {
-	QUERY_SENDS = 6,     /* 5 retries */
-	HINTS_PER_TICK = 50, /* DOWN_HINTs sent */
+	QUERY_SENDS = 6, /* 5 retries */
 };
 
 TAILQ_HEAD(query_list, query);

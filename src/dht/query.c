@@ -167,7 +167,7 @@ add_to_frontier(struct query *q, const struct addr *a)
 void
 queries_reset_hints(struct queries *qs)
 {
-	qs->hints_left = HINTS_PER_TICK;
+	qs->hints_left = DHT_HINTS_PER_TICK_MAX;
 }
 
 static void
@@ -203,7 +203,7 @@ add_referrer(struct query *q, struct frontier_node *n, struct frontier_node *by)
 	for (uint8_t i = 0; i < n->referrers_len; i++)
 		if (n->referrers[i] == by)
 			return;
-	if (n->referrers_len == FRONTIER_REFERRERS_MAX)
+	if (n->referrers_len == DHT_REFERRERS_MAX)
 		return;
 	n->referrers[n->referrers_len++] = by;
 	if (n->state == FRONTIER_FAILED)

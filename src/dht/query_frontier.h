@@ -19,8 +19,6 @@ enum frontier_state {
 	FRONTIER_FAILED, /* did not reply */
 };
 
-enum { FRONTIER_REFERRERS_MAX = 3 };
-
 struct frontier_node {
 	struct query *query;
 	struct request *request; /* while IN_FLIGHT */
@@ -30,7 +28,7 @@ struct frontier_node {
 	uint8_t missed; /* timeouts that have passed */
 	uint8_t referrers_len;
 	/* The first few nodes that listed this one in their reply. */
-	struct frontier_node *referrers[FRONTIER_REFERRERS_MAX];
+	struct frontier_node *referrers[DHT_REFERRERS_MAX];
 };
 
 enum { FRONTIER_CACHE_LEN = 256 };

@@ -183,7 +183,8 @@ serve_down_hint(struct responder *rp, const struct dht_request *rq)
 		return stats_drop(self->stats, ERR_INCOMPLETE);
 	id_of_addr(id, &down);
 	node = table_find(&self->table, id);
-	if (node != 0 && rp->candidates->len[CHECK_HINT] < HINT_CHECKS_MAX) {
+	if (node != 0 &&
+	    rp->candidates->len[CHECK_HINT] < DHT_HINT_CHECKS_MAX) {
 		n = table_at(&self->table, node);
 		if (n->pinged != self->tick || n->down_hints == 0) {
 			n->down_hints++;

@@ -17,8 +17,6 @@
 
 struct candidates;
 
-enum { HINT_CHECKS_MAX = 10 /* checks of kind CHECK_HINT at a time */ };
-
 TAILQ_HEAD(delayed_list, delayed_ping);
 
 /* dht.c sets the first three members before responder_init(). */

@@ -21,7 +21,7 @@ struct rtt_entry {
 void
 rtt_table_init(struct rtt_table *t, const struct hash_key *key)
 {
-	pool_init(&t->pool, sizeof(struct rtt_entry), RTT_ENTRIES);
+	pool_init(&t->pool, sizeof(struct rtt_entry), DHT_RTT_ENTRIES_MAX);
 	pool_index_init(&t->index, &t->pool, offsetof(struct rtt_entry, link));
 	t->key = key;
 }
@@ -58,8 +58,8 @@ add_entry(struct rtt_table *t, struct world *w, uint64_t to)
 {
 	uint32_t i = pool_get(&t->pool);
 
-	if (i == 0 && t->pool.len == RTT_ENTRIES) {
-		i = world_below(w, RTT_ENTRIES) + 1;
+	if (i == 0 && t->pool.len == DHT_RTT_ENTRIES_MAX) {
+		i = world_below(w, DHT_RTT_ENTRIES_MAX) + 1;
 		pool_index_del(&t->index, i);
 	}
 	if (i == 0)

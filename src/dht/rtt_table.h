@@ -11,10 +11,11 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/pool.h"
 #include "base/world.h"
 
-enum { RTT_ENTRIES = 1024, RTT_JITTER_MS = 256 };
+enum { RTT_JITTER_MS = 256 };
 
 struct rtt_table {
 	struct pool pool;

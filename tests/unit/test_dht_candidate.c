@@ -404,9 +404,9 @@ START_TEST(three_swaps_at_a_time)
 			continue;
 		rig_answer(&r, &ping, &good);
 		swapping = r.d->candidates.len[CHECK_SWAP];
-		ck_assert_uint_le(swapping, SWAPS_MAX);
+		ck_assert_uint_le(swapping, DHT_SWAPS_MAX);
 	}
-	ck_assert_uint_eq(swapping, SWAPS_MAX);
+	ck_assert_uint_eq(swapping, DHT_SWAPS_MAX);
 }
 END_TEST
 

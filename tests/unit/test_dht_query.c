@@ -595,13 +595,13 @@ START_TEST(down_hints_are_bounded)
 		maintenance_advance(&r.d->maintenance);
 		if (r.d->self.tick != tick) {
 			full += r.host.stats.down_hints_sent - before >=
-				HINTS_PER_TICK;
+				DHT_HINTS_PER_TICK_MAX;
 			ticks += r.d->self.tick - tick;
 			before = r.host.stats.down_hints_sent;
 			tick = r.d->self.tick;
 		}
-		ck_assert_uint_le(
-		    r.host.stats.down_hints_sent, ticks * HINTS_PER_TICK);
+		ck_assert_uint_le(r.host.stats.down_hints_sent,
+		    ticks * DHT_HINTS_PER_TICK_MAX);
 		while (rig_take_request(&r, &s, &m)) {
 			if (!is_walk(&m) || s.meta.to.ip[0] == 40)
 				continue;

@@ -96,20 +96,20 @@ START_TEST(is_bounded)
 {
 	unsigned known = 0;
 
-	for (unsigned i = 0; i < 5 * RTT_ENTRIES; i++) {
+	for (unsigned i = 0; i < 5 * DHT_RTT_ENTRIES_MAX; i++) {
 		struct addr a = node(i);
 
 		rtt_table_put(&rtt, &fw.w, &a, 1000);
 		ck_assert_uint_eq(
 		    rtt_table_timeout_ms(&rtt, &fw.w, &a, 1), 2000);
 	}
-	ck_assert_uint_eq(rtt.pool.len, RTT_ENTRIES);
-	for (unsigned i = 0; i < 5 * RTT_ENTRIES; i++) {
+	ck_assert_uint_eq(rtt.pool.len, DHT_RTT_ENTRIES_MAX);
+	for (unsigned i = 0; i < 5 * DHT_RTT_ENTRIES_MAX; i++) {
 		struct addr a = node(i);
 
 		known += rtt_table_timeout_ms(&rtt, &fw.w, &a, 1) == 2000;
 	}
-	ck_assert_uint_eq(known, RTT_ENTRIES);
+	ck_assert_uint_eq(known, DHT_RTT_ENTRIES_MAX);
 }
 END_TEST
 
