@@ -26,12 +26,12 @@
 	X(validated_seconds, "validated-seconds", 600, 10, 86400, \
 	    "seconds for which a validated address stays validated") \
 	X(sources, "sources", 65536, 256, 4194304, \
-	    "source hosts with a remembered budget") \
-	/* New node ids, until they have answered a PING. */ \
-	X(candidates, "candidates", 256, 1, 65536, \
-	    "new nodes being checked at a time") \
-	X(candidates_prefix, "candidates-prefix", 16, 1, 65536, \
-	    "new nodes of one /24 being checked at a time") \
+	    "hosts whose budgets are remembered") \
+	/* New ids, until they have answered one PING of ours. */ \
+	X(candidates, "candidates", 10, 1, 65536, \
+	    "new nodes being checked at a time; 10 at most have effect") \
+	X(candidates_prefix, "candidates-prefix", 3, 1, 65536, \
+	    "the same from one /24; 3 at most have effect") \
 	X(candidate_seconds, "candidate-seconds", 60, 1, 86400, \
 	    "seconds between two checks of one address") \
 	X(delayed_pings, "delayed-pings", 1024, 0, 65536, \
@@ -208,17 +208,21 @@ void limits_init(struct limits *l);
 
 /* Fixed limits of the DHT (src/dht). */
 enum {
-	/* Checks of table nodes in progress that were caused by newcomers, and
-	 * by DOWN_HINTs. */
+	/* PINGs in progress that other nodes have caused: checks of candidates,
+	 * of table nodes for the sake of a newcomer, and after a DOWN_HINT. An
+	 * unanswered one takes a second and more, so that all of them use at
+	 * most about a fifth of the window for requests. */
+	DHT_CHECKS_MAX = 10,
+	DHT_CHECKS_PREFIX_MAX = 3, /* of candidates in one /24 */
 	DHT_SWAPS_MAX = 3,
-	DHT_HINT_CHECKS_MAX = 10,
+	DHT_HINT_CHECKS_MAX = 3,
 	/* Unmatched replies from a candidate before its check is abandoned. */
 	DHT_CANDIDATE_GUESSES_MAX = 4,
 	DHT_HINTS_PER_TICK_MAX = 50, /* DOWN_HINTs sent in 5 s */
 	DHT_REFERRERS_MAX = 3,       /* of one node in a query */
 	DHT_IDLESS_SAMPLES_MAX = 8,  /* of our address, from nodes without id */
 	DHT_RTT_ENTRIES_MAX = 1024,  /* destinations with a round-trip time */
-	DHT_KNOWN_NODES_MAX = 64,    /* nodes of an earlier run pinged at start */
+	DHT_KNOWN_NODES_MAX = 64, /* nodes of an earlier run pinged at start */
 };
 
 /* Fixed limits of hole punching (src/punch). */

@@ -13,7 +13,9 @@ struct check {
 	struct addr addr;
 	uint8_t id[ID_LEN];
 	struct request *request;
-	uint8_t guesses;      /* replies that matched no request */
+	bool known;      /* of an earlier run, so no other node caused it */
+	bool validated;  /* so was the address of the candidate */
+	uint8_t guesses; /* replies that matched no request */
 	struct addr newcomer; /* CHECK_SWAP */
 	uint8_t newcomer_id[ID_LEN];
 };
@@ -78,6 +80,12 @@ apply_failed_check(const struct check *c)
 		add_node(cs, c->newcomer_id, &c->newcomer);
 }
 
+static bool
+is_caused(const struct check *c)
+{
+	return c->kind != CHECK_NODE && !c->known;
+}
+
 static void
 on_checked(void *owner, const struct dht_answer *a)
 {
@@ -87,17 +95,19 @@ on_checked(void *owner, const struct dht_answer *a)
 
 	TAILQ_REMOVE(&cs->checks, c, link);
 	cs->len[c->kind]--;
+	cs->caused -= is_caused(c);
 	/* A cancelled or closed request does not show that a node is down. */
 	if (!alive && (a->err == 0 || a->err == ERR_TIMEOUT))
 		apply_failed_check(c);
 	free(c);
 }
 
-/* Sends the PING. Takes ownership of c. */
-static void
+/* Sends the PING. Takes ownership of c. Returns false if it was not sent. */
+static bool
 start_check(struct candidates *cs, struct check *c)
 {
 	struct dht_call call = {
+	    .kind = is_caused(c) ? REQUEST_CHECK : REQUEST_BACKGROUND,
 	    .to = c->addr,
 	    .internal = true,
 	    .command = RPC_PING,
@@ -113,10 +123,12 @@ start_check(struct candidates *cs, struct check *c)
 	if (requests_call(
 		cs->requests, WORLD_NO_SOCK, &call, done, &c->request) != 0) {
 		free(c);
-		return;
+		return false;
 	}
 	TAILQ_INSERT_TAIL(&cs->checks, c, link);
 	cs->len[c->kind]++;
+	cs->caused += is_caused(c);
+	return true;
 }
 
 static struct check *
@@ -134,16 +146,25 @@ check_new(struct candidates *cs, enum check_kind kind, const struct addr *a,
 	return c;
 }
 
+/* Returns true if another node may cause one more check. */
+static bool
+may_cause(const struct candidates *cs)
+{
+	return cs->caused < DHT_CHECKS_MAX &&
+	       cs->caused < cs->self->limits->candidates;
+}
+
 void
 candidates_check_node(struct candidates *cs, uint32_t node, bool hinted)
 {
 	struct table_node *n = table_at(&cs->self->table, node);
-	struct check *c =
-	    check_new(cs, hinted ? CHECK_HINT : CHECK_NODE, &n->addr, n->id);
+	struct check *c;
 
-	n->pinged = cs->self->tick;
-	if (c != NULL)
-		start_check(cs, c);
+	if (hinted && !may_cause(cs))
+		return;
+	c = check_new(cs, hinted ? CHECK_HINT : CHECK_NODE, &n->addr, n->id);
+	if (c != NULL && start_check(cs, c))
+		n->pinged = cs->self->tick;
 }
 
 /* ---- swaps, protocol 01 §8.3 ---- */
@@ -180,10 +201,10 @@ start_swap(struct candidates *cs, const uint8_t *id, const struct addr *a)
 	c = check_new(cs, CHECK_SWAP, &n->addr, n->id);
 	if (c == NULL)
 		return;
-	n->pinged = cs->self->tick;
 	c->newcomer = *a;
 	memcpy(c->newcomer_id, id, ID_LEN);
-	start_check(cs, c);
+	if (start_check(cs, c))
+		n->pinged = cs->self->tick;
 }
 
 /* ---- messages received ---- */
@@ -233,6 +254,29 @@ candidates_reply_unmatched(struct candidates *cs, const struct addr *a)
 	}
 }
 
+/* Abandons the oldest candidate without a validated address. Returns false if
+ * there is none. */
+static bool
+evict_unvalidated(struct candidates *cs)
+{
+	struct check *c;
+
+	TAILQ_FOREACH (c, &cs->checks, link)
+		if (c->kind == CHECK_CANDIDATE && is_caused(c) &&
+		    !c->validated) {
+			request_cancel(c->request);
+			return true;
+		}
+	return false;
+}
+
+static bool
+is_validated(const struct candidates *cs, uint32_t source)
+{
+	return source != RATE_LIMITER_EXEMPT &&
+	       rate_limiter_is_validated(cs->limiter, cs->self->world, source);
+}
+
 /* Returns true if one more candidate at this address may be checked, and
  * charges the PING to its budget. */
 static bool
@@ -240,13 +284,17 @@ admit_candidate(struct candidates *cs, const struct addr *a, uint32_t source)
 {
 	const struct limits *l = cs->self->limits;
 	bool exempt = source == RATE_LIMITER_EXEMPT;
+	uint32_t prefix_max = l->candidates_prefix < DHT_CHECKS_PREFIX_MAX
+				  ? l->candidates_prefix
+				  : DHT_CHECKS_PREFIX_MAX;
 	uint32_t prefix = 0;
+	bool full = !may_cause(cs);
 	struct check *c;
 
-	/* The cheapest test comes first: in a flood it is the one that fails.
+	/* The cheapest tests come first: in a flood they are those that fail.
 	 */
-	if (cs->len[CHECK_CANDIDATE] >=
-	    (exempt ? l->requests / 2 : l->candidates))
+	if ((full && !is_validated(cs, source)) ||
+	    !requests_can_send(cs->requests, REQUEST_CHECK))
 		return false;
 	TAILQ_FOREACH (c, &cs->checks, link) {
 		if (c->kind != CHECK_CANDIDATE)
@@ -255,11 +303,13 @@ admit_candidate(struct candidates *cs, const struct addr *a, uint32_t source)
 			return false;
 		prefix += addr_same_prefix(&c->addr, a);
 	}
-	return exempt || (prefix < l->candidates_prefix &&
-			     rate_limiter_permit_check(
-				 cs->limiter, cs->self->world, source) &&
-			     rate_limiter_charge(cs->limiter, cs->self->world,
-				 source, PING_BYTES));
+	if (!exempt && (prefix >= prefix_max ||
+			   !rate_limiter_permit_check(
+			       cs->limiter, cs->self->world, source) ||
+			   !rate_limiter_charge(cs->limiter, cs->self->world,
+			       source, PING_BYTES)))
+		return false;
+	return !full || evict_unvalidated(cs);
 }
 
 void
@@ -280,6 +330,7 @@ candidates_request_received(struct candidates *cs, const uint8_t *id,
 	}
 	if ((c = check_new(cs, CHECK_CANDIDATE, a, id)) == NULL)
 		return;
+	c->validated = is_validated(cs, source);
 	self->stats->candidates++;
 	start_check(cs, c);
 }
@@ -294,6 +345,8 @@ candidates_ping_known(struct candidates *cs, const struct addr *a)
 	if (table_check(&cs->self->table, id, a, NULL) != 0 ||
 	    !local_node_may_send(cs->self, a))
 		return;
-	if ((c = check_new(cs, CHECK_CANDIDATE, a, id)) != NULL)
-		start_check(cs, c);
+	if ((c = check_new(cs, CHECK_CANDIDATE, a, id)) == NULL)
+		return;
+	c->known = true;
+	start_check(cs, c);
 }

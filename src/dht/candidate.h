@@ -7,8 +7,12 @@
  * Nodes of
  * the table are checked by a PING now and then, and when another node reports
  * them down; a full row gives up its oldest node if that does not answer and a
- * newcomer waits for its place (protocol 01 §8.3). The number of checks of each
- * kind is bounded, and so is what candidates of one host and /24 may cause.
+ * newcomer waits for its place (protocol 01 §8.3).
+ *
+ * A check that another node causes is sent at once or not at all: the number of
+ * these in progress is small, and they never wait in front of own requests. If
+ * there are too many, a node with a validated address takes the place of the
+ * oldest candidate without one.
  */
 #ifndef DHT_CANDIDATE_H
 #define DHT_CANDIDATE_H
@@ -42,8 +46,9 @@ struct candidates {
 	struct local_node *self;
 	struct requests *requests;
 	struct rate_limiter *limiter;
-	struct check_list checks;
+	struct check_list checks;  /* oldest first */
 	uint32_t len[CHECK_KINDS]; /* checks of each kind */
+	uint32_t caused;           /* of these, caused by other nodes */
 };
 
 void candidates_init(struct candidates *cs);
@@ -68,7 +73,7 @@ bool candidates_reply_received(struct candidates *cs, const uint8_t *id,
     const struct addr *a, bool shows_us);
 
 /* Sends a PING to a node of the table, which removes it unless it answers.
- * hinted: another node has reported it down. */
+ * hinted: another node has reported it down; then the check may be refused. */
 void candidates_check_node(struct candidates *cs, uint32_t node, bool hinted);
 
 /* Sends a PING to an address of an earlier run; if it answers it is added. */

@@ -162,7 +162,17 @@ struct dht_done {
 	void *owner;
 };
 
+/* Which requests leave first while the congestion window is full. */
+enum request_class {
+	REQUEST_OWN,        /* a program waits for it */
+	REQUEST_BACKGROUND, /* maintenance; leaves after all own ones */
+	REQUEST_CHECK,      /* caused by another node; refused, not queued */
+};
+
+enum { REQUEST_QUEUES = REQUEST_BACKGROUND + 1 };
+
 struct dht_call {
+	enum request_class kind;
 	struct addr to;
 	bool internal;
 	uint64_t command;

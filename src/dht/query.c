@@ -178,6 +178,7 @@ send_down_hint(struct query *q, const struct frontier_node *dead,
 	uint8_t value[ADDR_WIRE4_LEN];
 	struct wr w = wr_init(value, sizeof value);
 	struct dht_call c = {
+	    .kind = REQUEST_BACKGROUND,
 	    .to = to->addr,
 	    .internal = true,
 	    .command = RPC_DOWN_HINT,
@@ -318,6 +319,7 @@ static int
 send_query(struct query *q, struct frontier_node *n)
 {
 	struct dht_call c = {
+	    .kind = q->spec.background ? REQUEST_BACKGROUND : REQUEST_OWN,
 	    .to = n->addr,
 	    .internal = q->spec.internal,
 	    .command = q->spec.command,

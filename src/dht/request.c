@@ -14,7 +14,8 @@ static void on_flush(struct timer *t);
 void
 requests_init(struct requests *rs)
 {
-	TAILQ_INIT(&rs->waiting);
+	for (unsigned i = 0; i < REQUEST_QUEUES; i++)
+		TAILQ_INIT(&rs->waiting[i]);
 	rpc_window_init(&rs->window, RPC_WINDOW_MAX, rs->self->world->now_us);
 	rtt_table_init(&rs->rtts, &rs->self->hash_key);
 	rs->flush = (struct timer){.fire = on_flush};
@@ -25,6 +26,17 @@ requests_fini(struct requests *rs)
 {
 	timer_disarm(rs->self->timers, &rs->flush);
 	rtt_table_fini(&rs->rtts);
+}
+
+/* Returns the request that leaves next, or NULL if none waits. */
+static struct request *
+first_waiting(const struct requests *rs)
+{
+	struct request *r = NULL;
+
+	for (unsigned i = 0; r == NULL && i < REQUEST_QUEUES; i++)
+		r = TAILQ_FIRST(&rs->waiting[i]);
+	return r;
 }
 
 /* ---- the end of a request ---- */
@@ -40,11 +52,11 @@ end_request(struct request *r, const struct dht_answer *a)
 	HASH_DELETE(hh, rs->by_tid, r);
 	timer_disarm(self->timers, &r->timer);
 	if (r->waiting)
-		TAILQ_REMOVE(&rs->waiting, r, link);
+		TAILQ_REMOVE(&rs->waiting[r->kind], r, link);
 	else if (r->sent > 0)
 		rpc_window_ended(&rs->window);
 	/* The place is free at once, not only when the window moves on. */
-	if (!TAILQ_EMPTY(&rs->waiting) && !rpc_window_is_full(&rs->window))
+	if (first_waiting(rs) != NULL && !rpc_window_is_full(&rs->window))
 		timer_arm(self->timers, &rs->flush, self->world->now_us);
 	rs->len--;
 	free(r);
@@ -163,20 +175,31 @@ arm_flush(struct requests *rs)
 	    rs->window.moved_us + RPC_WINDOW_SLOT_US);
 }
 
-/* Transmits the request if the window has space and none waits, or queues it.
- */
+bool
+requests_can_send(struct requests *rs, enum request_class kind)
+{
+	rpc_window_move(&rs->window, rs->self->world->now_us);
+	if (rpc_window_is_full(&rs->window))
+		return false;
+	for (unsigned i = 0; i < REQUEST_QUEUES && i <= (unsigned)kind; i++)
+		if (!TAILQ_EMPTY(&rs->waiting[i]))
+			return false;
+	return true;
+}
+
+/* Transmits the request if the window has space and none of its class or above
+ * waits, or queues it. */
 static void
 send_or_queue(struct request *r)
 {
 	struct requests *rs = r->requests;
 
-	rpc_window_move(&rs->window, rs->self->world->now_us);
-	if (TAILQ_EMPTY(&rs->waiting) && !rpc_window_is_full(&rs->window)) {
+	if (requests_can_send(rs, r->kind)) {
 		transmit_request(r);
 		return;
 	}
 	r->waiting = true;
-	TAILQ_INSERT_TAIL(&rs->waiting, r, link);
+	TAILQ_INSERT_TAIL(&rs->waiting[r->kind], r, link);
 	if (!timer_armed(&rs->flush))
 		arm_flush(rs);
 }
@@ -187,12 +210,12 @@ on_flush(struct timer *t)
 	struct requests *rs = container_of(t, struct requests, flush);
 	struct request *r;
 
-	if (TAILQ_EMPTY(&rs->waiting))
+	if (first_waiting(rs) == NULL)
 		return;
 	rpc_window_move(&rs->window, rs->self->world->now_us);
-	while ((r = TAILQ_FIRST(&rs->waiting)) != NULL &&
+	while ((r = first_waiting(rs)) != NULL &&
 	       !rpc_window_is_full(&rs->window)) {
-		TAILQ_REMOVE(&rs->waiting, r, link);
+		TAILQ_REMOVE(&rs->waiting[r->kind], r, link);
 		r->waiting = false;
 		transmit_request(r);
 	}
@@ -252,6 +275,7 @@ request_new(struct requests *rs, const struct dht_call *c, int sock, int *err)
 	    .to = c->to,
 	    .sock = sock,
 	    .tid = m.tid,
+	    .kind = (uint8_t)c->kind,
 	    .sends_max = c->sends != 0 ? c->sends : REQUEST_SENDS,
 	    .timeout_ms = c->timeout_ms,
 	    .doubling = c->doubling,
@@ -291,6 +315,8 @@ requests_start(struct requests *rs, const struct dht_call *c,
 		return ERR_CLOSED;
 	if (c->to.family != ADDR_V4 || !addr_usable(&c->to))
 		return ERR_VALUE;
+	if (c->kind == REQUEST_CHECK && !requests_can_send(rs, c->kind))
+		return ERR_BUSY;
 	if (!admit_request(rs))
 		return ERR_BUSY;
 	if ((r = request_new(rs, c, sock, &err)) == NULL)

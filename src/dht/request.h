@@ -3,9 +3,10 @@
  * request.h - own RPC requests: tids, retransmission, congestion window.
  *
  * Protocol 01 §9. A request is in one of two places: in `waiting`, while the
- * congestion window is full, or in flight with its timer armed. It ends in
- * exactly one of: reply, timeout, cancelled, closed; then its completion is
- * called, once, and it is freed.
+ * congestion window is full, or in flight with its timer armed. A request that
+ * a program waits for leaves before those of maintenance; a check is not
+ * queued. It ends in exactly one of: reply, timeout, cancelled, closed; then
+ * its completion is called, once, and it is freed.
  */
 #ifndef DHT_REQUEST_H
 #define DHT_REQUEST_H
@@ -36,6 +37,7 @@ struct request {
 	int sock;
 	uint16_t tid;
 	uint8_t sent, sends_max;
+	uint8_t kind; /* enum request_class */
 	bool waiting;
 	bool has_id; /* the table has this id for the destination */
 	uint8_t id[ID_LEN];
@@ -63,8 +65,9 @@ struct requests {
 	struct maintenance *maintenance;
 	struct rate_limiter *limiter;
 	struct request *by_tid;
-	struct request_list waiting; /* for the congestion window */
-	uint32_t len;                /* all, also those that wait */
+	/* Requests that wait for the congestion window, by class. */
+	struct request_list waiting[REQUEST_QUEUES];
+	uint32_t len; /* all, also those that wait */
 	struct rpc_window window;
 	struct timer flush; /* armed while requests wait: sends them */
 	struct rtt_table rtts;
@@ -97,6 +100,9 @@ __attribute__((warn_unused_result)) int requests_start(struct requests *rs,
 __attribute__((warn_unused_result)) int requests_call(struct requests *rs,
     int sock, const struct dht_call *c, struct dht_done done,
     struct request **out);
+
+/* Returns true if a request of this class would be sent at once. */
+bool requests_can_send(struct requests *rs, enum request_class kind);
 
 /* Ends a request; its completion is called with ERR_CANCELLED. */
 void request_cancel(struct request *r);

@@ -41,6 +41,7 @@
 	X(exhaust)                                                             \
 	X(reflect)                                                             \
 	X(flood)                                                               \
+	X(pingflood)                                                           \
 	X(poison)                                                              \
 	X(eclipse)                                                             \
 	X(eclipse24)                                                           \

@@ -47,6 +47,7 @@ scenario replay --nodes 30 --minutes 2
 scenario exhaust --nodes 25 --minutes 1
 scenario reflect --nodes 10 --minutes 1
 scenario flood --nodes 30 --amount 300
+scenario pingflood --nodes 40 --minutes 1
 scenario poison --nodes 20 --minutes 2
 scenario eclipse --nodes 100 --minutes 5 --amount 50
 scenario eclipse24 --nodes 100 --minutes 5 --amount 50

@@ -25,7 +25,8 @@ teardown(void)
 	rig_fini(&r);
 }
 
-/* Returns the number of PINGs sent, all to *to if it is given; keeps the last. */
+/* Returns the number of PINGs sent, all to *to if it is given; keeps the last.
+ */
 static struct sim_sent ping;
 
 static unsigned
@@ -198,15 +199,15 @@ START_TEST(candidates_are_bounded)
 
 		rig_ping_with_id(&r, &a);
 	}
-	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 16);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 3);
 	for (unsigned i = 0; i < 400; i++) {
 		struct addr a = rig_host(i);
 
 		rig_ping_with_id(&r, &a);
 	}
-	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 256);
-	ck_assert_uint_eq(r.host.stats.candidates, 256);
-	/* They expire by themselves, also those that wait for the window. */
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 10);
+	ck_assert_uint_eq(r.host.stats.candidates, 10);
+	/* They expire by themselves. */
 	rig_pass_ms(&r, 10000);
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
 	ck_assert_uint_eq(r.d->requests.len, 0);
@@ -217,13 +218,13 @@ START_TEST(lowered_limits_hold_at_once)
 {
 	struct limits l;
 
-	for (unsigned i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		struct addr a = rig_host(i);
 
 		rig_ping_with_id(&r, &a);
 	}
 	limits_init(&l);
-	l.candidates = 10;
+	l.candidates = 4;
 	r.host.limits = l;
 	dht_limits_changed(r.d);
 	for (unsigned i = 50; i < 100; i++) {
@@ -231,7 +232,77 @@ START_TEST(lowered_limits_hold_at_once)
 
 		rig_ping_with_id(&r, &a);
 	}
-	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 50);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 8);
+}
+END_TEST
+
+static void
+flood_with_candidates(unsigned first, unsigned n)
+{
+	for (unsigned i = first; i < first + n; i++) {
+		struct addr a = rig_host(i);
+
+		rig_ping_with_id(&r, &a);
+	}
+}
+
+/* Checks of forged sources never wait, and leave the window to own requests. */
+START_TEST(own_requests_leave_before_checks)
+{
+	struct addr to = addr_v4(50, 1, 1, 1, 1000);
+	struct dht_call own = {
+	    .to = to, .internal = true, .command = RPC_PING, .sends = 1};
+
+	for (unsigned second = 0; second < 5; second++) {
+		flood_with_candidates(second * 1000, 1000);
+		rig_pass_ms(&r, 1000);
+	}
+	ck_assert_uint_le(r.host.stats.candidates, 5 * DHT_CHECKS_MAX);
+	rig_skip(&r);
+	for (unsigned i = 0; i < 60; i++)
+		ck_assert_int_eq(
+		    dht_call(r.d, &own, (struct dht_done){0}, NULL), 0);
+	ck_assert_uint_eq(pings(&to), 60);
+}
+END_TEST
+
+/* While own requests fill the window, a check is refused rather than queued. */
+START_TEST(a_check_is_not_queued)
+{
+	struct addr to = addr_v4(50, 1, 1, 1, 1000), a = rig_host(1);
+	struct dht_call own = {
+	    .to = to, .internal = true, .command = RPC_PING, .sends = 1};
+
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_eq(
+		    dht_call(r.d, &own, (struct dht_done){0}, NULL), 0);
+	rig_ping_with_id(&r, &a);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
+	ck_assert_uint_eq(r.host.stats.candidates_refused, 1);
+	/* The refusal did not use up its check of this minute. */
+	rig_pass_ms(&r, 4000);
+	rig_ping_with_id(&r, &a);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 1);
+}
+END_TEST
+
+/* A node with a token is checked in the place of the oldest without one. */
+START_TEST(a_validated_candidate_finds_a_place)
+{
+	struct addr a = addr_v4(50, 1, 1, 1, 1000), b = addr_v4(50, 2, 1, 1, 9);
+	uint8_t id[ID_LEN], token[RPC_TOKEN_LEN];
+	struct rpc_request m = {
+	    .internal = true, .command = RPC_PING, .id = id, .token = token};
+
+	flood_with_candidates(0, 100);
+	rig_skip(&r);
+	rig_ping_with_id(&r, &b);
+	ck_assert_uint_eq(pings(NULL), 0);
+	dht_token(r.d, &a, token);
+	id_of_addr(id, &a);
+	rig_request(&r, r.server, &a, &m);
+	ck_assert_uint_eq(pings(&a), 1);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 10);
 }
 END_TEST
 
@@ -518,6 +589,9 @@ t_suite(void)
 	tcase_add_test(tc, one_check_a_minute_per_address);
 	tcase_add_test(tc, candidates_are_bounded);
 	tcase_add_test(tc, lowered_limits_hold_at_once);
+	tcase_add_test(tc, own_requests_leave_before_checks);
+	tcase_add_test(tc, a_check_is_not_queued);
+	tcase_add_test(tc, a_validated_candidate_finds_a_place);
 	tcase_add_test(tc, a_drained_host_draws_no_ping);
 	tcase_add_test(tc, one_address_gets_its_share_of_the_table);
 	tcase_add_test(tc, a_known_node_is_renewed);
