@@ -216,6 +216,12 @@ enum {
 	DHT_CHECKS_PREFIX_MAX = 3, /* of candidates in one /24 */
 	DHT_SWAPS_MAX = 3,
 	DHT_HINT_CHECKS_MAX = 3,
+	/* Replies to requests without a token, to a validated host: up to this
+	 * multiple of the request they are free. The bytes beyond that may come
+	 * in a burst, then at a rate. */
+	DHT_FREE_REPLY_FACTOR_MAX = 3,
+	DHT_TOKENLESS_BURST_BYTES_MAX = 65536,
+	DHT_TOKENLESS_BYTES_PER_SECOND_MAX = 16384,
 	/* Unmatched replies from a candidate before its check is abandoned. */
 	DHT_CANDIDATE_GUESSES_MAX = 4,
 	DHT_HINTS_PER_TICK_MAX = 50, /* DOWN_HINTs sent in 5 s */

@@ -11,10 +11,13 @@ enum {
 
 struct host_budget {
 	struct pool_index_link link;
-	uint64_t host;        /* addr_host_key; 0: the cell is free */
-	struct bucket bucket; /* of requests if validated, else of bytes */
-	uint32_t valid_s;     /* end of the validation; 0: not validated */
-	uint32_t checked_s;   /* time of the last check of an id; 0: never */
+	uint64_t host;            /* addr_host_key; 0: the cell is free */
+	struct bucket bucket;     /* of bytes, or, if validated, of requests
+				   * without a token */
+	struct bucket with_token; /* requests, if validated */
+	struct bucket extra;      /* bytes of large replies, if validated */
+	uint32_t valid_s;         /* end of the validation; 0: not validated */
+	uint32_t checked_s; /* time of the last check of an id; 0: never */
 };
 
 void
@@ -76,12 +79,17 @@ refresh_budget(
 		b->valid_s = 0;
 		b->bucket = bucket_full(l->unvalidated_burst_bytes, now_ms(w));
 	}
-	if (b->valid_s != 0)
+	if (b->valid_s != 0) {
 		bucket_refill(&b->bucket, l->validated_burst_requests,
 		    l->validated_rate_requests, now_ms(w));
-	else
+		bucket_refill(&b->with_token, l->validated_burst_requests,
+		    l->validated_rate_requests, now_ms(w));
+		bucket_refill(&b->extra, DHT_TOKENLESS_BURST_BYTES_MAX,
+		    DHT_TOKENLESS_BYTES_PER_SECOND_MAX, now_ms(w));
+	} else {
 		bucket_refill(&b->bucket, l->unvalidated_burst_bytes,
 		    l->unvalidated_rate_bytes, now_ms(w));
+	}
 }
 
 /* Returns true if evicting the host changes nothing, since a new budget would
@@ -159,14 +167,15 @@ rate_limiter_source(
 }
 
 bool
-rate_limiter_admit(
-    struct rate_limiter *rl, const struct world *w, uint32_t source)
+rate_limiter_admit(struct rate_limiter *rl, const struct world *w,
+    uint32_t source, bool has_token)
 {
 	struct host_budget *b = budget_at(rl, source);
 
 	refresh_budget(rl, w, b);
-	return b->valid_s != 0 ? bucket_take(&b->bucket, 1)
-			       : b->bucket.left > 0;
+	if (b->valid_s == 0)
+		return b->bucket.left > 0;
+	return bucket_take(has_token ? &b->with_token : &b->bucket, 1);
 }
 
 bool
@@ -179,6 +188,19 @@ rate_limiter_charge(
 	return b->valid_s != 0 || bucket_take(&b->bucket, (uint32_t)len);
 }
 
+bool
+rate_limiter_charge_reply(struct rate_limiter *rl, const struct world *w,
+    uint32_t source, size_t request_len, size_t len)
+{
+	struct host_budget *b = budget_at(rl, source);
+
+	refresh_budget(rl, w, b);
+	if (b->valid_s == 0)
+		return bucket_take(&b->bucket, (uint32_t)len);
+	return len <= DHT_FREE_REPLY_FACTOR_MAX * request_len ||
+	       bucket_take(&b->extra, (uint32_t)len);
+}
+
 void
 rate_limiter_validate(
     struct rate_limiter *rl, struct world *w, const struct addr *a)
@@ -189,9 +211,12 @@ rate_limiter_validate(
 	if (i == RATE_LIMITER_REFUSED)
 		return;
 	b = budget_at(rl, i);
-	if (!is_validated(b, w))
-		b->bucket = bucket_full(
+	if (!is_validated(b, w)) {
+		b->bucket = b->with_token = bucket_full(
 		    rl->limits->validated_burst_requests, now_ms(w));
+		b->extra =
+		    bucket_full(DHT_TOKENLESS_BURST_BYTES_MAX, now_ms(w));
+	}
 	b->valid_s = now_s(w) + rl->limits->validated_seconds;
 }
 

@@ -4,6 +4,9 @@
  *
  * A host is validated for ten minutes once it has returned one of our tokens or
  * answered one of our requests: then only the rate of its requests is limited.
+ * A request without a token may have a forged source nevertheless: replies that
+ * are much larger than the request have a budget of bytes, and such requests
+ * never use up what those with a token have.
  * Any other host may be the victim of a forged source address (RFC 9000 §8), so
  * it is sent a burst of bytes and then a trickle, whatever arrives from there.
  * The table is bounded: a host that has drawn nothing lately has the same
@@ -46,15 +49,23 @@ void rate_limiter_limits_changed(struct rate_limiter *rl);
 __attribute__((warn_unused_result)) uint32_t rate_limiter_source(
     struct rate_limiter *rl, struct world *w, const struct addr *a);
 
-/* Charges one request of this source. Returns false if it must be dropped. */
+/* Charges one request of this source. has_token: it carries a valid token.
+ * Returns false if it must be dropped. */
 __attribute__((warn_unused_result)) bool rate_limiter_admit(
-    struct rate_limiter *rl, const struct world *w, uint32_t source);
+    struct rate_limiter *rl, const struct world *w, uint32_t source,
+    bool has_token);
 
 /* Charges len bytes to be sent to this source. Returns false if they must not
  * be sent. */
 __attribute__((warn_unused_result)) bool rate_limiter_charge(
     struct rate_limiter *rl, const struct world *w, uint32_t source,
     size_t len);
+
+/* Charges a reply of len bytes to a request of request_len bytes that carried
+ * no token. Returns false if it must not be sent. */
+__attribute__((warn_unused_result)) bool rate_limiter_charge_reply(
+    struct rate_limiter *rl, const struct world *w, uint32_t source,
+    size_t request_len, size_t len);
 
 /* Marks the host as validated: it receives what we send to its address. */
 void rate_limiter_validate(

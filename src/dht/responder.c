@@ -18,56 +18,90 @@ struct delayed_ping {
 
 /* ---- replies ---- */
 
-/* Charges len bytes to the budget of a source. Returns false if they must not
- * be sent. */
-static bool
-charge_source(struct responder *rp, uint32_t source, size_t len)
-{
-	if (source == RATE_LIMITER_EXEMPT)
-		return true;
-	return source != RATE_LIMITER_REFUSED &&
-	       rate_limiter_charge(rp->limiter, rp->self->world, source, len);
-}
-
 bool
 responder_charge(struct responder *rp, const struct addr *to, size_t len)
 {
+	struct world *w = rp->self->world;
+	uint32_t source;
+
 	if (local_node_is_private(rp->self))
 		return true;
-	return charge_source(
-	    rp, rate_limiter_source(rp->limiter, rp->self->world, to), len);
+	source = rate_limiter_source(rp->limiter, w, to);
+	return source != RATE_LIMITER_REFUSED &&
+	       rate_limiter_charge(rp->limiter, w, source, len);
+}
+
+/* What a reply is charged to. */
+struct reply_budget {
+	uint32_t source;
+	size_t request_len;
+	bool token_good; /* the token validates this very request */
+};
+
+static bool
+charge_reply(struct responder *rp, const struct reply_budget *b, size_t len)
+{
+	if (b->source == RATE_LIMITER_EXEMPT)
+		return true;
+	if (b->source == RATE_LIMITER_REFUSED)
+		return false;
+	if (b->token_good)
+		return rate_limiter_charge(
+		    rp->limiter, rp->self->world, b->source, len);
+	return rate_limiter_charge_reply(
+	    rp->limiter, rp->self->world, b->source, b->request_len, len);
+}
+
+/* Encodes the reply without its closer nodes and, if the budget does not
+ * suffice for that, without its value too. Returns 0, ERR_TOO_BIG or
+ * ERR_BUDGET. */
+static int
+encode_lean(struct responder *rp, const struct reply_budget *b,
+    struct rpc_reply *m, uint8_t *buf, size_t *len)
+{
+	bool leaner = m->closer.len > 0;
+
+	m->closer = (struct bytes){0};
+	*len = rpc_reply_encode(m, buf, DGRAM_MAX);
+	if (*len == 0)
+		return ERR_TOO_BIG;
+	if (leaner && charge_reply(rp, b, *len))
+		return 0;
+	if (m->value.p == NULL)
+		return ERR_BUDGET;
+	m->value = (struct bytes){0};
+	*len = rpc_reply_encode(m, buf, DGRAM_MAX);
+	return charge_reply(rp, b, *len) ? 0 : ERR_BUDGET;
 }
 
 /*
  * Encodes the reply in the transmit batch itself. If the budget of the source
  * or the size of a datagram does not suffice, first the closer nodes are left
- * out, then the reply is dropped.
+ * out, then the value, then the reply is dropped.
  */
 static int
-send_reply(struct responder *rp, uint32_t source, const struct dgram_meta *meta,
-    struct rpc_reply *m)
+send_reply(struct responder *rp, const struct reply_budget *b,
+    const struct dgram_meta *meta, struct rpc_reply *m)
 {
 	struct local_node *self = rp->self;
 	uint8_t *buf = self->world->ops->reserve(self->world, meta, DGRAM_MAX);
-	size_t len;
+	size_t len, max = m->closer.len > 0 ? DGRAM_SAFE : DGRAM_MAX;
+	int err;
 
 	if (buf == NULL) {
 		self->stats->tx_refused++;
 		return ERR_FULL;
 	}
 	len = rpc_reply_encode(m, buf, DGRAM_MAX);
-	if (m->closer.len > 0 &&
-	    (len == 0 || len > DGRAM_SAFE || !charge_source(rp, source, len))) {
-		m->closer = (struct bytes){0};
-		len = rpc_reply_encode(m, buf, DGRAM_MAX);
-		self->stats->replies_lean++;
-		if (!charge_source(rp, source, len))
-			return stats_drop(self->stats, ERR_BUDGET);
-	} else if (m->closer.len == 0 && !charge_source(rp, source, len)) {
-		return stats_drop(self->stats, ERR_BUDGET);
+	if (len == 0 || len > max || !charge_reply(rp, b, len)) {
+		self->stats->replies_lean +=
+		    m->closer.len > 0 || m->value.p != NULL;
+		err = encode_lean(rp, b, m, buf, &len);
+		if (err == ERR_BUDGET)
+			stats_drop(self->stats, err);
+		if (err != 0)
+			return err;
 	}
-	if (len == 0)
-		return ERR_TOO_BIG;
 	self->stats->requests_served++;
 	return local_node_commit(self, len);
 }
@@ -78,6 +112,11 @@ responder_reply(struct responder *rp, const struct dht_request *rq,
 {
 	struct local_node *self = rp->self;
 	uint8_t token[RPC_TOKEN_LEN], closer[RPC_CLOSER_MAX * ADDR_WIRE4_LEN];
+	struct reply_budget budget = {
+	    .source = rq->source,
+	    .request_len = rq->dg.len,
+	    .token_good = rq->token_good,
+	};
 	struct dgram_meta meta = {
 	    .sock = rq->dg.sock, .to = rq->dg.from, .local = rq->dg.local};
 	struct rpc_reply m = {
@@ -97,7 +136,7 @@ responder_reply(struct responder *rp, const struct dht_request *rq,
 		    table_closest_wire(&self->table, rq->m.target, closer);
 		m.closer.p = closer;
 	}
-	return send_reply(rp, rq->source, &meta, &m);
+	return send_reply(rp, &budget, &meta, &m);
 }
 
 int
@@ -112,7 +151,8 @@ responder_reply_at(struct responder *rp, const struct dht_request *rq,
 	    .value = value,
 	};
 
-	return send_reply(rp, RATE_LIMITER_EXEMPT, &meta, &m);
+	return send_reply(rp,
+	    &(struct reply_budget){.source = RATE_LIMITER_EXEMPT}, &meta, &m);
 }
 
 int
@@ -334,39 +374,34 @@ serve_internal(struct responder *rp, const struct dht_request *rq)
 	return responder_reply(rp, rq, &unknown);
 }
 
-/* Finds the budget of the sender and charges one request to it. */
+/* Finds the budget of the sender, which a valid token validates, and charges
+ * one request to it. */
 static bool
 admit_request(struct responder *rp, struct dht_request *rq)
 {
 	struct world *w = rp->self->world;
 
+	if (rq->m.token != NULL)
+		rq->token_good =
+		    token_check(&rp->tokens, w, &rq->dg.from, rq->m.token);
 	if (local_node_is_private(rp->self))
 		return true;
+	if (rq->token_good)
+		rate_limiter_validate(rp->limiter, w, &rq->dg.from);
 	rq->source = rate_limiter_source(rp->limiter, w, &rq->dg.from);
 	return rq->source != RATE_LIMITER_REFUSED &&
-	       rate_limiter_admit(rp->limiter, w, rq->source);
+	       rate_limiter_admit(rp->limiter, w, rq->source, rq->token_good);
 }
 
-/* Returns true if the request has no token or a valid one, which validates the
- * address of its sender; else replies with RPC_INVALID_TOKEN. */
-static bool
-check_token(struct responder *rp, struct dht_request *rq)
+/* Replies to a request with an invalid token with a valid one. */
+static void
+reject_token(struct responder *rp, struct dht_request *rq)
 {
-	struct local_node *self = rp->self;
 	struct dht_reply invalid = {
 	    .error = RPC_INVALID_TOKEN, .token = true, .closer = true};
 
-	if (rq->m.token == NULL)
-		return true;
-	rq->token_good =
-	    token_check(&rp->tokens, self->world, &rq->dg.from, rq->m.token);
-	if (!rq->token_good) {
-		stats_drop(self->stats, ERR_TOKEN);
-		responder_reply(rp, rq, &invalid);
-	} else if (rq->source != RATE_LIMITER_EXEMPT) {
-		rate_limiter_validate(rp->limiter, self->world, &rq->dg.from);
-	}
-	return rq->token_good;
+	stats_drop(rp->self->stats, ERR_TOKEN);
+	responder_reply(rp, rq, &invalid);
 }
 
 /* Registers the sender with the table if its address verifies its id. */
@@ -399,8 +434,10 @@ responder_recv_request(
 		return stats_drop(rp->self->stats, err);
 	if (!admit_request(rp, rq))
 		return stats_drop(rp->self->stats, ERR_BUDGET);
-	if (!check_token(rp, rq))
+	if (rq->m.token != NULL && !rq->token_good) {
+		reject_token(rp, rq);
 		return 0;
+	}
 	register_sender(rp, rq);
 	if (!rq->m.internal)
 		return DHT_HANDED_UP;

@@ -355,7 +355,8 @@ hint_and_count_pings(const struct addr *down)
 	return pings;
 }
 
-/* Pitfall T3: a hint causes a check, never a removal; at most three at a time. */
+/* Pitfall T3: a hint causes a check, never a removal; at most three at a time.
+ */
 START_TEST(down_hints_are_checked_and_bounded)
 {
 	struct addr a = rig_host(0);
@@ -664,6 +665,83 @@ START_TEST(an_answer_proves_its_host)
 }
 END_TEST
 
+/* Replies to a user command: a value of 1,000 bytes, a token, closer nodes. */
+static void
+reply_with_value(struct rig *rig, const struct dht_request *rq)
+{
+	static const uint8_t value[1000];
+	struct dht_reply re = {
+	    .token = true, .closer = true, .value = {value, sizeof value}};
+
+	dht_reply(rig->d, rq, &re);
+}
+
+static int
+get_value(const struct addr *from, const uint8_t *token)
+{
+	struct rpc_request m = {
+	    .tid = 7, .command = 3, .target = target, .token = token};
+
+	return rig_request(&r, r.server, from, &m);
+}
+
+/* A validated address may be forged in requests without a token: these draw a
+ * bounded number of bytes, and those with a token still get what they ask for.
+ */
+START_TEST(requests_without_a_token_draw_a_budget)
+{
+	uint64_t received = 0, bytes = 0, bare = 0;
+	uint8_t token[RPC_TOKEN_LEN];
+	struct sim_sent s;
+	struct rpc_reply m;
+
+	rig_init_alone(&r, DHT_BOOTSTRAP);
+	rig_fill_table(&r, 40);
+	r.serve = reply_with_value;
+	prove(&peer);
+	for (int i = 0; i < 2000; i++) {
+		rig_pass_ms(&r, 5);
+		get_value(&peer, NULL);
+		received += 43;
+		while (rig_take_reply(&r, &s, &m)) {
+			bytes += s.len;
+			bare += m.value.p == NULL;
+		}
+	}
+	ck_assert_uint_gt(bytes, 10 * 16384);
+	ck_assert_uint_le(bytes, 65536 + 10 * 16384 + 3 * received);
+	ck_assert_uint_gt(bare, 0);
+	dht_token(r.d, &peer, token);
+	for (int i = 0; i < 150; i++) {
+		get_value(&peer, token);
+		ck_assert(rig_take_reply(&r, &s, &m));
+		ck_assert_uint_eq(m.value.len, 1000);
+	}
+}
+END_TEST
+
+/* Thirty nodes behind one address: five queries each, none with a token. */
+START_TEST(nodes_behind_one_address_bootstrap_at_once)
+{
+	struct sim_sent s;
+	struct rpc_reply m;
+	unsigned full = 0;
+
+	rig_init_alone(&r, DHT_BOOTSTRAP);
+	rig_fill_table(&r, 40);
+	prove(&peer);
+	for (int i = 0; i < 150; i++) {
+		struct addr a = peer;
+
+		a.port = (uint16_t)(1000 + i % 30);
+		ck_assert_int_eq(find_node(&a), 0);
+	}
+	while (rig_take_reply(&r, &s, &m))
+		full += m.closer.len / ADDR_WIRE4_LEN == RPC_K;
+	ck_assert_uint_eq(full, 150);
+}
+END_TEST
+
 /* Thousands of forged sources do not renew the budget of a victim. */
 START_TEST(a_spoofed_flood_renews_no_budget)
 {
@@ -773,6 +851,8 @@ t_suite(void)
 	tcase_add_test(tc, no_command_escapes_the_budget);
 	tcase_add_test(tc, a_proven_host_gets_all_it_needs);
 	tcase_add_test(tc, an_answer_proves_its_host);
+	tcase_add_test(tc, requests_without_a_token_draw_a_budget);
+	tcase_add_test(tc, nodes_behind_one_address_bootstrap_at_once);
 	tcase_add_test(tc, a_spoofed_flood_renews_no_budget);
 	tcase_add_test(tc, answers_without_allocating);
 	return s;

@@ -52,7 +52,8 @@ prove(unsigned i)
 	rate_limiter_validate(&limiter, &fw.w, &a);
 }
 
-/* Returns the bytes sent to a host that keeps sending requests for this time. */
+/* Returns the bytes sent to a host that keeps sending requests for this time.
+ */
 static uint64_t
 drain(unsigned i, uint64_t ms, size_t reply)
 {
@@ -61,7 +62,8 @@ drain(unsigned i, uint64_t ms, size_t reply)
 	for (;;) {
 		uint32_t s = source(i);
 
-		while (s != 0 && rate_limiter_admit(&limiter, &fw.w, s) &&
+		while (s != 0 &&
+		       rate_limiter_admit(&limiter, &fw.w, s, false) &&
 		       rate_limiter_charge(&limiter, &fw.w, s, reply))
 			bytes += reply;
 		if (fw.w.now_us >= end)
@@ -78,7 +80,7 @@ requests(unsigned i, uint64_t ms)
 	for (;;) {
 		uint32_t s = source(i);
 
-		while (rate_limiter_admit(&limiter, &fw.w, s))
+		while (rate_limiter_admit(&limiter, &fw.w, s, false))
 			n++;
 		if (fw.w.now_us >= end)
 			return n;
@@ -134,7 +136,47 @@ START_TEST(a_proven_host_gets_requests)
 	ck_assert_uint_le(n, 1000);
 	/* Validating it again gives no second burst. */
 	prove(1);
-	ck_assert(!rate_limiter_admit(&limiter, &fw.w, source(1)));
+	ck_assert(!rate_limiter_admit(&limiter, &fw.w, source(1), false));
+}
+END_TEST
+
+/* A request without a token may be forged even if its source is validated. */
+START_TEST(large_replies_without_a_token_have_a_budget)
+{
+	uint32_t s;
+	uint64_t bytes = 0;
+
+	prove(1);
+	s = source(1);
+	while (rate_limiter_charge_reply(&limiter, &fw.w, s, 100, 1000))
+		bytes += 1000;
+	ck_assert_uint_eq(bytes, 65000);
+	ck_assert(rate_limiter_charge_reply(&limiter, &fw.w, s, 100, 300));
+	ck_assert(!rate_limiter_charge_reply(&limiter, &fw.w, s, 100, 1001));
+	for (int i = 0; i < 1000; i++) {
+		sim_advance_ms(&fw, 10);
+		while (rate_limiter_charge_reply(&limiter, &fw.w, s, 100, 1000))
+			bytes += 1000;
+	}
+	ck_assert_uint_le(bytes, 65536 + 10 * 16384);
+	ck_assert_uint_ge(bytes, 65536 + 9 * 16384);
+	/* An unvalidated host pays for small replies too. */
+	bytes = 0;
+	while (rate_limiter_charge_reply(&limiter, &fw.w, source(2), 100, 100))
+		bytes += 100;
+	ck_assert_uint_eq(bytes, 40000);
+}
+END_TEST
+
+START_TEST(requests_with_a_token_have_their_own_budget)
+{
+	unsigned n = 0;
+
+	prove(1);
+	ck_assert_uint_eq(requests(1, 0), 200);
+	while (rate_limiter_admit(&limiter, &fw.w, source(1), true))
+		n++;
+	ck_assert_uint_eq(n, 200);
 }
 END_TEST
 
@@ -216,7 +258,7 @@ START_TEST(recovers_from_a_flood)
 	ck_assert_uint_eq(refused, 1000 - (limits.sources - 1));
 	ck_assert_uint_eq(charged, limits.sources - 1);
 	/* A validated host is served all the same. */
-	ck_assert(rate_limiter_admit(&limiter, &fw.w, source(99999)));
+	ck_assert(rate_limiter_admit(&limiter, &fw.w, source(99999), false));
 	sim_advance_ms(&fw, 11000);
 	for (unsigned i = 0; i < 100; i++)
 		ck_assert_uint_ne(source(5000 + i), 0);
@@ -266,6 +308,8 @@ t_suite(void)
 	tcase_add_test(tc, an_unvalidated_host_gets_a_burst_and_a_trickle);
 	tcase_add_test(tc, all_ports_of_a_host_share_one_budget);
 	tcase_add_test(tc, a_proven_host_gets_requests);
+	tcase_add_test(tc, large_replies_without_a_token_have_a_budget);
+	tcase_add_test(tc, requests_with_a_token_have_their_own_budget);
 	tcase_add_test(tc, a_proof_holds_ten_minutes);
 	tcase_add_test(tc, a_host_is_checked_once_a_minute);
 	tcase_add_test(tc, a_flood_of_sources_renews_no_budget);
