@@ -26,12 +26,12 @@
 	X(validated_seconds, "validated-seconds", 600, 10, 86400, \
 	    "seconds for which a validated address stays validated") \
 	X(sources, "sources", 65536, 256, 4194304, \
-	    "hosts whose budgets are remembered") \
+	    "source hosts with a remembered budget") \
 	/* New ids, until they have answered one PING of ours. */ \
 	X(candidates, "candidates", 10, 1, 65536, \
-	    "new nodes being checked at a time; 10 at most have effect") \
+	    "new nodes being checked at a time; at most 10 take effect") \
 	X(candidates_prefix, "candidates-prefix", 3, 1, 65536, \
-	    "the same from one /24; 3 at most have effect") \
+	    "new nodes of one /24 being checked at a time; at most 3 take effect") \
 	X(candidate_seconds, "candidate-seconds", 60, 1, 86400, \
 	    "seconds between two checks of one address") \
 	X(delayed_pings, "delayed-pings", 1024, 0, 65536, \

@@ -29,6 +29,62 @@ pool_fini(struct pool *p)
 	p->chunks_len = p->top = p->freed = p->len = 0;
 }
 
+static size_t
+cells_size(const struct pool *p)
+{
+	return (size_t)p->cell << p->shift;
+}
+
+/* A bit for each cell, behind the cells of a chunk: set if it is in use. */
+static size_t
+marks_size(const struct pool *p)
+{
+	return ((1U << p->shift) + 7) / 8;
+}
+
+static uint32_t
+place_in_chunk(const struct pool *p, uint32_t at)
+{
+	return (at - 1) & ((1U << p->shift) - 1);
+}
+
+static uint8_t *
+mark_of(const struct pool *p, uint32_t at)
+{
+	return p->chunks[(at - 1) >> p->shift] + cells_size(p) +
+	       place_in_chunk(p, at) / 8;
+}
+
+static uint8_t
+mark_bit(const struct pool *p, uint32_t at)
+{
+	return (uint8_t)(1U << place_in_chunk(p, at) % 8);
+}
+
+void
+pool_fault(void)
+{
+	abort();
+}
+
+bool
+pool_in_use(const struct pool *p, uint32_t at)
+{
+	return at != 0 && at <= p->top &&
+	       (*mark_of(p, at) & mark_bit(p, at)) != 0;
+}
+
+uint32_t
+pool_next(const struct pool *p, uint32_t *cursor)
+{
+	for (uint32_t n = 0; n < POOL_SCAN_MAX && n < p->top; n++) {
+		*cursor = *cursor < p->top ? *cursor + 1 : 1;
+		if (pool_in_use(p, *cursor))
+			return *cursor;
+	}
+	return 0;
+}
+
 /* Allocates a chunk. The table of chunks doubles at each power of two. */
 static int
 add_chunk(struct pool *p)
@@ -42,9 +98,10 @@ add_chunk(struct pool *p)
 			return ERR_MEMORY;
 		p->chunks = chunks;
 	}
-	chunks[n] = malloc((size_t)p->cell << p->shift);
+	chunks[n] = malloc(cells_size(p) + marks_size(p));
 	if (chunks[n] == NULL)
 		return ERR_MEMORY;
+	memset(chunks[n] + cells_size(p), 0, marks_size(p));
 	p->chunks_len++;
 	return 0;
 }
@@ -64,6 +121,7 @@ pool_get(struct pool *p)
 		at = ++p->top;
 	}
 	p->len++;
+	*mark_of(p, at) |= mark_bit(p, at);
 	memset(pool_at(p, at), 0, p->cell);
 	return at;
 }
@@ -71,6 +129,9 @@ pool_get(struct pool *p)
 void
 pool_put(struct pool *p, uint32_t at)
 {
+	if (!pool_in_use(p, at))
+		pool_fault();
+	*mark_of(p, at) &= (uint8_t)~mark_bit(p, at);
 	memcpy(pool_at(p, at), &p->freed, sizeof p->freed);
 	p->freed = at;
 	p->len--;

@@ -10,6 +10,7 @@
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,15 +33,38 @@ void pool_fini(struct pool *p);
 
 /* Allocates a zeroed cell. Returns 0 at the limit or without memory. */
 uint32_t pool_get(struct pool *p);
-/* Frees a cell. */
+
+/* Frees a cell, which must be in use: anything else ends the process. */
 void pool_put(struct pool *p, uint32_t at);
 
-/* Returns the bytes of a cell that has been allocated before. */
+/* Returns whether a number, of whatever origin, is that of a cell in use. */
+bool pool_in_use(const struct pool *p, uint32_t at);
+
+enum { POOL_SCAN_MAX = 256 }; /* cells */
+
+/*
+ * Returns the next cell in use after *cursor, which starts at 0, and moves the
+ * cursor there; the first cell follows the last. Skips free cells, but at most
+ * POOL_SCAN_MAX of them: returns 0 then, and the next call continues there.
+ * Every search for a cell to evict uses this, because free cells lie between
+ * those in use once a limit has been lowered.
+ */
+uint32_t pool_next(const struct pool *p, uint32_t *cursor);
+
+/* Ends the process: a cell that does not exist or is free was accessed. */
+_Noreturn void pool_fault(void);
+
+/*
+ * Returns a cell, which must be in use. A number that was never handed out ends
+ * the process, in every build; one that was freed is not noticed here.
+ */
 static inline void *
 pool_at(const struct pool *p, uint32_t at)
 {
 	uint32_t i = at - 1;
 
+	if (i >= p->top)
+		pool_fault();
 	return p->chunks[i >> p->shift] +
 	       (size_t)(i & ((1U << p->shift) - 1)) * p->cell;
 }

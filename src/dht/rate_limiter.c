@@ -11,7 +11,7 @@ enum {
 
 struct host_budget {
 	struct pool_index_link link;
-	uint64_t host;            /* addr_host_key; 0: the cell is free */
+	uint64_t host;            /* addr_host_key */
 	struct bucket bucket;     /* of bytes, or, if validated, of requests
 				   * without a token */
 	struct bucket with_token; /* requests, if validated */
@@ -109,25 +109,22 @@ static void
 evict_budget(struct rate_limiter *rl, uint32_t i)
 {
 	pool_index_del(&rl->index, i);
-	budget_at(rl, i)->host = 0;
 	pool_put(&rl->pool, i);
 }
 
 /*
- * Evicts an idle host from a full table. A host that has drawn on its budget
- * stays: otherwise a flood of forged addresses could renew that budget.
+ * Evicts idle hosts from a full table: more than one if the limit was lowered.
+ * A host that has drawn on its budget stays: otherwise a flood of forged
+ * addresses could renew that budget.
  */
 static void
 evict_idle(struct rate_limiter *rl, const struct world *w)
 {
-	for (int n = 0; n < SEARCH_MAX; n++) {
-		uint32_t i = rl->cursor++ % rl->pool.top + 1;
+	for (int n = 0; n < SEARCH_MAX && rl->pool.len >= rl->pool.limit; n++) {
+		uint32_t i = pool_next(&rl->pool, &rl->cursor);
 
-		if (budget_at(rl, i)->host != 0 &&
-		    is_idle(rl, w, budget_at(rl, i))) {
+		if (i != 0 && is_idle(rl, w, budget_at(rl, i)))
 			evict_budget(rl, i);
-			return;
-		}
 	}
 }
 
@@ -246,10 +243,9 @@ rate_limiter_sweep(struct rate_limiter *rl, const struct world *w)
 	uint32_t max = SWEEP_MIN + rl->pool.top / SWEEP_PART;
 
 	for (uint32_t n = 0; n < max && n < rl->pool.top; n++) {
-		uint32_t i = rl->cursor++ % rl->pool.top + 1;
-
-		if (budget_at(rl, i)->host != 0 &&
-		    is_idle(rl, w, budget_at(rl, i)))
-			evict_budget(rl, i);
+		rl->cursor = rl->cursor < rl->pool.top ? rl->cursor + 1 : 1;
+		if (pool_in_use(&rl->pool, rl->cursor) &&
+		    is_idle(rl, w, budget_at(rl, rl->cursor)))
+			evict_budget(rl, rl->cursor);
 	}
 }

@@ -454,7 +454,8 @@ session_punch(struct listener *l, const struct router_call *call)
 	struct listeners *ls = l->ls;
 	struct session *s;
 
-	if (call->id == 0 || call->id > ls->sessions.pool.top)
+	if (call->id > UINT32_MAX ||
+	    !pool_in_use(&ls->sessions.pool, (uint32_t)call->id))
 		return listener_drop(ls, ERR_UNKNOWN);
 	s = pool_at(&ls->sessions.pool, (uint32_t)call->id);
 	if (s->id != call->id || s->listener != l->number || s->conn == NULL)

@@ -21,7 +21,7 @@ prefix_budget_init(
     struct prefix_budgets *pb, const struct core *core, uint32_t max)
 {
 	pb->core = core;
-	pb->hand = 1;
+	pb->cursor = 0;
 	pool_init(&pb->pool, sizeof(struct prefix_budget_cell), max);
 	pool_index_init(
 	    &pb->index, &pb->pool, offsetof(struct prefix_budget_cell, link));
@@ -58,22 +58,24 @@ refill_cell(const struct prefix_budgets *pb, struct prefix_budget_cell *c,
 	return &c->bucket;
 }
 
-/* Evicts a full bucket. Every cell of a full table is in use. */
+/*
+ * Evicts full buckets until there is space for one more. A lowered maximum may
+ * take several calls. Returns false if there is no space yet.
+ */
 static bool
 evict_full(struct prefix_budgets *pb, const struct prefix_budget_rate *r)
 {
-	for (int i = 0; i < EVICT_CHECKS; i++) {
-		uint32_t at = pb->hand;
-		struct prefix_budget_cell *c = pool_at(&pb->pool, at);
+	for (int i = 0; i < EVICT_CHECKS && pb->pool.len >= pb->pool.limit;
+	     i++) {
+		uint32_t at = pool_next(&pb->pool, &pb->cursor);
 
-		pb->hand = at < pb->pool.top ? at + 1 : 1;
-		if (refill_cell(pb, c, r)->left < r->burst)
+		if (at == 0 ||
+		    refill_cell(pb, pool_at(&pb->pool, at), r)->left < r->burst)
 			continue;
 		pool_index_del(&pb->index, at);
 		pool_put(&pb->pool, at);
-		return true;
 	}
-	return false;
+	return pb->pool.len < pb->pool.limit;
 }
 
 static struct bucket *
@@ -83,7 +85,7 @@ add_cell(struct prefix_budgets *pb, uint64_t key, uint32_t hash,
 	uint32_t at;
 	struct prefix_budget_cell *c;
 
-	if (pb->pool.len >= pb->pool.limit && !evict_full(pb, r))
+	if (!evict_full(pb, r))
 		return NULL;
 	at = pool_get(&pb->pool);
 	if (at == 0)

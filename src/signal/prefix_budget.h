@@ -19,7 +19,7 @@ struct prefix_budgets {
 	const struct core *core;
 	struct pool pool;
 	struct pool_index index;
-	uint32_t hand; /* the next cell to check for a full bucket */
+	uint32_t cursor; /* the last cell that was checked for a full bucket */
 };
 
 /* The rate of all buckets of a table. */

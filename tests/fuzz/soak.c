@@ -7,8 +7,10 @@
  * addresses, in virtual time; among them an honest host that proved its
  * address and asks once in a while, and must be answered each time. Memory is
  * measured after a tenth of the storm, when every table that strangers can
- * fill is full, and may hardly grow after that. drive.c holds everything that
- * leaves against the budgets.
+ * fill is full, and may hardly grow after that. Then every limit is lowered to
+ * its smallest value while its table is full, and the storm goes on; then the
+ * limits are raised again. drive.c holds everything that leaves against the
+ * budgets.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -26,6 +28,7 @@ enum {
 	STEP_US = 3000,      /* of virtual time between two, on average */
 	GROWTH_MAX = 262144, /* bytes, once the tables are full */
 	HONEST = 0,          /* host number */
+	LOWERED_MS = 1800 * 1000, /* after which nothing is in use any more */
 };
 
 struct seed {
@@ -339,6 +342,8 @@ soak_init(struct soak *s, uint64_t seed)
 	c.limits.values = 64;
 	c.limits.value_bytes = 65536;
 	c.limits.forward_hosts = 512;
+	c.limits.operations = 64;
+	c.limits.announcements = 16;
 	drive_init(&s->d, &c);
 	load(s, "rpc.json");
 	load(s, "records.json");
@@ -367,6 +372,69 @@ run(struct soak *s, uint64_t datagrams)
 	MUST(used <= full + GROWTH_MAX);
 }
 
+/* Starts operations and announcements until their limits refuse more. */
+static void
+fill_local(struct soak *s)
+{
+	uint8_t target[32];
+	uint32_t op = 0;
+	int err;
+
+	for (unsigned i = 0; i <= s->d.limits.announcements; i++) {
+		memset(target, (int)i, sizeof target);
+		err = node_announce(s->d.n, target, &op);
+		drive_started(&s->d, err, op);
+	}
+	MUST(err == ERR_LIMIT);
+	do {
+		memset(target, (int)op, sizeof target);
+		err = node_find_node(s->d.n, target, &op);
+		drive_started(&s->d, err, op);
+	} while (err == 0);
+	drive_settle(&s->d);
+}
+
+/*
+ * Lowers all limits to their smallest values, but for the rates that drive.c
+ * checks from the start of the node on.
+ */
+static void
+lower_limits(struct soak *s)
+{
+	struct limits before = s->d.limits, *l = &s->d.limits;
+
+	for (unsigned i = 0; i < limit_table_len; i++)
+		memcpy((uint8_t *)l + limit_table[i].offset,
+		    &limit_table[i].low, sizeof limit_table[i].low);
+	l->unvalidated_burst_bytes = before.unvalidated_burst_bytes;
+	l->unvalidated_rate_bytes = before.unvalidated_rate_bytes;
+	node_set_limits(s->d.n, l);
+	drive_settle(&s->d);
+}
+
+/* The storm over tables that were filled under larger limits. */
+static void
+run_lowered(struct soak *s, uint64_t datagrams)
+{
+	struct limits before = s->d.limits;
+	struct node_status st;
+
+	fill_local(s);
+	lower_limits(s);
+	for (uint64_t i = 0; i < datagrams; i++) {
+		storm(s);
+		if (below(s, 8) == 0)
+			drive_pass_ms(&s->d, below(s, 16 * STEP_US / 1000));
+	}
+	drive_pass_ms(&s->d, LOWERED_MS);
+	node_status(s->d.n, &st);
+	MUST(st.dht.sources <= s->d.limits.sources);
+	s->d.limits = before;
+	node_set_limits(s->d.n, &s->d.limits);
+	for (uint64_t i = 0; i < datagrams; i++)
+		storm(s);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -376,6 +444,7 @@ main(int argc, char **argv)
 	MUST(sodium_init() >= 0);
 	soak_init(&s, argc > 2 ? strtoull(argv[2], NULL, 10) : 1);
 	run(&s, datagrams);
+	run_lowered(&s, datagrams / 10);
 	for (size_t i = 0; i < s.seeds_len; i++)
 		free(s.seeds[i].p);
 	drive_fini(&s.d);

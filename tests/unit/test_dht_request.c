@@ -153,7 +153,8 @@ START_TEST(survives_damaged_replies)
 }
 END_TEST
 
-/* Pitfall R4: a spoofer that replies first, from another port or host, has no */
+/* Pitfall R4: a spoofer that replies first, from another port or host, has no
+ */
 START_TEST(believes_only_who_was_asked)
 {
 	struct addr liar = peer, stranger = peer;

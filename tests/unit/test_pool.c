@@ -4,6 +4,7 @@
  * none. Method: the limits by hand, then thousands of random operations beside
  * a naive model.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -258,6 +259,75 @@ START_TEST(agrees_with_a_model)
 }
 END_TEST
 
+/* pool_next() visits the cells in use, in a circle, and no others. */
+START_TEST(next_skips_free_cells)
+{
+	enum { N = 2 * POOL_SCAN_MAX };
+	struct pool p;
+	uint32_t cursor = 0;
+
+	pool_init(&p, sizeof(struct cell), N);
+	ck_assert_uint_eq(pool_next(&p, &cursor), 0);
+	for (uint32_t i = 0; i < N; i++)
+		pool_get(&p);
+	for (uint32_t at = 1; at <= N; at++)
+		if (at % 3 != 0)
+			pool_put(&p, at);
+	for (int round = 0; round < 2; round++)
+		for (uint32_t at = 3; at <= N; at += 3)
+			ck_assert_uint_eq(pool_next(&p, &cursor), at);
+	/* One cell is found in the end, though not in a single call. */
+	for (uint32_t at = 6; at <= N; at += 3)
+		pool_put(&p, at);
+	cursor = 3;
+	ck_assert_uint_eq(pool_next(&p, &cursor), 0);
+	while (pool_next(&p, &cursor) == 0)
+		;
+	ck_assert_uint_eq(cursor, 3);
+	pool_fini(&p);
+}
+END_TEST
+
+START_TEST(knows_cells_in_use)
+{
+	struct pool p;
+
+	pool_init(&p, sizeof(struct cell), 10);
+	ck_assert(!pool_in_use(&p, 0) && !pool_in_use(&p, 1));
+	ck_assert_uint_eq(pool_get(&p), 1);
+	ck_assert(pool_in_use(&p, 1) && !pool_in_use(&p, 2));
+	ck_assert(!pool_in_use(&p, UINT32_MAX));
+	pool_put(&p, 1);
+	ck_assert(!pool_in_use(&p, 1));
+	pool_fini(&p);
+}
+END_TEST
+
+/* Wrong uses of a pool with two cells handed out, the second of them freed. */
+static const uint32_t wrong_numbers[] = {0, 3, UINT32_MAX};
+
+START_TEST(access_of_no_cell_aborts)
+{
+	struct pool p;
+
+	pool_init(&p, sizeof(struct cell), 10);
+	pool_get(&p);
+	pool_put(&p, pool_get(&p));
+	pool_at(&p, wrong_numbers[_i]);
+}
+END_TEST
+
+START_TEST(second_free_aborts)
+{
+	struct pool p;
+
+	pool_init(&p, sizeof(struct cell), 10);
+	pool_get(&p);
+	pool_put(&p, pool_get(&p));
+	pool_put(&p, 2);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -270,5 +340,13 @@ t_suite(void)
 	tcase_add_test(tc, index_finds_all_of_a_hash);
 	tcase_add_loop_test(tc, chain_keeps_order, 0, 6);
 	tcase_add_test(tc, agrees_with_a_model);
+	tcase_add_test(tc, next_skips_free_cells);
+	tcase_add_test(tc, knows_cells_in_use);
+	/* Without a process of its own, the abort would end all tests. */
+	if (getenv("CK_FORK") == NULL) {
+		tcase_add_loop_test_raise_signal(tc, access_of_no_cell_aborts,
+		    SIGABRT, 0, T_ROWS(wrong_numbers));
+		tcase_add_test_raise_signal(tc, second_free_aborts, SIGABRT);
+	}
 	return s;
 }

@@ -1018,6 +1018,48 @@ static const char *const closed[] = {"127.0.0.1:80", "10.1.2.3:80",
     "192.168.0.1:80", "172.16.9.9:80", "100.64.0.1:80", "169.254.1.1:80",
     "0.0.0.0:80", "224.0.0.1:80", "255.255.255.255:80"};
 
+/*
+ * A lowered limit leaves free buckets among those in use. Traffic from new
+ * sources goes on, and the table shrinks to the new limit.
+ */
+START_TEST(budget_table_lowered)
+{
+	uint8_t target[HASH_LEN];
+	struct addr server = relay_addr(SERVER);
+	char from[ADDR_TEXT_MAX];
+	struct dht_config c;
+	struct limits l;
+	struct relay_net n;
+	unsigned forwarded = 0;
+
+	relay_config(&c);
+	limits_init(&l);
+	relay_init_limited(&n, &c, &l, RELAY);
+	relay_announce(&n, &server, SERVER_SEED, target);
+	for (int i = 0; i < 200; i++) {
+		snprintf(from, sizeof from, "11.0.%d.1:1", i);
+		sim_clear(&n.host.world);
+		ck_assert_int_eq(
+		    send_message(&n, from, 1, 0, KNOWN, target, 1000), 0);
+	}
+	n.host.limits.forward_hosts = 16;
+	dht_limits_changed(n.d);
+	router_limits_changed(n.rt);
+	for (int i = 0; i < 2000; i++) {
+		relay_pass_ms(&n, 20);
+		if (i % 500 == 0)
+			relay_announce(&n, &server, SERVER_SEED, target);
+		snprintf(from, sizeof from, "12.%d.%d.1:1", i / 256, i % 256);
+		sim_clear(&n.host.world);
+		forwarded +=
+		    send_message(&n, from, 1, 0, KNOWN, target, 1000) == 0;
+	}
+	/* Those that were refused came before the table had shrunk. */
+	ck_assert_uint_gt(forwarded, 1900);
+	relay_fini(&n);
+}
+END_TEST
+
 /* A public node does not forward into a private network. */
 START_TEST(private_destination)
 {
@@ -1115,6 +1157,7 @@ t_suite(void)
 	tcase_add_test(tc, budget_of_server_answers);
 	tcase_add_test(tc, budget_taken_whole);
 	tcase_add_loop_test(tc, budget_table_full, 0, 2);
+	tcase_add_test(tc, budget_table_lowered);
 	tcase_add_loop_test(tc, private_destination, 0, T_ROWS(closed));
 	tcase_add_test(tc, private_network);
 	tcase_add_test(tc, batch_full);
