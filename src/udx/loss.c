@@ -109,9 +109,7 @@ loss_packet_acked(struct loss *l, uint32_t seq, uint64_t now_us)
 		cc_packet_found(l->cc, &p->cc, size);
 	else
 		cc_packet_acked(l->cc, &p->cc, size);
-	if (p->pad == 0)
-		mtu_arrived(l->mtu, ip_size(l, p));
-	else if (mtu_probe_arrived(l->mtu, ip_size(l, p)))
+	if (p->pad > 0 && mtu_probe_arrived(l->mtu, ip_size(l, p)))
 		cc_set_mss(l->cc, mtu_udp_payload(l->mtu));
 	in_flight_set_state(&l->in_flight, seq, SENT_SACKED);
 	l->batch.any = true;
@@ -279,11 +277,11 @@ loss_set_timer(struct loss *l, uint64_t now_us)
 
 /* The oldest packet may be larger than the path takes now. */
 static void
-check_black_hole(struct loss *l, uint64_t now_us)
+check_black_hole(struct loss *l)
 {
 	const struct in_flight *f = &l->in_flight;
 
-	if (mtu_stalled(l->mtu, ip_size(l, in_flight_at(f, f->una)), now_us))
+	if (mtu_stalled(l->mtu, ip_size(l, in_flight_at(f, f->una))))
 		cc_set_mss(l->cc, mtu_udp_payload(l->mtu));
 }
 
@@ -304,7 +302,7 @@ handle_timeout(struct loss *l, bool window_closed, uint64_t now_us)
 	if (!l->backed_off || l->rtt.backoff == 0)
 		rtt_back_off(&l->rtt);
 	l->backed_off = true;
-	check_black_hole(l, now_us);
+	check_black_hole(l);
 	if (in_flight_at(f, f->una)->state == SENT_IN_FLIGHT)
 		(void)mark_lost(l, f->una, now_us);
 	while (f->out.len > 0 &&

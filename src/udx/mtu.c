@@ -4,7 +4,6 @@
 enum {
 	PAD_MAX = 255,     /* data_offset is one byte on the wire */
 	TRIES_MAX = 3,     /* RFC 8899 MAX_PROBES */
-	STALLS_MAX = 2,    /* then the path is taken for a black hole */
 	GAP_MIN = 16,      /* a smaller gain is not worth a probe */
 	RAISE_S = 10 * 60, /* RFC 8899 PMTU_RAISE_TIMER */
 };
@@ -19,6 +18,15 @@ mtu_init(struct mtu *m, uint16_t base, uint16_t limit, uint16_t overhead)
 	    .limit = limit,
 	    .overhead = overhead,
 	};
+}
+
+void
+mtu_restart(struct mtu *m, uint16_t overhead)
+{
+	bool shrunk = m->shrunk || m->size > m->base;
+
+	mtu_init(m, m->base, m->limit, overhead);
+	m->shrunk = shrunk;
 }
 
 static uint16_t
@@ -80,27 +88,16 @@ mtu_probe_lost(struct mtu *m, uint16_t size, uint64_t now_us)
 }
 
 bool
-mtu_stalled(struct mtu *m, uint16_t size, uint64_t now_us)
+mtu_stalled(struct mtu *m, uint16_t size)
 {
 	bool shrinks = m->size > m->base;
 
 	if (size <= m->base)
 		return false;
-	m->stalled = size;
-	if (++m->stalls < STALLS_MAX)
-		return false;
-	set_failed(m, size, now_us);
 	m->size = m->base;
-	m->stalls = 0;
+	m->tries = 0;
 	m->shrunk = true;
 	return shrinks;
-}
-
-void
-mtu_arrived(struct mtu *m, uint16_t size)
-{
-	if (size >= m->stalled)
-		m->stalls = 0;
 }
 
 bool

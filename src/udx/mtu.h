@@ -20,15 +20,19 @@ struct mtu {
 	uint16_t limit;    /* largest to be tried */
 	uint16_t overhead; /* bytes of the IP and UDP headers */
 	uint8_t tries;     /* of the present probe size */
-	uint8_t stalls;    /* timeouts in a row of a packet of this size: */
-	uint16_t stalled;
 	bool shrunk;       /* size has fallen: older packets may exceed it */
 	bool probing;      /* a probe is in flight */
 	uint64_t raise_us; /* when failures are forgotten */
 };
 
-/* Starts discovery on a new path, at the base size. */
+/* Starts discovery, at the base size. */
 void mtu_init(struct mtu *m, uint16_t base, uint16_t limit, uint16_t overhead);
+
+/*
+ * Starts discovery anew on another path. Packets sent before may be larger than
+ * it takes.
+ */
+void mtu_restart(struct mtu *m, uint16_t overhead);
 
 /* Returns the UDP payload that a packet may have now. */
 static inline uint16_t
@@ -53,14 +57,12 @@ bool mtu_probe_arrived(struct mtu *m, uint16_t size);
 void mtu_probe_lost(struct mtu *m, uint16_t size, uint64_t now_us);
 
 /*
- * Notes that the oldest packet, of this size, timed out. After a few timeouts
- * in a row the path is taken for a black hole and the size falls to the base;
- * returns true if it was larger till then.
+ * Notes that the oldest packet, of this size, timed out. Unless it is of the
+ * base size, the path may have become a black hole for it (RFC 8899 §4.3): the
+ * size falls to the base and discovery starts anew, which costs a few round
+ * trips if the timeout had another cause. Returns true if the size has fallen.
  */
-bool mtu_stalled(struct mtu *m, uint16_t size, uint64_t now_us);
-
-/* Notes that a packet of this size, not a probe, was acknowledged. */
-void mtu_arrived(struct mtu *m, uint16_t size);
+bool mtu_stalled(struct mtu *m, uint16_t size);
 
 /*
  * Returns true if a packet of this size, sent before, may be larger than the

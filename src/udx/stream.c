@@ -57,13 +57,6 @@ header_overhead(const struct addr *to)
 }
 
 static void
-restart_mtu(struct udx_stream *s)
-{
-	mtu_init(&s->mtu, UDX_MTU_BASE, UDX_MTU_MAX,
-	    header_overhead(&s->path.current.to));
-}
-
-static void
 init_stream(struct udx_stream *s, struct udx *u, void *owner)
 {
 	s->udx = u;
@@ -74,7 +67,8 @@ init_stream(struct udx_stream *s, struct udx *u, void *owner)
 	heartbeat_init(&s->heartbeat);
 	pacer_init(&s->pacer);
 	loss_init(&s->loss, &s->cc, &s->mtu);
-	restart_mtu(s);
+	mtu_init(&s->mtu, UDX_MTU_BASE, UDX_MTU_MAX,
+	    header_overhead(&s->path.current.to));
 	stream_timer_init(s);
 	TAILQ_INSERT_TAIL(&u->all, s, all_link);
 }
@@ -192,7 +186,7 @@ stream_check_end(struct udx_stream *s)
 static void
 use_path(struct udx_stream *s)
 {
-	restart_mtu(s);
+	mtu_restart(&s->mtu, header_overhead(&s->path.current.to));
 	/* If a socket was full, it was that of the old path. */
 	scheduler_remove(s);
 	scheduler_add(s);

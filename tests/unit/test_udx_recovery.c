@@ -355,58 +355,75 @@ START_TEST(black_hole)
 	ck_assert_uint_eq(mtu_wanted(&m, now), 0);
 	/* Timeouts of small packets are no evidence against the size. */
 	for (int i = 0; i < 10; i++)
-		ck_assert(!mtu_stalled(&m, 1200, now));
-	/* Nor is a single timeout, nor are several with acknowledgements
-	 * between. */
-	for (int i = 0; i < 10; i++) {
-		ck_assert(!mtu_stalled(&m, 1500, now));
-		mtu_arrived(&m, 1500);
-	}
+		ck_assert(!mtu_stalled(&m, 1200));
+	ck_assert_uint_eq(m.size, 1500);
 	ck_assert(!mtu_exceeded(&m, 1500));
-	ck_assert(!mtu_stalled(&m, 1500, now));
-	mtu_arrived(&m, 1499); /* no evidence for 1500 */
-	ck_assert(mtu_stalled(&m, 1500, now));
+	/* That of a larger one is, once. */
+	ck_assert(mtu_stalled(&m, 1500));
 	ck_assert_uint_eq(m.size, UDX_MTU_BASE);
+	ck_assert(!mtu_stalled(&m, 1500));
 	ck_assert(mtu_exceeded(&m, 1500) && mtu_exceeded(&m, 1201));
 	ck_assert(!mtu_exceeded(&m, UDX_MTU_BASE));
-	/* Tried anew, but not at once to the size that failed. */
+	/* If it had another cause, the size is found again at once. */
+	ck_assert_uint_eq(mtu_wanted(&m, now), 1455);
+	mtu_probe_sent(&m);
+	ck_assert(mtu_probe_arrived(&m, 1455));
+	ck_assert(mtu_exceeded(&m, 1456) && !mtu_exceeded(&m, 1455));
+	/* Three lost probes are evidence for ten minutes. */
+	for (int i = 0; i < 3; i++) {
+		ck_assert_uint_eq(mtu_wanted(&m, now), 1500);
+		mtu_probe_sent(&m);
+		mtu_probe_lost(&m, 1500, now);
+	}
 	ck_assert_uint_lt(mtu_wanted(&m, now), 1500);
-	ck_assert_uint_eq(mtu_wanted(&m, now + 601 * LAB_S), 1455);
+	ck_assert_uint_eq(mtu_wanted(&m, now + 601 * LAB_S), 1500);
+	/* What was sent may be larger than another path takes. */
+	mtu_restart(&m, 48);
+	ck_assert_uint_eq(m.size, UDX_MTU_BASE);
+	ck_assert(mtu_exceeded(&m, 1500));
 }
 END_TEST
 
 /* Packets sent before the path shrank have their numbers and are sent in IP
- * fragments: the stream stalls for two timeouts, no more. Where fragments are
- * dropped it times out. */
+ * fragments: the stream stalls for one timeout. Where fragments are dropped it
+ * times out. */
 static const struct {
 	const char *name;
 	uint16_t mtu;
-	bool moves, no_fragments;
+	bool migrates, no_fragments;
+	uint32_t within_ms;
 } shrinking[] = {
-    {"the same path takes less", 1280, false, false},
-    {"the least there is", 1200, false, false},
-    {"another path takes less", 1280, true, false},
-    {"and no fragments", 1280, false, true},
+    {"the same path takes less", 1280, false, false, 3000},
+    {"the least there is", 1200, false, false, 3000},
+    {"another path takes less", 1280, true, false, 3000},
+    {"and no fragments", 1280, false, true, 0},
 };
+
+/* Writes 100 kB with packets of 1,500 bytes, of which none arrives. */
+static void
+shrink_path(struct lab_pair *p, uint16_t mtu)
+{
+	const struct in_flight *f = &p->a->s->loss.in_flight;
+
+	ck_assert(lab_pair_carry(p, 8000000, 100 * LAB_S));
+	ck_assert_uint_eq(p->a->s->mtu.size, 1500);
+	p->lab.link.mtu = mtu;
+	p->written += lab_write(p->a, p->written, 100000);
+	lab_run(&p->lab, 30 * LAB_MS);
+	ck_assert_uint_gt(in_flight_len(f), 20);
+	ck_assert_uint_gt(in_flight_at(f, f->una)->len, 1400);
+}
 
 START_TEST(path_shrinks)
 {
 	struct lab_pair p;
 	struct udx_status st;
-	struct in_flight *f;
 	uint64_t total;
 
 	lab_pair_init(&p, 1, &near);
-	ck_assert(lab_pair_carry(&p, 8000000, 100 * LAB_S));
-	ck_assert_uint_eq(p.a->s->mtu.size, 1500);
-	p.lab.link.mtu = shrinking[_i].mtu;
 	p.lab.link.no_fragments = shrinking[_i].no_fragments;
-	p.written += lab_write(p.a, p.written, 100000);
-	lab_run(&p.lab, 30 * LAB_MS);
-	f = &p.a->s->loss.in_flight;
-	ck_assert_uint_gt(in_flight_len(f), 20);
-	ck_assert_uint_gt(in_flight_at(f, f->una)->len, 1400);
-	if (shrinking[_i].moves) {
+	shrink_path(&p, shrinking[_i].mtu);
+	if (shrinking[_i].migrates) {
 		struct udx_path to = lab_path(1, 1, 0, p.b);
 		struct addr from = lab_addr(0, 1);
 
@@ -419,11 +436,94 @@ START_TEST(path_shrinks)
 		udx_status(p.a->s, &st);
 		ck_assert_int_eq(st.err, ERR_TIMEOUT);
 	} else {
-		ck_assert(lab_pair_carry(&p, total, 6 * LAB_S));
-		/* And new packets fit. */
+		ck_assert(lab_pair_carry(
+		    &p, total, shrinking[_i].within_ms * LAB_MS));
+		/* New packets fit. */
 		ck_assert_uint_le(p.a->s->mtu.size, shrinking[_i].mtu);
 	}
 	lab_pair_fini(&p);
+}
+END_TEST
+
+/* A stream whose owner looks for another path at each stall migrates between
+ * its timeouts; large packets must not have to time out on each path anew. */
+START_TEST(path_shrinks_while_migrating)
+{
+	struct lab_pair p;
+	uint64_t until;
+	int sock = 0;
+
+	lab_pair_init(&p, 1, &near);
+	for (int i = 0; i < 2; i++) {
+		struct addr from = lab_addr(0, i);
+
+		udx_allow_source(p.b->s, &from);
+	}
+	shrink_path(&p, 1280);
+	until = p.lab.lan.now_us + 5 * LAB_S;
+	while (p.read < p.written && p.lab.lan.now_us < until) {
+		struct udx_path to = lab_path(sock = !sock, 1, 0, p.b);
+
+		ck_assert_int_eq(udx_migrate(p.a->s, &to), 0);
+		lab_run(&p.lab, 900 * LAB_MS);
+		p.read += lab_read(p.b, p.read, SIZE_MAX);
+	}
+	ck_assert_uint_eq(p.read, p.written);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+struct echo {
+	struct lab_pair pair;
+	uint64_t echoed, back; /* bytes written by b, read by a */
+};
+
+/* Lets both ends send, b what it has received. Returns the longest time without
+ * a byte in either direction, in microseconds. */
+static uint64_t
+longest_pause(struct echo *e, uint64_t for_us)
+{
+	struct lab_pair *p = &e->pair;
+	uint64_t start = p->lab.lan.now_us, end = start + for_us;
+	uint64_t at[2] = {start, start}, pause = 0;
+
+	while (lab_step(&p->lab, end) && p->lab.lan.now_us < end) {
+		uint64_t n[2];
+
+		p->written += lab_write(p->a, p->written, 100000);
+		n[0] = lab_read(p->b, p->read, 100000);
+		p->read += n[0];
+		e->echoed += lab_write(p->b, e->echoed, p->read - e->echoed);
+		n[1] = lab_read(p->a, e->back, SIZE_MAX);
+		e->back += n[1];
+		for (int i = 0; i < 2; i++) {
+			uint64_t wait = p->lab.lan.now_us - at[i];
+
+			pause = wait > pause ? wait : pause;
+			at[i] = n[i] > 0 ? p->lab.lan.now_us : at[i];
+		}
+		lab_settle(&p->lab);
+	}
+	return pause;
+}
+
+/* Whatever the path, and with losses, an echo goes on within 5 s. */
+START_TEST(echo_goes_on)
+{
+	struct lab_link link = {
+	    .delay_us = 100000,
+	    .jitter_us = 25000,
+	    .loss_ppm = 5000,
+	    .bytes_per_s = 600000,
+	    .queue_bytes = 150000,
+	};
+	struct echo e = {0};
+
+	lab_pair_init(&e.pair, (uint64_t)_i + 1, &link);
+	(void)longest_pause(&e, 6 * LAB_S);
+	e.pair.lab.link.mtu = (uint32_t)(1200 + 40 * _i);
+	ck_assert_uint_lt(longest_pause(&e, 10 * LAB_S), 5 * LAB_S);
+	lab_pair_fini(&e.pair);
 }
 END_TEST
 
@@ -615,6 +715,8 @@ t_suite(void)
 	tcase_add_loop_test(tc, finds_the_size, 0, T_ROWS(sizes));
 	tcase_add_test(tc, black_hole);
 	tcase_add_loop_test(tc, path_shrinks, 0, T_ROWS(shrinking));
+	tcase_add_test(tc, path_shrinks_while_migrating);
+	tcase_add_loop_test(tc, echo_goes_on, 0, 8);
 	tcase_add_test(tc, skips_padding);
 	tcase_add_test(tc, rtt_follows_rfc_6298);
 	tcase_add_test(tc, known_ranges_are_stepped_over);
