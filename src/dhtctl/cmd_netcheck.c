@@ -44,7 +44,7 @@ static const struct column text_lines[] = {
     {"firewalled", "firewalled", UNIT_NONE},
     {"translated_text", "NAT", UNIT_NONE},
     {"mapping", "mapping", UNIT_NONE},
-    {"filtering", "filtering", UNIT_NONE},
+    {"filtering_text", "filtering", UNIT_NONE},
     {"port_kept", "port kept", UNIT_NONE},
     {"port_step", "port step", UNIT_NONE},
     {"stable_text", "stable", UNIT_NONE},
@@ -123,6 +123,33 @@ describe_addresses(json_t *r)
 		    is_true(r, "translated")
 			? "yes, it translates this machine's address"
 			: "none: this machine has the public address");
+}
+
+/* Sets the filtering behaviour, or the reason why it is unknown. */
+static void
+describe_filtering(json_t *r)
+{
+	const char *mapping = json_string_value(json_object_get(r, "mapping"));
+	const char *filtering =
+	    json_string_value(json_object_get(r, "filtering"));
+	char text[TEXT_LEN];
+
+	if (filtering == NULL || strcmp(filtering, "unknown") != 0) {
+		set_text(
+		    r, "filtering_text", filtering != NULL ? filtering : "-");
+		return;
+	}
+	if (!is_true(r, "udp"))
+		snprintf(text, sizeof text, "unknown: no node has answered");
+	else if (mapping != NULL && strcmp(mapping, "random") == 0)
+		snprintf(text, sizeof text,
+		    "unknown: the NAT has no constant address to test");
+	else
+		snprintf(text, sizeof text,
+		    "unknown: %ld nodes have answered, and too few others are"
+		    " known that could test it",
+		    get_number(r, "samples"));
+	set_text(r, "filtering_text", text);
 }
 
 static void
@@ -243,6 +270,7 @@ cmd_netcheck(struct ctl *c, char **argv)
 	    &c->client, API_METHOD_netcheck, params, &notes, &result);
 	if (code == EXIT_DONE && on_terminal) {
 		describe_addresses(result);
+		describe_filtering(result);
 		describe_hairpin(result);
 		describe_stability(result);
 		describe_lifetime(result);
@@ -251,6 +279,10 @@ cmd_netcheck(struct ctl *c, char **argv)
 	if (code == EXIT_DONE)
 		print_object(
 		    &c->print, result, on_terminal ? text_lines : json_lines);
+	if (code == EXIT_DONE && !is_true(result, "udp")) {
+		print_error("netcheck", "UDP does not get through");
+		code = EXIT_UNREACHABLE;
+	}
 	json_decref(result);
 	return code;
 }

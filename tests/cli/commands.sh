@@ -34,6 +34,15 @@ prints "^hairpin${tab}-\$" at 2 netcheck
 prints '^\{.*"translated":false,.*"lifetime_min_s":null' at 2 netcheck --json
 ends 130 interrupted timeout --preserve-status -s INT 8 "$dhtctl" --control "$work/2.sock" \
     netcheck --lifetime
+# Where UDP does not get through, the report is printed and the command fails.
+node_starts 4 --role persistent --port auto --bootstrap "$host:1"
+within 10 at 4 status || fail "node 4 did not start"
+at 4 netcheck >"$work/blocked" 2>"$work/reason"
+code=$?
+[ "$code" -eq 7 ] || fail "netcheck without UDP ends with $code, not 7"
+grep -q "^udp${tab}no\$" "$work/blocked" || fail "netcheck without UDP prints nothing"
+grep -q 'UDP does not get through' "$work/reason" ||
+    fail "netcheck without UDP gives no reason"
 # What people are told in place of dashes.
 if [ -n "$(command -v script)" ]; then
 	script -qec "$dhtctl --control $work/2.sock netcheck" /dev/null \
