@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "config/config.h"
 
 enum {
@@ -16,22 +17,11 @@ enum {
 	PORT_AUTO_LAST = 49741,
 	ANNOUNCE_SECONDS = 600,
 	ANNOUNCE_SECONDS_MIN = 10,
-	ANNOUNCE_SECONDS_MAX = 1200, /* records are forgotten at that age */
+	ANNOUNCE_SECONDS_MAX = 1200, /* records expire at that age */
 	TICK_MS = 5000,
 };
 
-__attribute__((format(printf, 2, 3))) static int
-fail(char *err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, ERR_REASON_MAX, fmt, ap);
-	va_end(ap);
-	return -1;
-}
-
-/* A decimal number without sign, space or tail. */
+/* Parses a decimal number without sign and space. Returns 0 or ERR_VALUE. */
 static int
 parse_number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
 {
@@ -39,48 +29,51 @@ parse_number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
 	char *end;
 
 	if (*text < '0' || *text > '9')
-		return -1;
+		return ERR_VALUE;
 	errno = 0;
 	v = strtoull(text, &end, 10);
 	if (errno != 0 || *end != '\0' || v < low || v > high)
-		return -1;
+		return ERR_VALUE;
 	*out = (uint32_t)v;
 	return 0;
 }
 
 static int
-set_number(const char *v, uint32_t low, uint32_t high, uint32_t *out, char *err)
+set_number(
+    const char *v, uint32_t low, uint32_t high, uint32_t *out, struct fault *f)
 {
 	if (parse_number(v, low, high, out) != 0)
-		return fail(
-		    err, "'%s' is not a number from %u to %u", v, low, high);
+		return fault_set(f, ERR_VALUE,
+		    "'%s' is not a number from %u to %u", v, low, high);
 	return 0;
 }
 
 static int
-set_announce_interval(struct config *c, const char *v, char *err)
+set_announce_interval(struct config *c, const char *v, struct fault *f)
 {
 	uint32_t s;
+	int err =
+	    set_number(v, ANNOUNCE_SECONDS_MIN, ANNOUNCE_SECONDS_MAX, &s, f);
 
-	if (set_number(
-		v, ANNOUNCE_SECONDS_MIN, ANNOUNCE_SECONDS_MAX, &s, err) != 0)
-		return -1;
+	if (err != 0)
+		return err;
 	c->announce_ms = s * 1000;
 	return 0;
 }
 
 static int
-add_bootstrap(struct config *c, const char *text, char *err)
+add_bootstrap(struct config *c, const char *text, struct fault *f)
 {
 	if (c->bootstrap_len == BOOTSTRAP_MAX)
-		return fail(err, "more than %d nodes", BOOTSTRAP_MAX);
+		return fault_set(
+		    f, ERR_VALUE, "more than %d nodes", BOOTSTRAP_MAX);
 	if (c->bootstrap == NULL) {
 		c->bootstrap = calloc(BOOTSTRAP_MAX, sizeof *c->bootstrap);
 		if (c->bootstrap == NULL)
-			return fail(err, "out of memory");
+			return fault_set_code(f, ERR_MEMORY);
 	}
 	if (bootstrap_parse(&c->bootstrap[c->bootstrap_len], text) != 0)
-		return fail(err,
+		return fault_set(f, ERR_VALUE,
 		    "'%s' is not a node (public, none, HOST:PORT or "
 		    "ADDRESS@HOST:PORT)",
 		    text);
@@ -89,109 +82,115 @@ add_bootstrap(struct config *c, const char *text, char *err)
 }
 
 static int
-add_public(struct config *c, char *err)
+add_public(struct config *c, struct fault *f)
 {
+	int err = 0;
+
 	for (size_t i = 0;
-	     i < sizeof bootstrap_public / sizeof *bootstrap_public; i++)
-		if (add_bootstrap(c, bootstrap_public[i], err) != 0)
-			return -1;
-	return 0;
+	     err == 0 && i < sizeof bootstrap_public / sizeof *bootstrap_public;
+	     i++)
+		err = add_bootstrap(c, bootstrap_public[i], f);
+	return err;
 }
 
 static int
-set_bootstrap(struct config *c, const char *v, char *err)
+set_bootstrap(struct config *c, const char *v, struct fault *f)
 {
 	char *list = strdup(v), *rest = list, *item;
-	int rc = list == NULL ? fail(err, "out of memory") : 0;
+	int rc = list == NULL ? fault_set_code(f, ERR_MEMORY) : 0;
 
 	while (rc == 0 && (item = strsep(&rest, ",")) != NULL) {
 		item += strspn(item, " \t");
 		item[strcspn(item, " \t")] = '\0';
 		if (strcmp(item, "public") == 0)
-			rc = add_public(c, err);
+			rc = add_public(c, f);
 		else if (strcmp(item, "none") != 0)
-			rc = add_bootstrap(c, item, err);
+			rc = add_bootstrap(c, item, f);
 		else if (strcmp(v, "none") != 0)
-			rc = fail(err, "'none' cannot stand beside nodes");
+			rc = fault_set(
+			    f, ERR_VALUE, "'none' cannot stand beside nodes");
 	}
 	free(list);
 	return rc;
 }
 
-/* A relative path is meant from where the command was given; a file has no
- * such place. */
+/* Copies a path. On the command line a relative path starts at the working
+ * directory; the configuration file must give an absolute one. */
 static int
-set_path(
-    char *out, const char *v, size_t max, enum config_source source, char *err)
+set_path(char *out, const char *v, size_t max, enum config_source source,
+    struct fault *f)
 {
 	char here[STATE_DIR_MAX] = "";
 	size_t len;
 
 	if (*v == '\0')
-		return fail(err, "a path is missing");
+		return fault_set(f, ERR_VALUE, "a path is missing");
 	if (*v != '/' && source != FROM_COMMAND)
-		return fail(err, "'%s' is not an absolute path", v);
+		return fault_set(
+		    f, ERR_VALUE, "'%s' is not an absolute path", v);
 	if (*v != '/' && getcwd(here, sizeof here - 1) == NULL)
-		return fail(err, "the working directory is not known");
+		return fault_set(f, ERR_VALUE,
+		    "the working directory cannot be read: %s",
+		    strerror(errno));
 	len = strlen(here);
 	if (len > 0 && here[len - 1] != '/')
 		here[len++] = '/';
 	if (len + strlen(v) >= max)
-		return fail(
-		    err, "a path of at most %zu bytes is needed", max - 1);
+		return fault_set(f, ERR_VALUE,
+		    "a path of at most %zu bytes is needed", max - 1);
 	memcpy(out, here, len);
 	memcpy(out + len, v, strlen(v) + 1);
 	return 0;
 }
 
 static int
-set_control(struct config *c, const char *v, char *err)
+set_control(struct config *c, const char *v, struct fault *f)
 {
 	return set_path(
-	    c->control, v, sizeof c->control, c->source[CONF_CONTROL], err);
+	    c->control, v, sizeof c->control, c->source[CONF_CONTROL], f);
 }
 
 static int
-set_state_dir(struct config *c, const char *v, char *err)
+set_state_dir(struct config *c, const char *v, struct fault *f)
 {
-	return set_path(c->state_dir, v, sizeof c->state_dir,
-	    c->source[CONF_STATE_DIR], err);
+	return set_path(
+	    c->state_dir, v, sizeof c->state_dir, c->source[CONF_STATE_DIR], f);
 }
 
 static int
-set_host(struct config *c, const char *v, char *err)
+set_host(struct config *c, const char *v, struct fault *f)
 {
 	struct addr a = {.family = ADDR_V4};
 
 	if (inet_pton(AF_INET, v, a.ip) != 1)
-		return fail(err,
+		return fault_set(f, ERR_VALUE,
 		    "'%s' is not an IPv4 address to bind to (0.0.0.0: all)", v);
 	c->host = a;
 	return 0;
 }
 
 static int
-set_ipv6(struct config *c, const char *v, char *err)
+set_ipv6(struct config *c, const char *v, struct fault *f)
 {
 	int yes = cfg_parse_boolean(v);
 
 	if (yes < 0)
-		return fail(err, "'%s' is neither yes nor no", v);
+		return fault_set(f, ERR_VALUE, "'%s' is neither yes nor no", v);
 	c->ipv6 = yes;
 	return 0;
 }
 
 static int
-set_log_level(struct config *c, const char *v, char *err)
+set_log_level(struct config *c, const char *v, struct fault *f)
 {
 	if (log_level_parse(v, &c->log_level) != 0)
-		return fail(err,
+		return fault_set(f, ERR_VALUE,
 		    "'%s' is none of error, warning, notice, info, debug", v);
 	return 0;
 }
 
 static int
-set_port(struct config *c, const char *v, char *err)
+set_port(struct config *c, const char *v, struct fault *f)
 {
 	uint32_t port;
 
@@ -202,33 +201,33 @@ set_port(struct config *c, const char *v, char *err)
 		return 0;
 	}
 	if (parse_number(v, 1, UINT16_MAX, &port) != 0)
-		return fail(
-		    err, "'%s' is neither auto nor a port from 1 to 65535", v);
+		return fault_set(f, ERR_VALUE,
+		    "'%s' is neither auto nor a port from 1 to 65535", v);
 	c->port_first = c->port_last = (uint16_t)port;
 	return 0;
 }
 
 static int
-set_private_network(struct config *c, const char *v, char *err)
+set_private_network(struct config *c, const char *v, struct fault *f)
 {
 	int yes = cfg_parse_boolean(v);
 
 	if (yes < 0)
-		return fail(err, "'%s' is neither yes nor no", v);
+		return fault_set(f, ERR_VALUE, "'%s' is neither yes nor no", v);
 	c->private_network = yes;
 	return 0;
 }
 
 static int
-set_public_address(struct config *c, const char *v, char *err)
+set_public_address(struct config *c, const char *v, struct fault *f)
 {
 	struct addr a;
 
-	/* Port 0 stands for the one bound to until config_finish(). */
+	/* config_finish() replaces port 0 by the port of the node. */
 	if (addr_parse(&a, v, 0) != 0 || a.family != ADDR_V4 ||
 	    addr_scope(&a) == ADDR_UNUSABLE)
-		return fail(err,
-		    "'%s' is not an IPv4 address that others could send to "
+		return fault_set(f, ERR_VALUE,
+		    "'%s' is not an IPv4 address at which a node is reached "
 		    "(ADDRESS or ADDRESS:PORT)",
 		    v);
 	c->public_address = a;
@@ -236,7 +235,7 @@ set_public_address(struct config *c, const char *v, char *err)
 }
 
 static int
-set_role(struct config *c, const char *v, char *err)
+set_role(struct config *c, const char *v, struct fault *f)
 {
 	if (strcmp(v, "auto") == 0)
 		c->role = DHT_AUTO;
@@ -245,20 +244,20 @@ set_role(struct config *c, const char *v, char *err)
 	else if (strcmp(v, "bootstrap") == 0)
 		c->role = DHT_BOOTSTRAP;
 	else
-		return fail(
-		    err, "'%s' is none of auto, persistent, bootstrap", v);
+		return fault_set(f, ERR_VALUE,
+		    "'%s' is none of auto, persistent, bootstrap", v);
 	return 0;
 }
 
 static int
-set_test_tick_ms(struct config *c, const char *v, char *err)
+set_test_tick_ms(struct config *c, const char *v, struct fault *f)
 {
-	return set_number(v, 1, TICK_MS, &c->tick_ms, err);
+	return set_number(v, 1, TICK_MS, &c->tick_ms, f);
 }
 
 static const struct {
 	const char *name;
-	int (*set)(struct config *c, const char *v, char *err);
+	int (*set)(struct config *c, const char *v, struct fault *f);
 } keys[CONF_KEYS] = {
     [CONF_ANNOUNCE_INTERVAL] = {"announce-interval", set_announce_interval},
     [CONF_BOOTSTRAP] = {"bootstrap", set_bootstrap},
@@ -313,19 +312,20 @@ config_name(unsigned i)
 
 static int
 set_limit(struct config *c, const struct limit_info *info, const char *value,
-    char *err)
+    struct fault *f)
 {
 	uint32_t v;
+	int err = set_number(value, info->low, info->high, &v, f);
 
-	if (set_number(value, info->low, info->high, &v, err) != 0)
-		return -1;
+	if (err != 0)
+		return err;
 	memcpy((char *)&c->limits + info->offset, &v, sizeof v);
 	return 0;
 }
 
-/* Remembers the text behind what is there. */
+/* Appends the text to that of the key, separated by a comma. */
 static int
-keep_text(struct config *c, unsigned key, const char *value, char *err)
+keep_text(struct config *c, unsigned key, const char *value, struct fault *f)
 {
 	char *old = c->text[key], *text;
 	size_t len = strlen(value) + 1;
@@ -334,7 +334,7 @@ keep_text(struct config *c, unsigned key, const char *value, char *err)
 		len += strlen(old) + 1;
 	text = malloc(len);
 	if (text == NULL)
-		return fail(err, "out of memory");
+		return fault_set_code(f, ERR_MEMORY);
 	snprintf(text, len, "%s%s%s", old != NULL ? old : "",
 	    old != NULL ? "," : "", value);
 	free(old);
@@ -342,8 +342,9 @@ keep_text(struct config *c, unsigned key, const char *value, char *err)
 	return 0;
 }
 
+/* Removes the value of the last source, which the next one replaces. */
 static void
-forget(struct config *c, unsigned key)
+clear_key(struct config *c, unsigned key)
 {
 	free(c->text[key]);
 	c->text[key] = NULL;
@@ -353,35 +354,37 @@ forget(struct config *c, unsigned key)
 
 static int
 set_key(struct config *c, unsigned key, const char *value,
-    enum config_source source, char *err)
+    enum config_source source, struct fault *f)
 {
 	bool add = key == CONF_BOOTSTRAP && source == FROM_COMMAND &&
 		   c->source[key] == FROM_COMMAND;
+	int err;
 
 	if (!add)
-		forget(c, key);
+		clear_key(c, key);
 	c->source[key] = source;
-	if (keys[key].set(c, value, err) != 0)
-		return -1;
-	return keep_text(c, key, value, err);
+	err = keys[key].set(c, value, f);
+	if (err != 0)
+		return err;
+	return keep_text(c, key, value, f);
 }
 
 int
 config_set(struct config *c, const char *name, const char *value,
-    enum config_source source, char *err)
+    enum config_source source, struct fault *f)
 {
 	const struct limit_info *limit;
 
 	for (unsigned i = 0; i < CONF_KEYS; i++)
 		if (strcmp(keys[i].name, name) == 0)
-			return set_key(c, i, value, source, err);
+			return set_key(c, i, value, source, f);
 	limit = limit_find(name);
 	if (limit != NULL)
-		return set_limit(c, limit, value, err);
-	return fail(err, "there is no such key");
+		return set_limit(c, limit, value, f);
+	return fault_set(f, ERR_UNKNOWN, "there is no such key");
 }
 
-/* Joins the parts into a path, or leaves it empty if they do not fit. */
+/* Writes the path, or an empty string if it does not fit. */
 __attribute__((format(printf, 3, 4))) static void
 make_path(char *out, size_t max, const char *fmt, ...)
 {
@@ -428,45 +431,48 @@ default_control(char *out, size_t max)
 }
 
 static int
-finish_paths(struct config *c, char *err)
+finish_paths(struct config *c, struct fault *f)
 {
 	if (*c->state_dir == '\0')
 		default_state_dir(c->state_dir, sizeof c->state_dir);
 	if (*c->control == '\0')
 		default_control(c->control, sizeof c->control);
 	if (*c->state_dir == '\0')
-		return fail(err, "there is no default for the state directory "
-				 "here: set 'state-dir'");
+		return fault_set(f, ERR_VALUE,
+		    "there is no default for the state directory "
+		    "here: set 'state-dir'");
 	if (*c->control == '\0')
-		return fail(err, "there is no default for the control socket "
-				 "here: set 'control'");
+		return fault_set(f, ERR_VALUE,
+		    "there is no default for the control socket "
+		    "here: set 'control'");
 	return 0;
 }
 
 int
-config_finish(struct config *c, char *err)
+config_finish(struct config *c, struct fault *f)
 {
 	bool exact = c->port_first == c->port_last;
 
 	if (c->role == DHT_BOOTSTRAP) {
 		if (c->public_address.family == ADDR_NONE)
-			return fail(err, "role 'bootstrap' needs "
-					 "'public-address': the address under "
-					 "which others reach this node");
+			return fault_set(f, ERR_VALUE,
+			    "role 'bootstrap' needs "
+			    "'public-address': the address at "
+			    "which other nodes reach it");
 		if (!exact)
-			return fail(err,
-			    "role 'bootstrap' needs a 'port' of "
-			    "its own, such as %d, instead of "
-			    "'auto'",
+			return fault_set(f, ERR_VALUE,
+			    "role 'bootstrap' needs a fixed 'port', "
+			    "such as %d, instead of 'auto'",
 			    PORT_AUTO_FIRST);
 		if (c->public_address.port == 0)
 			c->public_address.port = c->port_first;
 	} else if (c->public_address.family != ADDR_NONE) {
-		return fail(err, "'public-address' is of use to role "
-				 "'bootstrap' alone: other nodes find out "
-				 "theirs by asking");
+		return fault_set(f, ERR_VALUE,
+		    "'public-address' is used only by role "
+		    "'bootstrap': other nodes learn their "
+		    "address from replies");
 	}
-	return finish_paths(c, err);
+	return finish_paths(c, f);
 }
 
 void

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config.h - what the operator has set.
+ * config.h - the configuration of the daemon.
  *
  * One table of keys, read from a file (libconfuse) and from the command line,
- * where each key is a long option of the same name and wins. Turns text into
- * checked values and says what is wrong in words; acts on nothing. Uses: base,
- * dht, log, libconfuse.
+ * where each key is a long option of the same name and takes precedence.
+ * Checks values and describes what is wrong with them; applies nothing. Uses:
+ * base, dht, log, libconfuse.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/err.h"
+#include "base/fault.h"
 #include "base/limits.h"
 #include "dht/bootstrap.h"
 #include "dht/dht.h"
@@ -23,7 +23,7 @@
 
 enum {
 	STATE_DIR_MAX = 1024,
-	CONTROL_PATH_MAX = 108, /* of a UNIX socket's address, unix(7) */
+	CONTROL_PATH_MAX = 108, /* sun_path of a UNIX socket address, unix(7) */
 };
 
 /* Keys other than the limits of base/limits.h, which are keys as well. */
@@ -43,10 +43,11 @@ enum config_key {
 	CONF_KEYS
 };
 
-/* Who has set a key. */
+/* Where the value of a key comes from. */
 enum config_source { FROM_DEFAULT, FROM_FILE, FROM_COMMAND };
 
-/* Set in this order: what comes later wins. */
+/* The values of all keys. Sources are read in the order of config_source; a
+ * later one replaces the value of an earlier one. */
 struct config {
 	enum log_level log_level;
 	enum dht_role role;
@@ -63,33 +64,41 @@ struct config {
 	char state_dir[STATE_DIR_MAX];
 	char control[CONTROL_PATH_MAX];
 
-	/* Each key as it was written, NULL where it was not; owned. */
+	/* Each key as it was written, NULL if it was not set; owned. */
 	char *text[CONF_KEYS];
 	enum config_source source[CONF_KEYS];
 };
 
-/* All at their defaults. */
+/* Sets all keys to their defaults. */
 void config_init(struct config *c);
+
+/* Frees what the configuration owns. */
 void config_fini(struct config *c);
 
-/* The i-th name of a key, limits included; NULL after the last. */
+/* Returns the i-th name of a key, limits and their former names included, or
+ * NULL after the last. */
 const char *config_name(unsigned i);
 
 /*
- * Sets a key from text. 0, or -1 with the reason in err (ERR_REASON_MAX
- * bytes), without the place, which the caller knows. The parts of a list that
- * the command line gives add up.
+ * Sets a key from text. Returns 0, ERR_UNKNOWN if there is no such key, or
+ * another error with *f set; its text does not name the place, which the caller
+ * adds. Several lists of the command line are joined.
  */
 int config_set(struct config *c, const char *name, const char *value,
-    enum config_source source, char *err);
+    enum config_source source, struct fault *f)
+    __attribute__((warn_unused_result));
 
-/* Reads a file over c. 0, or -1 with "file:line: reason" in err. */
-int config_read(struct config *c, const char *path, char *err);
+/* Reads a file into c. Returns 0, or an error with "file:line: reason" in *f;
+ * then c may hold some of the file's values. */
+int config_read(struct config *c, const char *path, struct fault *f)
+    __attribute__((warn_unused_result));
 
-/* Fills in the paths left open and checks what keys say together. */
-int config_finish(struct config *c, char *err);
+/* Sets the paths that no source has set and checks keys that depend on each
+ * other. Returns 0, or an error with *f set. */
+int config_finish(struct config *c, struct fault *f)
+    __attribute__((warn_unused_result));
 
-/* What the core wants to know of it; borrows c's lists. */
+/* Copies the keys of the DHT into *out, which borrows c's lists. */
 void config_dht(const struct config *c, struct dht_config *out);
 
 #endif

@@ -6,40 +6,43 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/err.h"
+#include "base/fault.h"
 #include "base/guess.h"
 #include "base/limits.h"
 #include "config/config.h"
 
 enum { CONFIG_FILE_MAX = 256 * 1024 };
 
-/* libconfuse's callbacks carry no pointer of ours, so this one stands here
- * while a file is read. */
-static struct reader {
+/* State of the file being read: libconfuse passes no pointer of its caller to
+ * callbacks. NULL between two reads. */
+static struct config_reader {
 	struct config *config;
 	const char *path;
-	char *err;
+	struct fault *fault; /* err is 0 until the first failure */
 } * reading;
 
 static void
-report(const char *path, int line, const char *name, const char *reason)
+report_line(int err, int line, const char *name, const char *reason)
 {
-	snprintf(reading->err, ERR_REASON_MAX, "%s:%d: %s%s%s", path, line,
+	fault_set(reading->fault, err, "%s:%d: %s%s%s", reading->path, line,
 	    name, *name != '\0' ? ": " : "", reason);
 }
 
-/* libconfuse reports an unknown key as "no such option 'NAME'". */
+/* Copies NAME of libconfuse's "no such option 'NAME'". Returns 0, or
+ * ERR_NOT_FOUND for another message. */
 static int
-unknown_key(const char *message, char *out, size_t max)
+find_unknown_key(const char *message, char *out, size_t max)
 {
 	static const char start[] = "no such option '";
 	size_t len;
 
 	if (strncmp(message, start, sizeof start - 1) != 0)
-		return -1;
+		return ERR_NOT_FOUND;
 	message += sizeof start - 1;
 	len = strcspn(message, "'");
 	if (len >= max)
-		return -1;
+		return ERR_NOT_FOUND;
 	memcpy(out, message, len);
 	out[len] = '\0';
 	return 0;
@@ -48,25 +51,26 @@ unknown_key(const char *message, char *out, size_t max)
 __attribute__((format(printf, 2, 0))) static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
-	char message[ERR_REASON_MAX / 2], name[64];
+	char message[FAULT_TEXT_MAX / 2], name[64];
 	const char *guess;
 
-	if (*reading->err != '\0')
-		return; /* the first reason is the one that counts */
+	if (reading->fault->err != 0)
+		return; /* keep the first failure: others may follow from it */
 	vsnprintf(message, sizeof message, fmt, ap);
-	if (unknown_key(message, name, sizeof name) == 0) {
+	if (find_unknown_key(message, name, sizeof name) == 0) {
 		guess = guess_name(name, config_name);
 		snprintf(message, sizeof message,
 		    guess != NULL ? "unknown key '%s' (did you mean '%s'?)"
 				  : "unknown key '%s'",
 		    name, guess);
 	}
-	report(reading->path, cfg->line, "", message);
+	report_line(ERR_VALUE, cfg->line, "", message);
 }
 
-/* The elements read so far, joined by commas, "none" if there are none. */
+/* Returns the elements read so far, joined by commas, or "none". The caller
+ * frees the text. */
 static char *
-join(cfg_opt_t *opt)
+join_elements(cfg_opt_t *opt)
 {
 	unsigned n = cfg_opt_size(opt);
 	size_t max = sizeof "none", len = 0;
@@ -85,26 +89,30 @@ join(cfg_opt_t *opt)
 }
 
 /*
- * Called with each value, and again at the end of a list, while libconfuse
- * still knows the line; so a list is set as a whole, each time.
+ * Sets the key whose value was read. libconfuse calls this for each element of
+ * a list and after the last, while it still knows the line: a list is set as a
+ * whole each time.
  */
 static int
 on_value(cfg_t *cfg, cfg_opt_t *opt)
 {
-	char reason[ERR_REASON_MAX / 2] = "out of memory";
-	char *value = join(opt);
-	int rc = -1;
+	struct fault f;
+	char *value = join_elements(opt);
+	int err;
 
 	if (value != NULL)
-		rc = config_set(
-		    reading->config, opt->name, value, FROM_FILE, reason);
-	if (rc != 0)
-		report(reading->path, cfg->line, opt->name, reason);
+		err = config_set(
+		    reading->config, opt->name, value, FROM_FILE, &f);
+	else
+		err = fault_set_code(&f, ERR_MEMORY);
+	if (err != 0)
+		report_line(err, cfg->line, opt->name, f.text);
 	free(value);
-	return rc;
+	return err == 0 ? 0 : -1; /* as libconfuse expects */
 }
 
-/* Every key as a string, the bootstrap list as a list of them. */
+/* Declares each key as a string, and the bootstrap nodes as a list of strings.
+ * Returns an array that the caller frees, or NULL. */
 static cfg_opt_t *
 make_options(void)
 {
@@ -126,29 +134,31 @@ make_options(void)
 }
 
 static int
-parse(const char *text)
+parse_text(const char *text)
 {
 	cfg_opt_t *opts = make_options();
 	cfg_t *cfg = opts != NULL ? cfg_init(opts, CFGF_NONE) : NULL;
 	int rc = CFG_PARSE_ERROR;
 
-	if (cfg != NULL) {
+	if (cfg == NULL) {
+		fault_set_code(reading->fault, ERR_MEMORY);
+	} else {
 		cfg_set_error_function(cfg, on_error);
 		for (unsigned i = 0; config_name(i) != NULL; i++)
 			cfg_set_validate_func(cfg, config_name(i), on_value);
 		rc = cfg_parse_buf(cfg, text);
-		if (rc != CFG_SUCCESS && *reading->err == '\0')
-			report(reading->path, cfg->line, "",
+		if (rc != CFG_SUCCESS && reading->fault->err == 0)
+			report_line(ERR_VALUE, cfg->line, "",
 			    "not of the form 'key = value'");
 		cfg_free(cfg);
 	}
 	free(opts);
-	return rc == CFG_SUCCESS ? 0 : -1;
+	return rc == CFG_SUCCESS ? 0 : reading->fault->err;
 }
 
 /*
  * Overwrites comments with spaces: libconfuse 3.3 counts a line that begins
- * with one three times, and the line is what the operator needs to know.
+ * with one three times, and messages would then name a wrong line.
  */
 static void
 blank_comments(char *p)
@@ -168,7 +178,7 @@ blank_comments(char *p)
 	}
 }
 
-/* The file as a string in buf; the reason why not, or NULL. */
+/* Reads the file as a string into buf. Returns NULL, or why it failed. */
 static const char *
 read_file(const char *path, char *buf, size_t max)
 {
@@ -191,24 +201,25 @@ read_file(const char *path, char *buf, size_t max)
 }
 
 int
-config_read(struct config *c, const char *path, char *err)
+config_read(struct config *c, const char *path, struct fault *f)
 {
-	struct reader reader = {.config = c, .path = path, .err = err};
+	struct config_reader reader = {.config = c, .path = path, .fault = f};
 	char *text = malloc(CONFIG_FILE_MAX);
-	const char *reason = "out of memory";
-	int rc = -1;
+	const char *reason;
+	int err;
 
-	*err = '\0';
-	if (text != NULL)
-		reason = read_file(path, text, CONFIG_FILE_MAX);
+	*f = (struct fault){.err = 0};
+	if (text == NULL)
+		return fault_set_code(f, ERR_MEMORY);
+	reason = read_file(path, text, CONFIG_FILE_MAX);
 	if (reason == NULL) {
 		blank_comments(text);
 		reading = &reader;
-		rc = parse(text);
+		err = parse_text(text);
 		reading = NULL;
 	} else {
-		snprintf(err, ERR_REASON_MAX, "%s: %s", path, reason);
+		err = fault_set(f, ERR_VALUE, "%s: %s", path, reason);
 	}
 	free(text);
-	return rc;
+	return err;
 }

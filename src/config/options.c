@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
+#include "base/fault.h"
 #include "base/guess.h"
 #include "base/limits.h"
 #include "config/options.h"
@@ -23,9 +25,9 @@ static const struct {
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
 /* One option of the command line. */
-struct word {
+struct option_word {
 	char name[OPTION_NAME_MAX];
-	const char *value; /* NULL: none was given */
+	const char *value; /* NULL if there is none */
 };
 
 static const char *
@@ -54,19 +56,17 @@ is_action(const char *name)
 	return false;
 }
 
-/* --name=value or --name value, from *i on, which moves past it. */
+/* Parses --name=value or --name value at argv[*i] and advances *i. */
 static int
-next_word(int argc, char **argv, int *i, struct word *w, char *err)
+next_word(int argc, char **argv, int *i, struct option_word *w, struct fault *f)
 {
 	const char *arg = argv[(*i)++], *eq;
 	size_t len;
 
-	*w = (struct word){.value = NULL};
-	if (strncmp(arg, "--", 2) != 0 || arg[2] == '\0') {
-		snprintf(err, ERR_REASON_MAX,
-		    "'%s' is not an option (try --help)", arg);
-		return -1;
-	}
+	*w = (struct option_word){.value = NULL};
+	if (strncmp(arg, "--", 2) != 0 || arg[2] == '\0')
+		return fault_set(
+		    f, ERR_VALUE, "'%s' is not an option (try --help)", arg);
 	arg += 2;
 	eq = strchr(arg, '=');
 	len = eq != NULL ? (size_t)(eq - arg) : strlen(arg);
@@ -75,12 +75,11 @@ next_word(int argc, char **argv, int *i, struct word *w, char *err)
 	if (!is_option(w->name)) {
 		const char *guess = guess_name(w->name, option_name);
 
-		snprintf(err, ERR_REASON_MAX,
+		return fault_set(f, ERR_VALUE,
 		    guess != NULL ? "unknown option '--%.*s' (did you mean "
 				    "'--%s'?)"
 				  : "unknown option '--%.*s' (try --help)",
 		    (int)(len > 100 ? 100 : len), arg, guess);
-		return -1;
 	}
 	if (eq != NULL)
 		w->value = eq + 1;
@@ -90,15 +89,13 @@ next_word(int argc, char **argv, int *i, struct word *w, char *err)
 }
 
 static int
-take_word(struct options *o, const struct word *w, char *err)
+take_word(struct options *o, const struct option_word *w, struct fault *f)
 {
-	if (is_action(w->name) != (w->value == NULL)) {
-		snprintf(err, ERR_REASON_MAX,
+	if (is_action(w->name) != (w->value == NULL))
+		return fault_set(f, ERR_VALUE,
 		    w->value == NULL ? "'--%s' needs a value"
 				     : "'--%s' takes no value",
 		    w->name);
-		return -1;
-	}
 	if (strcmp(w->name, "config") == 0)
 		o->file = w->value;
 	for (unsigned i = 0; i < ACTIONS; i++)
@@ -108,78 +105,89 @@ take_word(struct options *o, const struct word *w, char *err)
 }
 
 int
-options_parse(struct options *o, int argc, char **argv, char *err)
+options_parse(struct options *o, int argc, char **argv, struct fault *f)
 {
-	struct word w;
-	int i = 1;
+	struct option_word w;
+	int i = 1, err = 0;
 
 	*o =
 	    (struct options){.action = OPTIONS_RUN, .argc = argc, .argv = argv};
-	while (i < argc)
-		if (next_word(argc, argv, &i, &w, err) != 0 ||
-		    take_word(o, &w, err) != 0)
-			return -1;
-	return 0;
+	while (err == 0 && i < argc) {
+		err = next_word(argc, argv, &i, &w, f);
+		if (err == 0)
+			err = take_word(o, &w, f);
+	}
+	return err;
 }
 
+/* Sets the keys that the command line gives. */
 static int
-apply(const struct options *o, struct config *c, char *err)
+apply_words(const struct options *o, struct config *c, struct fault *f)
 {
-	char reason[ERR_REASON_MAX / 2];
-	struct word w;
-	int i = 1;
+	struct option_word w;
+	struct fault value;
+	int i = 1, err;
 
 	while (i < o->argc) {
-		if (next_word(o->argc, o->argv, &i, &w, err) != 0)
-			return -1;
+		err = next_word(o->argc, o->argv, &i, &w, f);
+		if (err != 0)
+			return err;
 		if (is_action(w.name) || strcmp(w.name, "config") == 0)
 			continue;
-		if (config_set(c, w.name, w.value, FROM_COMMAND, reason) != 0) {
-			snprintf(
-			    err, ERR_REASON_MAX, "--%s: %s", w.name, reason);
-			return -1;
-		}
+		err = config_set(c, w.name, w.value, FROM_COMMAND, &value);
+		if (err != 0)
+			return fault_set(f, err, "--%s: %.*s", w.name,
+			    FAULT_TEXT_MAX - OPTION_NAME_MAX, value.text);
 	}
 	return 0;
 }
 
 static int
-load(const struct options *o, struct config *c, char *err)
+load_config(const struct options *o, struct config *c,
+    enum options_place *place, struct fault *f)
 {
 	const char *file = o->file;
+	int err = 0;
 
+	*place = PLACE_FILE;
 	if (file == NULL && access(DEFAULT_FILE, F_OK) == 0)
 		file = DEFAULT_FILE;
-	if (file != NULL && config_read(c, file, err) != 0)
-		return FAULT_CONFIG;
-	if (apply(o, c, err) != 0)
-		return FAULT_COMMAND;
-	return config_finish(c, err) != 0 ? FAULT_CONFIG : 0;
+	if (file != NULL)
+		err = config_read(c, file, f);
+	if (err != 0)
+		return err;
+	*place = PLACE_COMMAND;
+	err = apply_words(o, c, f);
+	if (err != 0)
+		return err;
+	*place = PLACE_FILE;
+	return config_finish(c, f);
 }
 
 int
-options_load(const struct options *o, struct config *c, char *err)
+options_load(const struct options *o, struct config *c,
+    enum options_place *place, struct fault *f)
 {
-	int rc;
+	int err;
 
 	config_init(c);
-	rc = load(o, c, err);
-	if (rc != 0)
+	err = load_config(o, c, place, f);
+	if (err != 0)
 		config_fini(c);
-	return rc;
+	return err;
 }
 
 void
 options_help(void)
 {
-	printf(
-	    "Usage: hyperdhtd [OPTION]...\n"
-	    "A seat in a HyperDHT network; see hyperdhtd(8).\n\n"
-	    "  --config=FILE     read FILE instead of " DEFAULT_FILE "\n"
-	    "  --check-config    check the configuration and exit\n"
-	    "  --version         print the version and exit\n"
-	    "  --help            print this and exit\n\n"
-	    "Each key of the configuration is an option, too, and wins:\n\n");
+	printf("Usage: hyperdhtd [OPTION]...\n"
+	       "Runs a node of a HyperDHT network; see hyperdhtd(8).\n\n"
+	       "  --config=FILE     read FILE instead of " DEFAULT_FILE "\n"
+	       "  --check-config    check the configuration and exit\n"
+	       "  --version         print the version and exit\n"
+	       "  --help            print this and exit\n\n"
+	       "Each key of the configuration is also an option, which takes\n"
+	       "precedence over the file:\n\n");
 	for (unsigned i = 0; i < CONF_KEYS; i++)
 		printf("  --%s=VALUE\n", config_name(i));
 	printf("\nLimits, with their defaults:\n\n");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * options.h - the command line: where the configuration is, and every key of
- * it as `--key=value`.
+ * options.h - the command line: the path of the configuration file, actions,
+ * and every key of the configuration as `--key=value`.
  *
- * The words are kept, so that a reload gives them the same precedence.
+ * Borrows the arguments, so that a reload applies them again with the same
+ * precedence. Uses: config, base.
  */
 #ifndef CONFIG_OPTIONS_H
 #define CONFIG_OPTIONS_H
@@ -26,23 +27,23 @@ struct options {
 	int argc;
 };
 
+/* Checks the names of all options, but not the values of keys. Returns 0, or an
+ * error with *f set. */
+int options_parse(struct options *o, int argc, char **argv, struct fault *f)
+    __attribute__((warn_unused_result));
+
+/* Where the mistake is if options_load() fails. */
+enum options_place { PLACE_COMMAND, PLACE_FILE };
+
 /*
- * Checks the words. 0, or -1 with the reason in err (ERR_REASON_MAX bytes).
- * Values are not looked at yet.
+ * Initialises *c and sets it from the file and the command line. Returns 0, or
+ * an error with *f and *place set; then *c owns nothing.
  */
-int options_parse(struct options *o, int argc, char **argv, char *err);
+int options_load(const struct options *o, struct config *c,
+    enum options_place *place, struct fault *f)
+    __attribute__((warn_unused_result));
 
-/* Where options_load() has failed. */
-enum options_fault { FAULT_COMMAND = -1, FAULT_CONFIG = -2 };
-
-/*
- * The configuration that file and command line make together, in *c, which is
- * initialised here. 0, or an options_fault with the reason in err; then *c
- * holds nothing.
- */
-int options_load(const struct options *o, struct config *c, char *err);
-
-/* What --help prints. */
+/* Prints the text of --help. */
 void options_help(void);
 
 #endif

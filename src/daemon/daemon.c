@@ -203,12 +203,12 @@ static void
 on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct daemon *d = arg;
-	char err[ERR_REASON_MAX];
+	struct fault f;
 
 	(void)what;
 	daemon_wake(d);
 	if (number == SIGHUP)
-		(void)daemon_reload(d, err); /* which has logged it */
+		(void)daemon_reload(d, &f); /* logs its own failures */
 	else
 		daemon_stop(d);
 	daemon_settle(d);
@@ -361,10 +361,7 @@ on_control_stop(void *owner)
 static int
 on_control_reload(void *owner, struct fault *f)
 {
-	if (daemon_reload(owner, f->text) == 0)
-		return 0;
-	f->err = ERR_VALUE;
-	return f->err;
+	return daemon_reload(owner, f);
 }
 
 static int

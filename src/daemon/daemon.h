@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fault.h"
 #include "config/config.h"
 #include "crypto/keys.h"
 #include "daemon/notify.h"
@@ -55,8 +56,8 @@ struct daemon {
 	bool stopping;
 };
 
-/* Exit codes, those of sysexits.h where it has one; the manual page is made from
- * this list. */
+/* Exit codes, those of sysexits.h where it has one; the manual page is made
+ * from this list. */
 /* clang-format off */
 #define DAEMON_EXIT_LIST(X) \
 	X(OK, 0, "stopped by a signal or a control client") \
@@ -86,10 +87,8 @@ void daemon_settle(struct daemon *d);
  */
 void daemon_stop(struct daemon *d);
 
-/*
- * Reads the configuration again. 0, or -1 with the reason in err
- * (ERR_REASON_MAX bytes); then all stays as it was.
- */
-int daemon_reload(struct daemon *d, char *err);
+/* Reads the configuration again and applies it. Returns 0, or an error with *f
+ * set and logged; then the old configuration stays in force. */
+int daemon_reload(struct daemon *d, struct fault *f);
 
 #endif

@@ -11,24 +11,25 @@
 #include "daemon/daemon.h"
 #include "log/log.h"
 
-/* The configuration, or the exit code that its absence calls for. */
+/* Loads the configuration. Returns DAEMON_OK, or the exit code with the cause
+ * logged. */
 static int
-load(const struct options *o, struct config *c)
+load_config(const struct options *o, struct config *c)
 {
-	char err[ERR_REASON_MAX];
-	int rc = options_load(o, c, err);
+	enum options_place place;
+	struct fault f;
 
-	if (rc == 0)
+	if (options_load(o, c, &place, &f) == 0)
 		return DAEMON_OK;
-	log_error("%s", err);
-	return rc == FAULT_COMMAND ? DAEMON_USAGE : DAEMON_BAD_CONFIG;
+	log_error("%s", f.text);
+	return place == PLACE_COMMAND ? DAEMON_USAGE : DAEMON_BAD_CONFIG;
 }
 
 static int
 check_config(const struct options *o)
 {
 	struct config c;
-	int rc = load(o, &c);
+	int rc = load_config(o, &c);
 
 	if (rc != DAEMON_OK)
 		return rc;
@@ -37,7 +38,8 @@ check_config(const struct options *o)
 	return DAEMON_OK;
 }
 
-/* Hole punching behind a random NAT takes hundreds of sockets. */
+/* Raises the limit of descriptors: punching from behind a random NAT opens
+ * hundreds of sockets. */
 static void
 raise_descriptors(void)
 {
@@ -53,17 +55,19 @@ static int
 run(const struct options *o)
 {
 	struct config c;
-	int rc = load(o, &c);
+	int rc = load_config(o, &c);
 
 	if (rc != DAEMON_OK)
 		return rc;
-	/* No core dump and no debugger of the same user: the key is in here. */
+	/* Prevents core dumps and debuggers of the same user: the process
+	 * holds the private key. */
 	prctl(PR_SET_DUMPABLE, 0);
-	/* A client that goes while it is written to is an error code. */
+	/* A write to a client that has gone then fails with EPIPE. */
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
 	if (sodium_init() < 0) {
-		log_error("no source of randomness");
+		log_error("libsodium cannot be initialised: the system has no "
+			  "source of randomness");
 		config_fini(&c);
 		return DAEMON_FAILED;
 	}
@@ -74,11 +78,11 @@ int
 main(int argc, char **argv)
 {
 	struct options o;
-	char err[ERR_REASON_MAX];
+	struct fault f;
 
 	log_init();
-	if (options_parse(&o, argc, argv, err) != 0) {
-		log_error("%s", err);
+	if (options_parse(&o, argc, argv, &f) != 0) {
+		log_error("%s", f.text);
 		return DAEMON_USAGE;
 	}
 	switch (o.action) {

@@ -12,21 +12,20 @@ same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Names what was changed and cannot be while the daemon runs. */
+/* Warns of changed keys that only a restart applies. */
 static void
-warn_fixed(const struct config *now, const struct config *next)
+warn_fixed_keys(const struct config *now, const struct config *next)
 {
 	for (unsigned i = 0; i < CONF_KEYS; i++)
 		if (i != CONF_LOG_LEVEL &&
 		    !same_text(now->text[i], next->text[i]))
-			log_warning(
-			    "'%s' has changed, which takes effect after "
-			    "a restart",
+			log_warning("'%s' has changed: this takes effect after "
+				    "a restart",
 			    config_name(i));
 }
 
 static void
-apply(struct daemon *d, struct config *next)
+apply_config(struct daemon *d, struct config *next)
 {
 	d->config.log_level = next->log_level;
 	d->config.limits = next->limits;
@@ -36,23 +35,24 @@ apply(struct daemon *d, struct config *next)
 }
 
 int
-daemon_reload(struct daemon *d, char *err)
+daemon_reload(struct daemon *d, struct fault *f)
 {
+	enum options_place place;
 	struct config next;
-	int rc;
+	int err;
 
 	notify_send(&d->notify, "RELOADING=1\nMONOTONIC_USEC=%llu",
 	    (unsigned long long)d->world.world.now_us);
-	rc = options_load(d->options, &next, err);
-	if (rc == 0) {
-		warn_fixed(&d->config, &next);
-		apply(d, &next);
+	err = options_load(d->options, &next, &place, f);
+	if (err == 0) {
+		warn_fixed_keys(&d->config, &next);
+		apply_config(d, &next);
 		control_reload_groups(d->control);
 		config_fini(&next);
-		log_notice("the configuration was read again");
+		log_notice("the configuration was reloaded");
 	} else {
-		log_error("%s; the old configuration stays in force", err);
+		log_error("%s; the old configuration stays in force", f->text);
 	}
 	notify_send(&d->notify, "READY=1");
-	return rc == 0 ? 0 : -1;
+	return err;
 }

@@ -3,46 +3,58 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "config/config.h"
 #include "fuzz.h"
 
-/* Either it is good, or there are words that say why not. */
+/* Checks that a failure has a code and a text. */
 static void
-judge(struct config *c, int rc, const char *err)
+check_fault(int err, const struct fault *f)
 {
-	char reason[ERR_REASON_MAX] = "";
+	MUST(err <= 0 && err > -ERR_INDEX_MAX);
+	if (err == 0)
+		return;
+	MUST(f->err == err && f->text[0] != '\0');
+	MUST(memchr(f->text, '\0', sizeof f->text) != NULL);
+}
 
-	MUST(rc == 0 || rc == -1);
-	MUST(memchr(err, '\0', ERR_REASON_MAX) != NULL);
-	MUST(rc == 0 || err[0] != '\0');
-	if (rc == 0 && config_finish(c, reason) != 0)
-		MUST(reason[0] != '\0');
+static void
+check_result(struct config *c, int err, const struct fault *f)
+{
+	struct fault finish;
+
+	check_fault(err, f);
+	if (err == 0)
+		check_fault(config_finish(c, &finish), &finish);
 }
 
 static void
 try_file(struct config *c, const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("config", 0);
-	char path[64], err[ERR_REASON_MAX] = "";
-	int rc;
+	char path[64];
+	struct fault f;
+	int err;
 
 	MUST(fd >= 0 && write(fd, data, size) == (ssize_t)size);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	rc = config_read(c, path, err);
+	err = config_read(c, path, &f);
 	close(fd);
-	judge(c, rc, err);
+	check_result(c, err, &f);
 }
 
 static void
 try_option(struct config *c, unsigned key, const uint8_t *data, size_t size)
 {
-	char *value = malloc(size + 1), err[ERR_REASON_MAX] = "";
+	char *value = malloc(size + 1);
+	struct fault f;
+	int err;
 
 	MUST(value != NULL);
 	memcpy(value, data, size);
 	value[size] = '\0';
-	judge(
-	    c, config_set(c, config_name(key), value, FROM_COMMAND, err), err);
+	err = config_set(c, config_name(key), value, FROM_COMMAND, &f);
+	check_result(c, err, &f);
 	free(value);
 }
 
