@@ -9,9 +9,6 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
-/* Bytes of a reason in words, which functions write to their "err". */
-enum { ERR_REASON_MAX = 512 };
-
 /* clang-format off */
 /*    code              name           text */
 #define ERR_LIST(X)                                                            \
@@ -55,7 +52,8 @@ enum { ERR_REASON_MAX = 512 };
 	X(ERR_RESET,        "reset",        "the peer ended the stream abruptly")      \
 	X(ERR_CLOSED,       "closed",       "the node is stopping")                \
 	X(ERR_MEMORY,       "memory",       "out of memory")                       \
-	X(ERR_VALUE,        "value",        "the value is not acceptable")
+	X(ERR_VALUE,        "value",        "the value is not acceptable")        \
+	X(ERR_FILE,         "file",         "a file could not be read or written")
 /* clang-format on */
 
 enum err_index {

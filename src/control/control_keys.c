@@ -34,25 +34,18 @@ keyring_of(const struct control_call *k)
 }
 
 static int
-set_reason(struct control_call *k, const char *reason)
-{
-	struct fault f;
-
-	fault_set(&f, ERR_VALUE, "%s", reason);
-	return control_call_fail(k, &f);
-}
-
-static int
 borrow_seed_keys(struct control_call *k, const struct api_value *seed,
     const struct key_pair **keys)
 {
-	char err[ERR_REASON_MAX];
+	struct fault f;
 
 	if (seed->bytes_len != KEY_SEED_LEN)
 		return api_error_param(
 		    &k->error, "seed_b64", "is not valid", "32 bytes");
-	*keys = keyring_seed(keyring_of(k), k->rq->bytes, err);
-	return *keys != NULL ? 0 : set_reason(k, err);
+	if (keyring_lend_seed(keyring_of(k), k->rq->bytes, keys, &f) == 0)
+		return 0;
+	*keys = NULL;
+	return control_call_fail(k, &f);
 }
 
 int
@@ -61,7 +54,7 @@ control_keys_borrow(struct control_call *k, const struct key_pair **keys)
 	const struct api_value *name = control_arg(k, "name");
 	const struct api_value *seed = control_arg(k, "seed_b64");
 	struct keyring_owner o = control_owner(k->client);
-	char err[ERR_REASON_MAX];
+	struct fault f;
 
 	*keys = NULL;
 	if (name->set && seed->set)
@@ -72,9 +65,11 @@ control_keys_borrow(struct control_call *k, const struct key_pair **keys)
 	/* Only root and the daemon's user use the node's own identity. */
 	if (!name->set && o.daemon)
 		return 0;
-	*keys = keyring_named(
-	    keyring_of(k), &o, name->set ? name->text : KEYRING_DEFAULT, err);
-	return *keys != NULL ? 0 : set_reason(k, err);
+	if (keyring_lend_named(keyring_of(k), &o,
+		name->set ? name->text : KEYRING_DEFAULT, keys, &f) == 0)
+		return 0;
+	*keys = NULL;
+	return control_call_fail(k, &f);
 }
 
 void
@@ -92,14 +87,14 @@ control_key_list(struct control_call *k)
 	struct keyring_owner o = control_owner(k->client);
 	char names[KEYRING_NAMES_MAX][KEYRING_NAME_MAX + 1];
 	unsigned len = keyring_list(keyring_of(k), &o, names);
-	char err[ERR_REASON_MAX];
+	struct fault f;
 	struct api_writer item;
 	uint8_t key[KEY_LEN];
 
 	api_write_list(&k->result, "keys");
 	for (unsigned i = 0; i < len; i++) {
-		if (keyring_show(keyring_of(k), &o, names[i], key, err) != 0)
-			return set_reason(k, err);
+		if (keyring_show(keyring_of(k), &o, names[i], key, &f) != 0)
+			return control_call_fail(k, &f);
 		api_item_init(&item, &k->result, "keys");
 		api_write_text(&item, "name", names[i]);
 		api_write_bytes32(&item, "public_key", key);
@@ -115,12 +110,12 @@ control_key_show(struct control_call *k)
 	struct keyring_owner o = control_owner(k->client);
 	const struct api_value *name = control_arg(k, "name");
 	const uint8_t *shown = setup->identity->public_key;
-	char err[ERR_REASON_MAX];
+	struct fault f;
 	uint8_t key[KEY_LEN];
 
 	if (name->set) {
-		if (keyring_show(setup->keyring, &o, name->text, key, err) != 0)
-			return set_reason(k, err);
+		if (keyring_show(setup->keyring, &o, name->text, key, &f) != 0)
+			return control_call_fail(k, &f);
 		shown = key;
 	}
 	api_write_bytes32(&k->result, "public_key", shown);
@@ -132,10 +127,10 @@ static int
 make_named_key(struct control_call *k, const char *name, uint8_t key[KEY_LEN])
 {
 	struct keyring_owner o = control_owner(k->client);
-	char err[ERR_REASON_MAX];
+	struct fault f;
 
-	if (keyring_make(keyring_of(k), &o, name, key, err) != 0)
-		return set_reason(k, err);
+	if (keyring_make(keyring_of(k), &o, name, key, &f) != 0)
+		return control_call_fail(k, &f);
 	return 0;
 }
 

@@ -291,17 +291,16 @@ start_loop(struct daemon *d)
 static int
 start_state(struct daemon *d)
 {
-	char err[ERR_REASON_MAX];
+	struct fault f;
 
-	if (state_open(&d->state, d->config.state_dir) == STATE_IN_USE) {
+	if (state_open(&d->state, d->config.state_dir) != 0) {
 		log_error("state directory %s: another hyperdhtd uses it",
 		    d->config.state_dir);
 		return DAEMON_FAILED;
 	}
-	d->key =
-	    identity_open(&d->state, IDENTITY_FILE, &d->identity_saved, err);
-	if (d->key == NULL) {
-		log_error("%s: %s", d->config.state_dir, err);
+	if (identity_open(&d->state, IDENTITY_FILE, &d->key, &d->identity_saved,
+		&f) != 0) {
+		log_error("%s: %s", d->config.state_dir, f.text);
 		return DAEMON_FAILED;
 	}
 	d->identity = identity_pair(d->key);
@@ -385,10 +384,7 @@ on_control_key_new(void *owner, uint8_t public_key[KEY_LEN], struct fault *f)
 {
 	struct daemon *d = owner;
 
-	if (identity_replace(&d->state, public_key, f->text) == 0)
-		return 0;
-	f->err = ERR_VALUE;
-	return f->err;
+	return identity_replace(&d->state, public_key, f);
 }
 
 static const struct control_ops control_ops = {

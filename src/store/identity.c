@@ -6,21 +6,22 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "log/log.h"
 #include "store/identity.h"
 
 enum {
 	SEED_DIGITS = 2 * KEY_SEED_LEN,
-	KEPT_DIGITS = 16, /* of a public key, in the name of a kept file */
+	KEPT_DIGITS =
+	    16, /* of the public key, in the name of an old key's file */
 };
 
 struct identity {
 	struct key_pair pair;
 	uint8_t seed[KEY_SEED_LEN];
-	char text[SEED_DIGITS + 2]; /* newline and NUL, or one too many */
+	/* With newline and NUL; a longer file fills the last byte. */
+	char text[SEED_DIGITS + 2];
 };
-
-enum loaded { LOADED, LOAD_ABSENT, LOAD_FAILED };
 
 const struct key_pair *
 identity_pair(const struct identity *id)
@@ -31,12 +32,12 @@ identity_pair(const struct identity *id)
 void
 identity_free(struct identity *id)
 {
-	sodium_free(id); /* wipes it, too */
+	sodium_free(id); /* also wipes it */
 }
 
-/* From a text of 64 digits, with or without a newline. */
+/* Parses 64 hex digits with or without a newline. Returns 0 or ERR_VALUE. */
 static int
-read_seed(struct identity *id, size_t len)
+parse_seed(struct identity *id, size_t len)
 {
 	size_t bytes;
 	const char *end;
@@ -44,52 +45,56 @@ read_seed(struct identity *id, size_t len)
 	if (len == SEED_DIGITS + 1 && id->text[SEED_DIGITS] == '\n')
 		len = SEED_DIGITS;
 	if (len != SEED_DIGITS)
-		return -1;
+		return ERR_VALUE;
 	if (sodium_hex2bin(id->seed, sizeof id->seed, id->text, len, NULL,
 		&bytes, &end) != 0)
-		return -1;
-	return bytes == sizeof id->seed && end == id->text + len ? 0 : -1;
+		return ERR_VALUE;
+	return bytes == sizeof id->seed && end == id->text + len ? 0
+								 : ERR_VALUE;
 }
 
-static enum loaded
-load(const struct state *s, const char *file, struct identity *id, char *err)
+/* Reads the seed. Returns 0, ERR_NOT_FOUND if there is no file, or another
+ * error; *f is set. */
+static int
+read_seed(const struct state *s, const char *file, struct identity *id,
+    struct fault *f)
 {
 	mode_t mode;
-	ssize_t len = state_read(s, file, id->text, sizeof id->text, &mode);
+	size_t len;
+	int err = state_read(s, file, id->text, sizeof id->text, &len, &mode);
 
-	if (len < 0 && errno == ENOENT)
-		return LOAD_ABSENT;
-	if (len < 0)
-		snprintf(err, ERR_REASON_MAX,
+	if (err == ERR_NOT_FOUND)
+		return fault_set(
+		    f, err, "the state directory has no file %s", file);
+	if (err != 0)
+		return fault_set(f, err,
 		    "the file %s in the state directory cannot be read: %s",
 		    file, strerror(errno));
-	else if ((mode & (S_IRWXG | S_IRWXO)) != 0)
-		snprintf(err, ERR_REASON_MAX,
+	if ((mode & (S_IRWXG | S_IRWXO)) != 0)
+		return fault_set(f, ERR_VALUE,
 		    "the file %s in the state directory is open to others: "
-		    "'chmod 600' it, and think of a new key",
+		    "'chmod 600' it, and consider a new key",
 		    file);
-	else if (read_seed(id, (size_t)len) != 0)
-		snprintf(err, ERR_REASON_MAX,
+	if (parse_seed(id, len) != 0)
+		return fault_set(f, ERR_VALUE,
 		    "the file %s in the state directory is not a line of %d "
 		    "hex digits: restore it, or move it away for a new "
 		    "identity",
 		    file, SEED_DIGITS);
-	else
-		return LOADED;
-	return LOAD_FAILED;
+	return 0;
 }
 
 static int
-store(const struct state *s, const char *file, struct identity *id)
+write_seed(const struct state *s, const char *file, struct identity *id)
 {
 	sodium_bin2hex(id->text, sizeof id->text, id->seed, sizeof id->seed);
 	id->text[SEED_DIGITS] = '\n';
 	return state_write(s, file, id->text, SEED_DIGITS + 1);
 }
 
-/* The pair alone is of use from here on. */
+/* Derives the key pair and wipes the seed, which is not used any more. */
 static void
-settle(struct identity *id)
+derive_pair(struct identity *id)
 {
 	key_pair_from_seed(&id->pair, id->seed);
 	sodium_memzero(id->seed, sizeof id->seed);
@@ -97,50 +102,54 @@ settle(struct identity *id)
 	sodium_mprotect_readonly(id);
 }
 
-static struct identity *
-identity_new(char *err)
+/* Allocates an identity without a key. Returns 0, or ERR_MEMORY with *f set. */
+static int
+identity_new(struct identity **id, struct fault *f)
 {
-	struct identity *id = sodium_malloc(sizeof *id);
-
-	if (id == NULL)
-		snprintf(err, ERR_REASON_MAX, "no memory for the key");
-	return id;
+	*id = sodium_malloc(sizeof **id);
+	if (*id != NULL)
+		return 0;
+	return fault_set(f, ERR_MEMORY, "no locked memory for the key");
 }
 
-struct identity *
-identity_load(const struct state *s, const char *file, char *err)
+int
+identity_load(const struct state *s, const char *file, struct identity **id,
+    struct fault *f)
 {
-	struct identity *id = identity_new(err);
+	int err = identity_new(id, f);
 
-	if (id == NULL)
-		return NULL;
-	*err = '\0';
-	if (load(s, file, id, err) != LOADED) {
-		identity_free(id);
-		return NULL;
+	if (err != 0)
+		return err;
+	err = read_seed(s, file, *id, f);
+	if (err == 0) {
+		derive_pair(*id);
+	} else {
+		identity_free(*id);
+		*id = NULL;
 	}
-	settle(id);
-	return id;
+	return err;
 }
 
-struct identity *
-identity_open(const struct state *s, const char *file, bool *saved, char *err)
+int
+identity_open(const struct state *s, const char *file, struct identity **id,
+    bool *saved, struct fault *f)
 {
-	struct identity *id = identity_load(s, file, err);
+	int err = identity_load(s, file, id, f);
 
-	*saved = id != NULL;
-	if (id != NULL || *err != '\0')
-		return id;
-	id = identity_new(err);
-	if (id == NULL)
-		return NULL;
-	randombytes_buf(id->seed, sizeof id->seed);
-	*saved = store(s, file, id) == 0;
+	*saved = err == 0;
+	if (err != ERR_NOT_FOUND)
+		return err;
+	err = identity_new(id, f);
+	if (err != 0)
+		return err;
+	randombytes_buf((*id)->seed, sizeof(*id)->seed);
+	*saved = write_seed(s, file, *id) == 0;
 	if (!*saved)
-		log_warning("the new key cannot be kept: %m; this identity "
-			    "ends with this process");
-	settle(id);
-	return id;
+		log_warning("the new key %s cannot be saved: %m; it is lost "
+			    "when the daemon stops",
+		    file);
+	derive_pair(*id);
+	return 0;
 }
 
 struct identity *
@@ -151,55 +160,51 @@ identity_from_seed(const uint8_t seed[KEY_SEED_LEN])
 	if (id == NULL)
 		return NULL;
 	memcpy(id->seed, seed, sizeof id->seed);
-	settle(id);
+	derive_pair(id);
 	return id;
 }
 
+/* Links the file of the old key, if there is one, to key.DIGITS. */
 static int
-keep_old(const struct state *s, struct identity *id, char *err)
+keep_old_key(const struct state *s, struct identity *id, struct fault *f)
 {
 	char name[sizeof IDENTITY_FILE + KEPT_DIGITS + 1];
 	char digits[KEPT_DIGITS + 1];
+	int err = read_seed(s, IDENTITY_FILE, id, f);
 
-	switch (load(s, IDENTITY_FILE, id, err)) {
-	case LOAD_ABSENT:
-		return 0;
-	case LOAD_FAILED:
-		return -1;
-	case LOADED:
-		break;
-	}
+	if (err != 0)
+		return err == ERR_NOT_FOUND ? 0 : err;
 	key_pair_from_seed(&id->pair, id->seed);
 	sodium_bin2hex(
 	    digits, sizeof digits, id->pair.public_key, KEPT_DIGITS / 2);
 	snprintf(name, sizeof name, "%s.%s", IDENTITY_FILE, digits);
-	if (state_keep(s, IDENTITY_FILE, name) == 0)
-		return 0;
-	snprintf(err, ERR_REASON_MAX, "the old key cannot be kept: %s",
-	    strerror(errno));
-	return -1;
+	err = state_keep(s, IDENTITY_FILE, name);
+	if (err != 0)
+		return fault_set(f, err, "the old key cannot be kept as %s: %s",
+		    name, strerror(errno));
+	return 0;
 }
 
 int
-identity_replace(const struct state *s, uint8_t public_key[KEY_LEN], char *err)
+identity_replace(
+    const struct state *s, uint8_t public_key[KEY_LEN], struct fault *f)
 {
-	struct identity *id = identity_new(err);
-	int rc;
+	struct identity *id;
+	int err = identity_new(&id, f);
 
-	if (id == NULL)
-		return -1;
-	rc = keep_old(s, id, err);
-	if (rc == 0) {
+	if (err != 0)
+		return err;
+	err = keep_old_key(s, id, f);
+	if (err == 0) {
 		randombytes_buf(id->seed, sizeof id->seed);
 		key_pair_from_seed(&id->pair, id->seed);
-		rc = store(s, IDENTITY_FILE, id);
-		if (rc != 0)
-			snprintf(err, ERR_REASON_MAX,
-			    "the new key cannot be written: %s",
+		err = write_seed(s, IDENTITY_FILE, id);
+		if (err != 0)
+			fault_set(f, err, "the new key cannot be written: %s",
 			    strerror(errno));
 	}
-	if (rc == 0)
+	if (err == 0)
 		memcpy(public_key, id->pair.public_key, KEY_LEN);
 	identity_free(id);
-	return rc;
+	return err;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "store/keyring.h"
 
 enum {
@@ -35,7 +36,7 @@ keyring_fini(struct keyring *k)
 /* ---- names ---- */
 
 static void
-file_prefix(char out[PREFIX_MAX], const struct keyring_owner *o)
+make_prefix(char out[PREFIX_MAX], const struct keyring_owner *o)
 {
 	if (o->daemon)
 		snprintf(out, PREFIX_MAX, "identity.daemon.");
@@ -43,9 +44,9 @@ file_prefix(char out[PREFIX_MAX], const struct keyring_owner *o)
 		snprintf(out, PREFIX_MAX, "identity.%ju.", (uintmax_t)o->uid);
 }
 
-/* It becomes a part of a file's name. */
+/* Returns true if the name can be a part of a file name. */
 static bool
-name_is_good(const char *name)
+is_valid_name(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -54,42 +55,40 @@ name_is_good(const char *name)
 }
 
 static int
-file_name(char out[FILE_MAX], const struct keyring_owner *o, const char *name,
-    char *err)
+make_file_name(char out[FILE_MAX], const struct keyring_owner *o,
+    const char *name, struct fault *f)
 {
 	char prefix[PREFIX_MAX];
 
-	if (!name_is_good(name)) {
-		snprintf(err, ERR_REASON_MAX,
+	if (!is_valid_name(name))
+		return fault_set(f, ERR_VALUE,
 		    "the name of a key is 1 to %d small letters, digits, - "
 		    "and _",
 		    KEYRING_NAME_MAX);
-		return -1;
-	}
-	file_prefix(prefix, o);
+	make_prefix(prefix, o);
 	snprintf(out, FILE_MAX, "%s%s", prefix, name);
 	return 0;
 }
 
-struct listing {
+struct key_names {
 	size_t prefix_len;
 	unsigned len;
 	char (*names)[KEYRING_NAME_MAX + 1];
 };
 
-/* Files that we are writing, or somebody else has put there, are no names. */
+/* Ignores other files, such as those that are being written. */
 static void
-on_file(void *owner, const char *file)
+add_name(void *owner, const char *file)
 {
-	struct listing *l = owner;
+	struct key_names *l = owner;
 	const char *name = file + l->prefix_len;
 
-	if (l->len < KEYRING_NAMES_MAX && name_is_good(name))
+	if (l->len < KEYRING_NAMES_MAX && is_valid_name(name))
 		snprintf(l->names[l->len++], KEYRING_NAME_MAX + 1, "%s", name);
 }
 
 static int
-compare(const void *a, const void *b)
+compare_names(const void *a, const void *b)
 {
 	return strcmp(a, b);
 }
@@ -99,91 +98,93 @@ keyring_list(const struct keyring *k, const struct keyring_owner *o,
     char names[KEYRING_NAMES_MAX][KEYRING_NAME_MAX + 1])
 {
 	char prefix[PREFIX_MAX];
-	struct listing l = {.names = names};
+	struct key_names l = {.names = names};
 
-	file_prefix(prefix, o);
+	make_prefix(prefix, o);
 	l.prefix_len = strlen(prefix);
-	(void)state_list(k->state, prefix, on_file, &l);
-	qsort(names, l.len, sizeof *names, compare);
+	(void)state_list(k->state, prefix, add_name, &l);
+	qsort(names, l.len, sizeof *names, compare_names);
 	return l.len;
 }
 
 /* ---- lending ---- */
 
-/* Takes the identity. */
-static const struct key_pair *
-lend(struct keyring *k, struct identity *id, char *err)
+/* Takes the identity. Returns 0 and the pair of the copy that is lent. */
+static int
+lend_identity(struct keyring *k, struct identity *id,
+    const struct key_pair **pair, struct fault *f)
 {
-	const struct key_pair *pair = identity_pair(id);
 	struct keyring_lent *l;
 
+	*pair = identity_pair(id);
 	TAILQ_FOREACH (l, &k->lent, link) {
 		if (memcmp(identity_pair(l->identity)->public_key,
-			pair->public_key, KEY_LEN) == 0) {
+			(*pair)->public_key, KEY_LEN) == 0) {
+			*pair = identity_pair(l->identity);
 			identity_free(id);
 			l->borrowers++;
-			return identity_pair(l->identity);
+			return 0;
 		}
 	}
 	l = malloc(sizeof *l);
 	if (l == NULL) {
 		identity_free(id);
-		snprintf(err, ERR_REASON_MAX, "no memory for the key");
-		return NULL;
+		return fault_set_code(f, ERR_MEMORY);
 	}
 	*l = (struct keyring_lent){.identity = id, .borrowers = 1};
 	TAILQ_INSERT_TAIL(&k->lent, l, link);
-	return pair;
+	return 0;
 }
 
-const struct key_pair *
-keyring_seed(struct keyring *k, const uint8_t seed[KEY_SEED_LEN], char *err)
+int
+keyring_lend_seed(struct keyring *k, const uint8_t seed[KEY_SEED_LEN],
+    const struct key_pair **pair, struct fault *f)
 {
 	struct identity *id = identity_from_seed(seed);
 
-	if (id != NULL)
-		return lend(k, id, err);
-	snprintf(err, ERR_REASON_MAX, "no memory for the key");
-	return NULL;
+	if (id == NULL)
+		return fault_set(f, ERR_MEMORY, "no locked memory for the key");
+	return lend_identity(k, id, pair, f);
 }
 
-/* Says so in err if there is none. */
-static struct identity *
-load(const struct keyring *k, const struct keyring_owner *o, const char *name,
-    char *err)
+static int
+load_named(const struct keyring *k, const struct keyring_owner *o,
+    const char *name, struct identity **id, struct fault *f)
 {
 	char file[FILE_MAX];
-	struct identity *id;
+	int err = make_file_name(file, o, name, f);
 
-	if (file_name(file, o, name, err) != 0)
-		return NULL;
-	id = identity_load(k->state, file, err);
-	if (id == NULL && *err == '\0')
-		snprintf(err, ERR_REASON_MAX,
+	if (err == 0)
+		err = identity_load(k->state, file, id, f);
+	if (err == ERR_NOT_FOUND)
+		return fault_set(f, ERR_VALUE,
 		    "you have no key named %s: key_new makes one", name);
-	return id;
+	return err;
 }
 
-static struct identity *
-load_default(const struct keyring *k, const struct keyring_owner *o, char *err)
+static int
+open_default(const struct keyring *k, const struct keyring_owner *o,
+    struct identity **id, struct fault *f)
 {
 	char file[FILE_MAX];
 	bool saved;
+	int err = make_file_name(file, o, KEYRING_DEFAULT, f);
 
-	if (file_name(file, o, KEYRING_DEFAULT, err) != 0)
-		return NULL;
-	return identity_open(k->state, file, &saved, err);
+	return err != 0 ? err : identity_open(k->state, file, id, &saved, f);
 }
 
-const struct key_pair *
-keyring_named(struct keyring *k, const struct keyring_owner *o,
-    const char *name, char *err)
+int
+keyring_lend_named(struct keyring *k, const struct keyring_owner *o,
+    const char *name, const struct key_pair **pair, struct fault *f)
 {
-	struct identity *id = strcmp(name, KEYRING_DEFAULT) == 0
-				  ? load_default(k, o, err)
-				  : load(k, o, name, err);
+	struct identity *id;
+	int err;
 
-	return id != NULL ? lend(k, id, err) : NULL;
+	if (strcmp(name, KEYRING_DEFAULT) == 0)
+		err = open_default(k, o, &id, f);
+	else
+		err = load_named(k, o, name, &id, f);
+	return err != 0 ? err : lend_identity(k, id, pair, f);
 }
 
 void
@@ -202,56 +203,56 @@ keyring_return(struct keyring *k, const struct key_pair *pair)
 	free(l);
 }
 
-/* ---- making and showing ---- */
+/* ---- creating and showing ---- */
 
+/* Checks that the name is free and that the owner may have another key. */
 static int
-check_room(const struct keyring *k, const struct keyring_owner *o,
-    const char *name, char *err)
+check_new_name(const struct keyring *k, const struct keyring_owner *o,
+    const char *name, struct fault *f)
 {
 	char names[KEYRING_NAMES_MAX][KEYRING_NAME_MAX + 1];
 	unsigned len = keyring_list(k, o, names);
 
-	if (bsearch(name, names, len, sizeof *names, compare) != NULL)
-		snprintf(err, ERR_REASON_MAX, "you have a key named %s already",
-		    name);
-	else if (len == KEYRING_NAMES_MAX)
-		snprintf(err, ERR_REASON_MAX, "you have %d keys already",
-		    KEYRING_NAMES_MAX);
-	else
-		return 0;
-	return -1;
+	if (bsearch(name, names, len, sizeof *names, compare_names) != NULL)
+		return fault_set(
+		    f, ERR_VALUE, "you have a key named %s already", name);
+	if (len == KEYRING_NAMES_MAX)
+		return fault_set(f, ERR_VALUE, "you have %u keys already", len);
+	return 0;
 }
 
 int
 keyring_make(const struct keyring *k, const struct keyring_owner *o,
-    const char *name, uint8_t public_key[KEY_LEN], char *err)
+    const char *name, uint8_t public_key[KEY_LEN], struct fault *f)
 {
 	char file[FILE_MAX];
 	struct identity *id;
 	bool saved;
+	int err = make_file_name(file, o, name, f);
 
-	if (file_name(file, o, name, err) != 0 ||
-	    check_room(k, o, name, err) != 0)
-		return -1;
-	id = identity_open(k->state, file, &saved, err);
-	if (id == NULL)
-		return -1;
+	if (err == 0)
+		err = check_new_name(k, o, name, f);
+	if (err == 0)
+		err = identity_open(k->state, file, &id, &saved, f);
+	if (err != 0)
+		return err;
 	if (!saved)
-		snprintf(err, ERR_REASON_MAX,
-		    "the state directory cannot be written");
+		err = fault_set(
+		    f, ERR_FILE, "the state directory cannot be written");
 	memcpy(public_key, identity_pair(id)->public_key, KEY_LEN);
 	identity_free(id);
-	return saved ? 0 : -1;
+	return err;
 }
 
 int
 keyring_show(const struct keyring *k, const struct keyring_owner *o,
-    const char *name, uint8_t public_key[KEY_LEN], char *err)
+    const char *name, uint8_t public_key[KEY_LEN], struct fault *f)
 {
-	struct identity *id = load(k, o, name, err);
+	struct identity *id;
+	int err = load_named(k, o, name, &id, f);
 
-	if (id == NULL)
-		return -1;
+	if (err != 0)
+		return err;
 	memcpy(public_key, identity_pair(id)->public_key, KEY_LEN);
 	identity_free(id);
 	return 0;

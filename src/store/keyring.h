@@ -2,11 +2,11 @@
 /*
  * keyring.h - the identities that local users listen and connect with.
  *
- * Each user has names of its own for keys that are kept in files of the state
- * directory, one each; who may do everything shares those of the daemon. A
- * user may also bring the seed of a key that it keeps itself. Keys are lent
- * in locked memory, one copy however often, and wiped when the last
- * borrower gives them back.
+ * Each user has separate names for its keys, each of which is a file of the
+ * state directory; root and the daemon's user share the names of the daemon. A
+ * user may also give the seed of a key that it stores itself. Keys are lent in
+ * locked memory, one copy for all borrowers, and wiped when the last one
+ * returns them.
  */
 #ifndef STORE_KEYRING_H
 #define STORE_KEYRING_H
@@ -19,21 +19,24 @@
 #include "store/identity.h"
 #include "store/state.h"
 
+struct fault;
+
 enum {
 	KEYRING_NAME_MAX = 32,
-	/* Files of one user: each is a place on the disk, for ever. */
+	/* Keys of one user. Each is a file that nothing removes. */
 	KEYRING_NAMES_MAX = 64,
 };
 
-/* The name of a user's identity where none is given. */
+/* The name of the identity that a user has by default. */
 #define KEYRING_DEFAULT "default"
 
-/* Whose names: a user's, or the daemon's (root, its user). */
+/* The owner of names: a user, or the daemon (root and its user). */
 struct keyring_owner {
 	bool daemon;
 	uid_t uid;
 };
 
+/* A key in use. */
 struct keyring_lent {
 	TAILQ_ENTRY(keyring_lent) link;
 	struct identity *identity;
@@ -45,32 +48,42 @@ struct keyring {
 	TAILQ_HEAD(, keyring_lent) lent;
 };
 
+/* Borrows the state directory. */
 void keyring_init(struct keyring *k, const struct state *s);
+
+/* Wipes all keys, also those not returned. */
 void keyring_fini(struct keyring *k);
 
 /*
- * Lends a named key, which must exist unless it is KEYRING_DEFAULT, or that
- * of a seed. NULL with the reason in err (ERR_REASON_MAX bytes).
+ * Lends the key of a name, which must exist unless it is KEYRING_DEFAULT, or of
+ * a seed. Returns 0 and *pair, which the caller returns, or an error with *f
+ * set.
  */
-const struct key_pair *keyring_named(struct keyring *k,
-    const struct keyring_owner *o, const char *name, char *err);
-const struct key_pair *keyring_seed(
-    struct keyring *k, const uint8_t seed[KEY_SEED_LEN], char *err);
+int keyring_lend_named(struct keyring *k, const struct keyring_owner *o,
+    const char *name, const struct key_pair **pair, struct fault *f)
+    __attribute__((warn_unused_result));
+int keyring_lend_seed(struct keyring *k, const uint8_t seed[KEY_SEED_LEN],
+    const struct key_pair **pair, struct fault *f)
+    __attribute__((warn_unused_result));
+
+/* Takes a lent key back and wipes it if no other borrower has it. */
 void keyring_return(struct keyring *k, const struct key_pair *pair);
 
 /*
- * Makes a named key and tells its public half. 0, or -1 with the reason in
- * err: there is one, the name will not do, there are too many, it cannot be
- * kept.
+ * Creates a named key and copies its public key. Returns 0, or an error with *f
+ * set: the name is in use or not valid, the owner has KEYRING_NAMES_MAX keys,
+ * or the file cannot be written.
  */
 int keyring_make(const struct keyring *k, const struct keyring_owner *o,
-    const char *name, uint8_t public_key[KEY_LEN], char *err);
+    const char *name, uint8_t public_key[KEY_LEN], struct fault *f)
+    __attribute__((warn_unused_result));
 
-/* The public half alone; 0, or -1 with the reason in err. */
+/* Copies the public key of a name. Returns 0, or an error with *f set. */
 int keyring_show(const struct keyring *k, const struct keyring_owner *o,
-    const char *name, uint8_t public_key[KEY_LEN], char *err);
+    const char *name, uint8_t public_key[KEY_LEN], struct fault *f)
+    __attribute__((warn_unused_result));
 
-/* Stores the owner's names, sorted; how many there are. */
+/* Copies the owner's names, sorted, and returns their number. */
 unsigned keyring_list(const struct keyring *k, const struct keyring_owner *o,
     char names[KEYRING_NAMES_MAX][KEYRING_NAME_MAX + 1]);
 

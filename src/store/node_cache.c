@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "dht/dht.h"
 #include "log/log.h"
 #include "store/node_cache.h"
@@ -16,13 +16,15 @@ size_t
 node_cache_load(const struct state *s, struct addr out[NODE_CACHE_MAX])
 {
 	char text[TEXT_MAX + 1], *rest = text, *line;
-	ssize_t len = state_read(s, NODE_CACHE_FILE, text, TEXT_MAX, NULL);
-	size_t n = 0, bad = 0;
+	size_t n = 0, bad = 0, len;
+	int err = state_read(s, NODE_CACHE_FILE, text, TEXT_MAX, &len, NULL);
 
-	if (len < 0 && errno != ENOENT)
-		log_warning("the nodes of the last run cannot be read: %m");
-	if (len <= 0)
+	if (err != 0) {
+		if (err != ERR_NOT_FOUND)
+			log_warning("the stored nodes cannot be read: %m; "
+				    "this start needs a bootstrap node");
 		return 0;
+	}
 	text[len] = '\0';
 	while (n < NODE_CACHE_MAX && (line = strsep(&rest, "\n")) != NULL) {
 		if (*line == '\0')
@@ -33,7 +35,10 @@ node_cache_load(const struct state *s, struct addr out[NODE_CACHE_MAX])
 			bad++;
 	}
 	if (bad > 0)
-		log_warning("%zu lines of the kept nodes make no sense", bad);
+		log_warning(
+		    "%zu lines of the stored nodes are not addresses and "
+		    "are ignored",
+		    bad);
 	return n;
 }
 
@@ -51,5 +56,6 @@ node_cache_store(const struct state *s, const struct dht *d)
 		    addr_format(&node.addr, addr));
 	if (len > 0 && s->dir >= 0 &&
 	    state_write(s, NODE_CACHE_FILE, text, len) != 0)
-		log_error("the known nodes cannot be kept: %m");
+		log_error("the nodes of the routing table cannot be stored: "
+			  "%m; the next start may need a bootstrap node");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * node_cache.h - good nodes, kept so that a restart rejoins without any
- * bootstrap node.
+ * node_cache.h - stores nodes of the routing table, so that the next start
+ * joins the network without a bootstrap node.
  */
 #ifndef STORE_NODE_CACHE_H
 #define STORE_NODE_CACHE_H
@@ -15,10 +15,12 @@ enum { NODE_CACHE_MAX = 200 };
 
 struct dht;
 
-/* The nodes kept, at most NODE_CACHE_MAX of them, latest heard first. */
+/* Reads the stored nodes, the most recently seen first. Returns their number.
+ */
 size_t node_cache_load(const struct state *s, struct addr out[NODE_CACHE_MAX]);
 
-/* Keeps those of the table; an empty table leaves the old ones. */
+/* Stores nodes of the routing table; an empty table leaves the file as it is.
+ * Failures are logged. */
 void node_cache_store(const struct state *s, const struct dht *d);
 
 #endif

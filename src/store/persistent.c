@@ -8,16 +8,16 @@
 #include "store/persistent.h"
 
 enum {
-	/* The known nodes: soon after the start, ever more seldom then. */
+	/* Nodes are stored soon after the start, then less and less often. */
 	SAVE_FIRST_S = 5,
 	SAVE_MAX_S = 600,
-	/* Announcements taken up at once: clients want queries, too. */
+	/* Announcements resumed at once: clients need queries, too. */
 	RESUME_STEP = 16,
 	RESUME_MS = 500,
 };
 
 static void
-save_later(struct persistent_state *p)
+arm_save(struct persistent_state *p)
 {
 	struct timeval tv = {.tv_sec = p->save_s};
 
@@ -33,12 +33,13 @@ on_save(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	node_cache_store(p->state, node_dht(p->node));
-	save_later(p);
+	arm_save(p);
 }
 
-/* The next few topics; those for which there is no room now come later. */
+/* Announces the next few topics. Those for which the node has no query left now
+ * follow after a pause. */
 static void
-resume(struct persistent_state *p)
+resume_some(struct persistent_state *p)
 {
 	static const struct timeval pause = {.tv_usec = RESUME_MS * 1000};
 	uint32_t op;
@@ -51,14 +52,16 @@ resume(struct persistent_state *p)
 		if (err == ERR_BUSY)
 			break;
 		if (err != 0)
-			log_error("a kept announcement is not taken up: %s",
+			log_error(
+			    "a stored topic cannot be announced: %s; it is "
+			    "skipped until the next start",
 			    err_text(err));
 		p->resumed++;
 	}
 	if (p->resumed < p->announcements.len)
 		evtimer_add(p->resume, &pause);
 	else if (p->resumed > 0)
-		log_info("%u announcements taken up", p->resumed);
+		log_info("%u announcements resumed", p->resumed);
 }
 
 static void
@@ -69,7 +72,7 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	p->owner.wake(p->owner.owner);
-	resume(p);
+	resume_some(p);
 	p->owner.settle(p->owner.owner);
 }
 
@@ -82,7 +85,7 @@ persistent_init(struct persistent_state *p, struct event_base *base,
 	stored_announcements_load(&p->announcements, s, max);
 	p->save = evtimer_new(base, on_save, p);
 	p->resume = evtimer_new(base, on_resume, p);
-	return p->save != NULL && p->resume != NULL ? 0 : -1;
+	return p->save != NULL && p->resume != NULL ? 0 : ERR_MEMORY;
 }
 
 void
@@ -99,8 +102,8 @@ void
 persistent_start(struct persistent_state *p, struct node *node)
 {
 	p->node = node;
-	resume(p);
-	save_later(p);
+	resume_some(p);
+	arm_save(p);
 }
 
 void

@@ -10,10 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "log/log.h"
 #include "store/state.h"
 
-/* Makes what is missing of the path; an error shows when it is opened. */
+/* Creates the missing directories of the path. Errors are ignored: opening the
+ * path fails then. */
 static void
 make_directories(const char *path)
 {
@@ -31,35 +33,38 @@ make_directories(const char *path)
 }
 
 /*
- * A file of its own: the control socket may stand in the same directory, and
- * is guarded by a lock on that. Where no file can be made, none is at stake.
+ * Locks a file of its own: the control socket may be in the same directory and
+ * locks that. If no file can be created, nothing can be overwritten either.
+ * Returns 0 or ERR_BUSY.
  */
 static int
-lock(struct state *s)
+lock_state(struct state *s)
 {
 	s->lock = openat(s->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) == 0 ||
 	    errno != EWOULDBLOCK)
 		return 0;
-	return STATE_IN_USE;
+	return ERR_BUSY;
 }
 
 int
 state_open(struct state *s, const char *path)
 {
-	int rc;
+	int err;
 
 	s->lock = -1;
 	make_directories(path);
 	s->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir < 0) {
-		log_error("state directory %s: %m; nothing will be kept", path);
+		log_error("state directory %s: %m; keys, nodes and "
+			  "announcements of this run will not be saved",
+		    path);
 		return 0;
 	}
-	rc = lock(s);
-	if (rc != 0)
+	err = lock_state(s);
+	if (err != 0)
 		state_close(s);
-	return rc;
+	return err;
 }
 
 void
@@ -72,23 +77,24 @@ state_close(struct state *s)
 	s->dir = s->lock = -1;
 }
 
-static ssize_t
-read_all(int fd, uint8_t *buf, size_t max)
+/* Reads until the end of the file or max bytes. Returns 0 or ERR_FILE. */
+static int
+read_all(int fd, uint8_t *buf, size_t max, size_t *len)
 {
-	size_t len = 0;
 	ssize_t n;
 
-	while (len < max) {
-		n = read(fd, buf + len, max - len);
+	*len = 0;
+	while (*len < max) {
+		n = read(fd, buf + *len, max - *len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -1;
+			return ERR_FILE;
 		if (n == 0)
 			break;
-		len += (size_t)n;
+		*len += (size_t)n;
 	}
-	return (ssize_t)len;
+	return 0;
 }
 
 static int
@@ -101,57 +107,56 @@ write_all(int fd, const uint8_t *p, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -1;
+			return ERR_FILE;
 		p += n;
 		len -= (size_t)n;
 	}
 	return 0;
 }
 
-ssize_t
+int
 state_read(const struct state *s, const char *name, void *buf, size_t max,
-    mode_t *mode)
+    size_t *len, mode_t *mode)
 {
 	struct stat st;
-	ssize_t n = -1;
-	int fd, error;
+	int fd, error, err = ERR_FILE;
 
-	if (s->dir < 0) {
-		errno = ENOENT;
-		return -1;
-	}
+	if (s->dir < 0)
+		return ERR_NOT_FOUND;
 	fd = openat(s->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return -1;
+		return errno == ENOENT ? ERR_NOT_FOUND : ERR_FILE;
 	if (fstat(fd, &st) == 0)
-		n = read_all(fd, buf, max);
+		err = read_all(fd, buf, max, len);
 	error = errno;
 	close(fd);
 	errno = error;
-	if (n >= 0 && mode != NULL)
+	if (err == 0 && mode != NULL)
 		*mode = st.st_mode;
-	return n;
+	return err;
 }
 
-/* Content first, name second: see the head of state.h. */
+/* Writes and syncs the content, then renames it: see the head of state.h. */
 static int
-replace(
+replace_file(
     int dir, const char *temporary, const char *name, const void *p, size_t len)
 {
 	int fd = openat(dir, temporary,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int rc;
+	int err;
 
 	if (fd < 0)
-		return -1;
-	rc = write_all(fd, p, len);
-	if (rc == 0)
-		rc = fsync(fd);
+		return ERR_FILE;
+	err = write_all(fd, p, len);
+	if (err == 0 && fsync(fd) != 0)
+		err = ERR_FILE;
 	if (close(fd) != 0)
-		rc = -1;
-	if (rc == 0)
-		rc = renameat(dir, temporary, dir, name);
-	return rc == 0 ? fsync(dir) : -1;
+		err = ERR_FILE;
+	if (err != 0)
+		return err;
+	return renameat(dir, temporary, dir, name) == 0 && fsync(dir) == 0
+		   ? 0
+		   : ERR_FILE;
 }
 
 int
@@ -162,15 +167,15 @@ state_write(const struct state *s, const char *name, const void *p, size_t len)
 
 	if (s->dir < 0) {
 		errno = ENOENT;
-		return -1;
+		return ERR_FILE;
 	}
 	snprintf(temporary, sizeof temporary, "%s.new", name);
-	if (replace(s->dir, temporary, name, p, len) == 0)
+	if (replace_file(s->dir, temporary, name, p, len) == 0)
 		return 0;
 	error = errno;
 	unlinkat(s->dir, temporary, 0);
 	errno = error;
-	return -1;
+	return ERR_FILE;
 }
 
 int
@@ -184,11 +189,11 @@ state_list(const struct state *s, const char *prefix,
 	if (s->dir >= 0)
 		fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return -1;
+		return ERR_FILE;
 	dir = fdopendir(fd);
 	if (dir == NULL) {
 		close(fd);
-		return -1;
+		return ERR_FILE;
 	}
 	while ((e = readdir(dir)) != NULL)
 		if (strncmp(e->d_name, prefix, strlen(prefix)) == 0)
@@ -201,6 +206,6 @@ int
 state_keep(const struct state *s, const char *name, const char *as)
 {
 	if (linkat(s->dir, name, s->dir, as, 0) == 0)
-		return fsync(s->dir);
-	return errno == EEXIST ? 0 : -1;
+		return fsync(s->dir) == 0 ? 0 : ERR_FILE;
+	return errno == EEXIST ? 0 : ERR_FILE;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "log/log.h"
 #include "store/stored_announcements.h"
 
@@ -11,9 +11,9 @@
 
 enum { LINE_LEN = 2 * TOPIC_LEN + 1 };
 
-/* Where the topic is, or t->len. */
+/* Returns the place of the topic in the list, or t->len. */
 static uint32_t
-find(const struct stored_announcements *t, const uint8_t *topic)
+find_topic(const struct stored_announcements *t, const uint8_t *topic)
 {
 	uint32_t i = 0;
 
@@ -23,17 +23,17 @@ find(const struct stored_announcements *t, const uint8_t *topic)
 }
 
 static int
-append(struct stored_announcements *t, const uint8_t *topic)
+append_topic(struct stored_announcements *t, const uint8_t *topic)
 {
 	uint32_t cap = t->cap == 0 ? 16 : 2 * t->cap;
 	void *list;
 
 	if (t->len >= t->max)
-		return -1;
+		return ERR_LIMIT;
 	if (t->len == t->cap) {
 		list = realloc(t->list, (size_t)cap * TOPIC_LEN);
 		if (list == NULL)
-			return -1;
+			return ERR_MEMORY;
 		t->list = list;
 		t->cap = cap;
 	}
@@ -41,9 +41,10 @@ append(struct stored_announcements *t, const uint8_t *topic)
 	return 0;
 }
 
-/* One line; false if it is no topic. */
+/* Adds the topic of one line. Returns false if it is not a topic or does not
+ * fit. */
 static bool
-take_line(struct stored_announcements *t, const char *line)
+add_line(struct stored_announcements *t, const char *line)
 {
 	uint8_t topic[TOPIC_LEN];
 	size_t len;
@@ -52,30 +53,35 @@ take_line(struct stored_announcements *t, const char *line)
 		NULL) != 0 ||
 	    len != sizeof topic || line[LINE_LEN - 1] != '\n')
 		return false;
-	return find(t, topic) < t->len || append(t, topic) == 0;
+	return find_topic(t, topic) < t->len || append_topic(t, topic) == 0;
 }
 
 void
 stored_announcements_load(
     struct stored_announcements *t, const struct state *s, uint32_t max)
 {
-	size_t room = (size_t)max * LINE_LEN, bad = 0;
-	char *text = malloc(room);
-	ssize_t len;
+	size_t cap = (size_t)max * LINE_LEN, len = 0, bad = 0;
+	char *text = malloc(cap);
+	int err;
 
 	*t = (struct stored_announcements){.max = max};
 	if (text == NULL)
 		return;
-	len = state_read(s, TOPICS_FILE, text, room, NULL);
-	if (len < 0 && errno != ENOENT)
-		log_error("the kept announcements cannot be read: %m");
-	for (ssize_t at = 0; at + LINE_LEN <= len; at += LINE_LEN)
-		if (!take_line(t, text + at))
+	err = state_read(s, TOPICS_FILE, text, cap, &len, NULL);
+	if (err != 0 && err != ERR_NOT_FOUND)
+		log_error("the stored announcements cannot be read: %m; "
+			  "their topics are not announced");
+	if (err != 0)
+		len = 0;
+	for (size_t at = 0; at + LINE_LEN <= len; at += LINE_LEN)
+		if (!add_line(t, text + at))
 			bad++;
 	free(text);
 	if (bad > 0)
 		log_warning(
-		    "%zu lines of the kept announcements make no sense", bad);
+		    "%zu lines of the stored announcements are not topics "
+		    "or exceed the limit and are ignored",
+		    bad);
 }
 
 void
@@ -85,10 +91,10 @@ stored_announcements_fini(struct stored_announcements *t)
 }
 
 static void
-store(const struct stored_announcements *t, const struct state *s)
+write_topics(const struct stored_announcements *t, const struct state *s)
 {
-	size_t room = (size_t)t->len * LINE_LEN + 1;
-	char *text = malloc(room), *p = text;
+	size_t cap = (size_t)t->len * LINE_LEN + 1;
+	char *text = malloc(cap), *p = text;
 
 	if (text == NULL || s->dir < 0) {
 		free(text);
@@ -98,8 +104,9 @@ store(const struct stored_announcements *t, const struct state *s)
 		sodium_bin2hex(p, LINE_LEN, t->list[i], TOPIC_LEN);
 		p[LINE_LEN - 1] = '\n';
 	}
-	if (state_write(s, TOPICS_FILE, text, room - 1) != 0)
-		log_error("the announcements cannot be kept: %m");
+	if (state_write(s, TOPICS_FILE, text, cap - 1) != 0)
+		log_error("the announcements cannot be stored: %m; the next "
+			  "start does not know the last change");
 	free(text);
 }
 
@@ -107,20 +114,20 @@ void
 stored_announcements_add(
     struct stored_announcements *t, const struct state *s, const uint8_t *topic)
 {
-	if (find(t, topic) == t->len && append(t, topic) == 0)
-		store(t, s);
+	if (find_topic(t, topic) == t->len && append_topic(t, topic) == 0)
+		write_topics(t, s);
 }
 
 uint32_t
 stored_announcements_del(
     struct stored_announcements *t, const struct state *s, const uint8_t *topic)
 {
-	uint32_t i = find(t, topic);
+	uint32_t i = find_topic(t, topic);
 
 	if (i == t->len)
 		return UINT32_MAX;
 	t->len--;
 	memmove(t->list[i], t->list + i + 1, (size_t)(t->len - i) * TOPIC_LEN);
-	store(t, s);
+	write_topics(t, s);
 	return i;
 }

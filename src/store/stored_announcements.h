@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * stored_announcements.h - what this machine announces, kept across restarts.
+ * stored_announcements.h - the topics that this node announces, stored across
+ * restarts.
  */
 #ifndef STORE_STORED_ANNOUNCEMENTS_H
 #define STORE_STORED_ANNOUNCEMENTS_H
@@ -12,22 +13,25 @@
 
 enum { TOPIC_LEN = 32 };
 
+/* The list of topics, as it is on disk. */
 struct stored_announcements {
 	uint8_t (*list)[TOPIC_LEN];
 	uint32_t len, cap;
-	uint32_t max; /* no more than these are kept */
+	uint32_t max; /* limit of len */
 };
 
-/* Reads those kept, at most max. */
+/* Reads the stored topics, at most max. */
 void stored_announcements_load(
     struct stored_announcements *t, const struct state *s, uint32_t max);
 void stored_announcements_fini(struct stored_announcements *t);
 
-/* On disk when they return, or the log says why not; nothing new: no write. */
+/* Adds a topic and writes the file unless the list has it. Failures are logged.
+ */
 void stored_announcements_add(struct stored_announcements *t,
     const struct state *s, const uint8_t *topic);
 
-/* Where in the list it was, or UINT32_MAX. */
+/* Removes a topic and writes the file. Returns its former place in the list, or
+ * UINT32_MAX if the list does not have it. */
 uint32_t stored_announcements_del(struct stored_announcements *t,
     const struct state *s, const uint8_t *topic);
 

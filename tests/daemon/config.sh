@@ -41,9 +41,9 @@ printf 'log-level = info\nport = auto\n' >"$conf"
 start reload --config="$conf"
 printf 'log-level = notice\nport = 4000\n' >"$conf"
 kill -HUP "$pid"
-within 2 says reload "the configuration was read again" ||
+within 2 says reload "the configuration was reloaded" ||
 	fail "no reload" reload
-says reload "'port' has changed, which takes effect after a restart" ||
+says reload "'port' has changed: this takes effect after a restart" ||
 	fail "the fixed key is not named" reload
 printf 'log-level = debug\nport = 4000x\n' >"$conf"
 kill -HUP "$pid"

@@ -35,7 +35,7 @@ for i in $(seq 50); do
 done >"$work/member/announcements"
 start member --port=4002 --bootstrap=none --operations=20 --log-level=info
 within 10 joined member || fail "does not rejoin without bootstrap" member
-within 10 says member "50 announcements taken up" ||
+within 10 says member "50 announcements resumed" ||
 	fail "announcements are not taken up" member
 cmp -s "$work/key" "$work/member/key" || fail "another key" member
 test "$(stat -c %a "$work/member/key")" = 600 || fail "the key's mode"
@@ -48,7 +48,7 @@ ends member "$pid" 1
 says member "open to others" || fail "an open key is used" member
 
 start nowhere --port=4004 --state-dir=/dev/null/state
-says nowhere "nothing will be kept" || fail "not said" nowhere
+says nowhere "will not be saved" || fail "not said" nowhere
 kill -TERM "$pid"
 ends nowhere "$pid" 0
 
@@ -68,7 +68,7 @@ if test "$(id -u)" -eq 0; then
 else
 	start fixed --port=4005
 fi
-says fixed "this identity ends with this process" || fail "not said" fixed
+says fixed "it is lost when the daemon stops" || fail "not said" fixed
 kill -TERM "$pid"
 ends fixed "$pid" 0
 exit $verdict

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Named keys of local users: each has its own, they are the same after a
- * restart, a name cannot lead out of the directory, and what was lent is one
- * copy and is gone when the last borrower has given it back.
+ * Checks the named keys of local users: users do not see each other's, keys are
+ * the same after a restart, no name leads out of the directory, and a lent key
+ * is one copy that is wiped when the last borrower returns it. The keyring
+ * works on a temporary directory.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "base/err.h"
+#include "base/fault.h"
 #include "store/keyring.h"
 #include "t.h"
 
@@ -19,7 +21,8 @@ static const struct keyring_owner daemon_owner = {.daemon = true};
 static const struct keyring_owner alice = {.uid = 1000};
 static const struct keyring_owner bob = {.uid = 100}; /* a prefix of hers */
 
-static char dir[64], err[ERR_REASON_MAX];
+static char dir[64];
+static struct fault fault;
 static char names[KEYRING_NAMES_MAX][KEYRING_NAME_MAX + 1];
 static struct state state;
 static struct keyring ring;
@@ -49,10 +52,28 @@ teardown(void)
 	ck_assert_int_eq(rmdir(dir), 0);
 }
 
-static void
-make(const struct keyring_owner *o, const char *name, uint8_t key[KEY_LEN])
+static const struct key_pair *
+lend_named(struct keyring *k, const struct keyring_owner *o, const char *name)
 {
-	ck_assert_msg(keyring_make(&ring, o, name, key, err) == 0, "%s", err);
+	const struct key_pair *pair;
+
+	return keyring_lend_named(k, o, name, &pair, &fault) == 0 ? pair : NULL;
+}
+
+static const struct key_pair *
+lend_seed(const uint8_t seed[KEY_SEED_LEN])
+{
+	const struct key_pair *pair;
+
+	ck_assert_int_eq(keyring_lend_seed(&ring, seed, &pair, &fault), 0);
+	return pair;
+}
+
+static void
+make_key(const struct keyring_owner *o, const char *name, uint8_t key[KEY_LEN])
+{
+	ck_assert_msg(
+	    keyring_make(&ring, o, name, key, &fault) == 0, "%s", fault.text);
 }
 
 START_TEST(name_is_its_owners)
@@ -61,10 +82,10 @@ START_TEST(name_is_its_owners)
 	uint8_t keys[3][KEY_LEN], key[KEY_LEN];
 
 	for (int i = 0; i < 3; i++)
-		make(owners[i], "web", keys[i]);
+		make_key(owners[i], "web", keys[i]);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(
-		    keyring_show(&ring, owners[i], "web", key, err), 0);
+		    keyring_show(&ring, owners[i], "web", key, &fault), 0);
 		ck_assert_mem_eq(key, keys[i], KEY_LEN);
 		ck_assert_uint_eq(keyring_list(&ring, owners[i], names), 1);
 		ck_assert_mem_ne(keys[i], keys[(i + 1) % 3], KEY_LEN);
@@ -77,12 +98,13 @@ START_TEST(key_file_is_private)
 	uint8_t key[KEY_LEN];
 	struct stat st;
 
-	make(&alice, "web", key);
+	make_key(&alice, "web", key);
 	ck_assert_int_eq(fstatat(state.dir, "identity.1000.web", &st, 0), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	ck_assert_int_eq(fchmodat(state.dir, "identity.1000.web", 0644, 0), 0);
-	ck_assert_int_eq(keyring_show(&ring, &alice, "web", key, err), -1);
-	ck_assert_ptr_nonnull(strstr(err, "open to others"));
+	ck_assert_int_eq(
+	    keyring_show(&ring, &alice, "web", key, &fault), ERR_VALUE);
+	ck_assert_ptr_nonnull(strstr(fault.text, "open to others"));
 }
 END_TEST
 
@@ -90,9 +112,10 @@ START_TEST(key_is_never_replaced)
 {
 	uint8_t key[KEY_LEN], again[KEY_LEN];
 
-	make(&alice, "web", key);
-	ck_assert_int_eq(keyring_make(&ring, &alice, "web", again, err), -1);
-	ck_assert_int_eq(keyring_show(&ring, &alice, "web", again, err), 0);
+	make_key(&alice, "web", key);
+	ck_assert_int_eq(
+	    keyring_make(&ring, &alice, "web", again, &fault), ERR_VALUE);
+	ck_assert_int_eq(keyring_show(&ring, &alice, "web", again, &fault), 0);
 	ck_assert_mem_eq(key, again, KEY_LEN);
 }
 END_TEST
@@ -115,11 +138,11 @@ START_TEST(bad_name_is_refused)
 	uint8_t key[KEY_LEN];
 
 	ck_assert_int_eq(
-	    keyring_make(&ring, &alice, bad_names[_i], key, err), -1);
-	ck_assert_ptr_nonnull(strstr(err, "small letters"));
+	    keyring_make(&ring, &alice, bad_names[_i], key, &fault), ERR_VALUE);
+	ck_assert_ptr_nonnull(strstr(fault.text, "small letters"));
 	ck_assert_int_eq(
-	    keyring_show(&ring, &alice, bad_names[_i], key, err), -1);
-	ck_assert_ptr_null(keyring_named(&ring, &alice, bad_names[_i], err));
+	    keyring_show(&ring, &alice, bad_names[_i], key, &fault), ERR_VALUE);
+	ck_assert_ptr_null(lend_named(&ring, &alice, bad_names[_i]));
 }
 END_TEST
 
@@ -131,14 +154,15 @@ START_TEST(names_are_sorted_and_bounded)
 	for (int i = 0; i < KEYRING_NAMES_MAX; i++) {
 		snprintf(
 		    name, sizeof name, "k%02d", (i * 37) % KEYRING_NAMES_MAX);
-		make(&alice, name, key);
+		make_key(&alice, name, key);
 	}
-	ck_assert_int_eq(keyring_make(&ring, &alice, "more", key, err), -1);
+	ck_assert_int_eq(
+	    keyring_make(&ring, &alice, "more", key, &fault), ERR_VALUE);
 	ck_assert_uint_eq(
 	    keyring_list(&ring, &alice, names), KEYRING_NAMES_MAX);
 	for (int i = 1; i < KEYRING_NAMES_MAX; i++)
 		ck_assert_int_lt(strcmp(names[i - 1], names[i]), 0);
-	make(&bob, "more", key); /* others are not concerned */
+	make_key(&bob, "more", key); /* the limit is one per user */
 }
 END_TEST
 
@@ -147,15 +171,15 @@ START_TEST(default_is_made_when_needed)
 	const struct key_pair *a, *b;
 	uint8_t key[KEY_LEN];
 
-	ck_assert_ptr_null(keyring_named(&ring, &alice, "web", err));
-	a = keyring_named(&ring, &alice, KEYRING_DEFAULT, err);
+	ck_assert_ptr_null(lend_named(&ring, &alice, "web"));
+	a = lend_named(&ring, &alice, KEYRING_DEFAULT);
 	ck_assert_ptr_nonnull(a);
-	b = keyring_named(&ring, &bob, KEYRING_DEFAULT, err);
+	b = lend_named(&ring, &bob, KEYRING_DEFAULT);
 	ck_assert_mem_ne(a->public_key, b->public_key, KEY_LEN);
 	memcpy(key, a->public_key, KEY_LEN);
 	keyring_return(&ring, a);
 	keyring_return(&ring, b);
-	a = keyring_named(&ring, &alice, KEYRING_DEFAULT, err);
+	a = lend_named(&ring, &alice, KEYRING_DEFAULT);
 	ck_assert_mem_eq(a->public_key, key, KEY_LEN);
 	keyring_return(&ring, a);
 }
@@ -164,23 +188,22 @@ END_TEST
 START_TEST(one_copy_is_lent)
 {
 	uint8_t seed[KEY_SEED_LEN] = {7};
-	const struct key_pair *a = keyring_seed(&ring, seed, err);
-	const struct key_pair *b = keyring_seed(&ring, seed, err);
+	const struct key_pair *a = lend_seed(seed);
+	const struct key_pair *b = lend_seed(seed);
 
 	ck_assert_ptr_nonnull(a);
 	ck_assert_ptr_eq(a, b);
 	keyring_return(&ring, a);
 	ck_assert(!TAILQ_EMPTY(&ring.lent));
-	ck_assert_mem_eq(
-	    b->public_key, keyring_seed(&ring, seed, err)->public_key, KEY_LEN);
+	ck_assert_mem_eq(b->public_key, lend_seed(seed)->public_key, KEY_LEN);
 	keyring_return(&ring, b);
 	keyring_return(&ring, b);
 	ck_assert(TAILQ_EMPTY(&ring.lent));
 }
 END_TEST
 
-/* Who has nowhere to keep a key must not think that it was kept. */
-START_TEST(key_that_cannot_be_kept_is_not_made)
+/* Without a state directory, creating a key fails instead of losing it. */
+START_TEST(key_that_cannot_be_saved_is_refused)
 {
 	struct state nowhere = {.dir = -1, .lock = -1};
 	struct keyring lost;
@@ -188,10 +211,11 @@ START_TEST(key_that_cannot_be_kept_is_not_made)
 	uint8_t key[KEY_LEN];
 
 	keyring_init(&lost, &nowhere);
-	ck_assert_int_eq(keyring_make(&lost, &alice, "web", key, err), -1);
-	ck_assert_ptr_nonnull(strstr(err, "cannot be written"));
-	/* To connect once, one for the moment will do. */
-	pair = keyring_named(&lost, &alice, KEYRING_DEFAULT, err);
+	ck_assert_int_eq(
+	    keyring_make(&lost, &alice, "web", key, &fault), ERR_FILE);
+	ck_assert_ptr_nonnull(strstr(fault.text, "cannot be written"));
+	/* The default key is created for this run. */
+	pair = lend_named(&lost, &alice, KEYRING_DEFAULT);
 	ck_assert_ptr_nonnull(pair);
 	keyring_return(&lost, pair);
 	keyring_fini(&lost);
@@ -212,6 +236,6 @@ t_suite(void)
 	tcase_add_test(tc, names_are_sorted_and_bounded);
 	tcase_add_test(tc, default_is_made_when_needed);
 	tcase_add_test(tc, one_copy_is_lent);
-	tcase_add_test(tc, key_that_cannot_be_kept_is_not_made);
+	tcase_add_test(tc, key_that_cannot_be_saved_is_refused);
 	return s;
 }

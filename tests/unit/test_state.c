@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The state directory: whole files whatever happens, and a key that is never
- * lost, shown or replaced on the quiet.
+ * Checks that files of the state directory are complete after a full disk or
+ * kill -9, and that a key is never lost, readable by others or replaced without
+ * an order. Works on a temporary directory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "base/err.h"
+#include "base/fault.h"
 #include "store/identity.h"
 #include "store/node_cache.h"
 #include "store/state.h"
@@ -50,8 +52,27 @@ teardown(void)
 	ck_assert_int_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+/* Returns the identity of the node, or NULL with *f set. */
+static struct identity *
+open_key(const struct state *s, bool *saved, struct fault *f)
+{
+	struct identity *id;
+
+	return identity_open(s, IDENTITY_FILE, &id, saved, f) == 0 ? id : NULL;
+}
+
+/* Returns the bytes of the file that were read. */
+static size_t
+read_file(const char *name, void *buf, size_t max)
+{
+	size_t len;
+
+	ck_assert_int_eq(state_read(&state, name, buf, max, &len, NULL), 0);
+	return len;
+}
+
 static bool
-there(const char *name)
+file_exists(const char *name)
 {
 	return faccessat(state.dir, name, F_OK, 0) == 0;
 }
@@ -67,7 +88,7 @@ START_TEST(directory_is_made_private_and_locked)
 	ck_assert_int_ge(a.dir, 0);
 	ck_assert_int_eq(fstat(a.dir, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0700);
-	ck_assert_int_eq(state_open(&b, path), STATE_IN_USE);
+	ck_assert_int_eq(state_open(&b, path), ERR_BUSY);
 	ck_assert_int_eq(b.dir, -1);
 	state_close(&a);
 	ck_assert_int_eq(state_open(&b, path), 0);
@@ -79,16 +100,18 @@ START_TEST(unusable_directory_holds_nothing)
 {
 	struct state s;
 	bool saved = true;
-	char err[ERR_REASON_MAX], byte;
+	char byte;
+	struct fault f;
+	size_t len;
 	struct identity *id;
 
 	ck_assert_int_eq(state_open(&s, "/dev/null/x"), 0);
 	ck_assert_int_eq(s.dir, -1);
-	ck_assert_int_eq(state_read(&s, "x", &byte, 1, NULL), -1);
-	ck_assert_int_eq(errno, ENOENT);
-	ck_assert_int_eq(state_write(&s, "x", "a", 1), -1);
-	/* An identity of its own for this run, and it says so. */
-	id = identity_open(&s, IDENTITY_FILE, &saved, err);
+	ck_assert_int_eq(
+	    state_read(&s, "x", &byte, 1, &len, NULL), ERR_NOT_FOUND);
+	ck_assert_int_eq(state_write(&s, "x", "a", 1), ERR_FILE);
+	/* The identity is created for this run, and not saved. */
+	id = open_key(&s, &saved, &f);
 	ck_assert_ptr_nonnull(id);
 	ck_assert(!saved);
 	identity_free(id);
@@ -103,17 +126,17 @@ START_TEST(full_disk_keeps_the_old_file)
 	ck_assert_int_eq(state_write(&state, "x", "old", 3), 0);
 	signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
-	ck_assert_int_eq(state_write(&state, "x", "newer", 5), -1);
+	ck_assert_int_eq(state_write(&state, "x", "newer", 5), ERR_FILE);
 	ck_assert_int_eq(errno, EFBIG);
-	ck_assert_int_eq(state_read(&state, "x", buf, sizeof buf, NULL), 3);
+	ck_assert_uint_eq(read_file("x", buf, sizeof buf), 3);
 	ck_assert_mem_eq(buf, "old", 3);
-	ck_assert(!there("x.new"));
+	ck_assert(!file_exists("x.new"));
 }
 END_TEST
 
 /* Writes runs of one letter until it is killed. */
 static void
-write_for_ever(void)
+write_until_killed(void)
 {
 	static char text[64 * 1024];
 
@@ -129,7 +152,7 @@ START_TEST(kill_leaves_whole_files)
 {
 	static char text[64 * 1024];
 	struct t_random r = {.state = 7};
-	ssize_t len;
+	size_t len;
 	int status;
 
 	ck_assert_int_eq(state_write(&state, "x", "a", 1), 0);
@@ -137,28 +160,28 @@ START_TEST(kill_leaves_whole_files)
 		pid_t pid = fork();
 
 		if (pid == 0)
-			write_for_ever();
+			write_until_killed();
 		usleep(t_below(&r, 5000));
 		kill(pid, SIGKILL);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		ck_assert(WIFSIGNALED(status));
-		len = state_read(&state, "x", text, sizeof text, NULL);
-		ck_assert_int_gt(len, 0);
-		for (ssize_t k = 0; k < len; k++)
+		len = read_file("x", text, sizeof text);
+		ck_assert_uint_gt(len, 0);
+		for (size_t k = 0; k < len; k++)
 			ck_assert_int_eq(text[k], text[0]);
 	}
 	ck_assert_int_eq(state_write(&state, "x", "end", 3), 0);
-	ck_assert(!there("x.new"));
+	ck_assert(!file_exists("x.new"));
 }
 END_TEST
 
 START_TEST(key_is_made_once)
 {
-	char err[ERR_REASON_MAX];
+	struct fault f;
 	uint8_t public_key[KEY_LEN];
 	bool saved = false;
 	struct stat st;
-	struct identity *id = identity_open(&state, IDENTITY_FILE, &saved, err);
+	struct identity *id = open_key(&state, &saved, &f);
 
 	ck_assert_ptr_nonnull(id);
 	ck_assert(saved);
@@ -167,7 +190,7 @@ START_TEST(key_is_made_once)
 	ck_assert_int_eq(fstatat(state.dir, "key", &st, 0), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	ck_assert_int_eq(st.st_size, 65);
-	id = identity_open(&state, IDENTITY_FILE, &saved, err);
+	id = open_key(&state, &saved, &f);
 	ck_assert_ptr_nonnull(id);
 	ck_assert(saved);
 	ck_assert_mem_eq(identity_pair(id)->public_key, public_key, KEY_LEN);
@@ -177,26 +200,27 @@ END_TEST
 
 START_TEST(new_key_keeps_the_old)
 {
-	char err[ERR_REASON_MAX], name[32], digits[17];
+	struct fault f;
+	char name[32], digits[17];
 	uint8_t old_key[KEY_LEN], new_key[KEY_LEN];
 	bool saved;
-	struct identity *id = identity_open(&state, IDENTITY_FILE, &saved, err);
+	struct identity *id = open_key(&state, &saved, &f);
 
 	ck_assert_ptr_nonnull(id);
 	memcpy(old_key, identity_pair(id)->public_key, KEY_LEN);
 	identity_free(id);
-	ck_assert_int_eq(identity_replace(&state, new_key, err), 0);
+	ck_assert_int_eq(identity_replace(&state, new_key, &f), 0);
 	ck_assert_mem_ne(old_key, new_key, KEY_LEN);
 	sodium_bin2hex(digits, sizeof digits, old_key, 8);
 	snprintf(name, sizeof name, "key.%s", digits);
-	ck_assert(there(name));
-	id = identity_open(&state, IDENTITY_FILE, &saved, err);
+	ck_assert(file_exists(name));
+	id = open_key(&state, &saved, &f);
 	ck_assert_ptr_nonnull(id);
 	ck_assert_mem_eq(identity_pair(id)->public_key, new_key, KEY_LEN);
 	identity_free(id);
-	/* And back, as an operator would. */
+	/* Restores the old key, as an operator would. */
 	ck_assert_int_eq(renameat(state.dir, name, state.dir, "key"), 0);
-	id = identity_open(&state, IDENTITY_FILE, &saved, err);
+	id = open_key(&state, &saved, &f);
 	ck_assert_mem_eq(identity_pair(id)->public_key, old_key, KEY_LEN);
 	identity_free(id);
 }
@@ -220,7 +244,7 @@ static const struct {
 
 START_TEST(key_file)
 {
-	char err[ERR_REASON_MAX];
+	struct fault f;
 	const char *text = key_files[_i].text;
 	struct identity *id;
 	char after[128];
@@ -228,7 +252,7 @@ START_TEST(key_file)
 
 	ck_assert_int_eq(state_write(&state, "key", text, strlen(text)), 0);
 	ck_assert_int_eq(fchmodat(state.dir, "key", key_files[_i].mode, 0), 0);
-	id = identity_open(&state, IDENTITY_FILE, &saved, err);
+	id = open_key(&state, &saved, &f);
 	if (key_files[_i].err == NULL) {
 		ck_assert_ptr_nonnull(id);
 		t_assert_hex(identity_pair(id)->public_key, KEY_LEN,
@@ -237,11 +261,10 @@ START_TEST(key_file)
 		identity_free(id);
 	} else {
 		ck_assert_ptr_null(id);
-		ck_assert_ptr_nonnull(strstr(err, key_files[_i].err));
+		ck_assert_ptr_nonnull(strstr(f.text, key_files[_i].err));
 	}
-	/* Whatever it is, it stays. */
-	ck_assert_int_eq(state_read(&state, "key", after, sizeof after, NULL),
-	    (ssize_t)strlen(text));
+	/* The file is never changed. */
+	ck_assert_uint_eq(read_file("key", after, sizeof after), strlen(text));
 	ck_assert_mem_eq(after, text, strlen(text));
 }
 END_TEST
@@ -277,7 +300,7 @@ START_TEST(announcements_survive)
 	uint8_t topic[3][TOPIC_LEN] = {{1}, {2}, {3}};
 	struct stored_announcements a;
 	char text[4 * (2 * TOPIC_LEN + 1)];
-	ssize_t len;
+	size_t len;
 
 	stored_announcements_load(&a, &state, 2);
 	ck_assert_uint_eq(a.len, 0);
@@ -296,9 +319,9 @@ START_TEST(announcements_survive)
 	ck_assert_uint_eq(a.len, 1);
 	ck_assert_mem_eq(a.list[0], topic[1], TOPIC_LEN);
 	stored_announcements_fini(&a);
-	/* A line of rubbish costs itself alone. */
-	len = state_read(&state, "announcements", text, sizeof text, NULL);
-	ck_assert_int_eq(len, 65);
+	/* An invalid line is ignored, the others are read. */
+	len = read_file("announcements", text, sizeof text);
+	ck_assert_uint_eq(len, 65);
 	memcpy(text + 65, text, 65);
 	text[3] = 'x';
 	ck_assert_int_eq(state_write(&state, "announcements", text, 130), 0);
