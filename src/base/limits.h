@@ -231,6 +231,17 @@ enum {
 	DHT_KNOWN_NODES_MAX = 64, /* nodes of an earlier run pinged at start */
 };
 
+/* Fixed limits of the sockets and host addresses (src/net). */
+enum {
+	/* Open sockets: several punches from behind random NATs, of 256 sockets
+	 * each. */
+	SOCKETS_MAX = 1024,
+	/* Descriptors that sockets leave to control clients, files and logs. */
+	SOCKETS_SPARE_FDS = 64,
+	/* Addresses of this host that are read; further ones are ignored. */
+	HOSTADDR_MAX = 64,
+};
+
 /* Fixed limits of hole punching (src/punch). */
 enum {
 	/* Random punches that wait for a slot, of each kind: with more, the

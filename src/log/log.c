@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "log/log.h"
 
 enum { LOG_LINE_MAX = 1024 };
@@ -27,7 +28,7 @@ static bool for_journal;
 void
 log_init(void)
 {
-	/* Set by the service manager for whatever it starts. */
+	/* The service manager sets one of them for its services. */
 	for_journal =
 	    getenv("JOURNAL_STREAM") != NULL || getenv("INVOCATION_ID") != NULL;
 }
@@ -46,7 +47,7 @@ log_level_parse(const char *name, enum log_level *out)
 			*out = names[i].level;
 			return 0;
 		}
-	return -1;
+	return ERR_VALUE;
 }
 
 static const char *
@@ -55,9 +56,10 @@ level_name(enum log_level level)
 	return names[level - LOG_ERROR].name;
 }
 
-/* One line is one write, so that lines of several daemons do not mix. */
+/* Writes a line by one system call, so that lines of several daemons do not
+ * mix. */
 __attribute__((format(printf, 2, 0))) static void
-say(enum log_level level, const char *fmt, va_list ap)
+write_line(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[LOG_LINE_MAX];
 	size_t start, len;
@@ -70,13 +72,13 @@ say(enum log_level level, const char *fmt, va_list ap)
 				       "hyperdhtd: %s: ", level_name(level)));
 	vsnprintf(line + start, sizeof line - start - 1, fmt, ap);
 	len = strlen(line);
-	/* A file name must not be able to forge a line or move the cursor. */
+	/* Replaces control characters: a file name must not forge a line. */
 	for (size_t i = start; i < len; i++)
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
-		return; /* there is nobody left to tell */
+		return; /* nothing can report this failure */
 }
 
 #define LOG_FUNCTION(name, level)                                              \
@@ -85,7 +87,7 @@ say(enum log_level level, const char *fmt, va_list ap)
 		va_list ap;                                                    \
                                                                                \
 		va_start(ap, fmt);                                             \
-		say(level, fmt, ap);                                           \
+		write_line(level, fmt, ap);                                    \
 		va_end(ap);                                                    \
 	}
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * log.h - what the operator reads, on standard error.
+ * log.h - writes the log to standard error.
  *
- * Under systemd each line carries its priority for the journal, elsewhere its
- * level in words. What peers send is never logged above debug.
- * Uses: nothing.
+ * Under systemd each line starts with its priority for the journal, otherwise
+ * with the name of its level. What peers send is never logged above debug.
+ * Uses: base.
  */
 #ifndef LOG_LOG_H
 #define LOG_LOG_H
 
-/* Numbers as in syslog(3) and sd-daemon(3). */
+/* The numbers of syslog(3) and sd-daemon(3). */
 enum log_level {
 	LOG_ERROR = 3,
 	LOG_WARNING = 4,
@@ -18,12 +18,17 @@ enum log_level {
 	LOG_DEBUG = 7,
 };
 
-/* Finds out who reads; until then everything is said in words. */
+/* Detects the journal. */
 void log_init(void);
+
+/* Drops messages above this level, LOG_NOTICE at first. */
 void log_set_level(enum log_level level);
 
-/* 0 and the level of that name, or -1. */
-int log_level_parse(const char *name, enum log_level *out);
+/* Parses the name of a level. Returns 0 or ERR_VALUE. */
+int log_level_parse(const char *name, enum log_level *out)
+    __attribute__((warn_unused_result));
+
+/* Write one line, formatted as by printf(3); %m is the text of errno. */
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

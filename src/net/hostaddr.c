@@ -8,7 +8,7 @@
 #include "net/sockaddr.h"
 
 static void
-add(struct hostaddr *h, const struct addr *a)
+add_addr(struct hostaddr *h, const struct addr *a)
 {
 	if (h->len < HOSTADDR_MAX)
 		h->addr[h->len++] = *a;
@@ -23,7 +23,7 @@ add_v4(struct hostaddr *h, const struct sockaddr *sa)
 	memcpy(&in, sa, sizeof in);
 	a = addr_from_in(in.sin_addr, 0);
 	if (addr_scope(&a) != ADDR_LOOPBACK)
-		add(h, &a);
+		add_addr(h, &a);
 }
 
 static void
@@ -35,7 +35,7 @@ add_v6(struct hostaddr *h, const struct sockaddr *sa)
 	memcpy(&in, sa, sizeof in);
 	a = addr_from_in6(in.sin6_addr, 0);
 	if (addr_scope(&a) == ADDR_PUBLIC)
-		add(h, &a);
+		add_addr(h, &a);
 }
 
 static void
@@ -47,9 +47,10 @@ add_family(struct hostaddr *h, const struct ifaddrs *all, int family,
 			add_one(h, i->ifa_addr);
 }
 
-/* Where the kernel would send from; nothing is sent to ask. */
+/* Finds the source address of packets to the Internet. connect() of a UDP
+ * socket selects it without sending anything. */
 static bool
-source_v6(struct addr *out)
+find_source_v6(struct addr *out)
 {
 	struct addr far = {.ip = {0x20}, .port = 1, .family = ADDR_V6};
 	union sockaddr_any to, from;
@@ -65,13 +66,14 @@ source_v6(struct addr *out)
 	return known;
 }
 
-/* Peers are told of a few; answers come from this one. */
+/* Moves the source address to the front of IPv6: peers get only a few
+ * addresses, and our replies come from this one. */
 static void
-source_first(struct hostaddr *h)
+move_source_first(struct hostaddr *h)
 {
 	struct addr source;
 
-	if (h->len - h->v4_len < 2 || !source_v6(&source))
+	if (h->len - h->v4_len < 2 || !find_source_v6(&source))
 		return;
 	for (unsigned i = h->v4_len; i < h->len; i++)
 		if (addr_same_host(&h->addr[i], &source)) {
@@ -94,7 +96,7 @@ hostaddr_read(struct hostaddr *h)
 	h->v4_len = h->len;
 	add_family(h, all, AF_INET6, add_v6);
 	freeifaddrs(all);
-	source_first(h);
+	move_source_first(h);
 }
 
 bool

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hostaddr.h - the host's own addresses: IPv4 without loopback, global IPv6.
+ * hostaddr.h - the addresses of this host: IPv4 without loopback, global IPv6.
+ * Uses: base.
  */
 #ifndef NET_HOSTADDR_H
 #define NET_HOSTADDR_H
@@ -8,21 +9,22 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "base/limits.h"
 
-enum { HOSTADDR_MAX = 64 };
-
+/* An address list in the order in which peers are to try it. */
 struct hostaddr {
-	/* IPv4 first; of IPv6 first that which the kernel sends from. */
+	/* IPv4 first; the first of IPv6 is the source address of the kernel. */
 	struct addr addr[HOSTADDR_MAX];
 	unsigned len, v4_len;
 };
 
-/* More than HOSTADDR_MAX are not looked at. */
+/* Reads the addresses of all interfaces and ignores those after
+ * HOSTADDR_MAX. */
 void hostaddr_read(struct hostaddr *h);
 
+/* Return true if all addresses, or all of IPv4, are equal. */
 bool hostaddr_equal(const struct hostaddr *a, const struct hostaddr *b);
 
-/* The same of the IPv4 addresses alone. */
 bool hostaddr_equal_v4(const struct hostaddr *a, const struct hostaddr *b);
 
 #endif

@@ -6,9 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "net/netlink.h"
 
-/* An address rarely comes alone: one old goes, one new comes. */
+/* Collects changes that belong together: an old address is removed, a new one
+ * is added. */
 static const struct timeval settle_time = {.tv_sec = 1};
 
 static void
@@ -18,7 +20,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	char buf[4096];
 
 	(void)what;
-	/* What they say is not needed, as all addresses are read afresh. */
+	/* Drops the messages: on_settled() reads all addresses. */
 	while (recv(fd, buf, sizeof buf, MSG_DONTWAIT) > 0 || errno == EINTR)
 		;
 	evtimer_add(n->settled, &settle_time);
@@ -41,6 +43,7 @@ on_settled(evutil_socket_t fd, short what, void *arg)
 	n->changed(n->owner, ipv4);
 }
 
+/* Returns a descriptor, or a negative code with the cause in errno. */
 static int
 listen_for_addresses(void)
 {
@@ -50,10 +53,13 @@ listen_for_addresses(void)
 	    AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) != 0) {
+		int error = errno;
+
 		close(fd);
-		return -1;
+		errno = error;
+		return ERR_SOCKET;
 	}
-	return fd;
+	return fd >= 0 ? fd : ERR_SOCKET;
 }
 
 int
@@ -64,13 +70,14 @@ netlink_init(struct netlink *n, struct event_base *base,
 	n->fd = listen_for_addresses();
 	hostaddr_read(&n->host);
 	if (n->fd < 0)
-		return -1;
+		return ERR_SOCKET;
 	n->settled = evtimer_new(base, on_settled, n);
 	n->readable =
 	    event_new(base, n->fd, EV_READ | EV_PERSIST, on_readable, n);
-	if (n->settled == NULL || n->readable == NULL)
-		return -1;
-	return event_add(n->readable, NULL);
+	if (n->settled == NULL || n->readable == NULL ||
+	    event_add(n->readable, NULL) != 0)
+		return ERR_MEMORY;
+	return 0;
 }
 
 void

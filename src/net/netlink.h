@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * netlink.h - tells when the host's addresses have changed.
+ * netlink.h - notifies the owner when the host's addresses change.
  *
- * The kernel says when to look (rtnetlink(7)); a lease that was merely renewed
- * is no change.
+ * rtnetlink(7) signals when to read them; a renewed lease is not a change.
+ * Uses: base, libevent.
  */
 #ifndef NET_NETLINK_H
 #define NET_NETLINK_H
@@ -13,18 +13,21 @@
 struct event;
 struct event_base;
 
+/* The rtnetlink socket and the addresses read last. */
 struct netlink {
 	struct hostaddr host;
 	struct event *readable, *settled;
 	int fd;
-	/* ipv4: not only those of IPv6. */
+	/* ipv4 is false if only IPv6 addresses have changed. */
 	void (*changed)(void *owner, bool ipv4);
 	void *owner;
 };
 
-/* 0, or -1 (errno): then changes go unnoticed. host is filled in any case. */
+/* Reads the addresses and watches them. Returns 0, or ERR_SOCKET or ERR_MEMORY:
+ * then host is valid, but changes are not detected. */
 int netlink_init(struct netlink *n, struct event_base *base,
     void (*changed)(void *owner, bool ipv4), void *owner);
+/* Stops watching; also valid after a failed netlink_init(). */
 void netlink_fini(struct netlink *n);
 
 #endif

@@ -6,7 +6,7 @@
 #include "net/real_world.h"
 
 static struct real_world *
-real(struct world *w)
+real_world_of(struct world *w)
 {
 	return container_of(w, struct real_world, world);
 }
@@ -14,37 +14,37 @@ real(struct world *w)
 static int
 world_open(struct world *w, const struct addr *at, struct addr *bound)
 {
-	return sockets_open(real(w)->sockets, at, bound);
+	return sockets_open(real_world_of(w)->sockets, at, bound);
 }
 
 static void
 world_close(struct world *w, int sock)
 {
-	sockets_close(real(w)->sockets, sock);
+	sockets_close(real_world_of(w)->sockets, sock);
 }
 
 static int
 world_resolve(struct world *w, const char *name, uint32_t ticket)
 {
-	return resolver_ask(&real(w)->resolver, name, ticket);
+	return resolver_lookup_start(&real_world_of(w)->resolver, name, ticket);
 }
 
 static void
 world_random(struct world *w, void *out, size_t len)
 {
-	random_get(&real(w)->random, out, len);
+	random_get(&real_world_of(w)->random, out, len);
 }
 
 static uint8_t *
 world_reserve(struct world *w, const struct dgram_meta *meta, size_t cap)
 {
-	return sockets_reserve(real(w)->sockets, meta, cap);
+	return sockets_reserve(real_world_of(w)->sockets, meta, cap);
 }
 
 static int
 world_commit(struct world *w, size_t len)
 {
-	return sockets_commit(real(w)->sockets, len);
+	return sockets_commit(real_world_of(w)->sockets, len);
 }
 
 static const struct world_ops ops = {
@@ -57,7 +57,7 @@ static const struct world_ops ops = {
 };
 
 static void
-show_time(struct real_world *w)
+copy_time(struct real_world *w)
 {
 	w->world.now_us = w->clock.now_us;
 	w->world.unix_ms = w->clock.unix_ms;
@@ -69,8 +69,8 @@ real_world_init(struct real_world *w, struct event_base *base,
     void (*answer)(void *owner, uint32_t ticket, const struct addr *a))
 {
 	*w = (struct real_world){.world.ops = &ops};
-	clock_init(&w->clock);
-	show_time(w);
+	wakeup_clock_init(&w->clock);
+	copy_time(w);
 	w->sockets = sockets_new(base, owner);
 	return w->sockets == NULL
 		   ? ERR_MEMORY
@@ -88,8 +88,8 @@ real_world_fini(struct real_world *w)
 uint64_t
 real_world_update(struct real_world *w)
 {
-	uint64_t slept = clock_update(&w->clock);
+	uint64_t slept = wakeup_clock_update(&w->clock);
 
-	show_time(w);
+	copy_time(w);
 	return slept;
 }

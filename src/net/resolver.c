@@ -11,7 +11,7 @@
 #include "net/sockaddr.h"
 
 static bool
-idle(const struct resolver *r)
+is_idle(const struct resolver *r)
 {
 	for (int i = 0; i < RESOLVER_MAX; i++)
 		if (r->lookup[i].used)
@@ -27,7 +27,8 @@ close_dns(struct resolver *r)
 	r->dns = NULL;
 }
 
-/* Apart from evdns' own call, which may come from inside resolver_ask(). */
+/* Reports answers in an event of its own: evdns may call on_answer() from
+ * inside resolver_lookup_start(). */
 static void
 on_deliver(evutil_socket_t fd, short what, void *arg)
 {
@@ -44,7 +45,7 @@ on_deliver(evutil_socket_t fd, short what, void *arg)
 		r->answer(r->owner, l.ticket,
 		    l.addr.family == ADDR_NONE ? NULL : &l.addr);
 	}
-	if (idle(r))
+	if (is_idle(r))
 		close_dns(r);
 }
 
@@ -65,15 +66,15 @@ on_answer(int error, struct evutil_addrinfo *list, void *arg)
 		evutil_freeaddrinfo(list);
 	l->request = NULL;
 	if (error == EVUTIL_EAI_CANCEL)
-		return; /* resolver_fini() */
+		return; /* by resolver_fini() */
 	l->answered = true;
-	event_active(l->all->deliver, EV_TIMEOUT, 0);
+	event_active(l->resolver->deliver, EV_TIMEOUT, 0);
 }
 
 static void
 on_dns_log(int warning, const char *text)
 {
-	(void)warning; /* an answer that fails is told by who asked */
+	(void)warning; /* the caller of the lookup reports its failure */
 	log_debug("resolver: %s", text);
 }
 
@@ -86,10 +87,11 @@ open_dns(struct resolver *r)
 	r->dns = evdns_base_new(r->base, 0);
 	if (r->dns == NULL)
 		return ERR_MEMORY;
-	/* Without a usable file, evdns asks 127.0.0.1. */
+	/* Without a usable file, evdns queries 127.0.0.1. */
 	if (evdns_base_resolv_conf_parse(
 		r->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf") != 0)
-		log_debug("/etc/resolv.conf is not usable");
+		log_debug("/etc/resolv.conf is not usable: names are resolved "
+			  "by 127.0.0.1");
 	return 0;
 }
 
@@ -116,7 +118,7 @@ resolver_fini(struct resolver *r)
 }
 
 int
-resolver_ask(struct resolver *r, const char *name, uint32_t ticket)
+resolver_lookup_start(struct resolver *r, const char *name, uint32_t ticket)
 {
 	struct evutil_addrinfo hints = {
 	    .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
@@ -124,9 +126,12 @@ resolver_ask(struct resolver *r, const char *name, uint32_t ticket)
 
 	while (l < r->lookup + RESOLVER_MAX && l->used)
 		l++;
-	if (l == r->lookup + RESOLVER_MAX || open_dns(r) != 0)
+	if (l == r->lookup + RESOLVER_MAX)
 		return ERR_BUSY;
-	*l = (struct resolver_lookup){.all = r, .used = true, .ticket = ticket};
+	if (open_dns(r) != 0)
+		return ERR_MEMORY;
+	*l = (struct resolver_lookup){
+	    .resolver = r, .used = true, .ticket = ticket};
 	l->request =
 	    evdns_getaddrinfo(r->dns, name, NULL, &hints, on_answer, l);
 	return 0;

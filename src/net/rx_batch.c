@@ -4,9 +4,9 @@
 
 #include "net/rx_batch.h"
 
-/* The kernel overwrites both lengths of those that it uses. */
+/* Sets both lengths again, which the kernel overwrites in used messages. */
 static void
-lend(struct rx_batch *in, unsigned n)
+reset_lengths(struct rx_batch *in, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		in->msg[i].msg_hdr.msg_namelen = sizeof in->from[i];
@@ -27,7 +27,7 @@ rx_batch_init(struct rx_batch *in)
 		    .msg_control = &in->control[i],
 		};
 	}
-	lend(in, RX_BATCH_MAX);
+	reset_lengths(in, RX_BATCH_MAX);
 }
 
 bool
@@ -36,7 +36,7 @@ rx_batch_read(struct rx_batch *in, int fd)
 	unsigned want = in->joined ? RX_BATCH_FEW : RX_BATCH_MAX;
 	int n;
 
-	lend(in, in->len);
+	reset_lengths(in, in->len);
 	n = recvmmsg(fd, in->msg, want, MSG_DONTWAIT, NULL);
 	in->len = n > 0 ? (unsigned)n : 0;
 	in->at = 0;
@@ -46,7 +46,7 @@ rx_batch_read(struct rx_batch *in, int fd)
 }
 
 static void
-take_control(struct rx_batch *in, struct cmsghdr *c, uint16_t local_port)
+read_control(struct rx_batch *in, struct cmsghdr *c, uint16_t local_port)
 {
 	struct in6_pktinfo info6;
 	struct in_pktinfo info;
@@ -66,7 +66,7 @@ take_control(struct rx_batch *in, struct cmsghdr *c, uint16_t local_port)
 	}
 }
 
-/* What all datagrams of the next message have in common. */
+/* Reads what all datagrams of the current message have in common. */
 static void
 open_message(struct rx_batch *in, uint16_t local_port)
 {
@@ -77,7 +77,7 @@ open_message(struct rx_batch *in, uint16_t local_port)
 	in->local = (struct addr){.family = ADDR_NONE};
 	in->segment = RX_BATCH_READ;
 	for (c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c))
-		take_control(in, c, local_port);
+		read_control(in, c, local_port);
 }
 
 bool
@@ -99,7 +99,7 @@ rx_batch_next(struct rx_batch *in, uint16_t local_port, struct dgram *dg)
 		in->at++;
 		in->done = 0;
 	}
-	/* One byte more than may be used tells a datagram that was longer. */
+	/* A length above DGRAM_MAX marks a datagram that is too long. */
 	if (dg->len > DGRAM_MAX)
 		dg->len = DGRAM_MAX + 1;
 	return true;

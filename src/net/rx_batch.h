@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * rx_batch.h - up to 64 messages read by one system call.
+ * rx_batch.h - receive batch: up to 64 messages read by one recvmmsg(2).
  *
- * A message is a datagram, or where the kernel has UDP_GRO several of one
- * sender, joined; they are handed out one by one. Large (about 4 MB), but a
- * page of it is resident only once so much has come at once that it was
- * needed.
+ * A message is one datagram, or several of one sender that UDP_GRO has joined;
+ * they are returned one by one. Large (about 4 MB), but its pages are resident
+ * only after so much was received at once. Uses: base.
  */
 #ifndef NET_RX_BATCH_H
 #define NET_RX_BATCH_H
@@ -21,9 +20,9 @@
 
 enum {
 	RX_BATCH_MAX = 64,
-	/* While long messages come: as much as a cache holds. */
+	/* Messages while they are long: as many as fit the CPU's cache. */
 	RX_BATCH_FEW = 8,
-	RX_BATCH_READ = 65535, /* no message is longer, udp(7) */
+	RX_BATCH_READ = 65535, /* the longest message, udp(7) */
 	/* Not a power of two, so that the buffers do not share cache sets. */
 	RX_BATCH_STRIDE = 65536 + 64,
 };
@@ -34,14 +33,15 @@ union rx_batch_control {
 		      CMSG_SPACE(sizeof(int))];
 };
 
+/* The messages read last, and how far they are processed. */
 struct rx_batch {
 	unsigned len; /* messages read */
-	unsigned at;  /* the one being handed out ... */
-	size_t done;  /* ... from this byte on */
-	/* Of that one: */
+	unsigned at;  /* current message ... */
+	size_t done;  /* ... and its bytes that were returned */
+	/* Of the current message: */
 	struct addr peer, local;
 	size_t segment; /* bytes of each datagram, the last may be shorter */
-	bool joined;    /* one of those read was more than one datagram */
+	bool joined;    /* a message read has more than one datagram */
 	struct mmsghdr msg[RX_BATCH_MAX];
 	struct iovec iov[RX_BATCH_MAX];
 	union sockaddr_any from[RX_BATCH_MAX];
@@ -49,16 +49,17 @@ struct rx_batch {
 	uint8_t buf[RX_BATCH_MAX][RX_BATCH_STRIDE];
 };
 
-/* Of memory that is zero. */
+/* Initialises a batch in memory that is zero. */
 void rx_batch_init(struct rx_batch *in);
 
-/* Reads from fd. True if there may be more than was read. */
+/* Reads from fd. Returns true if there may be more to read. */
 bool rx_batch_read(struct rx_batch *in, int fd);
 
 /*
- * The next datagram of those read, borrowed until the next read; dg->sock is
- * left alone. One longer than DGRAM_MAX has len DGRAM_MAX + 1. The address it
- * was sent to, with local_port, if the kernel told.
+ * Returns the next datagram that was read, borrowed until the next read, or
+ * false if there is none. Does not set dg->sock. A datagram longer than
+ * DGRAM_MAX has len DGRAM_MAX + 1. dg->local is the destination address with
+ * local_port if the kernel reported it.
  */
 bool rx_batch_next(struct rx_batch *in, uint16_t local_port, struct dgram *dg);
 

@@ -2,26 +2,26 @@
 #include "net/rx_coalesce.h"
 
 enum {
-	/* Wake-ups further apart than this are no trouble ... */
+	/* Wake-ups further apart than this cost little ... */
 	APART_US = 500,
-	/* ... and those after a rest may be late. */
+	/* ... and those after a delay may be late. */
 	LATE_US = 2000,
-	ENOUGH = 16, /* wake-ups in a row that make a habit */
-	MEMORY = 64, /* after so many the older ones count half */
-	FULL = 32,   /* datagrams that are worth a wake-up */
-	BULK = 256,  /* bytes of a wake-up, on average */
-	ANSWERS = 16 /* part of what comes in that may go out */
+	WAKES_MIN = 16,       /* frequent wake-ups before the first delay */
+	WAKES_MEMORY = 64,    /* after as many, older ones count half */
+	DATAGRAMS_FULL = 32,  /* datagrams that are worth a wake-up */
+	WAKE_BYTES_MIN = 256, /* received per wake-up, on average */
+	SENT_SHARE = 16       /* sent bytes at most 1/16 of the received */
 };
 
 static void
-forget(struct rx_coalesce *r)
+reset_traffic(struct rx_coalesce *r)
 {
 	r->wakes = 0;
 	r->in = r->out = 0;
 }
 
 static void
-fade(struct rx_coalesce *r)
+age_traffic(struct rx_coalesce *r)
 {
 	r->wakes /= 2;
 	r->in /= 2;
@@ -34,16 +34,16 @@ rx_coalesce_after(
 {
 	uint64_t apart = now_us - r->last_us;
 
-	if (apart > (r->resting ? RX_COALESCE_US + LATE_US : APART_US) ||
-	    (r->resting && datagrams < 2))
-		forget(r);
+	if (apart > (r->delayed ? RX_COALESCE_US + LATE_US : APART_US) ||
+	    (r->delayed && datagrams < 2))
+		reset_traffic(r);
 	r->last_us = now_us;
 	r->wakes++;
 	r->in += bytes;
-	r->resting = datagrams < FULL && r->wakes >= ENOUGH &&
-		     r->in >= (uint64_t)r->wakes * BULK &&
-		     r->in >= r->out * ANSWERS;
-	if (r->wakes >= MEMORY)
-		fade(r);
-	return r->resting;
+	r->delayed = datagrams < DATAGRAMS_FULL && r->wakes >= WAKES_MIN &&
+		     r->in >= (uint64_t)r->wakes * WAKE_BYTES_MIN &&
+		     r->in >= r->out * SENT_SHARE;
+	if (r->wakes >= WAKES_MEMORY)
+		age_traffic(r);
+	return r->delayed;
 }

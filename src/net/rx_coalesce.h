@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * rx_coalesce.h - when a socket had better be read a little later.
+ * rx_coalesce.h - delays reads of a bulk socket so that one wake-up reads many
+ * packets.
  *
- * A stream that comes over a real line brings a packet each tenth of a
- * millisecond, and to wake up for each costs several times what the packet
- * itself does. Who only receives, in bulk, loses nothing by reading each one
- * and a half, as a network card gathers its interrupts; the acknowledgements
- * are then late by that much, which peers allow for (protocol 05 §14). Whoever
- * answers what comes in is not made to wait: of a socket that rests, what goes
- * out is a small part of what comes in.
+ * A stream over a fast line delivers a packet every tenth of a millisecond, and
+ * a wake-up for each costs several times as much as the packet. A socket that
+ * only receives bulk data is read every 1.5 ms instead, as a network card
+ * coalesces interrupts; acknowledgements are delayed by that time, which peers
+ * allow for (protocol 05 §14). A socket that sends more than a small part of
+ * what it receives is not delayed. Uses: nothing.
  */
 #ifndef NET_RX_COALESCE_H
 #define NET_RX_COALESCE_H
@@ -19,15 +19,15 @@
 
 enum { RX_COALESCE_US = 1500 };
 
-/* Zero at first. */
+/* Traffic of one socket, zero at first. */
 struct rx_coalesce {
 	uint64_t last_us;
-	uint64_t in, out; /* bytes of late */
-	uint32_t wakes;   /* of late */
-	bool resting;
+	uint64_t in, out; /* recent bytes */
+	uint32_t wakes;   /* recent wake-ups */
+	bool delayed;     /* the last read was followed by a delay */
 };
 
-/* So many bytes were given to the socket. */
+/* Adds bytes that the socket sends. */
 static inline void
 rx_coalesce_sent(struct rx_coalesce *r, size_t bytes)
 {
@@ -35,8 +35,8 @@ rx_coalesce_sent(struct rx_coalesce *r, size_t bytes)
 }
 
 /*
- * A wake-up has read so much. True: the next reading is due in RX_COALESCE_US,
- * and the socket need not be watched until then.
+ * Adds what one wake-up has read. Returns true if the next read is due in
+ * RX_COALESCE_US and the socket need not be watched until then.
  */
 bool rx_coalesce_after(
     struct rx_coalesce *r, uint64_t now_us, unsigned datagrams, size_t bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sockaddr.h - between struct addr and what the kernel takes.
+ * sockaddr.h - conversions between struct addr and the addresses of the kernel.
+ * Uses: base.
  */
 #ifndef NET_SOCKADDR_H
 #define NET_SOCKADDR_H
@@ -13,7 +14,7 @@
 
 #include "base/addr.h"
 
-/* Room for an address of either family. */
+/* Holds an address of either family. */
 union sockaddr_any {
 	struct sockaddr sa;
 	struct sockaddr_in in;
@@ -64,7 +65,7 @@ addr_from_sockaddr(const union sockaddr_any *s)
 	return addr_from_in(s->in.sin_addr, ntohs(s->in.sin_port));
 }
 
-/* Returns the length of what it has written. */
+/* Converts the address. Returns its length for the kernel. */
 static inline socklen_t
 addr_to_sockaddr(const struct addr *a, union sockaddr_any *out)
 {

@@ -21,22 +21,23 @@
 #include "net/tx_queue.h"
 
 enum {
-	/* Reads of one wake-up: timers and control clients want a turn, too. */
-	ROUNDS_MAX = 4,
+	/* Reads per wake-up, so that timers and control clients do not wait. */
+	READS_MAX = 4,
 	RECEIVE_BUFFER = 1 << 20, /* protocol 01 §1, as the next */
 	SEND_BUFFER = 212992,
-	/* When the kernel had no memory: nothing tells when it has some. */
+	/* Retry after the kernel had no memory, which no event follows. */
 	STARVED_US = 2000,
 };
 
+/* One socket. Fields other than `open` are valid while it is open. */
 struct udp_socket {
-	struct sockets *all;
-	struct event *readable, *writable, *pause, *rested;
+	struct sockets *sockets;
+	struct event *readable, *writable, *retry, *delayed;
 	struct tx_queue out;
-	struct rx_coalesce rest;
+	struct rx_coalesce coalesce;
 	int fd;
-	bool open;       /* else the rest has never been written, or is stale */
-	uint32_t serial; /* of its opening, as the handle may be used again */
+	bool open;
+	uint32_t serial; /* differs each time the handle is opened */
 	bool any_host;   /* bound to all addresses */
 	bool wants_local;
 	uint16_t family, port;
@@ -77,18 +78,18 @@ sockets_free(struct sockets *s)
 	free(s);
 }
 
-/* ---- in ---- */
+/* ---- receiving ---- */
 
 /* What one wake-up has read. */
-struct catch
-{
+struct read_totals {
 	unsigned datagrams;
 	size_t bytes;
 };
 
-/* One system call. True if there may be more to read. */
+/* Reads one batch and passes it to the owner. Returns true if there may be more
+ * to read. */
 static bool
-read_round(struct sockets *s, struct udp_socket *u, struct catch *c)
+read_batch(struct sockets *s, struct udp_socket *u, struct read_totals *c)
 {
 	struct dgram dg = {.sock = (int)(u - s->sock)};
 	bool more = rx_batch_read(&s->in, u->fd);
@@ -98,8 +99,8 @@ read_round(struct sockets *s, struct udp_socket *u, struct catch *c)
 		c->datagrams++;
 		c->bytes += dg.len;
 		s->owner.recv(s->owner.owner, &dg);
-		/* The owner may close the socket, and open another in its
-		 * place; the rest was not meant for that one. */
+		/* The owner may close the socket and open another with the
+		 * same handle, to which the rest was not sent. */
 		if (!u->open || u->serial != serial)
 			return false;
 	}
@@ -107,7 +108,7 @@ read_round(struct sockets *s, struct udp_socket *u, struct catch *c)
 }
 
 static uint64_t
-now_us(void)
+read_clock_us(void)
 {
 	struct timespec t;
 
@@ -115,15 +116,15 @@ now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* Watches the socket, or lets it rest. */
+/* Watches the socket, or delays its next read. */
 static void
-read_next(struct udp_socket *u, bool rests)
+schedule_read(struct udp_socket *u, bool delay)
 {
 	struct timeval tv = {.tv_usec = RX_COALESCE_US};
 
-	if (rests) {
+	if (delay) {
 		event_del(u->readable);
-		event_add(u->rested, &tv);
+		event_add(u->delayed, &tv);
 	} else if (!event_pending(u->readable, EV_READ, NULL)) {
 		event_add(u->readable, NULL);
 	}
@@ -133,57 +134,57 @@ static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct udp_socket *u = arg;
-	struct sockets *s = u->all;
-	struct catch c = {0};
+	struct sockets *s = u->sockets;
+	struct read_totals c = {0};
 	uint32_t serial = u->serial;
 
 	(void)fd;
 	(void)what;
-	s->owner.wake(s->owner.owner); /* which may close it */
-	for (int i = 0; i < ROUNDS_MAX && u->open && u->serial == serial; i++)
-		if (!read_round(s, u, &c))
+	s->owner.wake(s->owner.owner); /* may close u */
+	for (int i = 0; i < READS_MAX && u->open && u->serial == serial; i++)
+		if (!read_batch(s, u, &c))
 			break;
 	s->owner.settle(s->owner.owner);
 	if (u->open && u->serial == serial)
-		read_next(u, rx_coalesce_after(
-				 &u->rest, now_us(), c.datagrams, c.bytes));
+		schedule_read(u, rx_coalesce_after(&u->coalesce,
+				     read_clock_us(), c.datagrams, c.bytes));
 }
 
-/* ---- what the kernel did not take at once ---- */
+/* ---- datagrams that wait for the kernel ---- */
 
-/* Tries again when the kernel may take what is kept. */
+/* Arms the event after which the kernel may accept the queued datagrams. */
 static void
-out_later(struct udp_socket *u)
+schedule_retry(struct udp_socket *u)
 {
-	struct timeval pause = {.tv_usec = STARVED_US};
+	struct timeval delay = {.tv_usec = STARVED_US};
 
 	if (u->out.wait == TX_QUEUE_FULL)
 		event_add(u->writable, NULL);
 	else if (u->out.wait == TX_QUEUE_STARVED)
-		event_add(u->pause, &pause);
+		event_add(u->retry, &delay);
 }
 
 static void
-send_kept(struct sockets *s, struct udp_socket *u)
+send_queued(struct sockets *s, struct udp_socket *u)
 {
-	tx_queue_again(&u->out);
+	tx_queue_retry(&u->out);
 	if (u->out.wait == TX_QUEUE_READY)
 		s->owner.writable(s->owner.owner, (int)(u - s->sock));
 	else
-		out_later(u);
+		schedule_retry(u);
 }
 
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct udp_socket *u = arg;
-	struct sockets *s = u->all;
+	struct sockets *s = u->sockets;
 
 	(void)fd;
 	(void)what;
-	s->owner.wake(s->owner.owner); /* which may close it */
+	s->owner.wake(s->owner.owner); /* may close u */
 	if (u->open && u->out.wait != TX_QUEUE_READY)
-		send_kept(s, u);
+		send_queued(s, u);
 	s->owner.settle(s->owner.owner);
 }
 
@@ -193,7 +194,7 @@ static void
 set_option(int fd, int level, int name, int value, const char *what)
 {
 	if (setsockopt(fd, level, name, &value, sizeof value) != 0)
-		log_debug("a socket does without %s: %m", what);
+		log_debug("socket option %s is not set: %m", what);
 }
 
 static void
@@ -220,9 +221,10 @@ sockets_several_addresses(struct sockets *s, bool v4, bool v6)
 			set_wants_local(s, &s->sock[i]);
 }
 
-/* The port is that of IPv6 alone; others may have it of IPv4, as we do. */
+/* Binds the socket. With IPV6_V6ONLY, the same port of IPv4 stays free for
+ * another socket. */
 static bool
-bind_to(int fd, const struct addr *at)
+bind_socket(int fd, const struct addr *at)
 {
 	union sockaddr_any to;
 	socklen_t len = addr_to_sockaddr(at, &to);
@@ -234,8 +236,9 @@ bind_to(int fd, const struct addr *at)
 	       bind(fd, &to.sa, len) == 0;
 }
 
+/* Returns the descriptor of a new socket, or a negative code of err.h. */
 static int
-bind_new(const struct addr *at, struct addr *bound)
+open_bound(const struct addr *at, struct addr *bound)
 {
 	int family = at->family == ADDR_V6 ? AF_INET6 : AF_INET;
 	union sockaddr_any is;
@@ -244,7 +247,8 @@ bind_new(const struct addr *at, struct addr *bound)
 	int fd, error;
 
 	fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && bind_to(fd, at) && getsockname(fd, &is.sa, &len) == 0) {
+	if (fd >= 0 && bind_socket(fd, at) &&
+	    getsockname(fd, &is.sa, &len) == 0) {
 		*bound = addr_from_sockaddr(&is);
 		return fd;
 	}
@@ -254,35 +258,37 @@ bind_new(const struct addr *at, struct addr *bound)
 	if (error == EADDRINUSE)
 		return ERR_ADDRESS_USED;
 	addr_format(at, text);
-	if (family == AF_INET6) /* nothing to worry about */
-		log_info("no UDP socket at %s: %s", text, strerror(error));
+	if (family == AF_INET6) /* the node works without IPv6 */
+		log_info("UDP socket at %s: %s; IPv6 is not used", text,
+		    strerror(error));
 	else
-		log_error("no UDP socket at %s: %s", text, strerror(error));
+		log_error("UDP socket at %s: %s", text, strerror(error));
 	return ERR_SOCKET;
 }
 
 static void
 set_options(int fd)
 {
-	/* The kernel gives as much of this as it may. */
+	/* The kernel reduces the sizes to its limits. */
 	set_option(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER, "SO_RCVBUF");
 	set_option(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER, "SO_SNDBUF");
 	set_option(fd, SOL_UDP, UDP_GRO, 1, "UDP_GRO");
 }
 
-/* Others want descriptors too, and cannot do without. */
+/* Returns true if enough descriptors are left for control clients, files and
+ * logs. */
 static bool
-may_keep(int fd)
+leaves_spare(int fd)
 {
 	struct rlimit max;
 
 	return getrlimit(RLIMIT_NOFILE, &max) != 0 ||
 	       max.rlim_cur == RLIM_INFINITY ||
-	       (rlim_t)fd + SOCKETS_SPARE + 1 < max.rlim_cur;
+	       (rlim_t)fd + SOCKETS_SPARE_FDS + 1 < max.rlim_cur;
 }
 
 static struct udp_socket *
-free_slot(struct sockets *s)
+find_free_slot(struct sockets *s)
 {
 	for (int i = 0; i < SOCKETS_MAX; i++)
 		if (!s->sock[i].open)
@@ -296,17 +302,17 @@ make_events(struct sockets *s, struct udp_socket *u)
 	u->readable =
 	    event_new(s->base, u->fd, EV_READ | EV_PERSIST, on_readable, u);
 	u->writable = event_new(s->base, u->fd, EV_WRITE, on_writable, u);
-	u->pause = evtimer_new(s->base, on_writable, u);
-	u->rested = evtimer_new(s->base, on_readable, u);
-	return u->readable != NULL && u->writable != NULL && u->pause != NULL &&
-	       u->rested != NULL && event_add(u->readable, NULL) == 0;
+	u->retry = evtimer_new(s->base, on_writable, u);
+	u->delayed = evtimer_new(s->base, on_readable, u);
+	return u->readable != NULL && u->writable != NULL && u->retry != NULL &&
+	       u->delayed != NULL && event_add(u->readable, NULL) == 0;
 }
 
 static void
-drop_socket(struct udp_socket *u)
+free_socket(struct udp_socket *u)
 {
 	struct event *events[] = {
-	    u->readable, u->writable, u->pause, u->rested};
+	    u->readable, u->writable, u->retry, u->delayed};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i] != NULL)
@@ -319,31 +325,31 @@ drop_socket(struct udp_socket *u)
 int
 sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
 {
-	struct udp_socket *u = free_slot(s);
+	struct udp_socket *u = find_free_slot(s);
 	struct addr is;
 	int fd;
 
 	if (u == NULL)
 		return ERR_SOCKET;
-	fd = bind_new(at, &is);
+	fd = open_bound(at, &is);
 	if (fd < 0)
 		return fd;
-	if (!may_keep(fd)) {
+	if (!leaves_spare(fd)) {
 		close(fd);
 		return ERR_SOCKET;
 	}
-	u->all = s;
+	u->sockets = s;
 	u->fd = fd;
 	u->open = true;
 	tx_queue_init(&u->out, fd, is.family, &s->counts);
 	if (!make_events(s, u)) {
-		drop_socket(u);
+		free_socket(u);
 		return ERR_SOCKET;
 	}
 	set_options(fd);
 	*bound = is;
 	u->serial = ++s->serial;
-	u->rest = (struct rx_coalesce){0};
+	u->coalesce = (struct rx_coalesce){0};
 	u->family = is.family;
 	u->port = is.port;
 	u->any_host = addr_scope(&is) == ADDR_UNUSABLE;
@@ -360,14 +366,14 @@ sockets_close(struct sockets *s, int sock)
 	assert(sock >= 0 && sock < SOCKETS_MAX);
 	if (!u->open)
 		return;
-	sockets_flush(s); /* what was committed counts as sent */
-	drop_socket(u);
+	sockets_flush(s); /* committed datagrams must be sent */
+	free_socket(u);
 }
 
-/* ---- out ---- */
+/* ---- sending ---- */
 
 static bool
-may_send(const struct sockets *s, int sock)
+can_send(const struct sockets *s, int sock)
 {
 	return s->sock[sock].open && s->sock[sock].out.wait == TX_QUEUE_READY;
 }
@@ -375,18 +381,18 @@ may_send(const struct sockets *s, int sock)
 uint8_t *
 sockets_reserve(struct sockets *s, const struct dgram_meta *meta, size_t cap)
 {
-	uint8_t *room;
+	uint8_t *space;
 
 	assert(meta->sock >= 0 && meta->sock < SOCKETS_MAX);
-	if (!may_send(s, meta->sock) ||
+	if (!can_send(s, meta->sock) ||
 	    meta->to.family != s->sock[meta->sock].family ||
-	    !tx_batch_takes(meta, cap))
+	    !tx_batch_fits(meta, cap))
 		return NULL;
-	room = tx_batch_reserve(&s->out, meta, cap);
-	if (room != NULL)
-		return room;
+	space = tx_batch_reserve(&s->out, meta, cap);
+	if (space != NULL)
+		return space;
 	sockets_flush(s);
-	return may_send(s, meta->sock) ? tx_batch_reserve(&s->out, meta, cap)
+	return can_send(s, meta->sock) ? tx_batch_reserve(&s->out, meta, cap)
 				       : NULL;
 }
 
@@ -397,7 +403,7 @@ sockets_commit(struct sockets *s, size_t len)
 	int err = tx_batch_commit(&s->out, len);
 
 	if (err == 0)
-		rx_coalesce_sent(&s->sock[sock].rest, len);
+		rx_coalesce_sent(&s->sock[sock].coalesce, len);
 	return err;
 }
 
@@ -413,7 +419,7 @@ sockets_flush(struct sockets *s)
 		for (end = at + 1; end < b->len && b->sock[end] == b->sock[at];)
 			end++;
 		tx_queue_send(&u->out, b, at, end);
-		out_later(u);
+		schedule_retry(u);
 		at = end;
 	}
 	tx_batch_clear(b);

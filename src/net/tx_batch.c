@@ -64,14 +64,14 @@ put_ipv6(struct msghdr *h, const struct dgram_meta *meta)
 }
 
 /*
- * What differs from the socket's defaults travels beside the datagram. The
- * segment comes last, so that drop_segment() need only shorten.
+ * Passes what differs from the socket's defaults as control messages. The
+ * segment is the last, so that drop_segment() only has to reduce the length.
  */
 static void
-set_control(struct msghdr *h, union tx_batch_control *room,
+set_control(struct msghdr *h, union tx_batch_control *space,
     const struct dgram_meta *meta)
 {
-	h->msg_control = room;
+	h->msg_control = space;
 	h->msg_controllen = 0;
 	if (meta->to.family == ADDR_V6)
 		put_ipv6(h, meta);
@@ -93,7 +93,7 @@ drop_segment(struct msghdr *h)
 }
 
 bool
-tx_batch_takes(const struct dgram_meta *meta, size_t cap)
+tx_batch_fits(const struct dgram_meta *meta, size_t cap)
 {
 	if (meta->segment == 0)
 		return cap <= DGRAM_MAX;
@@ -120,11 +120,11 @@ tx_batch_reserve(struct tx_batch *b, const struct dgram_meta *meta, size_t cap)
 int
 tx_batch_commit(struct tx_batch *b, size_t len)
 {
-	size_t room = b->reserved;
+	size_t cap = b->reserved;
 	unsigned i = b->len;
 
 	b->reserved = 0;
-	if (len > room)
+	if (len > cap)
 		return ERR_TOO_BIG;
 	if (b->segment[i] != 0 && len <= b->segment[i]) {
 		drop_segment(&b->msg[i].msg_hdr);
@@ -167,7 +167,7 @@ tx_batch_datagrams(const struct tx_batch *b, unsigned i)
 }
 
 void
-tx_batch_cut(struct tx_batch *b, unsigned i, struct tx_batch_pieces *out)
+tx_batch_split(struct tx_batch *b, unsigned i, struct tx_batch_split *out)
 {
 	uint8_t *p = b->iov[i].iov_base;
 	size_t left = b->iov[i].iov_len, segment = b->segment[i];

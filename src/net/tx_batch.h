@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tx_batch.h - datagrams on their way out, laid out as the kernel takes them.
+ * tx_batch.h - transmit batch: datagrams laid out for sendmmsg(2).
  *
- * Filled with reserve and commit, as the world's orders are; emptied by an
- * tx_queue (tx_queue.h). Large (about 220 kB), but what has never been used of
- * it takes no memory. Knows no socket.
+ * Filled by reserve and commit, as in world.h; sent by tx_queue.h. Large (about
+ * 220 kB), but pages that were never used take no memory. Knows no socket.
+ * Uses: base.
  */
 #ifndef NET_TX_BATCH_H
 #define NET_TX_BATCH_H
@@ -20,7 +20,7 @@
 
 enum {
 	TX_BATCH_MAX = 64,
-	/* As many as fit the real paths, and two bursts behind them. */
+	/* Datagrams of the size that real paths carry, and two bursts. */
 	TX_BATCH_BYTES = TX_BATCH_MAX * DGRAM_SAFE + 2 * WORLD_BURST_MAX,
 	TX_BATCH_CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)) +
 			   2 * CMSG_SPACE(sizeof(int)) +
@@ -32,12 +32,13 @@ union tx_batch_control {
 	uint8_t bytes[TX_BATCH_CONTROL];
 };
 
+/* Datagrams and bursts, one entry of each array per message. */
 struct tx_batch {
-	unsigned len;
+	unsigned len;                   /* messages */
 	size_t used, reserved;          /* bytes */
-	int sock[TX_BATCH_MAX];         /* whose it is */
-	uint16_t segment[TX_BATCH_MAX]; /* of a burst, else 0 */
-	bool fragment[TX_BATCH_MAX];    /* may be cut on the way */
+	int sock[TX_BATCH_MAX];         /* handle that sends it */
+	uint16_t segment[TX_BATCH_MAX]; /* datagram size of a burst, or 0 */
+	bool fragment[TX_BATCH_MAX];    /* routers may fragment it */
 	struct mmsghdr msg[TX_BATCH_MAX];
 	struct iovec iov[TX_BATCH_MAX];
 	union sockaddr_any to[TX_BATCH_MAX];
@@ -45,36 +46,41 @@ struct tx_batch {
 	uint8_t bytes[TX_BATCH_BYTES];
 };
 
-/* A burst cut into its datagrams, for a kernel that does not. */
-struct tx_batch_pieces {
+/* A burst split into its datagrams, for a kernel without UDP_SEGMENT. */
+struct tx_batch_split {
 	unsigned len;
 	struct mmsghdr msg[WORLD_BURST_SEGMENTS];
 	struct iovec iov[WORLD_BURST_SEGMENTS];
 };
 
-/* Of memory that is zero. */
+/* Initialises a batch in memory that is zero. */
 void tx_batch_init(struct tx_batch *b);
 
-/* Whether cap bytes to *meta fit any batch. */
-bool tx_batch_takes(const struct dgram_meta *meta, size_t cap);
+/* Returns true if an empty batch has space for cap bytes to *meta. */
+bool tx_batch_fits(const struct dgram_meta *meta, size_t cap);
 
-/* Room for cap bytes to *meta, or NULL: empty the batch first. */
+/* Returns space for cap bytes to *meta, or NULL if the batch must be sent
+ * first. */
 uint8_t *tx_batch_reserve(
     struct tx_batch *b, const struct dgram_meta *meta, size_t cap);
 
-/* The first len bytes of the room are the datagram. 0 or ERR_TOO_BIG. */
-int tx_batch_commit(struct tx_batch *b, size_t len);
+/* Adds the first len bytes of the reserved space. Returns 0 or ERR_TOO_BIG. */
+int tx_batch_commit(struct tx_batch *b, size_t len)
+    __attribute__((warn_unused_result));
 
-/* Adds the i-th of another batch; there must be room, as in an empty one. */
+/* Copies message i of another batch. The caller ensures that there is space. */
 void tx_batch_copy(struct tx_batch *b, const struct tx_batch *from, unsigned i);
 
-/* How many datagrams the i-th is. */
+/* Returns the number of datagrams in message i. */
 unsigned tx_batch_datagrams(const struct tx_batch *b, unsigned i);
 
-/* The datagrams of the i-th, borrowed; and what is left without the first n. */
-void tx_batch_cut(struct tx_batch *b, unsigned i, struct tx_batch_pieces *out);
+/* Splits message i into datagrams, which borrow its bytes. */
+void tx_batch_split(struct tx_batch *b, unsigned i, struct tx_batch_split *out);
+
+/* Removes the first n datagrams of message i. */
 void tx_batch_skip(struct tx_batch *b, unsigned i, unsigned n);
 
+/* Removes all messages. */
 void tx_batch_clear(struct tx_batch *b);
 
 #endif

@@ -9,12 +9,12 @@
 
 _Static_assert(IP_PMTUDISC_DONT == IPV6_PMTUDISC_DONT &&
 		   IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE,
-    "both families name these alike");
+    "the values are the same for both families");
 
 /*
- * An option of the socket, as no kernel takes it beside a datagram. While it is
- * off, what routers say of the MTU is not believed. Those of IPv6 cut nothing:
- * the kernel does, by what they have said of this path before.
+ * Permits or disables fragments by a socket option: there is no control message
+ * for it. While they are disabled, ICMP messages about the MTU are ignored.
+ * IPv6 routers never fragment; the kernel does, by the MTU that it has learned.
  */
 static void
 set_fragments(struct tx_queue *o, bool on)
@@ -26,7 +26,7 @@ set_fragments(struct tx_queue *o, bool on)
 
 	o->fragments = on;
 	if (setsockopt(o->fd, level, name, &how, sizeof how) != 0)
-		log_debug("a socket does without MTU_DISCOVER: %m");
+		log_debug("socket option MTU_DISCOVER is not set: %m");
 }
 
 void
@@ -37,39 +37,41 @@ tx_queue_init(
 	socklen_t len = sizeof segment;
 
 	*o = (struct tx_queue){.fd = fd, .family = family, .counts = counts};
-	o->cuts = getsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, &len) == 0;
+	o->splits = getsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment, &len) == 0;
 	set_fragments(o, false);
 }
 
-/* Those from at to end will not be sent. */
+/* Counts messages at to end - 1 as lost. */
 static void
-lose(struct tx_queue *o, const struct tx_batch *b, unsigned at, unsigned end)
+count_lost(
+    struct tx_queue *o, const struct tx_batch *b, unsigned at, unsigned end)
 {
 	for (; at < end; at++)
 		o->counts->lost += tx_batch_datagrams(b, at);
 }
 
 static void
-forget(struct tx_queue *o)
+free_queued(struct tx_queue *o)
 {
-	free(o->kept);
-	o->kept = NULL;
+	free(o->queued);
+	o->queued = NULL;
 	o->wait = TX_QUEUE_READY;
 }
 
 void
 tx_queue_fini(struct tx_queue *o)
 {
-	if (o->kept != NULL)
-		lose(o, o->kept, o->kept_sent, o->kept->len);
-	forget(o);
+	if (o->queued != NULL)
+		count_lost(o, o->queued, o->queued_sent, o->queued->len);
+	free_queued(o);
 }
 
 /* ---- sending ---- */
 
-/* The whole socket is clogged, not one datagram wrong; how to wait. */
+/* Returns true and sets o->wait if the error concerns the whole socket and not
+ * one datagram. */
 static bool
-clogged(struct tx_queue *o, int error)
+must_wait(struct tx_queue *o, int error)
 {
 	if (error == EAGAIN)
 		o->wait = TX_QUEUE_FULL;
@@ -80,37 +82,39 @@ clogged(struct tx_queue *o, int error)
 	return true;
 }
 
-/* udp(7): what a kernel or device says that cannot cut this burst. */
+/* Returns true for the errors of a kernel or device that cannot split a burst,
+ * udp(7). */
 static bool
-cannot_cut(int error)
+cannot_split(int error)
 {
 	return error == EIO || error == EINVAL || error == EMSGSIZE ||
 	       error == EOPNOTSUPP;
 }
 
 /*
- * Sends the datagrams of a burst one by one. False if the socket is clogged;
- * what was not sent is then left of it.
+ * Sends the datagrams of a burst without UDP_SEGMENT. Returns false if the
+ * socket must wait; then the message holds the datagrams that were not sent.
  */
 static bool
-send_pieces(struct tx_queue *o, struct tx_batch *b, unsigned i)
+send_split(struct tx_queue *o, struct tx_batch *b, unsigned i)
 {
-	struct tx_batch_pieces cut;
+	struct tx_batch_split split;
 	unsigned at = 0;
 
-	tx_batch_cut(b, i, &cut);
-	while (at < cut.len) {
-		int n = sendmmsg(o->fd, cut.msg + at, cut.len - at, 0);
+	tx_batch_split(b, i, &split);
+	while (at < split.len) {
+		int n = sendmmsg(o->fd, split.msg + at, split.len - at, 0);
 
 		if (n > 0) {
-			/* If the first goes, the cutting was at fault. */
-			if (at == 0 && o->cuts) {
-				o->cuts = false;
-				log_info("bursts go without UDP_SEGMENT: this "
-					 "device does not cut them");
+			/* The datagram alone is accepted: splitting failed. */
+			if (at == 0 && o->splits) {
+				o->splits = false;
+				log_info("UDP_SEGMENT does not work with this "
+					 "network device; bursts are sent as "
+					 "single datagrams");
 			}
 			at += (unsigned)n;
-		} else if (n < 0 && clogged(o, errno)) {
+		} else if (n < 0 && must_wait(o, errno)) {
 			tx_batch_skip(b, i, at);
 			return false;
 		} else if (n == 0 || errno != EINTR) {
@@ -121,20 +125,21 @@ send_pieces(struct tx_queue *o, struct tx_batch *b, unsigned i)
 	return true;
 }
 
-/* Where the run ends that begins at `at` and can go by one system call. */
+/* Returns the end of the messages from `at` on that one system call can send.
+ */
 static unsigned
-run_end(const struct tx_queue *o, const struct tx_batch *b, unsigned at,
+find_run_end(const struct tx_queue *o, const struct tx_batch *b, unsigned at,
     unsigned end)
 {
 	do
 		at++;
-	while (at < end && (o->cuts || b->segment[at] == 0) &&
+	while (at < end && (o->splits || b->segment[at] == 0) &&
 	       b->fragment[at] == o->fragments);
 	return at;
 }
 
-/* Returns the first that was not sent, because the socket is clogged; or end.
- */
+/* Returns the first message that was not sent because the socket must wait, or
+ * end. */
 static unsigned
 send_some(struct tx_queue *o, struct tx_batch *b, unsigned at, unsigned end)
 {
@@ -144,43 +149,43 @@ send_some(struct tx_queue *o, struct tx_batch *b, unsigned at, unsigned end)
 
 		if (b->fragment[at] != o->fragments)
 			set_fragments(o, b->fragment[at]);
-		if (!burst || o->cuts)
-			n = sendmmsg(
-			    o->fd, b->msg + at, run_end(o, b, at, end) - at, 0);
+		if (!burst || o->splits)
+			n = sendmmsg(o->fd, b->msg + at,
+			    find_run_end(o, b, at, end) - at, 0);
 		if (n > 0) {
 			at += (unsigned)n;
-		} else if (burst && (!o->cuts || cannot_cut(errno))) {
-			if (!send_pieces(o, b, at))
+		} else if (burst && (!o->splits || cannot_split(errno))) {
+			if (!send_split(o, b, at))
 				return at;
 			at++;
-		} else if (n < 0 && clogged(o, errno)) {
+		} else if (n < 0 && must_wait(o, errno)) {
 			return at;
 		} else if (n == 0 || errno != EINTR) {
-			lose(o, b, at, at + 1); /* no route, filtered */
+			count_lost(o, b, at, at + 1); /* no route, filtered */
 			at++;
 		}
 	}
 	return end;
 }
 
-/* ---- keeping ---- */
+/* ---- queueing ---- */
 
 static void
-keep(struct tx_queue *o, const struct tx_batch *b, unsigned at, unsigned end)
+enqueue(struct tx_queue *o, const struct tx_batch *b, unsigned at, unsigned end)
 {
-	if (o->kept == NULL) {
-		o->kept = calloc(1, sizeof *o->kept);
-		if (o->kept == NULL) {
-			lose(o, b, at, end);
+	if (o->queued == NULL) {
+		o->queued = calloc(1, sizeof *o->queued);
+		if (o->queued == NULL) {
+			count_lost(o, b, at, end);
 			o->wait = TX_QUEUE_READY;
 			return;
 		}
-		tx_batch_init(o->kept);
-		o->kept_sent = 0;
+		tx_batch_init(o->queued);
+		o->queued_sent = 0;
 	}
 	for (; at < end; at++) {
 		o->counts->delayed += tx_batch_datagrams(b, at);
-		tx_batch_copy(o->kept, b, at);
+		tx_batch_copy(o->queued, b, at);
 	}
 }
 
@@ -190,14 +195,15 @@ tx_queue_send(struct tx_queue *o, struct tx_batch *b, unsigned at, unsigned end)
 	if (o->wait == TX_QUEUE_READY)
 		at = send_some(o, b, at, end);
 	if (at < end)
-		keep(o, b, at, end);
+		enqueue(o, b, at, end);
 }
 
 void
-tx_queue_again(struct tx_queue *o)
+tx_queue_retry(struct tx_queue *o)
 {
 	o->wait = TX_QUEUE_READY;
-	o->kept_sent = send_some(o, o->kept, o->kept_sent, o->kept->len);
-	if (o->kept_sent == o->kept->len)
-		forget(o);
+	o->queued_sent =
+	    send_some(o, o->queued, o->queued_sent, o->queued->len);
+	if (o->queued_sent == o->queued->len)
+		free_queued(o);
 }

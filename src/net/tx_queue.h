@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tx_queue.h - one socket's way out.
+ * tx_queue.h - transmit queue of one socket.
  *
- * Sends datagrams by as few system calls as possible, bursts uncut where the
- * kernel cuts them. What it does not take now is kept, in order, until it
- * does; whoever collects datagrams holds back while a transmit queue waits, so
- * that no more is ever kept than the one batch which found it clogged.
+ * Sends datagrams with as few system calls as possible, and bursts as one
+ * message if the kernel splits them (UDP_SEGMENT). Datagrams that the kernel
+ * does not accept now are queued in order. The owner reserves no space while a
+ * queue waits, so that it holds at most one batch. Uses: base, log.
  */
 #ifndef NET_TX_QUEUE_H
 #define NET_TX_QUEUE_H
@@ -15,43 +15,44 @@
 
 #include "net/tx_batch.h"
 
-/* Of datagrams; a burst is as many as it is cut into. */
+/* Counts of datagrams; each datagram of a burst counts. */
 struct tx_queue_counts {
-	uint64_t lost;    /* the kernel would not take them */
-	uint64_t delayed; /* it took them later */
+	uint64_t lost;    /* refused by the kernel */
+	uint64_t delayed; /* queued */
 };
 
 /* Why a transmit queue waits. */
 enum tx_queue_wait {
 	TX_QUEUE_READY,
 	TX_QUEUE_FULL,   /* until the socket is writable */
-	TX_QUEUE_STARVED /* of kernel memory: the socket will not tell when */
+	TX_QUEUE_STARVED /* for kernel memory, which no event signals */
 };
 
+/* The queue, and what is known of the kernel. */
 struct tx_queue {
 	int fd;
 	uint16_t family; /* of its addresses */
-	bool cuts;       /* the kernel cuts bursts, as far as is known */
-	bool fragments;  /* the socket lets routers cut datagrams, for now */
+	bool splits;     /* the kernel splits bursts, as far as is known */
+	bool fragments;  /* the socket permits fragments now */
 	enum tx_queue_wait wait;
-	struct tx_batch *kept;
-	unsigned kept_sent; /* of those kept, the first so many */
+	struct tx_batch *queued; /* NULL if nothing waits */
+	unsigned queued_sent;    /* the first messages of it, already sent */
 	struct tx_queue_counts *counts;
 };
 
-/* Asks the kernel what it can do, and forbids fragments; fd and counts are
- * borrowed. */
+/* Detects UDP_SEGMENT and disables fragments. Borrows fd and counts. */
 void tx_queue_init(struct tx_queue *o, int fd, uint16_t family,
     struct tx_queue_counts *counts);
 
-/* Drops what is kept, and counts it. */
+/* Drops queued datagrams and counts them as lost. */
 void tx_queue_fini(struct tx_queue *o);
 
-/* Sends those from at to end, or keeps them. */
+/* Sends messages at to end - 1 of the batch, or queues them. */
 void tx_queue_send(
     struct tx_queue *o, struct tx_batch *b, unsigned at, unsigned end);
 
-/* Sends what is kept, as far as possible; o->wait tells how it went. */
-void tx_queue_again(struct tx_queue *o);
+/* Sends queued datagrams until the kernel accepts no more; o->wait is the new
+ * state. */
+void tx_queue_retry(struct tx_queue *o);
 
 #endif

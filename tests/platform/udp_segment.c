@@ -6,7 +6,7 @@
  * and sends nothing of it.
  *
  * Relied on by: tx_queue.c (cannot_cut, send_some), tx_batch.c
- * (tx_batch_takes), base/world.h (WORLD_BURST_MAX, WORLD_BURST_SEGMENTS).
+ * (tx_batch_fits), base/world.h (WORLD_BURST_MAX, WORLD_BURST_SEGMENTS).
  */
 #include <netinet/udp.h>
 

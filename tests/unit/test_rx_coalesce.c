@@ -17,7 +17,7 @@ rests(struct rx_coalesce *r, int times, uint64_t apart_us, unsigned datagrams,
     size_t bytes_in, size_t bytes_out)
 {
 	for (int i = 0; i < times; i++) {
-		uint64_t us = r->resting && apart_us < RX_COALESCE_US
+		uint64_t us = r->delayed && apart_us < RX_COALESCE_US
 				  ? RX_COALESCE_US
 				  : apart_us;
 		unsigned n = (unsigned)(us / apart_us);
@@ -26,7 +26,7 @@ rests(struct rx_coalesce *r, int times, uint64_t apart_us, unsigned datagrams,
 		(void)rx_coalesce_after(
 		    r, r->last_us + us, n * datagrams, n * bytes_in);
 	}
-	return r->resting;
+	return r->delayed;
 }
 
 static const struct {

@@ -403,7 +403,7 @@ START_TEST(sockets_are_limited)
 	struct rlimit max;
 
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &max), 0);
-	if (max.rlim_max < SOCKETS_MAX + 2 * SOCKETS_SPARE)
+	if (max.rlim_max < SOCKETS_MAX + 2 * SOCKETS_SPARE_FDS)
 		return;
 	max.rlim_cur = max.rlim_max;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &max), 0);
@@ -422,10 +422,10 @@ START_TEST(descriptors_are_left_to_others)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	n = open_all();
 	ck_assert_int_gt(n, 200);
-	ck_assert_int_le(n, 300 - SOCKETS_SPARE);
+	ck_assert_int_le(n, 300 - SOCKETS_SPARE_FDS);
 	while (dup(0) >= 0)
 		spare++;
-	ck_assert_int_ge(spare, SOCKETS_SPARE);
+	ck_assert_int_ge(spare, SOCKETS_SPARE_FDS);
 }
 END_TEST
 

@@ -5,7 +5,7 @@
  */
 #include <time.h>
 
-#include "net/clock.h"
+#include "net/wakeup_clock.h"
 #include "t.h"
 
 static uint64_t mono_us, boot_us, wall_us;
@@ -32,28 +32,28 @@ pass(uint64_t us)
 	wall_us += us;
 }
 
-static struct clock
+static struct wakeup_clock
 start(void)
 {
-	struct clock c;
+	struct wakeup_clock c;
 
 	/* Slept before we were started: not ours to tell. */
 	mono_us = 1000000000;
 	boot_us = 5000000000;
 	wall_us = 1800000000000000;
-	clock_init(&c);
+	wakeup_clock_init(&c);
 	return c;
 }
 
 START_TEST(runs)
 {
-	struct clock c = start();
+	struct wakeup_clock c = start();
 
 	ck_assert_uint_eq(c.now_us, 1000000000);
 	ck_assert_uint_eq(c.unix_ms, 1800000000000);
 	for (int i = 0; i < 50; i++) {
 		pass(100000);
-		ck_assert_uint_eq(clock_update(&c), 0);
+		ck_assert_uint_eq(wakeup_clock_update(&c), 0);
 		ck_assert_uint_eq(c.now_us, mono_us);
 		ck_assert_uint_eq(c.unix_ms, wall_us / 1000);
 	}
@@ -62,45 +62,45 @@ END_TEST
 
 START_TEST(wall_clock_step_is_no_sleep)
 {
-	struct clock c = start();
+	struct wakeup_clock c = start();
 
 	pass(2000000);
 	wall_us += UINT64_C(3600000000);
-	ck_assert_uint_eq(clock_update(&c), 0);
+	ck_assert_uint_eq(wakeup_clock_update(&c), 0);
 	ck_assert_uint_eq(c.unix_ms, wall_us / 1000);
 	pass(2000000);
 	wall_us -= UINT64_C(7200000000);
-	ck_assert_uint_eq(clock_update(&c), 0);
+	ck_assert_uint_eq(wakeup_clock_update(&c), 0);
 	ck_assert_uint_eq(c.unix_ms, wall_us / 1000);
 }
 END_TEST
 
 START_TEST(sleep_is_told_once)
 {
-	struct clock c = start();
+	struct wakeup_clock c = start();
 
 	boot_us += 60000000; /* asleep: the monotonic clock stands still */
 	wall_us += 60000000;
 	pass(1000000);
-	ck_assert_uint_eq(clock_update(&c), 60000000);
+	ck_assert_uint_eq(wakeup_clock_update(&c), 60000000);
 	ck_assert_uint_eq(c.now_us, mono_us);
 	pass(1000000);
-	ck_assert_uint_eq(clock_update(&c), 0);
+	ck_assert_uint_eq(wakeup_clock_update(&c), 0);
 	boot_us += 20000000;
 	pass(1000000);
-	ck_assert_uint_eq(clock_update(&c), 20000000);
+	ck_assert_uint_eq(wakeup_clock_update(&c), 20000000);
 }
 END_TEST
 
 /* The two clocks are read one after the other. */
 START_TEST(jitter_is_no_sleep)
 {
-	struct clock c = start();
+	struct wakeup_clock c = start();
 
 	for (int i = 0; i < 100; i++) {
 		pass(1000000);
 		boot_us += 100;
-		ck_assert_uint_eq(clock_update(&c), 0);
+		ck_assert_uint_eq(wakeup_clock_update(&c), 0);
 		boot_us -= 100;
 	}
 }
