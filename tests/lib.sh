@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2034 # verdict is the test's exit code
 #
-# What all tests that start daemons share. Everything lives in a directory and
+# Shared by all tests that start daemons. Everything is in a directory and
 # at a loopback address of the test's own and ends with the test.
 
 hyperdhtd=$PWD/hyperdhtd

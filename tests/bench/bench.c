@@ -33,7 +33,7 @@ batch_recv(struct batch *b, int fd, int flags)
 		b->msg[i].msg_hdr.msg_namelen = sizeof b->peer[i];
 	}
 	n = recvmmsg(fd, b->msg, BATCH_MAX, flags, NULL);
-	/* Refused: what was sent before reached no socket. */
+	/* Refused: an earlier datagram reached no socket. */
 	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED)
 		die("recvmmsg");
 	return n < 0 ? 0 : n;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bench.h - what the tools of the benchmark share: sockets on loopback, the
- * two system calls that carry many datagrams, and the head of a message.
+ * bench.h - shared by the tools of the benchmark: sockets on loopback, the two
+ * system calls for many datagrams, and the header of a message.
  *
- * Not for the daemon: here a failed call ends the program.
+ * Not for the daemon: a failed call ends the program.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -40,26 +40,29 @@ struct batch {
 	uint8_t buf[BATCH_MAX][DGRAM_MAX];
 };
 
-/* named: datagrams carry addresses, as the socket is not connected. */
+/*
+ * Initialises a batch; named: datagrams carry addresses, as the socket is not
+ * connected.
+ */
 void batch_init(struct batch *b, int named);
 
-/* Up to BATCH_MAX datagrams; 0 if there are none now. */
+/* Receives up to BATCH_MAX datagrams. Returns 0 if there are none now. */
 int batch_recv(struct batch *b, int fd, int flags);
 
-/* The first n datagrams, each iov[i].iov_len long. */
+/* Sends the first n datagrams, each iov[i].iov_len long. */
 void batch_send(struct batch *b, int fd, int n);
 
-/* 127.0.0.0/8 alone; anything else ends the program. */
+/* Parses an address of 127.0.0.0/8; exits on any other. */
 struct sockaddr_in loopback(const char *host, int port);
 
-/* Bound there, with the daemon's buffers and options. */
+/* Opens a socket bound there, with the daemon's buffers and options. */
 int udp_bind(const struct sockaddr_in *at);
 
-/* Writes the HEAD_LEN bytes that every message begins with. */
+/* Writes the HEAD_LEN bytes of the header of every message. */
 void put_head(uint8_t *buf, uint8_t type, uint8_t flags, const uint8_t tid[2],
     const struct sockaddr_in *to);
 
-/* The six bytes of an address, and the node id that they hash to. */
+/* Write the six bytes of an address, and the node id that they hash to. */
 void put_addr(uint8_t out[6], const struct sockaddr_in *a);
 void node_id(uint8_t id[KEY_LEN], const struct sockaddr_in *a);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 //
-// The processes of the benchmark: none outlives it.
+// Starts and stops the processes of the benchmark.
 
 const { spawn } = require('child_process')
 const fs = require('fs')
@@ -29,7 +29,7 @@ async function end (child) {
   await gone
 }
 
-// A directory for what they write.
+// Creates a directory for their files.
 function scratch () {
   if (!dir) dir = fs.mkdtempSync(path.join(os.tmpdir(), 'bench-'))
   return dir
@@ -45,7 +45,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => process.exit(130))
 }
 
-// A process that says lines of JSON and is told lines of text.
+// Runs a process that prints lines of JSON and reads lines of text.
 class Speaker {
   constructor (command) {
     this.lines = []
@@ -53,7 +53,7 @@ class Speaker {
     this.child = start(command[0], command.slice(1), {
       stdio: ['pipe', 'pipe', 'inherit']
     })
-    this.child.stdin.on('error', () => {}) // it has ended, which exit tells
+    this.child.stdin.on('error', () => {}) // it has ended, which exit reports
     this.child.once('exit', code => this.fail(code, command))
     readline.createInterface({ input: this.child.stdout })
       .on('line', line => this.heard(JSON.parse(line)))
@@ -79,7 +79,7 @@ class Speaker {
     this.child.stdin.write(line + '\n')
   }
 
-  // The next line with that field; one that was said already will do.
+  // Returns the next line with that field, or one printed already.
   until (field) {
     const said = this.lines.find(line => line[field] !== undefined)
     if (said) return Promise.resolve(said)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: ISC
 //
-// connect-js.js HOST:PORT: a JavaScript node at that bootstrap node. It is
-// asked by lines of JSON, and answers each with one:
+// connect-js.js HOST:PORT: runs a JavaScript node at that bootstrap node. It
+// reads lines of JSON, and answers each with one:
 //
-//   {"serve":N}                   N servers that send back what they get
-//   {"dial":KEY,"relays":[...]}   how long until a byte came back
+//   {"serve":N}                   N servers that echo
+//   {"dial":KEY,"relays":[...]}   time until a byte returned
 
 const DHT = require('hyperdht')
 const readline = require('readline')

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
-// Connections: how soon a byte comes back from a key that is dialed, over
-// links with a round trip of 50 ms, and what a listener pays for each.
+// Connections: measures the time until a dialed key returns a byte, over
+// links with a round trip of 50 ms, and the cost of each for a listener.
 
 const crypto = require('crypto')
 const fs = require('fs')
@@ -48,7 +48,7 @@ class Daemon {
     }, 60000)
   }
 
-  // As many keys that send back what they get.
+  // Starts as many keys that echo.
   async serve (count) {
     const keys = []
     for (let i = 0; i < count; i++) {
@@ -68,7 +68,7 @@ class Daemon {
     }
   }
 
-  // Milliseconds until a byte came back.
+  // Returns milliseconds until a byte returned.
   async dial (key, params) {
     const begin = process.hrtime.bigint()
     const { socket } = await call(this.control, 'connect',
@@ -140,7 +140,7 @@ async function network () {
   return ends
 }
 
-// A key once without a word about it, and once more when it is known.
+// Dials a key once while it is unknown, and once more when it is known.
 async function dialTwice ([server, dialer], who, key, times) {
   for (const way of ['cold', 'cached']) {
     const told = way === 'cached' && server.relays
@@ -182,7 +182,7 @@ async function firstByte (count) {
   }
 }
 
-// ---- what a listener pays ----
+// ---- the cost for a listener ----
 
 function cpuSeconds (pid) {
   const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
@@ -197,7 +197,7 @@ async function local (role, bootstrap) {
   return { node, at }
 }
 
-// So many dialers at a time, each dial with a key of its own.
+// Runs so many dialers at a time, each dial with a key of its own.
 async function flood (dialers, key, dials, atOnce) {
   let left = dials
   const one = async dialer => {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * crowd PORT NET: sixty nodes at 127.NET.x.1 that do just enough to live in
- * the routing table of the node at 127.0.0.1:PORT. They answer every request,
- * and each asks for the nodes closest to itself, until it is one of them. Says
- * "ready" when all are, and goes on answering until it is killed.
+ * crowd PORT NET: runs sixty nodes at 127.NET.x.1 that do just enough to stay
+ * in the routing table of the node at 127.0.0.1:PORT. They answer every
+ * request, and each looks up the nodes closest to itself, until it is one of
+ * them. Prints "ready" when all are, and continues until it is killed.
  */
 #include <poll.h>
 #include <sodium.h>
@@ -34,7 +34,7 @@ static struct member crowd[CROWD];
 static struct sockaddr_in node;
 static struct batch batch;
 
-/* Leading bits that two ids share. */
+/* Returns the number of leading bits that two ids share. */
 static int
 row_of(const uint8_t *a, const uint8_t *b)
 {
@@ -46,7 +46,7 @@ row_of(const uint8_t *a, const uint8_t *b)
 	return row;
 }
 
-/* Addresses whose ids all find room in the node's table. */
+/* Chooses addresses whose ids all fit into the node's table. */
 static void
 gather(int net)
 {
@@ -73,7 +73,7 @@ gather(int net)
 		die("not enough addresses");
 }
 
-/* FIND_NODE for the own id; that it carries the id introduces the member. */
+/* Sends FIND_NODE for the own id; its id introduces the member. */
 static void
 ask(const struct member *m)
 {
@@ -89,7 +89,7 @@ ask(const struct member *m)
 		die("sendto");
 }
 
-/* A reply: are we among the closer nodes? */
+/* Checks whether the sender is among the closer nodes of a reply. */
 static void
 look(struct member *m, const uint8_t *buf, size_t len)
 {

@@ -2,17 +2,17 @@
 /*
  * dhtload - closed-loop load for one node on loopback.
  *
- * Keeps a number of requests in flight from several sockets and tells how many
- * were answered, how fast, and how much CPU time the server used for it.
- * Replies per second of the server's CPU do not depend on how fast this
- * program is, nor on what else the machine does.
+ * Keeps a number of requests in flight from several sockets and reports how
+ * many were answered, how fast, and how much CPU time the server used. Replies
+ * per second of the server's CPU depend neither on the speed of this program
+ * nor on other load of the machine.
  *
  *   dhtload --port N [--mode MODE] [--ms N] [--count N] [--sockets N]
  *           [--window N] [--pid PID]
  *
  * MODE is ping, find_node, lookup, find_peer, announce or immutable_put; the
- * window is each socket's.
- * Prints one JSON object. Exit 0 if at least one reply came.
+ * window is that of each socket. Prints one JSON object. Exits with 0 if at
+ * least one reply was received.
  */
 #include <getopt.h>
 #include <poll.h>
@@ -58,7 +58,7 @@ struct slot {
 struct source {
 	int fd, in_flight;
 	struct slot slot[SLOTS_MAX];
-	/* What a write needs, learnt from the last reply that had it. */
+	/* Required by writes; from the last reply that had it. */
 	int has_token;
 	uint8_t token[KEY_LEN], node_id[KEY_LEN];
 	uint8_t public_key[KEY_LEN], secret_key[crypto_sign_SECRETKEYBYTES];
@@ -78,7 +78,7 @@ static uint32_t histogram[BUCKETS];
 static uint64_t random_state;
 static uint64_t sent, replies, errors, timeouts, bytes_in;
 
-/* Fast, not good: topics need only differ. */
+/* Draws a topic: fast, not random, as topics need only differ. */
 static void
 random_key(uint8_t out[KEY_LEN])
 {
@@ -95,7 +95,7 @@ random_key(uint8_t out[KEY_LEN])
 
 /* ---- requests ---- */
 
-/* Value of an ANNOUNCE: flags, peer (key, no relays), signature. */
+/* Builds the value of an ANNOUNCE: flags, peer (key, no relays), signature. */
 static size_t
 put_announce(const struct source *s, uint8_t *out, const uint8_t *target)
 {
@@ -118,7 +118,7 @@ put_announce(const struct source *s, uint8_t *out, const uint8_t *target)
 	return 1 + PEER_LEN + crypto_sign_BYTES;
 }
 
-/* Value and target of an IMMUTABLE_PUT: the target is the value's hash. */
+/* Builds the value and target of an IMMUTABLE_PUT: the target is its hash. */
 static size_t
 put_value(uint8_t *out, uint8_t *target)
 {
@@ -148,7 +148,7 @@ build(const struct source *s, enum mode mode, uint8_t *buf, const uint8_t *tid)
 	target = buf + len;
 	random_key(target);
 	len += KEY_LEN;
-	/* Values are shorter than 253 bytes: one byte tells their length. */
+	/* Values are shorter than 253 bytes: their length is one byte. */
 	if (mode == ANNOUNCE)
 		buf[len] = (uint8_t)put_announce(s, buf + len + 1, target);
 	else if (mode == IMMUTABLE_PUT)
@@ -158,7 +158,7 @@ build(const struct source *s, enum mode mode, uint8_t *buf, const uint8_t *tid)
 	return len + 1 + buf[len];
 }
 
-/* A write needs a token first, which any reply to a LOOKUP brings. */
+/* Sends a LOOKUP first if a write has no token, which any reply contains. */
 static enum mode
 next_mode(const struct source *s)
 {

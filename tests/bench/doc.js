@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
 // doc.js BENCH.JSONL DIR: writes DIR/streams.md and DIR/streams.svg from what
-// a run of the benchmark has kept.
+// a run of the benchmark has stored.
 
 const { execFileSync } = require('child_process')
 const fs = require('fs')
@@ -15,7 +15,7 @@ function median (list) {
   return [...list].sort((a, b) => a - b)[list.length >> 1]
 }
 
-// The median of a figure over the rounds of what these fields select.
+// Returns the median of a figure over the rounds that these fields select.
 function figure (fields, what) {
   const found = lines.filter(line =>
     Object.entries(fields).every(([name, value]) => line[name] === value))
@@ -48,7 +48,7 @@ function loopbackTable () {
       figure(loopback(name), both).toFixed(2)]))
 }
 
-// A row for each kind of line, a column for each of these flows.
+// Prints a row for each kind of line, a column for each of these flows.
 function linkTable (names, what, digits) {
   return table(['', ...names], RATES.flatMap(rate => LOSSES.map(lossPpm =>
     [`${rate / 1e6} Mbit/s, ${lossPpm / 10000} %`, ...names.map(name =>

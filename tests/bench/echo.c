@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * echo PORT SIZE: answers each datagram with SIZE bytes that look like the
- * reply to it, and does nothing else: what the kernel charges for a request
- * and a reply, and so the most that any node could reach.
+ * echo PORT SIZE: answers each datagram with SIZE bytes that look like a reply.
+ * Measures the cost of the kernel for a request and a reply, which is the upper
+ * bound for any node.
  */
 #include <stdio.h>
 #include <string.h>

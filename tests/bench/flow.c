@@ -10,7 +10,7 @@
 
 enum { MESSAGE_MAX = 1500 };
 
-/* ---- what the ends agree on ---- */
+/* ---- the common keys ---- */
 
 static void
 fill(uint8_t *key, size_t len, uint8_t byte, uint32_t index)
@@ -90,7 +90,7 @@ count_streams(struct peer_result *r, const struct udx_stream *raw)
 	r->mtu = s.mtu;
 }
 
-/* Over; err: why, 0 if as it should be. */
+/* Closes the flow; err: 0 or the reason. */
 static void
 finish(struct flow *f, int err)
 {
@@ -109,7 +109,7 @@ finish(struct flow *f, int err)
 	r->done_ns = now_ns();
 }
 
-/* ---- out ---- */
+/* ---- writing ---- */
 
 static void
 move(struct flow *f)
@@ -135,7 +135,7 @@ write_messages(struct flow *f)
 	}
 }
 
-/* True if the flow is over. */
+/* Handles an abort or a migration. Returns true if the flow is over. */
 static bool
 after_write(struct flow *f)
 {
@@ -180,7 +180,7 @@ flow_write(struct flow *f)
 	}
 }
 
-/* ---- in ---- */
+/* ---- reading ---- */
 
 static void
 note_arrival(struct peer_result *r)
@@ -190,7 +190,7 @@ note_arrival(struct peer_result *r)
 		r->first_ns = r->last_ns;
 }
 
-/* What may be read now: an echo reads no more than it can write. */
+/* Returns how much may be read: an echo reads no more than it can write. */
 static size_t
 may_read(struct flow *f, size_t len)
 {
@@ -199,7 +199,9 @@ may_read(struct flow *f, size_t len)
 						  : secret_space(f->secret);
 }
 
-/* Takes a run of bytes; false if it must wait, or the flow is over. */
+/*
+ * Consumes a run of bytes. Returns false if it must wait, or the flow is over.
+ */
 static bool
 take(struct flow *f, const uint8_t *p, size_t len)
 {
@@ -263,7 +265,9 @@ read_messages(struct flow *f)
 
 		if (m.payload.len <= sizeof plain)
 			len = secret_open_message(f->secret, &m, plain);
-		/* Which one it was is not told: it must be one of them. */
+		/*
+		 * Messages carry no number: each must match one of those sent.
+		 */
 		while (i < o->messages &&
 		       (len != (ptrdiff_t)o->write ||
 			   !peer_right(f->index, i, plain, o->write)))
@@ -274,7 +278,10 @@ read_messages(struct flow *f)
 	}
 }
 
-/* The peer speaks from elsewhere: whoever punched would know it as a path. */
+/*
+ * Migrates to a new address of the peer, which hole punching would have
+ * validated.
+ */
 static void
 follow(struct flow *f)
 {

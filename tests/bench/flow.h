@@ -2,7 +2,7 @@
 /*
  * flow.h - one encrypted stream of streamer, from its first byte to its end.
  *
- * What the peer is known to be, peer.h says. Borrows everything.
+ * Options and results are in peer.h. Borrows everything.
  */
 #ifndef BENCH_FLOW_H
 #define BENCH_FLOW_H
@@ -16,16 +16,16 @@
 #include "stream/secret.h"
 #include "udx/udx.h"
 
-/* What all flows share. */
+/* Shared by all flows. */
 struct flows {
 	const struct peer_options *options;
 	struct world *world;
 	struct timers *timers;
 	struct udx *udx;
-	int sock, other_sock; /* the other one: to move to */
+	int sock, other_sock; /* the other one: to migrate to */
 	bool initiator, moved, paused;
 	uint32_t open;             /* flows that have not ended */
-	struct peer_result result; /* of those that have, and of all */
+	struct peer_result result; /* of all flows that have ended */
 };
 
 struct flow {
@@ -37,19 +37,19 @@ struct flow {
 	bool ending;
 };
 
-/* A stream with an id, not connected yet. 0 or an error. */
+/* Creates a stream with an id, not yet connected. Returns 0 or an error. */
 int flow_open(struct flow *f, struct flows *all, uint32_t index);
 
-/* Connects, and says the first word. 0 or an error. */
+/* Connects and sends the header. Returns 0 or an error. */
 int flow_start(struct flow *f, uint32_t peer_id);
 
-/* Writes what there is to write and room for. */
+/* Writes as much as there is space for. */
 void flow_write(struct flow *f);
 
-/* Reads on, after a pause. */
+/* Continues to read after a pause. */
 void flow_read(struct flow *f);
 
-/* Something happened to its stream. */
+/* Handles events of its stream. */
 void flow_event(struct flow *f, unsigned events);
 
 #endif

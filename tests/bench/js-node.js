@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
-// js-node.js PORT: the reference's bootstrap node at 127.0.0.1:PORT. It asks
-// itself, so that its list of bootstrap nodes is not empty.
+// js-node.js PORT: runs the reference's bootstrap node at 127.0.0.1:PORT. It
+// uses itself as bootstrap node, so that its list is not empty.
 
 require('../interop/guard')
 const DHT = require('hyperdht')

@@ -3,16 +3,16 @@
  * link [--hosts N] [--rate BIT/S] [--delay-us N] [--loss-ppm N]
  *     [--queue BYTES] [--seed N]
  *
- * A link between network namespaces, 11.1.1.1, 11.1.2.1 and so on, which it
- * makes and which vanish with it; two if nothing is said. What each sends has
- * the rate, the one-way delay, the loss and the queue (default: one bandwidth-
- * delay product) to itself.
+ * Creates network namespaces, 11.1.1.1, 11.1.2.1 and so on, and a link between
+ * them; two by default. They are removed with the process. The packets of each
+ * have the rate, the one-way delay, the loss and the queue (default: one
+ * bandwidth-delay product) to themselves.
  *
- * Says {"hosts":[PATH,...]}, for nsenter --net=PATH, when the link is there;
- * then, for each line of its input, what has passed of each since the line
- * before; and ends with its input.
+ * Prints {"hosts":[PATH,...]}, for nsenter --net=PATH, when the link is up;
+ * then, for each line of its input, the packets of each since the line before;
+ * and exits at the end of its input.
  *
- * Exit: 0, or 77 if this is not allowed here.
+ * Exits with 0, or 77 if namespaces are not permitted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,12 +40,13 @@ enum {
 	NS = 1000000000,
 };
 
-/* A namespace, and the line that what it sends takes. */
+/* A namespace, and the line for the packets that it sends. */
 struct host {
 	struct tun tun;
 	struct pipe *pipe;
-	uint64_t refused; /* by the device at the far end, or for nobody */
-	struct pipe_counts told;
+	uint64_t
+	    refused; /* by the device at the far end, or without destination */
+	struct pipe_counts reported;
 };
 
 static struct host hosts[HOSTS_MAX];
@@ -53,9 +54,9 @@ static int hosts_len = 2;
 
 /* ---- packets ---- */
 
-/* True if there may be more. */
+/* Reads packets into the line. Returns true if there may be more. */
 static bool
-take_in(struct host *h)
+read_packets(struct host *h)
 {
 	for (int n = 0; n < READ_MAX; n++) {
 		ssize_t len =
@@ -68,9 +69,9 @@ take_in(struct host *h)
 	return true;
 }
 
-/* Whose the packet is, by the third byte of where it goes; -1: nobody's. */
+/* Returns the host of a packet, by the third byte of its destination, or -1. */
 static int
-owner(const uint8_t *packet, size_t len)
+find_destination(const uint8_t *packet, size_t len)
 {
 	enum { THIRD = 18 };
 
@@ -80,20 +81,22 @@ owner(const uint8_t *packet, size_t len)
 }
 
 static void
-let_out(struct host *h, uint64_t now)
+send_due(struct host *h, uint64_t now)
 {
 	const uint8_t *packet;
 	size_t len;
 
 	while ((packet = pipe_get(h->pipe, now, &len)) != NULL) {
-		int to = owner(packet, len);
+		int to = find_destination(packet, len);
 
 		if (to < 0 || write(hosts[to].tun.fd, packet, len) < 0)
 			h->refused++;
 	}
 }
 
-/* Nanoseconds until something comes out; -1: nothing is under way. */
+/*
+ * Returns nanoseconds until the next packet leaves a line; -1: all are empty.
+ */
 static int64_t
 wait_ns(void)
 {
@@ -107,15 +110,15 @@ wait_ns(void)
 	return due > now + GATHER_NS ? (int64_t)(due - now) : GATHER_NS;
 }
 
-/* ---- what it is asked ---- */
+/* ---- requests ---- */
 
 static void
-tell(void)
+print_counts(void)
 {
 	printf("{\"passed\":[");
 	for (int i = 0; i < hosts_len; i++) {
 		struct host *h = &hosts[i];
-		struct pipe_counts c = *pipe_counts(h->pipe), *t = &h->told;
+		struct pipe_counts c = *pipe_counts(h->pipe), *t = &h->reported;
 
 		printf("%s{\"in\":%llu,\"out\":%llu,\"lost\":%llu,"
 		       "\"full\":%llu,\"refused\":%llu,\"bytes_out\":%llu}",
@@ -125,22 +128,22 @@ tell(void)
 		    (unsigned long long)(c.full - t->full),
 		    (unsigned long long)h->refused,
 		    (unsigned long long)(c.bytes_out - t->bytes_out));
-		h->told = c;
+		h->reported = c;
 		h->refused = 0;
 	}
 	printf("]}\n");
 	fflush(stdout);
 }
 
-/* False at the end of the input. */
+/* Handles a request. Returns false at the end of the input. */
 static bool
-asked(void)
+handle_request(void)
 {
 	char text[64];
 	ssize_t n = read(STDIN_FILENO, text, sizeof text);
 
 	if (n > 0)
-		tell();
+		print_counts();
 	return n > 0;
 }
 
@@ -162,14 +165,14 @@ run(void)
 			NULL) < 0 &&
 		    errno != EINTR)
 			die("ppoll");
-		if (input->revents != 0 && !asked())
+		if (input->revents != 0 && !handle_request())
 			return;
 		more = false;
 		for (int i = 0; i < hosts_len; i++)
-			if (fds[i].revents != 0 && take_in(&hosts[i]))
+			if (fds[i].revents != 0 && read_packets(&hosts[i]))
 				more = true;
 		for (int i = 0; i < hosts_len; i++)
-			let_out(&hosts[i], now_ns());
+			send_due(&hosts[i], now_ns());
 	}
 }
 
@@ -184,7 +187,7 @@ parse(char **argv, struct pipe_setup *s)
 		const char *word = argv[i], *value = argv[i + 1];
 
 		if (value == NULL || strncmp(word, "--", 2) != 0) {
-			fprintf(stderr, "link: see the head of link.c\n");
+			fprintf(stderr, "link: see the comment in link.c\n");
 			exit(2);
 		}
 		if (strcmp(word, "--rate") == 0)
@@ -206,7 +209,7 @@ parse(char **argv, struct pipe_setup *s)
 		s->queue = PIPE_PACKET_MAX;
 }
 
-/* A link that is late is a slower link: it goes before everybody else. */
+/* Requests a real-time priority: a late link is a slower link. */
 static void
 take_precedence(void)
 {

@@ -27,14 +27,14 @@ class Link {
     return this
   }
 
-  // What each host has sent since this was asked last.
+  // Returns what each host has sent since the last call.
   async passed () {
     this.speaker.lines = []
     this.speaker.tell('')
     return (await this.speaker.until('passed')).passed
   }
 
-  // The words that take a command to a host.
+  // Returns the arguments that run a command at a host.
   enter (host) {
     return ['nsenter', `--net=${this.namespaces[host]}`]
   }
@@ -54,19 +54,19 @@ const PROGRAMS = {
   tcp: () => [tool('tcp')]
 }
 
-// One end of streams, at a host of the link.
+// Starts one end of streams, at a host of the link.
 class End {
   constructor (who, role, host, link) {
     this.who = who
     this.role = role
-    // Before others, so that what the machine does besides is not measured.
+    // With priority, so that other load is not measured.
     this.enter = process.getuid() === 0 ? ['nice', '-n', '-20'] : []
     if (link) this.enter.push(...link.enter(host))
     this.host = link ? Link.address(host) : '127.0.0.1'
     this.link = link
   }
 
-  // In a namespace of its own nobody else has taken a port.
+  // In a namespace of its own every port is free.
   async place () {
     const port = this.link ? this.link.nextPort++ : await freePort(this.host)
     this.address = `${this.host}:${port}`
@@ -87,7 +87,7 @@ class End {
   }
 }
 
-// A sender (or an idle end) and its receiver, ready to go.
+// Starts a sender (or an idle end) and its receiver.
 class Pair {
   // from, to: ours, js or tcp. options: of the sender; back: of the receiver.
   constructor ({ from, to = from, link, options = {}, back = {}, roles }) {
@@ -109,14 +109,14 @@ class Pair {
     return this
   }
 
-  // The receiver first, so that nothing comes to a stream without a path.
+  // Starts the receiver first, so that no packet arrives before it has a path.
   async go () {
     this.receiver.speaker.tell(this.ids[1])
     await this.receiver.speaker.until('going')
     this.sender.speaker.tell(this.ids[0])
   }
 
-  // What both ends say when it is over.
+  // Returns the results of both ends.
   async done () {
     const [sent, received] = await Promise.all([
       this.sender.speaker.until('done'), this.receiver.speaker.until('done')
@@ -124,7 +124,7 @@ class Pair {
     return { sent, received }
   }
 
-  // Bytes that had come in at some time of the monotonic clock, in ms.
+  // Returns the bytes received until some time of the monotonic clock, in ms.
   receivedAt (at) {
     const lines = this.receiver.speaker.lines.filter(line => line.at)
     let before = { at: 0, in: 0 }
@@ -144,7 +144,7 @@ class Pair {
   }
 }
 
-// All of it, from start to end.
+// Runs all of it, from start to end.
 async function transfer (settings) {
   const pair = await new Pair(settings).ready()
   try {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * linkcheck A B RATE: what a link between the network namespaces A and B, as
- * link names them, does to datagrams from A to B: the delay of single ones,
- * the share that is lost of many, and the rate at which half as much again as
- * RATE (bit/s) comes out. With a socket in each namespace and one clock.
- * Prints one JSON object.
+ * linkcheck A B RATE: measures what a link between the network namespaces A and
+ * B, as link names them, does to datagrams from A to B: the delay of single
+ * ones, the share of losses among many, and the rate at which half as much
+ * again as RATE (bit/s) arrives. Opens a socket in each namespace and uses one
+ * clock. Prints one JSON object.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,7 +59,7 @@ open_in(const char *namespace, const char *address, int bound)
 	return fd;
 }
 
-/* In datagrams of at most FULL bytes. */
+/* Sends datagrams of at most FULL bytes. */
 static void
 put(size_t len)
 {
@@ -70,11 +70,11 @@ put(size_t len)
 		die("send");
 }
 
-/* Some of what is there; the bytes of IP packets that they were. */
+/* Receives some of them. Returns their size as IP packets. */
 static uint64_t
 take(uint64_t *count)
 {
-	static uint8_t bytes[1]; /* what is in them does not matter */
+	static uint8_t bytes[1]; /* the contents do not matter */
 	struct iovec iov = {bytes, sizeof bytes};
 	struct mmsghdr msg[READ_MAX];
 	uint64_t sum = 0;
@@ -106,7 +106,7 @@ by_size(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* The median time of those that arrive. */
+/* Returns the median delay of those that arrive. */
 static uint64_t
 measure_delay(void)
 {
@@ -127,7 +127,7 @@ measure_delay(void)
 	return took[n / 2];
 }
 
-/* Losses in a million, at half the rate. */
+/* Returns losses per million, at half the rate. */
 static uint64_t
 measure_loss(uint64_t rate)
 {
@@ -150,7 +150,7 @@ measure_loss(uint64_t rate)
 	return (COUNTED - arrived) * 1000000 / COUNTED;
 }
 
-/* The bit/s that come out, between the first that does and the last. */
+/* Returns the bit/s between the first and the last that arrives. */
 static uint64_t
 measure_rate(uint64_t rate)
 {

@@ -11,7 +11,7 @@
 
 enum { SHIFT = 1009 }; /* bytes by which streams differ */
 
-/* ---- the words ---- */
+/* ---- options ---- */
 
 static const char *const roles[] = {"send", "receive", "echo", "idle"};
 
@@ -113,7 +113,7 @@ peer_parse(struct peer_options *o, char **argv)
 
 /* ---- the bytes ---- */
 
-/* A period twice, so that any run of one is in one piece. */
+/* Returns a period twice, so that any run of one is contiguous. */
 static const uint8_t *
 pattern(void)
 {
@@ -150,7 +150,7 @@ peer_right(uint32_t stream, uint64_t position, const uint8_t *p, size_t len)
 	return true;
 }
 
-/* ---- the lines ---- */
+/* ---- output ---- */
 
 void
 peer_tell_ready(uint32_t (*id)(uint32_t stream), uint32_t streams)

@@ -7,8 +7,10 @@
 
 enum {
 	NS = 1000000000,
-	/* Room for more packets than fit the link at full size: most are
-	 * smaller. When it is used up, the queue counts as full. */
+	/*
+	 * Space for more packets than fit the link at full size: most are
+	 * smaller. When it is used up, the queue counts as full.
+	 */
 	SMALLER = 4,
 	PACKETS_MIN = 4096,
 };
@@ -58,7 +60,7 @@ pipe_room(struct pipe *p)
 	return p->ring[p->head].bytes;
 }
 
-/* Bytes that wait for the line. */
+/* Returns the bytes that wait for the line. */
 static uint64_t
 backlog(const struct pipe *p, uint64_t now)
 {

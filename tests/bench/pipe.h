@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pipe.h - one direction of a link: packets go in, and come out later.
+ * pipe.h - one direction of a link: delays packets, and drops some.
  *
- * The model is that of a line with a queue before it:
+ * Implements a line with a queue before it:
  *
  *	put --> [ drop-tail queue ] --> line of so many bit/s --> delay --> get
  *	          full: dropped          lost: has taken its time
  *
- * Order is kept. Knows no clock and no descriptor: time, in nanoseconds,
- * comes in and may not go back. Bytes are those of IP packets.
+ * Keeps the order. Knows no clock and no descriptor: the caller passes the
+ * time in nanoseconds, which may not go back. Bytes are those of IP packets.
  */
 #ifndef BENCH_PIPE_H
 #define BENCH_PIPE_H
@@ -35,18 +35,20 @@ struct pipe_counts {
 
 struct pipe;
 
-/* NULL if memory is short. */
+/* Returns NULL if memory is exhausted. */
 struct pipe *pipe_new(const struct pipe_setup *setup);
 void pipe_free(struct pipe *p);
 
-/* Room for a packet of PIPE_PACKET_MAX bytes, kept by put. */
+/* Returns space for a packet of PIPE_PACKET_MAX bytes, which put keeps. */
 uint8_t *pipe_room(struct pipe *p);
 void pipe_put(struct pipe *p, uint64_t now, size_t len);
 
-/* When the next packet comes out, or PIPE_NEVER. */
+/* Returns when the next packet leaves, or PIPE_NEVER. */
 uint64_t pipe_due(const struct pipe *p);
 
-/* The packet that has come out by now, until the next call; NULL: none. */
+/*
+ * Returns the packet that has left by now, valid until the next call, or NULL.
+ */
 const uint8_t *pipe_get(struct pipe *p, uint64_t now, size_t *len);
 
 const struct pipe_counts *pipe_counts(const struct pipe *p);

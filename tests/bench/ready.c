@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ready PORT COMMAND...: how long from the start of a program until it answers
- * its first request, and until it tells the service manager that it is ready
- * (-1: it does not). Prints one JSON object and kills the program.
+ * ready PORT COMMAND...: measures the time from the start of a program until it
+ * answers its first request, and until it notifies the service manager that it
+ * is ready (-1: it does not). Prints one JSON object and kills the program.
  */
 #include <poll.h>
 #include <signal.h>
@@ -41,7 +41,7 @@ since_ms(uint64_t start)
 	return (double)(now_ns() - start) / 1e6;
 }
 
-/* Takes one message off; true if it says so. */
+/* Receives one notification. Returns true if it reports READY. */
 static int
 says_ready(int fd)
 {
@@ -62,7 +62,10 @@ measure(const struct sockaddr_in *node, int notify, int udp, uint64_t start)
 	    {.fd = udp, .events = POLLIN}, {.fd = notify, .events = POLLIN}};
 	uint8_t buf[DGRAM_MAX];
 
-	/* A notification comes about when the first answer does, or never. */
+	/*
+	 * The notification comes at about the time of the first answer, or
+	 * never.
+	 */
 	while (since_ms(start) < GIVE_UP_S * 1e3) {
 		if (answers < 0 &&
 		    sendto(udp, ping, sizeof ping, 0,

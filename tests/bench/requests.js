@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
-// What a request costs the server, and what a server costs. What is compared
-// is the CPU time that a server uses for a reply: unlike replies per second,
+// Measures what a request costs the server, and what a server costs. Compares
+// the CPU time that a server uses for a reply: unlike replies per second,
 // that does not depend on how fast the load generator is.
 
 const { execFile } = require('child_process')
@@ -18,8 +18,8 @@ const run = promisify(execFile)
 const build = process.env.BUILD
 const hyperdhtd = path.join(build, 'hyperdhtd')
 
-// What is asked, and how ours shall compare; null: nothing is wanted. An echo
-// gives no tokens, so there is nothing to write to it.
+// The requests, and the required ratio; null: none. An echo
+// returns no tokens, so it cannot be written to.
 const MODES = {
   ping: { js: 1.7, echo: 0.85 },
   find_node: { js: 1.7, echo: 0.85 },
@@ -31,7 +31,7 @@ const MODES = {
 const WARM_UP_MS = 500
 const ANNOUNCEMENTS = 65536
 
-// How each server is started.
+// Starts each server.
 const SERVERS = {
   ours (port) {
     const state = fs.mkdtempSync(path.join(scratch(), 'state-'))
@@ -57,7 +57,7 @@ async function serveEcho (size) {
   return { name: 'echo', port, pid: child.pid, child }
 }
 
-// Sixty nodes in the server's table; resolves when they are.
+// Adds sixty nodes to the server's table; resolves when they are in it.
 let nets = 0
 async function crowd (server) {
   const child = start(tool('crowd'), [`${server.port}`, `${++nets}`])
@@ -137,7 +137,7 @@ function cost (rounds, name) {
     .toFixed(2)
 }
 
-// The median of the rounds' ratios, how far they lie apart, and the verdict.
+// Returns the median of the rounds' ratios, their spread, and the result.
 function ratio (rounds, name, wanted) {
   if (!rounds[0][name]) return ['-', '-', '']
   const all = rounds.map(r => r.ours.per_cpu_second / r[name].per_cpu_second)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 //
-// stream-js.js ROLE --here HOST:PORT --there HOST:PORT [options]: one end of
-// encrypted streams, on the JavaScript packages. Takes the same words, and
-// says the same lines, as streamer; see peer.h.
+// stream-js.js ROLE --here HOST:PORT --there HOST:PORT [options]: runs one end
+// of encrypted streams, on the JavaScript packages. Takes the same options, and
+// prints the same lines, as streamer; see peer.h.
 
 const Secret = require('@hyperswarm/secret-stream')
 const readline = require('readline')
@@ -56,7 +56,8 @@ class End {
     this.stream.on('data', data => this.take(data))
     this.stream.on('end', () => this.ended())
     this.stream.on('error', err => { this.err = reason(err) })
-    // Both: the encrypted stream may close with its end still to be sent.
+    // Closes both: the encrypted stream may close with its end still to be
+    // sent.
     let left = 2
     const closed = () => --left || this.closed()
     this.stream.on('close', closed)
@@ -94,7 +95,8 @@ class End {
     more()
   }
 
-  // As a connection that leaves its relay: to another socket, same stream.
+  // Migrates like a connection that leaves its relay: another socket, same
+  // stream.
   move () {
     options.move = 0
     const { host, port } = options.there
@@ -115,7 +117,7 @@ class End {
   takeMessage (data) {
     this.messages++
     if (data.length !== options.write) this.good = false
-    // Which one it was is not told: it must be one of them.
+    // Messages carry no number: each must match one of those sent.
     let i = 0
     while (i < options.messages && !this.equal(data, i)) i++
     if (i === options.messages) this.good = false

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: ISC
 //
-// What both ends of a stream know beforehand, where a handshake would have
-// agreed on it: see peer.h.
+// Contains what both ends of a stream have in common, where a handshake would
+// have agreed on it: see peer.h.
 
 const PERIOD = 65521
 
-// The bytes of a period twice, so that any run of one is in one piece.
+// Returns a period twice, so that any run of one is contiguous.
 const pattern = Buffer.alloc(2 * PERIOD)
 for (let i = 0, x = 1; i < PERIOD; i++) {
   x = Math.imul(x, 1103515245) + 12345 & 0x7fffffff
@@ -18,7 +18,7 @@ function key (fill, index, length) {
   return bytes
 }
 
-// As the Noise handshake of a connection would have left it.
+// Builds the state that the Noise handshake would have left.
 function keys (index, initiator) {
   const forth = key(0x11, index, 32)
   const back = key(0x22, index, 32)

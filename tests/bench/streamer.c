@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * streamer ROLE ...: one end of encrypted streams, on the core and the world
- * of the daemon, without DHT and handshake. See peer.h.
+ * streamer ROLE ...: runs one end of encrypted streams, on the core and the
+ * sockets of the daemon, without DHT and handshake. See peer.h.
  */
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -38,7 +38,7 @@ static struct {
 	bool told;
 } program;
 
-/* ---- the way of every wake-up, as in the daemon ---- */
+/* ---- wake-ups, as in the daemon ---- */
 
 static void
 wake(void *owner)
@@ -135,7 +135,7 @@ on_resolved(void *owner, uint32_t ticket, const struct addr *a)
 	(void)a;
 }
 
-/* ---- what it does by itself ---- */
+/* ---- scheduled actions ---- */
 
 static void
 on_input(evutil_socket_t fd, short what, void *arg)
@@ -159,7 +159,7 @@ on_every(evutil_socket_t fd, short what, void *arg)
 	peer_tell_passed(in, program.all.result.bytes_out);
 }
 
-/* Messages are sent one by one; all else is written as there is room. */
+/* Messages are sent one by one; other data as there is space. */
 static void
 on_pulse(evutil_socket_t fd, short what, void *arg)
 {
@@ -171,7 +171,7 @@ on_pulse(evutil_socket_t fd, short what, void *arg)
 	settle(arg);
 }
 
-/* Enough was written. */
+/* Ends the streams after enough was written. */
 static void
 on_time(evutil_socket_t fd, short what, void *arg)
 {
@@ -197,7 +197,7 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 	settle(arg);
 }
 
-/* Twice: when all is quiet, and after that for the time that was asked. */
+/* Fires twice: when all is quiet, and after the requested time. */
 static void
 on_idle(evutil_socket_t fd, short what, void *arg)
 {
@@ -247,7 +247,7 @@ id_of(uint32_t stream)
 	return udx_id(program.flows[stream].raw);
 }
 
-/* As the daemon's. */
+/* Uses the daemon's options. */
 static void
 open_base(void)
 {
@@ -322,7 +322,7 @@ open_flows(void)
 		must(flow_open(&program.flows[i], all, i), "a stream");
 }
 
-/* The next number of the line; ends the program where there is none. */
+/* Returns the next number of the line; exits if there is none. */
 static uint32_t
 next_id(char **line)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
-// Streams: what a byte costs at each end, what of a link is put to use, how
-// the link is shared, and what streams cost that say nothing.
+// Streams: measures the cost of a byte at each end, the use of a link, how
+// the link is shared, and the cost of idle streams.
 
 const { execFile } = require('child_process')
 const { promisify } = require('util')
@@ -15,7 +15,7 @@ const run = promisify(execFile)
 const GB = 1e9
 const MBIT = 1e6
 
-// From whom to whom.
+// The sender and the receiver of each flow.
 const PAIRS = {
   'ours - ours': { from: 'ours', to: 'ours' },
   'js - js': { from: 'js', to: 'js' },
@@ -28,8 +28,8 @@ const TCP = { from: 'tcp', to: 'tcp' }
 
 function figures (section, name, { sent, received }, about) {
   const bytes = received.bytes_in
-  // JavaScript forgets a stream at once: who had not heard its last word by
-  // then, as words get lost, waits for it in vain.
+  // JavaScript frees a stream at once: a peer that has not received its last
+  // packet by then, because of loss, waits in vain.
   const failed = [sent, received].some(end => end.err && end.err !== 'timeout')
   if (failed || !received.good || bytes !== sent.bytes_out) {
     throw new Error(`${name}: ${JSON.stringify({ sent, received })}`)
@@ -48,8 +48,8 @@ function figures (section, name, { sent, received }, about) {
 
 const both = one => one.cpu_send + one.cpu_receive
 
-// The order turns around with each round, so that what the machine does
-// besides meets all alike.
+// Reverses the order with each round, so that other load of the machine
+// affects all alike.
 async function rounds (count, names, measure) {
   const results = Object.fromEntries(names.map(name => [name, []]))
   for (let i = 0; i < count; i++) {
@@ -62,7 +62,7 @@ async function rounds (count, names, measure) {
 
 const middle = (list, what) => median(list.map(what))
 
-// The median of what two measurements of one round give.
+// Returns the median over the rounds of a function of two measurements.
 function compared (results, a, b, what) {
   return median(results[a].map((one, i) => what(one, results[b][i])))
 }
@@ -101,7 +101,7 @@ async function loopback (short) {
 
 // ---- the link ----
 
-// The link is what it claims, or nothing that is measured on it means a thing.
+// Checks that the link behaves as configured; else no figure means anything.
 async function checkLink (settings) {
   const link = await new Link(settings).ready()
   const [a, b] = link.namespaces
@@ -194,7 +194,7 @@ const SHARING = {
 }
 const SETTLE_MS = 5000
 
-// The bytes of each while both are there and have settled.
+// Returns the bytes of each while both run and have settled.
 async function share ({ flows, lateMs }, link, ms) {
   const pairs = []
   for (const who of flows) {
@@ -246,7 +246,7 @@ async function sharing (short) {
   }
 }
 
-// ---- streams that say nothing ----
+// ---- idle streams ----
 
 const IDLE = { kib: 4, cpu: 0.01 }
 

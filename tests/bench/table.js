@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
-// What is measured, as lines of JSON for who comes later and as a table for
-// who looks on.
+// Stores measurements as lines of JSON for later programs and prints a table
+// for the user.
 
 const fs = require('fs')
 const path = require('path')
@@ -18,7 +18,7 @@ function median (list) {
   return [...list].sort((a, b) => a - b)[list.length >> 1]
 }
 
-// A row of a table: pairs of a cell and its width.
+// Formats a row of a table: pairs of a cell and its width.
 function row (widths, cells) {
   const padded = cells.map((cell, i) => String(cell).padEnd(widths[i]))
   console.log(padded.join('').trimEnd())

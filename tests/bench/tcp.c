@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tcp ROLE ...: a TCP connection instead of an encrypted stream, as yardstick.
- * The words and lines of peer.h, of which it knows send, receive, --bytes,
+ * tcp ROLE ...: runs a TCP connection instead of an encrypted stream, for
+ * comparison. Accepts these options of peer.h: send, receive, --bytes,
  * --seconds, --every and --cc.
  */
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the link of the benchmark is the link that it claims to be, or its
- * figures mean nothing. Method: packets of known size at known times; when
- * each comes out is computed by hand, what is dropped is counted.
+ * Goal: the link of the benchmark behaves as configured, or its figures mean
+ * nothing. Method: packets of known size at known times; the time at which each
+ * leaves is computed by hand, drops are counted.
  */
 #include <string.h>
 
@@ -113,7 +113,7 @@ START_TEST(loses_its_share)
 }
 END_TEST
 
-/* The store goes round many times, and no packet is changed or out of turn. */
+/* The buffer wraps around many times; no packet changes or is reordered. */
 START_TEST(keeps_order)
 {
 	struct pipe *p = make(1 << 20, 0);

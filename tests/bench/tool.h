@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tool.h - what every tool of the benchmark needs: clocks, numbers, an end.
+ * tool.h - needed by every tool of the benchmark: clocks, numbers, exit.
  *
- * Not for the daemon: here a failed call ends the program.
+ * Not for the daemon: a failed call ends the program.
  */
 #ifndef BENCH_TOOL_H
 #define BENCH_TOOL_H
@@ -11,10 +11,10 @@
 
 uint64_t now_ns(void);
 
-/* Nanoseconds of CPU that a process has used, all its threads together. */
+/* Returns the CPU time of a process and all its threads in nanoseconds. */
 uint64_t cpu_ns(int pid);
 
-/* The number that the text is; one out of range ends the program. */
+/* Parses a number; exits if it is out of range. */
 long number(const char *text, long low, long high);
 
 void die(const char *what) __attribute__((noreturn));

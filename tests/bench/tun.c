@@ -47,7 +47,7 @@ set_up(int ctl, const char *interface)
 	return ioctl(ctl, SIOCSIFFLAGS, &ifr);
 }
 
-/* A setting of the network that this process is in. */
+/* Writes a network setting of the namespace of this process. */
 static int
 set_value(const char *path, const char *value)
 {
@@ -66,7 +66,10 @@ set_network(int ctl, const char *address)
 {
 	struct ifreq ifr = {.ifr_name = NAME, .ifr_qlen = DEVICE_QUEUE};
 
-	/* No chatter of IPv6; and TCP may fill line and queue. */
+	/*
+	 * Disables IPv6, which sends packets of its own; lets TCP fill line and
+	 * queue.
+	 */
 	(void)set_value("/proc/sys/net/ipv6/conf/" NAME "/disable_ipv6", "1");
 	if (set_value("/proc/sys/net/ipv4/tcp_rmem", "4096 131072 67108864") !=
 		0 ||

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * tun.h - one end of a link: a network namespace of its own with one tun
- * device in it, through which its packets come out and go in.
+ * device, through which its packets leave and arrive.
  *
- * The namespace has no name and no other way out. It lives as long as the
+ * The namespace has no name and no other interface. It exists as long as the
  * descriptor `ns` or a process in it does; nsenter(1) finds it at
  * /proc/PID/fd/NS.
  */
@@ -12,12 +12,12 @@
 
 struct tun {
 	int ns;
-	int fd; /* not blocking; a packet for each read and write */
+	int fd; /* non-blocking; one packet per read and write */
 };
 
 /*
- * Makes one with that address in a /16. Leaves the calling process in
- * the new namespace. 0, or -1 and errno.
+ * Creates one with that address in a /16. Leaves the calling process in the new
+ * namespace. Returns 0, or -1 and errno.
  */
 int tun_open(struct tun *t, const char *address);
 

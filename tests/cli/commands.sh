@@ -43,7 +43,7 @@ code=$?
 grep -q "^udp${tab}no\$" "$work/blocked" || fail "netcheck without UDP prints nothing"
 grep -q 'UDP does not get through' "$work/reason" ||
     fail "netcheck without UDP gives no reason"
-# What people are told in place of dashes.
+# The text output replaces dashes by words.
 if [ -n "$(command -v script)" ]; then
 	script -qec "$dhtctl --control $work/2.sock netcheck" /dev/null \
 	    </dev/null >"$work/terminal"
@@ -93,7 +93,7 @@ ends 1 'nothing was found' at 2 find-peer "$key"
 
 # ---- terminals ----
 
-# on_terminal COMMAND...: what a person sees.
+# on_terminal COMMAND...: prints its output on a terminal.
 on_terminal() {
 	TERM=xterm script -qec "$*" /dev/null </dev/null
 }

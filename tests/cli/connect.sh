@@ -89,7 +89,7 @@ at 3 connect "$key" <"$work/big" | tail -n +2 | cmp -s - "$work/big" ||
     fail "5 MB were not echoed"
 prints "^$key${tab}[1-9]" at 2 listeners
 
-# What is seen of a connection while it lives.
+# Checks what is reported of a connection while it is open.
 mkfifo "$work/slow"
 at 3 connect "$key" <"$work/slow" >"$work/seen" &
 slow=$!
@@ -145,7 +145,7 @@ ends 1 'other users can read' at 2 listen --key "$work/seed"
 echo x >"$work/seed"
 ends 1 'not one line of 64 hex digits' at 2 listen --key "$work/seed"
 
-# ---- each failure in its own words ----
+# ---- each failure has its own message ----
 
 nobody=$(at 1 key new nobody)
 # y = 2 lies on no point of the curve.
@@ -163,12 +163,12 @@ ends 9 'does not admit your key' at 3 connect --timeout 20 "$key"
 kill -INT "$pid"
 wait "$pid"
 
-# Nobody answers a node that is alone.
+# A node that is alone gets no answers.
 node_starts 4 --role persistent --port auto --bootstrap "$host:1"
 within 10 at 4 status || fail "node 4 did not start"
 ends 7 'is this machine online' at 4 connect "$nobody"
 
-# fails_as CODE REASON TEXT: what is said when a daemon gives that reason.
+# fails_as CODE REASON TEXT: checks the message for a reason of the daemon.
 fails_as() {
 	reason='"data":{"err_name":"'$2'","err_text":"t"}'
 	printf '%s\n%s\n' \

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # The programs of doc/examples against peers of three kinds: one that sends
-# first, one that reads late, and one whose output is read late.
+# first, one that reads late, and one that is read late.
 
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"

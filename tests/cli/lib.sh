@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2034 # verdict is the test's exit code
 #
-# What the tests of dhtctl share.
+# Shared by the tests of dhtctl.
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -67,7 +67,7 @@ within() {
 	done
 }
 
-# ends CODE TEXT COMMAND...: it must end with that code and say the text on
+# ends CODE TEXT COMMAND...: it must exit with that code and print the text on
 # standard error, and nothing on standard output unless it succeeds.
 ends() {
 	want=$1

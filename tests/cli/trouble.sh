@@ -1,15 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# What can go wrong between dhtctl and a daemon has its own exit code and a
-# sentence that says what was tried, and leaves nothing under way.
+# Each failure between dhtctl and a daemon has its own exit code and a
+# message that names what was tried, and leaves no operation in progress.
 
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 hello='{"jsonrpc":"2.0","method":"hello","params":{"protocol":1}}'
 
-# pretended CODE TEXT INPUT [hang-up]: `dhtctl status` meets another program.
+# pretended CODE TEXT INPUT [hang-up]: runs `dhtctl status` against another
+# program.
 pretended() {
 	want=$1
 	text=$2
@@ -44,7 +45,7 @@ pretended 1 'without a text' "$hello$line"'{"id":1,"error":7}'"$line"
 
 network_starts 1
 
-# Nobody answers there: the other end is silent, and the wait has an end.
+# The other end is silent, and the wait has an end.
 ends 5 'no answer came' at 1 ping "$host:1"
 ends 5 'no answer within 0 s\|no answer within 1 s' at 1 --timeout 1 \
     ping "$host:1"
@@ -75,7 +76,7 @@ is_over() {
 }
 within 5 is_over || fail "a dead client's operation goes on"
 
-# A file that strangers may not open.
+# A file that other users may not open.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	chmod 755 "$work"
 	stranger="setpriv --reuid 65534 --regid 65534 --clear-groups"
@@ -96,7 +97,7 @@ grep -q 'another hyperdhtd is already running' "$work/err" ||
 	fail "the second daemon said: $(cat "$work/err")"
 at 1 status >/dev/null || fail "the first daemon lost its socket"
 
-# A watcher hears events, and the end; kill -9 leaves a socket that is
+# A watcher receives events, and the end; kill -9 leaves a socket that is
 # replaced.
 at 1 watch >"$work/out" 2>"$work/err" &
 watcher=$!

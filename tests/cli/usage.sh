@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# What is typed wrong is said to be so, with code 2, also when no daemon runs;
+# Usage errors are reported with code 2, also when no daemon runs;
 # help, the manual and the completion know every command.
 
 # shellcheck source=tests/cli/lib.sh

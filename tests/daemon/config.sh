@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# A wrong configuration ends with its own code and a line that says where and
+# A wrong configuration ends with its own code and a line that shows where and
 # what; one that becomes wrong while the daemon runs changes nothing.
 
 # shellcheck source=tests/daemon/lib.sh
@@ -15,7 +15,7 @@ refuses() {
 	code=0
 	"$hyperdhtd" "$@" 2>"$work/refused.log" || code=$?
 	test $code -eq "$want" || fail "'$*': $code instead of $want" refused
-	says refused "$text" || fail "'$*': not said: $text" refused
+	logs refused "$text" || fail "'$*': not logged: $text" refused
 }
 
 conf=$work/hyperdhtd.conf
@@ -41,14 +41,14 @@ printf 'log-level = info\nport = auto\n' >"$conf"
 start reload --config="$conf"
 printf 'log-level = notice\nport = 4000\n' >"$conf"
 kill -HUP "$pid"
-within 2 says reload "the configuration was reloaded" ||
+within 2 logs reload "the configuration was reloaded" ||
 	fail "no reload" reload
-says reload "'port' has changed: this takes effect after a restart" ||
+logs reload "'port' has changed: this takes effect after a restart" ||
 	fail "the fixed key is not named" reload
 printf 'log-level = debug\nport = 4000x\n' >"$conf"
 kill -HUP "$pid"
-within 2 says reload "$conf:2: port: '4000x'" || fail "not refused" reload
-says reload "the old configuration stays in force" || fail "not said" reload
+within 2 logs reload "$conf:2: port: '4000x'" || fail "not refused" reload
+logs reload "the old configuration stays in force" || fail "not logged" reload
 kill -TERM "$pid"
 ends reload "$pid" 0
 exit $verdict

@@ -30,9 +30,9 @@ as() {
 	shift 3
 	code=0
 	setpriv --reuid=65534 --regid="$gid" --clear-groups "$work/dhtctl" \
-	    --control "$work/node.sock" "$@" >"$work/said.log" 2>&1 || code=$?
-	test $code -eq "$want" || fail "$*: $code instead of $want" said
-	says said "$text" || fail "$*: not said: $text" said
+	    --control "$work/node.sock" "$@" >"$work/output.log" 2>&1 || code=$?
+	test $code -eq "$want" || fail "$*: $code instead of $want" output
+	logs output "$text" || fail "$*: not logged: $text" output
 }
 
 reload() {
@@ -55,7 +55,7 @@ echo 'hyperdhtd-user:x:4242:' >>"$work/group"
 reload 666
 as 4242 0 "public_key" status
 as 4241 4 "members of the group hyperdhtd-user may call it" announce topic
-says said "create" && fail "an existing group is to be created" said
+logs output "create" && fail "an existing group is to be created" output
 cat "$work/without" >"$work/group"
 reload 660
 as 4242 4 "create the groups" status

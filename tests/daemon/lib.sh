@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2034 # verdict is the test's exit code
 #
-# What the tests of the built daemon share.
+# Shared by the tests of the built daemon.
 
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -34,15 +34,15 @@ within() {
 	done
 }
 
-# says NAME TEXT: true if the daemon's log has it.
-says() {
+# logs NAME TEXT: returns true if the daemon's log contains the text.
+logs() {
 	grep -qF -- "$2" "$work/$1.log"
 }
 
 # start NAME OPTION...: launches a daemon and waits until it listens.
 start() {
 	launch "$@"
-	within 5 says "$1" "listening at" || fail "$1 does not start" "$1"
+	within 5 logs "$1" "listening at" || fail "$1 does not start" "$1"
 }
 
 # gone ID: true if no such process runs (a zombie does not).

@@ -10,7 +10,7 @@
 start first --port=4001
 launch second --port=4001
 ends second "$pid" 69
-says second "port 4001 is taken" || fail "the port is not named" second
+logs second "port 4001 is taken" || fail "the port is not named" second
 launch third --port=4001 --role=bootstrap --public-address="$host"
 ends third "$pid" 69
 
@@ -25,8 +25,8 @@ taken() {
 for i in 49737 49738 49739 49740 49741; do
 	taken $i && continue
 	start auto$i
-	says auto$i "listening at $host:$i" || fail "not at $i" auto$i
+	logs auto$i "listening at $host:$i" || fail "not at $i" auto$i
 done
 start other
-says other "listening at $host:4974" && fail "a taken port" other
+logs other "listening at $host:4974" && fail "a taken port" other
 exit $verdict

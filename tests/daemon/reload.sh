@@ -13,9 +13,9 @@ conf=$work/hyperdhtd.conf
 # reloads CODE [TEXT]: the exit code of a reload, and what it must print.
 reloads() {
 	code=0
-	"$dhtctl" --control "$work/node.sock" reload 2>"$work/said.log" || code=$?
-	test $code -eq "$1" || fail "reload: $code instead of $1" said
-	test -z "${2:-}" || says said "$2" || fail "not said: $2" said
+	"$dhtctl" --control "$work/node.sock" reload 2>"$work/output.log" || code=$?
+	test $code -eq "$1" || fail "reload: $code instead of $1" output
+	test -z "${2:-}" || logs output "$2" || fail "not logged: $2" output
 }
 
 printf 'log-level = info\nport = auto\n' >"$conf"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # One signal ends the daemon within two seconds, two at once; the service
-# manager hears of it (pitfall L2).
+# manager is notified (pitfall L2).
 
 # shellcheck source=tests/daemon/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -24,7 +24,7 @@ announcer() {
 		printf '%064d\n' $i
 	done >"$work/$1/announcements"
 	start "$1" --port=4002 --bootstrap="$host:4001"
-	within 5 says "$1" "public address" || fail "does not join" "$1"
+	within 5 logs "$1" "public address" || fail "does not join" "$1"
 	sleep 1 # for the announcements
 	kill -STOP "$hub"
 }
@@ -34,7 +34,7 @@ kill -TERM "$pid"
 sleep 0.5
 gone "$pid" && fail "it does not try to withdraw" once
 ends once "$pid" 0
-says once leaving || fail "not said" once
+logs once leaving || fail "not logged" once
 
 announcer twice
 kill -TERM "$pid"

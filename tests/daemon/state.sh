@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# What is kept survives kill -9 and belongs to one daemon; what cannot be kept
-# is said, and the daemon runs on.
+# State survives kill -9 and belongs to one daemon; if it cannot be
+# written, an error is logged and the daemon continues.
 
 # shellcheck source=tests/daemon/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 start hub --port=4001 --role=bootstrap --public-address="$host"
 
-# joined NAME: true if another node has told it its address.
+# joined NAME: true if another node has reported its address to it.
 # shellcheck disable=SC2317 # called by within
 joined() {
-	says "$1" "public address $host"
+	logs "$1" "public address $host"
 }
 
 start member --port=4002 --bootstrap="$host:4001"
@@ -20,7 +20,7 @@ member=$pid
 within 10 joined member || fail "does not join" member
 launch rival --port=4003 --state-dir="$work/member"
 ends rival "$pid" 1
-says rival "another hyperdhtd uses it" || fail "not said why" rival
+logs rival "another hyperdhtd uses it" || fail "not logged why" rival
 
 # The known nodes are kept soon after the start, not only at the end.
 within 10 grep -q "^$host:4001$" "$work/member/nodes" ||
@@ -29,13 +29,13 @@ cp "$work/member/key" "$work/key"
 kill -KILL "$member"
 wait "$member" 2>/dev/null
 
-# Nobody to ask but those kept; more announcements than fit at once.
+# Has only the stored nodes to ask; more announcements than fit at once.
 for i in $(seq 50); do
 	printf '%064d\n' "$i"
 done >"$work/member/announcements"
 start member --port=4002 --bootstrap=none --operations=20 --log-level=info
 within 10 joined member || fail "does not rejoin without bootstrap" member
-within 10 says member "50 announcements resumed" ||
+within 10 logs member "50 announcements resumed" ||
 	fail "announcements are not taken up" member
 cmp -s "$work/key" "$work/member/key" || fail "another key" member
 test "$(stat -c %a "$work/member/key")" = 600 || fail "the key's mode"
@@ -45,10 +45,10 @@ ends member "$pid" 0
 chmod 644 "$work/member/key"
 launch member --port=4002
 ends member "$pid" 1
-says member "open to others" || fail "an open key is used" member
+logs member "open to others" || fail "an open key is used" member
 
 start nowhere --port=4004 --state-dir=/dev/null/state
-says nowhere "will not be saved" || fail "not said" nowhere
+logs nowhere "will not be saved" || fail "not logged" nowhere
 kill -TERM "$pid"
 ends nowhere "$pid" 0
 
@@ -64,11 +64,11 @@ if test "$(id -u)" -eq 0; then
 	    --control="$work/open/fixed.sock" 2>"$work/fixed.log" &
 	pid=$!
 	children="$children $pid"
-	within 5 says fixed "listening at" || fail "does not start" fixed
+	within 5 logs fixed "listening at" || fail "does not start" fixed
 else
 	start fixed --port=4005
 fi
-says fixed "it is lost when the daemon stops" || fail "not said" fixed
+logs fixed "it is lost when the daemon stops" || fail "not logged" fixed
 kill -TERM "$pid"
 ends fixed "$pid" 0
 exit $verdict

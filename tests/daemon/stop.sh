@@ -20,7 +20,7 @@ member() {
 	count=$((count + 1))
 	node=node$count
 	start "$node" --port=auto --bootstrap="$host:4001"
-	within 10 says "$node" "public address" || fail "does not join" "$node"
+	within 10 logs "$node" "public address" || fail "does not join" "$node"
 }
 
 # ask COMMAND...: dhtctl in the background, at $node; its id is in $client.
@@ -110,7 +110,7 @@ resolving() {
 	echo nameserver 192.0.2.1 >"$work/resolv.conf"
 	hyperdhtd=$work/resolving launch "$node" --port=auto --host=127.0.0.1 \
 	    --bootstrap=bootstrap.example:4001 --log-level=debug
-	within 5 says "$node" "Resolve requested" ||
+	within 5 logs "$node" "Resolve requested" ||
 		fail "does not look up a name" "$node"
 }
 

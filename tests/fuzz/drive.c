@@ -116,7 +116,7 @@ drive_init(struct drive *d, const struct drive_config *c)
 	drive_settle(d);
 }
 
-/* ---- what left ---- */
+/* ---- datagrams sent ---- */
 
 static void
 note_asked(
@@ -133,7 +133,10 @@ note_asked(
 		memcpy(a->target, m->target, sizeof a->target);
 }
 
-/* On a private network nobody is: there everybody has one address. */
+/*
+ * Returns the index of a victim, or -1. A private network has none: there all
+ * hosts have one address.
+ */
 static int
 victim_index(const struct drive *d, const struct addr *a)
 {
@@ -152,7 +155,7 @@ drive_is_victim(const struct drive *d, const struct addr *a)
 	return victim_index(d, a) >= 0;
 }
 
-/* Replies and what is forwarded are one budget: it is one host's line. */
+/* Checks the budget of a victim, which replies and forwarded messages share. */
 static void
 check_victim(struct drive *d, const struct drive_victim *v)
 {
@@ -162,7 +165,10 @@ check_victim(struct drive *d, const struct drive_victim *v)
 			     us * d->limits.unvalidated_rate_bytes / 1000000);
 }
 
-/* Signalling for others; our own dialers begin with FROM_CLIENT. */
+/*
+ * Returns whether it is signalling for others; our own dialers begin with
+ * FROM_CLIENT.
+ */
 static bool
 is_forwarded(const struct rpc_request *m)
 {
@@ -205,7 +211,7 @@ look_at_sent(struct drive *d, const struct sim_sent *s)
 		check_victim(d, v);
 }
 
-/* ---- what was told ---- */
+/* ---- events ---- */
 
 static void
 look_at_event(struct drive *d, const struct node_event *ev)
@@ -221,8 +227,7 @@ look_at_event(struct drive *d, const struct node_event *ev)
 		return;
 	}
 	MUST(ev->kind > NODE_EV_LEFT);
-	/* Of listeners and connections: their rooms have targets of their own.
-	 */
+	/* Listeners and connections have fuzz targets of their own. */
 	if (ev->kind <= NODE_EV_CLOSED)
 		return;
 	while (i < d->ops_len && d->ops[i].number != ev->op)
@@ -241,7 +246,7 @@ drive_started(struct drive *d, int err, uint32_t op)
 	d->ops[d->ops_len++] = (struct drive_op){.number = op};
 }
 
-/* ---- what is held ---- */
+/* ---- state ---- */
 
 static void
 check_state(struct drive *d)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * drive.h - a whole node under a fake world, and all that must always hold.
+ * drive.h - a whole node in a simulated world, and its invariants.
  *
- * Whoever drives decides what arrives and when; after each step drive_settle()
- * looks at what left, at the events and at the state. Breaches end the process.
- * Hosts are numbered; hosts from DRIVE_VICTIMS on never prove their address,
- * so what is sent to them is held against the budgets.
+ * The fuzz target chooses what arrives and when; after each step drive_settle()
+ * checks the datagrams sent, the events and the state, and aborts on a
+ * violation. Hosts are numbered. Those from DRIVE_VICTIMS on never validate
+ * their address, so what they receive is checked against the budgets.
  */
 #ifndef TESTS_DRIVE_H
 #define TESTS_DRIVE_H
@@ -38,7 +38,7 @@ struct drive_op {
 	bool done;
 };
 
-/* What went to a host that proved nothing. */
+/* What an unvalidated host has received. */
 struct drive_victim {
 	uint64_t bytes;
 };
@@ -69,22 +69,22 @@ struct drive_config {
 	struct limits limits;
 };
 
-/* Limits so small that all of them are reached. */
+/* Sets limits so small that all of them are reached. */
 void drive_limits_small(struct limits *l);
 
 void drive_init(struct drive *d, const struct drive_config *c);
 
-/* Stops answering, lets time pass and checks that everything ends. */
+/* Stops answering, advances the time and checks that everything ends. */
 void drive_fini(struct drive *d);
 
-/* The address of a host; another port for each of the higher bits. */
+/* Returns the address of a host; the higher bits select the port. */
 struct addr drive_host(const struct drive *d, unsigned number);
 const struct key_pair *drive_key(unsigned number);
 
-/* Must nothing come from here that proves the address? */
+/* Returns whether the host must never validate its address. */
 bool drive_is_victim(const struct drive *d, const struct addr *a);
 
-/* The node's server socket, which others know, and where it is reached. */
+/* Return the node's server socket, which other nodes know, and its address. */
 int drive_server_sock(const struct drive *d);
 struct addr drive_self(const struct drive *d);
 
@@ -93,10 +93,10 @@ void drive_recv(struct drive *d, const struct addr *from, int sock,
     const uint8_t *buf, size_t len);
 void drive_pass_ms(struct drive *d, uint64_t ms);
 
-/* The i-th latest request, or NULL. */
+/* Returns the i-th latest request, or NULL. */
 struct drive_asked *drive_asked(struct drive *d, unsigned i);
 
-/* Takes note of a started operation; err is what the node said. */
+/* Registers a started operation; err is what the node returned. */
 void drive_started(struct drive *d, int err, uint32_t op);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fuzz.h - what every fuzz target is.
+ * fuzz.h - the interface of every fuzz target.
  *
- * One function that takes any bytes and returns 0, or ends the process if
- * something does not hold. Built with libFuzzer (configure --enable-fuzzing)
- * it is fed by the fuzzer, otherwise by replay.c with the corpus.
+ * A target is one function that takes any bytes and returns 0, or aborts on a
+ * violation. With libFuzzer (configure --enable-fuzzing) the fuzzer calls it,
+ * otherwise replay.c with the corpus.
  */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
@@ -20,7 +20,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Unlike assert(), is there in every build. */
+/* Aborts unless the condition holds; unlike assert(), in every build. */
 #define MUST(condition)                                                        \
 	do {                                                                   \
 		if (!(condition)) {                                            \
@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 		}                                                              \
 	} while (0)
 
-/* Both absent, or the same. */
+/* Returns whether both are absent or equal. */
 static inline bool
 fuzz_same(const uint8_t *a, const uint8_t *b, size_t len)
 {
@@ -38,7 +38,7 @@ fuzz_same(const uint8_t *a, const uint8_t *b, size_t len)
 	       (a == NULL || memcmp(a, b, len) == 0);
 }
 
-/* An input that says what happens; past its end all bytes are zero. */
+/* An input that selects the steps; past its end all bytes are zero. */
 struct fuzz_script {
 	const uint8_t *p, *end;
 };
@@ -49,7 +49,7 @@ fuzz_next(struct fuzz_script *s)
 	return s->p < s->end ? *s->p++ : 0;
 }
 
-/* The i-th node of the network, each in a /24 of its own. */
+/* Returns the i-th node of the network, each in a /24 of its own. */
 static inline struct addr
 fuzz_node(uint8_t i)
 {

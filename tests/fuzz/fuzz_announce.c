@@ -22,7 +22,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST((m.refresh == NULL) == (again.refresh == NULL));
 	MUST((m.signature == NULL) == (again.signature == NULL));
 	MUST(m.bump == again.bump);
-	/* Both are signed over the same bytes, so they are judged alike. */
+	/*
+	 * Both are signed over the same bytes, so both must give the same
+	 * result.
+	 */
 	if (m.peer.key != NULL && m.signature != NULL)
 		MUST(announce_verify(&m, NS_ANNOUNCE, &scope) ==
 		     announce_verify(&again, NS_ANNOUNCE, &scope));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The configuration file, or a single option as on the command line. */
+/* Parses the configuration file, or a single option as on the command line. */
 #include <sys/mman.h>
 #include <unistd.h>
 

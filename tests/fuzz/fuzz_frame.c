@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The frames of a secret stream: a script writes some, damages them on their
- * way, cuts them anywhere. Whatever comes out is what was written, in order,
- * until the stream is broken for good. The same for unordered messages.
+ * Fuzzes the frames of a secret stream: a script writes some, damages them,
+ * cuts them anywhere. The bytes read are those written, in order, until the
+ * stream is broken for good. Does the same for unordered messages.
  */
 #include "base/err.h"
 #include "base/wire.h"
@@ -57,7 +57,7 @@ tear_down(struct rig *g)
 	sim_world_fini(&g->fw);
 }
 
-/* The byte of the plaintext at that place. */
+/* Returns the byte of the plaintext at that place. */
 static uint8_t
 plain_at(uint64_t at)
 {
@@ -80,7 +80,7 @@ write_some(struct rig *g, uint32_t len)
 	free(plain);
 }
 
-/* Takes what is there, in bites of so many bytes. */
+/* Reads what is available, in pieces of so many bytes. */
 static void
 read_some(struct rig *g, uint32_t bite, bool messages)
 {
@@ -105,11 +105,11 @@ read_some(struct rig *g, uint32_t bite, bool messages)
 		MUST(g->read <= g->written);
 		secret_consume(g->reader, b.len);
 	}
-	/* Who is not lied to is never broken. */
+	/* A stream without damage never breaks. */
 	MUST(!g->broken || g->damaged);
 }
 
-/* So many bytes of what was written arrive, as far as there is room. */
+/* Delivers up to so many of the bytes written, as far as there is space. */
 static void
 carry(struct rig *g, size_t len)
 {
@@ -170,7 +170,7 @@ step(struct rig *g, struct rd *r)
 		carry(g, SIZE_MAX);
 		read_some(g, UINT32_MAX, op & 0x80);
 		break;
-	case 3: /* a lie on the way */
+	case 3: /* a forged frame */
 		if (g->from.out_len > 0) {
 			g->from.out[arg % g->from.out_len] ^= op | 1;
 			g->damaged = true;
@@ -210,7 +210,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	set_up(&g);
 	while (rd_ok(&r) && rd_left(&r) > 0)
 		step(&g, &r);
-	/* Then all of it arrives, in whatever pieces there is room for. */
+	/* Then all of it arrives, in pieces of any size. */
 	secret_end(g.writer);
 	read_some(&g, UINT32_MAX, false);
 	while (g.from.out_len > 0 && !g.broken) {

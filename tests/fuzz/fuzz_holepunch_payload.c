@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The encrypted payload of PEER_HOLEPUNCH, and its plaintext. */
+/* Decodes the encrypted payload of PEER_HOLEPUNCH, and its plaintext. */
 #include "fuzz.h"
 #include "punch/holepunch_payload.h"
 

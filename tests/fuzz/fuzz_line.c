@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-/* The stream of a control client: cut into lines, each line a request. */
+/*
+ * Splits the stream of a control client into lines and parses each as a
+ * request.
+ */
 #include "api/api.h"
 #include "api/api_request.h"
 #include "api/line.h"
 #include "fuzz.h"
 
-enum { MAX = 1024 /* so that lines that are too long are within reach */ };
+enum { MAX = 1024 /* small, so that inputs exceed it */ };
 
-/* A request that is good has what its method needs; a bad one says why not. */
+/*
+ * Checks that a valid request has what its method needs, and that an invalid
+ * one has an error text.
+ */
 static void
 try_request(const char *text, size_t len)
 {
@@ -34,7 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct line line;
 	size_t pieces = size > 0 ? data[0] + 1u : 1, have = 0, at = 0;
 
-	/* It comes in pieces, of which the first byte says the length. */
+	/* It arrives in pieces, with the length in the first byte of each. */
 	while (at < size) {
 		have = have + pieces < size - at ? have + pieces : size - at;
 		do {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Protomux, at both ends of one connection: a script opens, closes, sends and
- * carries in any order. Two honest ends never break with each other, and what
- * a channel brings is what was sent into it, in order. With the first bit set
- * the script also says what the peer never would; then only the limits hold.
+ * Fuzzes Protomux at both ends of one connection: a script opens, closes, sends
+ * and delivers in any order. Two honest ends never break the connection, and a
+ * channel delivers what was sent into it, in order. With the first bit set the
+ * script also sends what no honest peer would; then only the limits are
+ * checked.
  */
 #include "base/err.h"
 #include "base/wire.h"
@@ -13,8 +14,10 @@
 
 enum { NAMES = 5, IDS = MUX_CHANNELS_MAX + 1, STEPS = 8 };
 
-/* What a message carries: which opening of a channel it belongs to, and how
- * many went before it. */
+/*
+ * The contents of a message: which opening of a channel it belongs to, and how
+ * many were sent before it.
+ */
 struct mark {
 	uint32_t life, count;
 };
@@ -26,13 +29,13 @@ struct end {
 	uint32_t offers[IDS]; /* not answered */
 	uint8_t offer_names[IDS];
 	uint32_t offers_len;
-	bool stuck; /* in a lie that nobody will repeat */
+	bool stuck; /* in a forged message that is never repeated */
 };
 
 struct rig {
 	struct end ends[2];
 	uint32_t lives;
-	bool lies; /* were told */
+	bool lies; /* forged messages were delivered */
 };
 
 static struct mux_name
@@ -67,7 +70,7 @@ do_open(struct rig *g, struct end *e, uint8_t which)
 	e->open[id] = true;
 	e->sent[id] = (struct mark){++g->lives, 0};
 	e->got[id] = (struct mark){0};
-	/* The oldest offer of that name is answered by it. */
+	/* It answers the oldest offer of that name. */
 	for (uint32_t i = 0, found = 0; i < e->offers_len; i++) {
 		if (!found && e->offer_names[i] == which % NAMES) {
 			found = 1;
@@ -142,7 +145,7 @@ take_message(struct rig *g, struct end *e, const struct mux_event *ev)
 	got->count++;
 }
 
-/* Reads a message as far as it goes; true: it is done with. */
+/* Reads a message as far as possible. Returns true if it is complete. */
 static bool
 read_message(struct rig *g, struct end *e, struct bytes message)
 {
@@ -227,7 +230,7 @@ step(struct rig *g, struct rd *r, bool may_lie)
 	check_limits(e);
 }
 
-/* All offers are answered, and all that was said is heard. */
+/* All offers are answered, and all messages are received. */
 static void
 settle(struct rig *g)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A whole node, driven by what the input says: two bytes of configuration,
- * then steps. A step is a byte that names it and the bytes that it reads; past
- * the end all bytes are zero. Requests come well-formed, from hosts that know
- * our tokens or do not; requests of ours are answered well, badly, twice, late
- * or never; time passes, names resolve or fail, operations start and end.
+ * Fuzzes a whole node: reads two bytes of configuration, then steps. A step is
+ * a byte that selects it and the bytes that it reads; past the end all bytes
+ * are zero. Requests are well-formed, from hosts that know our tokens or do
+ * not; our requests are answered well, badly, twice, late or never; time
+ * passes, names resolve or fail, operations start and end.
  */
 #include "base/err.h"
 #include "drive.h"
@@ -26,7 +26,7 @@ next(struct script *s)
 	return s->p < s->end ? *s->p++ : 0;
 }
 
-/* Up to n bytes of the input; fewer at its end. */
+/* Reads up to n bytes of the input; fewer at its end. */
 static struct bytes
 take(struct script *s, size_t n)
 {
@@ -43,7 +43,7 @@ next_host(struct script *s)
 	return drive_host(&s->d, next(s));
 }
 
-/* A socket that is open. */
+/* Returns an open socket. */
 static int
 next_sock(struct script *s)
 {
@@ -52,7 +52,7 @@ next_sock(struct script *s)
 	return sim_is_open(&s->d.fw, h) ? h : drive_server_sock(&s->d);
 }
 
-/* One of a few topics, or what belongs to one of the keys. */
+/* Returns one of a few topics, or a hash that belongs to one of the keys. */
 static void
 next_target(struct script *s, uint8_t target[32])
 {
@@ -73,7 +73,7 @@ step_raw(struct script *s)
 	int sock = next_sock(s);
 	struct bytes b = take(s, next(s) * 8u);
 
-	/* A victim answers nothing and knows no token. */
+	/* A victim answers nothing and has no token. */
 	if (drive_is_victim(&s->d, &from))
 		from = drive_host(&s->d, 0);
 	drive_recv(&s->d, &from, sock, b.p, b.len);
@@ -99,7 +99,7 @@ make_announce(struct script *s, const struct rpc_request *m,
 	a.refresh = flags & 1 ? refresh : NULL;
 	a.bump = flags & 2 ? s->d.fw.w.unix_ms + flags : 0;
 	if (flags & 4) {
-		/* The refresh alone; its hash is what came before. */
+		/* The refresh alone; its hash is what was announced before. */
 		hash_blake2b(refresh, zero, sizeof zero);
 		a = (struct announce){.refresh = flags & 8 ? zero : refresh};
 		return announce_encode(&a, buf, cap);
@@ -143,7 +143,7 @@ make_signal(struct script *s, uint64_t command, uint8_t *buf, size_t cap)
 					     : holepunch_encode(&p, buf, cap);
 }
 
-/* The value that goes with the command, into buf; may set the target. */
+/* Builds the value of the command in buf; may set the target. */
 static size_t
 make_value(struct script *s, struct rpc_request *m, uint8_t target[32],
     uint8_t *buf, size_t cap)
@@ -184,7 +184,7 @@ step_request(struct script *s)
 	next_target(s, target);
 	if (flags & 2)
 		id_of_addr(id, &from);
-	/* A victim was never told a token. */
+	/* A victim never received a token. */
 	if (flags & 4 && !drive_is_victim(&s->d, &from))
 		dht_token(node_dht(s->d.n), &from, token);
 	m.id = flags & 8 ? id : NULL;
@@ -198,9 +198,9 @@ step_request(struct script *s)
 		drive_recv(&s->d, &from, drive_server_sock(&s->d), buf, len);
 }
 
-/* ---- answers to what the node asked ---- */
+/* ---- answers to requests of the node ---- */
 
-/* A value that such a question may be answered with. */
+/* Builds a value for the answer to such a request. */
 static size_t
 make_answer(
     struct script *s, const struct drive_asked *a, uint8_t *buf, size_t cap)
@@ -254,14 +254,14 @@ answer(struct script *s, struct drive_asked *a, uint8_t how)
 	if (a->internal && a->command == RPC_PING_NAT && how & 0x20)
 		sock = drive_server_sock(&s->d);
 	a->answered = true;
-	/* A victim's own answer would be its proof. */
+	/* An answer of a victim would validate its address. */
 	if (drive_is_victim(&s->d, &from))
 		return;
 	drive_recv(
 	    &s->d, &from, sock, buf, rpc_reply_encode(&m, buf, sizeof buf));
 }
 
-/* The right answer from the wrong port: nobody may believe it. */
+/* The right answer from the wrong port: it must be ignored. */
 static void
 spoof(struct script *s, const struct drive_asked *a, uint8_t how)
 {
@@ -284,7 +284,7 @@ step_answer(struct script *s)
 		return;
 	wrong = *a;
 	switch (how >> 6) {
-	case 0: /* once more, which only the first time is an answer */
+	case 0: /* a duplicate: only the first counts */
 		answer(s, a, how);
 		break;
 	case 1:
@@ -292,14 +292,14 @@ step_answer(struct script *s)
 	case 2:
 		spoof(s, a, how);
 		return;
-	default: /* an answer to something else */
+	default: /* an answer to another request */
 		wrong.tid++;
 		a = &wrong;
 	}
 	answer(s, a, how);
 }
 
-/* A network that works: everything asked is answered well. */
+/* Answers all requests well, as a working network does. */
 static void
 step_answer_all(struct script *s)
 {
@@ -466,7 +466,7 @@ use_conn(struct script *s, uint8_t how)
 		break;
 	default:
 		node_conn_close(n, c.conn);
-		node_conn_close(n, c.conn); /* it is no more */
+		node_conn_close(n, c.conn); /* it has ended */
 	}
 }
 
@@ -509,7 +509,7 @@ step_leave(struct script *s)
 	for (uint32_t i = 0; node_announcement(s->d.n, i, &a); i++)
 		MUST(i < s->d.ceiling.announcements);
 	if (next(s) < 200)
-		return; /* it ends most of what is interesting */
+		return; /* it ends most of what is worth testing */
 	s->d.leaving = true;
 	node_leave(s->d.n);
 	drive_settle(&s->d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Both ends of a Noise handshake read what a stranger sends. The keys are
- * fixed, so that genuine messages among the seeds get all the way.
+ * Reads forged messages at both ends of a Noise handshake. The keys are fixed,
+ * so that genuine messages among the seeds complete it.
  */
 #include "crypto/noise.h"
 #include "fuzz.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The client's and the server's side of a hole punch, with whatever the
- * network, the other side and time can do. The input is a script; each step has
- * a byte that selects the action and one for its variant.
+ * Fuzzes both sides of a hole punch, with anything that the network, the other
+ * side and time can do. The input is a script; each step has a byte that
+ * selects the action and one for its variant.
  */
 #include <sodium.h>
 
@@ -27,7 +27,7 @@ struct punch_fuzz {
 	struct router *rt;
 	struct punch *punch;
 	struct side client, server;
-	size_t looked_at; /* of what was sent */
+	size_t looked_at; /* of the datagrams sent */
 	struct fuzz_script in;
 };
 

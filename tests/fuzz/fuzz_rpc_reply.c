@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Replies: what decodes is encoded and decoded to the same again. */
+/* Decodes replies; checks that encoding and decoding gives the same again. */
 #include "base/world.h"
 #include "dht/rpc.h"
 #include "fuzz.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Requests: what decodes is encoded and decoded to the same again. */
+/* Decodes requests; checks that encoding and decoding gives the same again. */
 #include "base/world.h"
 #include "dht/rpc.h"
 #include "fuzz.h"

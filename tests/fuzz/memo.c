@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Signatures and points that were computed before are not computed again, in
- * this or any other input: with keys from seeds they are the same ones all the
- * time, and took half of it. Linked in place of libsodium's (ld --wrap), of
- * which only functions of their arguments are stood in for.
+ * Stores the results of signatures and point multiplications and returns them
+ * instead of computing them again, in this or any other input: keys from seeds
+ * repeat all the time, and took half of it. Wraps functions of libsodium (ld
+ * --wrap) that depend on their arguments alone.
  */
 #include <sodium.h>
 
@@ -31,7 +31,7 @@ int __real_crypto_sign_detached(unsigned char *sig, unsigned long long *sig_len,
 int __wrap_crypto_sign_detached(unsigned char *sig, unsigned long long *sig_len,
     const unsigned char *m, unsigned long long len, const unsigned char *sk);
 
-/* The slot of these bytes: theirs, or empty for them. */
+/* Returns the slot of these bytes, or an empty one for them. */
 static struct slot *
 slot_of(
     char kind, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)

@@ -21,7 +21,7 @@ fail(const char *path)
 	exit(EXIT_FAILURE);
 }
 
-/* The target gets an exact copy, so that a read beyond it is seen. */
+/* Copies the input to its exact size, so that overreads are detected. */
 static void
 replay_file(const char *path)
 {
@@ -69,7 +69,7 @@ replay(const char *path)
 	closedir(dir);
 }
 
-/* The corpus is named after the program. */
+/* Finds the corpus by the name of the program. */
 static void
 replay_own(const char *program)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * soak [DATAGRAMS [SEED]]: a node in a storm of damaged datagrams.
+ * soak [DATAGRAMS [SEED]]: floods a node with damaged datagrams.
  *
- * Goal: no crash, nothing grows beyond its limits, who behaves is answered.
+ * Goal: no crash, nothing grows beyond its limits, an honest host is answered.
  * Method: the datagrams of the golden vectors, damaged, from thousands of
- * addresses, in virtual time; among them an honest host that proved its
- * address and asks once in a while, and must be answered each time. Memory is
- * measured after a tenth of the storm, when every table that strangers can
- * fill is full, and may hardly grow after that. Then every limit is lowered to
- * its smallest value while its table is full, and the storm goes on; then the
- * limits are raised again. drive.c holds everything that leaves against the
- * budgets.
+ * addresses, in virtual time; among them an honest host that validated its
+ * address and sends a request once in a while, which must be answered each
+ * time. Memory is measured after a tenth of the flood, when every table that
+ * unknown hosts can fill is full, and may hardly grow after that. Then every
+ * limit is lowered to its smallest value while its table is full, and the flood
+ * continues; then the limits are raised again. drive.c checks all datagrams
+ * sent against the budgets.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -24,7 +24,7 @@
 enum {
 	DATAGRAMS = 200000,
 	SEEDS_MAX = 1024,
-	HONEST_EACH = 500,   /* datagrams of the storm for each honest one */
+	HONEST_EACH = 500,   /* datagrams of the flood for each honest one */
 	STEP_US = 3000,      /* of virtual time between two, on average */
 	GROWTH_MAX = 262144, /* bytes, once the tables are full */
 	HONEST = 0,          /* host number */
@@ -45,7 +45,7 @@ struct soak {
 	uint16_t tid;
 };
 
-/* Of the sanitizer, where there is one: its malloc does not count for glibc. */
+/* Provided by the sanitizer, whose malloc does not count for glibc. */
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
 static size_t
@@ -62,7 +62,7 @@ below(struct soak *s, uint32_t n)
 	return prng_below(&s->d.fw.rand, n);
 }
 
-/* ---- what is damaged ---- */
+/* ---- samples ---- */
 
 static void
 add_seed(struct soak *s, const char *hex)
@@ -82,7 +82,7 @@ add_seed(struct soak *s, const char *hex)
 	s->seeds[s->seeds_len++] = (struct seed){p, len};
 }
 
-/* Every member "hex", however deep: the files nest a few levels. */
+/* Collects every member "hex", at any depth: the files nest a few levels. */
 static void
 collect(struct soak *s, const json_t *node)
 {
@@ -138,14 +138,14 @@ damage(struct soak *s, uint8_t *buf, size_t len)
 		while (len < DGRAM_MAX && below(s, 64) != 0)
 			buf[len++] = (uint8_t)prng_next(&s->d.fw.rand);
 		return len;
-	default: /* nothing but the tid */
+	default: /* all but the tid */
 		if (len > 4)
 			buf[2] = (uint8_t)prng_next(&s->d.fw.rand);
 		return len;
 	}
 }
 
-/* Thousands of hosts; now and then one of those that must be spared. */
+/* Returns one of thousands of hosts; now and then one of the victims. */
 static struct addr
 stranger(struct soak *s)
 {
@@ -159,7 +159,7 @@ stranger(struct soak *s)
 	    (uint8_t)(r >> 17 & 7), (uint16_t)(1024 + (r & 255)));
 }
 
-/* A value of which there are 65,536; it needs nothing but its hash. */
+/* Builds one of 65,536 values; its target is its hash. */
 static void
 make_value(struct soak *s, struct rpc_request *m, uint8_t target[HASH_LEN],
     uint8_t room[32])
@@ -171,7 +171,7 @@ make_value(struct soak *s, struct rpc_request *m, uint8_t target[HASH_LEN],
 	m->value = (struct bytes){room, 32};
 }
 
-/* An announce of one of a few keys, under any topic. */
+/* Builds an announce of one of a few keys, under any topic. */
 static void
 make_announce(struct soak *s, struct rpc_request *m, uint8_t target[HASH_LEN],
     uint8_t room[256])
@@ -194,7 +194,10 @@ make_announce(struct soak *s, struct rpc_request *m, uint8_t target[HASH_LEN],
 	m->value.p = room;
 }
 
-/* A request with a good token, so that it gets further; its length, or 0. */
+/*
+ * Builds a request with a valid token, so that it gets further. Returns its
+ * length, or 0.
+ */
 static size_t
 with_token(struct soak *s, const struct seed *seed, const struct addr *from,
     uint8_t *out)
@@ -218,7 +221,7 @@ with_token(struct soak *s, const struct seed *seed, const struct addr *from,
 	return rpc_request_encode(&m, out, DGRAM_MAX);
 }
 
-/* Somebody whom the node has asked answers, and enters its table. */
+/* Answers a request of the node as its destination, which enters the table. */
 static void
 answer(struct soak *s)
 {
@@ -236,7 +239,7 @@ answer(struct soak *s)
 	    &s->d, &a->to, a->sock, buf, rpc_reply_encode(&m, buf, sizeof buf));
 }
 
-/* A PING that shows an id, so that the node asks back. */
+/* Sends a PING with an id, so that the node sends one back. */
 static size_t
 with_id(struct soak *s, const struct addr *from, uint8_t *out)
 {
@@ -270,9 +273,9 @@ storm(struct soak *s)
 	answer(s);
 }
 
-/* ---- who behaves ---- */
+/* ---- the honest host ---- */
 
-/* The reply to the honest host among what has just left. */
+/* Finds the reply to the honest host among the datagrams just sent. */
 static bool
 was_answered(struct soak *s, const struct addr *to, uint16_t tid)
 {
@@ -315,7 +318,7 @@ ask(struct soak *s, bool internal, uint64_t command, bool token)
 	drive_settle(&s->d);
 }
 
-/* A lookup for a token, which proves the address, then the usual. */
+/* Sends a lookup for a token, which validates the address, then the others. */
 static void
 behave(struct soak *s)
 {
@@ -334,7 +337,7 @@ soak_init(struct soak *s, uint64_t seed)
 	    .role = DHT_BOOTSTRAP, .seed = seed, .announce_ms = 600000};
 
 	limits_init(&c.limits);
-	/* Less than the storm could draw, or the budgets were not tested. */
+	/* Less than the flood could use, or the budgets were not tested. */
 	c.limits.unvalidated_burst_bytes = c.limits.forward_burst_bytes = 4096;
 	c.limits.unvalidated_rate_bytes = c.limits.forward_rate_bytes = 100;
 	c.limits.sources = 8192;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: ISC
 //
-// A client of the control socket: one call on a connection of its own, which
-// stays open, and may have become a peer's byte stream.
+// A client of the control socket: sends one call on a connection of its own,
+// which stays open, and may become a peer's byte stream.
 
 const net = require('net')
 const { sleep } = require('./util')
 
 // Resolves with the result, and the socket, paused behind the line of the
-// reply; rejects with the daemon's words. early: bytes for the peer, behind the
-// request.
+// reply; rejects with the daemon's message. early: bytes for the peer, after
+// the request.
 async function call (path, method, params, early = '') {
   for (;;) {
     try {

@@ -53,7 +53,7 @@ class Daemon {
     await Promise.race([ready, failed])
   }
 
-  // Output of dhtctl; null if that is not to be had, and it says so.
+  // Returns the output of dhtctl, or null if it reports that there is none.
   dhtctl (args, input = '') {
     const child = spawn(path.join(BUILD, 'dhtctl'),
       [...args, '--control', this.control])
@@ -88,14 +88,14 @@ class Daemon {
     return (await this.json('nodes')).nodes.map(node => node.address)
   }
 
-  // The nodes that a crash would leave it.
+  // Returns the nodes that it would know after a crash.
   kept () {
     const file = path.join(this.options.stateDir, 'nodes')
     if (!fs.existsSync(file)) return []
     return fs.readFileSync(file, 'utf8').split('\n').filter(Boolean)
   }
 
-  // Any bytes, through standard input and output.
+  // Stores any bytes, through standard input and output.
   async putImmutable (value) {
     const out = await this.dhtctl(['put', '--json'], Buffer.from(value, 'hex'))
     return JSON.parse(out).hash
@@ -129,14 +129,14 @@ class Daemon {
     return found ? found.peers.map(peer => keyToHex(peer.public_key)) : []
   }
 
-  // A connection to that key: the byte stream.
+  // Connects to that key; resolves with the byte stream.
   async connect (publicKey, params) {
     const { socket } = await call(this.control, 'connect',
       { public_key: publicKey, ...params })
     return socket
   }
 
-  // Listens with the daemon's own key and sends back what it gets, until end().
+  // Listens with the daemon's own key and echoes, until end().
   async listen ({ allow = [] } = {}) {
     const child = spawn(path.join(BUILD, 'dhtctl'),
       ['listen', ...allow.flatMap(key => ['--allow', key]), '--exec', 'cat',
@@ -150,7 +150,7 @@ class Daemon {
     return { publicKey, end: () => { child.kill('SIGTERM'); return gone } }
   }
 
-  // The same, but `decide`, given a peer's public key, says who is let in.
+  // Does the same, but `decide` accepts or rejects peers by their public key.
   async listenAsking (decide) {
     const socket = net.connect(this.control)
     const lines = readline.createInterface({ input: socket })

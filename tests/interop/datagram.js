@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
-// RPC datagrams by hand: for what no JavaScript node would send, and to see
-// of a reply what no JavaScript node would tell.
+// Encodes and decodes RPC datagrams: some that no JavaScript node would send,
+// and fields of replies that no JavaScript node reports.
 
 const dgram = require('dgram')
 const peer = require('dht-rpc/lib/peer')
@@ -39,8 +39,8 @@ function request (to, tid, { internal, command, ...fields }) {
   ])
 }
 
-// What another node sees of a reply, with what must differ from node to node
-// taken out: an id and an address are only right or wrong, a token has only a
+// Returns what another node sees of a reply, without what must differ between
+// nodes: an id and an address are only right or wrong, a token has only a
 // length.
 function shape (reply, from, me) {
   let at = 10
@@ -62,7 +62,7 @@ function shape (reply, from, me) {
   return seen
 }
 
-// A socket that keeps what comes.
+// Opens a socket that stores the datagrams it receives.
 class Probe {
   static open (host, port = 0) {
     const probe = new Probe()
@@ -88,7 +88,7 @@ class Probe {
     this.socket.send(data, port, host)
   }
 
-  // The shapes of the replies that came from there.
+  // Returns the shapes of the replies received from there.
   replies ({ host, port }) {
     return this.got.filter(({ data, from }) => data[0] === REPLY &&
       from.address === host && from.port === port)

@@ -15,7 +15,7 @@ function forbid (what) {
   process.exit(70)
 }
 
-// The class's method, refused where the argument at `at` is not inside.
+// Wraps a method of the class: throws if the argument at `at` is not inside.
 function guard (type, method, at) {
   const original = type.prototype[method]
   type.prototype[method] = function (...args) {

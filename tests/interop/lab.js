@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 //
-// The nodes of one case: it makes them, knows them, and ends them all.
+// The nodes of one case: creates them, finds them, and stops them all.
 //
 // "Ours" are hyperdhtd processes (or their stand-ins, reference.js); the
 // JavaScript nodes live in this process. None is ever made without a list of
@@ -23,17 +23,17 @@ class Lab {
     this.servers = []
   }
 
-  // One of ours. role: bootstrap, persistent or auto.
+  // Starts one of ours. role: bootstrap, persistent or auto.
   ours (role, bootstrap, options) {
     return this.start(this.Ours, role, bootstrap, options)
   }
 
-  // A JavaScript node in a process of its own, to hold ours against.
+  // Starts a JavaScript node in a process of its own, to compare ours with.
   reference (role, bootstrap) {
     return this.start(Reference, role, bootstrap)
   }
 
-  // place: where a former one was; stateDir: what it left.
+  // place: address of a former node; stateDir: its state.
   async start (Kind, role, bootstrap, { place, stateDir, tickMs } = {}) {
     place = place || await this.world.place()
     stateDir = stateDir || fs.mkdtempSync(path.join(this.dir, 'state-'))
@@ -44,12 +44,12 @@ class Lab {
     return daemon
   }
 
-  // The same node again, after its process has ended.
+  // Restarts the same node, after its process has ended.
   again ({ options, place }) {
     return this.ours(options.role, options.bootstrap, { ...options, place })
   }
 
-  // The same elsewhere, with its key and nothing else of what it had.
+  // Restarts it elsewhere, with its key and no other state.
   moved ({ options }, place) {
     const stateDir = fs.mkdtempSync(path.join(this.dir, 'state-'))
     fs.copyFileSync(path.join(options.stateDir, 'key'),
@@ -65,7 +65,7 @@ class Lab {
     })
   }
 
-  // A JavaScript node as programs make it: ephemeral, maybe firewalled.
+  // Starts a JavaScript node as programs do: ephemeral, maybe firewalled.
   async client (bootstrap, options) {
     const { host } = await this.world.place()
     return this.peer(bootstrap, { host, port: [0, 0], ...options })
@@ -79,7 +79,7 @@ class Lab {
     return node
   }
 
-  // A server that sends back what it gets; counts its connections and the
+  // Starts a server that echoes; counts its connections and the
   // holepunch messages that reach it.
   async echoServer (node, keyPair) {
     const server = node.createServer({ shareLocalAddress: false }, socket => {
@@ -99,7 +99,7 @@ class Lab {
     return server
   }
 
-  // A network of `ours` and then `js` nodes, all persistent.
+  // Starts a network of `ours` and then `js` nodes, all persistent.
   async network ({ ours = 0, js = 0, tickMs }) {
     const net = { ours: [], js: [], bootstrap: null }
     if (ours) {
@@ -123,7 +123,7 @@ class Lab {
     return net
   }
 
-  // Nothing of ours may have ended but by our hand.
+  // Checks that no process of ours has ended by itself.
   check () {
     const dead = this.daemons.find(daemon => daemon.died)
     if (dead) throw new Error(`hyperdhtd ${dead.died}`)
@@ -137,7 +137,7 @@ class Lab {
     this.world.reset()
   }
 
-  // At once, for when the harness itself is ended.
+  // Kills all nodes at once, when the harness itself is stopped.
   abandon () {
     for (const daemon of this.daemons) daemon.end('SIGKILL')
     fs.rmSync(this.dir, { recursive: true, force: true })
@@ -152,7 +152,7 @@ function bounded (promise) {
     .then(() => clearTimeout(timer))
 }
 
-// Whether a JavaScript node has that address in its routing table.
+// Returns whether a JavaScript node has that address in its routing table.
 function knows (node, place) {
   return node.toArray().some(other => text(other) === text(place))
 }

@@ -2,12 +2,12 @@
 /*
  * muxer - our protomux, for a peer behind two pipes.
  *
- * Reads messages from standard input and writes those that it has for the peer
- * to standard output, each behind its length (4 bytes, little-endian). Takes
- * every offer of a protocol that begins with "echo" and rejects others; sends
- * back what comes, type and all, until the channel closes. A message of type 9
- * is an order: "open NAME" or "close NAME"; what opens by order says "hello"
- * at once. Ends with its input: 0, or 1 if the peer broke the protocol.
+ * Reads messages from standard input and writes those for the peer to standard
+ * output, each after its length (4 bytes, little-endian). Accepts every offer
+ * of a protocol that begins with "echo" and rejects others; echoes all messages
+ * until the channel closes. A message of type 9 is a command: "open NAME" or
+ * "close NAME"; a channel opened by it sends "hello" at once. Exits at the end
+ * of its input with 0, or 1 if the peer broke the protocol.
  */
 #include <stdio.h>
 #include <stdlib.h>

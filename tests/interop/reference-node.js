@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
-// One JavaScript node with the roles, the state directory and the commands of
-// hyperdhtd; driven by reference.js over the channel to its parent.
+// Runs one JavaScript node with the roles, the state directory and the commands
+// of hyperdhtd; driven by reference.js over the channel to its parent.
 
 require('./guard')
 const DHT = require('hyperdht')
@@ -30,7 +30,7 @@ function create () {
   const { host, port, role } = options
   const base = { host, port, seed: bytes(state.seed), nodes: state.nodes }
 
-  // A bootstrapper asks itself, so that its list is not empty either.
+  // A bootstrap node uses itself, so that its list is not empty either.
   if (role === 'bootstrap') {
     base.bootstrap = [{ host, port }]
     return DHT.bootstrapper(port, host, base)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 //
-// The JavaScript stack in our place, as a process of its own: what daemon.js
-// is for the built programs, with the same methods. Only the harness is
-// tested with it.
+// Runs the JavaScript stack in our place, as a process of its own: what
+// daemon.js is for the built programs, with the same methods. Only the harness
+// is tested with it.
 
 const { fork } = require('child_process')
 const fs = require('fs')

@@ -7,7 +7,7 @@ const dgram = require('dgram')
 
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 
-// Asks again and again until the answer is true; the last thing asked or
+// Calls again and again until the result is true; the last result or
 // thrown is in the error. No test passes by being fast: `ms` only bounds a
 // failure.
 async function until (what, ask, ms = 20000) {
@@ -25,7 +25,7 @@ async function until (what, ask, ms = 20000) {
   throw new Error(`waited ${ms} ms for this in vain: ${what} (${last})`)
 }
 
-// A UDP port of that host that was free a moment ago.
+// Returns a UDP port of that host that was free a moment ago.
 function freePort (host) {
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket('udp4')

@@ -3,7 +3,7 @@
 // Where the nodes of a test live. On loopback they share 127.0.0.1 and differ
 // by port, and the limits that a public network needs are off by themselves.
 // In the public world each has an address in a /24 of its own, the port that
-// everybody uses, and no limit is off.
+// all nodes use, and no limit is off.
 
 const { freePort } = require('./util')
 
@@ -30,7 +30,7 @@ class Public {
     return { host: `11.1.${this.used}.1`, port: 49737 }
   }
 
-  // A case is over, all its addresses are free again.
+  // Frees all addresses after a case.
   reset () {
     this.used = 0
   }

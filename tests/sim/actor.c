@@ -92,7 +92,7 @@ actor_request(struct actor *a, struct spot from, struct spot to, bool id,
 	m->id = NULL;
 }
 
-/* Its word counts with h as an answer of the spot from here on. */
+/* Counts an answer of the spot to h, if both exist. */
 static void
 vouch(struct actor *a, struct spot from, struct spot to)
 {

@@ -32,7 +32,7 @@ box_name(const struct nat_config *c)
 	return names[c->ports][c->mapping][c->filtering];
 }
 
-/* One address for everybody. */
+/* Returns whether the box uses one address for all destinations. */
 static bool
 is_still(const struct nat_config *c)
 {

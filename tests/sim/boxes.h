@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * boxes.h - every kind of NAT box, and what two hosts behind two of them may
- * hope for.
+ * expect.
  *
  * The kinds are all combinations of a mapping rule, a filtering rule and a way
  * to choose ports. Uses: nat.
@@ -13,17 +13,18 @@
 
 enum { BOXES = 3 * 3 * 3 };
 
-/* The kind of that number; remembers for 60 s. */
+/* Returns the kind of that number. Its mappings expire after 60 s. */
 struct nat_config box_kind(uint32_t i);
 
-/* Written as mapping/filtering/ports; a static string. */
+/* Formats a kind as mapping/filtering/ports. Returns a static string. */
 const char *box_name(const struct nat_config *c);
 
 enum hope {
-	HOPE_KNOWN,    /* both use one address for everybody */
-	HOPE_LET_IN,   /* one does, and lets in any port of a host it knows */
+	HOPE_KNOWN,    /* both use one address for all destinations */
+	HOPE_LET_IN,   /* one does, and accepts any port of a known host */
 	HOPE_FORETOLD, /* addresses that change, but in steps */
-	HOPE_GUESSED,  /* one does, the other draws ports: by many guesses */
+	HOPE_GUESSED,  /* one does, the other draws ports: many guesses are
+			  needed */
 	HOPE_MIXED,    /* one changes in steps, the other draws */
 	HOPE_NONE,     /* both draw */
 	HOPES,

@@ -73,7 +73,7 @@ call_find(struct host *h, uint32_t conn)
 	return c;
 }
 
-/* ---- what is said ---- */
+/* ---- the pattern of bytes ---- */
 
 static uint8_t
 pattern(uint64_t number, uint64_t at)
@@ -90,15 +90,16 @@ say(struct call *c)
 	uint8_t buf[PIECE];
 	ptrdiff_t n = 1;
 
-	while (c->said < total && n > 0) {
-		size_t len = total - c->said < PIECE ? total - c->said : PIECE;
+	while (c->written < total && n > 0) {
+		size_t len =
+		    total - c->written < PIECE ? total - c->written : PIECE;
 
 		for (size_t i = 0; i < len; i++)
-			buf[i] = pattern(c->number, c->said + i);
+			buf[i] = pattern(c->number, c->written + i);
 		n = node_conn_write(c->host->node, c->conn, buf, len);
-		c->said += n > 0 ? (uint64_t)n : 0;
+		c->written += n > 0 ? (uint64_t)n : 0;
 	}
-	if (c->said == total && !c->held && !c->ended) {
+	if (c->written == total && !c->held && !c->ended) {
 		c->ended = true;
 		node_conn_end(c->host->node, c->conn);
 	}
@@ -141,7 +142,7 @@ hold(struct call *c)
 	sim_at(c->host->sim, c->spec.hold_us, let_go, hold);
 }
 
-/* What comes back must be what was said. */
+/* Compares the bytes that the listener returned with those sent. */
 static void
 hear(struct call *c)
 {
@@ -150,24 +151,24 @@ hear(struct call *c)
 
 	while ((b = node_conn_peek(h->node, c->conn)).len > 0) {
 		for (size_t i = 0; i < b.len; i++)
-			if (b.p[i] != pattern(c->number, c->heard + i) ||
-			    c->heard + i >= c->said)
+			if (b.p[i] != pattern(c->number, c->read + i) ||
+			    c->read + i >= c->written)
 				sim_broken(h->sim,
-				    "host %u: call %llu hears what it never "
-				    "said, at byte %llu",
+				    "host %u: call %llu reads what it never "
+				    "wrote, at byte %llu",
 				    h->ep.index, (unsigned long long)c->number,
-				    (unsigned long long)(c->heard + i));
-		c->heard += b.len;
+				    (unsigned long long)(c->read + i));
+		c->read += b.len;
 		c->heard_us = h->sim->now_us;
-		if (c->heard == HEAD + c->spec.bytes)
+		if (c->read == HEAD + c->spec.bytes)
 			h->sim->calls.answered++;
 		node_conn_consume(h->node, c->conn, b.len);
 	}
 }
 
-/* ---- whoever listens ---- */
+/* ---- listeners ---- */
 
-/* The first bytes say which call it is, the key who calls. */
+/* Identifies the call by its first bytes and the caller by its key. */
 static void
 recognize(struct call *c)
 {
@@ -184,8 +185,8 @@ recognize(struct call *c)
 	    memcmp(s->hosts[r->caller]->identity.public_key, c->key, KEY_LEN) !=
 		0)
 		sim_broken(s,
-		    "host %u: call %llu is not for it, or not from "
-		    "whom it says",
+		    "host %u: call %llu is not for it, or its "
+		    "caller is another",
 		    c->host->ep.index, (unsigned long long)c->number);
 	if (++r->sessions > 1)
 		sim_broken(s, "host %u: call %llu has a second session",
@@ -207,12 +208,12 @@ echo(struct call *c)
 		took = len > 0 ? node_conn_write(n, c->conn, b.p, len) : 0;
 		if (took <= 0)
 			break;
-		for (ptrdiff_t i = 0; i < took && c->heard + i < HEAD; i++) {
-			c->head[c->heard + i] = b.p[i];
-			if (c->heard + i == HEAD - 1)
+		for (ptrdiff_t i = 0; i < took && c->read + i < HEAD; i++) {
+			c->head[c->read + i] = b.p[i];
+			if (c->read + i == HEAD - 1)
 				recognize(c);
 		}
-		c->heard += (uint64_t)took;
+		c->read += (uint64_t)took;
 		node_conn_consume(n, c->conn, (size_t)took);
 	}
 	if (!c->ended && node_conn_ended(n, c->conn)) {
@@ -235,7 +236,7 @@ on_open(struct host *h, const struct node_event *n)
 	}
 	if (c == NULL || c->open)
 		sim_broken(h->sim, "host %u: connection %u opens %s",
-		    h->ep.index, n->op, c == NULL ? "unasked" : "twice");
+		    h->ep.index, n->op, c == NULL ? "unexpectedly" : "twice");
 	if (c->dialed &&
 	    memcmp(c->spec.to->identity.public_key, n->key, KEY_LEN) != 0)
 		sim_broken(h->sim, "host %u: connection %u is with another key",
@@ -255,12 +256,12 @@ on_closed(struct host *h, const struct node_event *n)
 	if (c == NULL)
 		sim_broken(h->sim, "host %u: connection %u ends twice",
 		    h->ep.index, n->op);
-	if (c->dialed && n->err == 0 && c->heard != HEAD + c->spec.bytes)
+	if (c->dialed && n->err == 0 && c->read != HEAD + c->spec.bytes)
 		sim_broken(h->sim,
 		    "host %u: call %llu ended well with %llu of "
-		    "%u bytes heard",
+		    "%u bytes read",
 		    h->ep.index, (unsigned long long)c->number,
-		    (unsigned long long)c->heard, HEAD + c->spec.bytes);
+		    (unsigned long long)c->read, HEAD + c->spec.bytes);
 	call_end(c, n->err);
 }
 

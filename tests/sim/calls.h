@@ -2,10 +2,10 @@
 /*
  * calls.h - hosts that listen on their keys, and others that connect to them.
  *
- * A caller says a pattern of bytes and ends, at once or later; whoever listens
- * says all back and ends, too. Each connection that a node accepted to dial
- * ends once, in time, and is met by one session at the other end, whose bytes
- * are exact: what does not hold breaks the run. Uses: node, host.
+ * A caller writes a pattern of bytes and ends its side, at once or later; the
+ * listener returns all bytes and ends its side, too. The run fails unless each
+ * accepted dial ends exactly once and in time, has one session at the other
+ * end, and returns the exact bytes. Uses: node, host.
  */
 #ifndef SIM_CALLS_H
 #define SIM_CALLS_H
@@ -25,12 +25,12 @@ struct call;
 typedef void call_done(struct sim *s, struct call *c);
 
 struct call_spec {
-	const struct host *to;     /* whose identity listens */
+	const struct host *to;     /* the listener */
 	const struct addr *relays; /* nodes that may know it; borrowed */
 	uint32_t relays_len;
 	uint32_t bytes;   /* of the pattern */
-	uint64_t hold_us; /* the caller does not end before so long after */
-	uint32_t late;    /* of the bytes, said after that */
+	uint64_t hold_us; /* the caller keeps its side open at least so long */
+	uint32_t late;    /* of the bytes, written after that */
 	call_done *done;  /* when it has ended, or NULL */
 	void *arg;
 };
@@ -41,12 +41,12 @@ struct call {
 	struct host *host;
 	uint32_t conn;
 	bool dialed, open, held, ended;
-	struct call_spec spec; /* of one that was dialed */
-	uint8_t key[KEY_LEN];  /* of the peer, of one that was accepted */
-	uint64_t number;       /* the pattern says which call it belongs to */
-	uint64_t said, heard;  /* bytes */
-	uint8_t head[8];       /* of what was heard */
-	int err;               /* once it is over */
+	struct call_spec spec;  /* of one that was dialed */
+	uint8_t key[KEY_LEN];   /* of the peer, of one that was accepted */
+	uint64_t number;        /* of the call, as the pattern encodes it */
+	uint64_t written, read; /* bytes */
+	uint8_t head[8];        /* of what was read */
+	int err;                /* once it is over */
 	uint64_t started_us, opened_us, heard_us, over_us;
 	uint64_t clock_us; /* of the host, at the start */
 };
@@ -60,7 +60,7 @@ struct call_record {
 
 struct calls {
 	uint64_t refused, opened, failed,
-	    answered;            /* answered: all was heard */
+	    answered;            /* answered: all was read back */
 	uint64_t sessions, lost; /* lost: with a host that went down */
 	uint32_t open;           /* dialed and not over */
 	struct call_record *records;
@@ -70,28 +70,31 @@ struct calls {
 void calls_init(struct calls *c);
 void calls_fini(struct calls *c);
 
-/* The host listens on its identity until it goes down. */
+/* Starts to listen on the host's identity, until the host goes down. */
 void call_listen(struct host *h);
 
-/* Nodes forward to it, as far as it knows. */
+/* Returns whether nodes forward to the host, as far as it knows. */
 bool call_reachable(const struct host *h);
 
-/* For `done`: the uint64_t at `arg` is when the first of them opened, or 0. */
+/* Stores in the uint64_t at `arg` when the first call opened, or 0. */
 call_done call_first_open;
 
-/* A host that others can connect to: without hole punching one side must be. */
+/*
+ * Returns a host that others can connect to, which a call without hole punching
+ * requires of one side; or NULL.
+ */
 struct host *call_caller(struct sim *s);
 
-/* 0, or why not; then done is not called. */
+/* Starts a call. Returns 0 or an error; then `done` is not called. */
 int call_start(struct host *h, const struct call_spec *spec);
 
-/* Events of a listener or a connection; false: of something else. */
+/* Handles events of listeners and connections. Returns false for others. */
 bool calls_node_event(struct host *h, const struct node_event *n);
 
-/* The host is gone: its connections end with ERR_CLOSED. */
+/* Ends the connections of a host that is gone with ERR_CLOSED. */
 void calls_drop(struct host *h);
 
-/* All that the host has dialed is in time. */
+/* Checks that no dial of the host is overdue. */
 void calls_check(struct host *h);
 
 #endif

@@ -8,8 +8,9 @@
 enum { BURST_BYTES = 40000, RATE_BYTES = 4000 };
 
 /*
- * A bit per pair of hosts says who has answered whom. In larger networks it
- * would cost more than the nodes do, and tables are not looked at.
+ * A matrix with a bit per pair of hosts records which host has answered which.
+ * In larger networks it would take more memory than the nodes do, and tables
+ * are not checked.
  */
 enum { TABLES_HOSTS_MAX = 20000 };
 
@@ -49,7 +50,7 @@ scatter(uint64_t key)
 	return key ^ key >> 29;
 }
 
-/* ---- who has answered whom ---- */
+/* ---- which hosts have answered ---- */
 
 static uint64_t *
 answers_slot(const struct check *c, uint64_t key)
@@ -125,7 +126,10 @@ check_answered(struct host *h, const struct net_packet *p)
 		check_vouch(h, p->from);
 }
 
-/* A host is known by its index: one that has moved answered from there too. */
+/*
+ * Hosts are identified by index: one that has moved answered from its old
+ * address, too.
+ */
 static bool
 has_answered(const struct host *h, struct spot at)
 {
@@ -138,7 +142,7 @@ has_answered(const struct host *h, struct spot at)
 	return *answers_slot(c, key) == key;
 }
 
-/* ---- what was sent to whom proved nothing ---- */
+/* ---- traffic to unvalidated addresses ---- */
 
 static struct debt *
 debt_slot(const struct check *c, uint64_t key)
@@ -194,8 +198,8 @@ check_sent(struct host *h, struct spot to, size_t len)
 		c->debt_level_max = d->level / MILLION;
 	if (d->level / MILLION > BURST_BYTES + ROUNDING_BYTES)
 		sim_broken(h->sim,
-		    "host %u: %llu bytes above the rate to an address that "
-		    "proved nothing",
+		    "host %u: %llu bytes above the rate to an "
+		    "unvalidated address",
 		    h->ep.index, (unsigned long long)(d->level / MILLION));
 }
 
@@ -223,7 +227,7 @@ check_step(struct host *h)
 
 	if (added == h->table_added || !tables_checked(h->sim))
 		return;
-	/* The latest heard is who was just added. */
+	/* The first entry is the one that was just added. */
 	h->table_added = added;
 	if (dht_next_node(node_dht(h->node), &cursor, &n))
 		check_entry(h, &n);
@@ -266,7 +270,7 @@ check_host(struct host *h)
 	uint32_t cursor = 0;
 	struct dht_node n;
 
-	/* Nothing can have got in but by being added. */
+	/* Entries appear only when they are added. */
 	if (tables_checked(h->sim) && h->table_full_check != h->table_added)
 		while (dht_next_node(node_dht(h->node), &cursor, &n))
 			check_entry(h, &n);
@@ -275,7 +279,8 @@ check_host(struct host *h)
 	check_ops(h);
 	calls_check(h);
 	if (node_deadline(h->node) != WORLD_NEVER && h->wake_us < now_us)
-		sim_broken(h->sim, "host %u: its turn was missed", h->ep.index);
+		sim_broken(
+		    h->sim, "host %u: its wake-up was missed", h->ep.index);
 }
 
 void

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check.h - what must hold at every step, whatever the scenario does.
+ * check.h - invariants of every step of every scenario.
  *
- * After each step what it touched, every virtual minute everything: an
- * operation ends once and in time; no table holds whom it never heard answer;
- * an address that has proved nothing gets its budget and no more; no deadline
- * lies in the past; no state is above its limit. Uses: node, host, net.
+ * Each step checks what it changed, each virtual minute checks everything: an
+ * operation ends once and in time; a table contains only nodes that have
+ * answered; an unvalidated address receives no more than its budget; no
+ * deadline lies in the past; no state is above its limit. Uses: node, host,
+ * net.
  */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
@@ -18,7 +19,7 @@
 struct sim;
 struct host;
 
-/* What a host has sent to an address that proved nothing to it. */
+/* What a host has sent to an unvalidated address. */
 struct debt {
 	uint64_t key;          /* host and address; 0: free */
 	uint64_t level, at_us; /* leaky: millionths of a byte above the rate */
@@ -28,29 +29,29 @@ struct debt {
 struct check {
 	struct debt *debts;
 	uint32_t debts_len, debts_cap;
-	uint64_t *answers; /* set of (host, spot) for whoever is no host */
+	uint64_t *answers; /* set of (host, spot), for actors */
 	uint32_t answers_len, answers_cap;
 	uint64_t debt_bytes_max; /* largest total to one address by one host */
 	uint64_t debt_level_max;
-	uint64_t entries; /* looked at */
+	uint64_t entries; /* checked */
 };
 
 void check_init(struct check *c);
 void check_fini(struct check *c);
 
-/* A host sends. */
+/* Checks a datagram against the budget of its destination. */
 void check_sent(struct host *h, struct spot to, size_t len);
 
-/* A reply reaches h from whom it names: it has answered. */
+/* Records that the sender of a reply has answered h. */
 void check_answered(struct host *h, const struct net_packet *p);
 
-/* Whoever is at the spot has answered h: actors say so themselves. */
+/* Records an answer to h from a spot; actors call it themselves. */
 void check_vouch(struct host *h, struct spot at);
 
-/* After a step of this host. */
+/* Checks the invariants of one host after a step. */
 void check_step(struct host *h);
 
-/* Everything. */
+/* Checks all invariants of all hosts. */
 void check_all(struct sim *s);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * client.h - many ephemeral peers behind one address, as the reference has
- * them: they ask, without an id, from ports of their own, and count what is
- * not answered.
+ * them.
  *
- * Uses: actor.
+ * Each sends requests without an id from a port of its own and counts those
+ * without a reply. Uses: actor.
  */
 #ifndef SIM_CLIENT_H
 #define SIM_CLIENT_H
@@ -26,12 +26,12 @@ struct client {
 struct actor *client_new(struct sim *s, uint32_t ip);
 
 /*
- * Asks once, without a retry: FIND_NODE if internal, else LOOKUP, from the
- * peer's port.
+ * Sends one request from the peer's port, without a retry: FIND_NODE if
+ * internal, else LOOKUP.
  */
 void client_ask(struct actor *a, uint16_t port, struct spot to, bool internal);
 
-/* Asked and never answered, of what was asked so far. */
+/* Returns how many requests so far have no reply. */
 uint64_t client_lost(const struct actor *a);
 
 #endif

@@ -7,7 +7,7 @@
 
 enum { LISTEN_SECONDS = 60 };
 
-/* ---- whoever listens ---- */
+/* ---- listeners ---- */
 
 void
 dials_listen(struct dials *d, struct host *h)
@@ -36,7 +36,7 @@ dials_wait(struct dials *d, uint64_t us)
 	while (unreachable(d) > 0 && d->sim->now_us < until_us)
 		sim_run(d->sim, MILLISECONDS(500));
 	sim_expect(d->sim, unreachable(d) == 0,
-	    "%u of %u listeners have nobody who forwards to them",
+	    "%u of %u listeners have no node that forwards to them",
 	    unreachable(d), d->listeners_len);
 }
 
@@ -128,7 +128,7 @@ dials_calls(struct dials *d, uint32_t count, uint32_t bytes, uint64_t over_us)
 		while (from != NULL && from == to);
 
 		if (from == NULL || to == NULL)
-			sim_fail(d->sim, "nobody is left to call or be called");
+			sim_fail(d->sim, "no caller or no listener is left");
 		else
 			dials_call(d, from, to, bytes);
 		sim_run(d->sim, over_us / count);
@@ -136,7 +136,7 @@ dials_calls(struct dials *d, uint32_t count, uint32_t bytes, uint64_t over_us)
 	sim_quiesce(d->sim);
 }
 
-/* ---- verdicts ---- */
+/* ---- results ---- */
 
 void
 dials_report(struct dials *d)
@@ -187,5 +187,5 @@ dials_expect_none_left(struct sim *s, uint64_t after_us)
 	for (uint32_t i = 0; i < s->hosts_len; i++)
 		if (s->hosts[i]->state == HOST_UP)
 			sim_expect(s, !node_conn(s->hosts[i]->node, 0, &c),
-			    "host %u holds a connection that nobody uses", i);
+			    "host %u has a connection without a call", i);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * dials.h - listeners, callers, and how well it went.
+ * dials.h - listeners, callers, and the success of their calls.
  *
  * Uses: sim, work (samples).
  */
@@ -19,39 +19,39 @@ struct dials {
 	struct samples open_ms, answer_ms;
 };
 
-/* n public hosts listen; waits until nodes forward to all of them. */
+/* Starts n public listeners and waits until nodes forward to all of them. */
 void dials_init(struct dials *d, struct sim *s, uint32_t n);
 
-/* Waits for what is under way. */
+/* Waits for the calls in progress and frees the record. */
 void dials_fini(struct dials *d);
 
-/* Makes a host listen that the scenario has chosen. */
+/* Starts to listen on a host that the scenario has chosen. */
 void dials_listen(struct dials *d, struct host *h);
 
-/* Waits, up to that long, until nodes forward to all; else fails the run. */
+/* Waits at most that long until nodes forward to all, else fails the run. */
 void dials_wait(struct dials *d, uint64_t us);
 
-/* Somebody that listens, is up and is not `other`; NULL: nobody. */
+/* Returns a random listener that is up and is not `other`, or NULL. */
 struct host *dials_any(struct dials *d, const struct host *other);
 
-/* One call. */
+/* Starts one call. */
 void dials_call(
     struct dials *d, struct host *from, const struct host *to, uint32_t bytes);
 
-/* Calls from anybody to anybody, spread over the time, until all are over. */
+/* Starts calls between random hosts over the time and waits for all. */
 void dials_calls(
     struct dials *d, uint32_t count, uint32_t bytes, uint64_t over_us);
 
 /* Adds counts and times to the report. */
 void dials_report(struct dials *d);
 
-/* Fails the run unless so many thousandths of all calls were answered. */
+/* Fails the run unless that share of all calls, in thousandths, succeeded. */
 void dials_expect(struct dials *d, uint32_t permille);
 
-/* No handshake was answered but the first copy of each call's. */
+/* Fails the run if a copy of a handshake was answered. */
 void dials_expect_once(struct dials *d);
 
-/* After so long without a call nobody holds a connection any more. */
+/* Checks that after so long without a call no host holds a connection. */
 void dials_expect_none_left(struct sim *s, uint64_t after_us);
 
 #endif

@@ -60,9 +60,9 @@ host_resolve(struct sim_world *sw, const char *name, uint32_t ticket)
 	return 0;
 }
 
-/* The sockets that had no room have some. */
+/* Notifies the node of sockets that accept datagrams again. */
 static void
-room_again(struct sim *s, void *arg)
+notify_writable(struct sim *s, void *arg)
 {
 	struct host *h = arg;
 
@@ -90,7 +90,7 @@ host_is_full(struct sim_world *sw, int sock)
 	if (!prng_chance(&sw->rand, h->sim->opt.full_permille * 1000))
 		return false;
 	if (!h->has_full)
-		sim_at(h->sim, MILLISECONDS(FULL_MS), room_again, h);
+		sim_at(h->sim, MILLISECONDS(FULL_MS), notify_writable, h);
 	h->has_full = sw->socks[sock].full = true;
 	return true;
 }
@@ -328,7 +328,7 @@ host_move(struct host *h)
 	host_settle(h);
 }
 
-/* ---- its turns ---- */
+/* ---- its wake-ups ---- */
 
 void
 host_clock(struct host *h)

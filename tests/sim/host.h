@@ -32,17 +32,17 @@ enum {
 struct host;
 
 /*
- * Changes what a host says, for hosts that misbehave: may rewrite the len
- * bytes at buf (room for DGRAM_MAX). Returns the new length, 0 to stay silent.
+ * Rewrites what a misbehaving host sends: may change the len bytes at buf,
+ * which has space for DGRAM_MAX. Returns the new length, or 0 to drop it.
  */
 typedef size_t host_mangle(
     struct sim *s, struct host *h, struct spot to, uint8_t *buf, size_t len);
 
 struct host {
-	struct sim_world world; /* that the node sees */
+	struct sim_world world; /* of the node */
 	struct sim *sim;
 	struct endpoint ep;
-	struct nat *nat; /* that it stands behind, or NULL */
+	struct nat *nat; /* in front of it, or NULL */
 	enum dht_role role;
 	enum host_state state;
 	struct node *node;
@@ -53,34 +53,34 @@ struct host {
 	uint64_t born_us;
 	struct addr *saved; /* good nodes as of the last sync */
 	uint32_t saved_len;
-	struct op *ops;     /* under way */
+	struct op *ops;     /* in progress */
 	struct call *calls; /* connections, dialed and accepted */
 	uint32_t relays;    /* that forward to its key, if it listens */
 	uint64_t *answered; /* bit per host that has answered this one */
 	uint32_t answered_words;
-	uint32_t walks;            /* ops whose way is watched */
+	uint32_t walks;            /* ops with a recorded walk */
 	uint64_t table_added;      /* as last checked */
 	uint64_t table_full_check; /* table_added at the last full check */
-	bool has_full;             /* sockets, that will be told of room */
+	bool has_full;             /* sockets with a full queue */
 	uint32_t still;            /* wake-ups without time passing */
 	bool bootstrapped, leaving;
 	uint64_t bootstrapped_us;
 	host_mangle *mangle;
-	const uint8_t *request; /* that is being served, for mangle */
+	const uint8_t *request; /* being served, for mangle */
 	size_t request_len;
 };
 
-/* Down; at a public address of its own unless behind a box. */
+/* Creates a host that is down, at a public address unless behind a box. */
 struct host *host_new(struct sim *s, enum dht_role role, struct nat *box);
 void host_free(struct host *h);
 
-/* Starts the node, with what was saved; the host must be down. */
+/* Starts the node, with what was saved. The host must be down. */
 void host_boot(struct host *h);
 
-/* The power is gone: what was not synced is lost, nobody is told. */
+/* Stops the node at once: loses what was not saved, notifies no peer. */
 void host_crash(struct host *h);
 
-/* Leaves in order, then goes down. */
+/* Leaves the network in order, then goes down. */
 void host_leave(struct host *h);
 
 /* Saves the good nodes, as the daemon does now and then. */
@@ -89,22 +89,25 @@ void host_sync(struct host *h);
 void host_sleep(struct host *h);
 void host_wake(struct host *h);
 
-/* To another public address, with the node running. */
+/* Changes the public address while the node is running. */
 void host_move(struct host *h);
 
-/* A datagram for one of its ports. */
+/* Delivers a datagram to one of its ports. */
 void host_receive(struct host *h, const struct net_packet *p, struct spot to);
 
-/* The event at h->wake_us has come. */
+/* Handles the wake-up at h->wake_us. */
 void host_tick(struct host *h);
 
-/* After anything was asked of its node: events, and when to come back. */
+/*
+ * Collects events and schedules the next wake-up. Called after every call into
+ * its node.
+ */
 void host_settle(struct host *h);
 
-/* Its clock and the node's, before anything is asked of the node. */
+/* Sets its clock and the node's. Called before every call into the node. */
 void host_clock(struct host *h);
 
-/* Where others reach its server socket, if it is not behind a box. */
+/* Returns the address of its server socket, if it is not behind a box. */
 struct spot host_spot(const struct host *h);
 
 #endif

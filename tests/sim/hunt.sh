@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# hunt.sh SIM SECONDS: fresh seeds over all scenarios until the time is up. A
-# run that fails is made smaller, in nodes and in time, for as long as it still
-# fails; the command that is left is printed. SEED sets the first seed.
+# hunt.sh SIM SECONDS: runs fresh seeds of all scenarios until the time is up. A
+# failed run is reduced, in nodes and in time, for as long as it still
+# fails; prints the command that remains. SEED sets the first seed.
 set -u
 
 sim=$1
@@ -15,7 +15,8 @@ trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
 runs=0
 
-# fails NAME SEED NODES MINUTES: also by a crash or by not ending.
+# fails NAME SEED NODES MINUTES: returns whether the run fails, crashes or
+# hangs.
 fails() {
 	runs=$((runs + 1))
 	! timeout 900 "$sim" --quiet --scenario "$1" --seed "$2" --nodes "$3" \
@@ -43,7 +44,7 @@ shrink() {
 	    "--nodes $nodes --minutes $minutes"
 }
 
-# The list says: NAME nodes N, at least L; minutes M: ...
+# Reads lines of --list: NAME nodes N, at least L; minutes M: ...
 list=$("$sim" --list | tr -d ',;:' | awk '{ print $1, $3, $6, $8 }')
 while :; do
 	while read -r name nodes least minutes; do

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# mutants.sh BUILD: does the simulator notice a broken rule? Each patch in
-# mutants/ breaks one in a copy of one source file; the simulator is linked
-# with it, and the scenario that the patch names must fail, by saying so. The
-# same scenario passes without the patch. Uses CC, CFLAGS and LIBS.
+# mutants.sh BUILD: checks that the simulator detects broken rules. Each patch
+# in mutants/ breaks one in a copy of one source file; links the simulator with
+# it, and the scenario that the patch names must report a failure. The same
+# scenario passes without the patch. Uses CC, CFLAGS and LIBS.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,12 +17,12 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 verdict=0
 
-say() {
+report() {
 	echo "$1: $2"
 	test "$1" = ok || verdict=1
 }
 
-# simulate SIM NAME ARGUMENT...: its output is left in $work/out.
+# simulate SIM NAME ARGUMENT...: writes its output to $work/out.
 simulate() {
 	"$1" --quiet --scenario "$2" $3 >"$work/out" 2>&1
 }
@@ -36,7 +36,7 @@ mutate() {
 	rm -rf "$work/src"
 	cp -r "$here/../../src" "$work/src"
 	if ! patch -s -d "$work" -p1 <"$1" >"$work/out" 2>&1; then
-		say FAIL "$name: the patch does not apply: $(cat "$work/out")"
+		report FAIL "$name: the patch does not apply: $(cat "$work/out")"
 		return
 	fi
 	# Its own object comes first, so the one in the library stays out.
@@ -44,17 +44,17 @@ mutate() {
 	if ! $cc $flags -I"$work/src" -c "$work/$file" -o "$work/mutant.o" ||
 	    ! $cc $flags -o "$work/sim" "$work/mutant.o" "$build/libsim.a" "$build/libworld.a" \
 		"$build/libcore.a" $libs; then
-		say FAIL "$name: it does not compile"
+		report FAIL "$name: it does not compile"
 		return
 	fi
 	if ! simulate "$build/hyperdht-sim" "$scenario" "$options"; then
-		say FAIL "$name: $scenario fails without it: $(cat "$work/out")"
+		report FAIL "$name: $scenario fails without it: $(cat "$work/out")"
 	elif simulate "$work/sim" "$scenario" "$options"; then
-		say FAIL "$name: $scenario does not notice it"
+		report FAIL "$name: $scenario does not detect it"
 	elif ! grep -q "^FAILED $scenario at" "$work/out"; then
-		say FAIL "$name: $scenario ends otherwise: $(cat "$work/out")"
+		report FAIL "$name: $scenario ends otherwise: $(cat "$work/out")"
 	else
-		say ok "$name: $(sed -n 's/^FAILED //p' "$work/out" | head -n 1)"
+		report ok "$name: $(sed -n 's/^FAILED //p' "$work/out" | head -n 1)"
 	fi
 }
 

@@ -60,7 +60,7 @@ op_new(struct host *h, const struct op_spec *spec)
 	op->clock_us = h->world.w.now_us;
 	if (spec->want != NULL)
 		memcpy(op->want, spec->want, sizeof op->want);
-	/* Before the node is asked: its first datagrams belong to the way. */
+	/* Added before the call: the first datagrams belong to the walk. */
 	op->next = h->ops;
 	h->ops = op;
 	if (spec->watch)
@@ -215,7 +215,7 @@ ops_oldest(const struct host *h)
 {
 	const struct op *op = h->ops;
 
-	/* New ones are put in front. */
+	/* New operations are prepended. */
 	while (op != NULL && op->next != NULL)
 		op = op->next;
 	return op;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ops.h - what is asked of nodes, and that each question ends exactly once.
+ * ops.h - operations of nodes, each of which must end exactly once.
  *
- * An operation is started on a host, gathers what its events say, and calls
- * `done` when the node ends it. Uses: node, host, walk.
+ * An operation is started on a host, collects the results that its events
+ * carry, and calls `done` when the node ends it. Uses: node, host, walk.
  */
 #ifndef SIM_OPS_H
 #define SIM_OPS_H
@@ -45,7 +45,7 @@ struct op_spec {
 	const void *value;   /* put */
 	size_t value_len;
 	uint64_t seq;
-	bool watch; /* record its way: hops and messages */
+	bool watch; /* record its walk: hops and messages */
 	op_done *done;
 	void *arg;
 };
@@ -75,16 +75,19 @@ struct ops {
 	uint32_t open;
 };
 
-/* 0, or why not; then done is not called. No host, or one down: ERR_CLOSED. */
+/*
+ * Starts an operation. Returns 0, or an error; then `done` is not called.
+ * Returns ERR_CLOSED if there is no host or it is down.
+ */
 int op_start(struct host *h, const struct op_spec *spec);
 
-/* Events of the host's node. */
+/* Handles the events of a host's operations. */
 void ops_node_event(struct host *h, const struct node_event *n);
 
-/* The host is gone: its operations end with ERR_CLOSED. */
+/* Ends the operations of a host that is gone with ERR_CLOSED. */
 void ops_drop(struct host *h);
 
-/* The oldest operation under way of h, or NULL. */
+/* Returns the oldest operation in progress on h, or NULL. */
 const struct op *ops_oldest(const struct host *h);
 
 #endif

@@ -9,7 +9,7 @@
 
 enum { USAGE = 2 };
 
-/* Every number of a run: its option, where it goes, how it is written. */
+/* All numeric options: name, member and unit. */
 static const struct number {
 	const char *name, *text;
 	size_t at;
@@ -20,15 +20,18 @@ static const struct number {
     {"nodes", "nodes in the network", AT(nodes), 1, 0},
     {"minutes", "virtual minutes", AT(minutes), 1, 0},
     {"hours", "virtual hours", AT(minutes), 60, 1},
-    {"amount", "how much of what the scenario does", AT(amount), 1, 0},
+    {"amount", "quantity whose meaning depends on the scenario", AT(amount), 1,
+	0},
     {"loss", "datagrams lost, %", AT(faults.loss_ppm), 10000, 4},
-    {"double", "datagrams doubled, %", AT(faults.double_ppm), 10000, 4},
+    {"double", "datagrams duplicated, %", AT(faults.double_ppm), 10000, 4},
     {"overtake", "datagrams overtaken, %", AT(faults.overtake_ppm), 10000, 4},
-    {"overtake-ms", "by at most so much", AT(faults.overtake_us), 1000, 3},
+    {"overtake-ms", "maximum delay of those, ms", AT(faults.overtake_us), 1000,
+	3},
     {"jitter", "mean jitter, ms", AT(faults.jitter_us), 1000, 3},
     {"delay", "one-way delay of every path, ms; 0: by geography",
 	AT(faults.flat_us), 1000, 3},
-    {"full", "how often a batch is full, per mille", AT(full_permille), 1, 0},
+    {"full", "sends refused by a full batch, per mille", AT(full_permille), 1,
+	0},
 #undef AT
 };
 
@@ -53,7 +56,7 @@ field(struct sim_options *o, const struct number *n)
 	return (uint32_t *)(void *)((char *)o + n->at);
 }
 
-/* Decimal text times the unit, without floating point. */
+/* Parses decimal text and multiplies it by the unit, without floating point. */
 static bool
 parse(const char *text, const struct number *n, uint32_t *out)
 {
@@ -148,7 +151,7 @@ take(struct sim_options *o, int c, const char *arg)
 		usage();
 }
 
-/* The scenario comes first: it sets what the other options change. */
+/* Handles the scenario first: it sets what the other options change. */
 void
 options_read(struct sim_options *o, int argc, char **argv)
 {
@@ -175,7 +178,7 @@ options_read(struct sim_options *o, int argc, char **argv)
 		usage();
 }
 
-/* Only what differs from the scenario's own setting. */
+/* Prints only what differs from the scenario's own setting. */
 void
 options_print(const struct sim_options *o, FILE *to)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * options.h - what a run is made from: all of it, so that it can be repeated.
+ * options.h - the complete description of a run, so that it can be repeated.
  *
  * Uses: net.
  */
@@ -19,20 +19,20 @@ struct sim_options {
 	const struct scenario *scenario;
 	uint64_t seed;
 	uint32_t nodes, minutes;
-	uint32_t amount;        /* of whatever the scenario does */
+	uint32_t amount;        /* of what the scenario does */
 	uint32_t full_permille; /* how often a batch is full */
 	struct faults faults;
 	bool json, quiet, list;
 	bool stats; /* the counters of all nodes, summed */
 };
 
-/* Defaults, then the scenario's, then the command line; exits on nonsense. */
+/* Applies defaults, the scenario and the command line. Exits on errors. */
 void options_read(struct sim_options *o, int argc, char **argv);
 
-/* The options of one more scenario of the same command line. */
+/* Sets the options of one more scenario of the same command line. */
 void options_for(struct sim_options *o, const struct scenario *sc);
 
-/* The command that repeats the run. */
+/* Prints the command that repeats the run. */
 void options_print(const struct sim_options *o, FILE *to);
 
 #endif

@@ -13,7 +13,7 @@
 
 enum { KEEPALIVE_MS = 2000 };
 
-static void wake_again(struct party *p);
+static void schedule_wake_up(struct party *p);
 
 /* ---- the world that udx sees ---- */
 
@@ -23,7 +23,7 @@ party_of(struct sim_world *sw)
 	return container_of(sw, struct party, host.world);
 }
 
-/* A full socket stays full until turn() has its stream write again. */
+/* A full socket stays full until wake_up() has its stream write again. */
 static bool
 party_is_full(struct sim_world *sw, int sock)
 {
@@ -49,7 +49,7 @@ static const struct sim_hooks hooks = {
     .is_full = party_is_full,
 };
 
-/* ---- what is said ---- */
+/* ---- the pattern of bytes ---- */
 
 static uint64_t
 mixed(uint64_t z)
@@ -89,7 +89,7 @@ write_some(struct talk *t)
 }
 
 static void
-speak(struct talk *t)
+write_pattern(struct talk *t)
 {
 	while (write_some(t))
 		;
@@ -100,7 +100,7 @@ speak(struct talk *t)
 }
 
 static void
-listen(struct talk *t)
+read_pattern(struct talk *t)
 {
 	struct udx_bytes in;
 
@@ -110,7 +110,7 @@ listen(struct talk *t)
 		for (size_t i = 0; i < in.len; i++)
 			if (in.p[i] != pattern(t->other, t->read + i))
 				sim_broken(t->party->sim,
-				    "byte %llu of a stream is another",
+				    "byte %llu of a stream is wrong",
 				    (unsigned long long)t->read + i);
 		t->read += in.len;
 		udx_consume(t->udx, in.len);
@@ -124,7 +124,7 @@ listen(struct talk *t)
 	t->complete = true;
 }
 
-/* ---- what happens to streams ---- */
+/* ---- events of streams ---- */
 
 static bool
 goes_to(const struct udx_path *p, const struct udx_path *q)
@@ -133,7 +133,9 @@ goes_to(const struct udx_path *p, const struct udx_path *q)
 	       addr_equal(&p->to, &q->to);
 }
 
-/* Sent before the peer left there, and overtaken. */
+/*
+ * Returns whether a packet was sent before the peer moved, and was overtaken.
+ */
 static bool
 is_straggler(const struct talk *t, const struct udx_path *from)
 {
@@ -142,11 +144,11 @@ is_straggler(const struct talk *t, const struct udx_path *from)
 }
 
 /*
- * The peer speaks from where it was not: the first time, or after a move. While
- * a change of path is under way it is heard all the same, and followed later.
+ * Handles packets of the peer from a new address: the first one, or one after a
+ * move. During a migration they are accepted, and followed later.
  */
 static void
-follow(struct talk *t)
+follow_peer(struct talk *t)
 {
 	struct udx_path path;
 	struct udx_status st;
@@ -190,17 +192,17 @@ static void
 handle(struct talk *t, unsigned events)
 {
 	if (events & (UDX_EV_SOURCE | UDX_EV_MIGRATED))
-		follow(t);
-	listen(t);
+		follow_peer(t);
+	read_pattern(t);
 	if (events & UDX_EV_CLOSED) {
 		finish(t);
 		return;
 	}
-	speak(t);
+	write_pattern(t);
 }
 
 static void
-tell_clock(struct party *p)
+set_clock(struct party *p)
 {
 	p->host.world.w.now_us = CLOCK_BASE_US + p->sim->now_us - p->slept_us;
 }
@@ -227,20 +229,20 @@ drain(struct party *p)
 void
 party_settle(struct party *p)
 {
-	tell_clock(p);
+	set_clock(p);
 	drain(p);
-	wake_again(p);
+	schedule_wake_up(p);
 }
 
 static void
-turn(struct sim *s, void *arg)
+wake_up(struct sim *s, void *arg)
 {
 	struct party *p = arg;
 
 	if (p->wake_us != s->now_us || p->asleep || p->udx == NULL)
 		return;
 	p->wake_us = WORLD_NEVER;
-	tell_clock(p);
+	set_clock(p);
 	for (int i = 0; i < PARTY_SOCKS; i++)
 		if (p->host.world.socks[i].full) {
 			p->host.world.socks[i].full = false;
@@ -251,7 +253,7 @@ turn(struct sim *s, void *arg)
 }
 
 static void
-wake_again(struct party *p)
+schedule_wake_up(struct party *p)
 {
 	uint64_t due_us = timers_deadline(&p->host.timers);
 
@@ -265,7 +267,7 @@ wake_again(struct party *p)
 	if (due_us >= p->wake_us)
 		return;
 	p->wake_us = due_us;
-	sim_at(p->sim, due_us - p->sim->now_us, turn, p);
+	sim_at(p->sim, due_us - p->sim->now_us, wake_up, p);
 }
 
 static void
@@ -280,7 +282,7 @@ receive(struct actor *a, struct spot from, struct spot to, const uint8_t *buf,
 	    !sim_is_open(&p->host.world, dg.sock))
 		return;
 	dg.from = spot_addr(from);
-	tell_clock(p);
+	set_clock(p);
 	udx_recv(p->udx, &dg);
 	party_settle(p);
 }
@@ -302,7 +304,7 @@ party_new(struct sim *s, struct nat *box)
 	p->actor = a;
 	p->box = box;
 	p->wake_us = WORLD_NEVER;
-	tell_clock(p);
+	set_clock(p);
 	w->ops->random(w, &p->host.core.hash_key, sizeof(struct hash_key));
 	for (int i = 0; i < PARTY_SOCKS; i++, at.port++)
 		w->ops->open(w, &at, &bound);
@@ -347,7 +349,7 @@ party_wake(struct party *p)
 
 	p->asleep = false;
 	p->slept_us += us;
-	tell_clock(p);
+	set_clock(p);
 	udx_slept(p->udx, us);
 	party_settle(p);
 }
@@ -376,7 +378,9 @@ talk_end_new(struct party *p, uint64_t writes)
 	t->udx = udx_stream_new(p->udx, t, &err);
 	if (t->udx == NULL)
 		sim_broken(p->sim, "no stream: %s", err_text(err));
-	/* As the room above does: who has moved is heard though it is idle. */
+	/*
+	 * As a node's connections do, so that an idle peer that moves is found.
+	 */
 	udx_set_keepalive(t->udx, KEEPALIVE_MS);
 	t->next = p->talks;
 	p->talks = t;
@@ -390,8 +394,8 @@ talk_new(struct party *first, struct party *second, uint64_t first_writes,
 	struct talk *a, *b;
 	struct udx_path path = {.to = spot_addr(party_spot(second, 0))};
 
-	tell_clock(first);
-	tell_clock(second);
+	set_clock(first);
+	set_clock(second);
 	a = talk_end_new(first, first_writes);
 	b = talk_end_new(second, second_writes);
 	a->other = b;
@@ -399,8 +403,8 @@ talk_new(struct party *first, struct party *second, uint64_t first_writes,
 	path.id = udx_id(b->udx);
 	if (udx_connect(a->udx, &path) != 0)
 		sim_broken(first->sim, "a stream does not connect");
-	speak(b);
-	speak(a);
+	write_pattern(b);
+	write_pattern(a);
 	party_settle(second);
 	party_settle(first);
 	return a;
@@ -411,7 +415,7 @@ talk_destroy(struct talk *t)
 {
 	if (t->udx == NULL)
 		return;
-	tell_clock(t->party);
+	set_clock(t->party);
 	udx_stream_free(t->udx);
 	t->udx = NULL;
 	t->closed = true;
@@ -430,7 +434,7 @@ talk_change_path(struct talk *t, int sock, int peer_sock)
 		return ERR_CLOSED;
 	path.id = udx_id(t->other->udx);
 	path.to = spot_addr(party_spot(t->other->party, peer_sock));
-	tell_clock(t->party);
+	set_clock(t->party);
 	err = udx_migrate(t->udx, &path);
 	party_settle(t->party);
 	return err;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * party.h - a machine that holds streams and runs no node, and the talks it
- * has with others.
+ * party.h - a host that has UDX streams and runs no node.
  *
- * It is the world of one struct udx: a few sockets on the simulated network,
- * virtual time, seeded randomness. A talk is a stream with an end at each of
- * two parties; what either writes is a pattern of the talk and the position,
- * and what is read is held against it byte by byte. Uses: udx, sim, net, nat.
+ * It provides one struct udx with a few sockets on the simulated network,
+ * virtual time and seeded random numbers. A talk is a stream between two
+ * parties. Each writes a pattern that depends on the talk and the position, and
+ * the reader compares every byte. Uses: udx, sim, net, nat, core_host.
  */
 #ifndef SIM_PARTY_H
 #define SIM_PARTY_H
@@ -20,10 +19,10 @@ enum { PARTY_SOCKS = 2, PARTY_PORT = 5000 }; /* and the ones after it */
 
 struct party;
 
-/* One end of a talk. What a scenario may change stands first. */
+/* One end of a talk. Scenarios may change the first members. */
 struct talk {
 	uint64_t to_write; /* bytes; then it ends its side */
-	uint32_t chunk;    /* the largest write; 0: what there is room for */
+	uint32_t chunk;    /* the largest write; 0: as much as fits */
 	bool deaf;         /* never reads */
 	bool open_ended;   /* does not end its side */
 
@@ -49,34 +48,36 @@ struct party {
 	struct udx *udx;
 	struct talk *talks;
 	bool asleep;
-	bool follows; /* goes with a peer that comes from elsewhere */
+	bool follows; /* migrates when the peer sends from another address */
 	uint64_t wake_us, slept_us, asleep_since_us;
 };
 
-/* A machine at an address of its own, or behind a box; never freed before the
- * simulation, but party_end() must be called. */
+/*
+ * Creates a party at an address of its own, or behind a box. The simulation
+ * frees it, but party_end() must be called.
+ */
 struct party *party_new(struct sim *s, struct nat *box);
 void party_end(struct party *p);
 
-/* Where others reach a socket of it; not for one behind a box. */
+/* Returns the address of a socket; not for a party behind a box. */
 struct spot party_spot(const struct party *p, int sock);
 
-/* Nothing is heard and nothing happens until it wakes. */
+/* Stops all activity until party_wake(). */
 void party_sleep(struct party *p);
 void party_wake(struct party *p);
 
-/* To another public address. Its streams go on from there. */
+/* Changes the public address. The streams continue from there. */
 void party_move(struct party *p);
 
-/* Reads, writes and lets udx act; after anything was done to a talk. */
+/* Reads, writes and runs udx. Called after every change to a talk. */
 void party_settle(struct party *p);
 
 /* ---- talks ---- */
 
 /*
- * A talk between two parties, each to write so much; first is from whom the
- * other hears first and learns the address: that one may stand behind a box.
- * Returns first's end.
+ * Creates a talk between two parties, each of which writes so many bytes. The
+ * second learns the address of the first, which may be behind a box, from its
+ * first packet. Returns the first's end.
  */
 struct talk *talk_new(struct party *first, struct party *second,
     uint64_t first_writes, uint64_t second_writes);
@@ -84,10 +85,13 @@ struct talk *talk_new(struct party *first, struct party *second,
 /* Destroys this end. */
 void talk_destroy(struct talk *t);
 
-/* This end goes on through another socket of its own and of its peer. */
+/* Migrates this end to another socket of its own and of its peer. */
 int talk_change_path(struct talk *t, int sock, int peer_sock);
 
-/* Both ends are over, and in the same way: all is read, or both have failed. */
+/*
+ * Returns whether both ends are closed, and whether they agree: both have read
+ * everything, or both have failed.
+ */
 bool talk_is_over(const struct talk *t);
 bool talk_agrees(const struct talk *t);
 

@@ -28,7 +28,7 @@ print_number(int64_t thousandths)
 		    (thousandths < 0 ? -thousandths : thousandths) % 1000);
 }
 
-/* What the machine spent: reported, never acted upon. */
+/* Adds what the run cost; no code acts upon these numbers. */
 static void
 add_costs(struct sim *s)
 {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# run.sh SIM [SEED...]: every scenario at its own size, under each seed.
+# run.sh SIM [SEED...]: runs every scenario at its own size, under each seed.
 set -u
 
 sim=$1

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# scale.sh SIM NODES...: the scenario "scale" at each size, then doc/scaling.md
-# with its table and plots. What the simulator printed is left in
-# scaling.jsonl; sizes that are in there already are not run again. CPU time
-# and memory are this machine's, all else is the seed's.
+# scale.sh SIM NODES...: runs the scenario "scale" at each size, then writes
+# doc/scaling.md with its table and plots. Appends the simulator's output to
+# scaling.jsonl; skips sizes that it contains already. CPU time and memory
+# depend on this machine, all else on the seed.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,7 +20,7 @@ for nodes in "$@"; do
 	"$sim" --scenario scale --nodes "$nodes" --json >>"$results"
 done
 
-# columns NAME...: these fields of each line of JSON on standard input.
+# columns NAME...: prints these fields of each line of JSON on standard input.
 columns() {
 	awk -v names="$*" '
 	function field(name) {
@@ -43,7 +43,8 @@ columns nodes success_percent hops_median \
     ended_ms_median bytes_per_node_hour rss_kib_per_node cpu_s \
     <"$results" | sort -n >scaling.dat
 
-# fit COLUMN: "a b" of column = a + b log2(nodes), over 300 nodes and more.
+# fit COLUMN: prints "a b" of column = a + b log2(nodes), over 300 nodes and
+# more.
 fit() {
 	awk -v c="$1" '
 	$1 >= 300 {
@@ -57,7 +58,7 @@ fit() {
 	}' scaling.dat
 }
 
-# at FIT NODES [DECIMALS]: what the fit says for so many.
+# at FIT NODES [DECIMALS]: prints the value of the fit for so many nodes.
 at() {
 	echo "$1 $2" | awk '{ printf "%.'"${3:-0}"'f", $1 + $2 * log($3) / log(2) }'
 }

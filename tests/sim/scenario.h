@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * scenario.h - a story to be told to the network, and what must come of it.
+ * scenario.h - what happens in a network, and what must be true then.
  *
  * Uses: sim.
  */
@@ -11,10 +11,9 @@
 
 struct scenario {
 	const char *name, *text;
-	uint32_t nodes, minutes; /* unless the command line says otherwise */
+	uint32_t nodes, minutes; /* unless the command line sets others */
 	uint32_t amount;
-	uint32_t
-	    nodes_min; /* below this it means nothing: the hunter's floor */
+	uint32_t nodes_min; /* fewer prove nothing: the minimum of hunt.sh */
 	void (*setup)(struct sim_options *o); /* faults, or NULL */
 	void (*run)(struct sim *s);
 };

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# The simulator within make check: every scenario once on a small network, and
-# that one seed is one run.
+# The simulator within make check: runs every scenario once on a small network,
+# and checks that the same seed gives the same run.
 set -u
 
 sim=${SIM:-./hyperdht-sim}

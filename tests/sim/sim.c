@@ -8,7 +8,7 @@
 #include "world/mem.h"
 #include "sim/scenario.h"
 
-/* An event's 24 bits: two say what, the rest which. */
+/* Of an event's 24 bits two identify the kind, the others the object. */
 enum { EVENT_BITS = QUEUE_WHAT_BITS - 2 };
 enum { EVENT_WAKE, EVENT_PACKET, EVENT_TASK };
 
@@ -17,7 +17,7 @@ enum { EVENT_WAKE, EVENT_PACKET, EVENT_TASK };
 /* Longer than any operation may take. */
 enum { QUIESCE_SECONDS = 300 };
 
-/* 20.0.0.0 and up: public, and room for a /24 each. */
+/* 20.0.0.0 and up: public, with space for a /24 each. */
 #define FIRST_ADDRESS 0x14000000u
 
 static void
@@ -110,7 +110,9 @@ sim_stop(struct sim *s, uint32_t task)
 	s->tasks[task].live = false;
 }
 
-/* The place is free again only now: its event has left the queue. */
+/*
+ * Runs a task. Its entry is reused only now that its event has left the queue.
+ */
 static void
 task_run(struct sim *s, uint32_t i)
 {
@@ -198,7 +200,7 @@ sim_address(struct sim *s)
 {
 	uint32_t i = s->addresses++;
 
-	/* The last byte varies too, as it does out there. */
+	/* The last byte varies too, as in real networks. */
 	return FIRST_ADDRESS + (i << 8) + 1 + i * 7919 % 250;
 }
 
@@ -291,9 +293,9 @@ sim_count_up(const struct sim *s)
 	return n;
 }
 
-/* ---- the way ---- */
+/* ---- datagrams ---- */
 
-/* Between two that stand behind one box, if `to` is behind it. */
+/* Sends between two endpoints behind one box, if `to` is one of them. */
 static bool
 send_inside(struct sim *s, struct endpoint *src, struct nat *box,
     struct spot from, struct spot to, const void *buf, size_t len)
@@ -326,10 +328,10 @@ sim_send(struct sim *s, struct endpoint *src, struct nat *box, struct spot from,
 	net_send(&s->net, s->now_us, src, from, to, buf, len);
 }
 
-/* ---- verdicts ---- */
+/* ---- failures ---- */
 
 static void
-say_failure(struct sim *s, const char *format, va_list ap)
+report_failure(struct sim *s, const char *format, va_list ap)
 {
 	uint64_t ms = s->now_us / 1000;
 
@@ -352,7 +354,7 @@ sim_fail(struct sim *s, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	say_failure(s, format, ap);
+	report_failure(s, format, ap);
 	va_end(ap);
 }
 
@@ -362,7 +364,7 @@ sim_broken(struct sim *s, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	say_failure(s, format, ap);
+	report_failure(s, format, ap);
 	va_end(ap);
 	exit(1);
 }

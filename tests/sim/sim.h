@@ -2,10 +2,10 @@
 /*
  * sim.h - a network of real nodes in one process, under virtual time.
  *
- * The one thread takes the next event, sets the clock to it and lets it
- * happen. Nothing here reads a clock, an environment or the order of pointers:
- * the same options give the same run, byte for byte. What a scenario calls is
- * here, in host.h, ops.h and actor.h. Uses: base, node, and this directory.
+ * The only thread takes the next event, sets the clock to it and handles it.
+ * The simulator reads no clock, no environment and no order of pointers: the
+ * same options give the same run, byte for byte. Scenarios call this header,
+ * host.h, ops.h and actor.h. Uses: base, node, and this directory.
  */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -30,7 +30,7 @@
 #define MINUTES(n) SECONDS((uint64_t)(n)*60)
 #define HOURS(n) MINUTES((uint64_t)(n)*60)
 
-/* Something to be done at a time; see sim_at(). */
+/* A function to be called at a time; see sim_at(). */
 struct task {
 	void (*run)(struct sim *s, void *arg);
 	void *arg;
@@ -65,7 +65,7 @@ struct sim {
 	uint32_t preset_len;
 	uint32_t failed;
 	uint64_t steps;
-	/* Sees each datagram that arrives at a host, or NULL; its own state. */
+	/* Called for each datagram that arrives at a host, or NULL. */
 	void (*tap)(struct sim *s, const struct net_packet *p);
 	void *tap_state;
 	struct node_event ev;         /* being drained */
@@ -75,57 +75,60 @@ struct sim {
 void sim_init(struct sim *s, const struct sim_options *o);
 void sim_fini(struct sim *s);
 
-/* Lets this much virtual time pass. */
+/* Advances the virtual time. */
 void sim_run(struct sim *s, uint64_t us);
 
 /*
- * Lets time pass until every operation and every call has ended. A scenario
- * does so before it returns if operations point to what it owns.
+ * Advances the time until every operation and every call has ended. A scenario
+ * calls it before it returns if operations point to its variables.
  */
 void sim_quiesce(struct sim *s);
 
-/* Calls run after that time, once, or every period from then on. */
+/* Schedules a call of run after that time, once or periodically. */
 uint32_t sim_at(struct sim *s, uint64_t in_us,
     void (*run)(struct sim *s, void *arg), void *arg);
 uint32_t sim_every(struct sim *s, uint64_t period_us,
     void (*run)(struct sim *s, void *arg), void *arg);
 void sim_stop(struct sim *s, uint32_t task);
 
-/* Lets the host have its turn at that time. */
+/* Schedules a wake-up of the host at that time. */
 void sim_wake_at(struct host *h, uint64_t at_us);
 
 /* ---- the population ---- */
 
 /*
- * The usual start: bootstrap nodes, then n nodes of the role, spread evenly
- * over the time, which passes.
+ * Starts bootstrap nodes, then n nodes of the role, spread evenly over the
+ * time, which passes.
  */
 void sim_grow(struct sim *s, uint32_t n, enum dht_role role, uint64_t over_us);
 
-/* One more node, running. */
+/* Adds one more running node. */
 struct host *sim_join(struct sim *s, enum dht_role role, struct nat *box);
 
-/* A box with a public address, or behind another. */
+/* Adds a box with a public address, or behind another. */
 struct nat *sim_nat(
     struct sim *s, const struct nat_config *c, struct nat *outer);
 
-/* An honest host that is up and bootstrapped, drawn by chance; or NULL. */
+/* Returns a random honest host that is up and bootstrapped, or NULL. */
 struct host *sim_any(struct sim *s);
 
 uint32_t sim_count_up(const struct sim *s);
 
-/* The next public address for an honest host, in a /24 of its own. */
+/* Returns the next public address for an honest host, in a /24 of its own. */
 uint32_t sim_address(struct sim *s);
 
 /* ---- the way between them ---- */
 
-/* Sends for an endpoint that may stand behind a box. */
+/* Sends a datagram of an endpoint that may be behind a box. */
 void sim_send(struct sim *s, struct endpoint *src, struct nat *box,
     struct spot from, struct spot to, const void *buf, size_t len);
 
-/* ---- verdicts ---- */
+/* ---- failures ---- */
 
-/* The run is wrong: says so, with the command that replays it. */
+/*
+ * Fails the run unless it holds: prints the reason and the command that repeats
+ * the run.
+ */
 #define sim_expect(s, truth, ...)                                              \
 	do {                                                                   \
 		if (!(truth))                                                  \
@@ -134,7 +137,7 @@ void sim_send(struct sim *s, struct endpoint *src, struct nat *box,
 void sim_fail(struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* As sim_fail(), and ends the program: an invariant is broken. */
+/* Does the same as sim_fail() and exits: an invariant is broken. */
 void sim_broken(struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * trace.h - one number for all that happened (SipHash-1-3, running).
+ * trace.h - one number for all events of a run (SipHash-1-3, running).
  *
- * Every delivered datagram goes in with its time and both addresses. Two runs
+ * Hashes every delivered datagram with its time and both addresses. Two runs
  * with the same number were the same run. Uses: nothing.
  */
 #ifndef SIM_TRACE_H
@@ -22,7 +22,7 @@ void trace_word(struct trace *t, uint64_t word);
 
 void trace_bytes(struct trace *t, const uint8_t *p, size_t len);
 
-/* The hash so far. */
+/* Returns the hash so far. */
 uint64_t trace_value(const struct trace *t);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * walk.h - the way of one lookup, as seen on the wire.
+ * walk.h - the walk of one lookup, as observed on the wire.
  *
- * Who was asked, who named them, how many steps from the own table: 1 is a
- * node that the asker knew, n + 1 one that a node of step n named.
- * Uses: net, dht.
+ * Records the nodes that received requests, the nodes that named them, and the
+ * distance from the own table in steps: 1 is a node from the table, n + 1 one
+ * that a node of step n named. Uses: net, dht.
  */
 #ifndef SIM_WALK_H
 #define SIM_WALK_H
@@ -30,11 +30,14 @@ struct walk {
 	struct walk_step steps[WALK_MAX];
 };
 
-/* A datagram that the asker sent, or got. Others' are told apart. */
+/*
+ * Records a datagram that the host sent or received. Ignores those of other
+ * operations.
+ */
 void walk_sent(struct walk *w, struct spot to, const uint8_t *buf, size_t len);
 void walk_got(struct walk *w, struct spot from, const uint8_t *buf, size_t len);
 
-/* Steps from the asker to the node at the spot; 0: never asked. */
+/* Returns the steps to the node at the spot, or 0 if it got no request. */
 uint32_t walk_depth(const struct walk *w, struct spot at);
 
 #endif

@@ -41,7 +41,7 @@ announce(struct work *w, struct topic *t)
 	op_start(t->host, &spec);
 }
 
-/* Its announcer still runs the node that announced it. */
+/* Returns whether the announcer still runs the node that announced it. */
 static bool
 alive(const struct topic *t)
 {
@@ -119,7 +119,7 @@ look_up(struct work *w, struct tally *t)
 	    .kind = OP_LOOKUP, .watch = true, .done = looked_up, .arg = t};
 
 	if (topic == NULL || h == NULL) {
-		sim_fail(w->sim, "nobody is left to look up, or to be found");
+		sim_fail(w->sim, "no host or no announcer is left");
 		return;
 	}
 	memcpy(spec.target, topic->topic, sizeof spec.target);
@@ -154,7 +154,7 @@ replace_one(struct sim *s, void *arg)
 	struct work *w = arg;
 	struct host *h;
 
-	/* The first ones are in everybody's configuration: they stay. */
+	/* The first hosts are in all bootstrap lists: they stay. */
 	do
 		h = s->hosts[SIM_BOOTSTRAPS +
 			     prng_below(
@@ -175,7 +175,7 @@ work_churn(struct work *w, uint32_t permille)
 	    w->sim, HOURS(1) / (per_hour > 0 ? per_hour : 1), replace_one, w);
 }
 
-/* ---- what is true ---- */
+/* ---- the true result ---- */
 
 struct near {
 	uint8_t id[ID_LEN];

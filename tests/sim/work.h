@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * work.h - the ordinary life of a network: topics, lookups, comings and
- * goings, and how well it went.
+ * work.h - the ordinary activity of a network: topics, lookups, churn, and its
+ * success.
  *
  * Uses: sim.
  */
@@ -10,7 +10,7 @@
 
 #include "sim/sim.h"
 
-/* Numbers of which the middle or the tail is wanted. */
+/* Numbers whose median or tail is reported. */
 struct samples {
 	uint32_t *v;
 	uint32_t len, cap;
@@ -18,13 +18,15 @@ struct samples {
 };
 
 void samples_add(struct samples *x, uint32_t v);
-/* The value that `permille` of all do not exceed; 0 if there are none. */
+/*
+ * Returns the value that `permille` of all do not exceed; 0 if there are none.
+ */
 uint32_t samples_at(struct samples *x, uint32_t permille);
 void samples_fini(struct samples *x);
 
-/* How a series of lookups went. */
+/* The success of a series of lookups. */
 struct tally {
-	uint32_t asked, found, closed; /* closed: the asker went away */
+	uint32_t asked, found, closed; /* closed: the host went down */
 	struct samples time_ms, hops, messages, end_ms;
 };
 
@@ -33,7 +35,10 @@ void tally_fini(struct tally *t);
 /* Adds success, hops, messages and times to the report. */
 void tally_report(struct sim *s, struct tally *t);
 
-/* Found, of all that were not cut short; in thousandths of a per cent. */
+/*
+ * Returns the share of lookups that succeeded, without those that were cut
+ * short, in thousandths of a per cent.
+ */
 uint32_t tally_success(const struct tally *t);
 
 /* A topic that one host announces. */
@@ -52,36 +57,36 @@ struct work {
 	uint32_t churn_task;
 };
 
-/* Announces n topics, each from a host of its own; waits for it. */
+/* Announces n topics, each from a host of its own, and waits for them. */
 void work_topics(struct work *w, struct sim *s, uint32_t n);
-/* Waits for what is under way. */
+/* Waits for the operations in progress and frees the topics. */
 void work_fini(struct work *w);
 
 /*
- * Looks up a topic with a living announcer from a random host, `count` times,
- * spread over the time, which passes, and until the last has ended.
+ * Starts lookups of topics with a living announcer from random hosts, spread
+ * over the time, and waits for all of them.
  */
 void work_lookups(
     struct work *w, struct tally *t, uint32_t count, uint64_t over_us);
 
 /*
- * From now on the permille of all nodes that an hour replaces: one crashes, a
- * new one joins. A topic whose announcer went is announced by somebody else.
+ * Replaces that many thousandths of all nodes per hour: one crashes, a new one
+ * joins. Another host takes over the topics of an announcer that crashed.
  */
 void work_churn(struct work *w, uint32_t permille);
 
 /*
- * How many of the 20 live nodes closest to the target are in the list; both
- * are the result of looking at everything.
+ * Returns how many of the 20 live nodes closest to the target are in the list.
+ * Both results come from a search through all hosts.
  */
 uint32_t work_recall(struct sim *s, const uint8_t target[32],
     const struct spot *list, uint32_t len, uint32_t *of);
 
-/* The live nodes nearest to the target, nearest first; up to RPC_K of them. */
+/* Finds the live nodes closest to the target, closest first; up to RPC_K. */
 uint32_t work_nearest(
     struct sim *s, const uint8_t target[32], struct spot near[RPC_K]);
 
-/* The topic of a number. */
+/* Computes the topic of a number. */
 void work_topic(uint8_t topic[32], uint64_t number);
 
 #endif

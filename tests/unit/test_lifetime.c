@@ -2,7 +2,7 @@
 /*
  * Goal: the lifetime of mappings is determined behind every kind of NAT; nodes
  * that fail, refuse or lie never make us send keep-alives too rarely; and a
- * wrong result is corrected. Method: the punch lab behind the simulator's NATs
+ * wrong result is corrected. Method: the punch lab behind simulated NATs
  * among twelve public nodes, in virtual time.
  */
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mem.h - memory for the simulator itself.
+ * mem.h - memory for the simulated environment itself.
  *
- * A simulation that runs out of memory has nothing to say: it ends. The nodes
- * under test allocate for themselves. Uses: nothing.
+ * Ends the process if memory runs out. The nodes under test allocate for
+ * themselves. Uses: nothing.
  */
 #ifndef WORLD_MEM_H
 #define WORLD_MEM_H
@@ -11,16 +11,16 @@
 #include <stddef.h>
 
 /*
- * Asks for large pages, once and before anything is allocated: a simulation
- * jumps from node to node, and finding their pages takes an eighth of its time.
- * Where the system has none, nothing changes.
+ * Requests large pages, once and before anything is allocated: a simulation
+ * jumps from node to node, and page table walks take an eighth of its time. Has
+ * no effect where the system provides none.
  */
 void mem_prepare(void);
 
-/* Zeroed; never NULL. */
+/* Allocates zeroed memory; never returns NULL. */
 void *mem_new(size_t n, size_t size);
 
-/* As realloc, for n elements; never NULL. */
+/* Does the same as realloc() for n elements; never returns NULL. */
 void *mem_grow(void *p, size_t n, size_t size);
 
 #endif

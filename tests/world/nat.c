@@ -58,7 +58,7 @@ nat_flush(struct nat *n)
 	n->permits_len = 0;
 }
 
-/* What a rule keeps of the peer's address. */
+/* Returns what a rule keeps of the peer's address. */
 static struct spot
 by_rule(enum nat_rule rule, struct spot peer)
 {
@@ -207,7 +207,7 @@ nat_out(struct nat *n, uint64_t now_us, struct spot *from, struct spot to)
 	return permit(n, now_us, m->outer, to);
 }
 
-/* An outer port belongs to one mapping, whoever it was made for. */
+/* Finds the mapping of an outer port, which belongs to one only. */
 static struct nat_mapping *
 mapping_in(struct nat *n, struct spot outer)
 {

@@ -2,9 +2,9 @@
 /*
  * nat.h - a NAT box or firewall, on the axes of RFC 4787.
  *
- * Turns an inner sender into an outer one and back, by its mapping and
- * filtering rules, and forgets both by its timeout. Knows no queue: net.h
- * carries what comes out. Boxes can stand one behind the other. Uses: net.
+ * Translates an inner sender to an outer one and back, by its mapping and
+ * filtering rules; both expire after its timeout. Queues nothing: net.h carries
+ * the datagrams. A box can be behind another. Uses: net.
  */
 #ifndef WORLD_NAT_H
 #define WORLD_NAT_H
@@ -14,7 +14,7 @@
 
 #include "world/net.h"
 
-/* What a mapping, or a permission to come in, depends on. */
+/* What a mapping, or a permission to enter, depends on. */
 enum nat_rule { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS, NAT_ADDRESS_AND_PORT };
 
 enum nat_ports { NAT_PRESERVING, NAT_SEQUENTIAL, NAT_RANDOM };
@@ -57,25 +57,27 @@ struct nat {
 struct nat *nat_new(const struct nat_config *c, uint32_t ip, uint64_t seed);
 void nat_free(struct nat *n);
 
-/* Puts an endpoint behind the box, at the inner address ep->ip. */
+/* Adds an endpoint behind the box, at the inner address ep->ip. */
 void nat_add(struct nat *n, struct endpoint *ep);
 
-/* The inner address of who is put behind it next: of 192.168/16, or that of a
- * box which translates nothing. */
+/*
+ * Returns the inner address of the next endpoint: of 192.168/16, or that of a
+ * box which translates nothing.
+ */
 uint32_t nat_next_inside(const struct nat *n);
 
-/* Who has the inner address, or NULL. */
+/* Returns the endpoint at the inner address, or NULL. */
 struct endpoint *nat_inside(const struct nat *n, uint32_t ip);
 
 /*
- * A datagram on its way out: *from becomes what the outside sees. False if the
- * box has no room for it.
+ * Translates a datagram that leaves: *from becomes the outer address. Returns
+ * false if the box has no space for the mapping.
  */
 bool nat_out(struct nat *n, uint64_t now_us, struct spot *from, struct spot to);
 
 /*
- * A datagram that came to the box: *to becomes the inner address. False if
- * the box does not let it in.
+ * Translates a datagram that arrives: *to becomes the inner address. Returns
+ * false if the box filters it.
  */
 bool nat_in(struct nat *n, uint64_t now_us, struct spot from, struct spot *to);
 
@@ -86,7 +88,7 @@ bool nat_in(struct nat *n, uint64_t now_us, struct spot from, struct spot *to);
 struct endpoint *nat_enter(
     struct endpoint *e, uint64_t now_us, struct spot from, struct spot *to);
 
-/* Forgets everything, as a box does that restarts. */
+/* Drops all mappings and permissions, as a restart does. */
 void nat_flush(struct nat *n);
 
 #endif

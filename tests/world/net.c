@@ -165,8 +165,8 @@ packet_free(struct net *n, struct net_packet *p)
 }
 
 /*
- * When the last byte has left the line, or QUEUE_FULL. A line
- * without limit takes no time.
+ * Returns when the last byte has left the line, or QUEUE_FULL. A line without
+ * limit takes no time.
  */
 static uint64_t
 pass_line(struct net_line *p, uint64_t now_us, size_t len)
@@ -181,7 +181,10 @@ pass_line(struct net_line *p, uint64_t now_us, size_t len)
 	return p->free_at_us;
 }
 
-/* Mean m, half of the time below m, and a tail: a sum of geometric steps. */
+/*
+ * Draws a delay with mean m, half of the time below m, and a tail: a sum of
+ * geometric steps.
+ */
 static uint32_t
 jitter(struct prng *r, uint32_t m)
 {
@@ -290,7 +293,7 @@ net_arrived(struct net *n, uint64_t now_us, uint32_t number)
 	struct net_packet *p = n->packets[number];
 	uint64_t through_us;
 
-	/* The address may have moved, or be gone, since it was sent. */
+	/* The address may have moved, or be unused, since it was sent. */
 	if (!p->lan)
 		p->dst = net_find(n, p->to.ip);
 	if (p->dst == NULL) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * net.h - the network between the hosts: who has which address, and what the
- * way does to a datagram.
+ * net.h - the network between hosts: which endpoint has which address, and what
+ * happens to a datagram between two.
  *
- * A datagram is lost, delayed, overtaken, doubled, queued behind others or cut
- * off by a partition; then it comes out at the endpoint that has its address,
- * or nowhere. Knows no node and no RPC. Uses: place, prng, queue, mem.
+ * Drops, delays, reorders, duplicates and queues datagrams, splits the network,
+ * and delivers to the endpoint that has the address then. Knows no node and no
+ * RPC. Uses: place, prng, queue, mem.
  */
 #ifndef WORLD_NET_H
 #define WORLD_NET_H
@@ -56,19 +56,20 @@ struct net_line {
 
 enum endpoint_kind { ENDPOINT_HOST, ENDPOINT_NAT, ENDPOINT_ACTOR };
 
-/* What an address leads to; embedded in a host, a NAT box or an actor. */
+/* The owner of an address; embedded in a host, a NAT box or an actor. */
 struct endpoint {
 	uint8_t kind;
 	uint8_t group;  /* side of a partition */
 	bool slow;      /* its own faults apply on top */
-	bool watched;   /* never proves itself: what it gets is counted */
+	bool watched;   /* never validates its address: what it receives is
+			   counted */
 	uint32_t ip;    /* the first, if it has several */
 	uint32_t index; /* of the host or actor */
 	struct place place;
 	struct net_line up, down;
 };
 
-/* What happens to datagrams on the way. */
+/* What happens to datagrams in flight. */
 struct faults {
 	uint32_t loss_ppm, double_ppm, overtake_ppm;
 	uint32_t overtake_us; /* how much later an overtaken one is, at most */
@@ -79,7 +80,7 @@ struct faults {
 	uint32_t slow_loss_ppm;
 };
 
-/* A datagram under way. */
+/* A datagram in flight. */
 struct net_packet {
 	struct net_packet *next; /* free list */
 	struct endpoint *src, *dst;
@@ -101,7 +102,7 @@ struct net {
 	struct faults faults;
 	bool split;            /* groups do not reach each other */
 	uint32_t header_bytes; /* per datagram, on lines with a limit */
-	/* Of each datagram that is sent: whether it is lost; or NULL. */
+	/* Called for each datagram that is sent; true drops it. Or NULL. */
 	bool (*lose)(void *arg, const struct endpoint *src,
 	    const struct endpoint *dst, const uint8_t *buf, size_t len);
 	void *lose_arg;
@@ -122,31 +123,33 @@ struct net {
 void net_init(struct net *n, struct queue *q, uint32_t event, uint64_t seed);
 void net_fini(struct net *n);
 
-/* Gives an address to an endpoint, or takes it away. */
+/* Assigns an address to an endpoint, or removes it. */
 void net_bind(struct net *n, uint32_t ip, struct endpoint *e);
 void net_unbind(struct net *n, uint32_t ip);
 
-/* Who has the address, or NULL; and who had it last. */
+/*
+ * Return the endpoint that has the address, or NULL; and the last that had it.
+ */
 struct endpoint *net_find(const struct net *n, uint32_t ip);
 struct endpoint *net_owner(const struct net *n, uint32_t ip);
 
 /*
- * Puts a datagram on its way at now_us; copies the bytes. The source address
- * is what the sender claims: src says who it really is. False if there is
- * nobody at the destination.
+ * Sends a datagram at now_us; copies the bytes. The source address is what the
+ * sender claims; src is the real sender. Returns false if no endpoint has the
+ * destination.
  */
 bool net_send(struct net *n, uint64_t now_us, struct endpoint *src,
     struct spot from, struct spot to, const void *buf, size_t len);
 
-/* The same between two endpoints behind one box. */
+/* Sends between two endpoints behind one box. */
 void net_send_lan(struct net *n, uint64_t now_us, struct endpoint *src,
     struct endpoint *dst, struct spot from, struct spot to, const void *buf,
     size_t len);
 
 /*
- * The packet of an event, whose time has come. NULL: it was lost on the
- * receiver's line, or waits there for a later event. Else the caller ends it
- * with net_done().
+ * Returns the packet of an event whose time has come. Returns NULL if it was
+ * lost on the receiver's line, or is queued there for a later event. Otherwise
+ * the caller frees it with net_done().
  */
 struct net_packet *net_arrived(struct net *n, uint64_t now_us, uint32_t number);
 void net_done(struct net *n, uint32_t number);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * place.h - where on earth something is, and how long a datagram takes.
+ * place.h - locations, and how long a datagram takes between two.
  *
- * Eight regions with a matrix of one-way delays like those measured between
- * data centres, coordinates within the region, and the access line of each
- * place. All in whole microseconds. Uses: prng.
+ * Contains eight regions with a matrix of one-way delays like those measured
+ * between data centres, coordinates within the region, and the access line of
+ * each place. All in whole microseconds. Uses: prng.
  */
 #ifndef WORLD_PLACE_H
 #define WORLD_PLACE_H
@@ -19,10 +19,10 @@ struct place {
 	uint32_t access_us;  /* the line to it, one way */
 };
 
-/* Somewhere at random, weighted as the population of such networks is. */
+/* Draws a location, weighted by the population of such networks. */
 void place_draw(struct place *p, struct prng *r);
 
-/* One way, without jitter. */
+/* Returns the one-way delay, without jitter. */
 uint32_t place_delay_us(const struct place *a, const struct place *b);
 
 #endif

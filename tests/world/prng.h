@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * prng.h - seeded randomness that can be split (xoshiro256**).
+ * prng.h - seeded random numbers that can be split (xoshiro256**).
  *
- * Each purpose and each host draws from a stream of its own, so that one host
- * more, or one draw more, shifts nobody else's numbers. Not for secrets.
- * Uses: nothing.
+ * Each purpose and each host draws from a stream of its own, so that one more
+ * host, or one more draw, changes no other stream. Not for secrets. Uses:
+ * nothing.
  */
 #ifndef WORLD_PRNG_H
 #define WORLD_PRNG_H
@@ -13,9 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a stream is for; part of its seed, so the numbers must not change. */
+/*
+ * The purpose of a stream is part of its seed, so the numbers must not change.
+ */
 enum prng_purpose {
-	PRNG_WORLD = 1, /* what a node is told to be random */
+	PRNG_WORLD = 1, /* the random bytes of a node */
 	PRNG_LINK,
 	PRNG_PLACE,
 	PRNG_KEY,
@@ -28,7 +30,7 @@ struct prng {
 	uint64_t s[4];
 };
 
-/* The stream of a purpose and a number under a seed. */
+/* Initialises the stream of a purpose and a number under a seed. */
 void prng_init(
     struct prng *p, uint64_t seed, enum prng_purpose purpose, uint64_t index);
 
@@ -50,14 +52,14 @@ prng_next(struct prng *p)
 	return (x << 7 | x >> 57) * 9;
 }
 
-/* A number below n; n > 0. */
+/* Returns a number below n; n > 0. */
 static inline uint32_t
 prng_below(struct prng *p, uint32_t n)
 {
 	return (uint32_t)((prng_next(p) >> 32) * n >> 32);
 }
 
-/* True ppm times in a million. Draws nothing if ppm is 0. */
+/* Returns true ppm times in a million. Draws nothing if ppm is 0. */
 static inline bool
 prng_chance(struct prng *p, uint32_t ppm)
 {

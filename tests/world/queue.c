@@ -48,7 +48,7 @@ queue_push(struct queue *q, uint64_t at_us, uint32_t what)
 	q->heap[i] = e;
 }
 
-/* The smallest child of i, or len if it has none. */
+/* Returns the smallest child of i, or len if it has none. */
 static uint32_t
 first_child(const struct queue *q, uint32_t i)
 {

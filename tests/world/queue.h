@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * queue.h - what happens next: events by time, then by the order of sending.
+ * queue.h - events in the order of time, then of sending.
  *
- * An event is a time and 24 bits that its owner understands. A heap of four
- * children: the few thousand events of a thousand nodes stay in the cache.
- * Uses: mem.
+ * An event is a time and 24 bits that its owner interprets. Implements a heap
+ * of four children: the few thousand events of a thousand nodes stay in the
+ * cache. Uses: mem.
  */
 #ifndef WORLD_QUEUE_H
 #define WORLD_QUEUE_H
@@ -31,7 +31,7 @@ void queue_fini(struct queue *q);
 /* what < 2^24 */
 void queue_push(struct queue *q, uint64_t at_us, uint32_t what);
 
-/* Takes the next event if it is not later than until_us. */
+/* Removes the next event unless it is later than until_us; false then. */
 bool queue_pop(
     struct queue *q, uint64_t until_us, uint64_t *at_us, uint32_t *what);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the simulated network does what its header says, or no scenario proves
- * anything. Method: each of the nine kinds of NAT against the table of RFC
- * 4787, its timeouts and ports; events by time, then by order; loss, order,
- * queues and partitions by counting what comes out.
+ * Goal: the simulated network does what its header promises, or no scenario
+ * proves anything. Method: each of the nine kinds of NAT against the table of
+ * RFC 4787, its timeouts and ports; events by time, then by order; loss, order,
+ * queues and partitions by counting what arrives.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static const struct spot a1 = {0x15000001, 1000};
 static const struct spot a2 = {0x15000001, 2000};
 static const struct spot b1 = {0x16000001, 1000};
 
-/* Whether the outside sees one mapping for both, and whom it lets in. */
+/* Whether the outside sees one mapping for both, and which peers it accepts. */
 static const struct {
 	enum nat_rule mapping, filtering;
 	bool same_port, same_host; /* mapping for a2 and for b1 as for a1 */
@@ -80,7 +80,7 @@ START_TEST(forgets)
 	struct nat *n = nat_new(&c, BOX_IP, 1);
 	struct spot first = out(n, 0, a1);
 
-	/* What comes in does not keep the mapping, unless it is set to. */
+	/* Received datagrams refresh the mapping only if it is configured. */
 	ck_assert(in(n, 20000000, a1, first));
 	ck_assert(!in(n, 31000000, a1, first));
 	n->config.refresh_inbound = true;
@@ -159,7 +159,9 @@ wire_fini(struct wire *w)
 	queue_fini(&w->q);
 }
 
-/* Sends n numbered datagrams; how many came, and how many out of turn. */
+/*
+ * Sends n numbered datagrams. Counts those that arrive, and those out of order.
+ */
 static uint32_t
 pass(struct wire *w, uint32_t n, uint32_t *late)
 {

@@ -9,7 +9,7 @@ const { randomBytes } = require('../util')
 
 const CONNECTS = 5
 
-// Sends `payload` over a new connection and gives what came back.
+// Sends `payload` over a new connection and returns the echo.
 function echo (client, publicKey, payload) {
   return new Promise((resolve, reject) => {
     const socket = client.connect(publicKey, { localConnection: false })

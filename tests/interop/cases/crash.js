@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
-// kill -9 at a bad moment: what is lost is what the node held for others.
+// Kills nodes with -9 at a bad moment: only what they stored for others is
+// lost.
 
 const assert = require('assert')
 const { Probe } = require('../datagram')
@@ -8,7 +9,7 @@ const { randomBytes, until, text } = require('../util')
 
 const SILENCE_MS = 6000 // no request is repeated after a longer pause
 
-// Puts and gets values until told to stop; a failure ends it.
+// Puts and gets values until it is stopped; a failure ends it.
 class Load {
   constructor (client) {
     this.client = client
@@ -37,7 +38,7 @@ class Load {
 
 const table = async node => (await node.nodes()).sort()
 
-// Its table holds all of the others, and so does its state directory.
+// Waits until its table and its state directory contain all others.
 async function settle (node, others) {
   const expected = String(others.map(other => text(other.place)).sort())
   await until('its table is full', async () =>
@@ -46,7 +47,7 @@ async function settle (node, others) {
     String(node.kept().sort()) === expected, 40000)
 }
 
-// Nobody asks for who was there any more.
+// No node sends requests to the dead one any more.
 async function forgotten ({ host, port }) {
   const probe = await Probe.open(host, port)
   await until('it is forgotten', () => Date.now() - probe.heard > SILENCE_MS,
@@ -81,8 +82,8 @@ async function killedUnderLoad (lab) {
   await load.stop()
 }
 
-// All that it was told to bootstrap from is gone, and nobody remembers it: it
-// knows the others from before, and serves newcomers in turn.
+// All its bootstrap nodes are gone, and no node has it in its table: it
+// knows the others from its state, and serves new nodes in turn.
 async function withoutBootstrap (lab) {
   const net = await lab.network({ ours: 8, tickMs: 50 })
   const [first, victim, ...rest] = net.ours

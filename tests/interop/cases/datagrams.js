@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
-// A script of single datagrams, to one of ours and to a JavaScript node in the
-// same place in a network of the same shape: what comes back must look the
+// Sends single datagrams to one of ours and to a JavaScript node in the
+// same place in a network of the same shape: the replies must look the
 // same, silence included.
 
 const assert = require('assert')
@@ -129,7 +129,7 @@ const noise = {
     Buffer.concat([Buffer.from([0xff, 1]), Buffer.alloc(30)])
 }
 
-// The probe, and a second one at `otherPort` for replies that go there.
+// Opens the probe, and a second one at `otherPort` for replies that go there.
 async function ask (node, host, make) {
   const probe = await Probe.open(host)
   const other = await Probe.open(host)
@@ -170,7 +170,7 @@ async function compare (lab, ours, reference) {
   }
 }
 
-// Asked: the first node of a network.
+// Returns the first node of a network.
 async function bootstrapper (lab) {
   const ours = await lab.ours('bootstrap', [])
   const reference = await lab.reference('bootstrap', [])
@@ -180,7 +180,7 @@ async function bootstrapper (lab) {
   await compare(lab, ours, reference)
 }
 
-// Asked: a node that has not been promoted.
+// Returns a node that has not been promoted.
 async function ephemeral (lab) {
   const { bootstrap } = await lab.network({ js: OTHERS })
   const ours = await lab.ours('auto', bootstrap)

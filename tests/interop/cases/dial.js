@@ -13,7 +13,7 @@ const MANY = 200
 const NETWORKS = [['ours', { ours: 8 }], ['theirs', { js: 8 }],
   ['both', { ours: 4, js: 4 }]]
 
-// What comes in until the other side ends.
+// Reads until the other side ends.
 function all (socket) {
   return new Promise((resolve, reject) => {
     const parts = []
@@ -24,7 +24,7 @@ function all (socket) {
   })
 }
 
-// Sends bytes, ends, and wants them back although it has ended.
+// Sends bytes, ends its side, and reads them back.
 async function echo (socket, length) {
   const sent = randomBytes(length)
   const back = all(socket)
@@ -56,8 +56,8 @@ async function oursDials (lab, nodes, options) {
   assert.strictEqual(server.connections, 2)
 }
 
-// Protocol 03 §8.5: while there is one connection, others ask nobody but the
-// peer.
+// Protocol 03 §8.5: while there is one connection, others send requests only to
+// the peer.
 async function oursReuses (lab, options) {
   const net = await lab.network({ js: 8 })
   const node = await lab.client(net.bootstrap, options)
@@ -83,7 +83,7 @@ async function oursReuses (lab, options) {
 
 // ---- ends ----
 
-// The one who accepts speaks first and ends first; the dialer answers.
+// The listener sends first and ends first; the dialer answers.
 async function serverEndsFirst (lab) {
   const net = await lab.network({ ours: 4 })
   const ours = await lab.ours('auto', net.bootstrap)

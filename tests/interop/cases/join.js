@@ -24,8 +24,8 @@ async function twentyJoin (lab) {
   })
 }
 
-// A carrier's NAT, a test network, an office: all of them come from one
-// address, all at once, and none may be turned away.
+// A carrier's NAT, a test network, an office: all nodes use one
+// address, all at once, and none may be rejected.
 async function sixtyJoin (lab) {
   const first = await lab.ours('bootstrap', [])
   const { host } = await lab.world.place()

@@ -8,14 +8,14 @@ const { freePort, randomBytes, sleep, until } = require('../util')
 
 const MEGABYTE = 1 << 20
 
-// The reference asks a dead forwarder four times, a second apart.
+// The reference sends a dead forwarder four requests, a second apart.
 const DEAD_END_MS = 4000
 
 // A server is not offered any more after a minute of silence; its last packet
 // may have come a moment after the signal.
 const SILENT_MS = 61000
 
-// Sends `payload`, half-closes, and gives all that came back.
+// Sends `payload`, half-closes, and returns the echo.
 function echo (client, publicKey, payload, options) {
   return new Promise((resolve, reject) => {
     const socket = client.connect(publicKey, options)
@@ -33,7 +33,7 @@ async function echoes (client, publicKey, size) {
   assert(back.equals(payload), 'what comes back is what was sent')
 }
 
-// Of each stack so many persistent nodes; ours listens on one more.
+// Starts so many persistent nodes of each stack; ours listens on one more.
 const networks = {
   'ours only': { ours: 8 },
   'theirs only': { js: 8 },
@@ -56,7 +56,7 @@ async function onNetwork (lab, nodes) {
 }
 
 // Pitfall V2: the copy of the handshake through a second relay comes after we
-// have connected to a client that everybody reaches.
+// have connected to a public client.
 async function open (lab) {
   const net = await lab.network({ ours: 4, js: 4 })
   const { daemon, publicKey } = await listener(lab, net)
@@ -75,7 +75,7 @@ async function crowd (lab) {
     Array.from({ length: 20 }, () => echoes(client, publicKey, 1000))))
 }
 
-// The same key again after kill -9: nobody is led to where it was.
+// Restarts the same key after kill -9: no client is sent to its old address.
 async function killed (lab) {
   const net = await lab.network({ ours: 4, js: 4 })
   const { daemon, publicKey } = await listener(lab, net)
@@ -112,8 +112,8 @@ async function killedBare (lab) {
   }
 }
 
-// Pitfall A12: who fell silent is not offered to anybody after a minute, and
-// whoever asks for it is told so in one round trip; who is there stays so.
+// Pitfall A12: a silent server is not returned after a minute, and
+// a lookup of it ends in one round trip; a live server remains listed.
 async function fallenSilent (lab) {
   const net = await lab.network({ ours: 8 })
   const dead = await listener(lab, net)
@@ -177,7 +177,7 @@ async function asked (lab) {
   socket.destroy()
 }
 
-// Who listens through the control socket does so while it is there.
+// A client of the control socket listens as long as its connection is open.
 async function unlistened (lab) {
   const net = await lab.network({ ours: 4 })
   const { publicKey, end } = await listener(lab, net)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 //
 // One of ours joins a JavaScript network as an adaptive node: unseen while it
-// is ephemeral, in everybody's table once it is persistent.
+// is ephemeral, in all tables once it is persistent.
 
 const assert = require('assert')
 const peer = require('dht-rpc/lib/peer')

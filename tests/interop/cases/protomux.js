@@ -14,7 +14,7 @@ const { Duplex } = require('streamx')
 const ORDER = 9
 const MAX_BATCH = 70000 // larger than what ours sends at once
 
-// Messages to and from a muxer.
+// Sends messages to a muxer and receives its own.
 class Pipe extends Duplex {
   constructor () {
     super()
@@ -50,14 +50,15 @@ class Pipe extends Duplex {
     done(null)
   }
 
-  // It has nothing to complain about.
+  // Checks that it reported no error.
   async finish () {
     this.child.stdin.end()
     assert.strictEqual(await this.ended, 0)
   }
 }
 
-// A channel whose messages of all types are kept, and can be waited for.
+// Opens a channel that stores its messages of all types; callers can wait for
+// them.
 function channel (mux, protocol, { id = null, handshake = null } = {}) {
   const got = []
   let wake = () => {}
@@ -178,7 +179,7 @@ async function ordered (mux) {
   }
 }
 
-// Nobody here has it: ours is rejected, and may ask again.
+// No channel here has that name: ours is rejected, and may open it again.
 async function refused (mux) {
   const boss = channel(mux, 'echo')
   boss.open()

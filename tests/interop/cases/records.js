@@ -16,7 +16,7 @@ async function lookup (node, topic) {
   return Object.keys(await holders(node, topic)).sort()
 }
 
-// By key: how many nodes hold its announcement.
+// Counts by key how many nodes store its announcement.
 async function holders (node, topic) {
   const count = {}
   for await (const { peers } of node.lookup(topic)) {

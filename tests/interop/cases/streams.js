@@ -15,7 +15,7 @@ const MTU = 1500
 
 const ways = [['ours', 'js'], ['js', 'ours']]
 
-// All that was sent has come.
+// Checks that all bytes sent were received.
 function arrived ({ sent, received }, bytes) {
   assert.strictEqual(received.bytes_in, bytes)
   assert.strictEqual(sent.bytes_out, bytes)
@@ -24,7 +24,7 @@ function arrived ({ sent, received }, bytes) {
   }
 }
 
-// And nobody has anything to complain about.
+// Checks that neither end reports an error.
 function whole (result, bytes) {
   arrived(result, bytes)
   for (const end of [result.sent, result.received]) {
@@ -33,7 +33,7 @@ function whole (result, bytes) {
   }
 }
 
-// The peer of whoever breaks off is told so; what came till then is right.
+// The peer of an end that aborts is notified; the bytes until then are right.
 function broken (by, other) {
   assert(by.good && other.good)
   assert.strictEqual(other.err, 'reset')
@@ -91,7 +91,8 @@ async function messages (settings) {
   assert.strictEqual(received.messages, 200)
 }
 
-// The responder of the handshake sends, and leaves its socket half way.
+// The responder of the handshake sends, and migrates to another socket half
+// way.
 async function moved (settings) {
   const bytes = 20 * MB
   const port = await freePort('127.0.0.1')
@@ -102,7 +103,7 @@ async function moved (settings) {
   }), bytes)
 }
 
-// The reader rests until the window is shut, which the peer must ask about.
+// The reader pauses until the window is closed, which the peer must probe.
 async function paused (settings) {
   const bytes = 64 * MB
   const result = await transfer({
@@ -132,9 +133,9 @@ function clean (settings) {
   })
 }
 
-// JavaScript forgets a stream at once: where its last word is lost, ours ends
-// with a timeout although all has come (protocol 05 §12), so how it ends is
-// not asked.
+// JavaScript frees a stream at once: if its last packet is lost, ours ends
+// with a timeout although all has arrived (protocol 05 §12), so its result is
+// not checked.
 function lossy (settings) {
   const link = { rate: 100e6, lossPpm: 50000, delayUs: 100000 }
   const bytes = 5 * MB

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Every bootstrap node is gone for good. The network lives on, and who crashes
- * comes back through the nodes it had saved.
+ * Removes every bootstrap node for good. The network continues, and nodes that
+ * crash return through the nodes they had saved.
  */
 #include "sim/scenario.h"
 #include "sim/work.h"
@@ -44,7 +44,7 @@ run(struct sim *s)
 	report_add(&s->report, "restarted", crashed);
 	report_add(&s->report, "restarted_back", back);
 	sim_expect(s, back == crashed,
-	    "only %u of %u came back without bootstrap nodes", back, crashed);
+	    "only %u of %u returned without bootstrap nodes", back, crashed);
 	work_topics(&w, s, 20);
 	work_lookups(&w, &t, 500, MINUTES(10));
 	tally_report(s, &t);
@@ -56,7 +56,7 @@ run(struct sim *s)
 
 const struct scenario scenario_bootgone = {
     .name = "bootgone",
-    .text = "bootstrap nodes gone: the network and restarts live on",
+    .text = "bootstrap nodes gone: network and restarts still work",
     .nodes = 100,
     .minutes = 30,
     .nodes_min = 20,

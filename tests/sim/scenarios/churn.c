@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Half of the nodes are replaced every hour, over lossy links. */
+/* Replaces half of the nodes every hour, over lossy links. */
 #include "sim/work.h"
 #include "sim/scenario.h"
 

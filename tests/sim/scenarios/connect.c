@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Hosts listen on their keys, others connect to them by key alone, say some
- * and hear it back. Nothing else happens, and every call is answered.
+ * Hosts listen on their keys; others connect to them by key alone, send some
+ * bytes and receive them back. Without any disturbance every call is answered.
  */
 #include "sim/dials.h"
 #include "sim/scenario.h"

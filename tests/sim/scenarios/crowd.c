@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A key becomes famous: so many hosts connect to it in the same moment. All
- * are answered.
+ * Many hosts connect to one key at the same moment. All calls are answered.
  */
 #include "sim/dials.h"
 #include "sim/scenario.h"

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A listener stands behind a box that lets everybody in, and now and then
- * forgets its mappings and gives out other ports. Nobody tells the listener.
- * Who calls after 15 seconds is answered; when the first one is, is measured.
+ * A listener is behind a box with endpoint-independent filtering, which now and
+ * then drops its mappings and assigns other ports without notice. Calls that
+ * start 15 seconds later are answered; the report contains the delay until the
+ * first call succeeds.
  */
 #include "sim/dials.h"
 #include "sim/scenario.h"
 
 enum { BACK_SECONDS = 15 };
 
-/* Another port than the last time, and nothing that was known before. */
+/* Drops all mappings and changes the next port. */
 static void
 forget(struct nat *box)
 {
@@ -17,7 +18,7 @@ forget(struct nat *box)
 	box->next_port = (uint16_t)(box->next_port + 1000);
 }
 
-/* Calls every half second; when the first of these calls opened. */
+/* Starts a call every half second; records when the first one opened. */
 static uint64_t
 first_call(struct sim *s, struct dials *d, const struct host *to)
 {
@@ -60,7 +61,7 @@ run(struct sim *s)
 		us = first_call(s, &d, h);
 		samples_add(&back_ms, (uint32_t)(us / 1000));
 		sim_expect(s, us <= SECONDS(BACK_SECONDS),
-		    "nobody reached the listener for %llu s after its address "
+		    "no call reached the listener for %llu s after its address "
 		    "changed",
 		    (unsigned long long)(us / 1000000));
 		sim_quiesce(s);

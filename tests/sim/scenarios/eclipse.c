@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Somebody with every port of one address, or of a whole /24, takes the ports
- * whose ids lie closest to a key, makes himself known to everybody and names
- * only himself. How many of the 20 nodes that a lookup of the key ends on are
- * his, and is what honest nodes hold there still found?
+ * An attacker with every port of one address, or of a whole /24, takes the
+ * ports with the ids closest to a key, makes itself known to all hosts and
+ * names only itself. Checks how many of the 20 nodes that a lookup of the key
+ * ends on are the attacker's, and that what honest nodes store there is still
+ * found.
  */
 #include <string.h>
 
@@ -18,7 +19,7 @@ struct sybil {
 	struct {
 		struct spot at;
 		uint8_t id[ID_LEN];
-	} spots[SPOTS]; /* nearest first */
+	} spots[SPOTS]; /* closest first */
 	uint32_t len;
 	uint32_t addresses; /* 1 or 256 */
 	uint32_t turn;
@@ -44,7 +45,7 @@ consider(struct sybil *y, struct spot at)
 	memcpy(y->spots[i].id, id, ID_LEN);
 }
 
-/* Tries every port; of a /24 every seventh, which is plenty. */
+/* Tries every port; of a /24 every seventh, which is enough. */
 static void
 grind(struct sybil *y)
 {
@@ -56,7 +57,7 @@ grind(struct sybil *y)
 			    y, (struct spot){ATTACKER_IP + a, (uint16_t)p});
 }
 
-/* Any request: he is there, and knows only himself. */
+/* Answers any request with its own nodes alone. */
 static void
 answer(struct actor *a, struct spot from, struct spot to, const uint8_t *buf,
     size_t len)
@@ -84,7 +85,7 @@ answer(struct actor *a, struct spot from, struct spot to, const uint8_t *buf,
 	actor_reply(a, to, from, true, &re);
 }
 
-/* Every second each of his best ports speaks to one more host. */
+/* Sends a request from each of its best ports to one more host per second. */
 static void
 knock(struct sim *s, void *arg)
 {
@@ -163,7 +164,7 @@ eclipse(struct sim *s, uint32_t addresses, uint32_t allowed)
 	sim_grow(s, s->opt.nodes, DHT_PERSISTENT, MINUTES(10));
 	attack(s, key, addresses);
 	sim_run(s, MINUTES(s->opt.minutes));
-	/* The one topic of this work is the attacked key. */
+	/* The only topic is the attacked key. */
 	work_topics(&w, s, 1);
 	work_lookups(&w, &t, s->opt.amount, MINUTES(10));
 	walk(s, key, &c);

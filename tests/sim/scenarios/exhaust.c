@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A /24 and any number of forged sources fill whatever a node holds for
- * others: delayed pings, handshakes, candidates, values. Nothing grows above
- * its limit, and what honest nodes put is found.
+ * A /24 and any number of forged sources fill what a node stores for others:
+ * delayed pings, handshakes, candidates, values. Nothing grows above its limit,
+ * and values that honest nodes put are found.
  */
 #include <string.h>
 
@@ -48,7 +48,7 @@ forged(struct actor *a)
 	    (uint16_t)(1024 + prng_below(&a->rand, 60000))};
 }
 
-/* A random value, with the token that its sender got, if he got one here. */
+/* Puts a random value, with the token that its sender obtained, if it did. */
 static void
 put(struct actor *a, struct spot to, struct rpc_request *m)
 {
@@ -129,7 +129,7 @@ got(struct sim *s, struct op *op)
 	c->found += op->found;
 }
 
-/* Puts a value, and has somebody else get it a little later. */
+/* Puts a value, and reads it from another host a little later. */
 static void
 put_and_get(struct sim *s, struct crowd *c, uint32_t number)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * One address announces `amount` keys to a topic that twenty honest nodes
- * share, at every node that stores it, as fast as they let it. The honest ones
- * must still be found.
+ * share, at every node that stores it, as fast as these permit. The honest
+ * announcements must still be found.
  */
 #include <string.h>
 
@@ -118,7 +118,7 @@ announce_some(struct sim *s, void *arg)
 				announce_one(a, &f->stores[i]);
 }
 
-/* Whoever is close enough to the topic to be asked to store it. */
+/* Finds the nodes close enough to the topic to store it. */
 static void
 choose_stores(struct sim *s, struct flooder *f)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A /24 sends a hundred thousand handshakes for one key within a minute: well
- * made ones, which make the listener compute and wait for a client, copies of
- * them, damaged ones; to the nodes that forward, to the listener itself, and
- * as if from a node that forwards, for clients that do not exist. Others call
- * that key all the while and are answered; what the listener keeps stays
- * within its limits, and is gone soon after.
+ * A /24 sends a hundred thousand handshakes for one key within a minute: valid
+ * ones, which make the listener compute and wait for a client, copies of them,
+ * damaged ones; to the nodes that forward, to the listener itself, and as if
+ * from a node that forwards, for clients that do not exist. Other hosts call
+ * that key all the while and are answered; the state of the listener stays
+ * within its limits, and is freed soon after.
  */
 #include <string.h>
 
@@ -22,8 +22,8 @@ enum {
 	MADE_UP_IP = 0x2e0b0000,
 	STEP_MS = 10,
 	MINUTE_STEPS = 60000 / STEP_MS,
-	MESSAGES = 1000, /* well made, different */
-	NEAR = 8,        /* nodes closest to the key that get them */
+	MESSAGES = 1000, /* valid, different */
+	NEAR = 8,        /* nodes closest to the key that receive them */
 };
 
 struct flooder {
@@ -37,7 +37,7 @@ struct flooder {
 	uint32_t conns_max;
 };
 
-/* The first message of a client that has a key and means well, as it seems. */
+/* Creates the first message of a client that has a key and seems genuine. */
 static void
 make_messages(struct flooder *f)
 {
@@ -60,7 +60,7 @@ make_messages(struct flooder *f)
 		if (len == 0 ||
 		    noise_write1(&n, &own, f->victim->identity.public_key, seed,
 			(struct bytes){buf, len}, f->messages[i]) != 0)
-			sim_broken(f->actor->sim, "no message can be made");
+			sim_broken(f->actor->sim, "out of handshake messages");
 		f->message_len = len + NOISE_1_OVERHEAD;
 	}
 }
@@ -123,7 +123,7 @@ flood(struct sim *s, void *arg)
 		    s->calls.open);
 }
 
-/* The /24 gets what a /24 gets, the callers what they need. */
+/* The /24 gets the budget of a /24, and the calls succeed. */
 static void
 expect_rationed(struct sim *s, struct flooder *f, uint32_t calls)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Everybody arrives within the first minutes and finds a place. */
+/* Starts all nodes within the first minutes and checks that all bootstrap. */
 #include "sim/work.h"
 #include "sim/scenario.h"
 
@@ -26,7 +26,8 @@ run(struct sim *s)
 		struct host *h = s->hosts[i];
 		struct node_status st;
 
-		sim_expect(s, h->bootstrapped, "host %u is not in", i);
+		sim_expect(
+		    s, h->bootstrapped, "host %u has not bootstrapped", i);
 		node_status(h->node, &st);
 		sim_expect(s, !st.dht.ephemeral, "host %u stays ephemeral", i);
 		samples_add(
@@ -53,7 +54,7 @@ run(struct sim *s)
 
 const struct scenario scenario_join = {
     .name = "join",
-    .text = "all nodes arrive, find their place and each other",
+    .text = "all nodes arrive, bootstrap and find each other",
     .nodes = 300,
     .minutes = 5,
     .nodes_min = 10,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * One node of five is honest in everything but its replies: it hides what it
- * stores and names accomplices, and addresses where nobody is, whose ids were
- * chosen to lie close to the target.
+ * stores and names accomplices, and unused addresses whose ids are close to the
+ * target.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@
 
 enum { MADE_UP = 8, GRIND = 48 };
 
-/* An unused address whose id is nearer the target than most. */
+/* Returns an unused address with an id closer to the target than most. */
 static struct spot
 made_up(struct sim *s, const uint8_t *target)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Keys listen behind boxes that forget after 15 s, 30 s, 2 minutes or never,
- * behind a firewall, and in the open. Each finds out how long its box
- * remembers and keeps the way open as seldom as that allows; it is called all
- * the time and always reached, and soon again after its box was started anew.
+ * Keys listen behind boxes with mappings that expire after 15 s, 30 s, 2
+ * minutes or never, behind a firewall, and on public hosts. Each measures the
+ * lifetime of its mapping and sends keep-alives as rarely as that permits.
+ * Callers reach it all the time, and soon after its box has restarted.
  */
 #include "dht/mapping.h"
 #include "sim/calls.h"
@@ -19,7 +19,8 @@ enum {
 	AWAY_MAX_S = 25,
 	FOREVER_S = 86400,
 	NO_BOX_KEEP_S = 118,
-	SAVES_KEEP_S = 20, /* from here on most are saved */
+	SAVES_KEEP_S =
+	    20, /* keep-alive interval from which most packets are saved */
 };
 
 static const struct {
@@ -94,7 +95,7 @@ on_called(struct sim *s, struct call *c)
 	r->opened += c->open;
 }
 
-/* The PINGs of a kind in a minute, counted while all are called. */
+/* Counts the PINGs of a kind in a minute, while all receive calls. */
 static void
 watch(struct sim *s, struct lifetime_run *r, uint32_t seconds,
     uint32_t a_minute[KINDS])
@@ -108,7 +109,7 @@ watch(struct sim *s, struct lifetime_run *r, uint32_t seconds,
 
 		r->asked++;
 		if (call_start(call_caller(s), &spec) != 0)
-			sim_fail(s, "a call that cannot begin");
+			sim_fail(s, "a call does not start");
 		sim_run(s, SECONDS(1));
 	}
 	for (uint32_t k = 0; k < KINDS; k++) {
@@ -118,7 +119,7 @@ watch(struct sim *s, struct lifetime_run *r, uint32_t seconds,
 	}
 }
 
-/* Who is in the open may not have found out yet, and looks as well. */
+/* Public hosts may not have found out yet, and measure as well. */
 static bool
 is_right(uint32_t kind, uint32_t keep_s)
 {
@@ -161,7 +162,8 @@ boxes_forget(struct sim *s, struct lifetime_run *r)
 		uint32_t away =
 		    (uint32_t)((r->back_us[i] - r->forgot_us) / 1000);
 
-		sim_expect(s, r->back_us[i] != 0, "listener %u is away", i);
+		sim_expect(
+		    s, r->back_us[i] != 0, "listener %u is unreachable", i);
 		if (r->back_us[i] != 0 && away > worst)
 			worst = away;
 	}
@@ -192,7 +194,7 @@ run(struct sim *s)
 		report_add(&s->report, kinds[k].pings, late[k]);
 		before += early[k];
 		after += late[k];
-		/* To three relays, and from two sockets that are kept ready. */
+		/* To three relays, and from two sockets of the pool. */
 		sim_expect(s,
 		    kinds[k].keep_s == 0 ||
 			late[k] <= 10 + (3 + 2) * 60 / kinds[k].keep_s,
@@ -209,7 +211,7 @@ run(struct sim *s)
 
 const struct scenario scenario_lifetime = {
     .name = "lifetime",
-    .text = "boxes forget sooner or later, and listeners find out",
+    .text = "NAT mappings of all lifetimes: listeners measure them",
     .nodes = 60,
     .minutes = 15,
     .nodes_min = 30,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One datagram of twenty is lost, and lookups do not notice. */
+/* Drops one datagram of twenty; lookups still succeed. */
 #include "sim/work.h"
 #include "sim/scenario.h"
 

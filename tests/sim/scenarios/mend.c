@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Streams stay open between hosts behind boxes while boxes start anew, one or
- * both, and forget whom they let in: what is said afterwards arrives, after 15
- * seconds at the latest. Where an end has slept so long that the other has
- * given up, the stream ends with a reason.
+ * Streams stay open between hosts behind boxes while boxes restart, one or
+ * both, and drop their mappings and permissions: data sent afterwards arrives
+ * within 15 seconds. Where an end has slept so long that the other has timed
+ * out, the stream ends with a reason.
  */
 #include "base/err.h"
 #include "sim/dials.h"
@@ -61,7 +61,7 @@ talk(struct sim *s, struct mend *m, uint64_t hold_us)
 	m->over = m->failed = 0;
 	for (int i = 0; i < STREAMS; i++)
 		if (call_start(m->caller, &spec) != 0)
-			sim_fail(s, "a call that cannot begin");
+			sim_fail(s, "a call does not start");
 }
 
 static void
@@ -74,7 +74,9 @@ restart(struct nat *box)
 static void
 boxes_start(struct sim *s, struct mend *m, unsigned who, const char *kinds)
 {
-	/* Later than a stream needs, also behind a box that draws ports. */
+	/*
+	 * Waits longer than a stream needs, also behind a box that draws ports.
+	 */
 	talk(s, m, SECONDS(40));
 	sim_run(s, SECONDS(39));
 	if (who & CALLER_STARTS)
@@ -84,7 +86,7 @@ boxes_start(struct sim *s, struct mend *m, unsigned who, const char *kinds)
 	m->broken_us = s->now_us;
 	sim_run(s, SECONDS(BACK_SECONDS + 1));
 	sim_expect(s, m->over == STREAMS && m->failed == 0,
-	    "%s, box %u started anew: %u of %d streams over, %u failed", kinds,
+	    "%s, box %u restarted: %u of %d streams over, %u failed", kinds,
 	    who, m->over, STREAMS, m->failed);
 	sim_quiesce(s);
 }
@@ -126,7 +128,7 @@ run_pair(struct sim *s, struct mend *m, enum kind a, enum kind b)
 	host_crash(m->callee);
 }
 
-/* By luck alone, or not at all: no promise is made. */
+/* Depends on luck, or is impossible: nothing is required. */
 static bool
 is_luck(enum kind a, enum kind b)
 {
@@ -151,7 +153,7 @@ run(struct sim *s)
 
 const struct scenario scenario_mend = {
     .name = "mend",
-    .text = "open streams, and boxes that start anew: they go on within 15 s",
+    .text = "boxes restart: open streams continue within 15 s",
     .nodes = 40,
     .minutes = 480,
     .nodes_min = 30,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A public core, and at home behind it every kind of box there is: mappings
- * drift as boxes restart and forget. Who cannot be reached must not become
- * persistent, nor stand in anybody's table; who can may. Everybody finds what
- * is announced, and a node whose address changes learns of it.
+ * A public core, and behind it every kind of box: mappings drift as boxes
+ * restart. Unreachable nodes must not become persistent and must not enter a
+ * table; reachable ones may. All nodes find what is announced, and a node whose
+ * address changes detects it.
  */
 #include "sim/scenario.h"
 #include "sim/work.h"
 
 enum { KINDS = 3 * 3 * 3 };
 
-/* Every pair of rules with every way to choose ports; the rest by number. */
+/* Returns a pair of rules and a way to choose ports by number. */
 static struct nat_config
 box_config(uint32_t i)
 {
@@ -35,7 +35,9 @@ homes_start(struct sim *s)
 		struct nat_config c = box_config(i);
 		struct nat *box = sim_nat(s, &c, NULL);
 
-		/* Some live two to a box, some behind two boxes. */
+		/*
+		 * Some boxes have two nodes, some nodes are behind two boxes.
+		 */
 		sim_join(s, DHT_AUTO, box);
 		if (i % 3 == 0)
 			sim_join(s, DHT_AUTO, box);
@@ -46,7 +48,7 @@ homes_start(struct sim *s)
 	sim_join(s, DHT_AUTO, sim_nat(s, &wall, NULL));
 }
 
-/* Anybody may send to its server's port and gets through. */
+/* Returns whether any host can reach its server's port. */
 static bool
 reachable(const struct host *h)
 {
@@ -108,7 +110,7 @@ drift(struct sim *s, void *arg)
 	nat_flush(s->nats[prng_below(&s->rand, s->nats_len)]);
 }
 
-/* Whether it tells its own address right. */
+/* Returns whether it reports its own address correctly. */
 static bool
 knows_address(const struct host *h)
 {
@@ -129,7 +131,7 @@ movers_move(struct sim *s)
 		know += knows_address(s->hosts[i]);
 	report_add(&s->report, "moved_know_address", know);
 	sim_expect(
-	    s, know == n, "only %u of %u learnt their new address", know, n);
+	    s, know == n, "only %u of %u detected their new address", know, n);
 }
 
 static void
@@ -166,7 +168,7 @@ run(struct sim *s)
 
 const struct scenario scenario_natdrift = {
     .name = "natdrift",
-    .text = "27 kinds of NAT that forget, a firewall, moving hosts",
+    .text = "27 kinds of NAT that restart, a firewall, moving hosts",
     .nodes = 60,
     .minutes = 90,
     .nodes_min = 30,

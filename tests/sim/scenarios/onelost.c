@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Two hosts behind boxes that need no luck: one calls, the other says back what
- * it hears. The same call is made again and again in the same network, each
- * time with one more of all datagrams lost that they send or are sent: none
- * of them may cost much.
+ * Two hosts behind boxes that need no luck: one calls, the other returns the
+ * bytes it receives. Repeats the same call in the same network, each time with
+ * the loss of one more of all datagrams that they send or receive; no loss may
+ * cost much.
  */
 #include <string.h>
 
@@ -26,7 +26,7 @@ static const struct {
     {"let_in_worst_ms", 26, 21},    /* port/port/drawn, any/host/drawn */
     {"lets_in_worst_ms", 21, 26},   /* and the other way round */
     {"foretold_worst_ms", 17, 24},  /* port/port/steps, any/port/drawn */
-    {"foretells_worst_ms", 24, 17}, /* and the other way round */
+    {"foretells_worst_ms", 24, 17}, /* and the reverse */
 };
 
 enum { PAIRS = sizeof pairs / sizeof *pairs };
@@ -36,7 +36,7 @@ struct trial {
 	struct sim sim;
 	struct host *caller, *callee;
 	uint32_t sent, lose; /* datagrams so far, and which one is lost */
-	uint64_t lost_us;    /* after the start, and of what kind it was */
+	uint64_t lost_us;    /* after the start, and its kind */
 	char lost[48];
 	uint64_t start_us, took_us;
 	int err;
@@ -87,7 +87,7 @@ settle_in(struct sim *s, uint32_t kind)
 	return sim_join(s, DHT_AUTO, box);
 }
 
-/* Loses the datagram of that number; UINT32_MAX: none. */
+/* Drops the datagram of that number; UINT32_MAX: none. */
 static void
 try(struct trial *t, const struct sim_options *o, uint32_t pair,
     uint32_t number)
@@ -112,7 +112,7 @@ try(struct trial *t, const struct sim_options *o, uint32_t pair,
 	s->net.lose = lose;
 	s->net.lose_arg = t;
 	if (call_start(t->caller, &spec) != 0)
-		sim_broken(s, "a call that cannot begin");
+		sim_broken(s, "a call does not start");
 	for (int i = 0; i < UNTIL_SECONDS && s->calls.open > 0; i++)
 		sim_run(s, SECONDS(1));
 	dials_fini(&d);

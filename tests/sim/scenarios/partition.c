@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The network falls in two for a while. Each half goes on by itself; once the
- * cable is mended they grow together again, with a few newcomers to help.
+ * Splits the network in two for a while. Each half continues; after the split
+ * the halves merge again, with a few new nodes to help.
  */
 #include <string.h>
 
@@ -16,7 +16,7 @@ divide(struct sim *s)
 	s->net.split = true;
 }
 
-/* Lookups of what the own half announced, from hosts of one half. */
+/* Looks up what the own half announced, from hosts of one half. */
 static void
 half_done(struct sim *s, struct op *op)
 {
@@ -57,7 +57,7 @@ run(struct sim *s)
 	sim_run(s, MINUTES(3));
 	work_topics(&w, s, 20);
 	divide(s);
-	/* Every topic is announced anew in this time, by each half's rules. */
+	/* Every announcement is renewed within this time, in its half. */
 	sim_run(s, MINUTES(s->opt.minutes));
 	ask_own_half(s, &w, count);
 	report_add(&s->report, "apart_asked", count[1]);

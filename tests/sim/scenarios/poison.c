@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Four hundred identities speak to every node, unasked and with a valid id,
- * and never answer: no table may hold one of them. They speak from one address
- * and from forged ones, in requests and in replies to nothing; and an insider,
- * who does answer, lets them answer in his place whenever he is asked.
+ * Four hundred identities send to every node, unsolicited and with a valid id,
+ * and never answer: no table may contain one of them. They send from one
+ * address and from forged ones, requests and unsolicited replies. An insider,
+ * which does answer, has them reply in its place to each request.
  */
 #include "sim/actor.h"
 #include "sim/scenario.h"
@@ -13,7 +13,7 @@ enum {
 	FORGED_IP = 0x2f000001,
 	INSIDER_IP = 0x30010101,
 	IDENTITIES = 400,
-	STAND_INS = 8, /* who answer before the insider does */
+	STAND_INS = 8, /* that answer before the insider does */
 };
 
 static struct spot
@@ -24,7 +24,7 @@ identity(uint32_t i)
 	return (struct spot){FORGED_IP + i * 256, HOST_PORT};
 }
 
-/* Not by actor_reply(): who was not asked has not answered. */
+/* Not by actor_reply(): a node that got no request has not answered. */
 static void
 forge_reply(struct actor *a, struct spot from, struct spot to, uint16_t tid)
 {
@@ -36,7 +36,10 @@ forge_reply(struct actor *a, struct spot from, struct spot to, uint16_t tid)
 	actor_send(a, from, to, buf, rpc_reply_encode(&m, buf, sizeof buf));
 }
 
-/* The insider is asked: his friends are quicker, with the right number. */
+/*
+ * Handles a request to the insider: its friends reply first, with the right
+ * transaction id.
+ */
 static void
 asked(struct actor *a, struct spot from, struct spot to, const uint8_t *buf,
     size_t len)
@@ -66,8 +69,8 @@ insider_knocks(struct sim *s, void *arg)
 }
 
 /*
- * A request of one, and a reply to nothing of another, whose request is long
- * over: while a PING to him is out, one guess of 65,536 would be an answer.
+ * Sends a request of one, and an unsolicited reply of another, to which no
+ * request is pending: while a PING is, one guess of 65,536 would match.
  */
 static void
 speak(struct actor *a, uint32_t i, struct host *to)
@@ -119,7 +122,8 @@ run(struct sim *s)
 	}
 	report_add(&s->report, "identities", IDENTITIES);
 	report_add(&s->report, "poisoned", poisoned);
-	sim_expect(s, poisoned == 0, "%u entries were made by talk", poisoned);
+	sim_expect(s, poisoned == 0, "%u entries of nodes that never answered",
+	    poisoned);
 }
 
 const struct scenario scenario_poison = {

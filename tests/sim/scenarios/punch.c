@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Behind every kind of box there is somebody who listens and somebody who
- * calls: mapping and filtering rules and ways to choose ports, each with each.
- * Where the addresses that a box gives out can be known or foretold, or where
- * it lets in whom its host has spoken to, the call is answered.
+ * Places a listener and a caller behind every pair of boxes: mapping and
+ * filtering rules and ways to choose ports. The call is answered where the
+ * addresses that a box assigns can be known or predicted, or where it accepts
+ * packets from hosts that its host has sent to.
  */
 #include "sim/boxes.h"
 #include "sim/dials.h"
@@ -52,7 +52,7 @@ call(struct sim *s, struct punches *p, uint32_t from, uint32_t to)
 	    .to = p->callees[to], .bytes = 1000, .done = over, .arg = p};
 
 	if (call_start(p->callers[from], &spec) != 0)
-		sim_fail(s, "a call that cannot begin");
+		sim_fail(s, "a call does not start");
 }
 
 static void
@@ -84,7 +84,7 @@ judge(struct sim *s, struct punches *p)
 			    "%u of %u calls that need no luck failed: %s",
 			    g->asked - g->answered, g->asked,
 			    report_names[i][0]);
-		/* 1750 ports against 256 miss once in a thousand times. */
+		/* 1750 ports against 256 fail once in a thousand times. */
 		if (i == HOPE_GUESSED)
 			sim_expect(s,
 			    g->asked - g->answered <= 1 + g->asked / 30,
@@ -117,7 +117,7 @@ run(struct sim *s)
 
 const struct scenario scenario_punch = {
     .name = "punch",
-    .text = "every kind of NAT calls every other: who can be met is met",
+    .text = "every kind of NAT calls every other: possible calls succeed",
     .nodes = 60,
     .minutes = 0,
     .amount = BOXES,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Every kind of box against every other, as in `punch`, over links that lose
- * nothing, 5 % or 20 % of all datagrams, both ways and everywhere, and that
- * take no time, 40 or 150 ms one way. Each call is held against what its pair
- * of boxes allows; who cannot be met is told so, and soon.
+ * Tries every kind of box against every other, as in `punch`, over links that
+ * drop 0, 5 or 20 % of all datagrams in both directions, with a one-way delay
+ * of 0, 40 or 150 ms. Compares each call with what its pair of boxes permits;
+ * an impossible one fails soon and with a reason.
  */
 #include "base/err.h"
 #include "sim/boxes.h"
@@ -27,7 +27,7 @@ static const uint32_t delay_ms[DELAYS] = {0, 40, 150};
 /* The calls of one kind of pair over one kind of link. */
 struct cell {
 	uint32_t asked, answered;
-	uint32_t cut;      /* opened, and failed then */
+	uint32_t cut;      /* opened, and failed afterwards */
 	uint32_t late;     /* answered after GUESS_MS */
 	struct samples ms; /* from the dial to the last byte of the echo */
 };
@@ -36,11 +36,11 @@ struct grid {
 	struct host *callers[BOXES], *callees[BOXES];
 	struct cell cells[HOPES][LOSSES][DELAYS];
 	struct samples guess_ms; /* without loss */
-	uint32_t loss, delay;    /* the link of the calls under way */
+	uint32_t loss, delay;    /* the link of the calls in progress */
 };
 
 static void
-say_failure(const struct grid *g, const struct call *c, uint32_t ms)
+report_failure(const struct grid *g, const struct call *c, uint32_t ms)
 {
 	printf("%2u %% %3u ms %s to %s: %s%s, %u ms\n", loss_percent[g->loss],
 	    delay_ms[g->delay], box_name(&c->host->nat->config),
@@ -55,7 +55,7 @@ failed(struct sim *s, const struct grid *g, struct cell *cell, struct call *c)
 
 	cell->cut += c->open;
 	if (!s->opt.quiet && !s->opt.json)
-		say_failure(g, c, ms);
+		report_failure(g, c, ms);
 }
 
 static void
@@ -103,7 +103,7 @@ call_round(struct sim *s, struct grid *g, uint32_t round)
 		    .arg = g};
 
 		if (call_start(g->callers[i], &spec) != 0)
-			sim_fail(s, "a call that cannot begin");
+			sim_fail(s, "a call does not start");
 	}
 	sim_run(s, SECONDS(ROUND_SECONDS));
 	sim_quiesce(s);
@@ -125,9 +125,9 @@ cross(struct sim *s, struct grid *g)
 		}
 }
 
-/* ---- verdicts ---- */
+/* ---- results ---- */
 
-/* Thousandths of the calls of such a pair that are to be answered. */
+/* Returns how many thousandths of the calls of such a pair must succeed. */
 static uint32_t
 due(enum hope h, uint32_t loss)
 {
@@ -157,7 +157,7 @@ judge(struct sim *s, const struct grid *g, enum hope h, uint32_t loss)
 		good -= h == HOPE_GUESSED ? c->late : 0;
 		cut += c->cut;
 	}
-	/* A few may fail by chance, however few were made. */
+	/* Some may fail by chance, even of a few. */
 	sim_expect(s,
 	    asked - good <= (due(h, loss) < 1000 ? CHANCE : 0) +
 				asked * (1000 - due(h, loss)) / 1000,
@@ -165,12 +165,12 @@ judge(struct sim *s, const struct grid *g, enum hope h, uint32_t loss)
 	    loss_percent[loss], asked - good, asked);
 	if (loss > 0)
 		return;
-	/* One way may lead there, and none back, where both change. */
+	/* Packets may pass in one direction only, where both change. */
 	sim_expect(s, cut <= (h < HOPE_FORETOLD ? 0 : CHANCE + asked / 100),
 	    "%s: %u of %u calls opened and were cut", hope_name(h), cut, asked);
 }
 
-/* Who is let in from any port is as easily met as who has one address. */
+/* A host that accepts any port counts as one with one address. */
 static void
 judge_speed(struct sim *s, struct grid *g)
 {
@@ -182,10 +182,10 @@ judge_speed(struct sim *s, struct grid *g)
 		    samples_at(&g->cells[HOPE_KNOWN][0][d].ms, 500);
 
 		sim_expect(s, known == 0 || ms <= known + known / 4 + 50,
-		    "%u ms where the peer lets in, %u ms where both are known",
+		    "%u ms where the peer accepts, %u ms where both are known",
 		    ms, known);
 	}
-	/* A few say nothing. */
+	/* A few samples prove nothing. */
 	sim_expect(s, g->guess_ms.len < MANY || guess_ms <= GUESS_MEDIAN_MS,
 	    "half of all guesses take %u ms", guess_ms);
 }

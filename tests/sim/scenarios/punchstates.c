@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * In each state of a call between two hosts behind boxes something happens: the
- * caller's box forgets all, or the callee's does, or the node dies that has
- * just forwarded between them. Boxes remember for 15 s, and an open call is
- * silent for two minutes. It is answered whatever has happened; if the callee
- * has lost all its ways, a second one is.
+ * Disturbs each state of a call between two hosts behind boxes: the box of the
+ * caller or of the callee restarts, or the node that has just forwarded between
+ * them crashes. Mappings expire after 15 s, and an open call is idle for two
+ * minutes. The call succeeds in each case; if the callee has lost all its
+ * relays, a second one does.
  */
 #include "records/record.h"
 #include "sim/boxes.h"
@@ -16,8 +16,8 @@ enum event { CALLER_FORGETS, CALLEE_FORGETS, RELAY_DIES, EVENTS };
 
 static const char *const state_names[STATES] = {
     "the handshake", "a round", "a probe", "an open call"};
-static const char *const event_names[EVENTS] = {
-    "the caller's box forgets", "the callee's box forgets", "a relay dies"};
+static const char *const event_names[EVENTS] = {"the caller's box restarts",
+    "the callee's box restarts", "a relay crashes"};
 
 /* Numbers of kinds of box, caller and callee; see boxes.h. */
 static const uint32_t pairs[][2] = {
@@ -61,7 +61,7 @@ happen_now(struct sim *s, struct trial *t)
 	sim_at(s, 0, happen, t);
 }
 
-/* The state that a datagram for the callee shows; STATES: none. */
+/* Returns the state that a datagram for the callee shows; STATES: none. */
 static enum state
 state_of(struct trial *t, const struct net_packet *p)
 {
@@ -102,7 +102,7 @@ over(struct sim *s, struct call *c)
 		t->failed++;
 }
 
-/* The call is open, for as long as it takes to be sure. */
+/* Waits until the call has been open for long enough. */
 static void
 wait_open(struct sim *s, struct trial *t)
 {
@@ -125,7 +125,7 @@ call(struct sim *s, struct trial *t)
 	    .arg = t};
 
 	if (call_start(t->caller, &spec) != 0)
-		sim_fail(s, "a call that cannot begin");
+		sim_fail(s, "a call does not start");
 	wait_open(s, t);
 	sim_quiesce(s);
 }
@@ -146,7 +146,10 @@ try(struct sim *s, struct dials *d, struct trial *t, uint32_t pair)
 	t->answered = t->failed = 0;
 	t->relay = NULL;
 	call(s, t);
-	/* Its own nodes reach the callee again only when it has noticed. */
+	/*
+	 * Its own nodes reach the callee again only after it has detected the
+	 * change.
+	 */
 	if (t->event == CALLEE_FORGETS && t->answered == 0)
 		call(s, t);
 	sim_expect(s, t->answered > 0, "pair %u, %s at %s: not answered", pair,
@@ -192,7 +195,7 @@ run(struct sim *s)
 
 const struct scenario scenario_punchstates = {
     .name = "punchstates",
-    .text = "boxes forget and relays die in each state of a call",
+    .text = "boxes restart and relays crash in each state of a call",
     .nodes = 40,
     .amount = PAIRS,
     .nodes_min = 30,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Keys listen on public hosts and behind boxes, and are dialed: in peace; from
- * everywhere at once; right after the boxes have forgotten their mappings; and
- * while nodes that forward to them die. A key is never away for longer than
- * its owner needs to notice.
+ * Dials keys that listen on public hosts and behind boxes: without disturbance;
+ * from all hosts at once; right after the boxes have dropped their mappings;
+ * and while the nodes that forward to them crash. A key is unreachable for no
+ * longer than its owner needs to detect the change.
  */
 #include "sim/calls.h"
 #include "sim/scenario.h"
@@ -13,14 +13,14 @@ enum {
 	LISTENERS = 12, /* every third on a public host */
 	AWAY_MAX_MS = 15000,
 	PACE_MS = 3000,
-	KILLED = 2, /* of the nodes nearest to a key */
+	KILLED = 2, /* of the nodes closest to a key */
 };
 
 struct reach {
 	struct host *callee[LISTENERS];
 	struct samples ms;
 	uint32_t asked, opened;
-	/* After a change: when each was first reached again, or 0. */
+	/* After a change: when each first succeeded again, or 0. */
 	uint64_t since_us, back_us[LISTENERS];
 };
 
@@ -44,7 +44,7 @@ dial(struct sim *s, struct reach *r, struct host *from, uint32_t i)
 
 	r->asked++;
 	if (call_start(from, &spec) != 0)
-		sim_fail(s, "a call that cannot begin");
+		sim_fail(s, "a call does not start");
 }
 
 static void
@@ -75,7 +75,7 @@ report_calls(
 	r->ms = (struct samples){0};
 }
 
-/* Pitfall A10: boxes forget what is idle for 30 s, and nothing ever is. */
+/* Pitfall A10: mappings expire after 30 s of silence, and none is ever idle. */
 static void
 in_peace(struct sim *s, struct reach *r)
 {
@@ -110,7 +110,7 @@ call_back(struct sim *s, struct reach *r, uint32_t i)
 	(void)call_start(call_caller(s), &spec);
 }
 
-/* They are called every second until they are there again. */
+/* Calls each one every second until it is reachable again. */
 static void
 boxes_forget(struct sim *s, struct reach *r)
 {
@@ -127,8 +127,8 @@ boxes_forget(struct sim *s, struct reach *r)
 	}
 	for (uint32_t i = 0; i < LISTENERS; i++) {
 		away = (uint32_t)((r->back_us[i] - r->since_us) / 1000);
-		sim_expect(s, r->back_us[i] != 0, "key %u is away after %u ms",
-		    i, AWAY_MAX_MS);
+		sim_expect(s, r->back_us[i] != 0,
+		    "key %u is unreachable after %u ms", i, AWAY_MAX_MS);
 		if (r->back_us[i] != 0 && away > worst)
 			worst = away;
 	}
@@ -181,7 +181,7 @@ run(struct sim *s)
 
 const struct scenario scenario_reach = {
     .name = "reach",
-    .text = "keys are dialed while boxes forget and forwarders die",
+    .text = "calls while boxes restart and forwarding nodes crash",
     .nodes = 100,
     .minutes = 15,
     .nodes_min = 40,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A spoofer makes every node answer, and forward, to somebody who never asked,
- * with whatever draws most; at `amount` requests a second to each node. The
- * victim may get 40 kB at once and 4 kB/s from each node and no more, which
- * check.h watches; meanwhile honest peers lose nothing.
+ * A spoofer makes every node answer, and forward, to a victim that never sent a
+ * request, with the requests that draw the largest replies, at `amount`
+ * requests a second to each node. The victim may receive a burst of 40 kB and 4
+ * kB/s from each node, which check.h enforces; honest peers lose nothing
+ * meanwhile.
  */
 #include <string.h>
 
@@ -28,7 +29,7 @@ struct reflection {
 	uint64_t offered;
 };
 
-/* A handshake that asks to be forwarded to the victim. */
+/* Builds a handshake that is to be forwarded to the victim. */
 static void
 ask_forward(struct actor *a, struct spot to, struct rpc_request *m)
 {
@@ -47,7 +48,7 @@ ask_forward(struct actor *a, struct spot to, struct rpc_request *m)
 	actor_request(a, from, to, false, m);
 }
 
-/* One request that seems to come from some port of the victim. */
+/* Sends one request that seems to come from some port of the victim. */
 static void
 spoof(struct reflection *r, struct host *h)
 {
@@ -91,7 +92,9 @@ flood(struct sim *s, void *arg)
 			spoof(r, s->hosts[i]);
 }
 
-/* Sixty peers behind one address ask about as much as bootstrapping does. */
+/*
+ * Sixty peers behind one address send as many requests as bootstrapping does.
+ */
 static void
 peers_ask(struct sim *s, void *arg)
 {
@@ -139,7 +142,8 @@ run(struct sim *s)
 	    (unsigned long long)client_lost(r.client));
 	sim_expect(s, t.found == t.asked, "%u of %u lookups fail",
 	    t.asked - t.found, t.asked);
-	sim_expect(s, s->check.debt_bytes_max > 0, "nothing was drawn at all");
+	sim_expect(
+	    s, s->check.debt_bytes_max > 0, "the victim received nothing");
 	tally_fini(&t);
 	work_fini(&r.work);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A node that forwards to a listener dies at the moment at which it has passed
- * a handshake on, so that the answer cannot come back through it; for every
- * other call the next one that tries dies, too. The call is answered all the
- * same, and the listener finds others to forward to it.
+ * Crashes a node that forwards to a listener at the moment at which it has
+ * forwarded a handshake, so that the answer cannot return through it; for every
+ * other call the next one crashes, too. The call succeeds nevertheless, and the
+ * listener finds other nodes that forward to it.
  */
 #include "records/record.h"
 #include "signal/signal_message.h"
@@ -45,7 +45,7 @@ kill_relay(struct sim *s, const struct net_packet *p)
 	    p->src->index < SIM_BOOTSTRAPS || !is_forwarded_handshake(p))
 		return;
 	relay = container_of(p->src, struct host, ep);
-	/* The one that calls or is called may forward as well: it lives. */
+	/* The caller or the callee may forward as well: neither is stopped. */
 	if (relay->state != HOST_UP || relay->calls != NULL ||
 	    relay->relays > 0)
 		return;
@@ -89,7 +89,7 @@ run(struct sim *s)
 
 const struct scenario scenario_relaydies = {
     .name = "relaydies",
-    .text = "nodes die as they forward a handshake: calls are answered",
+    .text = "nodes crash as they forward a handshake: calls are answered",
     .nodes = 60,
     .minutes = 0,
     .amount = 40,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One node of five forwards handshakes, but changes what it forwards: made-up
- * Noise messages, damaged ones, addresses of somebody else. Nobody is
- * connected to whom he did not call, and all but a few calls are answered.
+ * One node of five modifies the handshakes that it forwards: forged Noise
+ * messages, damaged ones, addresses of other hosts. No host connects to a host
+ * that it did not call, and nearly all calls are answered.
  */
 #include <string.h>
 
@@ -21,7 +21,7 @@ elsewhere(struct sim *s)
 	    (uint16_t)(1024 + prng_below(&s->rand, 60000))});
 }
 
-/* Writes the damaged message to out; the length, or 0. */
+/* Writes the damaged message to out. Returns its length, or 0. */
 static size_t
 twist(struct sim *s, struct bytes value, uint8_t *out)
 {
@@ -47,7 +47,7 @@ twist(struct sim *s, struct bytes value, uint8_t *out)
 	return handshake_encode(&hs, out, DGRAM_MAX);
 }
 
-/* To the server: the client's message. */
+/* Modifies the client's message to the server. */
 static size_t
 lie_on(struct sim *s, const uint8_t *buf, size_t len, uint8_t *out)
 {
@@ -63,7 +63,7 @@ lie_on(struct sim *s, const uint8_t *buf, size_t len, uint8_t *out)
 	return rpc_request_encode(&m, out, DGRAM_MAX);
 }
 
-/* To the client: the server's answer. */
+/* Modifies the server's answer to the client. */
 static size_t
 lie_back(struct sim *s, const uint8_t *buf, size_t len, uint8_t *out)
 {
@@ -78,7 +78,7 @@ lie_back(struct sim *s, const uint8_t *buf, size_t len, uint8_t *out)
 	return rpc_reply_encode(&m, out, DGRAM_MAX);
 }
 
-/* Who lies to servers would get nothing to lie about to clients. */
+/* A node that modifies messages to servers would get no answers to modify. */
 static size_t
 lie(struct sim *s, struct host *h, struct spot to, uint8_t *buf, size_t len)
 {
@@ -110,7 +110,7 @@ run(struct sim *s)
 			s->hosts[i]->mangle = lie;
 	dials_calls(&d, s->opt.amount, 1000, MINUTES(s->opt.minutes));
 	report_add(&s->report, "lies", lies);
-	sim_expect(s, lies > 0, "nobody lied");
+	sim_expect(s, lies > 0, "no message was modified");
 	dials_report(&d);
 	dials_expect(&d, 990);
 	dials_expect_once(&d);
@@ -119,7 +119,7 @@ run(struct sim *s)
 
 const struct scenario scenario_relaylies = {
     .name = "relaylies",
-    .text = "a fifth changes what it forwards: no wrong peer, 99 % answered",
+    .text = "a fifth modifies handshakes: no wrong peer, 99 % answered",
     .nodes = 100,
     .minutes = 10,
     .amount = 500,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Somebody on the way keeps what he sees and sends it again, later, as if it
- * came from the same sender; and one node of five answers only half of what it
- * is asked. Neither may end an operation twice, nor keep one from its end.
+ * An attacker on the path stores datagrams and sends them again later, as if
+ * from the same sender; and one node of five answers only half of its requests.
+ * Neither may end an operation twice, nor prevent its end.
  */
 #include <string.h>
 
@@ -22,7 +22,7 @@ struct replayer {
 	} kept[KEPT];
 };
 
-/* Keeps one datagram of eight, in the place of an older one. */
+/* Stores one datagram of eight, in the place of an older one. */
 static void
 keep(struct sim *s, const struct net_packet *p)
 {

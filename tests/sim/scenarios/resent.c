@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Every signalling datagram is seen by somebody who sends it again, at once,
- * after seconds and after minutes, under the name of its sender. No call gets
- * a second session, none is disturbed, and nothing of it stays.
+ * An attacker sends every signalling datagram again, at once, after seconds and
+ * after minutes, from the address of its sender. No call gets a second session,
+ * none is disturbed, and no state remains.
  */
 #include "records/record.h"
 #include "sim/actor.h"
@@ -78,11 +78,12 @@ run(struct sim *s)
 	s->tap = keep;
 	s->tap_state = r;
 	dials_calls(&d, s->opt.amount, 1000, MINUTES(s->opt.minutes));
-	s->tap = NULL; /* the last copies come 90 s later */
+	s->tap = NULL; /* the last copies arrive 90 s later */
 	dials_expect_none_left(s, MINUTES(3));
 	dials_report(&d);
 	report_add(&s->report, "repeated", r->repeated);
-	sim_expect(s, r->repeated > 3ull * d.asked, "little was repeated");
+	sim_expect(
+	    s, r->repeated > 3ull * d.asked, "few datagrams were repeated");
 	sim_expect(s, s->calls.sessions == d.answered,
 	    "%llu sessions for %u calls", (unsigned long long)s->calls.sessions,
 	    d.answered);

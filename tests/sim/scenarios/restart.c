@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Listeners crash in the middle of calls and come back with their keys; others
- * fall asleep and wake up later. Each call ends, once, also for those whose
- * peer is gone; and who has been there for a little while is reached.
+ * Crashes listeners in the middle of calls and restarts them with their keys;
+ * others sleep and wake up later. Each call ends, once, also if its peer is
+ * gone; and a listener that has been up for a little while is reachable.
  */
 #include "sim/dials.h"
 #include "sim/scenario.h"
@@ -10,7 +10,7 @@
 enum {
 	DOWN_SECONDS = 5,
 	SLEEP_SECONDS = 40,
-	/* From its return until a listener must be reachable again. */
+	/* From its restart until a listener must be reachable again. */
 	BACK_SECONDS = 15,
 };
 
@@ -20,7 +20,7 @@ struct restarts {
 	uint32_t asked, answered, excused, failed;
 };
 
-/* It was there for long enough before the call, and all the while. */
+/* Returns whether it was up for long enough before the call, and during it. */
 static bool
 was_there(const struct host *h, uint64_t since_us)
 {
@@ -133,9 +133,11 @@ run(struct sim *s)
 	report_add(&s->report, "calls", r.asked);
 	report_add(&s->report, "calls_answered", r.answered);
 	report_add(&s->report, "calls_excused", r.excused);
-	sim_expect(s, r.crashed > 0 && r.slept > 0, "nobody went away");
+	sim_expect(
+	    s, r.crashed > 0 && r.slept > 0, "no listener crashed or slept");
 	sim_expect(s, r.failed * 100 <= r.asked,
-	    "%u of %u calls failed though both were there", r.failed, r.asked);
+	    "%u of %u calls failed though both hosts were up", r.failed,
+	    r.asked);
 	dials_expect_none_left(s, MINUTES(2));
 }
 

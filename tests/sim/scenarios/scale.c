@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How it grows: everybody joins for real, then every node looks up once, then
- * a while passes in which nothing is asked.
+ * Measures how costs grow: all nodes join in the ordinary way, then every node
+ * performs one lookup, then no operation starts for a while.
  */
 #include "sim/scenario.h"
 #include "sim/work.h"
@@ -16,7 +16,10 @@ bootstrapped(const struct sim *s)
 	return n;
 }
 
-/* At most 50 a second, unless that would take longer than ten minutes. */
+/*
+ * Returns the time to join: at most 50 a second, unless that would take longer
+ * than ten minutes.
+ */
 static uint64_t
 ramp_us(uint32_t nodes)
 {
@@ -36,11 +39,11 @@ run(struct sim *s)
 	sim_grow(s, s->opt.nodes, DHT_PERSISTENT, ramp_us(s->opt.nodes));
 	sim_run(s, MINUTES(2));
 	sim_expect(s, bootstrapped(s) == s->hosts_len - SIM_BOOTSTRAPS,
-	    "only %u are in", bootstrapped(s));
+	    "only %u have bootstrapped", bootstrapped(s));
 	work_topics(&w, s, 50);
 	work_lookups(&w, &t, s->opt.nodes, MINUTES(5));
 	tally_report(s, &t);
-	/* The tables were all touched just now: idle is what comes later. */
+	/* The tables were all used just now: the idle costs come later. */
 	sim_run(s, MINUTES(15));
 	bytes = s->net.counts.bytes;
 	sim_run(s, MINUTES(quiet));
@@ -54,7 +57,7 @@ run(struct sim *s)
 
 const struct scenario scenario_scale = {
     .name = "scale",
-    .text = "all join for real, each looks up once: how it grows",
+    .text = "all join, each looks up once: growth of the costs",
     .nodes = 1000,
     .minutes = 10,
     .nodes_min = 100,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Two of three nodes are laptops that close for hours, and all wake at once. */
+/* Two of three nodes are laptops that sleep for hours, and all wake at once. */
 #include "sim/scenario.h"
 #include "sim/work.h"
 
@@ -27,14 +27,16 @@ run(struct sim *s)
 	for (uint32_t i = 0; i < s->hosts_len; i++)
 		if (sleeper(i))
 			host_wake(s->hosts[i]);
-	/* An announcer renews within the announce period of its own clock. */
+	/*
+	 * Waits an announce period, which runs by the clock of the announcer.
+	 */
 	sim_run(s, MINUTES(12));
 	for (uint32_t i = 0; i < s->hosts_len; i++)
 		if (sleeper(i)) {
 			wakeups += node_stats(s->hosts[i]->node)->wakeups;
 			sleepers++;
 		}
-	sim_expect(s, wakeups == sleepers, "%llu of %u noticed their sleep",
+	sim_expect(s, wakeups == sleepers, "%llu of %u detected their sleep",
 	    (unsigned long long)wakeups, sleepers);
 	work_lookups(&w, &t, 300, MINUTES(5));
 	tally_report(s, &t);

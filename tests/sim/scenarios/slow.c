@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One node of five is far away, on a thin line, and loses a lot: lookups must
- * not wait for it.
+ * One node of five is far away, on a slow line with much loss: lookups must not
+ * wait for it.
  */
 #include "sim/scenario.h"
 #include "sim/work.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Days without events: what the network costs when nothing happens. */
+/* Measures the traffic of days in which nothing happens. */
 #include "sim/work.h"
 #include "sim/scenario.h"
 
@@ -28,7 +28,7 @@ run(struct sim *s)
 
 const struct scenario scenario_steady = {
     .name = "steady",
-    .text = "nothing happens, for hours",
+    .text = "no events for hours",
     .nodes = 200,
     .minutes = 60,
     .nodes_min = 20,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * One server sends to many clients through one socket and one line, and each
- * must get its share. Then the same again with a few who misbehave: some never
- * read, so that their windows stay shut for ever; one floods the socket with
- * garbage, with guessed ids, with forged acknowledgements and ends of the
- * streams of others, from addresses of its own and from forged ones. That
- * costs the others nothing.
+ * must get its share. Then the same again with clients that misbehave: some
+ * never read, so that their windows stay closed; one floods the socket with
+ * garbage, with guessed ids, with forged acknowledgements and ENDs of other
+ * streams, from addresses of its own and from forged ones. The others lose
+ * nothing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,7 @@ crowd_init(struct crowd *c, struct sim *s, uint32_t deaf)
 	    .bytes_per_s = LINE_BYTES, .queue_bytes = LINE_BYTES / 10};
 	for (uint32_t i = 0; i < c->len; i++) {
 		c->clients[i] = party_new(s, NULL);
-		/* More than the line carries in that time. */
+		/* Writes more than the line carries in that time. */
 		c->talks[i] = talk_new(c->clients[i], c->server, 0,
 		    (uint64_t)LINE_BYTES * SECONDS_LONG);
 		c->talks[i]->deaf = i < deaf;
@@ -61,7 +61,9 @@ crowd_fini(struct crowd *c)
 	free(c->talks);
 }
 
-/* A packet as the peer of a stream would send it, but for what it says. */
+/*
+ * Sends a packet as the peer of a stream would send it, with forged contents.
+ */
 static size_t
 forge(struct prng *r, const struct talk *victim, uint8_t *p)
 {
@@ -70,7 +72,7 @@ forge(struct prng *r, const struct talk *victim, uint8_t *p)
 	size_t len = UDX_HEADER_LEN + prng_below(r, 40);
 	uint32_t id = (uint32_t)prng_next(r);
 
-	/* Who is off the path guesses; a lucky guess is what this is about. */
+	/* An attacker off the path has to guess; this one guesses right. */
 	if (victim->udx != NULL)
 		id = udx_id(victim->udx);
 	prng_fill(r, p, len);
@@ -101,7 +103,9 @@ flood(struct sim *s, void *arg)
 	actor_send(c->flooder, from, party_spot(c->server, 0), p, len);
 }
 
-/* What those who behave have got by then: least, and all. */
+/*
+ * Returns what the honest clients have received so far: the least and the sum.
+ */
 static void
 measure(const struct crowd *c, const char *when, uint64_t *all)
 {
@@ -142,14 +146,14 @@ run(struct sim *s)
 
 	crowd_init(&c, s, DEAF);
 	c.flooder = actor_new(s, FLOODER_IP, 1, NULL, 0);
-	/* Whoever knows an id before its peer has spoken is that peer. */
+	/* The first packet with an id decides the address of the peer. */
 	sim_run(s, SECONDS(1));
 	task = sim_every(s, FLOOD_EVERY_US, flood, &c);
 	sim_run(s, SECONDS(SECONDS_LONG - 1));
 	sim_stop(s, task);
 	measure(&c, "some do not", &rough);
 	sim_expect(s, rough >= calm * 95 / 100,
-	    "with some who misbehave %llu bytes come through, without %llu",
+	    "%llu bytes arrive with misbehaving clients, %llu without",
 	    (unsigned long long)rough, (unsigned long long)calm);
 	sim_run(s, SECONDS(1));
 	crowd_fini(&c);
@@ -163,7 +167,7 @@ setup(struct sim_options *o)
 
 const struct scenario scenario_streamcrowd = {
     .name = "streamcrowd",
-    .text = "many streams on one socket and line: fair, whoever misbehaves",
+    .text = "many streams on one socket and line: fair under attack",
     .nodes = 20,
     .nodes_min = 10,
     .setup = setup,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The way between the ends of streams is cut: for some seconds, after which
- * all goes on; for good, which both ends must notice; or one end gives up in
- * the middle, which the other must be told although some of it is lost.
+ * Cuts the path between the ends of streams: for some seconds, after which all
+ * continue; for good, which both ends must detect; or one end aborts, which the
+ * other must learn in spite of loss.
  */
 #include "base/err.h"
 #include "sim/pairs.h"
@@ -54,7 +54,7 @@ given_up(struct sim *s)
 	for (uint32_t i = 0; i < c.len; i++)
 		talk_destroy(c.talks[i]);
 	sim_run(s, MINUTES(2));
-	pairs_expect(&c, "given up", ERR_RESET, ERR_RESET);
+	pairs_expect(&c, "aborted", ERR_RESET, ERR_RESET);
 	pairs_fini(&c);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Streams change their way in the middle of bulk both ways: to other sockets
+ * Migrates streams in the middle of bulk transfers both ways: to other sockets
  * of either end, again and again; to another address, with the peer following;
- * behind a box that forgets its mapping. No byte is lost or comes twice.
+ * behind a box that drops its mapping. No byte is lost or delivered twice.
  */
 #include "base/err.h"
 #include "sim/pairs.h"
@@ -52,7 +52,10 @@ other_addresses(struct sim *s)
 	follow_all(&c);
 	pairs_talk(&c, BYTES / 2, BYTES / 2);
 	for (int n = 0; n < MOVES / 2; n++) {
-		/* Nobody is told: it takes a timeout to be heard again. */
+		/*
+		 * The peer is not notified: only a timeout makes it send to the
+		 * new address.
+		 */
 		sim_run(s, SECONDS(20));
 		for (uint32_t i = 0; i < c.len; i++)
 			party_move(n % 2 == 0 ? c.first[i] : c.second[i]);
@@ -85,7 +88,7 @@ other_mappings(struct sim *s)
 	}
 	sim_run(s, MINUTES(5));
 	sim_expect(s, talk_is_over(t) && talk_agrees(t) && t->err == 0,
-	    "behind a forgetful box: %llu of %llu bytes",
+	    "behind a box that restarts: %llu of %llu bytes",
 	    (unsigned long long)t->other->read, (unsigned long long)BYTES);
 	party_end(in);
 	party_end(out);

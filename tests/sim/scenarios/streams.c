@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Streams over every fault the network knows, one line of the table for each
- * and the last for all of them. Both ends write as fast as they may, some in
- * tiny pieces; all must arrive as it was sent, and both sides end in order.
+ * Runs streams over every fault of the network, one line of the table for each
+ * and the last for all of them. Both ends write as fast as possible, some in
+ * tiny pieces; all bytes arrive intact, and both sides end in order.
  */
 #include <stdlib.h>
 
@@ -46,7 +46,7 @@ make_line(struct party *p, int way)
 	p->actor->ep.up = p->actor->ep.down = line;
 }
 
-/* Bulk both ways; bulk one way; a thousand tiny writes; one byte; nothing. */
+/* Bulk both ways; bulk one way; a thousand tiny writes; one byte; none. */
 static const struct {
 	uint64_t parts[2]; /* of the amount */
 	uint64_t bytes[2]; /* and beyond it */
@@ -90,7 +90,7 @@ run_way(struct sim *s, int way)
 		    (unsigned long long)t[i]->read,
 		    (unsigned long long)t[i]->other->to_write, t[i]->err);
 		sim_expect(s, !talk_is_over(t[i]) || talk_agrees(t[i]),
-		    "%s: one end says %d, the other %d", ways[way].name,
+		    "%s: one end reports %d, the other %d", ways[way].name,
 		    t[i]->err, t[i]->other->err);
 		resent += t[i]->resent + t[i]->other->resent;
 		packets += t[i]->packets + t[i]->other->packets;
@@ -112,7 +112,7 @@ run(struct sim *s)
 
 const struct scenario scenario_streams = {
     .name = "streams",
-    .text = "streams over every fault of the network: all arrives",
+    .text = "streams over every fault of the network: all bytes arrive",
     .nodes = 10,
     .minutes = 10,
     .amount = 4096,

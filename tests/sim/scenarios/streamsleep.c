@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Laptops close in the middle of a transfer. Both for an hour: what was due is
- * not taken for loss, and all goes on. One for less than the other waits: the
- * same. One for an hour: the other has given up, and the sleeper hears of it.
+ * Suspends laptops in the middle of a transfer. Both for an hour: pending
+ * packets do not count as lost, and the transfer continues. One for less than
+ * the timeout of the other: the same. One for an hour: the other has timed out,
+ * and the sleeper detects it.
  */
 #include "base/err.h"
 #include "sim/pairs.h"
@@ -60,7 +61,7 @@ one_for_a_moment(struct sim *s)
 	sim_run(s, SECONDS(9));
 	wake_all(c.second, c.len);
 	sim_run(s, MINUTES(3));
-	pairs_expect(&c, "one has dozed", 0, 0);
+	pairs_expect(&c, "one has slept briefly", 0, 0);
 	pairs_fini(&c);
 }
 
