@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* Only what the code under test does is of interest: switch it on around it. */
+/* Counts while it is set; switch it on around the code under test. */
 extern bool alloc_counting;
 extern unsigned long alloc_count;
 

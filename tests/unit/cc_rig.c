@@ -31,7 +31,7 @@ struct flow {
 	uint32_t phase;
 };
 
-struct rig {
+struct cc_rig {
 	struct rig_line line;
 	uint64_t now_ns, busy_ns, tick_ns, seed;
 	struct flow flow[RIG_FLOWS];
@@ -39,16 +39,16 @@ struct rig {
 };
 
 static uint32_t
-below(struct rig *r, uint32_t n)
+below(struct cc_rig *r, uint32_t n)
 {
 	r->seed = r->seed * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)((r->seed >> 32) * n >> 32);
 }
 
-struct rig *
-rig_new(struct rig_line line, uint64_t seed)
+struct cc_rig *
+cc_rig_new(struct rig_line line, uint64_t seed)
 {
-	struct rig *r = calloc(1, sizeof *r);
+	struct cc_rig *r = calloc(1, sizeof *r);
 
 	r->line = line;
 	r->seed = seed;
@@ -58,7 +58,7 @@ rig_new(struct rig_line line, uint64_t seed)
 }
 
 void
-rig_free(struct rig *r)
+cc_rig_free(struct cc_rig *r)
 {
 	for (int i = 0; i < r->flows; i++)
 		free(r->flow[i].ring);
@@ -66,7 +66,7 @@ rig_free(struct rig *r)
 }
 
 int
-rig_flow(struct rig *r, enum rig_kind kind, double start)
+cc_rig_flow(struct cc_rig *r, enum rig_kind kind, double start)
 {
 	struct flow *f = &r->flow[r->flows];
 
@@ -81,7 +81,7 @@ rig_flow(struct rig *r, enum rig_kind kind, double start)
 }
 
 void
-rig_supply(struct rig *r, int flow, uint64_t rate)
+cc_rig_supply(struct cc_rig *r, int flow, uint64_t rate)
 {
 	r->flow[flow].supply = rate;
 	r->flow[flow].supplied_ns = r->now_ns;
@@ -89,13 +89,13 @@ rig_supply(struct rig *r, int flow, uint64_t rate)
 }
 
 void
-rig_tick(struct rig *r, uint64_t us)
+cc_rig_tick(struct cc_rig *r, uint64_t us)
 {
 	r->tick_ns = us * 1000 + (us == 0);
 }
 
 void
-rig_line(struct rig *r, struct rig_line line)
+cc_rig_line(struct cc_rig *r, struct rig_line line)
 {
 	r->line = line;
 }
@@ -148,7 +148,7 @@ rate_of(const struct flow *f)
 
 /* Each flow has its own phase of ticks: machines wake at different times. */
 static uint64_t
-on_tick(const struct rig *r, const struct flow *f, uint64_t ns)
+on_tick(const struct cc_rig *r, const struct flow *f, uint64_t ns)
 {
 	uint64_t own_ns = f->phase * r->tick_ns / RIG_PHASES;
 
@@ -158,7 +158,7 @@ on_tick(const struct rig *r, const struct flow *f, uint64_t ns)
 
 /* Returns when a flow may send next, or NEVER: not before an event. */
 static uint64_t
-send_at(const struct rig *r, const struct flow *f)
+send_at(const struct cc_rig *r, const struct flow *f)
 {
 	uint64_t at = f->start_ns > r->now_ns ? f->start_ns : r->now_ns;
 
@@ -175,7 +175,7 @@ send_at(const struct rig *r, const struct flow *f)
 }
 
 static void
-send_one(struct rig *r, struct flow *f)
+send_one(struct cc_rig *r, struct flow *f)
 {
 	struct packet *p = &f->ring[f->next % RING];
 	uint64_t waiting_ns =
@@ -212,7 +212,7 @@ send_one(struct rig *r, struct flow *f)
 
 /* Returns the time of the next acknowledgement or timeout. */
 static uint64_t
-ack_at(const struct rig *r, struct flow *f)
+ack_at(const struct cc_rig *r, struct flow *f)
 {
 	while (f->scan < f->next && f->ring[f->scan % RING].acked_ns == NEVER)
 		f->scan++;
@@ -223,7 +223,7 @@ ack_at(const struct rig *r, struct flow *f)
 }
 
 static void
-lose(struct rig *r, struct flow *f, uint64_t until)
+lose(struct cc_rig *r, struct flow *f, uint64_t until)
 {
 	for (; f->una < until; f->una++) {
 		struct packet *p = &f->ring[f->una % RING];
@@ -240,7 +240,7 @@ lose(struct rig *r, struct flow *f, uint64_t until)
 }
 
 static void
-timed_out(struct rig *r, struct flow *f)
+timed_out(struct cc_rig *r, struct flow *f)
 {
 	lose(r, f, f->next);
 	f->scan = f->next;
@@ -252,7 +252,7 @@ timed_out(struct rig *r, struct flow *f)
 }
 
 static void
-acked(struct rig *r, struct flow *f)
+acked(struct cc_rig *r, struct flow *f)
 {
 	uint64_t now_us = r->now_ns / 1000, rtt_ns = 0;
 
@@ -280,7 +280,7 @@ acked(struct rig *r, struct flow *f)
 }
 
 static void
-send(struct rig *r, struct flow *f)
+send(struct cc_rig *r, struct flow *f)
 {
 	while (send_at(r, f) <= r->now_ns)
 		send_one(r, f);
@@ -289,7 +289,7 @@ send(struct rig *r, struct flow *f)
 }
 
 static void
-supply(struct rig *r, struct flow *f)
+supply(struct cc_rig *r, struct flow *f)
 {
 	f->supply_left +=
 	    (double)(r->now_ns - f->supplied_ns) * (double)f->supply / 1e9;
@@ -297,7 +297,7 @@ supply(struct rig *r, struct flow *f)
 }
 
 void
-rig_run(struct rig *r, double seconds)
+cc_rig_run(struct cc_rig *r, double seconds)
 {
 	uint64_t end_ns = r->now_ns + (uint64_t)(seconds * 1e9);
 
@@ -332,31 +332,31 @@ rig_run(struct rig *r, double seconds)
 }
 
 uint64_t
-rig_delivered(const struct rig *r, int flow)
+cc_rig_delivered(const struct cc_rig *r, int flow)
 {
 	return r->flow[flow].delivered;
 }
 
 uint64_t
-rig_lost(const struct rig *r, int flow)
+cc_rig_lost(const struct cc_rig *r, int flow)
 {
 	return r->flow[flow].lost;
 }
 
 uint64_t
-rig_rtt_us(const struct rig *r, int flow)
+cc_rig_rtt_us(const struct cc_rig *r, int flow)
 {
 	return r->flow[flow].rtt_us;
 }
 
 const struct cc *
-rig_cc(const struct rig *r, int flow)
+cc_rig_cc(const struct cc_rig *r, int flow)
 {
 	return &r->flow[flow].cc;
 }
 
 uint64_t
-rig_use(struct rig *r, int flow)
+cc_rig_use(struct cc_rig *r, int flow)
 {
 	struct flow *f = &r->flow[flow];
 	uint64_t since_ns = f->told_ns > 0 ? f->told_ns : f->start_ns;

@@ -28,32 +28,32 @@ struct rig_line {
 
 enum rig_kind { RIG_CC, RIG_TCP };
 
-struct rig;
+struct cc_rig;
 
-struct rig *rig_new(struct rig_line line, uint64_t seed);
-void rig_free(struct rig *r);
+struct cc_rig *cc_rig_new(struct rig_line line, uint64_t seed);
+void cc_rig_free(struct cc_rig *r);
 
 /* Adds a flow that always has data to send, after so many seconds. */
-int rig_flow(struct rig *r, enum rig_kind kind, double start);
+int cc_rig_flow(struct cc_rig *r, enum rig_kind kind, double start);
 
 /* Limits the data of a flow to so many bytes a second; 0: no limit. */
-void rig_supply(struct rig *r, int flow, uint64_t rate);
+void cc_rig_supply(struct cc_rig *r, int flow, uint64_t rate);
 
 /* Delays timers and acknowledgements of flows to multiples of a tick. */
-void rig_tick(struct rig *r, uint64_t us);
+void cc_rig_tick(struct cc_rig *r, uint64_t us);
 
 /* Changes the line for packets sent from now on. */
-void rig_line(struct rig *r, struct rig_line line);
+void cc_rig_line(struct cc_rig *r, struct rig_line line);
 
-void rig_run(struct rig *r, double seconds);
+void cc_rig_run(struct cc_rig *r, double seconds);
 
-uint64_t rig_delivered(const struct rig *r, int flow);
-uint64_t rig_lost(const struct rig *r, int flow);
-uint64_t rig_rtt_us(const struct rig *r, int flow); /* the last one */
-const struct cc *rig_cc(const struct rig *r, int flow);
+uint64_t cc_rig_delivered(const struct cc_rig *r, int flow);
+uint64_t cc_rig_lost(const struct cc_rig *r, int flow);
+uint64_t cc_rig_rtt_us(const struct cc_rig *r, int flow); /* the last one */
+const struct cc *cc_rig_cc(const struct cc_rig *r, int flow);
 
 /* Returns the share of the line's rate since the last call, in hundredths of a
  * per cent. */
-uint64_t rig_use(struct rig *r, int flow);
+uint64_t cc_rig_use(struct cc_rig *r, int flow);
 
 #endif

@@ -138,9 +138,9 @@ made_unannounce(void *owner, const uint8_t *topic, uint32_t *op)
 }
 
 void
-queue_news(const struct node_event *n)
+queue_event(const struct node_event *n)
 {
-	ck_assert_uint_lt(rig.node.queue_len, NEWS_QUEUE);
+	ck_assert_uint_lt(rig.node.queue_len, EVENTS_MAX);
 	rig.node.queue[rig.node.queue_len++] = *n;
 }
 
@@ -148,7 +148,7 @@ void
 node_cancel(struct node *n, uint32_t op)
 {
 	n->cancelled[n->cancelled_len++] = op;
-	queue_news(&(struct node_event){
+	queue_event(&(struct node_event){
 	    .kind = NODE_EV_DONE, .op = op, .err = ERR_CANCELLED});
 }
 
@@ -258,9 +258,9 @@ made_key_new(void *owner, uint8_t public_key[KEY_LEN], struct fault *f)
 }
 
 void
-deliver_news(const struct node_event *n)
+deliver_event(const struct node_event *n)
 {
-	queue_news(n);
+	queue_event(n);
 	made_settle(&rig.daemon);
 }
 
@@ -300,7 +300,7 @@ void
 node_unlisten(struct node *n, uint32_t listener)
 {
 	n->unlistened = listener;
-	queue_news(
+	queue_event(
 	    &(struct node_event){.kind = NODE_EV_UNLISTENED, .op = listener});
 }
 

@@ -20,13 +20,13 @@
 #include "store/keyring.h"
 #include "store/state.h"
 
-enum { NEWS_QUEUE = 64, MADE_CONNS_MAX = 8, MADE_BYTES_MAX = 1 << 21 };
+enum { EVENTS_MAX = 64, MADE_CONNS_MAX = 8, MADE_BYTES_MAX = 1 << 21 };
 
-/* A connection, as the node would have it. */
+/* A connection of the fake node. */
 struct made_conn {
 	bool used, ended_here, ended_there, closed;
-	size_t room;            /* bytes that writes may still take */
-	size_t lied;            /* more than that is promised */
+	size_t room;            /* bytes that writes accept */
+	size_t lied;            /* promised beyond that */
 	int fails;              /* what writes return, if not 0 */
 	size_t in_len, in_used; /* from the peer */
 	size_t out_len;         /* to the peer */
@@ -37,16 +37,16 @@ struct made_conn {
 struct node {
 	uint32_t last_op;
 	uint32_t cancelled[1024], cancelled_len;
-	struct node_event queue[NEWS_QUEUE];
+	struct node_event queue[EVENTS_MAX];
 	size_t queue_len;
 	uint32_t nodes; /* in the routing table */
 	struct netcheck_result netcheck;
 	struct mapping mapping;
-	bool lifetime; /* asked for by the last node_netcheck() */
+	bool lifetime; /* passed to the last node_netcheck() */
 	bool local;    /* every address is the machine's own */
 	bool stopped, reload_fails;
 
-	/* What the last node_listen() and node_connect() were given. */
+	/* What the last node_listen() and node_connect() received. */
 	int refuse; /* what they return, 0: they work */
 	uint8_t own_key[KEY_LEN], key[KEY_LEN];
 	size_t allow_len, relays_len;
@@ -58,7 +58,7 @@ struct node {
 	uint32_t listed; /* connections, listeners and attempts to show */
 };
 
-/* What the daemon has besides the rig.node. */
+/* What the daemon owns besides the node. */
 struct made_daemon {
 	struct event_base *base;
 	struct control *control;
@@ -79,14 +79,17 @@ struct control_rig {
 
 extern struct control_rig rig;
 
-/* Opens a control socket for d at d->path; NULL with rig.fault set. */
+/*
+ * Opens a control socket for d at d->path. Returns NULL and sets rig.fault on
+ * failure.
+ */
 struct control *made_control(struct made_daemon *d);
 
-/* Queues an event of the node; deliver_news() also delivers all queued. */
-void queue_news(const struct node_event *n);
-void deliver_news(const struct node_event *n);
+/* Queues an event of the node; deliver_event() also delivers all queued. */
+void queue_event(const struct node_event *n);
+void deliver_event(const struct node_event *n);
 
-/* Makes an open connection of that number, without an event. */
+/* Creates an open connection of that number, without an event. */
 struct made_conn *open_made_conn(uint32_t number);
 
 /* ---- a client ---- */

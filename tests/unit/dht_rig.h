@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * dht_rig.h - one dht in a fake world, which the test drives. The test acts as
- * all other nodes: it delivers datagrams, examines those that the dht sends,
- * and advances the time. The host of the node is 203.0.113.10; its server
- * socket is bound to port 49737.
+ * dht_rig.h - one dht in a simulated world, which the test drives. The test
+ * acts as all other nodes: it delivers datagrams, examines those that the dht
+ * sends, and advances the time. The host of the node is 203.0.113.10; its
+ * server socket is bound to port 49737.
  */
 #ifndef TEST_DHT_RIG_H
 #define TEST_DHT_RIG_H
@@ -77,7 +77,7 @@ void rig_skip(struct rig *r);
 struct rig_answer {
 	bool id;                   /* with its id */
 	const uint8_t *token;      /* or NULL */
-	const struct addr *closer; /* listed */
+	const struct addr *closer; /* in the list */
 	size_t closer_len;
 	uint64_t error;
 	const struct addr *us;   /* our address in it; NULL: the real one */

@@ -167,7 +167,7 @@ lab_init(struct lab *r, uint64_t seed, int udx_ends)
 	*r = (struct lab){0};
 	lan_init(&r->lan, seed);
 	r->lan.net.header_bytes = UDP_IP;
-	prng_init(&r->rand, seed, PRNG_SCENARIO, 0);
+	r->rand = prng_seeded(seed);
 	for (int i = 0; i < LAB_ENDS; i++) {
 		init_end(r, i, seed);
 		if (i < udx_ends)
@@ -332,7 +332,7 @@ lab_read(struct lab_stream *s, uint64_t at, size_t n)
 	return n;
 }
 
-/* ---- two ends that talk ---- */
+/* ---- two connected ends ---- */
 
 void
 lab_pair_init(struct lab_pair *p, uint64_t seed, const struct lab_link *link)

@@ -61,7 +61,7 @@ struct lab {
 	void *filter_arg;
 };
 
-/* What owns a stream in a test. */
+/* The owner of a stream in a test. */
 struct lab_stream {
 	struct udx_stream *s;
 	unsigned events; /* all so far */
@@ -116,7 +116,7 @@ size_t lab_write(struct lab_stream *s, uint64_t at, size_t n);
  * pattern. */
 size_t lab_read(struct lab_stream *s, uint64_t at, size_t n);
 
-/* ---- two ends that talk ---- */
+/* ---- two connected ends ---- */
 
 struct lab_pair {
 	struct lab lab;

@@ -41,7 +41,7 @@ void mesh_start_all(struct mesh *n);
 
 void mesh_run_ms(struct mesh *n, uint64_t ms);
 
-/* Gives node i another public host, which it does not notice by itself. */
+/* Assigns another public host to node i without notifying it. */
 void mesh_move(struct mesh *n, unsigned i);
 
 /* Returns the public address of the server socket of node i. */

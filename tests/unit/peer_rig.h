@@ -2,11 +2,12 @@
 /*
  * peer_rig.h - a node that dials, among scripted nodes and a scripted server.
  *
- * The node is complete; the script answers all that it sends some milliseconds
- * later. Scripted nodes know the server or do not, or send forged answers. The
- * server answers handshakes with the payload that the test sets, and has a
- * stream that is reachable at the addresses that the test sets. Handshake, UDX
- * and secret stream are the production code, which golden vectors test.
+ * The node is complete; the script answers everything that it sends after some
+ * milliseconds. Scripted nodes have a record of the server or not, or send
+ * forged answers. The server answers handshakes with the payload that the test
+ * sets, and has a stream that is reachable at the addresses that the test sets.
+ * Handshake, UDX and secret stream are the production code, which golden
+ * vectors test.
  */
 #ifndef TEST_PEER_RIG_H
 #define TEST_PEER_RIG_H
@@ -19,11 +20,11 @@
 #include "stream/secret.h"
 
 enum rig_node_kind {
-	RIG_IGNORANT, /* knows nothing of the key; answers with closer nodes */
-	RIG_KNOWS,    /* passes the handshake on, and the answer back */
-	RIG_STALE,    /* knows a server that is no more: never answers */
+	RIG_IGNORANT, /* has no record of the key; answers with closer nodes */
+	RIG_KNOWS,    /* forwards the handshake, and returns the answer */
+	RIG_STALE,    /* has a record of a server that is gone: never answers */
 	RIG_DEAD,     /* answers nothing at all */
-	RIG_LIAR,     /* answers at once with a made-up Noise message */
+	RIG_LIAR,     /* answers at once with a forged Noise message */
 	RIG_WRONG_MODE,
 	RIG_NO_NOISE,
 	RIG_ELSEWHERE, /* the right answer, from another port */
@@ -45,7 +46,7 @@ struct rig_server {
 	/* The addresses of its stream: packets to others are lost. */
 	struct addr alive[RIG_ALIVE_MAX];
 	unsigned alive_len;
-	bool keeps;       /* forgotten connections stay open */
+	bool keeps;       /* keeps forgotten connections open */
 	bool comes_first; /* its stream sends before its answer */
 
 	struct core_host host;
@@ -58,7 +59,7 @@ struct rig_server {
 	size_t message1_len, message2_len;
 	unsigned messages;  /* handshakes, copies too */
 	unsigned sessions;  /* different ones: must stay 1 for a connection */
-	size_t server_seen; /* of what it sent */
+	size_t server_seen; /* of the datagrams it sent */
 	struct payload client; /* the payload of the client */
 };
 
@@ -88,7 +89,7 @@ struct peer_rig {
 	/* Events of connections. */
 	unsigned opened, closed, ready;
 	int err;
-	uint32_t last; /* the connection that it was about */
+	uint32_t last; /* the connection of the latest event */
 };
 
 void peer_rig_init(struct peer_rig *r);
@@ -103,7 +104,7 @@ struct rig_node *peer_rig_server_node(struct peer_rig *r);
 /* Dials the server's key. */
 uint32_t peer_rig_connect(struct peer_rig *r);
 
-/* Has the server forget the connection, so that another can be dialed. */
+/* Makes the server forget the connection, so that another can be dialed. */
 void peer_rig_next_session(struct peer_rig *r);
 
 /* Advances the time until a connection opens or closes, or by ms. Returns the

@@ -56,7 +56,7 @@ struct punch_lab {
 	/* Returns whether to drop the datagram, or NULL. */
 	bool (*lose)(const struct punch_lab *l, const struct punch_sent *s,
 	    const uint8_t *buf);
-	bool proved; /* a packet of the client was replied to by the server */
+	bool proved; /* the server has replied to a packet of the client */
 	uint64_t proved_us;
 	int server_sock; /* that received the packet */
 	struct addr proved_at;
@@ -67,7 +67,7 @@ struct punch_box {
 	enum nat_ports ports;
 };
 
-/* NULL: no NAT. */
+/* Initialises the lab; NULL: no NAT. */
 void punch_lab_init(struct punch_lab *l, const struct punch_box *client,
     const struct punch_box *server, uint64_t seed);
 void punch_lab_fini(struct punch_lab *l);
@@ -77,7 +77,7 @@ void punch_lab_run_ms(struct punch_lab *l, uint64_t ms);
 /* Creates both punchers; the relay sees their addresses. */
 void punch_lab_handshake(struct punch_lab *l);
 
-/* Starts both sides. native: each takes the other for a native node. */
+/* Starts both sides. native: each treats the other as a native node. */
 void punch_lab_begin(struct punch_lab *l, bool native);
 
 /* Returns what punch_lab_begin() passes to each side. */

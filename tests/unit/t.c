@@ -191,20 +191,3 @@ t_damage(const uint8_t *row, size_t len, t_taker *take, void *arg)
 		free(buf);
 	}
 }
-
-uint32_t
-t_random(struct t_random *r)
-{
-	/* SplitMix64, Steele, Lea and Flood 2014. */
-	uint64_t z = r->state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (uint32_t)((z ^ z >> 31) >> 32);
-}
-
-uint32_t
-t_below(struct t_random *r, uint32_t n)
-{
-	return (uint32_t)((uint64_t)t_random(r) * n >> 32);
-}

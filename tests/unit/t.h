@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * t.h - what the unit tests share: bytes from hex, the golden vectors, damage.
+ * t.h - shared by the unit tests: bytes from hex, the golden vectors, damage.
  *
- * A test program defines t_suite(); t_main.c runs it. All bytes handed out are
- * heap copies of exactly their length, so that AddressSanitizer sees the first
- * byte read beyond. Failures end the test that called. Uses: base.
+ * A test program defines t_suite(); t_main.c runs it. All returned bytes are
+ * heap copies of exactly their length, so that AddressSanitizer detects the
+ * first byte read beyond. Failures end the test that called. Uses: base.
  */
 #ifndef TEST_T_H
 #define TEST_T_H
@@ -16,20 +16,21 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "world/prng.h"
 
-/* The program's tests. */
+/* Returns the program's tests. */
 Suite *t_suite(void);
 
-/* The end of a table, for tcase_add_loop_test(). */
+/* Returns the end of a table, for tcase_add_loop_test(). */
 #define T_ROWS(rows) ((int)(sizeof(rows) / sizeof *(rows)))
 
-/* A suite of one case, to which t_suite() adds its tests. */
+/* Creates a suite of one case, to which t_suite() adds its tests. */
 Suite *t_suite_new(const char *name, TCase **tc);
 
-/* The bytes that hex stands for; spaces are skipped. Free them. */
+/* Decodes hex; skips spaces. The caller frees the bytes. */
 uint8_t *t_hex(const char *hex, size_t *len);
 
-/* A copy of exactly len bytes, also of none. Free it. */
+/* Copies exactly len bytes, also none. The caller frees the copy. */
 uint8_t *t_copy(const void *p, size_t len);
 
 /* Fails unless the len bytes at p are those of the hex text. */
@@ -37,28 +38,28 @@ void t_assert_hex(const void *p, size_t len, const char *hex);
 
 /* ---- golden vectors, from tests/vectors ---- */
 
-/* The file of that name, read once and kept for the life of the program. */
+/* Reads the file of that name once and keeps it for the life of the program. */
 const json_t *t_vectors(const char *file);
 
-/* How many rows a section has, and the i-th of them. */
+/* Return the number of rows of a section, and the i-th row. */
 int t_rows(const char *file, const char *section);
 const json_t *t_row(const char *file, const char *section, int i);
 
-/* The same for files in which each of "vectors" names its kind. */
+/* Do the same for files in which each of "vectors" names its kind. */
 int t_kinds(const char *file, const char *kind);
 const json_t *t_kind(const char *file, const char *kind, int i);
 
-/* A member of a row; it must exist and be what is asked for. */
+/* Return a member of a row; fail unless it exists and has the type. */
 const json_t *t_get(const json_t *object, const char *name);
 const char *t_string(const json_t *object, const char *name);
 uint64_t t_uint(const json_t *object, const char *name);
 
 bool t_bool(const json_t *object, const char *name);
 
-/* The bytes of a member in hex; NULL if the member is null. Free them. */
+/* Decodes a member in hex; returns NULL if it is null. The caller frees it. */
 uint8_t *t_bytes(const json_t *object, const char *name, size_t *len);
 
-/* An address, {"host": "192.0.2.1", "port": 1}. */
+/* Decodes an address, {"host": "192.0.2.1", "port": 1}. */
 struct addr t_addr(const json_t *value);
 
 /* ---- damage ---- */
@@ -66,17 +67,10 @@ struct addr t_addr(const json_t *value);
 /* Takes exact bytes; must neither crash nor read beyond them. */
 typedef void t_taker(const uint8_t *buf, size_t len, void *arg);
 
-/* Hands out every proper prefix of the row, and the row with each bit flipped.
+/*
+ * Passes every proper prefix of the row to take(), and the row with each bit
+ * flipped.
  */
 void t_damage(const uint8_t *row, size_t len, t_taker *take, void *arg);
-
-/* ---- random numbers for tests, the same on every run ---- */
-
-struct t_random {
-	uint64_t state;
-};
-
-uint32_t t_random(struct t_random *r);
-uint32_t t_below(struct t_random *r, uint32_t n);
 
 #endif

@@ -9,7 +9,7 @@
 #include "t.h"
 
 enum {
-	ALL = 10000, /* rig_use() of a line that is never idle */
+	ALL = 10000, /* cc_rig_use() of a line that is never idle */
 	EIGHT = 8,
 };
 
@@ -34,55 +34,56 @@ static const struct {
 START_TEST(uses_the_line)
 {
 	uint32_t loss = lines[_i].loss_percent;
-	struct rig *r = rig_new(line(lines[_i].mbit, loss), 1);
-	int f = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(line(lines[_i].mbit, loss), 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
 	uint64_t lost, delivered;
 
-	rig_tick(r, 1000);
-	rig_run(r, 1);
-	rig_use(r, f);
-	lost = rig_lost(r, f);
-	delivered = rig_delivered(r, f);
-	rig_run(r, 12);
-	ck_assert_uint_ge(rig_use(r, f), (100 - loss) * (ALL / 100) * 99 / 100);
+	cc_rig_tick(r, 1000);
+	cc_rig_run(r, 1);
+	cc_rig_use(r, f);
+	lost = cc_rig_lost(r, f);
+	delivered = cc_rig_delivered(r, f);
+	cc_rig_run(r, 12);
+	ck_assert_uint_ge(
+	    cc_rig_use(r, f), (100 - loss) * (ALL / 100) * 99 / 100);
 	/* Losses exceed the random ones by a tenth at most. */
-	lost = rig_lost(r, f) - lost;
-	delivered = rig_delivered(r, f) - delivered;
+	lost = cc_rig_lost(r, f) - lost;
+	delivered = cc_rig_delivered(r, f) - delivered;
 	ck_assert_uint_le(
 	    lost * 1000 / (lost + delivered), (uint64_t)loss * 11 + 1);
-	rig_free(r);
+	cc_rig_free(r);
 }
 END_TEST
 
 START_TEST(keeps_the_queue_short)
 {
 	struct rig_line deep = line(100, 0);
-	struct rig *r;
+	struct cc_rig *r;
 	int f;
 
 	deep.queue *= 10;
-	r = rig_new(deep, 1);
-	f = rig_flow(r, RIG_CC, 0);
-	rig_run(r, 2);
+	r = cc_rig_new(deep, 1);
+	f = cc_rig_flow(r, RIG_CC, 0);
+	cc_rig_run(r, 2);
 	for (int i = 0; i < 100; i++) {
-		rig_run(r, 0.1);
-		ck_assert_uint_le(rig_rtt_us(r, f), 90000);
+		cc_rig_run(r, 0.1);
+		ck_assert_uint_le(cc_rig_rtt_us(r, f), 90000);
 	}
-	rig_free(r);
+	cc_rig_free(r);
 }
 END_TEST
 
 START_TEST(starts_fast)
 {
-	struct rig *r = rig_new(line(1000, 0), 1);
-	int f = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(line(1000, 0), 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
 
 	/* 4200 packets in flight from 10: nine rounds, and one to see it. */
-	rig_run(r, 0.55);
-	rig_use(r, f);
-	rig_run(r, 0.5);
-	ck_assert_uint_ge(rig_use(r, f), ALL * 95 / 100);
-	rig_free(r);
+	cc_rig_run(r, 0.55);
+	cc_rig_use(r, f);
+	cc_rig_run(r, 0.5);
+	ck_assert_uint_ge(cc_rig_use(r, f), ALL * 95 / 100);
+	cc_rig_free(r);
 }
 END_TEST
 
@@ -90,16 +91,16 @@ END_TEST
 START_TEST(loses_little_before_a_short_queue)
 {
 	struct rig_line shallow = line(100, 0);
-	struct rig *r;
+	struct cc_rig *r;
 	int f;
 
 	shallow.queue /= 20;
-	r = rig_new(shallow, 1);
-	f = rig_flow(r, RIG_CC, 0);
-	rig_run(r, 20);
-	ck_assert_uint_ge(rig_use(r, f), ALL * 95 / 100);
-	ck_assert_uint_le(rig_lost(r, f) * 100 / rig_delivered(r, f), 2);
-	rig_free(r);
+	r = cc_rig_new(shallow, 1);
+	f = cc_rig_flow(r, RIG_CC, 0);
+	cc_rig_run(r, 20);
+	ck_assert_uint_ge(cc_rig_use(r, f), ALL * 95 / 100);
+	ck_assert_uint_le(cc_rig_lost(r, f) * 100 / cc_rig_delivered(r, f), 2);
+	cc_rig_free(r);
 }
 END_TEST
 
@@ -119,14 +120,14 @@ static const struct {
 
 START_TEST(neither_starves_nor_overflows)
 {
-	struct rig *r = rig_new(extremes[_i].line, 1);
-	int f = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(extremes[_i].line, 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
 
-	rig_run(r, extremes[_i].start);
-	rig_use(r, f);
-	rig_run(r, extremes[_i].run);
-	ck_assert_uint_ge(rig_use(r, f), ALL * 90 / 100);
-	rig_free(r);
+	cc_rig_run(r, extremes[_i].start);
+	cc_rig_use(r, f);
+	cc_rig_run(r, extremes[_i].run);
+	ck_assert_uint_ge(cc_rig_use(r, f), ALL * 90 / 100);
+	cc_rig_free(r);
 }
 END_TEST
 
@@ -149,41 +150,41 @@ static const struct {
 START_TEST(two_share)
 {
 	uint32_t loss = pairs[_i].loss_percent;
-	struct rig *r = rig_new(line(pairs[_i].mbit, loss), 1);
-	int first = rig_flow(r, RIG_CC, 0);
-	int second = rig_flow(r, RIG_CC, pairs[_i].late_s);
+	struct cc_rig *r = cc_rig_new(line(pairs[_i].mbit, loss), 1);
+	int first = cc_rig_flow(r, RIG_CC, 0);
+	int second = cc_rig_flow(r, RIG_CC, pairs[_i].late_s);
 	uint64_t a, b;
 
-	rig_run(r, pairs[_i].late_s + 5);
-	rig_use(r, first);
-	rig_use(r, second);
-	rig_run(r, 20);
-	a = rig_use(r, first);
-	b = rig_use(r, second);
+	cc_rig_run(r, pairs[_i].late_s + 5);
+	cc_rig_use(r, first);
+	cc_rig_use(r, second);
+	cc_rig_run(r, 20);
+	a = cc_rig_use(r, first);
+	b = cc_rig_use(r, second);
 	ck_assert_uint_ge(a + b, (100 - loss) * (ALL / 100) * 97 / 100);
 	ck_assert_uint_ge(a * 10, (a + b) * 4);
 	ck_assert_uint_ge(b * 10, (a + b) * 4);
-	rig_free(r);
+	cc_rig_free(r);
 }
 END_TEST
 
 START_TEST(eight_share)
 {
-	struct rig *r = rig_new(line(100, 0), 1);
+	struct cc_rig *r = cc_rig_new(line(100, 0), 1);
 	uint64_t all = 0, use[EIGHT];
 
 	for (int i = 0; i < EIGHT; i++)
-		rig_flow(r, RIG_CC, i * 0.3);
-	rig_run(r, 10);
+		cc_rig_flow(r, RIG_CC, i * 0.3);
+	cc_rig_run(r, 10);
 	for (int i = 0; i < EIGHT; i++)
-		rig_use(r, i);
-	rig_run(r, 30);
+		cc_rig_use(r, i);
+	cc_rig_run(r, 30);
 	for (int i = 0; i < EIGHT; i++)
-		all += use[i] = rig_use(r, i);
+		all += use[i] = cc_rig_use(r, i);
 	ck_assert_uint_ge(all, ALL * 97 / 100);
 	for (int i = 0; i < EIGHT; i++)
 		ck_assert_uint_ge(use[i] * 3, all / EIGHT);
-	rig_free(r);
+	cc_rig_free(r);
 }
 END_TEST
 
@@ -193,22 +194,22 @@ START_TEST(a_crowd_loses_less_than_a_fifth)
 {
 	struct rig_line slow = {
 	    .rate = 2000000, .rtt_us = 40000, .queue = 200000};
-	struct rig *r = rig_new(slow, (uint64_t)_i + 1);
+	struct cc_rig *r = cc_rig_new(slow, (uint64_t)_i + 1);
 	uint64_t all = 0, lost = 0, least = UINT64_MAX;
 
 	for (int i = 0; i < RIG_FLOWS; i++)
-		rig_flow(r, RIG_CC, i * 0.001);
-	rig_run(r, 60);
+		cc_rig_flow(r, RIG_CC, i * 0.001);
+	cc_rig_run(r, 60);
 	for (int i = 0; i < RIG_FLOWS; i++) {
-		uint64_t got = rig_delivered(r, i);
+		uint64_t got = cc_rig_delivered(r, i);
 
 		all += got;
-		lost += rig_lost(r, i);
+		lost += cc_rig_lost(r, i);
 		least = got < least ? got : least;
 	}
 	ck_assert_uint_ge(least * RIG_FLOWS * 2, all);
 	ck_assert_uint_le(lost * 100, (all + lost) * 20);
-	rig_free(r);
+	cc_rig_free(r);
 }
 END_TEST
 
@@ -221,41 +222,41 @@ static const struct {
 
 START_TEST(shares_with_tcp)
 {
-	struct rig *r = rig_new(line(contests[_i].mbit, 0), 1);
-	int ours = rig_flow(r, RIG_CC, contests[_i].ours_s);
-	int tcp = rig_flow(r, RIG_TCP, contests[_i].tcp_s);
+	struct cc_rig *r = cc_rig_new(line(contests[_i].mbit, 0), 1);
+	int ours = cc_rig_flow(r, RIG_CC, contests[_i].ours_s);
+	int tcp = cc_rig_flow(r, RIG_TCP, contests[_i].tcp_s);
 	uint64_t a, b;
 
-	rig_run(r, 10);
-	rig_use(r, ours);
-	rig_use(r, tcp);
-	rig_run(r, 60);
-	a = rig_use(r, ours);
-	b = rig_use(r, tcp);
+	cc_rig_run(r, 10);
+	cc_rig_use(r, ours);
+	cc_rig_use(r, tcp);
+	cc_rig_run(r, 60);
+	a = cc_rig_use(r, ours);
+	b = cc_rig_use(r, tcp);
 	ck_assert_uint_ge(a * 100, (a + b) * 35);
 	ck_assert_uint_ge(b * 100, (a + b) * 35);
-	rig_free(r);
+	cc_rig_free(r);
 }
 END_TEST
 
 /* After TCP has left, the queue becomes short again. */
 START_TEST(is_calm_again_after_tcp)
 {
-	struct rig *r = rig_new(line(100, 0), 1);
-	int ours = rig_flow(r, RIG_CC, 0);
-	int tcp = rig_flow(r, RIG_TCP, 0);
+	struct cc_rig *r = cc_rig_new(line(100, 0), 1);
+	int ours = cc_rig_flow(r, RIG_CC, 0);
+	int tcp = cc_rig_flow(r, RIG_TCP, 0);
 
-	rig_run(r, 30);
-	rig_supply(r, tcp, 1);
-	rig_run(r, 22);
+	cc_rig_run(r, 30);
+	cc_rig_supply(r, tcp, 1);
+	cc_rig_run(r, 22);
 	for (int i = 0; i < 50; i++) {
-		rig_run(r, 0.1);
-		ck_assert_uint_le(rig_rtt_us(r, ours), 90000);
+		cc_rig_run(r, 0.1);
+		ck_assert_uint_le(cc_rig_rtt_us(r, ours), 90000);
 	}
-	rig_use(r, ours);
-	rig_run(r, 10);
-	ck_assert_uint_ge(rig_use(r, ours), ALL * 98 / 100);
-	rig_free(r);
+	cc_rig_use(r, ours);
+	cc_rig_run(r, 10);
+	ck_assert_uint_ge(cc_rig_use(r, ours), ALL * 98 / 100);
+	cc_rig_free(r);
 }
 END_TEST
 
@@ -277,16 +278,16 @@ static const struct {
 
 START_TEST(follows_the_line)
 {
-	struct rig *r = rig_new(changes[_i].before, 1);
-	int f = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(changes[_i].before, 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
 
-	rig_run(r, 12);
-	rig_line(r, changes[_i].after);
-	rig_run(r, 15);
-	rig_use(r, f);
-	rig_run(r, 10);
-	ck_assert_uint_ge(rig_use(r, f), ALL * 95 / 100);
-	rig_free(r);
+	cc_rig_run(r, 12);
+	cc_rig_line(r, changes[_i].after);
+	cc_rig_run(r, 15);
+	cc_rig_use(r, f);
+	cc_rig_run(r, 10);
+	ck_assert_uint_ge(cc_rig_use(r, f), ALL * 95 / 100);
+	cc_rig_free(r);
 }
 END_TEST
 
@@ -294,19 +295,19 @@ END_TEST
 START_TEST(survives_a_blackout)
 {
 	struct rig_line dead = line(100, 0);
-	struct rig *r = rig_new(line(100, 0), 1);
-	int f = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(line(100, 0), 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
 
 	dead.loss_ppm = 1000000;
-	rig_run(r, 5);
-	rig_line(r, dead);
-	rig_run(r, 8);
-	rig_line(r, line(100, 0));
-	rig_run(r, 2);
-	rig_use(r, f);
-	rig_run(r, 3);
-	ck_assert_uint_ge(rig_use(r, f), ALL * 95 / 100);
-	rig_free(r);
+	cc_rig_run(r, 5);
+	cc_rig_line(r, dead);
+	cc_rig_run(r, 8);
+	cc_rig_line(r, line(100, 0));
+	cc_rig_run(r, 2);
+	cc_rig_use(r, f);
+	cc_rig_run(r, 3);
+	ck_assert_uint_ge(cc_rig_use(r, f), ALL * 95 / 100);
+	cc_rig_free(r);
 }
 END_TEST
 
@@ -315,20 +316,20 @@ END_TEST
 START_TEST(leaves_tcp_its_share_after_a_blackout)
 {
 	struct rig_line dead = line(100, 0);
-	struct rig *r = rig_new(line(100, 0), (uint64_t)_i + 1);
-	int ours = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(line(100, 0), (uint64_t)_i + 1);
+	int ours = cc_rig_flow(r, RIG_CC, 0);
 
-	rig_flow(r, RIG_TCP, 0);
+	cc_rig_flow(r, RIG_TCP, 0);
 	dead.loss_ppm = 1000000;
-	rig_run(r, 20);
-	rig_line(r, dead);
-	rig_run(r, 8);
-	rig_line(r, line(100, 0));
-	rig_run(r, 2);
-	rig_use(r, ours);
-	rig_run(r, 3);
-	ck_assert_uint_le(rig_use(r, ours), ALL * 65 / 100);
-	rig_free(r);
+	cc_rig_run(r, 20);
+	cc_rig_line(r, dead);
+	cc_rig_run(r, 8);
+	cc_rig_line(r, line(100, 0));
+	cc_rig_run(r, 2);
+	cc_rig_use(r, ours);
+	cc_rig_run(r, 3);
+	ck_assert_uint_le(cc_rig_use(r, ours), ALL * 65 / 100);
+	cc_rig_free(r);
 }
 END_TEST
 
@@ -336,65 +337,65 @@ END_TEST
 
 START_TEST(does_not_forget_the_rate_while_it_has_little_to_send)
 {
-	struct rig *r = rig_new(line(100, 0), 1);
-	int f = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(line(100, 0), 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
 
-	rig_run(r, 3);
-	rig_supply(r, f, 100000); /* a hundredth */
-	rig_run(r, 60);
-	rig_supply(r, f, 0);
-	rig_use(r, f);
-	rig_run(r, 0.5);
+	cc_rig_run(r, 3);
+	cc_rig_supply(r, f, 100000); /* a hundredth */
+	cc_rig_run(r, 60);
+	cc_rig_supply(r, f, 0);
+	cc_rig_use(r, f);
+	cc_rig_run(r, 0.5);
 	/* Allows a round-trip time for the first acknowledgement. */
-	ck_assert_uint_ge(rig_use(r, f), ALL * 80 / 100);
-	rig_free(r);
+	ck_assert_uint_ge(cc_rig_use(r, f), ALL * 80 / 100);
+	cc_rig_free(r);
 }
 END_TEST
 
 START_TEST(starts_on_what_it_learns_from_little)
 {
-	struct rig *r = rig_new(line(100, 0), 1);
-	int f = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(line(100, 0), 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
 
-	rig_supply(r, f, 100000);
-	rig_run(r, 20);
-	rig_supply(r, f, 0);
-	rig_run(r, 0.7);
-	rig_use(r, f);
-	rig_run(r, 1);
-	ck_assert_uint_ge(rig_use(r, f), ALL * 95 / 100);
-	rig_free(r);
+	cc_rig_supply(r, f, 100000);
+	cc_rig_run(r, 20);
+	cc_rig_supply(r, f, 0);
+	cc_rig_run(r, 0.7);
+	cc_rig_use(r, f);
+	cc_rig_run(r, 1);
+	ck_assert_uint_ge(cc_rig_use(r, f), ALL * 95 / 100);
+	cc_rig_free(r);
 }
 END_TEST
 
 START_TEST(begins_anew_on_another_path)
 {
-	struct rig *r = rig_new(line(100, 0), 1);
-	int f = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(line(100, 0), 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
 	struct cc c;
 
-	rig_run(r, 3);
-	c = *rig_cc(r, f);
+	cc_rig_run(r, 3);
+	c = *cc_rig_cc(r, f);
 	ck_assert_uint_gt(cc_window(&c), 100 * RIG_PACKET);
 	ck_assert_uint_gt(cc_rate(&c), 0);
 	cc_path_changed(&c, 4000000);
 	ck_assert_uint_eq(cc_window(&c), 10 * RIG_PACKET);
 	ck_assert_uint_eq(cc_rate(&c), 0);
-	rig_free(r);
+	cc_rig_free(r);
 }
 END_TEST
 
 START_TEST(a_timeout_leaves_one_packet)
 {
-	struct rig *r = rig_new(line(100, 0), 1);
-	int f = rig_flow(r, RIG_CC, 0);
+	struct cc_rig *r = cc_rig_new(line(100, 0), 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
 	struct cc c;
 
-	rig_run(r, 3);
-	c = *rig_cc(r, f);
+	cc_rig_run(r, 3);
+	c = *cc_rig_cc(r, f);
 	cc_timeout(&c, 4000000, 5000);
 	ck_assert_uint_eq(cc_window(&c), 5000 + RIG_PACKET);
-	rig_free(r);
+	cc_rig_free(r);
 }
 END_TEST
 

@@ -172,16 +172,16 @@ START_TEST(survives_damage)
 {
 	static const char text[] = "# c\nport = 5 host = \"127.0.0.1\"\n"
 				   "bootstrap = {\"a:1\", 'b:2'} # x\n";
-	struct t_random r = {.state = 1};
+	struct prng r = prng_seeded(1);
 	char damaged[sizeof text];
 	struct fault f;
 	struct config c;
 
 	for (int i = 0; i < 2000; i++) {
 		memcpy(damaged, text, sizeof text);
-		for (uint32_t n = 1 + t_below(&r, 4); n > 0; n--)
-			damaged[t_below(&r, sizeof text - 1)] =
-			    (char)t_random(&r);
+		for (uint32_t n = 1 + prng_below(&r, 4); n > 0; n--)
+			damaged[prng_below(&r, sizeof text - 1)] =
+			    (char)prng_next(&r);
 		if (read_text(&c, damaged, sizeof text - 1, &f) != 0)
 			ck_assert(*f.text == ':');
 		config_fini(&c);

@@ -241,39 +241,39 @@ finish_operation(const char *method)
 	bool get = strncmp(method, "get", 3) == 0;
 
 	if (strcmp(method, "listen") == 0) {
-		deliver_news(
+		deliver_event(
 		    &(struct node_event){.kind = NODE_EV_LISTENING, .op = op});
 		return;
 	}
 	if (strcmp(method, "connect") == 0) {
 		open_made_conn(op);
-		deliver_news(
+		deliver_event(
 		    &(struct node_event){.kind = NODE_EV_OPEN, .op = op});
 		return;
 	}
 	if (strcmp(method, "netcheck") == 0)
-		deliver_news(&(struct node_event){.kind = NODE_EV_SILENCE,
+		deliver_event(&(struct node_event){.kind = NODE_EV_SILENCE,
 		    .op = op,
 		    .outlived_s = 10,
 		    .next_s = 25});
 	if (strcmp(method, "find_node") == 0)
-		deliver_news(&(struct node_event){.kind = NODE_EV_NODE,
+		deliver_event(&(struct node_event){.kind = NODE_EV_NODE,
 		    .op = op,
 		    .node = addr_v4(192, 0, 2, 2, 1),
 		    .id = {1}});
 	if (strcmp(method, "lookup") == 0 || strcmp(method, "find_peer") == 0)
-		deliver_news(&(struct node_event){.kind = NODE_EV_PEER,
+		deliver_event(&(struct node_event){.kind = NODE_EV_PEER,
 		    .op = op,
 		    .node = addr_v4(192, 0, 2, 2, 1),
 		    .relays_len = 1,
 		    .relays = {addr_v4(192, 0, 2, 3, 1)}});
 	if (get)
-		deliver_news(&(struct node_event){.kind = NODE_EV_VALUE,
+		deliver_event(&(struct node_event){.kind = NODE_EV_VALUE,
 		    .op = op,
 		    .value_len = 5,
 		    .value = "hello",
 		    .seq = 4});
-	deliver_news(&(struct node_event){.kind = NODE_EV_DONE,
+	deliver_event(&(struct node_event){.kind = NODE_EV_DONE,
 	    .op = op,
 	    .node = addr_v4(192, 0, 2, 2, 1),
 	    .rtt_us = 10,
@@ -292,10 +292,10 @@ make_listener(void)
 	    p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"listen\"}");
 	for (int i = 0; i < 4; i++)
 		run_loop();
-	deliver_news(&(struct node_event){.kind = NODE_EV_LISTENING, .op = 5});
+	deliver_event(&(struct node_event){.kind = NODE_EV_LISTENING, .op = 5});
 	json_decref(client_read(p));
 	open_made_conn(5);
-	deliver_news(
+	deliver_event(
 	    &(struct node_event){.kind = NODE_EV_OPEN, .op = 5, .listener = 5});
 	control_outcome_add(&rig.daemon.control->outcomes,
 	    &(struct control_outcome_entry){.conn = 5});
@@ -314,7 +314,7 @@ check_network(struct peer_end *p, const char *params)
 	client_write_line(p, line);
 	for (int i = 0; i < 4; i++)
 		run_loop();
-	deliver_news(
+	deliver_event(
 	    &(struct node_event){.kind = NODE_EV_DONE, .op = rig.node.last_op});
 	j = client_read(p);
 	result = json_incref(json_object_get(j, "result"));
@@ -433,9 +433,9 @@ START_TEST(two_clients_get_their_own)
 	client_write_line(b, LOOKUP("1"));
 	run_loop();
 	ck_assert_uint_eq(rig.node.last_op, 2);
-	deliver_news(&(struct node_event){.kind = NODE_EV_PEER, .op = 2});
-	deliver_news(&(struct node_event){.kind = NODE_EV_DONE, .op = 2});
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){.kind = NODE_EV_PEER, .op = 2});
+	deliver_event(&(struct node_event){.kind = NODE_EV_DONE, .op = 2});
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_DONE, .op = 1, .err = ERR_NOT_FOUND, .replies = 4});
 	j = client_read(b);
 	ck_assert_int_eq(json_integer_value(json_object_get(
@@ -516,7 +516,7 @@ START_TEST(operations_end_with_their_client)
 	client_free(p);
 	ck_assert_uint_eq(rig.node.cancelled_len, 1);
 	ck_assert_uint_eq(rig.node.cancelled[0], 1);
-	deliver_news(&(struct node_event){.kind = NODE_EV_DONE, .op = 2});
+	deliver_event(&(struct node_event){.kind = NODE_EV_DONE, .op = 2});
 }
 END_TEST
 
@@ -559,7 +559,7 @@ START_TEST(half_closed_client_is_answered)
 	j = client_read(p);
 	ck_assert_ptr_nonnull(json_object_get(j, "error"));
 	json_decref(j);
-	deliver_news(&(struct node_event){.kind = NODE_EV_DONE, .op = 1});
+	deliver_event(&(struct node_event){.kind = NODE_EV_DONE, .op = 1});
 	j = client_read(p);
 	ck_assert_ptr_nonnull(json_object_get(j, "result"));
 	json_decref(j);
@@ -578,8 +578,8 @@ START_TEST(watch_tells_what_was_asked)
 
 	assert_result(p, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"watch\","
 			 "\"params\":{\"event\":\"address\"}}");
-	deliver_news(&(struct node_event){.kind = NODE_EV_PERSISTENT});
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){.kind = NODE_EV_PERSISTENT});
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_ADDRESS, .node = addr_v4(192, 0, 2, 1, 2)});
 	j = client_read(p);
 	assert_fields(json_object_get(j, "params"),
@@ -589,7 +589,7 @@ START_TEST(watch_tells_what_was_asked)
 	json_decref(j);
 	assert_result(
 	    p, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"unwatch\"}");
-	deliver_news(&(struct node_event){.kind = NODE_EV_ADDRESS});
+	deliver_event(&(struct node_event){.kind = NODE_EV_ADDRESS});
 	assert_result(p, status_line);
 	client_free(p);
 }
@@ -624,7 +624,7 @@ static void
 flood_client(struct peer_end *other)
 {
 	for (int i = 0; i < 20000; i++) {
-		deliver_news(
+		deliver_event(
 		    &(struct node_event){.kind = NODE_EV_PEER, .op = 1});
 		if (i % 5000 == 0)
 			assert_result(other, status_line);

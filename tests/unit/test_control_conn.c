@@ -68,7 +68,7 @@ make_stream(const char *early)
 	run_loop_often();
 	ck_assert_uint_eq(rig.node.last_op, 1);
 	open_made_conn(1);
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_OPEN, .op = 1, .node = addr_v4(192, 0, 2, 7, 99)});
 	ck_assert_int_eq(result_int(client_read(p), "conn"), 1);
 	run_loop_often();
@@ -78,7 +78,7 @@ make_stream(const char *early)
 static void
 deliver_ready(void)
 {
-	deliver_news(&(struct node_event){.kind = NODE_EV_READY, .op = 1});
+	deliver_event(&(struct node_event){.kind = NODE_EV_READY, .op = 1});
 	run_loop_often();
 }
 
@@ -173,7 +173,7 @@ START_TEST(early_bytes_wait_for_room)
 	run_loop_often();
 	c = open_made_conn(1);
 	c->room = 3;
-	deliver_news(&(struct node_event){.kind = NODE_EV_OPEN, .op = 1});
+	deliver_event(&(struct node_event){.kind = NODE_EV_OPEN, .op = 1});
 	ck_assert_int_eq(result_int(client_read(p), "conn"), 1);
 	run_loop_often();
 	ck_assert_uint_eq(c->out_len, 3);
@@ -293,7 +293,7 @@ START_TEST(client_ends_and_still_hears)
 	deliver_ready();
 	client_reads(p, 0, 200);
 	ck_assert_int_eq(read_end(p), 0);
-	deliver_news(&(struct node_event){.kind = NODE_EV_CLOSED, .op = 1});
+	deliver_event(&(struct node_event){.kind = NODE_EV_CLOSED, .op = 1});
 	client_free(p);
 	ck_assert(!c->closed); /* it had ended by itself */
 }
@@ -325,7 +325,7 @@ START_TEST(lost_peer_is_no_end)
 {
 	struct peer_end *p = make_stream("");
 
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_CLOSED, .op = 1, .err = ERR_RESET});
 	ck_assert_int_eq(read_end(p), 0);
 	ck_assert(is_hung_up(p));
@@ -494,7 +494,7 @@ START_TEST(failed_connect_is_the_last_line)
 	client_write_line(p, CONNECT);
 	client_write_line(p, REQUEST("stop", ""));
 	run_loop_often();
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_CLOSED, .op = 1, .err = errors[_i]});
 	assert_err_name(p, err_name(errors[_i]));
 	ck_assert_ptr_null(client_read(p));
@@ -565,7 +565,7 @@ START_TEST(opened_for_nobody_is_reset)
 	run_loop_often();
 	open_made_conn(1);
 	close(p->fd);
-	deliver_news(&(struct node_event){.kind = NODE_EV_OPEN, .op = 1});
+	deliver_event(&(struct node_event){.kind = NODE_EV_OPEN, .op = 1});
 	run_loop_often();
 	ck_assert(rig.conns[1].closed || rig.conns[1].ended_here);
 	free(p);
@@ -583,7 +583,7 @@ make_listener_1(const char *request)
 	client_write_line(p, request);
 	run_loop_often();
 	ck_assert_uint_eq(rig.node.last_op, 1);
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_LISTENING, .op = 1, .stored = 3});
 	ck_assert_int_eq(result_int(client_read(p), "listener"), 1);
 	return p;
@@ -594,7 +594,7 @@ static void
 open_incoming(uint32_t number)
 {
 	open_made_conn(number);
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_OPEN, .op = number, .listener = 1});
 	run_loop_often();
 }
@@ -651,7 +651,7 @@ START_TEST(connections_wait_for_accept)
 	open_incoming(2);
 	open_incoming(3);
 	open_incoming(4);
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_CLOSED, .op = 3, .err = ERR_RESET});
 	client_write_line(p, ACCEPT("1"));
 	ck_assert_int_eq(result_int(client_read(p), "conn"), 2);
@@ -669,7 +669,7 @@ START_TEST(waiting_connections_are_bounded)
 	struct peer_end *l = make_listener_1(LISTEN);
 
 	for (uint32_t i = 0; i <= CONNS_WAITING_MAX; i++)
-		deliver_news(&(struct node_event){
+		deliver_event(&(struct node_event){
 		    .kind = NODE_EV_OPEN, .op = 100 + i, .listener = 1});
 	ck_assert_uint_eq(rig.node.cancelled_len, 1);
 	ck_assert_uint_eq(rig.node.cancelled[0], 100 + CONNS_WAITING_MAX);
@@ -684,7 +684,7 @@ static void
 flood_listener(uint32_t listener, enum node_event_kind kind)
 {
 	for (uint32_t i = 0; i < CONNS_WAITING_MAX; i++)
-		deliver_news(&(struct node_event){.kind = kind,
+		deliver_event(&(struct node_event){.kind = kind,
 		    .op = 1000 * listener + i,
 		    .listener = listener});
 }
@@ -700,7 +700,7 @@ START_TEST(strangers_leave_room)
 		l[i] = client_new();
 		client_write_line(l[i], i == 3 ? ask : LISTEN);
 		run_loop_often();
-		deliver_news(&(struct node_event){
+		deliver_event(&(struct node_event){
 		    .kind = NODE_EV_LISTENING, .op = i + 1});
 	}
 	flood_listener(1, NODE_EV_OPEN);
@@ -711,14 +711,14 @@ START_TEST(strangers_leave_room)
 	ck_assert_uint_eq(rig.node.cancelled_len, 2 * CONNS_WAITING_MAX);
 	client_write_line(p, ACCEPT("5"));
 	run_loop_often();
-	deliver_news(
+	deliver_event(
 	    &(struct node_event){.kind = NODE_EV_OPEN, .op = 7, .listener = 5});
 	ck_assert_int_eq(result_int(client_read(p), "conn"), 7);
 	client_write_line(q, ACCEPT("1"));
 	ck_assert_int_eq(result_int(client_read(q), "conn"), 1000);
 	/* Its place is free again. */
 	rig.node.cancelled_len = 0;
-	deliver_news(
+	deliver_event(
 	    &(struct node_event){.kind = NODE_EV_OPEN, .op = 8, .listener = 1});
 	ck_assert_uint_eq(rig.node.cancelled_len, 0);
 	client_free(p);
@@ -798,7 +798,7 @@ START_TEST(offer_is_answered)
 	bool yes = _i == 1;
 	json_t *j;
 
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_OFFER, .op = 5, .listener = 1});
 	j = client_read(l);
 	ck_assert_str_eq(t_string(j, "method"), "offer");
@@ -830,21 +830,22 @@ START_TEST(unannounced_listener_is_told)
 
 	client_write_line(p, LISTEN);
 	run_loop_often();
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_LISTENING, .op = 1, .err = ERR_UNREACHABLE});
 	j = client_read(p);
 	json_unpack(j, "{s:{s:s}}", "result", "err_name", &reason);
 	ck_assert_str_eq(reason, "unreachable");
 	json_decref(j);
 	assert_result(p, REQUEST("watch", "\"event\":\"listening\""));
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_LISTENING, .op = 1, .stored = 3});
 	j = client_read(p);
 	ck_assert_str_eq(
 	    t_string(json_object_get(j, "params"), "event"), "listening");
 	json_decref(j);
 	/* The node gives it up by itself, as when it leaves. */
-	deliver_news(&(struct node_event){.kind = NODE_EV_UNLISTENED, .op = 1});
+	deliver_event(
+	    &(struct node_event){.kind = NODE_EV_UNLISTENED, .op = 1});
 	assert_error(p, REQUEST("unlisten", "\"listener\":1"), API_ERR_FAILED);
 	client_free(p);
 }
@@ -930,7 +931,7 @@ START_TEST(how_anothers_ended_is_not_told)
 {
 	struct peer_end *p = make_stream("");
 
-	deliver_news(&(struct node_event){
+	deliver_event(&(struct node_event){
 	    .kind = NODE_EV_CLOSED, .op = 1, .err = ERR_RESET});
 	client_free(p);
 	p = other_user();

@@ -2,7 +2,7 @@
 /*
  * Goal: only nodes that have replied to us enter the table, none gets more than
  * its share, and no live node is lost to a newcomer or to a lost packet.
- * Method: one dht in a fake world, scripted peers, virtual time.
+ * Method: one dht in a simulated world, scripted peers, virtual time.
  */
 #include <string.h>
 

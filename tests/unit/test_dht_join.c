@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: a node finds its network through its bootstrap list and through no
- * other address, whatever is down. Method: one dht in a fake world, scripted
- * peers and names; bind_order of the golden vectors.
+ * other address, whatever is down. Method: one dht in a simulated world,
+ * scripted peers and names; bind_order of the golden vectors.
  */
 #include <string.h>
 

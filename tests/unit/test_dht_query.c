@@ -272,7 +272,7 @@ START_TEST(made_up_nodes_are_bounded)
 {
 	static struct addr closer[200];
 	struct query_spec spec = spec_of(0);
-	struct t_random dice = {.state = (uint64_t)_i};
+	struct prng dice = prng_seeded((uint64_t)_i);
 	struct rpc_request m;
 	struct sim_sent s;
 	unsigned asked = 0;
@@ -289,12 +289,12 @@ START_TEST(made_up_nodes_are_bounded)
 				continue;
 			asked++;
 			for (int i = 0; i < 200; i++)
-				closer[i] =
-				    addr_v4((uint8_t)(20 + t_below(&dice, 50)),
-					(uint8_t)t_random(&dice),
-					(uint8_t)t_random(&dice), 1, 4000);
+				closer[i] = addr_v4(
+				    (uint8_t)(20 + prng_below(&dice, 50)),
+				    (uint8_t)prng_next(&dice),
+				    (uint8_t)prng_next(&dice), 1, 4000);
 			/* Half of them never answer. */
-			if (_i == 0 || t_below(&dice, 2) == 0)
+			if (_i == 0 || prng_below(&dice, 2) == 0)
 				rig_answer(&r, &s, &a);
 		}
 		rig_pass_ms(&r, 10);
@@ -345,7 +345,7 @@ START_TEST(the_limit_of_candidates_is_exact)
 {
 	static struct addr closer[20];
 	struct query_spec spec = spec_of(0);
-	struct t_random dice = {.state = 1};
+	struct prng dice = prng_seeded(1);
 	struct limits l;
 	struct rpc_request m;
 	struct sim_sent s;
@@ -373,8 +373,8 @@ START_TEST(the_limit_of_candidates_is_exact)
 			ck_assert_uint_lt(n, 400);
 			for (i = 0; i < 20; i++)
 				closer[i] =
-				    addr_v4(21, (uint8_t)t_random(&dice),
-					(uint8_t)t_random(&dice), 1, 4000);
+				    addr_v4(21, (uint8_t)prng_next(&dice),
+					(uint8_t)prng_next(&dice), 1, 4000);
 			rig_answer(&r, &s, &a);
 		}
 		rig_pass_ms(&r, 10);

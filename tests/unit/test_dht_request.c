@@ -2,7 +2,7 @@
 /*
  * Goal: each request of ours ends exactly once, is sent again with the same
  * bytes, believes only who was asked, and never floods the network. Method:
- * one dht in a fake world, scripted peers, virtual time.
+ * one dht in a simulated world, scripted peers, virtual time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -272,7 +272,7 @@ START_TEST(a_closed_socket_ends_what_was_to_leave_from_it)
 	ck_assert(!r.host.world.socks[sock].open);
 	ck_assert_uint_eq(cancelled, 2);
 	ck_assert_uint_eq(r.d->requests.len, 1);
-	/* The fake world aborts if anything still leaves from it. */
+	/* The simulated world aborts if anything still leaves from it. */
 	rig_pass_ms(&r, 10000);
 	ck_assert_uint_eq(r.host.stats.delayed_served, 0);
 }
@@ -701,18 +701,18 @@ enum { CROWD = 4000, AT_ONCE = 300 };
 
 static struct request *live[CROWD];
 static unsigned ended[CROWD], started;
-static struct t_random dice;
+static struct prng dice;
 
 static void on_crowd(void *owner, const struct dht_answer *a);
 
 static void
 start_one(void)
 {
-	struct addr a = rig_host(t_below(&dice, 500));
+	struct addr a = rig_host(prng_below(&dice, 500));
 	struct dht_call c = {.to = a,
 	    .internal = true,
 	    .command = RPC_PING,
-	    .sends = (uint8_t)t_below(&dice, 4)};
+	    .sends = (uint8_t)prng_below(&dice, 4)};
 	struct dht_done done = {.call = on_crowd, .owner = &ended[started]};
 
 	if (started == CROWD)
@@ -724,7 +724,7 @@ start_one(void)
 static void
 cancel_one(void)
 {
-	unsigned i = started > 0 ? t_below(&dice, started) : 0;
+	unsigned i = started > 0 ? prng_below(&dice, started) : 0;
 
 	if (live[i] != NULL)
 		dht_cancel(r.d, live[i]);
@@ -739,9 +739,9 @@ on_crowd(void *owner, const struct dht_answer *a)
 	++*mine;
 	live[mine - ended] = NULL;
 	for (int i = 0; i < 2; i++) {
-		if (t_below(&dice, 3) == 0)
+		if (prng_below(&dice, 3) == 0)
 			start_one();
-		if (t_below(&dice, 4) == 0)
+		if (prng_below(&dice, 4) == 0)
 			cancel_one();
 	}
 }
@@ -752,17 +752,17 @@ START_TEST(a_crowd_ends_each_exactly_once)
 	struct rpc_request m;
 	struct sim_sent s;
 
-	dice.state = (uint64_t)_i;
+	dice = prng_seeded((uint64_t)_i);
 	started = 0;
 	memset(ended, 0, sizeof ended);
 	while (started < CROWD) {
 		while (r.d->requests.len < AT_ONCE && started < CROWD)
 			start_one();
-		rig_pass_ms(&r, t_below(&dice, 200));
+		rig_pass_ms(&r, prng_below(&dice, 200));
 		while (rig_take_request(&r, &s, &m))
-			if (t_below(&dice, 2) == 0)
+			if (prng_below(&dice, 2) == 0)
 				rig_answer(&r, &s, &good);
-		if (t_below(&dice, 3) == 0)
+		if (prng_below(&dice, 3) == 0)
 			cancel_one();
 	}
 	if (_i % 2 == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: requests are answered from the right socket, with the right fields and
- * within budgets; what must stay silent does. Method: one dht in a fake world;
- * the golden exchanges run in test_node.c.
+ * within budgets; what must stay silent does. Method: one dht in a simulated
+ * world; the golden exchanges run in test_node.c.
  */
 #include <stdlib.h>
 #include <string.h>

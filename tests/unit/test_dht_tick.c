@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: maintenance removes nodes that are down, keeps live ones, spreads its
- * work over time and lets an idle node sleep. Method: one dht in a fake world,
- * virtual hours; the wakeup rows of the golden vectors.
+ * work over time and lets an idle node sleep. Method: one dht in a simulated
+ * world, virtual hours; the wakeup rows of the golden vectors.
  */
 #include <string.h>
 

@@ -26,10 +26,10 @@ START_TEST(is_of_its_address)
 END_TEST
 
 static void
-fill(struct t_random *r, uint8_t id[ID_LEN])
+fill(struct prng *r, uint8_t id[ID_LEN])
 {
 	for (int i = 0; i < ID_LEN; i++)
-		id[i] = (uint8_t)t_random(r);
+		id[i] = (uint8_t)prng_next(r);
 }
 
 static int
@@ -40,7 +40,7 @@ bit(const uint8_t *id, unsigned i)
 
 START_TEST(shares_bits)
 {
-	struct t_random r = {.state = 3};
+	struct prng r = prng_seeded(3);
 	uint8_t a[ID_LEN], b[ID_LEN];
 
 	fill(&r, a);
@@ -50,7 +50,7 @@ START_TEST(shares_bits)
 		/* From here on b differs at random, at bit i for certain. */
 		memcpy(b, a, ID_LEN);
 		for (unsigned k = i; k < ID_BITS; k++)
-			if (k == i || t_below(&r, 2) == 1)
+			if (k == i || prng_below(&r, 2) == 1)
 				b[k / 8] ^= (uint8_t)(0x80 >> k % 8);
 		ck_assert_uint_eq(id_shared_bits(a, b), i);
 		ck_assert_uint_eq(id_shared_bits(b, a), i);
@@ -80,11 +80,11 @@ sign(int v)
 
 START_TEST(orders_by_distance)
 {
-	struct t_random r = {.state = 4};
+	struct prng r = prng_seeded(4);
 	uint8_t target[ID_LEN], a[ID_LEN], b[ID_LEN];
 
 	for (int i = 0; i < 10000; i++) {
-		uint32_t same = t_below(&r, ID_LEN + 1);
+		uint32_t same = prng_below(&r, ID_LEN + 1);
 
 		fill(&r, target);
 		fill(&r, a);

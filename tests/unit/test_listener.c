@@ -3,8 +3,8 @@
  * Goal: each permitted handshake opens one connection, however often and by
  * whatever path it is received; all other handshakes cost next to nothing.
  *
- * Method: the listening side of a real node in a fake world; the test plays
- * relays and clients with the initiator's half of the handshake. Where a
+ * Method: the listening side of a real node in a simulated world; the test
+ * plays relays and clients with the initiator's half of the handshake. Where a
  * connection is to open, a second node is the client and the test carries the
  * datagrams.
  */

@@ -2,7 +2,8 @@
 /*
  * Goal: a whole node answers datagrams as the golden vectors say, tells them
  * apart, ends every operation exactly once and leaves in time. Method: a node
- * in a fake world, put into the state that a vector describes; virtual time.
+ * in a simulated world, put into the state that a vector describes; virtual
+ * time.
  */
 #include <stdlib.h>
 #include <string.h>

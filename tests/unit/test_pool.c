@@ -172,13 +172,14 @@ struct model {
 	struct pool_index index;
 	struct chain chain;
 	uint32_t held[LIMIT], len;
-	struct t_random random;
+	struct prng random;
 };
 
 static void
 model_add(struct model *m)
 {
-	uint32_t value = t_random(&m->random), at = pool_get(&m->pool);
+	uint32_t value = (uint32_t)prng_next(&m->random),
+		 at = pool_get(&m->pool);
 
 	ck_assert_int_eq(at == 0, m->len == LIMIT);
 	if (at == 0)
@@ -196,7 +197,7 @@ model_del(struct model *m)
 
 	if (m->len == 0)
 		return;
-	i = t_below(&m->random, m->len);
+	i = prng_below(&m->random, m->len);
 	at = m->held[i];
 	memmove(
 	    &m->held[i], &m->held[i + 1], (--m->len - i) * sizeof m->held[0]);
@@ -209,7 +210,7 @@ model_del(struct model *m)
 static void
 model_find(struct model *m)
 {
-	uint32_t hash = t_below(&m->random, HASHES), found = 0, want = 0;
+	uint32_t hash = prng_below(&m->random, HASHES), found = 0, want = 0;
 
 	for (uint32_t i = 0; i < m->len; i++)
 		want += cell_at(&m->pool, m->held[i])->value % HASHES == hash;
@@ -237,14 +238,14 @@ START_TEST(agrees_with_a_model)
 	struct model *m = calloc(1, sizeof *m);
 
 	ck_assert_ptr_nonnull(m);
-	m->random.state = 2;
+	m->random = prng_seeded(2);
 	pool_init(&m->pool, sizeof(struct cell), LIMIT);
 	pool_index_init(&m->index, &m->pool, LINK);
 	for (int op = 0; op < OPS; op++) {
 		/* Fills for a while, then drains for a while. */
 		uint32_t adds = op / 2000 % 2 == 0 ? 7 : 3;
 
-		if (t_below(&m->random, 10) < adds)
+		if (prng_below(&m->random, 10) < adds)
 			model_add(m);
 		else
 			model_del(m);

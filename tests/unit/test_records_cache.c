@@ -459,24 +459,24 @@ END_TEST
 
 /* Runs one of all operations on topics. */
 static void
-random_step(struct topics *t, struct t_random *r, uint32_t *now_s)
+random_step(struct topics *t, struct prng *r, uint32_t *now_s)
 {
 	uint8_t target[HASH_LEN], pk[KEY_LEN];
-	uint32_t topic = t_below(r, 40), peer = t_below(r, 60);
+	uint32_t topic = prng_below(r, 40), peer = prng_below(r, 60);
 	/* Some hosts write much more than others. */
-	uint32_t host = 0x60000000 + t_below(r, 1 + t_below(r, 1500));
+	uint32_t host = 0x60000000 + prng_below(r, 1 + prng_below(r, 1500));
 
-	switch (t_below(r, 10)) {
+	switch (prng_below(r, 10)) {
 	case 0:
 		topics_del(t, name(target, topic), name(pk, peer));
 		break;
 	case 1:
-		*now_s += t_below(r, 20);
+		*now_s += prng_below(r, 20);
 		cache_expire(&t->records, *now_s);
 		break;
 	default:
-		ck_assert_int_eq(
-		    announce(t, topic, peer, host, *now_s, t_below(r, 4) != 0),
+		ck_assert_int_eq(announce(t, topic, peer, host, *now_s,
+				     prng_below(r, 4) != 0),
 		    0);
 	}
 }
@@ -494,7 +494,7 @@ START_TEST(random_operations)
 	struct topics t;
 	struct limits l;
 	struct stats st = {0};
-	struct t_random r = {.state = (uint64_t)_i + 1};
+	struct prng r = prng_seeded((uint64_t)_i + 1);
 	uint32_t now_s = 1;
 
 	limits_init(&l);
@@ -509,7 +509,7 @@ START_TEST(random_operations)
 		if (i % 32 == 0)
 			check_topics(&t);
 		if (i % 1000 == 999) {
-			l.records = 100 + t_below(&r, 300);
+			l.records = 100 + prng_below(&r, 300);
 			topics_set_limits(&t, &l);
 			check_topics(&t);
 		}

@@ -94,7 +94,7 @@ model_settled(const struct model *m)
 START_TEST(agrees_with_the_rule_over_long_runs)
 {
 	static struct model full, host;
-	struct t_random r = {.state = (uint64_t)_i};
+	struct prng r = prng_seeded((uint64_t)_i);
 	uint32_t hosts = 1 + (uint32_t)_i % 3, ports = 1 + (uint32_t)_i % 5;
 	struct sampler s;
 
@@ -104,11 +104,11 @@ START_TEST(agrees_with_the_rule_over_long_runs)
 		/* Now and then the world changes for good. */
 		uint8_t era = (uint8_t)(i / 500);
 		struct addr a = addr_v4(203, 0, era,
-		    (uint8_t)t_below(&r, hosts), (uint16_t)(1 + era));
+		    (uint8_t)prng_below(&r, hosts), (uint16_t)(1 + era));
 		struct addr h, want = {0};
 
-		if (t_below(&r, 4) == 0)
-			a.port = (uint16_t)(a.port + t_below(&r, ports));
+		if (prng_below(&r, 4) == 0)
+			a.port = (uint16_t)(a.port + prng_below(&r, ports));
 		h = a;
 		h.port = 0;
 		model_add(&full, &a);

@@ -352,14 +352,14 @@ END_TEST
 static size_t
 next_random(void *arg)
 {
-	return t_below(arg, 40);
+	return prng_below(arg, 40);
 }
 
 START_TEST(any_split_will_do) /* pitfall E3 */
 {
 	const json_t *row = json_array_get(
 	    t_get(t_get(t_vectors(FILE_NAME), "reassembly"), "splits"), 0);
-	struct t_random r = {(uint64_t)_i};
+	struct prng r = prng_seeded((uint64_t)_i);
 
 	check_split(t_get(row, "received"), next_random, &r);
 }
@@ -833,17 +833,17 @@ END_TEST
 /* Any peers, any pieces: the accounts hold. */
 START_TEST(a_shared_budget_is_never_exceeded)
 {
-	struct t_random dice = {.state = (uint64_t)_i + 1};
+	struct prng dice = prng_seeded((uint64_t)_i + 1);
 
 	open_others();
 	for (int i = 0; i < 300; i++) {
-		struct end *e = &others[t_below(&dice, ENDS)];
+		struct end *e = &others[prng_below(&dice, ENDS)];
 		uint64_t sum = 0;
 
-		e->udx.to.ip[2] = (uint8_t)t_below(&dice, 3);
-		if (t_below(&dice, 20) == 0)
-			shared.max = (1 + t_below(&dice, 4)) << 20;
-		(void)send_half(e, t_below(&dice, 200000));
+		e->udx.to.ip[2] = (uint8_t)prng_below(&dice, 3);
+		if (prng_below(&dice, 20) == 0)
+			shared.max = (1 + prng_below(&dice, 4)) << 20;
+		(void)send_half(e, prng_below(&dice, 200000));
 		for (int k = 0; k < ENDS; k++) {
 			ck_assert_uint_eq(others[k].s->reader.account.held,
 			    others[k].s->reader.gather.cap);
@@ -982,7 +982,7 @@ START_TEST(keepalives_of_many_share_wakeups)
 {
 	enum { MANY = 1000 };
 	static struct end many[MANY];
-	struct t_random r = {1};
+	struct prng r = prng_seeded(1);
 	uint64_t until;
 	int wakeups = 0;
 
@@ -991,7 +991,7 @@ START_TEST(keepalives_of_many_share_wakeups)
 		ck_assert_int_eq(secret_start(many[i].s), 0);
 		fake_udx_sent(&many[i].udx);
 		secret_set_keepalive(many[i].s, 5000);
-		advance_ms(t_below(&r, 10));
+		advance_ms(prng_below(&r, 10));
 	}
 	until = fw.w.now_us + 60 * 1000000;
 	for (; timers_deadline(&timers) < until; wakeups++) {
@@ -1101,7 +1101,7 @@ START_TEST(replays_are_refused) /* pitfall E7 */
 	enum { MANY = 2000, LATE = 64 };
 	static uint8_t sent[MANY][SECRET_MESSAGE_OVERHEAD];
 	static bool seen[MANY];
-	struct t_random r = {(uint64_t)_i};
+	struct prng r = prng_seeded((uint64_t)_i);
 	uint32_t top = 0;
 	uint8_t out[64];
 
@@ -1113,7 +1113,7 @@ START_TEST(replays_are_refused) /* pitfall E7 */
 		memcpy(sent[i], initiator.udx.message, sizeof sent[i]);
 	}
 	for (int i = 0; i < 20 * MANY; i++) {
-		uint32_t lead = t_below(&r, 400), n = top + lead;
+		uint32_t lead = prng_below(&r, 400), n = top + lead;
 		ptrdiff_t got;
 
 		n = n < 300 ? 0 : n - 300;

@@ -151,7 +151,7 @@ write_until_killed(void)
 START_TEST(kill_leaves_whole_files)
 {
 	static char text[64 * 1024];
-	struct t_random r = {.state = 7};
+	struct prng r = prng_seeded(7);
 	size_t len;
 	int status;
 
@@ -161,7 +161,7 @@ START_TEST(kill_leaves_whole_files)
 
 		if (pid == 0)
 			write_until_killed();
-		usleep(t_below(&r, 5000));
+		usleep(prng_below(&r, 5000));
 		kill(pid, SIGKILL);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		ck_assert(WIFSIGNALED(status));

@@ -27,15 +27,15 @@ teardown(void)
 }
 
 static void
-random_id(struct t_random *r, uint8_t id[ID_LEN])
+random_id(struct prng *r, uint8_t id[ID_LEN])
 {
 	for (int i = 0; i < ID_LEN; i++)
-		id[i] = (uint8_t)t_random(r);
+		id[i] = (uint8_t)prng_next(r);
 }
 
 /* An id that shares exactly n leading bits with the table's own. */
 static void
-id_in_row(struct t_random *r, unsigned n, uint8_t id[ID_LEN])
+id_in_row(struct prng *r, unsigned n, uint8_t id[ID_LEN])
 {
 	random_id(r, id);
 	for (unsigned i = 0; i <= n && i < ID_BITS; i++) {
@@ -164,9 +164,9 @@ assert_closest(const uint8_t *target, unsigned max)
  */
 START_TEST(closest_are_the_true_closest)
 {
-	struct t_random r = {.state = (uint64_t)_i};
+	struct prng r = prng_seeded((uint64_t)_i);
 	uint8_t id[ID_LEN];
-	unsigned nodes = t_below(&r, 400);
+	unsigned nodes = prng_below(&r, 400);
 
 	random_id(&r, id);
 	table_init(&table, id);
@@ -174,16 +174,16 @@ START_TEST(closest_are_the_true_closest)
 		struct addr a = host(i);
 
 		/* Half of them spread like hashes, half in deep rows. */
-		if (t_below(&r, 2) == 0)
+		if (prng_below(&r, 2) == 0)
 			random_id(&r, id);
 		else
-			id_in_row(&r, t_below(&r, 40), id);
+			id_in_row(&r, prng_below(&r, 40), id);
 		add(id, &a, i);
 	}
 	for (int i = 0; i < 20; i++) {
 		random_id(&r, id);
-		assert_closest(id, 1 + t_below(&r, 25));
-		id_in_row(&r, t_below(&r, 45), id);
+		assert_closest(id, 1 + prng_below(&r, 25));
+		id_in_row(&r, prng_below(&r, 45), id);
 		assert_closest(id, RPC_K);
 	}
 	assert_closest(table.own, RPC_K);
@@ -197,19 +197,20 @@ END_TEST
 
 START_TEST(keeps_its_lists_in_order)
 {
-	struct t_random r = {.state = 7};
+	struct prng r = prng_seeded(7);
 	uint32_t tick = 100, seen[5000] = {0}, live = 0;
 	uint8_t id[ID_LEN];
 
 	random_id(&r, id);
 	table_init(&table, id);
 	for (int step = 0; step < 5000; step++) {
-		uint32_t node = table_random(&table, t_below(&r, UINT32_MAX)),
+		uint32_t node =
+			     table_random(&table, prng_below(&r, UINT32_MAX)),
 			 at = 0;
 		struct addr a = host((unsigned)step);
 
-		tick += t_below(&r, 2);
-		switch (t_below(&r, 4)) {
+		tick += prng_below(&r, 2);
+		switch (prng_below(&r, 4)) {
 		case 0:
 			if (node != 0) {
 				table_touch(&table, node, tick);
@@ -217,7 +218,7 @@ START_TEST(keeps_its_lists_in_order)
 			}
 			break;
 		case 1:
-			if (node != 0 && t_below(&r, 2) == 0) {
+			if (node != 0 && prng_below(&r, 2) == 0) {
 				memcpy(id, table_at(&table, node)->id, ID_LEN);
 				table_del(&table, node);
 				ck_assert_uint_eq(table_find(&table, id), 0);
@@ -225,7 +226,7 @@ START_TEST(keeps_its_lists_in_order)
 			}
 			break;
 		default:
-			id_in_row(&r, t_below(&r, 6), id);
+			id_in_row(&r, prng_below(&r, 6), id);
 			if ((at = add(id, &a, tick)) != 0) {
 				seen[at] = tick;
 				live++;
@@ -263,7 +264,7 @@ END_TEST
 /* The least recently pinged, then added; none pinged in this tick. */
 START_TEST(gives_up_the_oldest_of_a_row)
 {
-	struct t_random r = {.state = 3};
+	struct prng r = prng_seeded(3);
 	uint8_t id[ID_LEN];
 	uint32_t node[TABLE_ROW_MAX];
 
@@ -292,7 +293,7 @@ END_TEST
 
 START_TEST(draws_nodes_evenly)
 {
-	struct t_random r = {.state = 5};
+	struct prng r = prng_seeded(5);
 	unsigned hits[200] = {0};
 	uint8_t id[ID_LEN];
 
@@ -306,7 +307,7 @@ START_TEST(draws_nodes_evenly)
 		ck_assert_uint_ne(add(id, &a, 1), 0);
 	}
 	for (int i = 0; i < 100000; i++)
-		hits[table_random(&table, t_random(&r))]++;
+		hits[table_random(&table, (uint32_t)prng_next(&r))]++;
 	for (unsigned i = 1; i <= 100; i++) {
 		ck_assert_uint_gt(hits[i], 800);
 		ck_assert_uint_lt(hits[i], 1200);
@@ -321,7 +322,7 @@ static unsigned
 fill(struct addr (*of)(unsigned i), unsigned n, unsigned rows,
     const struct limits *l)
 {
-	struct t_random r = {.state = 9};
+	struct prng r = prng_seeded(9);
 	uint8_t id[ID_LEN];
 	unsigned in = 0;
 

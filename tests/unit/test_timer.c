@@ -226,25 +226,25 @@ model_fire(struct timer *t)
 
 START_TEST(agrees_with_a_list)
 {
-	struct t_random rnd = {.state = 1};
+	struct prng rnd = prng_seeded(1);
 	uint64_t order = 0;
 
 	for (int i = 0; i < MANY; i++)
 		many[i] = (struct model){.timer.fire = model_fire};
 	for (int op = 0; op < OPS; op++) {
-		struct model *m = &many[t_below(&rnd, MANY)];
-		uint32_t kind = t_below(&rnd, 8);
+		struct model *m = &many[prng_below(&rnd, MANY)];
+		uint32_t kind = prng_below(&rnd, 8);
 
 		if (kind < 5) {
 			m->armed = true;
-			m->due = ts.now_us + 1 + t_below(&rnd, 50);
+			m->due = ts.now_us + 1 + prng_below(&rnd, 50);
 			m->order = order++;
 			timer_arm(&ts, &m->timer, m->due);
 		} else if (kind < 7) {
 			m->armed = false;
 			timer_disarm(&ts, &m->timer);
 		} else {
-			timers_run(&ts, ts.now_us + t_below(&rnd, 10));
+			timers_run(&ts, ts.now_us + prng_below(&rnd, 10));
 		}
 		m = model_first();
 		ck_assert_uint_eq(

@@ -23,6 +23,15 @@ prng_init(
 		p->s[i] = split_mix(&state);
 }
 
+struct prng
+prng_seeded(uint64_t seed)
+{
+	struct prng p;
+
+	prng_init(&p, seed, PRNG_TEST, 0);
+	return p;
+}
+
 void
 prng_fill(struct prng *p, void *out, size_t len)
 {

@@ -24,6 +24,7 @@ enum prng_purpose {
 	PRNG_NAT,
 	PRNG_ACTOR,
 	PRNG_SCENARIO,
+	PRNG_TEST,
 };
 
 struct prng {
@@ -33,6 +34,9 @@ struct prng {
 /* Initialises the stream of a purpose and a number under a seed. */
 void prng_init(
     struct prng *p, uint64_t seed, enum prng_purpose purpose, uint64_t index);
+
+/* Returns a stream for the choices of a test. */
+struct prng prng_seeded(uint64_t seed);
 
 void prng_fill(struct prng *p, void *out, size_t len);
 
