@@ -252,7 +252,7 @@ with_id(struct soak *s, const struct addr *from, uint8_t *out)
 }
 
 static void
-storm(struct soak *s)
+flood(struct soak *s)
 {
 	const struct seed *seed = &s->seeds[below(s, (uint32_t)s->seeds_len)];
 	struct addr from = stranger(s);
@@ -359,7 +359,7 @@ run(struct soak *s, uint64_t datagrams)
 	size_t full = 0, used = 0;
 
 	for (uint64_t i = 1; i <= datagrams; i++) {
-		storm(s);
+		flood(s);
 		if (below(s, 8) == 0)
 			drive_pass_ms(&s->d, below(s, 16 * STEP_US / 1000));
 		if (i % HONEST_EACH == 0)
@@ -415,7 +415,7 @@ lower_limits(struct soak *s)
 	drive_settle(&s->d);
 }
 
-/* The storm over tables that were filled under larger limits. */
+/* Floods tables that were filled under larger limits. */
 static void
 run_lowered(struct soak *s, uint64_t datagrams)
 {
@@ -425,7 +425,7 @@ run_lowered(struct soak *s, uint64_t datagrams)
 	fill_local(s);
 	lower_limits(s);
 	for (uint64_t i = 0; i < datagrams; i++) {
-		storm(s);
+		flood(s);
 		if (below(s, 8) == 0)
 			drive_pass_ms(&s->d, below(s, 16 * STEP_US / 1000));
 	}
@@ -435,7 +435,7 @@ run_lowered(struct soak *s, uint64_t datagrams)
 	s->d.limits = before;
 	node_set_limits(s->d.n, &s->d.limits);
 	for (uint64_t i = 0; i < datagrams; i++)
-		storm(s);
+		flood(s);
 }
 
 int
