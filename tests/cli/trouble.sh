@@ -46,7 +46,7 @@ pretended 1 'without a text' "$hello$line"'{"id":1,"error":7}'"$line"
 network_starts 1
 
 # The other end is silent, and the wait has an end.
-ends 5 'no answer came' at 1 ping "$host:1"
+ends 5 'no reply was received' at 1 ping "$host:1"
 ends 5 'no answer within 0 s\|no answer within 1 s' at 1 --timeout 1 \
     ping "$host:1"
 
