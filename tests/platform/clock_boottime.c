@@ -4,7 +4,7 @@
  * runs, far below a second's drift, and grows by the length of a suspend, while
  * CLOCK_MONOTONIC goes on as if nothing had been.
  *
- * A test cannot suspend the host. A time namespace whose boot time is an hour
+ * A test cannot suspend the host. A time namespace with a boot time an hour
  * ahead, which the process enters while it runs, looks to it like a suspend of
  * an hour.
  *

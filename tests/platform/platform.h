@@ -170,7 +170,7 @@ set_address(const char *device, uint32_t address)
 	close(fd);
 }
 
-/* Moves the process to a new network namespace whose loopback device is up. */
+/* Moves the process to a new network namespace with its loopback device up. */
 static inline void
 enter_new_network(void)
 {

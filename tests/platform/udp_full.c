@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Assumption: a UDP socket whose send buffer is full fails with EAGAIN and is
+ * Assumption: a UDP socket with a full send buffer fails with EAGAIN and is
  * not writable; it becomes writable, as epoll reports, when the device or the
  * kernel has released datagrams. Nothing of a refused datagram is sent.
  *

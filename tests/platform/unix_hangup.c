@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Assumption: of a UNIX stream socket whose peer closed it, what the peer had
+ * Assumption: of a UNIX stream socket that the peer closed, what the peer had
  * written is read first and the end after that; poll() without any events
  * reports POLLHUP at once, even while bytes are unread, but not when the peer
  * has only shut down its sending side. If the peer left bytes unread, the read

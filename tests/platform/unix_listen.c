@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Assumption: connect() to a UNIX socket whose process is gone fails with
- * ECONNREFUSED, and to one whose backlog is full, without blocking, with
+ * Assumption: connect() to a UNIX socket of a process that is gone fails with
+ * ECONNREFUSED, and to one with a full backlog, without blocking, with
  * EAGAIN. bind() creates the file with the mode that the umask leaves, and
  * fails with EADDRINUSE while the file exists, even if nothing listens.
  *

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 //
-// JavaScript servers and clients meet on networks whose only DHT nodes are
-// ours: announcing, finding, the handshake and the holepunch all pass through
-// them.
+// Connects JavaScript servers and clients on networks in which all DHT nodes
+// are ours: announcing, finding, the handshake and the holepunch all pass
+// through them.
 
 const assert = require('assert')
 const { randomBytes } = require('../util')
