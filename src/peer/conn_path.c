@@ -185,6 +185,7 @@ conn_add_path(
 		return;
 	conn_record_path(c, DIAL_STEP_TRY, &path);
 	paths->list[paths->len++] = path;
+	conn_punch_hold(c, sock);
 	if (paths->len == 1) {
 		start_stream(c, &up);
 		return;

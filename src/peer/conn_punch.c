@@ -203,6 +203,13 @@ conn_punch_has(const struct conn *c, int sock)
 }
 
 void
+conn_punch_hold(struct conn *c, int sock)
+{
+	if (c->punch.puncher != NULL)
+		puncher_hold_socket(c->punch.puncher, sock);
+}
+
+void
 conn_punch_keep(struct conn *c, int sock)
 {
 	int before = c->punch.sock;

@@ -68,6 +68,9 @@ bool conn_punch_has(const struct conn *c, int sock);
 /* Ends punching: frees the puncher and keeps only the stream's socket. */
 void conn_punch_settle(struct conn *c);
 
+/* Keeps this socket open while punching goes on: a candidate path uses it. */
+void conn_punch_hold(struct conn *c, int sock);
+
 /* Keeps this socket open for the stream, which has migrated to it, and lets the
  * one before linger. Does nothing while punching goes on. */
 void conn_punch_keep(struct conn *c, int sock);

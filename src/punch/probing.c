@@ -65,21 +65,26 @@ send_to_all(struct puncher *p, bool verified, bool low_ttl)
 
 /* ---- birthday sockets ---- */
 
+/* Closes the birthday sockets, or those that no stream has a path over. */
 static void
-close_birthday_sockets(struct puncher *p)
+close_birthday_sockets(struct puncher *p, bool all)
 {
 	struct probing *b = &p->probing;
+	uint32_t kept = 0;
 
-	while (b->sockets_len > 0) {
-		struct socket_entry *e = b->sockets[--b->sockets_len];
+	for (uint32_t i = 0; i < b->sockets_len; i++) {
+		struct socket_entry *e = b->sockets[i];
 
 		if (e->puncher != p)
 			continue; /* detached: a stream owns it */
+		if (e->held && !all) {
+			b->sockets[kept++] = e;
+			continue;
+		}
 		socket_table_close(&p->punch->sockets, e);
 		free(e);
 	}
-	free(b->sockets);
-	b->sockets = NULL;
+	b->sockets_len = kept;
 }
 
 /* Opens one more socket. Returns false if the world has none left. */
@@ -124,11 +129,16 @@ static int
 open_birthday_sockets(struct puncher *p)
 {
 	struct probing *b = &p->probing;
+	uint32_t max = get_sockets_max(p);
+	struct socket_entry **sockets;
 
-	b->sockets_max = get_sockets_max(p);
-	b->sockets = calloc(b->sockets_max - 1, sizeof *b->sockets);
-	if (b->sockets == NULL)
+	if (max < b->sockets_len + 1)
+		max = b->sockets_len + 1;
+	sockets = realloc(b->sockets, (max - 1) * sizeof *sockets);
+	if (sockets == NULL)
 		return ERR_MEMORY;
+	b->sockets = sockets;
+	b->sockets_max = max;
 	while (b->sockets_len + 1 < b->sockets_max &&
 	       b->sockets_len + 1 < SCHEDULE_SOCKETS && add_birthday_socket(p))
 		continue;
@@ -272,7 +282,7 @@ probing_start(struct puncher *p, uint64_t delay_us)
 	struct punch_local local;
 	int err;
 
-	close_birthday_sockets(p);
+	close_birthday_sockets(p, false);
 	err = prepare_schedule(p, kind);
 	if (err != 0)
 		return err;
@@ -308,7 +318,9 @@ void
 probing_fini(struct puncher *p)
 {
 	probing_stop(p);
-	close_birthday_sockets(p);
+	close_birthday_sockets(p, true);
+	free(p->probing.sockets);
+	p->probing.sockets = NULL;
 }
 
 /* ---- open probes ---- */

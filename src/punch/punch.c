@@ -65,6 +65,15 @@ puncher_has_socket(const struct puncher *p, int sock)
 	return e != NULL && e->puncher == p;
 }
 
+void
+puncher_hold_socket(struct puncher *p, int sock)
+{
+	struct socket_entry *e = socket_table_find(&p->punch->sockets, sock);
+
+	if (e != NULL && e->puncher == p)
+		e->held = true;
+}
+
 int
 punch_recv(struct punch *p, const struct dgram *dg)
 {

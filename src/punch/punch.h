@@ -125,6 +125,10 @@ int puncher_sock(const struct puncher *p);
 /* Returns whether the attempt has opened this socket. */
 bool puncher_has_socket(const struct puncher *p, int sock);
 
+/* Keeps a socket of the attempt open until puncher_free(), because a stream has
+ * a path over it: another round of probes closes the others. */
+void puncher_hold_socket(struct puncher *p, int sock);
+
 /* Records that the caller sent to this address from the puncher's socket: the
  * NAT may have allocated a mapping for it. */
 void puncher_note_sent(struct puncher *p, const struct addr *to);

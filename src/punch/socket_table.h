@@ -23,6 +23,7 @@ struct socket_entry {
 	int sock;
 	struct puncher *puncher;           /* receives its probes, or NULL */
 	struct punch_socket *punch_socket; /* that embeds the entry, or NULL */
+	bool held; /* a stream has a path over it, see puncher_hold_socket() */
 };
 
 struct socket_table {
