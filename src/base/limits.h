@@ -257,6 +257,7 @@ enum {
 /* Fixed limits of the streams (src/udx). */
 enum {
 	UDX_SOURCES_MAX = 12, /* allowed addresses of one stream */
+	UDX_HOSTS_MAX = 8,    /* allowed hosts of one stream */
 	/* Packets that one stream may have sent and not acknowledged. */
 	UDX_IN_FLIGHT_PACKETS_MAX = 1 << 16,
 	/* Unordered messages that wait, in each direction; those among the

@@ -103,6 +103,11 @@ int conn_complete_handshake(struct conn *c, const struct noise_secrets *s,
 void conn_add_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to);
 
+/* Accepts packets from any port of a host that the peer named in the sealed
+ * handshake, until its header is verified: it may send from another socket than
+ * the one it named. */
+void conn_allow_host(struct conn *c, const struct addr *host);
+
 /* Returns an open connection to that key over whose path a handshake may be
  * sent, or NULL. */
 struct conn *conn_to_reuse(const struct peers *p, const uint8_t *key);

@@ -8,6 +8,10 @@ enum {
 	/* Open probes are repeated, each wait twice the last one. */
 	PROBE_MS_FIRST = 100,
 	PROBE_MS_MAX = 2000,
+	/* A known path is probed this often at most because of the packets that
+	 * arrive on it: a reference peer acknowledges each probe, and the
+	 * acknowledgement arrives on that path. */
+	ANSWER_MS = 100,
 	/* A server's first packet is acknowledged within this time, even if it
 	 * was retransmitted once, or its path does not work. A server that
 	 * migrates too early may use a mapping that the client does not know.
@@ -197,6 +201,13 @@ conn_add_path(
 	}
 }
 
+void
+conn_allow_host(struct conn *c, const struct addr *host)
+{
+	if (c->state == CONN_PROVING)
+		udx_allow_host(c->udx, host);
+}
+
 /* Returns the kind of path that packets from this source have taken. */
 static enum conn_path_kind
 classify_source(const struct conn *c, int sock, const struct addr *from)
@@ -208,12 +219,34 @@ classify_source(const struct conn *c, int sock, const struct addr *from)
 						: CONN_PATH_PUNCHED;
 }
 
+/* Probes a known path on which a packet has arrived: the peer's NAT may admit
+ * ours only now. */
+static void
+answer_on_path(struct conn *c, struct conn_path *path)
+{
+	struct udx_path up = udx_path_of(c, path);
+	uint64_t now_us = c->peers->core->world->now_us;
+
+	if (!c->initiator || now_us < path->answer_us)
+		return;
+	path->answer_us = now_us + ANSWER_MS * UINT64_C(1000);
+	udx_probe_path(c->udx, &up);
+}
+
 void
 conn_add_source(struct conn *c)
 {
+	struct conn_paths *paths = &c->paths;
 	struct udx_source s;
+	uint8_t known;
 
-	if (accepts_paths(c) && udx_source(c->udx, &s) && owns_sock(c, s.sock))
+	if (!accepts_paths(c) || !udx_source(c->udx, &s) ||
+	    !owns_sock(c, s.sock))
+		return;
+	known = find_path(paths, s.sock, &s.from);
+	if (known < paths->len)
+		answer_on_path(c, &paths->list[known]);
+	else
 		conn_add_path(
 		    c, classify_source(c, s.sock, &s.from), s.sock, &s.from);
 }
@@ -275,6 +308,7 @@ on_check_timer(struct timer *t)
 void
 conn_paths_settle(struct conn *c)
 {
+	udx_forget_hosts(c->udx);
 	timer_disarm(c->peers->core->timers, &c->paths.probe);
 	if (!c->initiator) {
 		arm_check(c);

@@ -20,6 +20,7 @@ struct conn_path {
 	enum conn_path_kind kind;
 	int sock;
 	struct addr to;
+	uint64_t answer_us; /* earliest next probe because of its packets */
 };
 
 struct conn_paths {

@@ -86,8 +86,10 @@ add_direct_paths(const struct handshake_answer *a, const struct peers_base *b,
 	const struct addr *listed = first_public_addr(&a->payload);
 	int sock = dht_socket(b->dht);
 
-	if (listed != NULL && dht_may_send(b->dht, listed))
+	if (listed != NULL && dht_may_send(b->dht, listed)) {
 		conn_add_path(c, CONN_PATH_DIRECT, sock, listed);
+		conn_allow_host(c, listed);
+	}
 	if (dht_may_send(b->dht, &a->server))
 		conn_add_path(c, CONN_PATH_DIRECT, sock, &a->server);
 }
@@ -105,9 +107,11 @@ add_lan_paths(const struct handshake_answer *a, const struct peers_base *b,
 		return;
 	n = local_addrs_neighbours(
 	    b->local, b->dht, &a->payload, near, CONN_LAN_PATHS_MAX);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		conn_add_path(
 		    c, CONN_PATH_LAN, dht_server_socket(b->dht), &near[i]);
+		conn_allow_host(c, &near[i]);
+	}
 }
 
 static bool

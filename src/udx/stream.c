@@ -245,6 +245,18 @@ udx_allow_source(struct udx_stream *s, const struct addr *a)
 	stream_path_allow(&s->path, a);
 }
 
+void
+udx_allow_host(struct udx_stream *s, const struct addr *host)
+{
+	stream_path_allow_host(&s->path, host);
+}
+
+void
+udx_forget_hosts(struct udx_stream *s)
+{
+	stream_path_forget_hosts(&s->path);
+}
+
 bool
 udx_source(const struct udx_stream *s, struct udx_source *out)
 {

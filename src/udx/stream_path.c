@@ -50,6 +50,19 @@ stream_path_allow(struct stream_path *p, const struct addr *a)
 	p->allowed[0] = *a;
 }
 
+void
+stream_path_allow_host(struct stream_path *p, const struct addr *host)
+{
+	if (p->hosts_len < UDX_HOSTS_MAX)
+		p->hosts[p->hosts_len++] = addr_host_key(host);
+}
+
+void
+stream_path_forget_hosts(struct stream_path *p)
+{
+	p->hosts_len = 0;
+}
+
 static bool
 is_allowed(const struct stream_path *p, const struct addr *from)
 {
@@ -59,6 +72,9 @@ is_allowed(const struct stream_path *p, const struct addr *from)
 		return true;
 	for (int i = 0; i < p->allowed_len; i++)
 		if (addr_equal(from, &p->allowed[i]))
+			return true;
+	for (int i = 0; i < p->hosts_len; i++)
+		if (addr_host_key(from) == p->hosts[i])
 			return true;
 	return false;
 }

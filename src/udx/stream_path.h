@@ -27,6 +27,8 @@ struct stream_path {
 	uint32_t migration_seq; /* una at which the migration is complete */
 	struct addr allowed[UDX_SOURCES_MAX]; /* newest first */
 	uint8_t allowed_len;
+	uint64_t hosts[UDX_HOSTS_MAX]; /* allowed with any port */
+	uint8_t hosts_len;
 	/* The last source of a packet that is not the current path. */
 	bool source_seen;
 	struct udx_source source;
@@ -67,6 +69,10 @@ void stream_path_note_source(
 
 /* Adds an address to those allowed; drops the oldest at the limit. */
 void stream_path_allow(struct stream_path *p, const struct addr *a);
+
+/* Adds a host to those allowed with any port; does nothing at the limit. */
+void stream_path_allow_host(struct stream_path *p, const struct addr *host);
+void stream_path_forget_hosts(struct stream_path *p);
 
 /*
  * Copies the addresses accepted besides the current one; returns how many,

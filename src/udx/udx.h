@@ -130,6 +130,14 @@ void udx_probe_now(struct udx_stream *s);
 void udx_allow_source(struct udx_stream *s, const struct addr *a);
 
 /*
+ * Accepts packets from any port of this host too, until udx_forget_hosts(): for
+ * the time in which the peer's port is not known. Hosts beyond UDX_HOSTS_MAX
+ * are not added.
+ */
+void udx_allow_host(struct udx_stream *s, const struct addr *host);
+void udx_forget_hosts(struct udx_stream *s);
+
+/*
  * Sends one HEARTBEAT over another path, also if not connected: a peer that is
  * waiting there connects to its source, or acknowledges. Nothing is
  * retransmitted; this is how candidate paths are probed.

@@ -307,6 +307,44 @@ START_TEST(probes_a_path_that_is_added_again)
 }
 END_TEST
 
+/* Receives a packet without data for the dialer's stream. */
+static void
+receive_state_packet(const struct conn *c, const struct addr *from)
+{
+	uint8_t buf[UDX_HEADER_LEN] = {0xff, 1};
+	struct dgram dg = {
+	    .sock = conn_sock(c), .from = *from, .buf = buf, .len = sizeof buf};
+	uint32_t id = conn_udx_id(c);
+
+	for (int i = 0; i < 4; i++)
+		buf[4 + i] = (uint8_t)(id >> 8 * i);
+	udx_recv(rig.node->udx, &dg);
+	peer_rig_run_ms(&rig, 1);
+}
+
+/* A reference peer acknowledges each probe: if each of its packets caused one,
+ * the two would send as fast as they can until the path is proved. */
+START_TEST(answers_few_packets_of_a_known_path)
+{
+	struct addr other = addr_v4(198, 51, 100, 99, 4711);
+	struct conn *c;
+	size_t before, probes = 0;
+
+	add_nodes(RIG_KNOWS, 3);
+	rig.server.alive_len = 0;
+	peer_rig_connect(&rig);
+	peer_rig_run_ms(&rig, 500);
+	c = peers_nth(rig.node->peers, 0);
+	before = rig.world.sent_len;
+	for (int i = 0; i < 500; i++)
+		receive_state_packet(c, &other);
+	for (size_t i = before; i < rig.world.sent_len; i++)
+		probes += addr_equal(&rig.world.sent[i].meta.to, &other);
+	ck_assert_uint_ge(probes, 2);
+	ck_assert_uint_le(probes, 10);
+}
+END_TEST
+
 /* Both sides are firewalled: the reason is ERR_NO_PATH. */
 START_TEST(reports_no_path)
 {
@@ -1124,6 +1162,7 @@ add_answer_tests(TCase *tc)
 	tcase_add_test(tc, direct_answer_names_the_server);
 	tcase_add_test(tc, connects_inside_one_network);
 	tcase_add_test(tc, probes_a_path_that_is_added_again);
+	tcase_add_test(tc, answers_few_packets_of_a_known_path);
 	tcase_add_test(tc, reports_no_path);
 	tcase_add_test(tc, describes_itself);
 	tcase_add_loop_test(

@@ -164,6 +164,27 @@ START_TEST(allowed_sources_are_heard)
 }
 END_TEST
 
+START_TEST(allowed_hosts_may_use_any_port)
+{
+	struct lab_pair p;
+	struct addr named = addr_v4(9, 9, 9, 9, 0);
+	struct addr from = addr_v4(9, 9, 9, 9, 4711);
+	struct addr other = addr_v4(9, 9, 9, 8, 4711);
+
+	lab_pair_init(&p, 1, &near);
+	udx_allow_host(p.b->s, &named);
+	ck_assert_int_eq(
+	    forge(&p, &other, PACKET_DATA, 0, 1000, "x"), ERR_SPOOFED);
+	ck_assert_uint_eq(udx_peek(p.b->s).len, 0);
+	ck_assert_int_eq(forge(&p, &from, PACKET_DATA, 0, 1000, "x"), 0);
+	ck_assert_uint_eq(udx_peek(p.b->s).len, 1);
+	udx_forget_hosts(p.b->s);
+	ck_assert_int_eq(
+	    forge(&p, &from, PACKET_DATA, 1, 1000, "y"), ERR_SPOOFED);
+	lab_pair_fini(&p);
+}
+END_TEST
+
 /* The number of a DESTROY must be within reach: guessing the id alone is not
  * enough. */
 START_TEST(far_resets_are_ignored)
@@ -422,6 +443,7 @@ t_suite(void)
 	    T_ROWS(strangers) * T_ROWS(forgeries));
 	tcase_add_test(tc, off_path_messages_are_not_proven);
 	tcase_add_test(tc, allowed_sources_are_heard);
+	tcase_add_test(tc, allowed_hosts_may_use_any_port);
 	tcase_add_test(tc, far_resets_are_ignored);
 	tcase_add_test(tc, acknowledges_at_connect);
 	tcase_add_test(tc, knocks);
