@@ -281,8 +281,8 @@ enum {
 	DIAL_STEPS_MAX = 64,
 	/* Path candidates of one connection: as many as a peer may list, and
 	 * the source addresses of its packets. */
-	CONN_PATHS_MAX = 8,
-	CONN_LAN_PATHS_MAX = 4,
+	CONN_PATHS_MAX = 12,
+	CONN_LAN_PATHS_MAX = 8,
 	/* IPv6 addresses that are tried of those which a peer lists, and
 	 * datagrams sent in reply to packets from them. */
 	CONN_IPV6_ADDRS_MAX = 4,

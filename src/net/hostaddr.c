@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -43,19 +44,20 @@ add_family(struct hostaddr *h, const struct ifaddrs *all, int family,
     void (*add_one)(struct hostaddr *h, const struct sockaddr *sa))
 {
 	for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next)
-		if (i->ifa_addr != NULL && i->ifa_addr->sa_family == family)
+		/* A bridge without a carrier leads nowhere. */
+		if (i->ifa_addr != NULL && i->ifa_addr->sa_family == family &&
+		    (i->ifa_flags & IFF_RUNNING) != 0)
 			add_one(h, i->ifa_addr);
 }
 
-/* Finds the source address of packets to the Internet. connect() of a UDP
- * socket selects it without sending anything. */
+/* Returns the address that the kernel sends from over the default route of a
+ * family. Nothing is sent. */
 static bool
-find_source_v6(struct addr *out)
+read_source(const struct addr *far, struct addr *out)
 {
-	struct addr far = {.ip = {0x20}, .port = 1, .family = ADDR_V6};
 	union sockaddr_any to, from;
-	socklen_t len = addr_to_sockaddr(&far, &to), from_len = sizeof from;
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = addr_to_sockaddr(far, &to), from_len = sizeof from;
+	int fd = socket(to.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool known = fd >= 0 && connect(fd, &to.sa, len) == 0 &&
 		     getsockname(fd, &from.sa, &from_len) == 0;
 
@@ -66,27 +68,29 @@ find_source_v6(struct addr *out)
 	return known;
 }
 
-/* Moves the source address to the front of IPv6: peers get only a few
- * addresses, and our replies come from this one. */
+/* Moves that address to the front of a family: peers receive the first few. */
 static void
-move_source_first(struct hostaddr *h)
+move_source_first(struct addr *list, unsigned len, const struct addr *far)
 {
 	struct addr source;
 
-	if (h->len - h->v4_len < 2 || !find_source_v6(&source))
+	if (len < 2 || !read_source(far, &source))
 		return;
-	for (unsigned i = h->v4_len; i < h->len; i++)
-		if (addr_same_host(&h->addr[i], &source)) {
-			struct addr first = h->addr[h->v4_len];
-
-			h->addr[h->v4_len] = h->addr[i];
-			h->addr[i] = first;
+	for (unsigned i = 0; i < len; i++)
+		if (addr_same_host(&list[i], &source)) {
+			memmove(list + 1, list, i * sizeof *list);
+			list[0] = source;
+			list[0].port = 0;
+			return;
 		}
 }
 
 void
 hostaddr_read(struct hostaddr *h)
 {
+	/* Any public address has the default route. */
+	const struct addr far4 = addr_v4(198, 51, 100, 1, 1);
+	const struct addr far6 = {.ip = {0x20}, .port = 1, .family = ADDR_V6};
 	struct ifaddrs *all;
 
 	h->len = h->v4_len = 0;
@@ -96,7 +100,8 @@ hostaddr_read(struct hostaddr *h)
 	h->v4_len = h->len;
 	add_family(h, all, AF_INET6, add_v6);
 	freeifaddrs(all);
-	move_source_first(h);
+	move_source_first(h->addr, h->v4_len, &far4);
+	move_source_first(h->addr + h->v4_len, h->len - h->v4_len, &far6);
 }
 
 bool

@@ -13,7 +13,8 @@
 
 /* An address list in the order in which peers are to try it. */
 struct hostaddr {
-	/* IPv4 first; the first of IPv6 is the source address of the kernel. */
+	/* IPv4 first; of each family first the one that the kernel sends from
+	 * over the default route. */
 	struct addr addr[HOSTADDR_MAX];
 	unsigned len, v4_len;
 };

@@ -100,24 +100,33 @@ common_octets(const struct payload *ours, const struct addr *a)
 	return best;
 }
 
+static bool
+is_neighbour(const struct addr *a, unsigned common)
+{
+	enum addr_scope scope = addr_scope(a);
+
+	/* Loopback works if it is our only address, too. */
+	return a->port != 0 && (scope == ADDR_PRIVATE || scope == ADDR_LINK ||
+				   (scope == ADDR_LOOPBACK && common > 0));
+}
+
 size_t
 local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
     const struct payload *theirs, struct addr *out, size_t max)
 {
+	/* An address equal to one of ours is that of a bridge which both
+	 * machines have, unless both nodes run on one machine; then all are. */
+	static const uint8_t preference[] = {3, 2, 1, 4, 0};
 	struct payload ours = {0};
 	size_t n = 0;
 
 	local_addrs_describe(l, d, &ours);
-	for (unsigned want = 5; want-- > 0;)
+	for (size_t k = 0; k < sizeof preference / sizeof *preference; k++)
 		for (uint8_t i = 0; i < theirs->addrs4_len && n < max; i++) {
 			const struct addr *a = &theirs->addrs4[i];
-			enum addr_scope scope = addr_scope(a);
-			unsigned k = common_octets(&ours, a);
+			unsigned common = common_octets(&ours, a);
 
-			/* Loopback works if it is our only address, too. */
-			if (k == want && a->port != 0 &&
-			    (scope == ADDR_PRIVATE || scope == ADDR_LINK ||
-				(scope == ADDR_LOOPBACK && k > 0)))
+			if (common == preference[k] && is_neighbour(a, common))
 				out[n++] = *a;
 		}
 	return n;

@@ -45,7 +45,8 @@ void local_addrs_describe6(
 
 /*
  * Selects the peer's addresses that may be in our own network, longest common
- * prefix first (protocol 04 §11). Writes at most max to out, returns how many.
+ * prefix first and those of only one side last (protocol 04 §11). Writes at
+ * most max to out, returns how many.
  */
 size_t local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
     const struct payload *theirs, struct addr *out, size_t max);

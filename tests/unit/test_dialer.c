@@ -279,6 +279,34 @@ START_TEST(connects_inside_one_network)
 }
 END_TEST
 
+/* Both machines have the same bridges, which are listed first. */
+START_TEST(prefers_its_own_prefix_to_bridges)
+{
+	struct rig_server *s = &rig.server;
+	struct addr ours[6];
+
+	for (uint8_t i = 0; i < 5; i++) {
+		ours[i] = addr_v4(172, (uint8_t)(17 + i), 0, 1, 0);
+		s->payload.addrs4[i] = ours[i];
+		s->payload.addrs4[i].port = 49737;
+	}
+	ours[5] = addr_v4(192, 168, 1, 2, 0);
+	s->payload.addrs4[5] = addr_v4(192, 168, 1, 9, 49737);
+	s->payload.addrs4_len = 6;
+	node_set_local(rig.node, ours, 6);
+	add_nodes(RIG_KNOWS, 3);
+	s->seen = rig.public;
+	s->seen.port = 4000;
+	s->payload.firewall = FIREWALL_UNKNOWN;
+	s->payload.flags |= PAYLOAD_ADDRS4 | PAYLOAD_HOLEPUNCH;
+	s->payload.relays[s->payload.relays_len++] =
+	    (struct payload_relay){.relay = rig.nodes[0].addr, .peer = s->seen};
+	s->alive[0] = s->payload.addrs4[5];
+	peer_rig_connect(&rig);
+	assert_open(1000);
+}
+END_TEST
+
 /*
  * The first packet on a path may be lost. If the path is added again, as when a
  * probe of the peer is received, the dialer probes without waiting for a
@@ -1161,6 +1189,7 @@ add_answer_tests(TCase *tc)
 	tcase_add_test(tc, connects_when_the_server_came_first);
 	tcase_add_test(tc, direct_answer_names_the_server);
 	tcase_add_test(tc, connects_inside_one_network);
+	tcase_add_test(tc, prefers_its_own_prefix_to_bridges);
 	tcase_add_test(tc, probes_a_path_that_is_added_again);
 	tcase_add_test(tc, answers_few_packets_of_a_known_path);
 	tcase_add_test(tc, reports_no_path);
