@@ -89,9 +89,9 @@ join_elements(cfg_opt_t *opt)
 }
 
 /*
- * Sets the key whose value was read. libconfuse calls this for each element of
- * a list and after the last, while it still knows the line: a list is set as a
- * whole each time.
+ * Sets a key to the value that was read. libconfuse calls this for each element
+ * of a list and after the last, while it still knows the line: a list is set as
+ * a whole each time.
  */
 static int
 on_value(cfg_t *cfg, cfg_opt_t *opt)

@@ -75,7 +75,7 @@ void control_conn_event(struct control *c, const struct node_event *n);
 /* Resets the connection unless the node has closed it, and frees it. */
 void control_conn_drop(struct control_conn *conn);
 
-/* Turns the client, whose queue has been sent, into its connection's stream.
+/* Turns the client, after its queue was sent, into its connection's stream.
  * The client's descriptor is taken. */
 void control_conn_begin_stream(struct control_client *cl);
 

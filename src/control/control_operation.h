@@ -2,7 +2,7 @@
 /*
  * control_operation.h - requests that are answered later.
  *
- * An operation belongs to the client whose request started it and waits for
+ * An operation belongs to the client that requested it and waits for
  * events of the node, of a listener or of a connection. It is freed when it is
  * answered or when its client is closed.
  */

@@ -17,15 +17,15 @@
 /*
  * Timers of the loop:
  *
- *	timer     the core's deadline, set anew when it has changed
- *	leave     armed by daemon_stop(): the network has had its time
- *	watchdog  half of what the service manager wants
+ *	timer     the deadline of the node, armed again when it changes
+ *	leave     armed by daemon_stop(): ends the loop if leaving takes too
+ *long watchdog  half the interval of the service manager
  */
 enum {
 	LEAVE_S = 2,
 };
 
-/* ---- the way of every wake-up ---- */
+/* ---- begin and end of a wake-up ---- */
 
 void
 daemon_wake(struct daemon *d)
@@ -36,12 +36,13 @@ daemon_wake(struct daemon *d)
 		node_slept(d->node, slept);
 }
 
+/* Arms the timer for the deadline of the node. */
 static void
-arm(struct daemon *d)
+arm_timer(struct daemon *d)
 {
 	uint64_t due = node_deadline(d->node), now = d->world.world.now_us;
-	/* What is armed after the tick for now is due a microsecond later, of
-	 * which the loop would make a millisecond. */
+	/* A timer armed for now after the tick is due one microsecond later,
+	 * which the event loop would round up to a millisecond. */
 	uint64_t delay = due > now + 1 ? due - now : 0;
 	struct timeval tv = {.tv_sec = (time_t)(delay / 1000000),
 	    .tv_usec = (suseconds_t)(delay % 1000000)};
@@ -56,7 +57,7 @@ arm(struct daemon *d)
 }
 
 static void
-hand_out_events(struct daemon *d)
+deliver_events(struct daemon *d)
 {
 	struct node_event ev;
 
@@ -80,17 +81,17 @@ count_sent(struct daemon *d)
 void
 daemon_settle(struct daemon *d)
 {
-	hand_out_events(d);
+	deliver_events(d);
 	/*
-	 * What is due now goes with this batch: streams acknowledge what was
-	 * read, and send what was written, from timers. Once: what these arm
-	 * waits for the next turn of the loop, as everybody does.
+	 * Runs the timers that are due now, so that their datagrams are part of
+	 * this batch: streams send acknowledgements and written data from
+	 * timers. Timers armed meanwhile run in the next turn of the loop.
 	 */
 	node_tick(d->node);
-	hand_out_events(d);
+	deliver_events(d);
 	sockets_flush(d->world.sockets);
 	count_sent(d);
-	arm(d);
+	arm_timer(d);
 }
 
 static void
@@ -102,10 +103,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	d->armed_us = WORLD_NEVER;
 	daemon_wake(d);
-	daemon_settle(d); /* which runs what is due */
+	daemon_settle(d); /* runs the timers */
 }
 
-/* ---- what the world tells ---- */
+/* ---- callbacks of the world ---- */
 
 static void
 on_wake(void *owner)
@@ -118,7 +119,7 @@ on_datagram(void *owner, const struct dgram *dg)
 {
 	struct daemon *d = owner;
 
-	(void)node_recv(d->node, dg); /* a refusal is counted there */
+	(void)node_recv(d->node, dg); /* counts what it drops */
 }
 
 static void
@@ -146,7 +147,7 @@ on_resolved(void *owner, uint32_t ticket, const struct addr *a)
 }
 
 static void
-look_at_addresses(struct daemon *d)
+apply_addresses(struct daemon *d)
 {
 	const struct hostaddr *h = &d->netlink.host;
 
@@ -159,12 +160,13 @@ on_addresses(void *owner, bool ipv4)
 {
 	struct daemon *d = owner;
 
-	look_at_addresses(d);
+	apply_addresses(d);
 	daemon_wake(d);
 	node_set_local(d->node, d->netlink.host.addr, d->netlink.host.len);
-	/* IPv6 addresses for privacy come and go by the day. */
+	/* IPv6 privacy addresses change every day without a new network. */
 	if (ipv4) {
-		log_info("the host's addresses have changed");
+		log_info("this host's IPv4 addresses have changed; the NAT and "
+			 "the paths of all connections are checked again");
 		node_network_changed(d->node);
 	}
 	daemon_settle(d);
@@ -182,7 +184,7 @@ daemon_stop(struct daemon *d)
 		return;
 	}
 	d->stopping = true;
-	log_notice("leaving");
+	log_notice("leaving the network");
 	notify_send(&d->notify, "STOPPING=1\nSTATUS=leaving the network");
 	persistent_stop(&d->persistent);
 	evtimer_add(d->leave, &leave_time);
@@ -208,7 +210,7 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	daemon_wake(d);
 	if (number == SIGHUP)
-		(void)daemon_reload(d, &f); /* logs its own failures */
+		(void)daemon_reload(d, &f); /* logs its failures */
 	else
 		daemon_stop(d);
 	daemon_settle(d);
@@ -235,7 +237,7 @@ make_base(void)
 	if (c != NULL) {
 		event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
 		event_config_set_flag(c, EVENT_BASE_FLAG_IGNORE_ENV);
-		/* Streams are paced by less than the loop's millisecond. */
+		/* Streams are paced in steps below one millisecond. */
 		event_config_set_flag(c, EVENT_BASE_FLAG_PRECISE_TIMER);
 		base = event_base_new_with_config(c);
 		event_config_free(c);
@@ -257,8 +259,8 @@ make_events(struct daemon *d)
 		d->config.limits.announcements, &owner) != 0)
 		return DAEMON_FAILED;
 	for (int i = 0; i < DAEMON_SIGNALS; i++) {
-		/* Restored by libevent when the event is freed: a signal
-		 * that arrives after that must not change the exit status. */
+		/* libevent restores this when it frees the event: a signal
+		 * that arrives later must not change the exit status. */
 		signal(numbers[i], SIG_IGN);
 		d->signals[i] = evsignal_new(d->base, numbers[i], on_signal, d);
 		if (d->signals[i] == NULL ||
@@ -273,18 +275,21 @@ start_loop(struct daemon *d)
 {
 	struct sockets_owner owner = {
 	    on_wake, on_datagram, on_socket_writable, on_settle, d};
+	int err;
 
 	d->base = make_base();
 	if (d->base == NULL ||
 	    real_world_init(&d->world, d->base, &owner, on_resolved) != 0 ||
 	    make_events(d) != DAEMON_OK) {
-		log_error("the event loop cannot be set up");
+		log_error("the event loop cannot be created: %m");
 		return DAEMON_FAILED;
 	}
-	if (netlink_init(&d->netlink, d->base, on_addresses, d) != 0)
-		log_warning(
-		    "changes of this host's addresses go unnoticed: %m");
-	look_at_addresses(d);
+	err = netlink_init(&d->netlink, d->base, on_addresses, d);
+	if (err != 0)
+		log_warning("changes of this host's addresses are not "
+			    "detected: %s; after a change, restart the daemon",
+		    err_text(err));
+	apply_addresses(d);
 	return DAEMON_OK;
 }
 
@@ -321,7 +326,7 @@ make_node(struct daemon *d)
 	c.dht.known_len = node_cache_load(&d->state, known);
 	c.identity = d->identity;
 	c.announce_ms = d->config.announce_ms;
-	/* Who binds to one address means that one alone. */
+	/* A node bound to one IPv4 address uses no IPv6. */
 	if (d->config.ipv6 && addr_scope(&d->config.host) == ADDR_UNUSABLE)
 		c.host6 = (struct addr){.family = ADDR_V6};
 	d->node = node_new(&d->world.world, &c);
@@ -337,8 +342,8 @@ start_node(struct daemon *d)
 	int err = make_node(d);
 
 	if (err == ERR_ADDRESS_USED) {
-		log_error("port %u is taken: choose another 'port', or stop "
-			  "the program that has it",
+		log_error("port %u is in use: choose another 'port', or stop "
+			  "the program that uses it",
 		    d->config.port_first);
 		return DAEMON_PORT_TAKEN;
 	}
@@ -349,7 +354,7 @@ start_node(struct daemon *d)
 	return DAEMON_OK;
 }
 
-/* ---- what the control socket may ask of the daemon ---- */
+/* ---- callbacks of the control server ---- */
 
 static void
 on_control_stop(void *owner)
@@ -423,8 +428,10 @@ start_control(struct daemon *d)
 	return DAEMON_OK;
 }
 
+/* Runs the steps of the start. Returns DAEMON_OK, or the exit code with the
+ * cause logged. */
 static int
-start(struct daemon *d)
+start_daemon(struct daemon *d)
 {
 	static int (*const steps[])(struct daemon * d) = {
 	    start_state, start_loop, start_node, start_control};
@@ -448,9 +455,9 @@ start(struct daemon *d)
 }
 
 /*
- * Frees the event loop. All modules have removed their events by now: one that
- * is left would be a module that was not freed. Active are only the callbacks
- * by which libevent frees its own objects, such as bufferevents and lookups.
+ * Frees the event loop. All modules have removed their events; an event that is
+ * left belongs to a module that was not freed. Only the callbacks are active by
+ * which libevent frees its own objects, such as bufferevents and lookups.
  */
 static void
 free_loop(struct event_base *base)
@@ -464,8 +471,9 @@ free_loop(struct event_base *base)
 	event_base_free(base);
 }
 
+/* Frees what start_daemon() has made, also if it has failed. */
 static void
-finish(struct daemon *d)
+free_daemon(struct daemon *d)
 {
 	struct event *events[] = {d->timer, d->leave, d->watchdog,
 	    d->signals[0], d->signals[1], d->signals[2]};
@@ -482,7 +490,7 @@ finish(struct daemon *d)
 				event_free(events[i]);
 		free_loop(d->base);
 	}
-	keyring_fini(&d->keyring); /* which lent keys to the node */
+	keyring_fini(&d->keyring); /* after the node, which borrows keys */
 	identity_free(d->key);
 	state_close(&d->state);
 	config_fini(&d->config);
@@ -502,9 +510,9 @@ daemon_run(const struct options *o, struct config *c)
 
 	log_set_level(d.config.log_level);
 	notify_init(&d.notify);
-	rc = start(&d);
+	rc = start_daemon(&d);
 	if (rc == DAEMON_OK && event_base_dispatch(d.base) < 0)
 		rc = DAEMON_FAILED;
-	finish(&d);
+	free_daemon(&d);
 	return rc;
 }

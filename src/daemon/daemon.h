@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * daemon.h - one running daemon: the node, the loop that drives it, and what
- * is kept on disk.
+ * daemon.h - one running daemon: the node, the event loop that drives it, its
+ * state on disk and the control server.
  *
- * Every callback of the loop that touches the node begins with daemon_wake(),
- * which sets the clock, and ends with daemon_settle(), which hands out the
- * events, sends the batch and arms the timer. Uses: api, base, config, control,
+ * Every callback of the event loop that uses the node starts with daemon_wake()
+ * and ends with daemon_settle(). Uses: api, base, config, control,
  * crypto, dht, log, net, node, store, libevent.
  */
 #ifndef DAEMON_DAEMON_H
@@ -34,13 +33,15 @@ struct options;
 
 enum { DAEMON_SIGNALS = 3 };
 
+/* The daemon owns all of these; they are created in the order of
+ * start_daemon(). */
 struct daemon {
 	struct event_base *base;
 	struct node *node;
 	struct control *control;
 	struct config config;
 	const struct key_pair *identity; /* locked memory */
-	bool identity_saved;             /* false: it ends with this process */
+	bool identity_saved;             /* the next start has the same */
 	struct keyring keyring;          /* identities of local users */
 
 	const struct options *options;
@@ -52,7 +53,7 @@ struct daemon {
 	struct netlink netlink;
 	struct event *timer, *leave, *watchdog;
 	struct event *signals[DAEMON_SIGNALS];
-	uint64_t armed_us; /* what the timer is set to */
+	uint64_t armed_us; /* when the timer is due */
 	bool stopping;
 };
 
@@ -63,7 +64,7 @@ struct daemon {
 	X(OK, 0, "stopped by a signal or a control client") \
 	X(FAILED, 1, "another failure, which the log describes") \
 	X(USAGE, 64, "the command line is wrong") \
-	X(PORT_TAKEN, 69, "the port is taken") \
+	X(PORT_TAKEN, 69, "the port is in use") \
 	X(BAD_CONFIG, 78, "the configuration is wrong; the log names file, line" \
 	    " and remedy")
 /* clang-format on */
@@ -74,16 +75,21 @@ enum {
 #undef X
 };
 
-/* Runs until it is told to stop; takes the configuration. Its exit code. */
+/* Runs the daemon until a signal or a control client stops it. Takes ownership
+ * of the configuration. Returns the exit code. */
 int daemon_run(const struct options *o, struct config *c);
 
-/* Begin and end of every callback that touches the node, see above. */
+/* Reads the clock, and informs the node if the machine has slept. */
 void daemon_wake(struct daemon *d);
+
+/* Runs due timers, delivers events, sends the transmit batch and arms the
+ * timer. */
 void daemon_settle(struct daemon *d);
 
 /*
- * Leaves the network and ends the loop, within 2 s; called again: at once.
- * Returns before anything is closed, so a control command may call it.
+ * Leaves the network and then ends the event loop, within 2 s, or at once if
+ * called again. Closes nothing before it returns, so a control method may call
+ * it.
  */
 void daemon_stop(struct daemon *d);
 

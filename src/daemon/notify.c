@@ -13,9 +13,9 @@
 
 enum { NOTIFY_MAX = 256 };
 
-/* The interval, if it is meant for this process and not for its parent. */
+/* Returns the watchdog interval, or 0 if it is for another process. */
 static uint64_t
-watchdog(void)
+read_watchdog_us(void)
 {
 	const char *us = getenv("WATCHDOG_USEC");
 	const char *pid = getenv("WATCHDOG_PID");
@@ -29,12 +29,13 @@ void
 notify_init(struct notify *n)
 {
 	*n = (struct notify){
-	    .path = getenv("NOTIFY_SOCKET"), .watchdog_us = watchdog()};
+	    .path = getenv("NOTIFY_SOCKET"), .watchdog_us = read_watchdog_us()};
 }
 
-/* "@name" stands for the abstract name, whose first byte is NUL. */
+/* Fills in the address of the socket; "@name" is an abstract name, which starts
+ * with NUL. Returns its length, or 0 if it is not valid. */
 static socklen_t
-address(struct sockaddr_un *un, const char *path)
+make_address(struct sockaddr_un *un, const char *path)
 {
 	size_t len = strlen(path);
 
@@ -56,7 +57,7 @@ notify_send(const struct notify *n, const char *fmt, ...)
 	va_list ap;
 	int fd;
 
-	if (n->path == NULL || (len = address(&un, n->path)) == 0)
+	if (n->path == NULL || (len = make_address(&un, n->path)) == 0)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
@@ -66,6 +67,6 @@ notify_send(const struct notify *n, const char *fmt, ...)
 		return;
 	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&un,
 		len) < 0)
-		log_debug("the service manager cannot be told: %m");
+		log_debug("the service manager is not notified: %m");
 	close(fd);
 }

@@ -17,7 +17,7 @@ role_name(enum dht_role role)
 }
 
 static void
-tell_manager(const struct daemon *d, const struct dht_status *s)
+notify_status(const struct daemon *d, const struct dht_status *s)
 {
 	char address[ADDR_TEXT_MAX];
 
@@ -40,18 +40,20 @@ report_start(const struct daemon *d)
 	log_notice("listening at %s, role %s, control socket %s",
 	    addr_format(&s.server_address, server), role_name(d->config.role),
 	    d->config.control);
-	tell_manager(d, &s);
+	notify_status(d, &s);
 }
 
 static void
 report_health(const struct dht_status *s)
 {
 	if (!s->online)
-		log_warning("offline: no node of the network answers");
+		log_warning("offline: no node replies; trying again until one "
+			    "does");
 	else if (s->degraded)
-		log_warning("degraded: many requests stay unanswered");
+		log_warning("degraded: many requests get no reply; lookups and "
+			    "connections may fail");
 	else
-		log_notice("online: nodes answer as they should");
+		log_notice("online: nodes reply again");
 }
 
 void
@@ -65,13 +67,15 @@ report_node_event(const struct daemon *d, const struct node_event *ev)
 	dht_status(node_dht(d->node), &s);
 	switch (ev->kind) {
 	case NODE_EV_BOOTSTRAPPED:
-		log_notice("joined: %u nodes known", s.nodes);
+		log_notice("joined the network: %u nodes known", s.nodes);
 		break;
 	case NODE_EV_PERSISTENT:
-		log_notice("persistent: others keep this node in their tables");
+		log_notice("persistent: the address can be reached; this node "
+			   "now stores and forwards for others");
 		break;
 	case NODE_EV_EPHEMERAL:
-		log_notice("ephemeral: this node serves nobody for now");
+		log_notice("ephemeral: the address cannot be reached for sure; "
+			   "this node does not store or forward for others");
 		break;
 	case NODE_EV_ADDRESS:
 		log_notice(
@@ -82,11 +86,14 @@ report_node_event(const struct daemon *d, const struct node_event *ev)
 		break;
 	case NODE_EV_WAKEUP:
 		log_notice(
-		    "the machine has slept; looking at the network anew");
+		    "the machine has slept; addresses, NAT and connections "
+		    "are checked again");
 		break;
 	case NODE_EV_ANNOUNCED:
 		if (ev->err != 0)
-			log_warning("an announcement could not be renewed: %s",
+			log_warning(
+			    "an announcement was not renewed: %s; the next "
+			    "attempt is at the announce interval",
 			    err_text(ev->err));
 		else
 			log_info("an announcement was renewed at %u nodes",
@@ -95,5 +102,5 @@ report_node_event(const struct daemon *d, const struct node_event *ev)
 	default:
 		return;
 	}
-	tell_manager(d, &s);
+	notify_status(d, &s);
 }

@@ -4,9 +4,9 @@
  *
  * Sockets are handles from 0 to SOCKETS_MAX - 1. Received datagrams are passed
  * to the owner one by one; datagrams to send are collected in a transmit batch,
- * which is sent when it is full and when the owner flushes it. A socket whose
- * transmit queue waits for the kernel accepts no datagram until the queue is
- * empty; the others continue. Knows no message. Uses: base, log, libevent.
+ * which is sent when it is full and when the owner flushes it. A socket with a
+ * transmit queue that waits for the kernel accepts no datagram until the queue
+ * is empty; the others continue. Knows no message. Uses: base, log, libevent.
  */
 #ifndef NET_SOCKETS_H
 #define NET_SOCKETS_H

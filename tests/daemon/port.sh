@@ -10,7 +10,7 @@
 start first --port=4001
 launch second --port=4001
 ends second "$pid" 69
-logs second "port 4001 is taken" || fail "the port is not named" second
+logs second "port 4001 is in use" || fail "the port is not named" second
 launch third --port=4001 --role=bootstrap --public-address="$host"
 ends third "$pid" 69
 
