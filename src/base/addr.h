@@ -99,7 +99,8 @@ bool addr_usable(const struct addr *a);
  * Parses "192.0.2.1:49737", "[2001:db8::1]:49737" or a bare host with
  * default_port, but no names. Returns 0 or ERR_MALFORMED; *a is set on success.
  */
-int addr_parse(struct addr *a, const char *text, uint16_t default_port);
+int addr_parse(struct addr *a, const char *text, uint16_t default_port)
+    __attribute__((warn_unused_result));
 
 /* Writes the text form into buf (ADDR_TEXT_MAX bytes) and returns buf. */
 const char *addr_format(const struct addr *a, char *buf);

@@ -22,7 +22,8 @@ struct core {
 	struct timers *timers;
 	struct stats *stats;
 	const struct limits *limits;
-	struct hash_key hash_key; /* of hash tables whose keys peers choose */
+	struct hash_key
+	    hash_key; /* of hash tables with keys that peers choose */
 };
 
 #endif

@@ -15,7 +15,7 @@
 #define LIMIT_LIST(X) \
 	/* Bytes for a host that may be the victim of a forged source. */ \
 	X(unvalidated_burst_bytes, "unvalidated-burst-bytes", 40000, 2048, 16777216, \
-	    "bytes sent at once to a host whose address is not validated") \
+	    "bytes sent at once to a host with an unvalidated address") \
 	X(unvalidated_rate_bytes, "unvalidated-rate-bytes", 4000, 1, 16777216, \
 	    "bytes per second sent to such a host after the burst") \
 	/* A whole network may bootstrap behind one address. */ \
@@ -173,7 +173,7 @@ enum {
 	CLIENT_BATCH_LINES = 32, /* handled before other sockets are served */
 	ACCEPT_PAUSE_S = 1,      /* after a client could not be accepted */
 	/* Connections that no accept has taken yet: of one listener, and of
-	 * all, so that incoming ones leave descriptors to those who dial. */
+	 * all, so that incoming ones leave descriptors for dials. */
 	CONNS_WAITING_MAX = 256,
 	CONNS_UNCLAIMED_MAX = 512,
 };
@@ -242,16 +242,38 @@ enum {
 	HOSTADDR_MAX = 64,
 };
 
+/* Fixed limits of named keys (src/store). */
+enum {
+	/* Keys of one user. Each is a file that nothing removes. */
+	KEYRING_NAMES_MAX = 64,
+};
+
+/* Fixed limits of multiplexed channels (src/stream). */
+enum {
+	/* Channels of one session, ours and offered; further offers are
+	 * rejected. */
+	MUX_CHANNELS_MAX = 64,
+	/* Bytes of messages for offered channels, as in the reference. */
+	MUX_QUEUED_MAX = 32768,
+	/* Bytes of messages to be sent, and of replies beyond that, so that a
+	 * session with a full queue still reads. */
+	MUX_OUT_MAX = 65536,
+	MUX_REPLIES_MAX = 16384,
+	/* Batches within batches; no peer sends any. */
+	MUX_DEPTH_MAX = 4,
+};
+
 /* Fixed limits of hole punching (src/punch). */
 enum {
 	/* Random punches that wait for a slot, of each kind: with more, the
 	 * last would wait longer than its peer does. */
 	PUNCH_WAITING_MAX = 16,
 	PUNCH_WAITING_PREFIX_MAX = 4, /* of these, for peers of one /24 */
-	/* Sources whose echoes are limited one by one; the oldest goes. */
+	/* Sources with an echo limit each; the oldest is evicted. */
 	PUNCH_ECHO_SOURCES_MAX = 8,
-	PUNCH_SAMPLES_MAX = 16, /* of one NAT; the oldest goes */
-	PUNCH_DESTS_MAX = 64,   /* remembered of one socket; the oldest goes */
+	PUNCH_SAMPLES_MAX = 16, /* of one NAT; the oldest is evicted */
+	PUNCH_DESTS_MAX =
+	    64, /* remembered of one socket; the oldest is evicted */
 };
 
 /* Fixed limits of the streams (src/udx). */
@@ -269,8 +291,10 @@ enum {
 	UDX_REASSEMBLY_RANGES_MAX = 1024,
 	/* Packets kept for a relay partner that is not connected yet. */
 	UDX_RELAY_EARLY_PACKETS_MAX = 8,
-	/* Closed streams that still answer their peers; the oldest goes. */
+	/* Closed streams that still reply to peers; the oldest is evicted. */
 	UDX_CLOSING_STREAMS_MAX = 4096,
+	/* Replies of a closed stream to late packets. */
+	UDX_CLOSING_REPLIES_MAX = 16,
 };
 
 /* Fixed limits of dials, connections and listeners (src/peer). */

@@ -32,7 +32,7 @@ void pool_init(struct pool *p, size_t cell, uint32_t limit);
 void pool_fini(struct pool *p);
 
 /* Allocates a zeroed cell. Returns 0 at the limit or without memory. */
-uint32_t pool_get(struct pool *p);
+uint32_t pool_get(struct pool *p) __attribute__((warn_unused_result));
 
 /* Frees a cell, which must be in use: anything else ends the process. */
 void pool_put(struct pool *p, uint32_t at);
@@ -93,7 +93,8 @@ void pool_index_init(
 void pool_index_fini(struct pool_index *ix);
 
 /* Adds a cell that is not in this index. Returns 0 or ERR_MEMORY. */
-int pool_index_add(struct pool_index *ix, uint32_t at, uint32_t hash);
+int pool_index_add(struct pool_index *ix, uint32_t at, uint32_t hash)
+    __attribute__((warn_unused_result));
 void pool_index_del(struct pool_index *ix, uint32_t at);
 uint32_t pool_index_first(const struct pool_index *ix, uint32_t hash);
 uint32_t pool_index_next(const struct pool_index *ix, uint32_t at);

@@ -43,7 +43,7 @@ rd_init(const uint8_t *buf, size_t len)
 	return (struct rd){.p = buf, .end = len > 0 ? buf + len : buf};
 }
 
-static inline bool
+__attribute__((warn_unused_result)) static inline bool
 rd_ok(const struct rd *r)
 {
 	return !r->bad;
@@ -86,7 +86,7 @@ wr_init(uint8_t *buf, size_t cap)
 	return (struct wr){.start = buf, .p = buf, .end = buf + cap};
 }
 
-static inline bool
+__attribute__((warn_unused_result)) static inline bool
 wr_ok(const struct wr *w)
 {
 	return !w->bad;

@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "base/limits.h"
 #include "crypto/keys.h"
 #include "store/identity.h"
 #include "store/state.h"
@@ -23,8 +24,6 @@ struct fault;
 
 enum {
 	KEYRING_NAME_MAX = 32,
-	/* Keys of one user. Each is a file that nothing removes. */
-	KEYRING_NAMES_MAX = 64,
 };
 
 /* The name of the identity that a user has by default. */

@@ -12,11 +12,11 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/limits.h"
 #include "base/wire.h"
 
 enum {
-	MUX_CHANNELS_MAX = 64, /* ours and offered; more offers are rejected */
-	MUX_NAME_MAX = 64,     /* bytes of a protocol, and of an id */
+	MUX_NAME_MAX = 64, /* bytes of a protocol, and of an id */
 };
 
 struct mux_name {

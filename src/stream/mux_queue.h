@@ -11,11 +11,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/limits.h"
 #include "base/wire.h"
-
-enum {
-	MUX_QUEUED_MAX = 32768, /* bytes with entries, as the reference */
-};
 
 /* A message for an offered channel, or the close of that channel. */
 struct mux_queued {

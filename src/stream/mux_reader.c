@@ -12,9 +12,6 @@
 enum {
 	/* A step without a result; besides the results of mux_read(). */
 	MUX_CONTINUE = MUX_WAIT + 1,
-	/* Bytes of replies that may be queued beyond MUX_OUT_MAX, so that a
-	 * session with a full queue still reads. */
-	REPLIES_MAX = 16384,
 };
 
 /* ---- queued messages ---- */
@@ -278,7 +275,8 @@ mux_read(struct mux *m, struct bytes message, struct mux_event *ev)
 		if (m->reader.depth == 0 &&
 		    (m->reader.started || message.len == 0))
 			result = MUX_DONE;
-		else if (mux_writer_len(&m->writer) > MUX_OUT_MAX + REPLIES_MAX)
+		else if (mux_writer_len(&m->writer) >
+			 MUX_OUT_MAX + MUX_REPLIES_MAX)
 			result = MUX_WAIT;
 		else if (m->reader.depth > 0)
 			result = read_batch_part(m, message, ev);

@@ -10,9 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum {
-	MUX_DEPTH_MAX = 4, /* batches within batches; no peer sends any */
-};
+#include "base/limits.h"
 
 /* A batch that is being read. */
 struct mux_batch {

@@ -11,11 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "base/wire.h"
-
-enum {
-	MUX_OUT_MAX = 65536, /* bytes of messages to be sent */
-};
 
 /* All zero: empty. */
 struct mux_writer {

@@ -7,7 +7,6 @@
 enum {
 	/* Peers retransmit their END after 1, 3 ... 11 s, then give up. */
 	STAY_MS = 14000,
-	ANSWERS_MAX = 16, /* to packets that come late */
 };
 
 /* Waits before further copies of a DESTROY, protocol 05 §14. */
@@ -187,7 +186,7 @@ closing_recv(struct udx *u, uint32_t id, const struct dgram *dg)
 	if (!(p.type & (PACKET_DATA | PACKET_END | PACKET_HEARTBEAT)) ||
 	    p.type & PACKET_DESTROY)
 		return 0;
-	if (c->answers == ANSWERS_MAX)
+	if (c->answers == UDX_CLOSING_REPLIES_MAX)
 		return stats_drop(u->core->stats, ERR_BUDGET);
 	c->answers++;
 	send_last(c);

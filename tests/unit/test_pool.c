@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: pools, indexes and chains keep their limit, never move a cell and lose
- * none. Method: the limits by hand, then thousands of random operations beside
- * a naive model.
+ * none. Method: each limit, then thousands of random operations compared with a
+ * naive model.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ START_TEST(of_no_cells)
 }
 END_TEST
 
-/* From the smallest cells to some that are larger than a step. */
+/* Cell sizes from the smallest to more than one growth step. */
 static const size_t sizes[] = {4, 5, 12, 24, 100, 2048, 4096, 5000};
 
 START_TEST(cells_are_zeroed_and_stay)
@@ -123,7 +123,7 @@ START_TEST(index_finds_all_of_a_hash)
 }
 END_TEST
 
-/* The cells of a chain, first to last, checked on the way back too. */
+/* Copies the cells of a chain, first to last, and checks the reverse order. */
 static uint32_t
 walk(struct pool *p, const struct chain *c, uint32_t *out)
 {
@@ -164,7 +164,7 @@ START_TEST(chain_keeps_order)
 }
 END_TEST
 
-/* The model: an array of what is held, in order of arrival. */
+/* The model: an array of allocated cells, the oldest first. */
 enum { LIMIT = 300, OPS = 20000, HASHES = 64 };
 
 struct model {
@@ -206,7 +206,7 @@ model_del(struct model *m)
 	pool_put(&m->pool, at);
 }
 
-/* How many the index finds under the hash; all must be held. */
+/* Checks that the index finds exactly the allocated cells of a hash. */
 static void
 model_find(struct model *m)
 {
@@ -270,7 +270,7 @@ START_TEST(next_skips_free_cells)
 	pool_init(&p, sizeof(struct cell), N);
 	ck_assert_uint_eq(pool_next(&p, &cursor), 0);
 	for (uint32_t i = 0; i < N; i++)
-		pool_get(&p);
+		ck_assert_uint_ne(pool_get(&p), 0);
 	for (uint32_t at = 1; at <= N; at++)
 		if (at % 3 != 0)
 			pool_put(&p, at);
@@ -312,7 +312,7 @@ START_TEST(access_of_no_cell_aborts)
 	struct pool p;
 
 	pool_init(&p, sizeof(struct cell), 10);
-	pool_get(&p);
+	ck_assert_uint_eq(pool_get(&p), 1);
 	pool_put(&p, pool_get(&p));
 	pool_at(&p, wrong_numbers[_i]);
 }
@@ -323,7 +323,7 @@ START_TEST(second_free_aborts)
 	struct pool p;
 
 	pool_init(&p, sizeof(struct cell), 10);
-	pool_get(&p);
+	ck_assert_uint_eq(pool_get(&p), 1);
 	pool_put(&p, pool_get(&p));
 	pool_put(&p, 2);
 }
