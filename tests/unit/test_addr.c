@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: addresses are read, written, judged and keyed as people and RFC 6890
- * expect. Method: tables of texts.
+ * Checks that addresses are parsed, formatted, classified (RFC 6890) and keyed.
+ * Each row is a text.
  */
 #include <string.h>
 
@@ -152,7 +152,7 @@ START_TEST(nothing_is_unusable)
 }
 END_TEST
 
-/* Where peers of the reference draw the lines. */
+/* The limits of ranges in the reference. */
 START_TEST(class_row)
 {
 	const json_t *v = t_kind("holepunch.json", "address_class", _i);
@@ -182,7 +182,7 @@ static const struct {
     {"[2001:db8::1]:1", "[2001:db8::1]:2", false, true, true},
     {"[2001:db8::1]:1", "[2001:db8:0:ff::1]:1", false, false, true},
     {"[2001:db8::1]:1", "[2001:db8:0:100::1]:1", false, false, false},
-    /* Four bytes alike, but of another family. */
+    /* The same four bytes in another family. */
     {"1.2.3.4:1", "[102:304::]:1", false, false, false},
     {"0.0.0.0:1", "[::]:1", false, false, false},
 };

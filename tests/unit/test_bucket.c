@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a bucket gives its burst, then its rate, and not one unit more, also
- * when it is looked at often and when the clock wraps. Method: sums over long
- * runs against the exact product.
+ * Checks that a bucket grants its burst and then exactly its rate, also when it
+ * is polled often and when the clock wraps. Compares sums over long runs with
+ * the exact product.
  */
 #include "base/bucket.h"
 #include "t.h"
@@ -51,7 +51,7 @@ START_TEST(gives_its_rate)
 		bucket_refill(&b, burst, rate, now);
 		given += b.left;
 		ck_assert(bucket_take(&b, b.left));
-		/* Asking again at the same time gives nothing more. */
+		/* A second call at the same time grants nothing. */
 		bucket_refill(&b, burst, rate, now);
 		ck_assert_uint_eq(b.left, 0);
 
@@ -71,7 +71,7 @@ START_TEST(never_exceeds_its_burst)
 	ck_assert_uint_eq(b.left, 10);
 	bucket_refill(&b, 50, 10, 100000);
 	ck_assert_uint_eq(b.left, 50);
-	/* A gain that does not fit 32 bits. */
+	/* The gain exceeds 32 bits. */
 	b = bucket_full(0, 0);
 	bucket_refill(&b, UINT32_MAX, 1u << 30, UINT32_MAX / 2);
 	ck_assert_uint_eq(b.left, UINT32_MAX);

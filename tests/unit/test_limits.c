@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: the tables of limits, counters and errors say what they mean: in
- * range, in words, under names of their own. Method: every entry against every
- * rule; the defaults that the threat model gives as numbers, by name.
+ * Checks the tables of limits, counters and errors: defaults are in range, each
+ * entry has a text and a name of its own, and the defaults that the threat
+ * model states are unchanged.
  */
 #include <string.h>
 
@@ -41,7 +41,7 @@ START_TEST(limits_are_in_range)
 }
 END_TEST
 
-/* The same letters, as an option writes them. */
+/* Returns true for small letters, digits and hyphens, as in options. */
 static bool
 is_option(const char *s)
 {
@@ -129,7 +129,7 @@ START_TEST(errors_have_names)
 		for (int k = 0; k > err; k--)
 			ck_assert_str_ne(err_name(err), err_name(k));
 	}
-	/* Numbers that nobody gave out. */
+	/* Codes that do not exist. */
 	ck_assert_ptr_nonnull(err_name(1));
 	ck_assert_ptr_nonnull(err_text(-ERR_INDEX_MAX));
 	ck_assert_ptr_nonnull(err_name(-100000));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: who receives in bulk is read now and then, and nobody else is
- * kept waiting. Method: wake-ups of many kinds, at times of the test's choice.
+ * Checks that only bulk receivers are read with a delay. Plays wake-ups of many
+ * kinds at given times.
  */
 #include "net/rx_coalesce.h"
 #include "t.h"
@@ -9,11 +9,11 @@
 enum { PACKET = 1472, ACK = 20 };
 
 /*
- * A stream of such wake-ups, so many microseconds apart; of those that fall
- * into a rest the reading after it finds all. True if it rests at the end.
+ * Plays wake-ups apart_us apart; a read after a delay finds the datagrams of
+ * all wake-ups during the delay. Returns true if reads are delayed at the end.
  */
 static bool
-rests(struct rx_coalesce *r, int times, uint64_t apart_us, unsigned datagrams,
+delays(struct rx_coalesce *r, int times, uint64_t apart_us, unsigned datagrams,
     size_t bytes_in, size_t bytes_out)
 {
 	for (int i = 0; i < times; i++) {
@@ -34,7 +34,7 @@ static const struct {
 	uint64_t apart_us;
 	unsigned datagrams;
 	size_t in, out;
-	bool rests;
+	bool delays;
 } kinds[] = {
     {"bulk", 120, 1, PACKET, ACK, true},
     {"bulk, a few at a time", 400, 5, 5 * PACKET, ACK, true},
@@ -50,9 +50,9 @@ START_TEST(only_bulk_waits)
 {
 	struct rx_coalesce r = {0};
 
-	ck_assert_int_eq(rests(&r, 500, kinds[_i].apart_us, kinds[_i].datagrams,
-			     kinds[_i].in, kinds[_i].out),
-	    kinds[_i].rests);
+	ck_assert_int_eq(delays(&r, 500, kinds[_i].apart_us,
+			     kinds[_i].datagrams, kinds[_i].in, kinds[_i].out),
+	    kinds[_i].delays);
 }
 END_TEST
 
@@ -60,19 +60,19 @@ START_TEST(a_habit_takes_a_while)
 {
 	struct rx_coalesce r = {0};
 
-	ck_assert(!rests(&r, 15, 120, 1, PACKET, ACK));
-	ck_assert(rests(&r, 1, 120, 1, PACKET, ACK));
+	ck_assert(!delays(&r, 15, 120, 1, PACKET, ACK));
+	ck_assert(delays(&r, 1, 120, 1, PACKET, ACK));
 }
 END_TEST
 
-/* Reading late is the rest's own doing, even by two more milliseconds. */
+/* A delayed read that is two milliseconds late does not end the delays. */
 START_TEST(goes_on_resting)
 {
 	struct rx_coalesce r = {0};
 
-	ck_assert(rests(&r, 20, 120, 1, PACKET, ACK));
-	ck_assert(rests(&r, 100, RX_COALESCE_US, 8, 8 * PACKET, ACK));
-	ck_assert(rests(&r, 1, 2500, 20, 20 * PACKET, ACK));
+	ck_assert(delays(&r, 20, 120, 1, PACKET, ACK));
+	ck_assert(delays(&r, 100, RX_COALESCE_US, 8, 8 * PACKET, ACK));
+	ck_assert(delays(&r, 1, 2500, 20, 20 * PACKET, ACK));
 }
 END_TEST
 
@@ -80,13 +80,13 @@ START_TEST(ends_with_the_bulk)
 {
 	struct rx_coalesce r = {0};
 
-	ck_assert(rests(&r, 20, 120, 1, PACKET, ACK));
-	ck_assert(!rests(&r, 1, RX_COALESCE_US, 0, 0, 0));
-	ck_assert(rests(&r, 20, 120, 1, PACKET, ACK));
-	ck_assert(!rests(&r, 1, RX_COALESCE_US, 1, PACKET, ACK));
-	ck_assert(rests(&r, 20, 120, 1, PACKET, ACK));
-	/* The reader begins to answer. */
-	ck_assert(!rests(&r, 30, RX_COALESCE_US, 8, 8 * PACKET, 8 * PACKET));
+	ck_assert(delays(&r, 20, 120, 1, PACKET, ACK));
+	ck_assert(!delays(&r, 1, RX_COALESCE_US, 0, 0, 0));
+	ck_assert(delays(&r, 20, 120, 1, PACKET, ACK));
+	ck_assert(!delays(&r, 1, RX_COALESCE_US, 1, PACKET, ACK));
+	ck_assert(delays(&r, 20, 120, 1, PACKET, ACK));
+	/* The receiver starts to reply. */
+	ck_assert(!delays(&r, 30, RX_COALESCE_US, 8, 8 * PACKET, 8 * PACKET));
 }
 END_TEST
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The real world on loopback: what goes in comes out, in batches and bursts,
- * and nothing that is too long passes for something shorter (pitfall R19).
- * Between the sockets and the kernel stand two functions of the same name,
- * which refuse what a test wants to see refused.
+ * Checks the real world on loopback: datagrams are received as they were sent,
+ * in batches and bursts, and one that is too long is never taken for a shorter
+ * one (pitfall R19). Replaces sendmmsg() and getsockopt() of the C library, so
+ * that a test can make the kernel refuse datagrams.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ static struct event_base *base;
 static struct real_world real;
 static struct world *world;
 
-/* What the owner has been told. */
+/* What the owner was notified of. */
 static struct {
 	unsigned wakes, settles, datagrams, answers, writable;
 	int writable_sock;
@@ -40,14 +40,14 @@ static struct {
 	bool echo, close;
 } seen;
 
-/* What stands before the kernel. */
+/* The replaced functions. */
 static struct {
-	int error;       /* of the next sends, 0: none */
-	unsigned passes; /* so many datagrams or bursts go before that */
-	int burst_error; /* of sends that begin with a burst */
-	bool old;        /* knows nothing of bursts */
-	unsigned bursts; /* that the kernel took */
-} before;
+	int error;       /* of the next sends; 0 for none */
+	unsigned passes; /* messages that are sent before */
+	int burst_error; /* of sends whose first message is a burst */
+	bool old;        /* a kernel without UDP_SEGMENT */
+	unsigned bursts; /* accepted by the kernel */
+} kernel;
 
 static bool
 is_burst(const struct msghdr *h)
@@ -65,28 +65,28 @@ sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
 	long sent;
 
-	if (is_burst(&v->msg_hdr) && before.burst_error != 0) {
-		errno = before.burst_error;
+	if (is_burst(&v->msg_hdr) && kernel.burst_error != 0) {
+		errno = kernel.burst_error;
 		return -1;
 	}
-	if (before.error != 0 && before.passes == 0) {
-		errno = before.error;
+	if (kernel.error != 0 && kernel.passes == 0) {
+		errno = kernel.error;
 		return -1;
 	}
-	if (before.error != 0 && n > before.passes)
-		n = before.passes;
+	if (kernel.error != 0 && n > kernel.passes)
+		n = kernel.passes;
 	sent = syscall(SYS_sendmmsg, fd, v, n, flags);
 	for (long i = 0; i < sent; i++)
-		before.bursts += is_burst(&v[i].msg_hdr);
-	if (before.error != 0 && sent > 0)
-		before.passes -= (unsigned)sent;
+		kernel.bursts += is_burst(&v[i].msg_hdr);
+	if (kernel.error != 0 && sent > 0)
+		kernel.passes -= (unsigned)sent;
 	return (int)sent;
 }
 
 int
 getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	if (before.old && level == SOL_UDP && name == UDP_SEGMENT) {
+	if (kernel.old && level == SOL_UDP && name == UDP_SEGMENT) {
 		errno = ENOPROTOOPT;
 		return -1;
 	}
@@ -160,7 +160,7 @@ setup(void)
 	    on_wake, on_recv, on_writable, on_settle, &seen};
 
 	memset(&seen, 0, sizeof seen);
-	memset(&before, 0, sizeof before);
+	memset(&kernel, 0, sizeof kernel);
 	base = event_base_new();
 	ck_assert_ptr_nonnull(base);
 	ck_assert_int_eq(real_world_init(&real, base, &owner, on_answer), 0);
@@ -184,7 +184,7 @@ open_any(struct addr *bound)
 	return sock;
 }
 
-/* One turn of the loop, if anything happens within a second. */
+/* Runs one turn of the event loop, at most for a second. */
 static void
 turn(void)
 {
@@ -228,7 +228,7 @@ START_TEST(tells_both_ends)
 }
 END_TEST
 
-/* Nothing is lost by a rest, and it ends when nothing more comes. */
+/* A delayed read loses nothing, and delays end with the traffic. */
 START_TEST(bulk_is_gathered)
 {
 	enum { DATAGRAMS = 2000, LEN = 1000 };
@@ -243,7 +243,7 @@ START_TEST(bulk_is_gathered)
 	}
 	while (seen.datagrams < DATAGRAMS)
 		turn();
-	turn(); /* the rest, if there is one, finds nothing */
+	turn(); /* a delayed read, if there is one, finds nothing */
 	send_one(from, b, LEN);
 	sockets_flush(real.sockets);
 	turn();
@@ -251,7 +251,7 @@ START_TEST(bulk_is_gathered)
 }
 END_TEST
 
-/* A plain socket of the test's own, for what a world would not send. */
+/* Opens a socket without a world, to send what a world would not. */
 static int
 plain_socket(void)
 {
@@ -301,7 +301,7 @@ START_TEST(batches_flush_when_full)
 }
 END_TEST
 
-/* One busy socket must not keep timers and control clients waiting. */
+/* One busy socket does not delay timers and control clients. */
 START_TEST(one_turn_is_bounded)
 {
 	struct addr a, b;
@@ -356,7 +356,7 @@ START_TEST(room_is_limited)
 }
 END_TEST
 
-/* Nobody can be sent to port 0; the rest of the batch goes nevertheless. */
+/* A datagram to port 0 is refused; the rest of the batch is sent. */
 START_TEST(refused_datagram_stops_no_other)
 {
 	struct addr a, b, nowhere = addr_v4(127, 0, 0, 1, 0);
@@ -385,7 +385,7 @@ START_TEST(taken_port_is_told)
 }
 END_TEST
 
-/* How many it takes until there are no more. */
+/* Opens sockets until that fails. Returns their number. */
 static int
 open_all(void)
 {
@@ -411,7 +411,7 @@ START_TEST(sockets_are_limited)
 }
 END_TEST
 
-/* Pitfall P20: the last descriptors are for others. */
+/* Sockets leave the last descriptors to files and clients. */
 START_TEST(descriptors_are_left_to_others)
 {
 	struct rlimit few;
@@ -429,7 +429,7 @@ START_TEST(descriptors_are_left_to_others)
 }
 END_TEST
 
-/* What was read for a socket that is closed meanwhile belongs to nobody. */
+/* Datagrams read for a socket that is closed meanwhile are dropped. */
 START_TEST(close_ends_the_batch)
 {
 	struct addr a, b;
@@ -464,12 +464,12 @@ START_TEST(local_address_is_told_if_there_are_several)
 	sockets_several_addresses(real.sockets, false, true);
 	send_one(from, to, 3);
 	sockets_flush(real.sockets);
-	turn(); /* also takes the echo */
+	turn(); /* also receives the echo */
 	ck_assert_uint_ge(seen.datagrams, 2);
 }
 END_TEST
 
-/* Reads one datagram with what travelled beside it. */
+/* Reads one datagram with its control messages. */
 static void
 read_beside(int fd, int *ttl, int *tos, struct sockaddr_in *from)
 {
@@ -498,7 +498,8 @@ read_beside(int fd, int *ttl, int *tos, struct sockaddr_in *from)
 
 /* ---- bursts ---- */
 
-/* A burst whose bytes count on from `first`; what is read checks them. */
+/* Fills a burst with bytes that count from `first`, which the receiver
+ * checks. */
 static void
 send_burst(const struct dgram_meta *meta, size_t len, uint8_t first)
 {
@@ -510,7 +511,7 @@ send_burst(const struct dgram_meta *meta, size_t len, uint8_t first)
 	ck_assert_int_eq(world->ops->commit(world, len), 0);
 }
 
-/* One of 9.5 datagrams, to b. */
+/* Sends a burst of 9.5 datagrams to b. */
 static void
 send_ten(int sock, struct addr to)
 {
@@ -545,7 +546,7 @@ START_TEST(burst_comes_as_datagrams)
 }
 END_TEST
 
-/* No segment: a datagram of more than one would be cut where it should not. */
+/* A burst of one datagram has no segment size, which would split it. */
 START_TEST(short_burst_is_a_datagram)
 {
 	struct addr a, b;
@@ -559,7 +560,7 @@ START_TEST(short_burst_is_a_datagram)
 	turn();
 	ck_assert_uint_eq(seen.datagrams, 2);
 	ck_assert_uint_eq(seen.bytes, 1001);
-	ck_assert_uint_eq(before.bursts, 0);
+	ck_assert_uint_eq(kernel.bursts, 0);
 }
 END_TEST
 
@@ -585,7 +586,7 @@ START_TEST(bursts_are_limited)
 }
 END_TEST
 
-/* More than the batch holds, between datagrams of the other kind. */
+/* Sends more bursts than the batch holds, between single datagrams. */
 START_TEST(bursts_and_datagrams_keep_their_order)
 {
 	struct addr a, b;
@@ -611,17 +612,17 @@ START_TEST(old_kernel_gets_the_pieces)
 	struct addr a, b;
 	int from;
 
-	before.old = true;
+	kernel.old = true;
 	from = open_any(&a);
 	open_any(&b);
 	send_ten(from, b);
 	sockets_flush(real.sockets);
 	check_ten();
-	ck_assert_uint_eq(before.bursts, 0);
+	ck_assert_uint_eq(kernel.bursts, 0);
 }
 END_TEST
 
-/* Such as EIO of a device that computes no checksums. */
+/* The device cannot split a burst, as one without checksums (EIO). */
 START_TEST(refused_burst_goes_in_pieces)
 {
 	static const int errors[] = {EIO, EINVAL, EMSGSIZE, EOPNOTSUPP};
@@ -629,20 +630,20 @@ START_TEST(refused_burst_goes_in_pieces)
 	int from = open_any(&a);
 
 	open_any(&b);
-	before.burst_error = errors[_i];
+	kernel.burst_error = errors[_i];
 	send_ten(from, b);
 	sockets_flush(real.sockets);
 	check_ten();
-	before.burst_error = 0;
+	kernel.burst_error = 0;
 	send_ten(from, b);
 	sockets_flush(real.sockets);
 	check_ten();
-	ck_assert_uint_eq(before.bursts, 0); /* it is not tried again */
+	ck_assert_uint_eq(kernel.bursts, 0); /* no second attempt */
 	ck_assert_uint_eq(counts()->lost, 0);
 }
 END_TEST
 
-/* That nobody can be sent to port 0 says nothing of bursts. */
+/* A burst to port 0 fails without disabling bursts. */
 START_TEST(unsendable_burst_is_lost_alone)
 {
 	struct addr a, b, nowhere = addr_v4(127, 0, 0, 1, 0);
@@ -653,12 +654,13 @@ START_TEST(unsendable_burst_is_lost_alone)
 	send_ten(from, b);
 	sockets_flush(real.sockets);
 	check_ten();
-	ck_assert_uint_eq(before.bursts, 1);
+	ck_assert_uint_eq(kernel.bursts, 1);
 	ck_assert_uint_eq(counts()->lost, 10);
 }
 END_TEST
 
-/* Of one datagram, and of each of a burst, whoever cuts it. */
+/* TTL and ECN apply to a datagram, and to each datagram of a burst that is
+ * split by the kernel or by us. */
 static const struct {
 	bool old;
 	uint16_t segment;
@@ -677,7 +679,7 @@ START_TEST(ttl_ecn_and_source_travel_beside)
 	    .local = addr_v4(127, 0, 0, 3, 0),
 	    .segment = beside[_i].segment};
 
-	before.old = beside[_i].old;
+	kernel.old = beside[_i].old;
 	setsockopt(fd, IPPROTO_IP, IP_RECVTTL, &one, sizeof one);
 	setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &one, sizeof one);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
@@ -702,9 +704,10 @@ START_TEST(ttl_ecn_and_source_travel_beside)
 }
 END_TEST
 
-/* ---- a path that takes less ---- */
+/* ---- a path with a small MTU ---- */
 
-/* A loopback device of our own, of that size; false: we may not have one. */
+/* Creates a network namespace with a loopback device of that MTU. Returns false
+ * if that is not permitted. */
 static bool
 own_loopback(int mtu)
 {
@@ -732,8 +735,8 @@ send_large(int sock, struct addr to, bool fragment)
 	ck_assert_int_eq(world->ops->commit(world, 1400), 0);
 }
 
-/* What is too large for the device is lost, so that sizes can be probed, unless
- * it may be cut; and what stands beside it in the batch goes as it should. */
+/* A datagram above the MTU is lost, so that the MTU can be probed, unless it
+ * may be fragmented; the rest of the batch is sent. */
 START_TEST(fragments_only_where_they_are_allowed)
 {
 	struct addr a, b;
@@ -762,7 +765,7 @@ END_TEST
 static const struct addr loopback6 = {.ip[15] = 1, .family = ADDR_V6};
 static const struct addr any6 = {.family = ADDR_V6};
 
-/* False where the kernel has no IPv6: then opening fails, and no more. */
+/* Returns false if the kernel has no IPv6; then only opening fails. */
 static bool
 open6(const struct addr *at, struct addr *bound, int *sock)
 {
@@ -811,7 +814,7 @@ START_TEST(ipv6_shares_the_port_and_nothing_else)
 	v6.port = v4.port;
 	ck_assert_ptr_null(reserve(four, v6, 1));
 	ck_assert_ptr_null(reserve(six, addr_v4(127, 0, 0, 1, v4.port), 1));
-	/* The socket is not one for IPv4 in disguise. */
+	/* The socket does not accept IPv4-mapped addresses. */
 	mapped.port = v4.port;
 	send_one(six, mapped, 1);
 	sockets_flush(real.sockets);
@@ -825,7 +828,7 @@ START_TEST(ipv6_burst_comes_as_datagrams)
 	struct addr a, b;
 	int from, to;
 
-	before.old = _i == 1;
+	kernel.old = _i == 1;
 	if (!open6(&loopback6, &a, &from) || !open6(&loopback6, &b, &to))
 		return;
 	meta.sock = from;
@@ -905,20 +908,20 @@ START_TEST(full_socket_waits_and_holds_nobody_up)
 	int slow = open_any(&a), other = open_any(&b);
 
 	open_any(&c);
-	before.error = _i == 0 ? EAGAIN : _i == 1 ? ENOBUFS : ENOMEM;
-	before.passes = 2;
+	kernel.error = _i == 0 ? EAGAIN : _i == 1 ? ENOBUFS : ENOMEM;
+	kernel.passes = 2;
 	for (int i = 1; i <= 5; i++)
 		send_one(slow, c, (size_t)i);
 	sockets_flush(real.sockets);
 	ck_assert_uint_eq(counts()->delayed, 3);
 	ck_assert_ptr_null(reserve(slow, c, 1));
-	before.error = 0;
+	kernel.error = 0;
 	send_one(other, c, 100);
 	sockets_flush(real.sockets);
 	while (seen.datagrams < 6 || seen.writable == 0)
 		turn();
 	ck_assert_uint_eq(seen.bytes, 1 + 2 + 3 + 4 + 5 + 100);
-	ck_assert_uint_eq(seen.len, 5); /* the last: they kept their order */
+	ck_assert_uint_eq(seen.len, 5); /* the last: in order */
 	ck_assert_uint_eq(seen.writable, 1);
 	ck_assert_int_eq(seen.writable_sock, slow);
 	ck_assert_ptr_nonnull(reserve(slow, c, 1));
@@ -926,21 +929,21 @@ START_TEST(full_socket_waits_and_holds_nobody_up)
 }
 END_TEST
 
-/* While it stays full nothing is told, and nothing is lost. */
+/* While the queue is full, the owner is not notified and nothing is lost. */
 START_TEST(full_socket_waits_as_long_as_it_takes)
 {
 	struct addr a, b;
 	int slow = open_any(&a);
 
 	open_any(&b);
-	before.error = EAGAIN;
+	kernel.error = EAGAIN;
 	send_one(slow, b, 9);
 	sockets_flush(real.sockets);
 	turn();
 	turn();
 	ck_assert_uint_eq(seen.writable, 0);
 	ck_assert_ptr_null(reserve(slow, b, 1));
-	before.error = 0;
+	kernel.error = 0;
 	while (seen.datagrams == 0)
 		turn();
 	ck_assert_uint_eq(seen.writable, 1);
@@ -948,21 +951,21 @@ START_TEST(full_socket_waits_as_long_as_it_takes)
 }
 END_TEST
 
-/* What two runs of one batch leave behind goes in one piece later. */
+/* Datagrams queued by two runs of one batch are sent together later. */
 START_TEST(full_socket_keeps_all_that_was_committed)
 {
 	struct addr a, b, c;
 	int slow = open_any(&a), other = open_any(&b);
 
 	open_any(&c);
-	before.error = EAGAIN;
-	before.passes = 1;
+	kernel.error = EAGAIN;
+	kernel.passes = 1;
 	send_one(slow, c, 1);
 	send_ten(slow, c);
 	send_one(other, c, 1);
 	send_one(slow, c, 2);
 	sockets_flush(real.sockets);
-	before.error = 0;
+	kernel.error = 0;
 	while (seen.datagrams < 13)
 		turn();
 	ck_assert_uint_eq(seen.bytes, 1 + 9500 + 1 + 2);
@@ -971,21 +974,21 @@ START_TEST(full_socket_keeps_all_that_was_committed)
 }
 END_TEST
 
-/* Full in the middle of a burst that is cut here. */
+/* The queue fills up in the middle of a burst that we split. */
 START_TEST(rest_of_a_burst_is_kept)
 {
 	struct addr a, b;
 	int slow;
 
-	before.old = true;
+	kernel.old = true;
 	slow = open_any(&a);
 	open_any(&b);
-	before.error = EAGAIN;
-	before.passes = 4;
+	kernel.error = EAGAIN;
+	kernel.passes = 4;
 	send_ten(slow, b);
 	sockets_flush(real.sockets);
 	ck_assert_uint_eq(counts()->delayed, 6);
-	before.error = 0;
+	kernel.error = 0;
 	while (seen.datagrams < 10)
 		turn();
 	ck_assert_uint_eq(seen.bytes, 9500);
@@ -999,11 +1002,11 @@ START_TEST(what_is_kept_at_the_end_is_counted)
 	int slow = open_any(&a);
 
 	open_any(&b);
-	before.error = EAGAIN;
+	kernel.error = EAGAIN;
 	send_ten(slow, b);
 	world->ops->close(world, slow);
 	ck_assert_uint_eq(counts()->lost, 10);
-	before.error = 0;
+	kernel.error = 0;
 	ck_assert_int_eq(open_any(&a), slow);
 	send_one(slow, b, 5);
 	sockets_flush(real.sockets);
@@ -1012,13 +1015,13 @@ START_TEST(what_is_kept_at_the_end_is_counted)
 }
 END_TEST
 
-/* From the hosts file, so that no packet leaves this machine. */
+/* Resolves from the hosts file, so that no packet leaves this machine. */
 START_TEST(resolves_later)
 {
 	struct addr want = addr_v4(127, 0, 0, 1, 0);
 
 	ck_assert_int_eq(world->ops->resolve(world, "localhost", 7), 0);
-	ck_assert_uint_eq(seen.answers, 0); /* never from inside an order */
+	ck_assert_uint_eq(seen.answers, 0); /* not from inside resolve() */
 	turn();
 	ck_assert_uint_eq(seen.answers, 1);
 	ck_assert(addr_equal(&seen.answer, &want));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Goal: timers fire in order of due time, then of arming, each once, never in
- * the run that armed them. Method: small plans with a log, then thousands of
- * random operations beside a naive list.
+ * the run that armed them. Method: short sequences with a log, then thousands
+ * of random operations compared with a naive list.
  */
 #include <stdlib.h>
 
@@ -187,7 +187,7 @@ START_TEST(fini_forgets)
 }
 END_TEST
 
-/* The naive list: what is armed, when and in which order. */
+/* The naive list: armed timers with their due times, in order of arming. */
 enum { MANY = 100, OPS = 20000 };
 
 struct model {

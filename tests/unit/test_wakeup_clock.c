@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Sleep is told from a step of the wall clock (pitfall T9). The system's clocks
- * are replaced by ones that the test sets.
+ * Checks that sleep is distinguished from a step of the wall clock (pitfall
+ * T9). Replaces the system's clocks by ones that the test sets.
  */
 #include <time.h>
 
@@ -10,7 +10,7 @@
 
 static uint64_t mono_us, boot_us, wall_us;
 
-/* Takes the place of the C library's. */
+/* Replaces the function of the C library. */
 int
 clock_gettime(clockid_t id, struct timespec *ts)
 {
@@ -23,7 +23,7 @@ clock_gettime(clockid_t id, struct timespec *ts)
 	return 0;
 }
 
-/* All clocks go on, as they do while the machine is awake. */
+/* Advances all clocks, as while the machine is awake. */
 static void
 pass(uint64_t us)
 {
@@ -37,7 +37,7 @@ start(void)
 {
 	struct wakeup_clock c;
 
-	/* Slept before we were started: not ours to tell. */
+	/* Sleep before the start, which is not reported. */
 	mono_us = 1000000000;
 	boot_us = 5000000000;
 	wall_us = 1800000000000000;
@@ -79,7 +79,7 @@ START_TEST(sleep_is_told_once)
 {
 	struct wakeup_clock c = start();
 
-	boot_us += 60000000; /* asleep: the monotonic clock stands still */
+	boot_us += 60000000; /* sleep: the monotonic clock does not advance */
 	wall_us += 60000000;
 	pass(1000000);
 	ck_assert_uint_eq(wakeup_clock_update(&c), 60000000);

@@ -14,7 +14,7 @@
 
 static const char file[] = "rpc.json";
 
-/* Reads one of each kind; only the sanitizers judge. */
+/* Reads one value of each kind; the sanitizers detect overruns. */
 static void
 take_all(const uint8_t *buf, size_t len, void *arg)
 {
@@ -51,7 +51,7 @@ START_TEST(uint_both_ways)
 	ck_assert(wr_ok(&w));
 	t_assert_hex(out, wr_len(&w), t_string(row, "hex"));
 
-	/* Exactly enough room is enough, one byte less is not. */
+	/* The exact space suffices, one byte less does not. */
 	w = wr_init(out, len);
 	wr_uint(&w, v);
 	ck_assert(wr_ok(&w) && wr_left(&w) == 0);
@@ -103,7 +103,7 @@ START_TEST(addr4_both_ways)
 }
 END_TEST
 
-/* The i-th address of a row, as listed or as its name describes. */
+/* Returns the i-th address of a row, as listed or as its name describes. */
 static struct addr
 array_addr(const json_t *row, size_t i)
 {
@@ -212,7 +212,7 @@ START_TEST(reader_latches)
 	ck_assert_uint_eq(rd_le32(&r), 0x06050403);
 	ck_assert_ptr_null(rd_take(&r, 6));
 	ck_assert(!rd_ok(&r));
-	/* Five bytes are left, yet nothing more is given. */
+	/* Five bytes are left, but the cursor returns no more. */
 	ck_assert_uint_eq(rd_left(&r), 5);
 	ck_assert_uint_eq(rd_u8(&r), 0);
 	ck_assert_uint_eq(rd_le16(&r), 0);
@@ -235,7 +235,7 @@ START_TEST(writer_latches)
 	wr_le32(&w, 0x04030201);
 	wr_le32(&w, 0xffffffff);
 	ck_assert(!wr_ok(&w));
-	/* Two bytes would fit, and are not written any more. */
+	/* Two bytes would fit, but the cursor writes no more. */
 	wr_u8(&w, 0xff);
 	wr_le16(&w, 0xffff);
 	wr_uint(&w, 1);
@@ -267,7 +267,7 @@ START_TEST(writer_refuses)
 }
 END_TEST
 
-/* Lengths and counts that lie; in a 32-bit size_t the last would wrap. */
+/* Lengths and counts beyond the buffer; the last would wrap in 32 bits. */
 static const struct {
 	const char *hex;
 	size_t max, elem;
