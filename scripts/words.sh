@@ -24,11 +24,11 @@ import sys
 # The bars. Figures are per 1,000 words; "commits" counts subjects.
 BARS = {
     # what                       at most / at least
-    "comments, who": ("<", 9.1),       # final: 1.0
-    "comments, told": ("<", 8.4),      # final: 1.0
-    "comments, verbs": (">", 10.5),    # final: 15.0
-    "user texts, who": ("<", 2.0),     # final: 2.0
-    "commits": ("<=", 0),              # final: 0
+    "comments, who": ("<", 1.0),
+    "comments, told": ("<", 1.0),
+    "comments, verbs": (">", 15.0),
+    "user texts, who": ("<", 2.0),
+    "commits": ("<=", 0),
 }
 
 # Subjects of later commits have the form "module: imperative".
