@@ -61,8 +61,7 @@ control_connections(struct control_call *k)
 			break;
 		api_item_init(&item, &k->result, "connections");
 		write_connection(&item, &c);
-		control_page_append(&page, &item);
-		page.cursor++;
+		control_page_append(&page, &item, c.conn);
 	}
 	control_page_end(&page);
 	return 0;
@@ -96,8 +95,7 @@ control_listeners(struct control_call *k)
 			break;
 		api_item_init(&item, &k->result, "listeners");
 		write_listener(&item, &l);
-		control_page_append(&page, &item);
-		page.cursor++;
+		control_page_append(&page, &item, l.listener);
 	}
 	control_page_end(&page);
 	return 0;
@@ -184,8 +182,7 @@ control_explain(struct control_call *k)
 			break;
 		api_item_init(&item, &k->result, "attempts");
 		write_attempt(&item, &a);
-		control_page_append(&page, &item);
-		page.cursor++;
+		control_page_append(&page, &item, a.number);
 	}
 	control_page_end(&page);
 	return 0;

@@ -21,8 +21,10 @@ control_page_has_space(const struct control_page *p)
 }
 
 void
-control_page_append(struct control_page *p, struct api_writer *item)
+control_page_append(
+    struct control_page *p, struct api_writer *item, uint32_t number)
 {
+	p->cursor = number;
 	api_append_item(&p->call->result, p->name, item);
 	p->len++;
 }

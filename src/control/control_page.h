@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * control_page.h - results that contain one page of a list.
+ *
+ * The cursor of a page is the number of the last element before it. Numbers are
+ * never reused and the lists accept any number, so that a cursor from a client
+ * needs no check, and elements that end between two pages make none be skipped.
  */
 #ifndef CONTROL_CONTROL_PAGE_H
 #define CONTROL_CONTROL_PAGE_H
@@ -15,7 +19,7 @@ struct control_page {
 	struct control_call *call;
 	const char *name; /* of the list in the result */
 	unsigned len, max;
-	uint32_t cursor; /* of the next element */
+	uint32_t cursor; /* number of the last element; 0: none yet */
 	bool more;       /* false once the list has ended */
 };
 
@@ -25,8 +29,9 @@ void control_page_begin(struct control_page *p, struct control_call *k,
 
 bool control_page_has_space(const struct control_page *p);
 
-/* Appends an element that api_item_init() has started for the list. */
-void control_page_append(struct control_page *p, struct api_writer *item);
+/* Appends an element of that number, which api_item_init() has started. */
+void control_page_append(
+    struct control_page *p, struct api_writer *item, uint32_t number);
 
 /* Writes `next`: the cursor, or null if the list has ended. */
 void control_page_end(struct control_page *p);

@@ -105,12 +105,12 @@ control_nodes(struct control_call *k)
 
 	control_page_begin(&page, k, "nodes", API_PAGE_MAX);
 	while (control_page_has_space(&page)) {
-		page.more = dht_next_node(dht, &page.cursor, &node);
+		page.more = dht_node_after(dht, page.cursor, &node);
 		if (!page.more)
 			break;
 		api_item_init(&item, &k->result, "nodes");
 		write_node(&item, &node);
-		control_page_append(&page, &item);
+		control_page_append(&page, &item, node.number);
 	}
 	control_page_end(&page);
 	return 0;
@@ -141,8 +141,7 @@ control_announcements(struct control_call *k)
 			break;
 		api_item_init(&item, &k->result, "announcements");
 		write_announcement(&item, &a);
-		control_page_append(&page, &item);
-		page.cursor++;
+		control_page_append(&page, &item, a.number);
 	}
 	control_page_end(&page);
 	return 0;

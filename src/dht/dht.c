@@ -376,6 +376,19 @@ age_s(const struct local_node *self, uint32_t tick)
 	return (uint32_t)(ticks * self->config.tick_ms / 1000);
 }
 
+static void
+copy_node(const struct dht *d, const struct table_node *n, struct dht_node *out)
+{
+	*out = (struct dht_node){
+	    .addr = n->addr,
+	    .heard_s = age_s(&d->self, n->seen),
+	    .added_s = age_s(&d->self, n->added),
+	    .row = n->row,
+	    .number = n->number,
+	};
+	memcpy(out->id, n->id, ID_LEN);
+}
+
 bool
 dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out)
 {
@@ -386,13 +399,17 @@ dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out)
 	if (at == 0)
 		return false;
 	n = table_at(t, at);
-	*out = (struct dht_node){
-	    .addr = n->addr,
-	    .heard_s = age_s(&d->self, n->seen),
-	    .added_s = age_s(&d->self, n->added),
-	    .row = n->row,
-	};
-	memcpy(out->id, n->id, ID_LEN);
+	copy_node(d, n, out);
 	*cursor = n->recent.prev + 1;
 	return true;
+}
+
+bool
+dht_node_after(const struct dht *d, uint32_t after, struct dht_node *out)
+{
+	const struct table_node *n = table_node_after(&d->self.table, after);
+
+	if (n != NULL)
+		copy_node(d, n, out);
+	return n != NULL;
 }

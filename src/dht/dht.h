@@ -264,11 +264,19 @@ struct dht_node {
 	uint32_t heard_s, added_s; /* seconds since the last message, and
 				    * since it was added */
 	uint32_t row;
+	uint32_t number; /* of the node, for dht_node_after() */
 };
 
-/* Writes the next node, most recently active first; *cursor starts at 0.
- * Returns false at the end. */
+/* Writes the next node, most recently active first; *cursor starts at 0 and is
+ * valid only until the table changes. Returns false at the end. */
 bool dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out);
+
+/*
+ * Writes the node that was added next after the one of that number (0: the
+ * first), whether that one is still in the table or not. Any number is valid.
+ * Returns false at the end.
+ */
+bool dht_node_after(const struct dht *d, uint32_t after, struct dht_node *out);
 
 /* Returns our public address, or NULL until host and port are known. */
 const struct addr *dht_public_address(const struct dht *d);

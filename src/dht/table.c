@@ -124,6 +124,7 @@ table_add(struct table *t, const uint8_t id[ID_LEN], const struct addr *a,
 	memcpy(n->id, id, ID_LEN);
 	n->addr = *a;
 	n->row = (uint16_t)i;
+	n->number = ++t->last_number;
 	n->added = n->pinged = n->seen = tick;
 	row->head[row->len] = id_head(id);
 	w = wr_init(row->wire[row->len], ADDR_WIRE4_LEN);
@@ -184,6 +185,23 @@ table_oldest_in_row(
 		}
 	}
 	return at;
+}
+
+const struct table_node *
+table_node_after(const struct table *t, uint32_t after)
+{
+	const struct table_node *best = NULL;
+	uint32_t at = table_oldest(t);
+
+	while (at != 0) {
+		const struct table_node *n = table_at(t, at);
+
+		if (n->number > after &&
+		    (best == NULL || n->number < best->number))
+			best = n;
+		at = n->recent.next;
+	}
+	return best;
 }
 
 /* A node by its place in a row, from which callers read different members. */

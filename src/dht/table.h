@@ -25,6 +25,7 @@ struct table_node {
 	struct addr addr;
 	uint16_t row;
 	uint16_t down_hints;
+	uint32_t number;  /* counts the nodes added; ascending, never reused */
 	uint32_t added;   /* tick at which it was added */
 	uint32_t seen;    /* of its last message */
 	uint32_t pinged;  /* of its last message or our last check */
@@ -36,6 +37,7 @@ struct table_row; /* the nodes with one number of shared bits */
 struct table {
 	uint8_t own[ID_LEN];
 	struct pool nodes;
+	uint32_t last_number; /* of the nodes added so far */
 	struct chain recent;
 	uint16_t rows_len; /* one more than the highest row ever used */
 	struct table_row *rows[ID_BITS];
@@ -86,6 +88,11 @@ size_t table_closest_wire(const struct table *t, const uint8_t target[ID_LEN],
 
 /* Returns a node chosen by the random number r, or 0 if the table is empty. */
 uint32_t table_random(const struct table *t, uint32_t r);
+
+/* Returns the node with the smallest number above `after`, or NULL. Scans the
+ * table: use it to list the nodes, not per packet. */
+const struct table_node *table_node_after(
+    const struct table *t, uint32_t after);
 
 /* Return the most and the least recently active node, or 0. Their successors
  * are recent.prev and recent.next. */

@@ -168,6 +168,7 @@ announcement_new(struct node *n, const uint8_t *topic)
 		return NULL;
 	a->node = n;
 	a->timer.fire = on_due;
+	a->number = ++n->announcements.last_number;
 	memcpy(a->topic, topic, HASH_LEN);
 	HASH_ADD_BYHASHVALUE(
 	    hh, n->announcements.by_topic, topic, HASH_LEN, h, a);
@@ -279,16 +280,17 @@ node_unannounce(struct node *n, const uint8_t *topic, uint32_t *number)
 
 bool
 node_announcement(
-    const struct node *n, uint32_t i, struct node_announcement *out)
+    const struct node *n, uint32_t after, struct node_announcement *out)
 {
 	const struct announcement *a = n->announcements.by_topic;
 	uint64_t now = n->world->now_us;
 
-	for (; a != NULL && i > 0; i--)
+	while (a != NULL && a->number <= after)
 		a = a->hh.next;
 	if (a == NULL)
 		return false;
 	*out = (struct node_announcement){
+	    .number = a->number,
 	    .announced = a->announced,
 	    .err = a->err,
 	    .stored = a->stored,

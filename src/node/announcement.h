@@ -22,6 +22,7 @@ struct records_op;
 struct announcement {
 	UT_hash_handle hh; /* in the order in which they were made */
 	struct node *node;
+	uint32_t number; /* ascending, never reused */
 	uint8_t topic[HASH_LEN];
 	struct timer timer;        /* the next round is due */
 	struct records_op *client; /* the round in progress, or NULL */
@@ -38,6 +39,7 @@ struct announcement {
 
 struct announcements {
 	struct announcement *by_topic;
+	uint32_t last_number;
 };
 
 struct node_leave {

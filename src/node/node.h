@@ -201,6 +201,7 @@ const struct stats *node_stats(const struct node *n);
 struct dht *node_dht(struct node *n);
 
 struct node_announcement {
+	uint32_t number; /* in the order in which they were made */
 	uint8_t topic[32];
 	bool announced;           /* some node may store it */
 	int err;                  /* of the last round */
@@ -208,9 +209,10 @@ struct node_announcement {
 	uint64_t age_us, next_us; /* since the last round, until the next */
 };
 
-/* Copies the i-th own announcement to *out; returns false if there is none. */
+/* Copies the own announcement with the lowest number above `after` to *out;
+ * returns false if there is none. */
 bool node_announcement(
-    const struct node *n, uint32_t i, struct node_announcement *out);
+    const struct node *n, uint32_t after, struct node_announcement *out);
 
 /*
  * Sets all limits at once: caches drop their oldest entries; operations,

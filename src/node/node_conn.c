@@ -123,9 +123,9 @@ node_conn_close(struct node *n, uint32_t conn)
 /* ---- status ---- */
 
 bool
-node_conn(const struct node *n, uint32_t i, struct node_conn *out)
+node_conn(const struct node *n, uint32_t after, struct node_conn *out)
 {
-	const struct conn *c = peers_nth(n->peers, i);
+	const struct conn *c = peers_conn_after(n->peers, after);
 	struct conn_status st;
 
 	if (c == NULL)
@@ -150,14 +150,15 @@ node_conn(const struct node *n, uint32_t i, struct node_conn *out)
 }
 
 bool
-node_attempt(const struct node *n, const uint8_t *key, uint32_t i,
+node_attempt(const struct node *n, const uint8_t *key, uint32_t before,
     struct node_attempt *out)
 {
-	const struct dial_record *a = peers_dial_record(n->peers, key, i);
+	const struct dial_record *a = peers_dial_record(n->peers, key, before);
 
 	if (a == NULL)
 		return false;
 	*out = (struct node_attempt){
+	    .number = a->number,
 	    .conn = a->conn,
 	    .age_us = n->world->now_us - a->began_us,
 	    .err = a->err,

@@ -114,8 +114,12 @@ struct node_conn {
 	uint64_t rtt_us, bytes_in, bytes_out, packets_out, resent, age_us;
 };
 
-/* Copies the i-th connection to *out; returns false if there is none. */
-bool node_conn(const struct node *n, uint32_t i, struct node_conn *out);
+/*
+ * Copies the connection that follows the one of number `after` (0: the oldest)
+ * to *out, or returns false at the end. Any number is valid, also that of a
+ * connection that has ended since.
+ */
+bool node_conn(const struct node *n, uint32_t after, struct node_conn *out);
 
 struct node_listener {
 	uint32_t listener;
@@ -126,13 +130,16 @@ struct node_listener {
 	uint64_t age_us;
 };
 
-bool node_listener(const struct node *n, uint32_t i, struct node_listener *out);
+/* Does the same for listeners. */
+bool node_listener(
+    const struct node *n, uint32_t after, struct node_listener *out);
 
 /*
  * The last attempts to connect, for `dhtctl explain`: steps in order of time.
  * Kept for a bounded number of attempts, oldest forgotten first.
  */
 struct node_attempt {
+	uint32_t number; /* of the attempt */
 	uint8_t key[KEY_LEN];
 	uint32_t conn;
 	uint64_t age_us;               /* since it began */
@@ -141,8 +148,9 @@ struct node_attempt {
 	uint32_t steps_len, steps_lost;
 };
 
-/* The i-th attempt for the key (NULL: any), latest first; false at the end. */
-bool node_attempt(const struct node *n, const uint8_t *key, uint32_t i,
+/* Copies the attempt for the key (NULL: any) that precedes the one of number
+ * `before` (0: the latest). Returns false at the end. */
+bool node_attempt(const struct node *n, const uint8_t *key, uint32_t before,
     struct node_attempt *out);
 
 #endif

@@ -33,11 +33,11 @@ node_answer(struct node *n, uint32_t conn, bool accept)
 }
 
 bool
-node_listener(const struct node *n, uint32_t i, struct node_listener *out)
+node_listener(const struct node *n, uint32_t after, struct node_listener *out)
 {
 	struct peers_listener l;
 
-	if (!peers_listener(n->peers, i, &l))
+	if (!peers_listener_after(n->peers, after, &l))
 		return false;
 	*out = (struct node_listener){
 	    .listener = l.number,

@@ -566,12 +566,27 @@ peers_conn(const struct peers *p, uint32_t number)
 	return c;
 }
 
-struct conn *
-peers_nth(const struct peers *p, uint32_t i)
+/* Returns the connection that follows the one of that number in the list: if it
+ * is gone, the first one with a higher number. */
+static struct conn *
+next_in_list(const struct peers *p, uint32_t after)
 {
-	struct conn *c = p->conns;
+	struct conn *c = after != 0 ? peers_conn(p, after) : NULL;
 
-	while (c != NULL && (c->redial || i-- > 0))
+	if (c != NULL)
+		return c->hh.next;
+	c = p->conns;
+	while (c != NULL && c->number <= after)
+		c = c->hh.next;
+	return c;
+}
+
+struct conn *
+peers_conn_after(const struct peers *p, uint32_t after)
+{
+	struct conn *c = next_in_list(p, after);
+
+	while (c != NULL && c->redial)
 		c = c->hh.next;
 	return c;
 }

@@ -88,17 +88,19 @@ dial_records_note(struct dial_records *rs, uint32_t number,
 }
 
 const struct dial_record *
-dial_records_nth(const struct dial_records *rs, const uint8_t *key, uint32_t i)
+dial_records_before(
+    const struct dial_records *rs, const uint8_t *key, uint32_t before)
 {
-	for (uint32_t back = 0; back < rs->max && back < rs->count; back++) {
+	bool any = before == 0 || before > rs->count;
+
+	for (uint32_t back = any ? 0 : rs->count - before + 1;
+	     back < rs->max && back < rs->count; back++) {
 		const struct dial_record *a =
 		    rs->ring[(rs->count - back) % rs->max];
 
 		if (a == NULL) /* the older ones were evicted */
 			break;
-		if (key != NULL && memcmp(a->key, key, KEY_LEN) != 0)
-			continue;
-		if (i-- == 0)
+		if (key == NULL || memcmp(a->key, key, KEY_LEN) == 0)
 			return a;
 	}
 	return NULL;

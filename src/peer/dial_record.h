@@ -78,8 +78,9 @@ uint32_t dial_records_begin(struct dial_records *rs, const uint8_t *key,
 void dial_records_note(struct dial_records *rs, uint32_t number,
     const struct dial_step *step, uint64_t now_us);
 
-/* Returns the i-th record for the key (NULL: any), latest first, or NULL. */
-const struct dial_record *dial_records_nth(
-    const struct dial_records *rs, const uint8_t *key, uint32_t i);
+/* Returns the latest record for the key (NULL: any) with a number below
+ * `before` (0: any number), or NULL. */
+const struct dial_record *dial_records_before(
+    const struct dial_records *rs, const uint8_t *key, uint32_t before);
 
 #endif

@@ -296,12 +296,26 @@ peers_answer(struct peers *p, uint32_t number, bool accept)
 		session_decide(p->listeners, c, accept);
 }
 
-bool
-peers_listener(const struct peers *p, uint32_t i, struct peers_listener *out)
+static const struct listener *
+next_in_list(const struct listeners *ls, uint32_t after)
 {
-	const struct listener *l = p->listeners->by_number;
+	const struct listener *l = find_listener(ls, after);
 
-	while (l != NULL && (l->state != LISTENER_ACTIVE || i-- > 0))
+	if (l != NULL)
+		return l->hh.next;
+	l = ls->by_number;
+	while (l != NULL && l->number <= after)
+		l = l->hh.next;
+	return l;
+}
+
+bool
+peers_listener_after(
+    const struct peers *p, uint32_t after, struct peers_listener *out)
+{
+	const struct listener *l = next_in_list(p->listeners, after);
+
+	while (l != NULL && l->state != LISTENER_ACTIVE)
 		l = l->hh.next;
 	if (l == NULL)
 		return false;

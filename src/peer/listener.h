@@ -70,8 +70,9 @@ struct peers_listener {
 	uint64_t age_us;
 };
 
-/* Writes the i-th active listener, oldest first, to *out; false: none. */
-bool peers_listener(
-    const struct peers *p, uint32_t i, struct peers_listener *out);
+/* Writes the active listener that follows the one of that number (0: the
+ * oldest) to *out, see peers_conn_after(). Returns false at the end. */
+bool peers_listener_after(
+    const struct peers *p, uint32_t after, struct peers_listener *out);
 
 #endif

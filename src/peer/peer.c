@@ -136,7 +136,7 @@ peers_poll(struct peers *p, struct peer_event *out)
 }
 
 const struct dial_record *
-peers_dial_record(const struct peers *p, const uint8_t *key, uint32_t i)
+peers_dial_record(const struct peers *p, const uint8_t *key, uint32_t before)
 {
-	return dial_records_nth(&p->dial_records, key, i);
+	return dial_records_before(&p->dial_records, key, before);
 }

@@ -106,13 +106,17 @@ bool peers_poll(struct peers *p, struct peer_event *out);
 /* Returns the connection of that number, or NULL if it has ended. */
 struct conn *peers_conn(const struct peers *p, uint32_t number);
 
-/* Returns the i-th connection, oldest first, or NULL. Skips those that only
- * redial (conn_redial.h), which the application does not know. */
-struct conn *peers_nth(const struct peers *p, uint32_t i);
+/*
+ * Returns the connection that follows the one of that number (0: the oldest),
+ * or NULL at the end. If that one has ended, goes on with the next number, so
+ * that any number is valid. Skips those that only redial (conn_redial.h), which
+ * the application does not know.
+ */
+struct conn *peers_conn_after(const struct peers *p, uint32_t after);
 
-/* Returns the i-th record of a dial to the key (NULL: to any), latest first,
- * or NULL. */
+/* Returns the latest record of a dial to the key (NULL: to any) whose number is
+ * below `before` (0: any number), or NULL. */
 const struct dial_record *peers_dial_record(
-    const struct peers *p, const uint8_t *key, uint32_t i);
+    const struct peers *p, const uint8_t *key, uint32_t before);
 
 #endif

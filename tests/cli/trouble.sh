@@ -76,6 +76,27 @@ is_over() {
 }
 within 5 is_over || fail "a dead client's operation goes on"
 
+# A page of a list goes on after any number: none ends the daemon, and a number
+# that no element has ends the list or goes on behind it.
+if command -v python3 >/dev/null; then
+	python3 - "$work/1.sock" <<'X' || fail "a cursor ended the daemon"
+import json, socket, sys
+
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+f = s.makefile("rw")
+f.readline()
+for method in "nodes", "connections", "listeners", "announcements", "explain":
+    for cursor in 0, 1, 2, 40, 1 << 20, (1 << 32) - 1:
+        f.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                            "params": {"cursor": cursor}}) + "\n")
+        f.flush()
+        if "result" not in json.loads(f.readline()):
+            sys.exit(1)
+X
+	at 1 status >/dev/null || fail "a cursor ended the daemon"
+fi
+
 # A file that other users may not open.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	chmod 755 "$work"

@@ -258,7 +258,7 @@ step_holepunch(struct script *s)
 static struct conn *
 next_conn(struct script *s)
 {
-	return peers_nth(s->peers, fuzz_next(&s->in) % 8);
+	return peers_conn_after(s->peers, fuzz_next(&s->in) % 8);
 }
 
 /* Receives a packet for a stream of ours, with a plausible header. */
@@ -416,8 +416,9 @@ be_quiet(struct script *s)
 		check(s);
 	}
 	MUST(s->peers->listeners->sessions.pool.len == 0);
-	for (uint32_t i = 0; peers_nth(s->peers, i) != NULL; i++)
-		MUST(conn_is_open(peers_nth(s->peers, i)));
+	for (const struct conn *c = peers_conn_after(s->peers, 0); c != NULL;
+	     c = peers_conn_after(s->peers, conn_number(c)))
+		MUST(conn_is_open(c));
 }
 
 int

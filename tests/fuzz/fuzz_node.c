@@ -506,7 +506,8 @@ step_leave(struct script *s)
 {
 	struct node_announcement a;
 
-	for (uint32_t i = 0; node_announcement(s->d.n, i, &a); i++)
+	for (uint32_t i = 0, after = 0; node_announcement(s->d.n, after, &a);
+	     i++, after = a.number)
 		MUST(i < s->d.ceiling.announcements);
 	if (next(s) < 200)
 		return; /* it ends most of what is worth testing */

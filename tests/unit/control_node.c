@@ -178,11 +178,12 @@ node_dht(struct node *n)
 
 bool
 node_announcement(
-    const struct node *n, uint32_t i, struct node_announcement *out)
+    const struct node *n, uint32_t after, struct node_announcement *out)
 {
 	(void)n;
-	*out = (struct node_announcement){.announced = true, .stored = 20};
-	return i < 1;
+	*out = (struct node_announcement){
+	    .number = 1, .announced = true, .stored = 20};
+	return after < 1;
 }
 
 void
@@ -193,17 +194,17 @@ dht_status(const struct dht *d, struct dht_status *out)
 }
 
 bool
-dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out)
+dht_node_after(const struct dht *d, uint32_t after, struct dht_node *out)
 {
 	(void)d;
-	if (*cursor >= rig.node.nodes)
+	if (after >= rig.node.nodes)
 		return false;
 	/* As long as they get, so that a page is as long as it gets. */
 	*out = (struct dht_node){.addr = addr_v4(255, 255, 255, 255, 65535),
 	    .heard_s = UINT32_MAX,
 	    .added_s = UINT32_MAX,
-	    .row = 255};
-	++*cursor;
+	    .row = 255,
+	    .number = after + 1};
 	return true;
 }
 
@@ -432,10 +433,17 @@ static const struct addr long_addr = {
     .port = 65535,
     .family = ADDR_V6};
 
-bool
-node_conn(const struct node *n, uint32_t i, struct node_conn *out)
+/* Returns the number after `after` of the last n->listed numbers. */
+static uint32_t
+made_number(const struct node *n, uint32_t after)
 {
-	*out = (struct node_conn){.conn = UINT32_MAX,
+	return after != 0 ? after + 1 : UINT32_MAX - n->listed + 1;
+}
+
+bool
+node_conn(const struct node *n, uint32_t after, struct node_conn *out)
+{
+	*out = (struct node_conn){.conn = made_number(n, after),
 	    .listener = UINT32_MAX,
 	    .path = CONN_PATH_RELAYED,
 	    .remote = long_addr,
@@ -445,22 +453,22 @@ node_conn(const struct node *n, uint32_t i, struct node_conn *out)
 	    .packets_out = INT64_MAX,
 	    .resent = INT64_MAX,
 	    .age_us = INT64_MAX};
-	return i < n->listed;
+	return after != UINT32_MAX && n->listed > 0;
 }
 
 bool
-node_listener(const struct node *n, uint32_t i, struct node_listener *out)
+node_listener(const struct node *n, uint32_t after, struct node_listener *out)
 {
-	*out = (struct node_listener){.listener = UINT32_MAX,
+	*out = (struct node_listener){.listener = made_number(n, after),
 	    .relays_len = UINT32_MAX,
 	    .accepted = UINT32_MAX,
 	    .refused = UINT32_MAX,
 	    .age_us = INT64_MAX};
-	return i < n->listed;
+	return after != UINT32_MAX && n->listed > 0;
 }
 
 bool
-node_attempt(const struct node *n, const uint8_t *key, uint32_t i,
+node_attempt(const struct node *n, const uint8_t *key, uint32_t before,
     struct node_attempt *out)
 {
 	static struct dial_step steps[DIAL_STEPS_MAX];
@@ -473,11 +481,12 @@ node_attempt(const struct node *n, const uint8_t *key, uint32_t i,
 		    .addr = long_addr,
 		    .err = ERR_ADDRESS_USED,
 		    .number = UINT32_MAX};
-	*out = (struct node_attempt){.conn = UINT32_MAX,
+	*out = (struct node_attempt){.number = made_number(n, before),
+	    .conn = UINT32_MAX,
 	    .age_us = INT64_MAX,
 	    .err = ERR_ADDRESS_USED,
 	    .steps = steps,
 	    .steps_len = sizeof steps / sizeof *steps,
 	    .steps_lost = UINT32_MAX};
-	return i < n->listed;
+	return before != UINT32_MAX && n->listed > 0;
 }

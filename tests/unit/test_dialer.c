@@ -322,7 +322,7 @@ START_TEST(probes_a_path_that_is_added_again)
 	rig.server.alive_len = 0;
 	peer_rig_connect(&rig);
 	peer_rig_run_ms(&rig, 500);
-	c = peers_nth(rig.node->peers, 0);
+	c = peers_conn_after(rig.node->peers, 0);
 	ck_assert(conn_has_path(c));
 	to = conn_remote(c);
 	before = rig.world.sent_len;
@@ -331,7 +331,7 @@ START_TEST(probes_a_path_that_is_added_again)
 		knocks += addr_equal(&rig.world.sent[i].meta.to, &to) &&
 			  rig.world.sent[i].len == UDX_HEADER_LEN;
 	ck_assert_uint_eq(knocks, 1);
-	ck_assert_ptr_null(peers_nth(rig.node->peers, 1));
+	ck_assert_ptr_null(peers_conn_after(rig.node->peers, conn_number(c)));
 }
 END_TEST
 
@@ -362,7 +362,7 @@ START_TEST(answers_few_packets_of_a_known_path)
 	rig.server.alive_len = 0;
 	peer_rig_connect(&rig);
 	peer_rig_run_ms(&rig, 500);
-	c = peers_nth(rig.node->peers, 0);
+	c = peers_conn_after(rig.node->peers, 0);
 	before = rig.world.sent_len;
 	for (int i = 0; i < 500; i++)
 		receive_state_packet(c, &other);
@@ -637,7 +637,8 @@ START_TEST(either_family_will_do)
 	rig.server.alive[0] = _i ? v6 : v4;
 	peer_rig_connect(&rig);
 	assert_open(150);
-	ck_assert_int_eq(conn_remote(peers_nth(rig.node->peers, 0)).family,
+	ck_assert_int_eq(
+	    conn_remote(peers_conn_after(rig.node->peers, 0)).family,
 	    _i ? ADDR_V6 : ADDR_V4);
 }
 END_TEST
@@ -657,7 +658,7 @@ START_TEST(ipv6_has_a_head_start)
 	init6(PAYLOAD_NATIVE, &v6, 1);
 	peer_rig_connect(&rig);
 	assert_open(150);
-	ck_assert(is_remote(peers_nth(rig.node->peers, 0), &v4));
+	ck_assert(is_remote(peers_conn_after(rig.node->peers, 0), &v4));
 	peer_rig_run_ms(&rig, rows[_i].after_ms - 15);
 	back.to.port = s->client.addrs6[0].port;
 	back.id = s->client.udx_id;
@@ -666,7 +667,7 @@ START_TEST(ipv6_has_a_head_start)
 	peer_rig_run_ms(&rig, 1);
 	s->at = v4;
 	peer_rig_run_ms(&rig, 20);
-	now = conn_remote(peers_nth(rig.node->peers, 0));
+	now = conn_remote(peers_conn_after(rig.node->peers, 0));
 	ck_assert_int_eq(now.family, rows[_i].moves ? ADDR_V6 : ADDR_V4);
 }
 END_TEST
@@ -680,7 +681,7 @@ open_to_native(void)
 	rig.server.payload.features = PAYLOAD_NATIVE;
 	peer_rig_connect(&rig);
 	assert_open(1000);
-	return peers_nth(rig.node->peers, 0);
+	return peers_conn_after(rig.node->peers, 0);
 }
 
 /* Moves the server to this address. */
@@ -918,7 +919,7 @@ START_TEST(redials_for_a_new_path)
 	s->payload.error = redials[_i].error;
 	s->alive_len = 0;
 	ck_assert_int_eq(
-	    conn_write(peers_nth(rig.node->peers, 0), "hello", 5), 5);
+	    conn_write(peers_conn_after(rig.node->peers, 0), "hello", 5), 5);
 	peer_rig_run_ms(&rig, 20000);
 	ck_assert_uint_eq(s->sessions - before, redials[_i].dials);
 	ck_assert_uint_eq(node_stats(rig.node)->mends, redials[_i].dials);
@@ -942,7 +943,7 @@ START_TEST(detects_a_peer_that_is_gone)
 	s->payload.features = native ? PAYLOAD_NATIVE : 0;
 	peer_rig_connect(&rig);
 	assert_open(1000);
-	conn_end(peers_nth(rig.node->peers, 0));
+	conn_end(peers_conn_after(rig.node->peers, 0));
 	peer_rig_run_ms(&rig, 1000);
 	s->keeps = true;
 	if (!there)

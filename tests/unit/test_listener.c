@@ -311,10 +311,12 @@ take_event(struct rig *g, enum peer_event_kind kind, struct peer_event *out)
 static unsigned
 count_conns(struct rig *g)
 {
+	const struct conn *c = NULL;
 	unsigned n = 0;
 
 	drain_events(g);
-	while (peers_nth(g->peers, n) != NULL)
+	while ((c = peers_conn_after(
+		    g->peers, c != NULL ? conn_number(c) : 0)) != NULL)
 		n++;
 	return n;
 }
@@ -324,7 +326,7 @@ listener_status(const struct rig *g)
 {
 	struct peers_listener l;
 
-	ck_assert(peers_listener(g->peers, 0, &l));
+	ck_assert(peers_listener_after(g->peers, 0, &l));
 	return l;
 }
 
@@ -355,7 +357,8 @@ START_TEST(relayed)
 	ck_assert_uint_eq(c.answer.firewall, FIREWALL_UNKNOWN);
 	ck_assert(payload_has(&c.answer, PAYLOAD_UDX));
 	ck_assert_uint_ne(c.answer.udx_id, 0);
-	ck_assert_uint_eq(c.answer.udx_id, conn_udx_id(peers_nth(g.peers, 0)));
+	ck_assert_uint_eq(
+	    c.answer.udx_id, conn_udx_id(peers_conn_after(g.peers, 0)));
 	ck_assert(payload_has(&c.answer, PAYLOAD_SECRET_STREAM));
 	ck_assert_uint_ne(c.answer.features & PAYLOAD_REUSABLE, 0);
 	ck_assert_uint_eq(c.answer.addrs4_len, 1);
@@ -531,7 +534,7 @@ START_TEST(copies_after_the_end)
 	client_new(&c, &g, 1);
 	deliver_message(&g, RELAY, CLIENT, &c, 1);
 	len = take_answer(&g, first, NULL);
-	conn_close(peers_nth(g.peers, 0));
+	conn_close(peers_conn_after(g.peers, 0));
 	for (int i = 0; i < 9; i++) {
 		sim_clear(&g.n.host.world);
 		ck_assert_int_eq(deliver_message(&g, RELAY2, CLIENT, &c, 2), 0);
@@ -810,7 +813,7 @@ START_TEST(answers_from_the_socket_that_punches)
 	ck_assert_int_eq(
 	    deliver_message(&g, RELAY, answered[_i].client, &c, 1), 0);
 	take_answer(&g, message, &s);
-	conn = peers_nth(g.peers, 0);
+	conn = peers_conn_after(g.peers, 0);
 	ck_assert_int_eq(conn->punch.puncher != NULL,
 	    answered[_i].firewall != FIREWALL_OPEN);
 	if (answered[_i].by_puncher)
@@ -1020,8 +1023,11 @@ START_TEST(several_keys)
 	l.keys = &other;
 	ck_assert_int_eq(peers_listen(g.peers, &l, &n2), 0);
 	ck_assert_uint_ne(n2, g.listener);
-	ck_assert(peers_listener(g.peers, 1, &st));
-	ck_assert(!peers_listener(g.peers, 2, &st));
+	ck_assert(peers_listener_after(g.peers, g.listener, &st));
+	ck_assert_uint_eq(st.number, n2);
+	ck_assert(!peers_listener_after(g.peers, n2, &st));
+	/* Numbers of listeners that do not exist are valid. */
+	ck_assert(!peers_listener_after(g.peers, UINT32_MAX, &st));
 	assert_gets_in(&g, NULL, CLIENT, 1);
 	/* To one key, sealed for the other. */
 	key_target(g.target, other.public_key);
@@ -1052,7 +1058,7 @@ START_TEST(unlisten)
 	assert_gets_in(&g, NULL, CLIENT, 1);
 	peers_unlisten(g.peers, g.listener);
 	peers_unlisten(g.peers, g.listener);
-	ck_assert(!peers_listener(g.peers, 0, &st));
+	ck_assert(!peers_listener_after(g.peers, 0, &st));
 	client_new(&c, &g, 2);
 	deliver_message(&g, NULL, CLIENT, &c, 1);
 	ck_assert_uint_eq(count_answers(&g), 0);
@@ -1224,7 +1230,7 @@ START_TEST(opens_on_the_socket_that_punches)
 	int sock;
 
 	pair_init(&p, RELAY);
-	sock = puncher_sock(peers_nth(p.server.peers, 0)->punch.puncher);
+	sock = puncher_sock(peers_conn_after(p.server.peers, 0)->punch.puncher);
 	ck_assert_int_ne(sock, p.server.n.sock);
 	for (int i = 0; i < 30; i++) {
 		carry_to(&p.client, &p.server, sock, CLIENT);
@@ -1251,7 +1257,7 @@ START_TEST(ends)
 
 	pair_init(&p, RELAY);
 	run_pair(&p, (unsigned)(_i / 4) * 10);
-	c = peers_nth(p.server.peers, 0);
+	c = peers_conn_after(p.server.peers, 0);
 	switch (_i % 4) {
 	case 0:
 		if (c != NULL)

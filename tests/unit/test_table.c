@@ -399,6 +399,43 @@ START_TEST(shares_are_settable)
 }
 END_TEST
 
+/*
+ * A page of nodes goes on after the number of the last one, whatever happened
+ * to the table in between, and any number of a client is valid.
+ */
+START_TEST(lists_each_node_once_after_any_number)
+{
+	struct prng r = prng_seeded(1);
+	const struct table_node *n;
+	uint8_t id[ID_LEN];
+	uint32_t at[10], after = 0, listed = 0;
+
+	random_id(&r, id);
+	table_init(&table, id);
+	ck_assert_ptr_null(table_node_after(&table, 0));
+	ck_assert_ptr_null(table_node_after(&table, 40));
+	for (unsigned i = 0; i < 10; i++) {
+		struct addr a = host(i);
+
+		id_in_row(&r, i, id);
+		at[i] = table_add(&table, id, &a, i);
+	}
+	while ((n = table_node_after(&table, after)) != NULL) {
+		ck_assert_uint_gt(n->number, after);
+		after = n->number;
+		listed++;
+		/* Activity moves no node to another place of the list. */
+		table_touch(&table, at[0], 20);
+		if (listed == 3) {
+			table_del(&table, at[2]); /* the last one listed */
+			table_del(&table, at[5]); /* one to come */
+		}
+	}
+	ck_assert_uint_eq(listed, 9);
+	ck_assert_ptr_null(table_node_after(&table, UINT32_MAX));
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -414,5 +451,6 @@ t_suite(void)
 	tcase_add_test(tc, draws_nodes_evenly);
 	tcase_add_loop_test(tc, gives_no_more_than_shares, 0, T_ROWS(shares));
 	tcase_add_test(tc, shares_are_settable);
+	tcase_add_test(tc, lists_each_node_once_after_any_number);
 	return s;
 }

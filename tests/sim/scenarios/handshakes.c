@@ -98,10 +98,10 @@ shake(struct flooder *f)
 static uint32_t
 conns_of(struct host *h)
 {
-	struct node_conn c;
+	struct node_conn c = {.conn = 0};
 	uint32_t n = 0;
 
-	while (node_conn(h->node, n, &c))
+	while (node_conn(h->node, c.conn, &c))
 		n++;
 	return n;
 }
