@@ -325,6 +325,21 @@ def listener_scripts():
                                for c in range(24)) + bytes([PASS, 178])
 
 
+# ---- scripts for fuzz_methods: see its steps ----
+
+METHODS = 40  # at least as many as api/methods.def has
+
+
+def method_scripts():
+    """Every method, with parameters of four kinds."""
+    wait = bytes([4, 40])
+    for kind in 1, 10, 13, 15:
+        for value in 0, 1, 2, 7:
+            yield b''.join(
+                bytes([0, m % 3, m]) + bytes([kind, value]) * 7 + wait
+                for m in range(METHODS))
+
+
 def main(vectors, corpus):
     rpc = json.load(open(os.path.join(vectors, 'rpc.json')))
     records = json.load(open(os.path.join(vectors, 'records.json')))
@@ -383,6 +398,7 @@ def main(vectors, corpus):
             for native in (0, 1) for k in (0, 3) for n in (0, 1)
             for flags in (0x60, 0x70, 0xf0)],
         'fuzz_frame': frame_scripts(),
+        'fuzz_methods': method_scripts(),
         'fuzz_mux': mux_scripts(protomux),
         'fuzz_dialer': dialer_scripts(),
         'fuzz_listener': listener_scripts(),
@@ -394,8 +410,8 @@ def main(vectors, corpus):
         'fuzz_udx_packet': hexes(streams, ('hex',)),
         'fuzz_udx_pair': pair_scripts(),
     }
-    scripted = ('fuzz_dialer', 'fuzz_frame', 'fuzz_listener', 'fuzz_mux',
-                'fuzz_node', 'fuzz_udx_pair')
+    scripted = ('fuzz_dialer', 'fuzz_frame', 'fuzz_listener', 'fuzz_methods',
+                'fuzz_mux', 'fuzz_node', 'fuzz_udx_pair')
     for name, seeds in targets.items():
         where = os.path.join(corpus, name)
         os.makedirs(where, exist_ok=True)
