@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <config.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -179,12 +180,29 @@ run_command(struct ctl *c, char **args)
 	return code;
 }
 
+/*
+ * Opens /dev/null as each of standard input, output and error that is missing,
+ * so that no file or socket gets its number and receives what is printed.
+ */
+static bool
+open_missing_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR); /* the lowest number */
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && close(fd) == 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct ctl c = {.command = NULL};
 	int code;
 
+	if (!open_missing_stdio())
+		return EXIT_FAILED;
 	if (sodium_init() < 0)
 		return EXIT_FAILED;
 	api_init();
