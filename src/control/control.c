@@ -2,6 +2,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <event2/util.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +236,8 @@ control_alloc(const struct control_setup *setup)
 		return NULL;
 	c->setup = *setup;
 	c->socket.fd = -1;
+	c->instance =
+	    (uint64_t)randombytes_random() << 20 | randombytes_uniform(1 << 20);
 	TAILQ_INIT(&c->clients.all);
 	TAILQ_INIT(&c->operations.all);
 	TAILQ_INIT(&c->listeners.all);

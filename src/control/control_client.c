@@ -337,6 +337,7 @@ send_hello(struct control_client *cl)
 	api_write_text(&w, "name", PACKAGE_NAME);
 	api_write_text(&w, "version", PACKAGE_VERSION);
 	api_write_uint(&w, "pid", (uint64_t)getpid());
+	api_write_uint(&w, "instance", cl->control->instance);
 	api_write_text(&w, "access", api_access_name(cl->peer.access));
 	control_client_send(
 	    cl, jsonrpc_notification("hello", api_writer_take(&w)));

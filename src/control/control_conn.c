@@ -88,6 +88,14 @@ find_conn(struct control *c, uint32_t number)
 	return NULL;
 }
 
+bool
+control_conn_may_use(const struct control_client *cl, uint32_t number)
+{
+	const struct control_conn *conn = find_conn(cl->control, number);
+
+	return conn != NULL && control_may_use(cl, &conn->owner);
+}
+
 static struct control_conn *
 add_conn(struct control *c, uint32_t number, const struct keyring_owner *o)
 {
@@ -110,6 +118,7 @@ remove_conn(struct control_conn *conn)
 	stop_waiting(conn);
 	c->conns.unclaimed_len -= is_unclaimed(conn->state);
 	TAILQ_REMOVE(find_bucket(c, conn->number), conn, link);
+	control_outcome_fail(c, conn->number, ERR_CANCELLED);
 	control_keys_return(c, conn->keys);
 	free(conn);
 }
@@ -142,7 +151,7 @@ add_outcome(const struct control_conn *conn, int err)
 	const struct control_outcome_entry e = {
 	    .conn = conn->number, .owner = conn->owner, .err = err};
 
-	control_outcome_add(&conn->control->outcomes, &e);
+	control_outcome_add(conn->control, &e);
 }
 
 static void

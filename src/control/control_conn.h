@@ -14,6 +14,7 @@
 #ifndef CONTROL_CONTROL_CONN_H
 #define CONTROL_CONTROL_CONN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -71,6 +72,9 @@ void control_conns_free(struct control *c);
 
 /* Processes NODE_EV_OFFER, NODE_EV_OPEN, NODE_EV_READY and NODE_EV_CLOSED. */
 void control_conn_event(struct control *c, const struct node_event *n);
+
+/* Returns whether the client may use the connection of that number. */
+bool control_conn_may_use(const struct control_client *cl, uint32_t number);
 
 /* Resets the connection unless the node has closed it, and frees it. */
 void control_conn_drop(struct control_conn *conn);

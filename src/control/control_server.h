@@ -21,6 +21,7 @@ struct event;
 
 struct control {
 	struct control_setup setup;
+	uint64_t instance; /* random number of this run */
 	struct control_socket socket;
 	struct control_groups groups;
 	struct evconnlistener *acceptor;

@@ -316,11 +316,13 @@ static int
 check_greeting(struct api_client *cl, const json_t *message)
 {
 	const char *method = NULL;
+	json_int_t instance = 0;
 	int protocol = 0;
 
 	if (message == NULL ||
-	    json_unpack((json_t *)message, "{s:s, s:{s:i}}", "method", &method,
-		"params", "protocol", &protocol) != 0 ||
+	    json_unpack((json_t *)message, "{s:s, s:{s:i, s?I}}", "method",
+		&method, "params", "protocol", &protocol, "instance",
+		&instance) != 0 ||
 	    strcmp(method, "hello") != 0)
 		return report_no_greeting(cl, message);
 	if (protocol != API_PROTOCOL)
@@ -328,6 +330,7 @@ check_greeting(struct api_client *cl, const json_t *message)
 		    "the daemon at %s speaks protocol %d and this dhtctl %d:"
 		    " use the dhtctl of the same version",
 		    cl->path, protocol, API_PROTOCOL);
+	cl->instance = (uint64_t)instance;
 	return EXIT_DONE;
 }
 

@@ -33,6 +33,7 @@ struct api_client {
 	char *buf;        /* bytes received ... */
 	size_t len, used; /* ... of which the first `used` are handled */
 	uint64_t began_ms, deadline_ms;
+	uint64_t instance;  /* of the daemon that has greeted */
 	unsigned notes_len; /* notifications of the request so far */
 	int id;
 };

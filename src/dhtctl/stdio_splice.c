@@ -70,11 +70,11 @@ read_bytes(struct copy_direction *d)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return SPLICE_OPEN;
-	if (n < 0 && errno == ECONNRESET)
-		return SPLICE_LOST;
+	if (n < 0)
+		return errno == ECONNRESET ? SPLICE_LOST : SPLICE_FAILED;
 	d->at = 0;
-	d->len = n > 0 ? (size_t)n : 0;
-	d->ended = n <= 0;
+	d->len = (size_t)n;
+	d->ended = n == 0;
 	return SPLICE_OPEN;
 }
 
@@ -183,31 +183,6 @@ splice_step(struct stdio_splice *s)
 	return state;
 }
 
-/* Returns why the connection failed according to the daemon, which the caller
- * frees, or NULL if it ended regularly or the daemon does not know. */
-static char *
-ask_outcome(const struct api_client *cl, json_int_t conn)
-{
-	struct api_client query;
-	json_t *result;
-	const char *name = "ok", *text = "";
-	char *why = NULL;
-
-	api_client_init(&query, cl->what);
-	query.path = cl->path;
-	query.timeout_s = cl->timeout_s;
-	query.quiet = true;
-	if (api_client_call(&query, API_METHOD_outcome,
-		json_pack("{s:I}", "conn", conn), NULL, &result) == EXIT_DONE)
-		json_unpack(
-		    result, "{s:s, s:s}", "err_name", &name, "err_text", &text);
-	if (strcmp(name, "ok") != 0)
-		why = strdup(text);
-	json_decref(result);
-	api_client_fini(&query);
-	return why;
-}
-
 static enum splice_state
 splice_all(int sock, bool last)
 {
@@ -237,25 +212,65 @@ splice_all(int sock, bool last)
 	return state;
 }
 
+/* Waits for the outcome of the connection. Returns an exit code; *why is the
+ * text of a failure, which the caller frees, or NULL. */
+static int
+wait_outcome(const struct api_client *cl, json_int_t conn, char **why)
+{
+	struct api_client query;
+	json_t *result;
+	const char *name = "", *text = "";
+	int code;
+
+	*why = NULL;
+	api_client_init(&query, cl->what);
+	query.path = cl->path;
+	query.timeout_s = cl->timeout_s;
+	query.quiet = true;
+	query.patient = true;
+	code = api_client_call(&query, API_METHOD_outcome,
+	    json_pack("{s:I}", "conn", conn), NULL, &result);
+	if (code == EXIT_DONE)
+		json_unpack(
+		    result, "{s:s, s:s}", "err_name", &name, "err_text", &text);
+	if (code != EXIT_INTERRUPTED)
+		code = EXIT_LOST;
+	/* In another run of the daemon the number is another connection's. */
+	if (code == EXIT_LOST && query.instance == cl->instance) {
+		if (strcmp(name, "ok") == 0)
+			code = EXIT_DONE;
+		else if (*text != '\0')
+			*why = strdup(text);
+	}
+	json_decref(result);
+	api_client_fini(&query);
+	return code;
+}
+
+int
+stdio_splice_outcome(const struct api_client *cl, json_int_t conn)
+{
+	char *why;
+	int code = wait_outcome(cl, conn, &why);
+
+	if (code == EXIT_LOST)
+		print_error(cl->what, "the connection was lost: %s",
+		    why != NULL ? why : "the daemon was stopped");
+	free(why);
+	return code;
+}
+
 int
 stdio_splice_run(
     const struct api_client *cl, int sock, json_int_t conn, bool last)
 {
 	enum splice_state state;
-	char *why;
 
 	api_client_release_interrupt();
 	state = splice_all(sock, last);
 	if (state == SPLICE_FAILED)
 		print_error(cl->what, "%s", strerror(errno));
 	close(sock);
-	if (state == SPLICE_FAILED)
-		return EXIT_FAILED;
-	why = ask_outcome(cl, conn);
-	if (why == NULL && state != SPLICE_LOST)
-		return EXIT_DONE;
-	print_error(cl->what, "the connection was lost: %s",
-	    why != NULL ? why : "the daemon has closed it");
-	free(why);
-	return EXIT_LOST;
+	return state == SPLICE_FAILED ? EXIT_FAILED
+				      : stdio_splice_outcome(cl, conn);
 }

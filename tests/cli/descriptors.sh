@@ -34,7 +34,8 @@ echo question >"$work/input"
 
 # listens COMMAND: runs it for each connection; its key is in $key.
 listens() {
-	at 2 listen --name "$2" --exec "$1" >"$work/key.$2" 2>"$work/err.$2" &
+	"$dhtctl" --control "$work/2.sock" listen --name "$2" --exec "$1" \
+	    >"$work/key.$2" 2>"$work/err.$2" &
 	pid=$!
 	children="$children $pid"
 	within 20 test -s "$work/key.$2" || fail "$1 does not listen"

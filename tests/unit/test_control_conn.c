@@ -339,6 +339,24 @@ START_TEST(lost_peer_is_no_end)
 }
 END_TEST
 
+/* A request for the outcome waits until the connection has ended. */
+START_TEST(outcome_waits_for_the_end)
+{
+	struct peer_end *p = make_stream(""), *q = client_new();
+	json_t *j;
+
+	client_write_line(q, REQUEST("outcome", "\"conn\":1"));
+	run_loop_often();
+	deliver_event(&(struct node_event){.kind = NODE_EV_CLOSED, .op = 1});
+	j = client_read(q);
+	ck_assert_str_eq(
+	    t_string(json_object_get(j, "result"), "err_name"), "ok");
+	json_decref(j);
+	client_free(q);
+	client_free(p);
+}
+END_TEST
+
 /* All that it had sent is the peer's, in order, and then the end. */
 START_TEST(client_that_closes_has_ended)
 {
@@ -1017,6 +1035,7 @@ t_suite(void)
 	tcase_add_test(tc, client_ends_and_still_hears);
 	tcase_add_test(tc, peer_ends_and_still_hears);
 	tcase_add_test(tc, lost_peer_is_no_end);
+	tcase_add_test(tc, outcome_waits_for_the_end);
 	tcase_add_test(tc, client_that_closes_has_ended);
 	tcase_add_test(tc, gone_client_does_not_hold_its_peer);
 	tcase_add_test(tc, gone_client_has_its_bytes_delivered);
