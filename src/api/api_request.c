@@ -146,6 +146,19 @@ set_value_error(
 	return api_error_param(e, p->name, problem, range);
 }
 
+/* Says of a key what is wrong with it. */
+static int
+set_invalid_error(
+    struct api_error *e, const struct api_field *p, const json_t *j)
+{
+	char problem[TEXT_PROBLEM_MAX + 16], what[TEXT_PROBLEM_MAX] = "";
+
+	if ((p->type == API_KEY || p->type == API_HASH) && json_is_string(j))
+		text_key_problem(what, json_string_value(j));
+	snprintf(problem, sizeof problem, "is not valid%s", what);
+	return set_value_error(e, p, problem);
+}
+
 static int
 check_param(
     struct api_request *rq, struct api_error *e, unsigned i, const json_t *j)
@@ -160,7 +173,7 @@ check_param(
 	case ERR_SIZE:
 		return set_value_error(e, p, "is too long");
 	default:
-		return set_value_error(e, p, "is not valid");
+		return set_invalid_error(e, p, j);
 	}
 }
 

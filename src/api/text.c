@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <sodium.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +89,33 @@ text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text)
 	if (err == 0)
 		memcpy(key, buf, sizeof buf);
 	return err;
+}
+
+const char *
+text_key_problem(char out[TEXT_PROBLEM_MAX], const char *text)
+{
+	size_t len = strlen(text);
+	bool hex = len == TEXT_HEX_LEN;
+	size_t good = strspn(text, hex ? "0123456789abcdefABCDEF" : z32_digits);
+
+	if (strstr(text, "://") != NULL)
+		snprintf(out, TEXT_PROBLEM_MAX,
+		    ": leave out its prefix, such as hs://");
+	else if (len != TEXT_Z32_LEN && !hex)
+		snprintf(out, TEXT_PROBLEM_MAX, ": it has %zu character%s", len,
+		    len == 1 ? "" : "s");
+	else if (text[good] > ' ' && text[good] < 0x7f)
+		snprintf(out, TEXT_PROBLEM_MAX,
+		    ": its character %zu, '%c', is not one of %s", good + 1,
+		    text[good], hex ? "hex" : "z-base-32");
+	else if (good < len)
+		snprintf(out, TEXT_PROBLEM_MAX,
+		    ": its character %zu is not one of %s", good + 1,
+		    hex ? "hex" : "z-base-32");
+	else
+		snprintf(out, TEXT_PROBLEM_MAX,
+		    ": its last character cannot end a key");
+	return out;
 }
 
 int

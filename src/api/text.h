@@ -29,6 +29,12 @@ const char *text_hex(char out[TEXT_HEX_MAX], const uint8_t key[TEXT_KEY_LEN]);
 /* Reads z-base-32 or hex. Returns 0, or ERR_MALFORMED and leaves key alone. */
 int text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text);
 
+enum { TEXT_PROBLEM_MAX = 96 };
+
+/* Writes what is wrong with a text that text_key_parse() has rejected, to
+ * follow "is not valid". Returns out. */
+const char *text_key_problem(char out[TEXT_PROBLEM_MAX], const char *text);
+
 /*
  * Where a peer is: its key and, if the text goes on behind it, nodes that may
  * know the peer, protocol 03 §8.1. Beyond TEXT_NODES_MAX they are left out. 0

@@ -145,8 +145,8 @@ make_node_key(struct control_call *k, uint8_t key[KEY_LEN])
 		return api_error_set(&k->error, API_ERR_DENIED,
 		    json_pack("{s:s, s:s}", "need", "admin", "have",
 			api_access_name(have)),
-		    "key_new without a name replaces the node's own key and"
-		    " needs admin access: give a name");
+		    "a key without a name replaces the node's own and needs"
+		    " admin access: give a name");
 	if (setup->ops->key_new(setup->owner, key, &f) != 0)
 		return control_call_fail(k, &f);
 	return 0;

@@ -30,6 +30,55 @@ static const struct handler handlers[API_METHODS] = {
 #undef OBJECT
 };
 
+/* Returns the name of the limit that the method has reached, or NULL if it has
+ * failed for another reason. */
+static const char *
+reached_limit(const struct api_method *m, int err)
+{
+	if (err == ERR_BUSY)
+		return "operations";
+	if (err != ERR_LIMIT)
+		return NULL;
+	switch (api_method_id(m)) {
+	case API_METHOD_announce:
+		return "announcements";
+	case API_METHOD_listen:
+		return "listeners";
+	case API_METHOD_connect:
+		return "connections";
+	default:
+		return NULL;
+	}
+}
+
+static void
+set_limit_error(struct control_call *k, int err, const char *name)
+{
+	const struct limits *l = control_limits_of(k->client->control);
+	const struct limit_info *info = limit_find(name);
+	uint32_t value;
+
+	memcpy(&value, (const char *)l + info->offset, sizeof value);
+	api_error_set(&k->error, API_ERR_FAILED,
+	    json_pack("{s:s, s:s, s:s}", "err_name", err_name(err), "err_text",
+		err_text(err), "limit", name),
+	    "%s: the limit \"%s\" of %u is reached: the option --%s of the"
+	    " daemon or its configuration raises it",
+	    k->rq->method->name, name, (unsigned)value, name);
+}
+
+/* Sets the error of a method that has set none. */
+static void
+set_error(struct control_call *k, int err)
+{
+	const char *limit = reached_limit(k->rq->method, err);
+
+	if (limit != NULL)
+		set_limit_error(k, err, limit);
+	else
+		api_error_failed(&k->error, err, "%s", k->rq->method->name);
+}
+
 int
 control_call_run(struct control_call *k)
 {
@@ -43,7 +92,7 @@ control_call_run(struct control_call *k)
 	else
 		err = control_operation_start(k, h->later);
 	if (err != 0 && k->error.code == 0)
-		api_error_failed(&k->error, err, "%s", m->name);
+		set_error(k, err);
 	if (err != 0 || k->pending)
 		api_writer_drop(&k->result);
 	return err;
