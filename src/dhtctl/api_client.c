@@ -381,6 +381,24 @@ report_reason(struct api_client *cl, const json_t *error)
 	return report_error(cl, r->code, "%s: %s", text, r->advice);
 }
 
+/* Returns the text without the name of the method before it, which is not that
+ * of the command. */
+static const char *
+skip_method_name(const char *text)
+{
+	for (unsigned i = 0; i < API_METHODS; i++) {
+		const char *name = api_methods[i].name;
+		size_t len = strlen(name);
+
+		if (strncmp(text, name, len) != 0)
+			continue;
+		if (strncmp(text + len, ": ", 2) == 0 ||
+		    strncmp(text + len, ", ", 2) == 0)
+			return text + len + 2;
+	}
+	return text;
+}
+
 static int
 exit_of_error(const json_t *error)
 {
@@ -396,6 +414,8 @@ exit_of_error(const json_t *error)
 		return EXIT_REFUSED;
 	if (name != NULL && strcmp(name, "timeout") == 0)
 		return EXIT_TIMEOUT;
+	if (name != NULL && strcmp(name, "unreachable") == 0)
+		return EXIT_UNREACHABLE;
 	return EXIT_FAILED;
 }
 
@@ -408,7 +428,8 @@ report_answer_error(struct api_client *cl, const json_t *error)
 	if (code >= 0)
 		return code;
 	return report_error(cl, exit_of_error(error), "%s",
-	    text != NULL ? text : "the daemon sent an error without a text");
+	    text != NULL ? skip_method_name(text)
+			 : "the daemon sent an error without a text");
 }
 
 /* Checks the request as the daemon does, before anything is connected. */
@@ -419,6 +440,11 @@ check_request(struct api_client *cl, const char *line)
 	struct api_error f;
 	int code = EXIT_DONE;
 
+	if (strlen(line) >= API_LINE_MAX)
+		return report_error(cl, EXIT_USAGE,
+		    "the arguments are too long: a request has at most %d"
+		    " bytes",
+		    API_LINE_MAX);
 	if (api_request_parse(&rq, &f, line, strlen(line)) != 0) {
 		json_decref(f.data);
 		code = report_error(cl, EXIT_USAGE, "%s", f.text);
@@ -543,6 +569,38 @@ api_client_detach(struct api_client *cl)
 
 	cl->fd = -1;
 	return fd;
+}
+
+bool
+api_client_is_closed(const struct api_client *cl, int wait_ms)
+{
+	struct pollfd p = {.fd = cl->fd}; /* for its hang-up */
+
+	return cl->fd < 0 || poll(&p, 1, wait_ms) > 0;
+}
+
+void
+api_client_reset(struct api_client *cl)
+{
+	struct api_client next;
+
+	api_client_init(&next, cl->what);
+	next.path = cl->path;
+	next.timeout_s = cl->timeout_s;
+	next.exact = cl->exact;
+	api_client_fini(cl);
+	*cl = next;
+}
+
+void
+api_client_pause(int ms)
+{
+	const struct timespec t = {
+	    .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+	sigset_t none;
+
+	sigemptyset(&none);
+	(void)ppoll(NULL, 0, &t, &none);
 }
 
 int

@@ -74,6 +74,16 @@ void api_client_release_interrupt(void);
 int api_client_wait_notes(
     struct api_client *cl, const struct api_client_notes *notes);
 
+/* Returns whether the daemon has closed the connection, or does within that
+ * time. */
+bool api_client_is_closed(const struct api_client *cl, int wait_ms);
+
+/* Closes the connection; the next request makes a new one. */
+void api_client_reset(struct api_client *cl);
+
+/* Waits for some time, or until SIGINT. */
+void api_client_pause(int ms);
+
 /* Waits until the daemon has closed the connection. Returns an exit code. */
 int api_client_wait_end(struct api_client *cl);
 

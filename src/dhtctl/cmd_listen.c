@@ -13,8 +13,13 @@
 #include "dhtctl/stdio_splice.h"
 #include "dhtctl/reason.h"
 
-/* Commands that run at a time; further connections wait at the daemon. */
-enum { CHILDREN_MAX = 256 };
+enum {
+	/* Commands that run at a time; further connections wait at the
+	 * daemon. */
+	CHILDREN_MAX = 256,
+	CLOSING_MS = 2000, /* in which a daemon that stops closes us */
+	RETRY_MS = 500,    /* between two attempts to listen again */
+};
 
 /* A connection that has been accepted. */
 struct accepted {
@@ -139,47 +144,9 @@ accept_next(struct ctl *c, json_int_t listener, struct accepted *a)
 	cl.path = c->client.path;
 	cl.timeout_s = c->client.timeout_s;
 	code = accept_one(&cl, listener, a);
+	c->client.instance = cl.instance;
 	api_client_fini(&cl);
 	return code;
-}
-
-/* Accepts on the listener's own control connection, which becomes the stream,
- * so that the listener ends. */
-static int
-serve_once(struct ctl *c, json_int_t listener)
-{
-	struct accepted a;
-	int code = accept_one(&c->client, listener, &a);
-
-	if (code != EXIT_DONE)
-		return code;
-	if (c->exec == NULL)
-		return stdio_splice_run(&c->client, a.sock, a.conn, true);
-	code = run_command(c, &a);
-	wait_for_children(0);
-	if (code == EXIT_DONE && last_status != 0)
-		code = EXIT_FAILED;
-	return code;
-}
-
-static int
-serve_all(struct ctl *c, json_int_t listener)
-{
-	struct accepted a;
-	int code;
-
-	for (;;) {
-		wait_for_children(CHILDREN_MAX - 1);
-		code = accept_next(c, listener, &a);
-		if (code != EXIT_DONE)
-			return code;
-		/* Goes on after a connection that failed. */
-		if (c->exec != NULL)
-			(void)run_command(c, &a);
-		else
-			(void)stdio_splice_run(
-			    &c->client, a.sock, a.conn, false);
-	}
 }
 
 /* ---- listening ---- */
@@ -196,6 +163,24 @@ listen_params(const struct ctl *c)
 		json_array_append_new(allow, json_string(c->allow[i]));
 	json_object_set_new(params, "allow", allow);
 	return params;
+}
+
+/* Starts the listener. Returns an exit code, and the result if it is
+ * EXIT_DONE. */
+static int
+start_listener(struct ctl *c, json_t **result)
+{
+	json_t *params = listen_params(c);
+	int code = add_identity(c, params);
+
+	*result = NULL;
+	if (code != EXIT_DONE) {
+		json_decref(params);
+		return code;
+	}
+	c->client.exact = true;
+	return api_client_call(
+	    &c->client, API_METHOD_listen, params, NULL, result);
 }
 
 /* Prints the key, for which scripts wait: on standard error if standard output
@@ -218,22 +203,110 @@ print_key(struct ctl *c, const json_t *result)
 	return print_flush() ? EXIT_DONE : EXIT_FAILED;
 }
 
+/*
+ * Waits for the daemon after it was stopped, and listens again. Returns
+ * EXIT_DONE, EXIT_INTERRUPTED, or why the daemon that runs now refuses.
+ */
+static int
+listen_again(struct ctl *c, json_int_t *listener)
+{
+	const char *key = "";
+	json_t *result;
+	int code;
+
+	print_error(
+	    "listen", "the daemon was stopped: waiting for it to listen again");
+	do {
+		api_client_pause(RETRY_MS);
+		if (api_client_interrupted())
+			return EXIT_INTERRUPTED;
+		api_client_reset(&c->client);
+		c->client.quiet = true;
+		code = start_listener(c, &result);
+	} while (code == EXIT_NOT_RUNNING || code == EXIT_FAILED ||
+		 code == EXIT_TIMEOUT);
+	c->client.quiet = false;
+	if (code == EXIT_DONE) {
+		json_unpack(result, "{s:I, s:s}", "listener", listener,
+		    "public_key", &key);
+		print_error("listen", "listening again on %s", key);
+	} else if (code != EXIT_INTERRUPTED) {
+		print_error("listen", "the daemon refuses to listen again");
+	}
+	json_decref(result);
+	return code;
+}
+
+/*
+ * Handles a failure to accept: if the daemon was stopped, listens again when it
+ * is back, and returns EXIT_DONE; otherwise returns the code.
+ */
+static int
+recover_listener(struct ctl *c, int code, json_int_t *listener)
+{
+	if (code == EXIT_INTERRUPTED ||
+	    !api_client_is_closed(&c->client, CLOSING_MS))
+		return code;
+	return listen_again(c, listener);
+}
+
+/* Accepts on the listener's own control connection, which becomes the stream,
+ * so that the listener ends. */
+static int
+serve_once(struct ctl *c, json_int_t listener)
+{
+	struct accepted a;
+	int code = accept_one(&c->client, listener, &a);
+
+	while (code != EXIT_DONE) {
+		code = recover_listener(c, code, &listener);
+		if (code != EXIT_DONE)
+			return code;
+		code = accept_one(&c->client, listener, &a);
+	}
+	if (c->exec == NULL)
+		return stdio_splice_run(&c->client, a.sock, a.conn, true);
+	code = run_command(c, &a);
+	wait_for_children(0);
+	if (code == EXIT_DONE && last_status != 0)
+		code = EXIT_FAILED;
+	return code;
+}
+
+static int
+serve_all(struct ctl *c, json_int_t listener)
+{
+	struct accepted a;
+	int code;
+
+	for (;;) {
+		wait_for_children(CHILDREN_MAX - 1);
+		code = accept_next(c, listener, &a);
+		if (code != EXIT_DONE) {
+			code = recover_listener(c, code, &listener);
+			if (code != EXIT_DONE)
+				return code;
+			continue;
+		}
+		/* Goes on after a connection that failed. */
+		if (c->exec != NULL)
+			(void)run_command(c, &a);
+		else
+			(void)stdio_splice_run(
+			    &c->client, a.sock, a.conn, false);
+	}
+}
+
 int
 cmd_listen(struct ctl *c, char **argv)
 {
-	json_t *params = listen_params(c), *result;
 	json_int_t listener = 0;
-	int code = add_identity(c, params);
+	json_t *result;
+	int code;
 
 	(void)argv;
-	if (code != EXIT_DONE) {
-		json_decref(params);
-		return code;
-	}
 	catch_children();
-	c->client.exact = true;
-	code = api_client_call(
-	    &c->client, API_METHOD_listen, params, NULL, &result);
+	code = start_listener(c, &result);
 	if (code == EXIT_DONE) {
 		json_unpack(result, "{s:I}", "listener", &listener);
 		code = print_key(c, result);

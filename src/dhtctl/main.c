@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/guess.h"
+#include "base/wire.h"
 #include "dhtctl/dhtctl.h"
 
 enum {
@@ -66,7 +67,7 @@ handle_option(struct ctl *c, const struct option_info *o, const char *arg)
 		c->client.timeout_s = (uint32_t)n;
 		break;
 	case OPT_SEQ:
-		code = read_number(o->name, arg, INT64_MAX, &c->seq);
+		code = read_number(o->name, arg, WIRE_UINT_MAX, &c->seq);
 		break;
 	case OPT_KEY:
 		c->key_file = arg;

@@ -167,6 +167,10 @@ wait "$pid"
 node_starts 4 --role persistent --port auto --bootstrap "$host:1"
 within 10 at 4 status || fail "node 4 did not start"
 ends 7 'is this machine online' at 4 connect "$nobody"
+ends 7 'no node of the network' at 4 lookup tea
+ends 7 'no node of the network' at 4 find-peer "$nobody"
+ends 7 'no node of the network' at 4 get "$(printf '%064d' 0)"
+ends 7 'no node of the network' at 4 put value
 
 # fails_as CODE REASON TEXT: checks the message for a reason of the daemon.
 fails_as() {

@@ -50,6 +50,16 @@ ends 5 'no reply was received' at 1 ping "$host:1"
 ends 5 'no answer within 0 s\|no answer within 1 s' at 1 --timeout 1 \
     ping "$host:1"
 
+# The error names the limit that was reached and the option that raises it.
+node_starts 3 --role persistent --port auto --bootstrap "$host:$port" \
+    --announcements 1
+within 20 knows 3 1 || fail "node 3 does not know the other"
+at 3 announce one >/dev/null || fail "the first announcement failed"
+ends 1 'the limit "announcements" of 1 is reached: the option --announcements' \
+    at 3 announce two
+ends 1 'dhtctl key: there is no\|dhtctl key: you have no' at 3 key show none
+at 3 stop || fail "node 3 does not stop"
+
 # An interrupt ends the operation at the daemon, too.
 "$dhtctl" --control "$work/1.sock" ping "$host:1" 2>"$work/err" &
 asked=$!

@@ -28,7 +28,17 @@ ends 2 'it takes one argument, TOPIC' ctl lookup a b
 ends 2 'give a number' ctl status --timeout soon
 ends 2 'give a number' ctl status --timeout -1
 ends 2 'give a number' ctl put --mutable --seq 99999999999999999999 x
-ends 2 '"public_key" is not valid; expected a public key' ctl find-peer x
+ends 2 '"public_key" is not valid: it has 1 character; expected a public key' \
+    ctl find-peer x
+ends 2 'it has 51 characters' ctl connect ${z32#?}
+ends 2 "its character 1, 'l', is not one of z-base-32" ctl connect l${z32#?}
+ends 2 'leave out its prefix, such as hs://' ctl connect hs://$z32
+ends 2 'its last character cannot end a key' ctl connect ${z32%?}9
+ends 2 "its character 64, 'g', is not one of hex" \
+    ctl connect "$(printf '%063d' 0)g"
+# More than fits a request; tr and not printf, whose width has a limit.
+ends 2 'the arguments are too long' \
+    ctl lookup "$(head -c 120000 /dev/zero | tr '\0' t)"
 ends 2 '"target" is not valid' ctl find-node "${z32}y"
 ends 2 '"hash" is not valid' ctl get xyz
 ends 2 '"topic" is not valid' ctl lookup ''
@@ -37,7 +47,7 @@ ends 2 '"address" is not valid' ctl ping "$host:99999"
 ends 2 'neither list, new nor show' ctl key old
 ends 2 'list takes no name' ctl key list web
 ends 2 'no more than two arguments' ctl key new web again
-ends 2 '"public_key" is not valid; expected a public key' ctl connect xyz
+ends 2 '"public_key" is not valid: it has 3 characters' ctl connect xyz
 ends 2 'KEY is missing' ctl connect
 ends 2 'it does not take --once' ctl connect --once $z32
 ends 2 '"allow" is not valid; expected an array' ctl listen --allow xyz
@@ -45,7 +55,8 @@ ends 2 'not both' ctl listen --key a --name b
 ends 2 'the value is empty' ctl put
 ends 2 'the value is too long: at most 1000' ctl put "$(seq 1 400)"
 ends 2 'needs --seq' ctl put --mutable x
-ends 2 '"seq" is not valid' ctl put --mutable --seq 9007199254740992 x
+ends 2 'give a number up to 9007199254740991' \
+    ctl put --mutable --seq 9007199254740992 x
 ends 2 '--seq requires --mutable' ctl get --seq 1 $z32
 
 ends 3 "no hyperdhtd is running at $work/none.sock" ctl status
