@@ -13,6 +13,7 @@ struct delayed_ping {
 	struct responder *responder;
 	struct timer timer;
 	uint32_t cell;
+	struct prefix_member prefix;
 	struct dht_request rq; /* without what it borrowed */
 };
 
@@ -243,6 +244,7 @@ delayed_ping_free(struct delayed_ping *p)
 
 	timer_disarm(rp->self->timers, &p->timer);
 	TAILQ_REMOVE(&rp->delayed, p, link);
+	prefix_groups_remove(&rp->delayed_by_prefix, p->cell);
 	pool_put(&rp->delayed_pool, p->cell);
 }
 
@@ -270,19 +272,22 @@ static struct delayed_ping *
 delayed_ping_new(struct responder *rp, const struct addr *from)
 {
 	const struct limits *l = rp->self->limits;
-	uint32_t prefix = 0, cell;
 	struct delayed_ping *p;
+	uint32_t cell;
 
-	TAILQ_FOREACH (p, &rp->delayed, link)
-		prefix += addr_same_prefix(&p->rq.dg.from, from);
 	if (!local_node_is_private(rp->self) &&
-	    prefix >= l->delayed_pings_prefix)
+	    prefix_groups_count(&rp->delayed_by_prefix, from) >=
+		l->delayed_pings_prefix)
 		return NULL;
 	if (rp->delayed_pool.len >= l->delayed_pings &&
 	    (p = TAILQ_FIRST(&rp->delayed)) != NULL)
 		delayed_ping_free(p);
 	if ((cell = pool_get(&rp->delayed_pool)) == 0)
 		return NULL;
+	if (prefix_groups_add(&rp->delayed_by_prefix, cell, from) != 0) {
+		pool_put(&rp->delayed_pool, cell);
+		return NULL;
+	}
 	p = pool_at(&rp->delayed_pool, cell);
 	p->responder = rp;
 	p->cell = cell;
@@ -334,6 +339,8 @@ responder_init(struct responder *rp)
 	TAILQ_INIT(&rp->delayed);
 	pool_init(&rp->delayed_pool, sizeof(struct delayed_ping),
 	    rp->self->limits->delayed_pings);
+	prefix_groups_init(&rp->delayed_by_prefix, &rp->self->hash_key,
+	    &rp->delayed_pool, offsetof(struct delayed_ping, prefix));
 }
 
 void
@@ -343,6 +350,7 @@ responder_fini(struct responder *rp)
 
 	while ((p = TAILQ_FIRST(&rp->delayed)) != NULL)
 		delayed_ping_free(p);
+	prefix_groups_fini(&rp->delayed_by_prefix);
 	pool_fini(&rp->delayed_pool);
 	tokens_fini(&rp->tokens);
 }

@@ -11,6 +11,7 @@
 
 #include <sys/queue.h>
 
+#include "base/prefix_groups.h"
 #include "dht/local_node.h"
 #include "dht/rate_limiter.h"
 #include "dht/token.h"
@@ -27,6 +28,7 @@ struct responder {
 	struct tokens tokens;
 	struct delayed_list delayed; /* oldest first */
 	struct pool delayed_pool;
+	struct prefix_groups delayed_by_prefix;
 };
 
 void responder_init(struct responder *rp);

@@ -76,6 +76,16 @@ free_offer(struct session *s)
 	s->offer = NULL;
 }
 
+static void
+remove_half_open(struct session *s)
+{
+	struct sessions *ss = &s->ls->sessions;
+
+	TAILQ_REMOVE(&ss->half_open, s, age);
+	ss->half_open_len--;
+	prefix_groups_remove(&ss->half_open_by_prefix, s->id);
+}
+
 /* The only place that changes the state; keeps the lists by age. */
 static void
 session_set_state(struct session *s, enum session_state state)
@@ -86,8 +96,7 @@ session_set_state(struct session *s, enum session_state state)
 	s->state = state;
 	if (state != SESSION_DONE)
 		return;
-	TAILQ_REMOVE(&ss->half_open, s, age);
-	ss->half_open_len--;
+	remove_half_open(s);
 	TAILQ_INSERT_TAIL(&ss->done, s, age);
 }
 
@@ -101,12 +110,10 @@ session_free(struct session *s)
 	if (s->conn != NULL)
 		conn_disown(s->conn);
 	timer_disarm(ls->peers->core->timers, &s->expiry);
-	if (s->state == SESSION_DONE) {
+	if (s->state == SESSION_DONE)
 		TAILQ_REMOVE(&ls->sessions.done, s, age);
-	} else {
-		TAILQ_REMOVE(&ls->sessions.half_open, s, age);
-		ls->sessions.half_open_len--;
-	}
+	else
+		remove_half_open(s);
 	free(s->answer);
 	s->id = 0; /* session_punch() finds it no more */
 	pool_index_del(&ls->sessions.by_message, at);
@@ -202,20 +209,13 @@ half_open_max(const struct listeners *ls)
 static void
 make_space(struct listeners *ls, const struct addr *payer)
 {
-	struct dht *d = ls->peers->base.dht;
+	const struct prefix_groups *g = &ls->sessions.half_open_by_prefix;
 	const struct limits *l = ls->peers->core->limits;
-	struct session *s, *oldest = NULL;
-	uint32_t prefix = 0;
 
-	if (!dht_is_private(d))
-		TAILQ_FOREACH (s, &ls->sessions.half_open, age) {
-			if (!addr_same_prefix(&s->payer, payer))
-				continue;
-			if (prefix++ == 0)
-				oldest = s;
-		}
-	if (prefix >= l->half_open_prefix)
-		evict_session(oldest);
+	if (!dht_is_private(ls->peers->base.dht) &&
+	    prefix_groups_count(g, payer) >= l->half_open_prefix)
+		evict_session(pool_at(
+		    &ls->sessions.pool, prefix_groups_oldest(g, payer)));
 	else if (ls->sessions.half_open_len >= half_open_max(ls))
 		evict_session(TAILQ_FIRST(&ls->sessions.half_open));
 	shrink_pool(ls, ls->sessions.pool.limit - 1);
@@ -273,18 +273,34 @@ may_compute(const struct listener *l, const struct router_call *call)
 
 /* ---- new sessions ---- */
 
+/* Adds a cell to the index by message and counts it for its payer. */
+static int
+index_session(
+    struct sessions *ss, uint32_t at, uint32_t hash, const struct addr *payer)
+{
+	int err = prefix_groups_add(&ss->half_open_by_prefix, at, payer);
+
+	if (err != 0)
+		return err;
+	err = pool_index_add(&ss->by_message, at, hash);
+	if (err != 0)
+		prefix_groups_remove(&ss->half_open_by_prefix, at);
+	return err;
+}
+
 static struct session *
 session_new(struct listener *l, const struct incoming *in,
     const uint8_t *digest, uint32_t hash)
 {
+	const struct addr *payer = payer_of(l, &in->call);
 	struct listeners *ls = l->ls;
 	struct session *s;
 	uint32_t at;
 
-	make_space(ls, payer_of(l, &in->call));
+	make_space(ls, payer);
 	if ((at = pool_get(&ls->sessions.pool)) == 0)
 		return NULL;
-	if (pool_index_add(&ls->sessions.by_message, at, hash) != 0) {
+	if (index_session(&ls->sessions, at, hash, payer) != 0) {
 		pool_put(&ls->sessions.pool, at);
 		return NULL;
 	}
@@ -295,7 +311,6 @@ session_new(struct listener *l, const struct incoming *in,
 	s->listener = l->number;
 	s->state = SESSION_ANSWERED;
 	s->expiry.fire = on_expiry_timer;
-	s->payer = *payer_of(l, &in->call);
 	s->answer_sock = WORLD_NO_SOCK;
 	TAILQ_INSERT_TAIL(&ls->sessions.half_open, s, age);
 	ls->sessions.half_open_len++;
@@ -519,6 +534,9 @@ sessions_init(struct listeners *ls)
 	pool_init(&ls->sessions.pool, sizeof(struct session), l->handshakes);
 	pool_index_init(&ls->sessions.by_message, &ls->sessions.pool,
 	    offsetof(struct session, link));
+	prefix_groups_init(&ls->sessions.half_open_by_prefix,
+	    &ls->peers->core->hash_key, &ls->sessions.pool,
+	    offsetof(struct session, prefix));
 	prefix_budget_init(
 	    &ls->sessions.budgets, ls->peers->core, l->forward_hosts);
 }
@@ -542,6 +560,7 @@ sessions_fini(struct listeners *ls)
 	       (s = TAILQ_FIRST(&ls->sessions.done)) != NULL)
 		session_free(s);
 	prefix_budget_fini(&ls->sessions.budgets);
+	prefix_groups_fini(&ls->sessions.half_open_by_prefix);
 	pool_index_fini(&ls->sessions.by_message);
 	pool_fini(&ls->sessions.pool);
 }

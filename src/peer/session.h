@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/pool.h"
+#include "base/prefix_groups.h"
 #include "base/timer.h"
 #include "peer/accept.h"
 #include "signal/prefix_budget.h"
@@ -43,12 +44,12 @@ struct session {
 	struct pool_index_link link; /* first: by the hash of the message */
 	uint8_t digest[HASH_LEN];
 	TAILQ_ENTRY(session) age; /* in half_open or done */
+	struct prefix_member prefix; /* of its payer, while half-open */
 	struct listeners *ls;
 	uint32_t id; /* its index; the client sends it to punch; 0: free */
 	uint32_t listener;
 	enum session_state state;
 	struct timer expiry;
-	struct addr payer;           /* is charged for it, see payer_of() */
 	struct conn *conn;           /* until it has settled */
 	struct session_offer *offer; /* in state ASKED */
 	uint8_t *answer;             /* from ANSWERED on; NULL: silence */
@@ -64,6 +65,7 @@ struct sessions {
 	struct session_list half_open; /* ASKED and ANSWERED, oldest first */
 	struct session_list done;      /* oldest first */
 	uint32_t half_open_len;
+	struct prefix_groups half_open_by_prefix;
 	struct prefix_budgets budgets; /* of computations, by source /24 */
 	uint32_t failed[SESSION_FAILED_HASHES_MAX];
 };
