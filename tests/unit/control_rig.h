@@ -20,7 +20,7 @@
 #include "store/keyring.h"
 #include "store/state.h"
 
-enum { EVENTS_MAX = 64, MADE_CONNS_MAX = 8, MADE_BYTES_MAX = 1 << 21 };
+enum { EVENTS_MAX = 512, MADE_CONNS_MAX = 8, MADE_BYTES_MAX = 1 << 21 };
 
 /* A connection of the fake node. */
 struct made_conn {

@@ -607,6 +607,24 @@ make_listener_1(const char *request)
 	return p;
 }
 
+/* The control server has no limit of listeners beside that of the node: one
+ * client has more than there may be clients. */
+START_TEST(node_limits_listeners)
+{
+	struct peer_end *p = client_new();
+
+	for (uint32_t i = 1; i <= CLIENTS_MAX + 16; i++) {
+		client_write_line(p, LISTEN);
+		run_loop_often();
+		ck_assert_uint_eq(rig.node.last_op, i);
+		deliver_event(&(struct node_event){
+		    .kind = NODE_EV_LISTENING, .op = i, .stored = 3});
+		ck_assert_int_eq(result_int(client_read(p), "listener"), i);
+	}
+	client_free(p);
+}
+END_TEST
+
 /* A connection of that number comes in to listener 1. */
 static void
 open_incoming(uint32_t number)
@@ -1048,6 +1066,7 @@ t_suite(void)
 	tcase_add_loop_test(
 	    tc, bad_connect_is_the_last_line, 0, T_ROWS(bad_connects));
 	tcase_add_test(tc, refusing_node_is_told);
+	tcase_add_test(tc, node_limits_listeners);
 	tcase_add_test(tc, opened_for_nobody_is_reset);
 	add_listeners(tc);
 	return s;
