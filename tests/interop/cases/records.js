@@ -135,7 +135,7 @@ async function mutableFromOurs (ours, js) {
   assert.deepStrictEqual(await get(), { seq: 5, value: 'five' })
   if (ours.reportsRefusals) {
     await assert.rejects(put('four', 4), /a later sequence number/)
-    await assert.rejects(put('other five', 5), /another value is stored/)
+    await assert.rejects(put('other five', 5), /another value has that sequence number/)
   }
   await put('six', 6)
   assert.deepStrictEqual(await get(), { seq: 6, value: 'six' })
