@@ -4,8 +4,9 @@
 # citations.sh [TREE]: resolves every citation of doc/protocol in src, tests
 # and doc: "protocol 01 §8.3" against the headings and numbered items of page
 # 01, "pitfall P4" against the entries of page 07. Within doc/protocol, "01
-# §8.3" and "§8.3" are citations too. Prints each one that leads nowhere, or
-# has another form, as file:line: why.
+# §8.3" and "§8.3" are citations too. Also resolves the files, and the names in
+# them, that the tests of the platform list after "Relied on by:". Prints each
+# one that leads nowhere, or has another form, as file:line: why.
 set -u
 
 tree=${1:-$(cd "$(dirname "$0")/.." && pwd)}
@@ -173,4 +174,40 @@ resolve() {
 	}' pass=1 doc/protocol/[0-9]*.md pass=2 $(cited_in)
 }
 
-resolve
+# Prints a line for each file of a "Relied on by:" list: the file and the names.
+relied_on() {
+	awk '
+	/Relied on by:/ { on = 1 }
+	on { text = text " " $0 }
+	on && /[*]\// { exit }
+	END {
+		gsub(/[ \t*\/]+/, " ", text)
+		while (match(text, /[a-z0-9_]+[.][ch]( [(][^)]*[)])?/)) {
+			print substr(text, RSTART, RLENGTH)
+			text = substr(text, RSTART + RLENGTH)
+		}
+	}' "$1"
+}
+
+resolve_relied_on() {
+	find tests/platform -name '*.c' 2>/dev/null | sort |
+	    while read -r test; do
+		relied_on "$test" | while read -r file names; do
+			path=$(find src -name "$file")
+			[ -n "$path" ] || echo "$test: src has no $file"
+			for name in $(echo "$names" | tr -c 'A-Za-z0-9_' ' '); do
+				[ -z "$path" ] || grep -qw "$name" "$path" ||
+				    echo "$test: $file has no $name"
+			done
+		done
+	done
+}
+
+verdict=0
+resolve || verdict=1
+unresolved=$(resolve_relied_on)
+if [ -n "$unresolved" ]; then
+	echo "$unresolved"
+	verdict=1
+fi
+exit "$verdict"

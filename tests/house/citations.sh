@@ -37,8 +37,20 @@ X
 plant tests/daemon/echo.sh <<'X'
 # Pitfall P4: an echo. Protocol 06.
 X
+plant src/net/queue.c <<'X'
+static int send_some(void);
+X
+plant tests/platform/udp.c <<'X'
+/*
+ * Relied on by: queue.c (send_some,
+ * send_some).
+ */
+X
 passes citations
 
+plant tests/platform/udp.c <<'X'
+/* Relied on by: queue.c (send_some, send_all), gone.c (send_some). */
+X
 plant src/punch/lost.c <<'X'
 /* Protocol 01 §1.2, and protocol 01 §1,
  * §7; */
@@ -72,7 +84,9 @@ finds citations \
     'src/punch/form.c:4: "(P4)" does not begin with its word' \
     'src/punch/form.c:5: "07 P4" does not begin with its word' \
     'doc/protocol/01-rpc.md:4: protocol 01 §9 is nowhere' \
-    'doc/protocol/01-rpc.md:4: protocol 06 §B is nowhere'
+    'doc/protocol/01-rpc.md:4: protocol 06 §B is nowhere' \
+    'tests/platform/udp.c: queue.c has no send_all' \
+    'tests/platform/udp.c: src has no gone.c'
 
 "$top/scripts/citations.sh" || verdict=1
 exit "$verdict"

@@ -8,7 +8,7 @@
  * ahead, which the process enters while it runs, looks to it like a suspend of
  * an hour.
  *
- * Relied on by: clock.c (look, SLEEP_MIN_US).
+ * Relied on by: wakeup_clock.c (check_sleep, SLEEP_MIN_US).
  */
 #include <fcntl.h>
 #include <time.h>

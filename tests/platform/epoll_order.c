@@ -5,8 +5,7 @@
  * so that a reader which takes one event a call, and leaves bytes unread,
  * starves no descriptor. Changed interest applies to what is ready already.
  *
- * Relied on by: daemon.c (libevent's loop), sockets.c (ROUNDS_MAX leaves
- * datagrams for the next wake-up).
+ * Relied on by: daemon.c (event_base_dispatch), sockets.c (READS_MAX).
  */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

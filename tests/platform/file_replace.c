@@ -7,8 +7,8 @@
  * another description of the same file, even of the same process, and ends
  * with the last close.
  *
- * Relied on by: state.c (replace, state_keep, lock), control_socket.c
- * (lock_directory).
+ * Relied on by: state.c (replace_file, state_link, lock_state),
+ * control_socket.c (lock_directory).
  */
 #include <fcntl.h>
 #include <sys/file.h>

@@ -6,8 +6,8 @@
  * datagram is not reported by a socket that is not connected. recvmmsg() with
  * MSG_DONTWAIT returns what there is, in order, and overwrites the name length.
  *
- * Relied on by: tx_queue.c (send_some, send_pieces), rx_batch.c (rx_batch_read,
- * lend).
+ * Relied on by: tx_queue.c (send_some, send_split), rx_batch.c (rx_batch_read,
+ * reset_lengths).
  */
 #include "platform.h"
 

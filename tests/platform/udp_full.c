@@ -6,7 +6,8 @@
  *
  * Shown by datagrams that wait for a neighbour which never answers.
  *
- * Relied on by: tx_queue.c (clogged), sockets.c (out_later, on_writable).
+ * Relied on by: tx_queue.c (must_wait), sockets.c (schedule_retry,
+ * on_writable).
  */
 #include <fcntl.h>
 #include <linux/if_tun.h>

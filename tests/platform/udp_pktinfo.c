@@ -6,8 +6,8 @@
  * option can be switched off again. An IPv6 socket with IPV6_V6ONLY shares its
  * port with one of IPv4; without it the second bind fails with EADDRINUSE.
  *
- * Relied on by: rx_batch.c (take_control), tx_batch.c (put_ipv4), sockets.c
- * (set_wants_local, bind_to).
+ * Relied on by: rx_batch.c (read_control), tx_batch.c (put_ipv4), sockets.c
+ * (set_wants_local, bind_socket).
  */
 #include "platform.h"
 

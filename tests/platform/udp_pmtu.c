@@ -6,7 +6,7 @@
  * option may change between two datagrams. A segment of a burst obeys the same
  * MTU: EMSGSIZE or EINVAL.
  *
- * Relied on by: tx_queue.c (set_fragments, send_pieces, cannot_cut).
+ * Relied on by: tx_queue.c (set_fragments, send_split, cannot_split).
  */
 #include <linux/rtnetlink.h>
 #include <netinet/udp.h>

@@ -11,7 +11,8 @@
 
 enum { WANTED = 1 << 30, SMALL = 8192, SENT = 500 };
 
-/* Returns the maximum that the host configures, or 0 if that is not readable.
+/*
+ * Returns the maximum that the host configures, or 0 if that is not readable.
  */
 static int
 host_max(const char *path)

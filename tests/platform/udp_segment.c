@@ -5,7 +5,7 @@
  * alone. What it cannot cut it refuses as a whole, with EINVAL or EMSGSIZE,
  * and sends nothing of it.
  *
- * Relied on by: tx_queue.c (cannot_cut, send_some), tx_batch.c
+ * Relied on by: tx_queue.c (cannot_split, send_some), tx_batch.c
  * (tx_batch_fits), base/world.h (WORLD_BURST_MAX, WORLD_BURST_SEGMENTS).
  */
 #include <netinet/udp.h>
@@ -37,7 +37,8 @@ send_burst(size_t len, uint16_t segment)
 	return n < 0 ? errno : 0;
 }
 
-/* The next datagrams are full segments, and perhaps a shorter one; no others.
+/*
+ * The next datagrams are full segments, and perhaps a shorter one; no others.
  */
 static void
 require_datagrams(size_t len, size_t segment)

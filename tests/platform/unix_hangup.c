@@ -7,7 +7,8 @@
  * after the last byte fails with ECONNRESET instead. send() then fails with
  * EPIPE, without a signal if MSG_NOSIGNAL is given.
  *
- * Relied on by: pipe.c (read_some, pump_in, on_look), control_client.c.
+ * Relied on by: peer_splice.c (pump_in, is_program_closed, on_check),
+ * control_client.c (is_peer_closed).
  */
 #include <sys/epoll.h>
 

@@ -5,7 +5,7 @@
  * EAGAIN. bind() creates the file with the mode that the umask leaves, and
  * fails with EADDRINUSE while the file exists, even if nothing listens.
  *
- * Relied on by: control_socket.c (clear_path, bind_socket).
+ * Relied on by: control_socket.c (clear_path, bind_path).
  */
 #include <sys/stat.h>
 #include <sys/un.h>
