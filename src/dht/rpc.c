@@ -20,6 +20,40 @@ rpc_kind(uint8_t first)
 	return (first >> 4) <= 1 ? ERR_VERSION : ERR_KIND;
 }
 
+/* Returns 0, or why a message with this first byte is not of the kind. */
+static int
+check_kind(uint8_t first, uint8_t kind)
+{
+	if (first == kind)
+		return 0;
+	return rpc_kind(first) < 0 ? rpc_kind(first) : ERR_KIND;
+}
+
+/* Reads the fields that follow the flags in both kinds of messages. */
+static void
+read_head(struct rd *r, uint64_t flags, uint16_t *tid, struct addr *to,
+    const uint8_t **id, const uint8_t **token)
+{
+	*tid = rd_le16(r);
+	*to = rd_addr4(r);
+	if (flags & FLAG_ID)
+		*id = rd_take(r, ID_LEN);
+	if (flags & FLAG_TOKEN)
+		*token = rd_take(r, RPC_TOKEN_LEN);
+}
+
+static void
+write_head(struct wr *w, uint16_t tid, const struct addr *to, const uint8_t *id,
+    const uint8_t *token)
+{
+	wr_le16(w, tid);
+	wr_addr4(w, to);
+	if (id != NULL)
+		wr_raw(w, id, ID_LEN);
+	if (token != NULL)
+		wr_raw(w, token, RPC_TOKEN_LEN);
+}
+
 int
 rpc_request_decode(struct rpc_request *m, const uint8_t *buf, size_t len)
 {
@@ -27,21 +61,17 @@ rpc_request_decode(struct rpc_request *m, const uint8_t *buf, size_t len)
 	uint8_t first = rd_u8(&r);
 	uint64_t flags = rd_uint(&r);
 
-	if (len > 0 && first != RPC_REQUEST)
-		return rpc_kind(first) < 0 ? rpc_kind(first) : ERR_KIND;
+	if (len > 0 && check_kind(first, RPC_REQUEST) != 0)
+		return check_kind(first, RPC_REQUEST);
 	*m = (struct rpc_request){.internal = flags & FLAG_INTERNAL};
-	m->tid = rd_le16(&r);
-	m->to = rd_addr4(&r);
-	if (flags & FLAG_ID)
-		m->id = rd_take(&r, ID_LEN);
-	if (flags & FLAG_TOKEN)
-		m->token = rd_take(&r, RPC_TOKEN_LEN);
+	read_head(&r, flags, &m->tid, &m->to, &m->id, &m->token);
 	m->command = rd_uint(&r);
 	if (flags & FLAG_TARGET)
 		m->target = rd_take(&r, RPC_TARGET_LEN);
 	if (flags & FLAG_VALUE)
 		m->value = rd_buffer(&r, len);
-	/* Unknown flags and trailing bytes are accepted, as in the reference.
+	/*
+	 * Unknown flags and trailing bytes are accepted, as in the reference.
 	 */
 	return rd_ok(&r) ? 0 : ERR_MALFORMED;
 }
@@ -53,15 +83,10 @@ rpc_reply_decode(struct rpc_reply *m, const uint8_t *buf, size_t len)
 	uint8_t first = rd_u8(&r);
 	uint64_t flags = rd_uint(&r);
 
-	if (len > 0 && first != RPC_REPLY)
-		return rpc_kind(first) < 0 ? rpc_kind(first) : ERR_KIND;
+	if (len > 0 && check_kind(first, RPC_REPLY) != 0)
+		return check_kind(first, RPC_REPLY);
 	*m = (struct rpc_reply){.error = RPC_OK};
-	m->tid = rd_le16(&r);
-	m->to = rd_addr4(&r);
-	if (flags & FLAG_ID)
-		m->id = rd_take(&r, ID_LEN);
-	if (flags & FLAG_TOKEN)
-		m->token = rd_take(&r, RPC_TOKEN_LEN);
+	read_head(&r, flags, &m->tid, &m->to, &m->id, &m->token);
 	if (flags & FLAG_CLOSER) {
 		size_t n = rd_count(&r, ADDR_WIRE4_LEN) * ADDR_WIRE4_LEN;
 
@@ -86,12 +111,7 @@ rpc_request_encode(const struct rpc_request *m, uint8_t *buf, size_t cap)
 			  (m->internal ? FLAG_INTERNAL : 0) |
 			  (m->target ? FLAG_TARGET : 0) |
 			  (m->value.p ? FLAG_VALUE : 0)));
-	wr_le16(&w, m->tid);
-	wr_addr4(&w, &m->to);
-	if (m->id != NULL)
-		wr_raw(&w, m->id, ID_LEN);
-	if (m->token != NULL)
-		wr_raw(&w, m->token, RPC_TOKEN_LEN);
+	write_head(&w, m->tid, &m->to, m->id, m->token);
 	wr_uint(&w, m->command);
 	if (m->target != NULL)
 		wr_raw(&w, m->target, RPC_TARGET_LEN);
@@ -111,12 +131,7 @@ rpc_reply_encode(const struct rpc_reply *m, uint8_t *buf, size_t cap)
 			  (m->closer.len ? FLAG_CLOSER : 0) |
 			  (m->error ? FLAG_ERROR : 0) |
 			  (m->value.p ? FLAG_VALUE : 0)));
-	wr_le16(&w, m->tid);
-	wr_addr4(&w, &m->to);
-	if (m->id != NULL)
-		wr_raw(&w, m->id, ID_LEN);
-	if (m->token != NULL)
-		wr_raw(&w, m->token, RPC_TOKEN_LEN);
+	write_head(&w, m->tid, &m->to, m->id, m->token);
 	if (m->closer.len > 0) {
 		wr_uint(&w, m->closer.len / ADDR_WIRE4_LEN);
 		wr_raw(&w, m->closer.p, m->closer.len);
