@@ -24,8 +24,8 @@ struct api_writer {
 /* Starts an object with these fields, which must outlive the writer. */
 void api_writer_init(struct api_writer *w, const struct api_field *fields);
 
-/* Ends the object, checks that no required field is missing, and returns it to
- * the caller to own; NULL if memory ran out. */
+/* Ends the object and checks that no required field is missing. Returns it, and
+ * the caller owns it; or NULL if memory ran out. */
 json_t *api_writer_take(struct api_writer *w);
 
 /* Frees what was written, for a result that is not sent. */

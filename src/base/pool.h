@@ -31,7 +31,7 @@ void pool_init(struct pool *p, size_t cell, uint32_t limit);
 /* Frees all cells. */
 void pool_fini(struct pool *p);
 
-/* Allocates a zeroed cell. Returns 0 at the limit or without memory. */
+/* Allocates a zeroed cell. Returns 0 at the limit or if memory is short. */
 uint32_t pool_get(struct pool *p) __attribute__((warn_unused_result));
 
 /* Frees a cell, which must be in use: anything else ends the process. */

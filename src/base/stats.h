@@ -2,9 +2,9 @@
 /*
  * stats.h - the counters of a node.
  *
- * One table, from which `dhtctl stats` and its manual text are made. Counters
- * only rise. Each code of err.h also counts the datagrams dropped for it. Uses:
- * base.
+ * One table, from which the output of `dhtctl stats` and the manual page are
+ * generated. Counters never decrease. Each code of err.h also counts the
+ * datagrams dropped for it. Uses: base.
  */
 #ifndef BASE_STATS_H
 #define BASE_STATS_H

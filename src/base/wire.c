@@ -132,10 +132,10 @@ wr_space(struct wr *w, size_t n)
 void
 wr_raw(struct wr *w, const void *p, size_t n)
 {
-	uint8_t *room = wr_space(w, n);
+	uint8_t *space = wr_space(w, n);
 
-	if (room != NULL && n > 0)
-		memcpy(room, p, n);
+	if (space != NULL && n > 0)
+		memcpy(space, p, n);
 }
 
 static void

@@ -26,11 +26,13 @@ struct bytes {
 	size_t len;
 };
 
+/* A read cursor. */
 struct rd {
 	const uint8_t *p, *end;
 	bool bad;
 };
 
+/* A write cursor. */
 struct wr {
 	uint8_t *start, *p, *end;
 	bool bad;
@@ -58,6 +60,7 @@ rd_left(const struct rd *r)
 /* Returns the next n bytes, or NULL (and latches `bad`) if fewer are left. */
 const uint8_t *rd_take(struct rd *r, size_t n);
 
+/* Read an integer, or return 0 and latch. */
 uint8_t rd_u8(struct rd *r);
 uint16_t rd_le16(struct rd *r);
 uint32_t rd_le32(struct rd *r);
@@ -107,6 +110,7 @@ wr_left(const struct wr *w)
 /* Returns space for n bytes to fill in, or NULL (and latches `bad`). */
 uint8_t *wr_space(struct wr *w, size_t n);
 
+/* Write bytes without a length, or an integer of that size. */
 void wr_raw(struct wr *w, const void *p, size_t n);
 void wr_u8(struct wr *w, uint8_t v);
 void wr_le16(struct wr *w, uint16_t v);
@@ -119,6 +123,7 @@ void wr_uint(struct wr *w, uint64_t v);
 void wr_addr4(struct wr *w, const struct addr *a);
 void wr_addr6(struct wr *w, const struct addr *a);
 
+/* Writes the length as a varint, then the bytes. */
 void wr_buffer(struct wr *w, const void *p, size_t n);
 
 #endif

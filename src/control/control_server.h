@@ -33,8 +33,8 @@ struct control {
 	struct control_outcomes outcomes;
 };
 
-/* To be called first and last in every callback of the event loop that touches
- * the node. */
+/* Begin and end a callback of the event loop: each one that uses the node calls
+ * them first and last. */
 static inline void
 control_wake(const struct control *c)
 {

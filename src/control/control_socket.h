@@ -21,7 +21,7 @@ struct control_socket {
 /*
  * Creates the directory if it is missing, and listens at path with that file
  * mode. Replaces a socket that no process serves, and nothing else. Returns 0,
- * or a negative code with *f set.
+ * or a negative ERR_* with *f set.
  */
 int control_socket_open(
     struct control_socket *s, const char *path, mode_t mode, struct fault *f);

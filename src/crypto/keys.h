@@ -29,7 +29,7 @@ struct key_pair {
 /* Derives the key pair of a seed. The caller wipes it after use. */
 void key_pair_from_seed(struct key_pair *k, const uint8_t seed[KEY_SEED_LEN]);
 
-/* BLAKE2b-256 of one run of bytes: the H of protocol 01. */
+/* Computes BLAKE2b-256, the H of protocol 01. */
 void hash_blake2b(uint8_t out[HASH_LEN], const void *p, size_t len);
 
 /* Computes the DHT target of a peer: H(public key). */
@@ -52,15 +52,16 @@ enum key_namespace {
 /* Returns H( H("hyperswarm/dht") || number ), NAMESPACE_LEN bytes. */
 const uint8_t *key_namespace(enum key_namespace ns);
 
-/*
- * Sign and verify namespace || H(concatenated parts). The parts are borrowed.
- * key_verify() returns 0 or ERR_SIGNATURE.
- */
+/* A borrowed part of the bytes that are signed. */
 struct key_part {
 	const void *p;
 	size_t len;
 };
 
+/*
+ * Sign and verify namespace || H(concatenated parts). key_verify() returns 0 or
+ * ERR_SIGNATURE.
+ */
 void key_sign(uint8_t sig[SIGNATURE_LEN], const struct key_pair *k,
     enum key_namespace ns, const struct key_part *parts, size_t parts_len);
 int key_verify(const uint8_t sig[SIGNATURE_LEN], const uint8_t key[KEY_LEN],

@@ -99,7 +99,10 @@ mix_hash(struct symmetric *y, const void *p, size_t len)
 	hash2(y->h, y->h, sizeof y->h, p, len);
 }
 
-/* MixKey(dh(scalar, point)) */
+/*
+ * MixKey(dh(scalar, point)). Returns 0, or ERR_VALUE if the point is invalid;
+ * then the state is unchanged.
+ */
 static int
 mix_dh(struct symmetric *y, const uint8_t *scalar, const uint8_t *point)
 {

@@ -291,7 +291,8 @@ admit_candidate(struct candidates *cs, const struct addr *a, uint32_t source)
 	bool full = !may_cause(cs);
 	struct check *c;
 
-	/* The cheapest tests come first: in a flood they are those that fail.
+	/*
+	 * The cheapest tests come first: in a flood they are those that fail.
 	 */
 	if ((full && !is_validated(cs, source)) ||
 	    !requests_can_send(cs->requests, REQUEST_CHECK))

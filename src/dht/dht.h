@@ -192,7 +192,7 @@ struct dht_call {
 int dht_call(struct dht *d, const struct dht_call *c, struct dht_done done,
     struct request **out);
 
-/* The same from another socket. */
+/* Does the same from another socket. */
 int dht_call_from(struct dht *d, int sock, const struct dht_call *c,
     struct dht_done done, struct request **out);
 
@@ -221,13 +221,13 @@ void dht_close_socket(struct dht *d, int sock);
 
 /* ---- notifications from the world ---- */
 
-/* The machine has slept for longer than 15 s, protocol 01 §15. */
+/* Reports that the machine has slept for more than 15 s, protocol 01 §15. */
 void dht_wakeup(struct dht *d);
 
-/* An address of this machine, or its default route, has changed. */
+/* Reports that an address of this machine or its default route has changed. */
 void dht_network_changed(struct dht *d);
 
-/* A lookup of the world has ended; a is NULL if the name was not found. */
+/* Ends a lookup of the world; a is NULL if the name was not found. */
 void dht_resolved(struct dht *d, uint32_t ticket, const struct addr *a);
 
 /* ---- state ---- */

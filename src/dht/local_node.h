@@ -61,7 +61,8 @@ void local_node_fini(struct local_node *n);
 /* Opens both sockets. Returns 0, ERR_ADDRESS_USED or ERR_SOCKET. */
 __attribute__((warn_unused_result)) int local_node_open(struct local_node *n);
 
-/* Opens one more socket on any port. Returns its handle, or an error as above.
+/*
+ * Opens one more socket on any port. Returns its handle, or an error as above.
  */
 int local_node_open_socket(struct local_node *n, struct addr *bound);
 
@@ -72,7 +73,8 @@ local_node_active_socket(const struct local_node *n)
 	return n->firewalled ? &n->client : &n->server;
 }
 
-/* Returns the id to put into a message that leaves from this socket, or NULL.
+/*
+ * Returns the id to put into a message that leaves from this socket, or NULL.
  */
 const uint8_t *local_node_id_for(const struct local_node *n, int sock);
 
@@ -86,7 +88,8 @@ const uint8_t *local_node_verify_id(const struct local_node *n,
 /* Returns our address, or NULL until host and port are both known. */
 const struct addr *local_node_public_address(const struct local_node *n);
 
-/* Returns true while our address is a private one, or private_network is set.
+/*
+ * Returns true while our address is a private one, or private_network is set.
  */
 bool local_node_is_private(const struct local_node *n);
 

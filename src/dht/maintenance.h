@@ -57,7 +57,8 @@ void maintenance_advance(struct maintenance *m);
 /* Arms the timer for the next tick that has work. */
 void maintenance_arm(struct maintenance *m);
 
-/* Starts a background query that renews a part of the table, unless one runs.
+/*
+ * Starts a background query that renews a part of the table, unless one runs.
  */
 void maintenance_refresh(struct maintenance *m);
 

@@ -288,7 +288,8 @@ promotion_add_sample(struct promotion *p, const struct addr *us)
 		return;
 	self->events |= DHT_EV_ADDRESS;
 	now = sampler_address(&self->sampler);
-	/* A new port alone is no new mapping: samples may be of either socket.
+	/*
+	 * A new port alone is no new mapping: samples may be of either socket.
 	 */
 	if (was.family != ADDR_NONE && now != NULL &&
 	    !addr_same_host(&was, now))

@@ -40,7 +40,8 @@ struct promotion {
 	uint32_t stable_at;    /* tick of the next promotion check */
 	struct addr last_host; /* our address at the last full check, port 0 */
 	struct firewall_probe probe;
-	/* Hashed addresses of nodes whose replies had no id and were sampled.
+	/*
+	 * Hashed addresses of nodes whose replies had no id and were sampled.
 	 */
 	uint32_t idless[DHT_IDLESS_SAMPLES_MAX];
 	uint32_t idless_len;
@@ -65,7 +66,7 @@ void promotion_wakeup(struct promotion *p);
 /* Adds a sample of our address, as seen on the active socket. */
 void promotion_add_sample(struct promotion *p, const struct addr *us);
 
-/* The same from a reply without an id: counts only the first few nodes. */
+/* Adds a sample from a reply without an id: counts only the first nodes. */
 void promotion_add_sample_idless(
     struct promotion *p, const struct addr *from, const struct addr *us);
 

@@ -268,7 +268,8 @@ on_answer(void *owner, const struct dht_answer *a)
 	} else {
 		q->result.replies += good;
 		q->result.failures += !good;
-		/* Nodes without an id are useful, but never among the closest.
+		/*
+		 * Nodes without an id are useful, but never among the closest.
 		 */
 		if (good && a->id != NULL)
 			closest_set_add(&q->closest, a,

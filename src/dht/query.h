@@ -11,7 +11,7 @@
 
 #include "dht/dht.h"
 
-struct query; /* one that is held or running */
+struct query; /* running, or held until the node has joined the network */
 
 /* A node that replied; at the end, one of the closest. */
 struct query_node {
@@ -68,8 +68,8 @@ struct query_spec {
 	 */
 	bool (*commit)(
 	    void *owner, const struct query_node *to, struct dht_call *c);
-	/* Called when a commit ended: a->err, or the error field of its reply.
-	 * May be NULL. */
+	/* Called when a commit ended: it failed if a->err or the error field of
+	 * the reply is not 0. May be NULL. */
 	void (*committed)(void *owner, const struct query_node *to,
 	    const struct dht_answer *a);
 	/* Called exactly once, at the end; the query is freed when this

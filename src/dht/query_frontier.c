@@ -32,7 +32,8 @@ query_frontier_lookup(const struct query_frontier *f, const struct addr *a)
 	return n != NULL && addr_equal(&n->addr, a) ? n : NULL;
 }
 
-/* Returns the place of this id by its distance; *found is set if it is there.
+/*
+ * Returns the place of this id by its distance; *found is set if it is there.
  */
 static uint32_t
 find_place(const struct query_frontier *f, const uint8_t *id, bool *found)

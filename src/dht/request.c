@@ -117,7 +117,8 @@ find_tid(const struct requests *rs, uint16_t tid)
 	return r;
 }
 
-/* Returns a random tid, which a spoofer has to guess, and which no request has.
+/*
+ * Returns a random tid, which a spoofer has to guess, and which no request has.
  */
 static uint16_t
 draw_tid(const struct requests *rs)

@@ -88,7 +88,7 @@ void requests_fini(struct requests *rs);
 /* Ends all requests with this error; each completion is called. */
 void requests_end(struct requests *rs, int err);
 
-/* The same with ERR_CANCELLED for those that leave from this socket. */
+/* Ends the requests that were sent from this socket with ERR_CANCELLED. */
 void requests_socket_closed(struct requests *rs, int sock);
 
 /* Implements dht_call_from(). Copies what *c points to. */

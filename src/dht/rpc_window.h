@@ -24,7 +24,7 @@ struct rpc_window {
 	uint64_t moved_us; /* when it began */
 };
 
-/* max: sends in one slot, half of those in all slots. */
+/* Allows `max` sends in one slot and twice as many in all slots. */
 void rpc_window_init(struct rpc_window *w, uint16_t max, uint64_t now_us);
 
 /* Advances to the slot that contains now_us; slots that are entered become

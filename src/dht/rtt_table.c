@@ -98,7 +98,8 @@ rtt_table_put(
 		int32_t err = (int32_t)ms - e->avg_ms;
 		int32_t dev = err < 0 ? -err : err;
 
-		/* The variance is updated first, since it uses the old average.
+		/*
+		 * The variance is updated first, since it uses the old average.
 		 */
 		e->var_ms = (uint16_t)(e->var_ms + ((dev - e->var_ms) >> 2));
 		e->avg_ms = (uint16_t)(e->avg_ms + (err >> 3));

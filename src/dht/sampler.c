@@ -90,7 +90,8 @@ sampler_add(struct sampler *s, const struct addr *seen)
 	uint8_t slot = s->top, full_vote, host_vote;
 
 	host.port = 0;
-	/* Finds the votes before the oldest sample is dropped: it may hold one.
+	/*
+	 * Finds the votes before the oldest sample is dropped: it may hold one.
 	 */
 	full_vote = vote_for(s, FULL, seen);
 	host_vote = vote_for(s, HOST, &host);

@@ -96,7 +96,8 @@ table_check(const struct table *t, const uint8_t id[ID_LEN],
 		return ERR_VALUE;
 	if (table_find(t, id) != 0)
 		return ERR_EXISTS;
-	/* Tested before the shares: a full row is common, and cheap to detect.
+	/*
+	 * Tested before the shares: a full row is common, and cheap to detect.
 	 */
 	if (row != NULL && row->len == TABLE_ROW_MAX)
 		return ERR_LIMIT;

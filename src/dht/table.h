@@ -27,9 +27,9 @@ struct table_node {
 	uint16_t down_hints;
 	uint32_t number;  /* counts the nodes added; ascending, never reused */
 	uint32_t added;   /* tick at which it was added */
-	uint32_t seen;    /* of its last message */
-	uint32_t pinged;  /* of its last message or our last check */
-	uint32_t sampled; /* of the last sample of our address; 0: never */
+	uint32_t seen;    /* tick of its last message */
+	uint32_t pinged;  /* tick of its last message or our last check */
+	uint32_t sampled; /* tick of its last sample of our address; 0: none */
 };
 
 struct table_row; /* the nodes with one number of shared bits */

@@ -56,7 +56,7 @@ level_name(enum log_level level)
 	return names[level - LOG_ERROR].name;
 }
 
-/* Writes a line by one system call, so that lines of several daemons do not
+/* Writes a line with one system call, so that lines of several daemons do not
  * mix. */
 __attribute__((format(printf, 2, 0))) static void
 write_line(enum log_level level, const char *fmt, va_list ap)

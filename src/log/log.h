@@ -18,7 +18,7 @@ enum log_level {
 	LOG_DEBUG = 7,
 };
 
-/* Detects the journal. */
+/* Detects whether standard error is the journal of systemd. */
 void log_init(void);
 
 /* Drops messages above this level, LOG_NOTICE at first. */

@@ -125,7 +125,8 @@ send_split(struct tx_queue *o, struct tx_batch *b, unsigned i)
 	return true;
 }
 
-/* Returns the end of the messages from `at` on that one system call can send.
+/*
+ * Returns the end of the messages from `at` on that one system call can send.
  */
 static unsigned
 find_run_end(const struct tx_queue *o, const struct tx_batch *b, unsigned at,

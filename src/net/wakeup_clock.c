@@ -6,7 +6,8 @@
 enum {
 	/* Delay after which sleep and steps of the wall clock are detected. */
 	CHECK_EVERY_US = 1000 * 1000,
-	/* Two clocks are never read at the same instant. */
+	/* Differences below this are no sleep: the two clocks are read one
+	 * after the other, and the process may be preempted in between. */
 	SLEEP_MIN_US = 1000 * 1000,
 };
 

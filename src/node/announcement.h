@@ -49,7 +49,8 @@ struct node_leave {
 	bool started;
 };
 
-/* Renews every topic soon, at random times, after a sleep or a network change.
+/*
+ * Renews every topic soon, at random times, after a sleep or a network change.
  */
 void announcements_renew(struct node *n);
 void announcements_fini(struct node *n);

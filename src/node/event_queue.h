@@ -2,8 +2,9 @@
 /*
  * event_queue.h - the events of a node that its owner has not yet polled.
  *
- * Each item holds its event up to the last byte of the value. Whoever must not
- * fail to report an end allocates the item at the start. Knows no node.
+ * Each item holds its event up to the last byte of the value. An operation
+ * allocates the item of its end when it starts, so that reporting the end
+ * cannot fail. Knows no node.
  */
 #ifndef NODE_EVENT_QUEUE_H
 #define NODE_EVENT_QUEUE_H

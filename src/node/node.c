@@ -11,7 +11,8 @@ enum {
 	SLEEP_MIN_US = 15 * 1000000,  /* protocol 01 §15 */
 };
 
-/* Command numbers of the router; src/records serves all others. Protocol 02 §1.
+/*
+ * Command numbers of the router; src/records serves all others. Protocol 02 §1.
  */
 enum { CMD_ROUTER_LAST = 1 };
 

@@ -48,12 +48,16 @@ int node_start(struct node *n);
  * counted. */
 int node_recv(struct node *n, const struct dgram *dg);
 
-/* Returns when node_tick() is next due, on the world's clock, or WORLD_NEVER.
+/*
+ * Returns when node_tick() is next due, on the world's clock, or WORLD_NEVER.
  */
 uint64_t node_deadline(const struct node *n);
 void node_tick(struct node *n);
 
+/* Reports that the machine has slept, protocol 01 §15. */
 void node_slept(struct node *n, uint64_t us);
+
+/* Reports that an address of this machine or its default route has changed. */
 void node_network_changed(struct node *n);
 
 /*
@@ -62,7 +66,9 @@ void node_network_changed(struct node *n);
  */
 void node_set_local(struct node *n, const struct addr *local, size_t len);
 
-/* Reports that the transmit queue of the socket was full and has space again.
+/*
+ * Reports that the transmit queue of the socket is empty again, so that it
+ * accepts datagrams.
  */
 void node_writable(struct node *n, int sock);
 
@@ -175,7 +181,7 @@ struct node_event {
 	struct addr relays[NODE_EVENT_RELAYS_MAX];
 	uint8_t relays_len;
 	uint64_t seq, bump, rtt_us;
-	uint32_t replies, failures; /* of the walk */
+	uint32_t replies, failures; /* of the query */
 	uint32_t stored, refused;   /* of the commit */
 	uint32_t listener;          /* of a connection that was accepted */
 	uint32_t outlived_s, next_s;
@@ -214,11 +220,12 @@ struct node_announcement {
 bool node_announcement(
     const struct node *n, uint32_t after, struct node_announcement *out);
 
+const struct limits *node_limits(const struct node *n);
+
 /*
  * Sets all limits at once: caches drop their oldest entries; operations,
  * connections and punches in progress continue and count until they end.
  */
-const struct limits *node_limits(const struct node *n);
 void node_set_limits(struct node *n, const struct limits *l);
 
 #endif

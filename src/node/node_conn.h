@@ -30,21 +30,21 @@ bool node_conn_poll(struct node *n, struct node_event *out);
 /* ---- listening ---- */
 
 struct node_listen {
-	/* Borrowed until NODE_EV_UNLISTENED. One listener per key.
-	 */
+	/* Borrowed until NODE_EV_UNLISTENED. One listener for each key. */
 	const struct key_pair *keys;
 	/* Keys that may connect, copied; none: any key. Others get no reply. */
 	const uint8_t (*allow)[KEY_LEN];
 	size_t allow_len;
-	/* Each connection waits for node_answer() after NODE_EV_OFFER, which
-	 * the peer is told of only if it is refused explicitly. */
+	/* Each connection waits for node_answer() after NODE_EV_OFFER. A peer
+	 * whose offer expires gets no reply; one that is refused gets one. */
 	bool ask;
 };
 
 /*
- * 0 and the listener's number; ERR_EXISTS, ERR_LIMIT, ERR_CLOSED, ERR_MEMORY.
- * NODE_EV_LISTENING comes each time the set of nodes that forward to us has
- * changed (stored: how many; err: why there are none).
+ * Starts to listen and stores the number of the listener. Returns 0 or
+ * ERR_EXISTS, ERR_LIMIT, ERR_CLOSED or ERR_MEMORY. NODE_EV_LISTENING reports
+ * each change of the set of nodes that forward to us (stored: how many; err:
+ * why there are none).
  */
 int node_listen(
     struct node *n, const struct node_listen *l, uint32_t *listener);
@@ -68,8 +68,9 @@ struct node_connect {
 };
 
 /*
- * 0 and the connection's number, then NODE_EV_OPEN or NODE_EV_CLOSED; or
- * ERR_LIMIT, ERR_CLOSED, ERR_MEMORY, ERR_VALUE (no valid key).
+ * Dials a key and stores the number of the connection. Returns 0, then
+ * NODE_EV_OPEN or NODE_EV_CLOSED follows; or ERR_LIMIT, ERR_CLOSED, ERR_MEMORY
+ * or ERR_VALUE (no valid key), then no event follows.
  */
 int node_connect(struct node *n, const struct node_connect *c, uint32_t *conn);
 
@@ -85,7 +86,9 @@ void node_conn_consume(struct node *n, uint32_t conn, size_t len);
 /* Returns whether the peer has ended its side and all bytes were consumed. */
 bool node_conn_ended(struct node *n, uint32_t conn);
 
-/* Returns the bytes that a write would accept now; NODE_EV_READY follows a 0.
+/*
+ * Returns the number of bytes that a write would accept now. If it is 0,
+ * NODE_EV_READY follows when there is space.
  */
 size_t node_conn_room(struct node *n, uint32_t conn);
 
@@ -135,8 +138,8 @@ bool node_listener(
     const struct node *n, uint32_t after, struct node_listener *out);
 
 /*
- * The last attempts to connect, for `dhtctl explain`: steps in order of time.
- * Kept for a bounded number of attempts, oldest forgotten first.
+ * A dial with its steps in order of time, for `dhtctl explain`. A bounded
+ * number of them is kept; the oldest is dropped first.
  */
 struct node_attempt {
 	uint32_t number; /* of the attempt */

@@ -43,7 +43,8 @@ struct node_ops {
 	uint32_t last; /* the latest number given out */
 };
 
-/* Returns a new operation, or NULL and *err (ERR_BUSY, ERR_CLOSED, ERR_MEMORY).
+/*
+ * Returns a new operation, or NULL and *err (ERR_BUSY, ERR_CLOSED, ERR_MEMORY).
  */
 struct node_op *node_op_new(struct node *n, int *err);
 

@@ -196,7 +196,7 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 	    .flags = PAYLOAD_UDX | PAYLOAD_SECRET_STREAM,
 	    .error = error,
 	    .features = PAYLOAD_NATIVE | PAYLOAD_REUSABLE |
-			(in->theirs.features & PAYLOAD_MENDS),
+			(in->theirs.features & PAYLOAD_REDIAL),
 	};
 	uint8_t plain[PAYLOAD_LEN_MAX];
 	struct noise_secrets secrets;

@@ -12,7 +12,8 @@ enum {
 	 * arrive on it: a reference peer acknowledges each probe, and the
 	 * acknowledgement arrives on that path. */
 	ANSWER_MS = 100,
-	/* A server's first packet is acknowledged within this time, even if it
+	/*
+	 * A server's first packet is acknowledged within this time, even if it
 	 * was retransmitted once, or its path does not work. A server that
 	 * migrates too early may use a mapping that the client does not know.
 	 */

@@ -187,7 +187,7 @@ judge_answer(const struct dial *d, const struct handshake_answer *a)
 	int err = handshake_answer_judge(a);
 
 	/* A peer that cannot redial would accept one more connection. */
-	if (conn_is_redial(d->conn) && !(a->payload.features & PAYLOAD_MENDS))
+	if (conn_is_redial(d->conn) && !(a->payload.features & PAYLOAD_REDIAL))
 		err = ERR_NOT_FOUND;
 	return err;
 }
@@ -479,7 +479,7 @@ write_message(struct dial *d, const struct key_pair *own)
 	int err;
 
 	if (conn_is_redial(d->conn))
-		payload.features |= PAYLOAD_MENDS;
+		payload.features |= PAYLOAD_REDIAL;
 	peers_describe(p, &payload);
 	len = payload_encode(&payload, plain, sizeof plain);
 	p->core->world->ops->random(p->core->world, seed, sizeof seed);

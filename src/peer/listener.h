@@ -21,7 +21,8 @@
 struct peers_listen {
 	/* Borrowed until PEER_UNLISTENED. */
 	const struct key_pair *keys;
-	/* The keys that may connect; none: all. Copied. Others get no answer.
+	/*
+	 * The keys that may connect; none: all. Copied. Others get no answer.
 	 */
 	const uint8_t (*allow)[KEY_LEN];
 	size_t allow_len;
@@ -43,7 +44,8 @@ int peers_listen(
 void peers_unlisten(struct peers *p, uint32_t number);
 void peers_unlisten_all(struct peers *p);
 
-/* Returns the number of listeners, with those whose PEER_UNLISTENED is pending.
+/*
+ * Returns the number of listeners, with those whose PEER_UNLISTENED is pending.
  */
 uint32_t peers_listeners(const struct peers *p);
 

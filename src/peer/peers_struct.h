@@ -25,7 +25,7 @@ struct peers {
 	const struct core *core;
 	struct peers_base base;
 	struct conn *conns; /* conn.c: hash table by number, oldest first */
-	struct key_index by_key; /* the same connections */
+	struct key_index by_key; /* the same, by the key of the peer */
 	uint32_t dials;          /* dialer.c: number of dials under way */
 	uint32_t last_number;
 	struct event_source_list events;

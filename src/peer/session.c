@@ -12,7 +12,8 @@
 #include "peer/listener_struct.h"
 
 enum {
-	/* For a decision, and for the client's first packet: protocol 03 §7.1.
+	/*
+	 * For a decision, and for the client's first packet: protocol 03 §7.1.
 	 */
 	WAIT_MS = 10000,
 	/* Copies are received after success too, above all from open clients:
@@ -326,7 +327,7 @@ make_conn(
 	    .key = in->noise.rs,
 	    .own_key = l->keys->public_key,
 	    .listener = l->number,
-	    .redial = (in->theirs.features & PAYLOAD_MENDS) != 0,
+	    .redial = (in->theirs.features & PAYLOAD_REDIAL) != 0,
 	    .settled = on_settled,
 	    .owner = s,
 	};
@@ -379,7 +380,7 @@ answer_session(struct session *s, const struct incoming *in, uint64_t error)
 static int
 begin_session(struct session *s, struct listener *l, const struct incoming *in)
 {
-	bool redial = (in->theirs.features & PAYLOAD_MENDS) != 0;
+	bool redial = (in->theirs.features & PAYLOAD_REDIAL) != 0;
 	uint64_t error = accept_judge(&in->theirs);
 	int err;
 

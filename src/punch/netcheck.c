@@ -275,8 +275,9 @@ send_recheck(struct netcheck *n, const struct punch_socket *o)
 	n->rechecks_pending++;
 }
 
-/* Pings again for the tested socket, and for the oldest idle one of the pool.
- * */
+/*
+ * Pings again for the tested socket, and for the oldest idle one of the pool.
+ */
 static void
 start_rechecks(struct netcheck *n)
 {

@@ -52,7 +52,8 @@ struct probe_schedule {
 /* Returns the schedule for two NAT types; OPEN counts as CONSISTENT. */
 enum schedule_kind probe_schedule_choose(enum nat_type own, enum nat_type peer);
 
-/* sockets: how many there will be at the end; 1 without birthday sockets. */
+/* Starts a schedule. sockets: how many there will be at the end; 1 without
+ * birthday sockets. */
 void probe_schedule_init(
     struct probe_schedule *s, enum schedule_kind kind, uint32_t sockets);
 

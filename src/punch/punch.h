@@ -54,7 +54,8 @@ int punch_recv(struct punch *p, const struct dgram *dg);
  */
 bool punch_probe(struct punch *p, int sock, const struct addr *to, uint8_t ttl);
 
-/* Discards all knowledge of the NAT after a change of network or a long sleep.
+/*
+ * Discards all knowledge of the NAT after a change of network or a long sleep.
  */
 void punch_wake(struct punch *p);
 
@@ -169,8 +170,9 @@ void puncher_accept(struct puncher *p, const struct punch_peer *peer);
 int puncher_serve(
     struct puncher *p, const struct router_call *call, bool own_relay);
 
-/* Replies that the attempt is aborted, to a client after its puncher was freed.
- * */
+/*
+ * Replies that the attempt is aborted, to a client after its puncher was freed.
+ */
 void punch_refuse(
     struct punch *p, const uint8_t *secret, const struct router_call *call);
 

@@ -30,7 +30,8 @@ struct punch_slot {
 	enum slot_kind kind;
 	enum { SLOT_NONE, SLOT_WAITING, SLOT_HELD } state;
 	struct addr peer; /* family none: the punch is our own */
-	/* Called from a timer when a waiting slot is granted; may release it.
+	/*
+	 * Called from a timer when a waiting slot is granted; may release it.
 	 */
 	void (*ready)(struct punch_slot *slot);
 };

@@ -411,8 +411,9 @@ has_message_in_flight(const struct puncher *p)
 	return false;
 }
 
-/* Repeats the message through the next relay. Returns false if there is none.
- * */
+/*
+ * Repeats the message through the next relay. Returns false if there is none.
+ */
 static bool
 send_through_next_relay(struct puncher *p)
 {

@@ -66,7 +66,8 @@ void punch_client_sampled(struct puncher *p);
 /* Continues with the punch slot that was waited for. */
 void punch_client_slot_granted(struct puncher *p);
 
-/* Starts another attempt after probes in vain. Returns false if there is none.
+/*
+ * Starts another attempt after probing failed. Returns false if there is none.
  */
 bool punch_client_try_again(struct puncher *p);
 

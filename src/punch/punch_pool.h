@@ -40,7 +40,8 @@ void punch_pool_renew(struct punch_pool *pool);
  */
 struct punch_socket *punch_pool_take(struct punch_pool *pool, int *err);
 
-/* Takes a socket back, or closes it if it is not reusable or the pool is full.
+/*
+ * Takes a socket back, or closes it if it is not reusable or the pool is full.
  */
 void punch_pool_return(
     struct punch_pool *pool, struct punch_socket *s, bool reusable);

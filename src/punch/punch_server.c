@@ -145,8 +145,8 @@ start_delay_us(const struct puncher *p)
 		   : rtt_us / 2;
 }
 
-/* Starts the probes, before the reply says so (pitfall P11). Returns 0 if they
- * are being sent, 1 if a slot is waited for, or an error. */
+/* Starts the probes, before the reply announces them (pitfall P11). Returns 0
+ * if they are being sent, 1 if a slot is waited for, or an error. */
 static int
 start_probing(struct puncher *p)
 {

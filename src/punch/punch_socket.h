@@ -58,7 +58,8 @@ void punch_socket_add_sample(
 uint32_t punch_socket_order(
     const struct punch_socket *s, const struct addr *to);
 
-/* Returns that number for the first destination on a host, whatever its port.
+/*
+ * Returns that number for the first destination on a host, whatever its port.
  */
 uint32_t punch_socket_order_host(
     const struct punch_socket *s, const struct addr *host);

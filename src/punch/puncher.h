@@ -76,7 +76,7 @@ struct puncher {
 	enum puncher_state state; /* changed by puncher_set_state() alone */
 	bool initiator;           /* the client's side */
 	bool has_probed; /* the socket is not reusable for another attempt */
-	bool prediction_failed; /* predicted ports were tried in vain */
+	bool prediction_failed; /* probes to predicted ports failed */
 	int err;                /* why it failed, or 0 */
 	struct timer deadline;  /* of the client's next message or the probes */
 	struct timer failure;   /* reports the failure to the owner */
@@ -100,7 +100,8 @@ void puncher_emit(struct puncher *p, const struct punch_event *e);
 /* Ends the attempt; a timer then sends PUNCH_FAILED to the owner. */
 void puncher_fail(struct puncher *p, int err);
 
-/* (Re)starts the wait for the client's next message. Server only. */
+/* Starts, or starts again, to wait for the client's next message. Server
+ * only. */
 void puncher_await_client(struct puncher *p);
 
 /* Returns what we report about our NAT: current, or as it was when frozen. */
@@ -109,7 +110,8 @@ void puncher_get_local(const struct puncher *p, struct punch_local *out);
 /* Freezes our NAT type and addresses: the peer relies on them from now on. */
 void puncher_freeze(struct puncher *p);
 
-/* Stores what the peer reports. proven: its host returned our token, or NULL.
+/*
+ * Stores what the peer reports. proven: its host returned our token, or NULL.
  */
 void puncher_set_remote(struct puncher *p, const struct holepunch_payload *c,
     const struct addr *proven);

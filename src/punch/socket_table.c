@@ -7,7 +7,8 @@ socket_table_find(const struct socket_table *t, int sock)
 {
 	struct socket_entry *e;
 
-	/* The world assigns the handles, not a peer: no keyed hash is needed.
+	/*
+	 * The world assigns the handles, not a peer: no keyed hash is needed.
 	 */
 	HASH_FIND_BYHASHVALUE(
 	    hh, t->entries, &sock, sizeof sock, (unsigned)sock, e);

@@ -42,7 +42,7 @@ int socket_table_open(struct socket_table *t, struct socket_entry *e,
 /* Closes the socket of e and removes e from the table; does not free it. */
 void socket_table_close(struct socket_table *t, struct socket_entry *e);
 
-/* Returns the entry of a socket, or NULL if it is none of the table's. */
+/* Returns the entry of a socket, or NULL if it is not in the table. */
 struct socket_entry *socket_table_find(const struct socket_table *t, int sock);
 
 #endif

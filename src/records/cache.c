@@ -159,7 +159,7 @@ make_space(struct cache *c, const struct writer *w, uint32_t source)
 
 /*
  * Charges a new cell to its source and makes space for it. Returns the source,
- * or 0 without memory.
+ * or 0 if memory is short.
  */
 static uint32_t
 charge_source(struct cache *c, const struct writer *w, uint32_t weight)

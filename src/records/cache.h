@@ -105,14 +105,14 @@ cache_expired(const struct cache *c, uint32_t at, uint32_t now_s)
 
 /*
  * Adds a cell with zeroed content, which may evict others. Returns its number,
- * or 0 without memory.
+ * or 0 if memory is short.
  */
 uint32_t cache_add(
     struct cache *c, const struct writer *w, uint32_t hash, uint32_t weight);
 
 /*
  * Renews a cell and charges it to the writer; its number and content stay.
- * Returns false without memory; the cell has been removed in that case.
+ * Returns false if memory is short; then the cell has been removed.
  */
 bool cache_renew(
     struct cache *c, const struct writer *w, uint32_t at, uint32_t weight);

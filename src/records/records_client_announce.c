@@ -236,7 +236,8 @@ cancel_withdrawals(struct records_op *op)
 	struct announce_op *ao = announce_op_of(op);
 	struct withdrawal *w = LIST_FIRST(&ao->withdrawals), *next;
 
-	/* The last one may free the operation, so the list is not read again.
+	/*
+	 * The last one may free the operation, so the list is not read again.
 	 */
 	for (; w != NULL; w = next) {
 		next = LIST_NEXT(w, link);

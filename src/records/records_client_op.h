@@ -65,7 +65,7 @@ struct records_op_query {
 	bool ranked;        /* the kind's rank() orders the closest nodes */
 };
 
-/* Returns a zeroed operation of kind->size bytes, or NULL without memory. */
+/* Returns a zeroed operation of kind->size bytes, or NULL on failure. */
 void *records_op_new(struct dht *d, const struct records_op_kind *kind,
     const uint8_t *target, struct records_sink sink);
 void records_op_free(struct records_op *op);

@@ -64,7 +64,8 @@ on_put_commit(
 	return true;
 }
 
-/* Refuses the empty value: nodes with older encoders lose it, protocol 02 §5.
+/*
+ * Refuses the empty value: nodes with older encoders lose it, protocol 02 §5.
  */
 static int
 check_value(struct bytes value)
@@ -74,7 +75,7 @@ check_value(struct bytes value)
 	return value.len > VALUE_PUT_MAX ? ERR_SIZE : 0;
 }
 
-/* Returns an operation with space for len bytes, or NULL without memory. */
+/* Returns an operation with space for len bytes, or NULL on failure. */
 static struct put_op *
 put_op_new(struct dht *d, const struct records_op_kind *kind,
     const uint8_t *target, struct records_sink sink, size_t len)

@@ -100,7 +100,7 @@ sift_down(struct sources *s, uint32_t prefix)
 	set_place(s, i, prefix);
 }
 
-/* Grows the heap to hold one more prefix. Returns false without memory. */
+/* Grows the heap to hold one more prefix. Returns false if memory is short. */
 static bool
 reserve_place(struct sources *s)
 {

@@ -66,7 +66,7 @@ uint32_t sources_find(const struct sources *s, const struct addr *a);
 
 /*
  * Charges weight, which must not be 0, to a host. Returns the number of the
- * host, or 0 without memory.
+ * host, or 0 if memory is short.
  */
 uint32_t sources_add(struct sources *s, const struct addr *a, uint32_t weight);
 

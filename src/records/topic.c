@@ -8,9 +8,10 @@
 /* The most that a bump may be ahead of our clock, protocol 02 §6.2. */
 enum { BUMP_AHEAD_MS = 60000 };
 
+/* The capacity of the first array of a topic with more than one record. */
 enum { MANY_MIN = 4 };
 
-/* Its records are unordered, so that a sample costs the same in any topic. */
+/* Records are unordered: choosing one at random costs the same in any topic. */
 struct topic {
 	struct pool_index_link index;
 	uint8_t target[HASH_LEN];
@@ -76,7 +77,7 @@ swap_members(const struct topics *t, struct topic *tp, uint32_t i, uint32_t j)
 	set_member(t, tp, j, at);
 }
 
-/* Grows the array for one more record. Returns false without memory. */
+/* Grows the array for one more record. Returns false if memory is short. */
 static bool
 grow_topic(struct topic *tp)
 {
@@ -377,38 +378,38 @@ struct topic_sample {
 /* Chooses the i-th record unless its sources have reached their maximum. */
 static void
 choose_record(
-    struct topic_sample *d, uint32_t i, uint32_t host_max, uint32_t prefix_max)
+    struct topic_sample *s, uint32_t i, uint32_t host_max, uint32_t prefix_max)
 {
-	const struct topics *t = d->topics;
-	uint32_t at = members_of(d->topic)[i], hosts = 0, prefixes = 0;
+	const struct topics *t = s->topics;
+	uint32_t at = members_of(s->topic)[i], hosts = 0, prefixes = 0;
 	uint32_t host = record_at(t, at)->item.source;
 	uint32_t prefix = sources_host(&t->records.sources, host)->prefix;
 
-	if (cache_expired(&t->records, at, d->now_s))
+	if (cache_expired(&t->records, at, s->now_s))
 		return;
-	for (uint32_t k = 0; k < d->len; k++) {
-		hosts += d->host[k] == host;
-		prefixes += d->prefix[k] == prefix;
+	for (uint32_t k = 0; k < s->len; k++) {
+		hosts += s->host[k] == host;
+		prefixes += s->prefix[k] == prefix;
 	}
 	if (hosts >= host_max || prefixes >= prefix_max)
 		return;
-	d->host[d->len] = host;
-	d->prefix[d->len] = prefix;
-	swap_members(t, d->topic, d->len++, i);
+	s->host[s->len] = host;
+	s->prefix[s->len] = prefix;
+	swap_members(t, s->topic, s->len++, i);
 }
 
 /* Chooses more records at random until the sample is full. */
 static void
-choose_records(struct topic_sample *d, uint32_t host_max, uint32_t prefix_max)
+choose_records(struct topic_sample *s, uint32_t host_max, uint32_t prefix_max)
 {
-	uint32_t n = d->topic->len;
+	uint32_t n = s->topic->len;
 
-	for (uint32_t i = d->len; i < n && d->len < LOOKUP_PEERS_MAX; i++) {
+	for (uint32_t i = s->len; i < n && s->len < LOOKUP_PEERS_MAX; i++) {
 		/* The order does not matter if all of them fit. */
 		if (n > LOOKUP_PEERS_MAX)
-			swap_members(d->topics, d->topic, i,
-			    i + world_below(d->world, n - i));
-		choose_record(d, i, host_max, prefix_max);
+			swap_members(s->topics, s->topic, i,
+			    i + world_below(s->world, n - i));
+		choose_record(s, i, host_max, prefix_max);
 	}
 }
 
@@ -417,23 +418,23 @@ topics_pick(struct topics *t, struct world *world, bool shares, uint32_t now_s,
     const uint8_t *target, struct topic_pick *out)
 {
 	uint32_t topic = find_topic(t, target);
-	struct topic_sample d = {.topics = t, .world = world, .now_s = now_s};
+	struct topic_sample s = {.topics = t, .world = world, .now_s = now_s};
 
 	out->len = 0;
 	out->bump = 0;
 	if (topic == 0)
 		return;
-	d.topic = topic_at(t, topic);
-	if (shares && d.topic->len > LOOKUP_PEERS_MAX) {
+	s.topic = topic_at(t, topic);
+	if (shares && s.topic->len > LOOKUP_PEERS_MAX) {
 		/* Each source gets one record before any gets a second. */
-		choose_records(&d, 1, 1);
-		choose_records(&d, t->serve_host, t->serve_prefix);
+		choose_records(&s, 1, 1);
+		choose_records(&s, t->serve_host, t->serve_prefix);
 	}
 	/* Records over the maximum fill what space is left. */
-	choose_records(&d, UINT32_MAX, UINT32_MAX);
-	for (uint32_t i = 0; i < d.len; i++)
+	choose_records(&s, UINT32_MAX, UINT32_MAX);
+	for (uint32_t i = 0; i < s.len; i++)
 		out->peers[i] = stored_peer_get(
-		    &record_at(t, members_of(d.topic)[i])->peer);
-	out->len = d.len;
-	out->bump = d.topic->bump;
+		    &record_at(t, members_of(s.topic)[i])->peer);
+	out->len = s.len;
+	out->bump = s.topic->bump;
 }

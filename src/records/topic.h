@@ -31,7 +31,8 @@ void topics_init(struct topics *t, const struct limits *l,
 void topics_fini(struct topics *t);
 void topics_set_limits(struct topics *t, const struct limits *l);
 
-/* Stores a record in place of an older one of the key. Returns 0 or ERR_MEMORY.
+/*
+ * Stores a record in place of an older one of the key. Returns 0 or ERR_MEMORY.
  */
 int topics_add(struct topics *t, const struct writer *w, const uint8_t *target,
     const struct peer_record *p);

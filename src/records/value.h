@@ -3,9 +3,9 @@
  * value.h - a cache of mutable or immutable values, protocol 02 §5.
  *
  * Stores bytes and a sequence number by target; the caller decides what the
- * bytes mean and whether they may be stored. Limits bytes and number at once:
- * a value weighs its length, and at least the average that fits. Uses: base,
- * crypto.
+ * bytes mean and whether they may be stored. One weight limits both the bytes
+ * and the number of values: a value counts as its length, but at least as the
+ * limit of bytes divided by that of values. Uses: base, crypto.
  */
 #ifndef RECORDS_VALUE_H
 #define RECORDS_VALUE_H
@@ -28,7 +28,8 @@ void values_set_limits(struct values *v, const struct limits *l);
 int values_set(struct values *v, const struct writer *w, const uint8_t *target,
     uint64_t seq, struct bytes value);
 
-/* Finds a value, which is borrowed until the next change. */
+/* Finds a value, which is borrowed until the next change. Returns false if
+ * there is none or it has expired. */
 bool values_find(const struct values *v, uint32_t now_s, const uint8_t *target,
     uint64_t *seq, struct bytes *value);
 

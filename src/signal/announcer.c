@@ -285,7 +285,8 @@ report_result(struct announced *k, int err, bool changed)
 static void
 end_cycle(struct announced *k, int err)
 {
-	/* A cycle that was cut short confirmed only some relays (pitfall A7).
+	/*
+	 * A cycle that was cut short confirmed only some relays (pitfall A7).
 	 */
 	bool complete = err == 0 && k->next.len > 0;
 	bool changed = complete && !relay_set_same(&k->sets[0], &k->next);
@@ -504,7 +505,8 @@ announcer_del(struct announced *k)
 	set_state(k, ANNOUNCED_WITHDRAWING);
 	if (k->cycle != NULL)
 		records_client_cancel(k->cycle);
-	/* The relays confirmed in the cancelled cycle are withdrawn from too.
+	/*
+	 * The relays confirmed in the cancelled cycle are withdrawn from too.
 	 */
 	len = list_difference(nodes, &k->next, &k->sets[0]);
 	for (uint32_t i = 0; i < k->sets[0].len; i++) {

@@ -21,7 +21,8 @@ struct announced; /* the state of one key */
 
 /* Called from completions and timers, never from a function of this header. */
 struct announcer_sink {
-	/* The set of relays has changed (0), or no node could become one (err).
+	/*
+	 * The set of relays has changed (0), or no node could become one (err).
 	 */
 	void (*changed)(void *owner, int err);
 	/* After announcer_del(): the key is withdrawn and *k is freed. */

@@ -95,7 +95,8 @@ arm_ping(struct keepalive_relay *r, uint64_t us)
 {
 	const struct core *core = r->k->core;
 
-	/* Without memory, the next cycle of the announcer replaces the relay.
+	/*
+	 * Without memory, the next cycle of the announcer replaces the relay.
 	 */
 	timer_arm(core->timers, &r->timer, core->world->now_us + us);
 }

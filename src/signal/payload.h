@@ -2,7 +2,7 @@
 /*
  * payload.h - codec of the payload of both Noise messages, protocol 03 §5.
  *
- * Checks only the format. `flags` holds the bits of the wire, which state the
+ * Checks only the format. `flags` holds the bits as received, which tell the
  * fields that are present. Entries of a list beyond its capacity here are
  * skipped. Bits from 128 up are reserved for extensions between nodes of this
  * project: they stand for fields after the last one, which others ignore. Uses:
@@ -20,10 +20,11 @@
 
 enum {
 	PAYLOAD_VERSION = 1,
-	PAYLOAD_ADDRS_MAX = 16, /* a host with many networks has more */
-	PAYLOAD_RELAYS_MAX = 8, /* the reference names 3 */
+	PAYLOAD_ADDRS_MAX = 16, /* of each family */
+	PAYLOAD_RELAYS_MAX = 8, /* the reference sends 3 */
 	PAYLOAD_TOKEN_LEN = 32,
-	PAYLOAD_LEN_MAX = 1004, /* NOISE_MESSAGE_MAX without message 1's own */
+	PAYLOAD_LEN_MAX =
+	    1004, /* NOISE_MESSAGE_MAX less the overhead of message 1 */
 };
 
 /* The fields that are present. */
@@ -40,9 +41,9 @@ enum payload_flag {
 /* Bits of `features`. */
 enum payload_feature {
 	PAYLOAD_REUSABLE = 1, /* the socket serves further connections */
-	/* A redial: the handshake only looks for a new path for open streams
-	 * of the same keys. Sent to PAYLOAD_NATIVE alone, which repeats it. */
-	PAYLOAD_MENDS = 32,
+	/* The handshake only looks for a new path for open streams of the same
+	 * keys. Sent to PAYLOAD_NATIVE alone, which repeats the bit. */
+	PAYLOAD_REDIAL = 32,
 	PAYLOAD_NATIVE = 64, /* a node of this project with its extensions */
 };
 
@@ -91,7 +92,8 @@ struct payload {
  */
 int payload_decode(struct payload *p, const uint8_t *buf, size_t len);
 
-/* Returns the length, or 0 if it does not fit or cannot be encoded. */
+/* Encodes a payload. Returns its length, or 0 if it does not fit or cannot be
+ * encoded. */
 size_t payload_encode(const struct payload *p, uint8_t *buf, size_t cap);
 
 static inline bool

@@ -178,7 +178,7 @@ keep_old_key(const struct state *s, struct identity *id, struct fault *f)
 	sodium_bin2hex(
 	    digits, sizeof digits, id->pair.public_key, KEPT_DIGITS / 2);
 	snprintf(name, sizeof name, "%s.%s", IDENTITY_FILE, digits);
-	err = state_keep(s, IDENTITY_FILE, name);
+	err = state_link(s, IDENTITY_FILE, name);
 	if (err != 0)
 		return fault_set(f, err, "the old key cannot be kept as %s: %s",
 		    name, strerror(errno));

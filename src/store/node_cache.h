@@ -15,7 +15,8 @@ enum { NODE_CACHE_MAX = 200 };
 
 struct dht;
 
-/* Reads the stored nodes, the most recently seen first. Returns their number.
+/*
+ * Reads the stored nodes, the most recently seen first. Returns their number.
  */
 size_t node_cache_load(const struct state *s, struct addr out[NODE_CACHE_MAX]);
 

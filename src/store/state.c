@@ -203,7 +203,7 @@ state_list(const struct state *s, const char *prefix,
 }
 
 int
-state_keep(const struct state *s, const char *name, const char *as)
+state_link(const struct state *s, const char *name, const char *as)
 {
 	if (linkat(s->dir, name, s->dir, as, 0) == 0)
 		return fsync(s->dir) == 0 ? 0 : ERR_FILE;

@@ -48,7 +48,7 @@ int state_list(const struct state *s, const char *prefix,
 
 /* Links the file to a second name, which survives its replacement. Returns 0,
  * also if that name exists, or ERR_FILE. */
-int state_keep(const struct state *s, const char *name, const char *as)
+int state_link(const struct state *s, const char *name, const char *as)
     __attribute__((warn_unused_result));
 
 #endif

@@ -25,7 +25,8 @@ void stored_announcements_load(
     struct stored_announcements *t, const struct state *s, uint32_t max);
 void stored_announcements_fini(struct stored_announcements *t);
 
-/* Adds a topic and writes the file unless the list has it. Failures are logged.
+/*
+ * Adds a topic and writes the file unless the list has it. Failures are logged.
  */
 void stored_announcements_add(struct stored_announcements *t,
     const struct state *s, const uint8_t *topic);

@@ -101,8 +101,9 @@ int mux_send(struct mux *m, uint32_t channel, uint64_t type, const void *p,
 
 /* ---- sending ---- */
 
-/* Returns the next message to send, borrowed until any other call; p NULL:
- * none.
+/*
+ * Returns the next message to send, borrowed until any other call; p is NULL
+ * if there is none.
  */
 struct bytes mux_peek(const struct mux *m);
 
@@ -114,7 +115,7 @@ void mux_consume(struct mux *m);
 /* Frees a channel and the messages queued for it. */
 void mux_forget(struct mux *m, struct mux_channel *c);
 
-/* Queues a control message with one id. Fails the mux without memory. */
+/* Queues a control message with one id. Fails the mux if memory is short. */
 void mux_control(struct mux *m, enum mux_control type, uint32_t id);
 
 #endif

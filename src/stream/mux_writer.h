@@ -29,7 +29,7 @@ mux_writer_len(const struct mux_writer *w)
 	return w->tail - w->head;
 }
 
-/* Returns space for a message of at most max bytes, or NULL without memory. */
+/* Returns space for a message of at most max bytes; NULL if memory is short. */
 uint8_t *mux_writer_reserve(struct mux_writer *w, size_t max);
 
 /* Appends the message of len bytes that was written into that space. */

@@ -156,7 +156,8 @@ bool secret_ended(const struct secret *s);
 
 /* ---- unordered messages, protocol 06 §A.7 ---- */
 
-/* Sends a message. Returns 0, ERR_TOO_BIG for the path, ERR_FULL or ERR_CLOSED.
+/*
+ * Sends a message. Returns 0, ERR_TOO_BIG for the path, ERR_FULL or ERR_CLOSED.
  */
 int secret_send_message(struct secret *s, const void *p, size_t len);
 

@@ -74,7 +74,8 @@ struct cc {
 	uint64_t window, rate;
 };
 
-/* Starts. mss: bytes of a full packet. seed: any number, for probing phases. */
+/* Initialises the state. mss: bytes of a full packet. seed: any number, which
+ * shifts the probing phases. */
 void cc_init(struct cc *c, uint32_t mss, uint64_t now_us, uint32_t seed);
 void cc_set_mss(struct cc *c, uint32_t mss);
 

@@ -4,7 +4,8 @@
 #include "udx/send_buffer.h"
 
 enum {
-	/* Most idle streams never hold more than their header and a keep-alive,
+	/*
+	 * Most idle streams never hold more than their header and a keep-alive,
 	 * and a node may have thousands of them: their first chunks are small.
 	 */
 	FIRST_CHUNK_BYTES = 256 - sizeof(struct chunk),

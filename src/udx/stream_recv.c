@@ -94,7 +94,8 @@ receive_packet(struct udx_stream *s, const struct packet *p)
 		s->receive.ack_due = ack_due;
 		return;
 	}
-	/* What the peer dropped for lack of space need not wait for a timeout.
+	/*
+	 * What the peer dropped for lack of space need not wait for a timeout.
 	 */
 	if (send_part_update_window(&s->send, p)) {
 		loss_probe_now(&s->loss, stream_now(s));

@@ -160,8 +160,8 @@ bool udx_source(const struct udx_stream *s, struct udx_source *out);
 void udx_set_rtt(struct udx_stream *s, uint64_t rtt_us);
 
 /*
- * While on, timeouts do not close the stream: its owner looks for a path to
- * the peer and decides when to give up.
+ * Sets whether timeouts leave the stream open, because its owner looks for a
+ * path to the peer and decides when to give up.
  */
 void udx_ignore_timeouts(struct udx_stream *s, bool on);
 

@@ -895,7 +895,7 @@ static const struct {
 	unsigned dials;
 	int err; /* of the stream; 0: it is open */
 } redials[] = {
-    {PAYLOAD_NATIVE, PAYLOAD_NATIVE | PAYLOAD_MENDS, SIGNAL_ABORTED, 1,
+    {PAYLOAD_NATIVE, PAYLOAD_NATIVE | PAYLOAD_REDIAL, SIGNAL_ABORTED, 1,
 	ERR_RESET},
     /* Another node with the same key, which cannot redial. */
     {PAYLOAD_NATIVE, PAYLOAD_NATIVE, SIGNAL_OK, 3, 0},
@@ -924,7 +924,7 @@ START_TEST(redials_for_a_new_path)
 	ck_assert_uint_eq(s->sessions - before, redials[_i].dials);
 	ck_assert_uint_eq(node_stats(rig.node)->mends, redials[_i].dials);
 	if (redials[_i].dials > 0)
-		ck_assert_uint_ne(s->client.features & PAYLOAD_MENDS, 0);
+		ck_assert_uint_ne(s->client.features & PAYLOAD_REDIAL, 0);
 	ck_assert_uint_eq(rig.opened, 1);
 	ck_assert_uint_eq(rig.closed, redials[_i].err != 0);
 	ck_assert_int_eq(rig.err, redials[_i].err);

@@ -432,12 +432,12 @@ START_TEST(refuses_a_redial_without_a_stream)
 	rig_init_as(&g, DHT_AUTO, SELF);
 	rig_listen(&g, &l);
 	client_init(&c, 1);
-	c.payload.features = PAYLOAD_NATIVE | PAYLOAD_MENDS;
+	c.payload.features = PAYLOAD_NATIVE | PAYLOAD_REDIAL;
 	client_write(&c, &g, 1);
 	ck_assert_int_eq(deliver_message(&g, RELAY, CLIENT, &c, 1), 0);
 	client_read(&c, &g);
 	ck_assert_uint_eq(c.answer.error, SIGNAL_ABORTED);
-	ck_assert_uint_ne(c.answer.features & PAYLOAD_MENDS, 0);
+	ck_assert_uint_ne(c.answer.features & PAYLOAD_REDIAL, 0);
 	ck_assert(!take_event(&g, PEER_OFFER, &e));
 	ck_assert_uint_eq(count_conns(&g), 0);
 	rig_fini(&g);
