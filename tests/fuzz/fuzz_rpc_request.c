@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Decodes requests; checks that encoding and decoding gives the same again. */
+/* Decodes requests; checks that encoding and decoding them changes nothing. */
 #include "base/world.h"
 #include "dht/rpc.h"
 #include "fuzz.h"
@@ -13,7 +13,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > DGRAM_MAX || rpc_request_decode(&m, data, size) != 0)
 		return 0;
-	/* Numbers are never written longer than they can be read. */
+	/* Varints are written in their shortest form. */
 	len = rpc_request_encode(&m, buf, sizeof buf);
 	MUST(len > 0 && len <= size);
 	MUST(rpc_request_decode(&again, buf, len) == 0);

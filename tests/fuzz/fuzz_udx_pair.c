@@ -25,13 +25,13 @@ enum step {
 	STEP_MTU,
 	STEP_MOVE,
 	STEP_MESSAGE,
-	STEP_CLOG,
-	STEP_STRANGER,
+	STEP_BLOCK,
+	STEP_UNKNOWN,
 	STEP_SLEEP,
 	STEP_FREE,
 	STEP_KEEPALIVE,
 	STEP_SOCKET_CLOSED,
-	STEP_KNOCK,
+	STEP_PROBE,
 	STEPS,
 };
 
@@ -174,7 +174,7 @@ number(struct pair *t)
 {
 	uint8_t v = rd_u8(&t->script);
 
-	/* Small ones exactly, large ones roughly. */
+	/* Operands from 128 on are powers of two. */
 	return v < 128 ? v : 1U << (v - 128) % 20;
 }
 
@@ -242,7 +242,7 @@ message(struct pair *t, struct side *a)
 }
 
 static void
-clog_end(struct pair *t, int i)
+block_end(struct pair *t, int i)
 {
 	uint32_t n = number(t);
 
@@ -253,7 +253,7 @@ clog_end(struct pair *t, int i)
 
 /* Injects any packet from an unknown source. */
 static void
-stranger(struct pair *t, int i)
+inject_unknown(struct pair *t, int i)
 {
 	struct rd *r = &t->script;
 	struct addr from = addr_v4(6, 6, 6, rd_u8(r), 666);
@@ -317,11 +317,11 @@ step(struct pair *t)
 	case STEP_MESSAGE:
 		message(t, a);
 		return;
-	case STEP_CLOG:
-		clog_end(t, i);
+	case STEP_BLOCK:
+		block_end(t, i);
 		return;
-	case STEP_STRANGER:
-		stranger(t, i);
+	case STEP_UNKNOWN:
+		inject_unknown(t, i);
 		return;
 	case STEP_SLEEP:
 		udx_slept(t->lab.end[i].udx, number(t) * LAB_S);
@@ -337,7 +337,7 @@ step(struct pair *t)
 		udx_socket_closed(
 		    t->lab.end[i].udx, rd_u8(&t->script) % LAB_SOCKS);
 		return;
-	case STEP_KNOCK: {
+	case STEP_PROBE: {
 		struct udx_path path = {.to = addr_v4(6, 6, 6, 6, 666)};
 
 		if (a->s != NULL)
@@ -351,7 +351,7 @@ step(struct pair *t)
 
 /* Removes all faults of the network. */
 static void
-clear_the_way(struct pair *t)
+clear_faults(struct pair *t)
 {
 	t->lab.link = (struct lab_link){.delay_us = 5000};
 	for (int i = 0; i < 2; i++) {
@@ -390,7 +390,7 @@ finish(struct pair *t)
 {
 	uint64_t until = t->lab.lan.now_us + HUGE_TIME_S * LAB_S;
 
-	clear_the_way(t);
+	clear_faults(t);
 	lab_settle(&t->lab);
 	do {
 		check(t);

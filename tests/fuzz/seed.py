@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""seed.py VECTORS CORPUS: makes the seeds of the fuzz targets.
+"""seed.py VECTORS CORPUS: writes the seed corpora of the fuzz targets.
 
-Takes what the golden vectors in the directory VECTORS have for each decoder,
-and a few scripts for fuzz_node written below. Run by hand when the vectors or
-the format of a script change; the result is kept in the tree.
+Takes the inputs of each decoder from the golden vectors in the directory
+VECTORS, and the scripts below for the targets that run one. Run it when the
+vectors or the format of a script change, and commit the result.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ MAX_EACH = 16  # files of one target
 MAX_LEN = 2000
 
 
-def hexes(node, want):
-    """All byte strings below node whose member is named as in want."""
+def hex_bytes(node, want):
+    """Yields the byte strings below node whose member is named in want."""
     if isinstance(node, dict):
         for name, value in node.items():
             if name in want and isinstance(value, str):
@@ -26,14 +26,14 @@ def hexes(node, want):
                 except ValueError:
                     pass
             else:
-                yield from hexes(value, want)
+                yield from hex_bytes(value, want)
     elif isinstance(node, list):
         for value in node:
-            yield from hexes(value, want)
+            yield from hex_bytes(value, want)
 
 
 def request_parts(datagram):
-    """Command and value of a user request, or None."""
+    """Returns the command and value of a user request, or None."""
     if len(datagram) < 11 or datagram[0] != 3:
         return None
     flags, at = datagram[1], 10
@@ -48,7 +48,7 @@ def request_parts(datagram):
 
 
 def spread(seeds):
-    """At most MAX_EACH of them, of all lengths."""
+    """Returns at most MAX_EACH of the seeds, of all lengths."""
     seeds = sorted(set(s for s in seeds if len(s) <= MAX_LEN),
                    key=lambda s: (len(s), s))
     if len(seeds) > MAX_EACH:
@@ -65,7 +65,7 @@ AUTO, PERSISTENT, BOOTSTRAP, PRIVATE, NAMES = 0, 1, 2, 0x40, 0x80
 
 
 def config(role, private, names):
-    """The first byte: what its remainder by 3 and two high bits say."""
+    """Returns the first byte: its remainder by 3 and its two high bits."""
     return next(bytes([b]) for b in range(256)
                 if b % 3 == role and b & 0xc0 == private | names)
 
@@ -75,7 +75,7 @@ def resolve(host):
 
 
 def answers(closer=(), rounds=3):
-    """All questions get an id and a token, the latest closer nodes too."""
+    """Answers all requests with id and token, the latest with closer nodes."""
     return bytes([ANSWER, 0x47, 0, len(closer)]) + bytes(closer) + bytes(
         [ANSWER_ALL, 3, rounds])
 
@@ -95,7 +95,7 @@ def operation(kind):
 
 
 def request(flags, host, command, target, value=b'\0'):
-    """flags: 1 internal, 4 with 0x10 good token, 8 id, 0x20 no target."""
+    """Flags: 1 internal, 4 with 0x10 good token, 8 id, 0x20 no target."""
     return bytes([REQUEST, flags, host, command, target]) + value
 
 
@@ -132,28 +132,29 @@ def scripts():
         yield node + b''.join(request(0, h, c, 2, value) for h in range(33, 59)
                               for c in (0, 1, 0, 1))
     yield node + operation(8) + later(5) + bytes([LEAVE, 255]) + later(3)
-    # A listener of each kind, a dial, and what may be done with both.
+    # A listener of each kind, a dial, and every step that uses them.
     for kind in (0, 1, 2, 3):
         start = config(AUTO, 0, NAMES) + resolve(1) + joined
         shake = request(0, 1, 0, 3, b'\0\x75')
         yield start + bytes([JOIN, kind]) + (answers([], 7) + later(1)) * 4 + \
             shake + bytes([JOIN, 12, kind, 0]) + later(5) + \
             bytes([JOIN, 4]) + answers([], 3) + bytes([LEAVE, 255]) + later(3)
-        yield start + bytes([JOIN, 8 + kind]) + (answers([5, 6]) + later(1)) * \
-            3 + bytes([JOIN, 12, 1 + kind, 0]) + bytes([WORLD, 1]) + later(30)
+        yield start + bytes([JOIN, 8 + kind]) + \
+            (answers([5, 6]) + later(1)) * 3 + \
+            bytes([JOIN, 12, 1 + kind, 0]) + bytes([WORLD, 1]) + later(30)
     yield config(AUTO, PRIVATE, 0) + ids + answers([], 7) + \
         bytes([WORLD, 1]) * 4 + bytes([WORLD, 0, 0]) * 4 + later(60)
 
 
 # ---- scripts for fuzz_udx_pair: see its steps ----
 
-P_TIME, P_WRITE, P_READ, P_END, P_LINK, P_MTU, P_MOVE, P_MESSAGE, P_CLOG, \
-    P_STRANGER, P_SLEEP, P_FREE, P_KEEPALIVE, P_SOCKET, P_KNOCK = range(15)
+P_TIME, P_WRITE, P_READ, P_END, P_LINK, P_MTU, P_MOVE, P_MESSAGE, P_BLOCK, \
+    P_UNKNOWN, P_SLEEP, P_FREE, P_KEEPALIVE, P_SOCKET, P_PROBE = range(15)
 P_OTHER = 0x80  # the other side
 
 
 def pair_scripts():
-    """Numbers from 128 on are powers of two: 128 + n means 2^n."""
+    """Operands from 128 on are powers of two: 128 + n means 2^n."""
     def wait(ms):
         return bytes([P_TIME, ms])
 
@@ -189,8 +190,8 @@ def pair_scripts():
                 bytes([P_MOVE, 0]) + carry + ends
         yield start + link(5, 0, 250) + write(0, 12) + wait(100) * 40 + \
             bytes([P_TIME, 128 + 13])
-        yield start + carry + bytes([P_CLOG, 3]) + carry + \
-            bytes([P_CLOG, 0]) + carry + bytes([P_SLEEP, 60]) + carry
+        yield start + carry + bytes([P_BLOCK, 3]) + carry + \
+            bytes([P_BLOCK, 0]) + carry + bytes([P_SLEEP, 60]) + carry
         yield start + bytes([P_MESSAGE, 100, P_MESSAGE | P_OTHER, 138]) * 9 + \
             wait(9) + bytes([P_MESSAGE, 0, P_MESSAGE | P_OTHER, 0])
         yield start + bytes([P_KEEPALIVE, 1, P_TIME, 128 + 13]) + talk
@@ -199,10 +200,10 @@ def pair_scripts():
         yield start + carry + bytes([P_SOCKET, 0]) + wait(9) + carry
         for kind in (0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x11):
             yield start + write(0, 18) + wait(3) + b''.join(
-                bytes([P_STRANGER | side, 1, 16, kind, 0, 131, 64 + d, 64]) +
+                bytes([P_UNKNOWN | side, 1, 16, kind, 0, 131, 64 + d, 64]) +
                 bytes(8) + bytes([9]) * 8
                 for d in (0, 1, 5) for side in (0, P_OTHER)) + carry + \
-                bytes([P_KNOCK])
+                bytes([P_PROBE])
 
 
 # ---- scripts for fuzz_frame and fuzz_mux: see their steps ----
@@ -237,27 +238,29 @@ def mux_scripts(messages):
     for m in messages:
         if 0 < len(m) < 256:
             yield b'\1' + bytes([opens | far, 0, lie | far, len(m)]) + m
+
+
 # ---- scripts for fuzz_dialer: see its steps ----
 
-def dialed(relays=(0, 1, 2)):
+def dial(relays=(0, 1, 2)):
     return bytes([0, 8 | len(relays)]) + bytes(relays)
 
 
-def walked(rounds, how=7):
-    """Nodes that know nothing but each other; or, with 16, the key."""
+def walk(rounds, how=7):
+    """Answers queries without a record of the key, or with one (16)."""
     return (bytes([5, 2]) + bytes([1, 0, how, 8, 0]) * 10) * rounds
 
 
-def shaken_by(flags=24, firewall=1, listed=(8,), relays=(), seen=8, spoil=4,
+def reply(flags=24, firewall=1, listed=(8,), relays=(), seen=8, spoil=4,
               back=0):
-    """An answer of the server; spoil: 1 to 3 break it, 4 does not."""
+    """Returns an answer of the server; spoil 1 to 3 damages it, 4 does not."""
     more = {1: b'\7', 2: b'\1', 3: b'\50'}.get(spoil, b'')
     return bytes([1, back, 0, 8, 8 | spoil, flags, 0, firewall,
                   len(listed), *listed, 0, len(relays) // 2, *relays]) + \
         more + bytes([seen])
 
 
-def spoken(server=0, sock=1, host=8, more=0):
+def packet_from(server=0, sock=1, host=8, more=0):
     return bytes([3, server, sock | host << 2 & 0x3c | more])
 
 
@@ -265,24 +268,25 @@ def dialer_scripts():
     used = bytes([6, 0, 6, 6, 0, 3, 6, 0, 1, 5, 4])
     for again in (0, 1):
         for spoil in range(5):
-            yield dialed() + shaken_by(spoil=spoil) * 2 + spoken() + \
-                used * 2 + spoken(more=0xc0) + bytes([5, 13]) + \
-                (dialed(()) + shaken_by() + spoken(1)) * again
+            yield dial() + reply(spoil=spoil) * 2 + packet_from() + \
+                used * 2 + packet_from(more=0xc0) + bytes([5, 13]) + \
+                (dial(()) + reply() + packet_from(1)) * again
         for firewall in range(4):
-            yield dialed() + shaken_by(27, firewall, (8, 10, 3), (1, 8)) + \
-                bytes([5, 6]) * 5 + spoken(host=3 + again * 5) + used
-        yield dialed(()) + walked(3) + bytes([5, 12]) + walked(3, 23) + \
-            shaken_by() + bytes([5, 13]) * 4
-        yield spoken() + dialed() + spoken() + shaken_by() + bytes([6, 0, 0])
+            yield dial() + reply(27, firewall, (8, 10, 3), (1, 8)) + \
+                bytes([5, 6]) * 5 + packet_from(host=3 + again * 5) + used
+        yield dial(()) + walk(3) + bytes([5, 12]) + walk(3, 23) + \
+            reply() + bytes([5, 13]) * 4
+        yield packet_from() + dial() + packet_from() + reply() + \
+            bytes([6, 0, 0])
     for moment in range(12):
-        yield dialed(range(7)) + walked(1) + bytes([5, moment, 6, 0, 0]) + \
-            shaken_by() + spoken()
+        yield dial(range(7)) + walk(1) + bytes([5, moment, 6, 0, 0]) + \
+            reply() + packet_from()
     for error in range(5):
-        yield dialed() + bytes([1, 0, 0, 8, 12, 152, error, 0, 1, 0, 0, 0, 8])
-    yield dialed() * 20 + bytes([7, 254]) + shaken_by() * 4
+        yield dial() + bytes([1, 0, 0, 8, 12, 152, error, 0, 1, 0, 0, 0, 8])
+    yield dial() * 20 + bytes([7, 254]) + reply() * 4
     for trouble in (0, 1, 2, 3, 11, 30, 60):
-        yield dialed() + bytes([7, trouble]) + shaken_by() + \
-            bytes([7, trouble]) + spoken() + used + bytes([7, trouble])
+        yield dial() + bytes([7, trouble]) + reply() + \
+            bytes([7, trouble]) + packet_from() + used + bytes([7, trouble])
 
 
 # ---- scripts for fuzz_listener: see its steps ----
@@ -294,7 +298,7 @@ OPENED, PRIVATE_NET, POOR, QUIET = 1, 2, 4, 8
 
 
 def shake(client, mode=RELAYED, host=1, relay=2, tid=3):
-    """A good handshake of this client."""
+    """Returns a valid handshake of this client."""
     named = {DIRECT: b'', RELAYED: bytes([host]),
              SECOND: bytes([host, relay])}[mode]
     return bytes([SHAKE, client, mode]) + named + bytes(
@@ -344,28 +348,29 @@ def main(vectors, corpus):
     rpc = json.load(open(os.path.join(vectors, 'rpc.json')))
     records = json.load(open(os.path.join(vectors, 'records.json')))
     relay = json.load(open(os.path.join(vectors, 'blind-relay.json')))
-    protomux = list(hexes([relay['protomux'], relay['relay_session']],
+    protomux = list(hex_bytes([relay['protomux'], relay['relay_session']],
                           ('hex',)))
     for row in relay['malformed']:
         protomux += [bytes.fromhex(h) for h in row['input_hex']]
-    datagrams = list(hexes([rpc, records], ('hex',)))
+    datagrams = list(hex_bytes([rpc, records], ('hex',)))
     requests = [d for d in datagrams if d[:1] == b'\3' and len(d) > 10]
     parts = [p for p in map(request_parts, requests) if p]
     values = {c: [v for n, v in parts if n == c] for c in range(11)}
     wire = ('hex', 'put_request', 'get_response')
-    bad = list(hexes(rpc['malformed_requests'], ('hex',)))
-    broken = list(hexes(rpc['malformed_replies'], ('hex',)))
+    bad = list(hex_bytes(rpc['malformed_requests'], ('hex',)))
+    broken = list(hex_bytes(rpc['malformed_replies'], ('hex',)))
     envelopes = records['envelopes']
-    shaken = json.load(open(os.path.join(vectors, 'handshake.json')))
+    handshakes = json.load(open(os.path.join(vectors, 'handshake.json')))
     streams = json.load(open(os.path.join(vectors, 'udx.json')))
-    punched = json.load(open(os.path.join(vectors, 'holepunch.json')))
+    holepunches = json.load(open(os.path.join(vectors, 'holepunch.json')))
     targets = {
         'fuzz_rpc_request': requests[::3] + bad,
         'fuzz_rpc_reply': [d for d in datagrams if d[:1] == b'\x13'] + broken,
-        'fuzz_peer': hexes(records['peer'], wire),
-        'fuzz_announce': list(hexes(records['announce'], wire)) + values[4],
-        'fuzz_lookup': hexes(records['lookup_reply'], wire),
-        'fuzz_mutable': list(hexes(records['mutable'], wire)) + values[6],
+        'fuzz_peer': hex_bytes(records['peer'], wire),
+        'fuzz_announce':
+            list(hex_bytes(records['announce'], wire)) + values[4],
+        'fuzz_lookup': hex_bytes(records['lookup_reply'], wire),
+        'fuzz_mutable': list(hex_bytes(records['mutable'], wire)) + values[6],
         'fuzz_handshake': [bytes.fromhex(e['hex']) for e in envelopes
                            if 'handshake' in e['name']] + values[0],
         'fuzz_holepunch': [bytes.fromhex(e['hex']) for e in envelopes
@@ -388,8 +393,9 @@ def main(vectors, corpus):
             b'log-level = debug\nrecords = 1000\nrecordz = 1\n',
             b'\x81public', b'\x85auto', b'\x88persistent',
         ],
-        'fuzz_holepunch_payload': hexes([v for v in punched['vectors'] if v['kind']
-                              .startswith('holepunch_payload')], ('hex',)),
+        'fuzz_holepunch_payload': hex_bytes(
+            [v for v in holepunches['vectors']
+             if v['kind'].startswith('holepunch_payload')], ('hex',)),
         'fuzz_punch': [
             # Rounds as they should be, after four answered PINGs each.
             bytes([native] + [1, k, 0] * 4 + [2, 0, 0, flags, 2, n, 1, 9]
@@ -403,11 +409,11 @@ def main(vectors, corpus):
         'fuzz_dialer': dialer_scripts(),
         'fuzz_listener': listener_scripts(),
         'fuzz_node': scripts(),
-        'fuzz_noise': hexes(shaken, ('message1', 'message2')),
-        'fuzz_payload': hexes([v for v in shaken['vectors']
+        'fuzz_noise': hex_bytes(handshakes, ('message1', 'message2')),
+        'fuzz_payload': hex_bytes([v for v in handshakes['vectors']
                                if v['kind'].startswith('noise_payload')],
                               ('hex',)),
-        'fuzz_udx_packet': hexes(streams, ('hex',)),
+        'fuzz_udx_packet': hex_bytes(streams, ('hex',)),
         'fuzz_udx_pair': pair_scripts(),
     }
     scripted = ('fuzz_dialer', 'fuzz_frame', 'fuzz_listener', 'fuzz_methods',
@@ -416,7 +422,7 @@ def main(vectors, corpus):
         where = os.path.join(corpus, name)
         os.makedirs(where, exist_ok=True)
         for old in os.listdir(where):
-            if not old.startswith('found-'):  # by the fuzzer, to be kept
+            if not old.startswith('found-'):  # keeps what the fuzzer found
                 os.remove(os.path.join(where, old))
         seeds = spread(seeds) if name not in scripted else sorted(
             set(s[:MAX_LEN] for s in seeds))

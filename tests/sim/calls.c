@@ -8,7 +8,8 @@
 enum {
 	HEAD = 8,     /* bytes of the number, before the pattern */
 	PIECE = 4096, /* of the pattern written at once */
-	/* What the node gives itself to dial, protocol 03 §8.1, and a little.
+	/*
+	 * What the node gives itself to dial, protocol 03 §8.1, and a little.
 	 */
 	DIAL_SECONDS = 35,
 	/* From open to over, with all that a bad link may do. */

@@ -3,7 +3,8 @@
 
 #include "sim/scenario.h"
 
-/* In the order of `--list`: quiet ones, rough ones, hostile ones, large ones.
+/*
+ * In the order of `--list`: quiet ones, rough ones, hostile ones, large ones.
  */
 #define SCENARIO_LIST(X)                                                       \
 	X(join)                                                                \

@@ -61,7 +61,7 @@ struct sim {
 	uint32_t tasks_len;
 	struct bootstrap_entry bootstrap[SIM_BOOTSTRAPS];
 	uint32_t bootstrap_len;
-	const struct addr *preset; /* known nodes of those that boot now */
+	const struct addr *preset; /* node cache of the hosts that start now */
 	uint32_t preset_len;
 	uint32_t failed;
 	uint64_t steps;
@@ -117,7 +117,7 @@ uint32_t sim_count_up(const struct sim *s);
 /* Returns the next public address for an honest host, in a /24 of its own. */
 uint32_t sim_address(struct sim *s);
 
-/* ---- the way between them ---- */
+/* ---- datagrams ---- */
 
 /* Sends a datagram of an endpoint that may be behind a box. */
 void sim_send(struct sim *s, struct endpoint *src, struct nat *box,
@@ -137,7 +137,7 @@ void sim_send(struct sim *s, struct endpoint *src, struct nat *box,
 void sim_fail(struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Does the same as sim_fail() and exits: an invariant is broken. */
+/* Fails the run as sim_fail() does, and exits: an invariant is broken. */
 void sim_broken(struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));
 

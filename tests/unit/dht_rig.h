@@ -37,7 +37,8 @@ void rig_init(struct rig *r, const struct dht_config *c);
 void rig_start(struct rig *r, const struct dht_config *c);
 void rig_fini(struct rig *r);
 
-/* Starts a node of that role without a network, and waits until it has joined.
+/*
+ * Starts a node of that role without a network, and waits until it has joined.
  */
 void rig_init_alone(struct rig *r, enum dht_role role);
 
@@ -64,7 +65,8 @@ void rig_answer_up(struct rig *r, const struct dht_request *rq);
 /* Copies the next datagram that was sent. Returns false if there is none. */
 bool rig_take(struct rig *r, struct sim_sent *out);
 
-/* Copy and decode the next request or reply that was sent; others are skipped.
+/*
+ * Copy and decode the next request or reply that was sent; others are skipped.
  */
 bool rig_take_request(
     struct rig *r, struct sim_sent *out, struct rpc_request *m);
@@ -89,7 +91,8 @@ struct rig_answer {
 int rig_answer(
     struct rig *r, const struct sim_sent *asked, const struct rig_answer *a);
 
-/* Replies with an id to all requests that were sent, and to those that follow.
+/*
+ * Replies with an id to all requests that were sent, and to those that follow.
  */
 void rig_answer_all(struct rig *r);
 

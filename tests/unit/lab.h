@@ -67,7 +67,7 @@ struct lab_stream {
 	unsigned events; /* all so far */
 };
 
-/* The first udx_ends ends get a struct udx. */
+/* Creates the network; the first udx_ends ends get a struct udx. */
 void lab_init(struct lab *r, uint64_t seed, int udx_ends);
 void lab_fini(struct lab *r);
 

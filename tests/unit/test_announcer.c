@@ -23,7 +23,7 @@ struct fake_node {
 	struct addr us; /* our address as it sees it */
 	bool holds[KEYS];
 	bool silent, refuses, hangs; /* hangs: ANNOUNCE is not answered */
-	uint32_t pings, announces, withdrawals, walked;
+	uint32_t pings, announces, withdrawals, queried;
 	uint32_t relays_signed; /* relay addresses in the latest announce */
 	int ping_sock, announce_sock;
 };
@@ -117,7 +117,7 @@ key_of(const struct rig *g, const uint8_t *target)
 	return -1;
 }
 
-/* Builds a signed record of our key for this node. */
+/* Checks that the request is signed by one of our keys for this node. */
 static void
 check_announce(const struct rig *g, struct fake_node *f,
     const struct rpc_request *m, enum key_namespace ns)
@@ -133,10 +133,10 @@ check_announce(const struct rig *g, struct fake_node *f,
 	f->relays_signed = (uint32_t)peer_relays_len(&a.peer);
 }
 
-/* Returns true if a request is to be answered. */
+/* Applies a request and fills in the reply. Returns false to send none. */
 static bool
-obey(struct rig *g, struct fake_node *f, const struct rpc_request *m, int sock,
-    struct rpc_reply *re)
+serve_request(struct rig *g, struct fake_node *f, const struct rpc_request *m,
+    int sock, struct rpc_reply *re)
 {
 	static uint8_t buf[PEER_LEN_MAX];
 	int key = m->target != NULL ? key_of(g, m->target) : -1;
@@ -149,7 +149,7 @@ obey(struct rig *g, struct fake_node *f, const struct rpc_request *m, int sock,
 	ck_assert_int_ge(key, 0);
 	switch (m->command) {
 	case CMD_FIND_PEER:
-		f->walked++;
+		f->queried++;
 		re->token = f->token;
 		if (f->holds[key]) {
 			struct peer_record p = {.key = g->keys[key].public_key};
@@ -177,13 +177,14 @@ obey(struct rig *g, struct fake_node *f, const struct rpc_request *m, int sock,
 		f->holds[key] = false;
 		return true;
 	default:
-		ck_abort_msg("a command that is not the announcer's");
+		ck_abort_msg("the announcer never sends this command");
 		return false;
 	}
 }
 
+/* Delivers a request to the node it was sent to, and the reply. */
 static void
-meet(struct rig *g, const struct sim_sent *s)
+deliver_request(struct rig *g, const struct sim_sent *s)
 {
 	struct rpc_request m;
 	struct rpc_reply re;
@@ -201,7 +202,8 @@ meet(struct rig *g, const struct sim_sent *s)
 		if (!addr_equal(&f->addr, &s->meta.to))
 			continue;
 		re = (struct rpc_reply){.tid = m.tid, .to = f->us, .id = f->id};
-		if (++g->asked == g->drop || !obey(g, f, &m, s->meta.sock, &re))
+		if (++g->asked == g->drop ||
+		    !serve_request(g, f, &m, s->meta.sock, &re))
 			return;
 		dg.len = rpc_reply_encode(&re, buf, sizeof buf);
 		dht_recv(g->n.d, &dg, &rq);
@@ -218,7 +220,7 @@ settle(struct rig *g)
 		memcpy(sent, g->n.host.world.sent, len * sizeof *sent);
 		sim_clear(&g->n.host.world);
 		for (size_t i = 0; i < len; i++)
-			meet(g, &sent[i]);
+			deliver_request(g, &sent[i]);
 		free(sent);
 	}
 }
@@ -249,7 +251,7 @@ holder(struct rig *g, int key, unsigned nth)
 	for (size_t i = 0; i < NODES; i++)
 		if (g->nodes[i].holds[key] && nth-- == 0)
 			return &g->nodes[i];
-	ck_abort_msg("so many do not hold the key");
+	ck_abort_msg("fewer nodes hold the key");
 	return NULL;
 }
 
@@ -330,7 +332,7 @@ START_TEST(lost_relay_is_replaced)
 }
 END_TEST
 
-START_TEST(left_relay_is_told)
+START_TEST(replaced_relay_gets_unannounce)
 {
 	struct rig g;
 	struct fake_node *f;
@@ -607,7 +609,7 @@ START_TEST(drift_is_rationed)
 END_TEST
 
 /* A relay that alone reports another address again and again is replaced. */
-START_TEST(liar_is_left)
+START_TEST(lying_relay_is_replaced)
 {
 	struct rig g;
 	struct fake_node *liar;
@@ -823,7 +825,7 @@ t_suite(void)
 
 	tcase_add_test(tc, three_hold_it);
 	tcase_add_test(tc, lost_relay_is_replaced);
-	tcase_add_test(tc, left_relay_is_told);
+	tcase_add_test(tc, replaced_relay_gets_unannounce);
 	tcase_add_test(tc, same_relays_in_later_cycles);
 	tcase_add_test(tc, list_changes_as_a_whole);
 	tcase_add_loop_test(tc, any_answer_may_be_lost, 0, 30);
@@ -834,7 +836,7 @@ t_suite(void)
 	tcase_add_test(tc, pings_follow_the_nat);
 	tcase_add_test(tc, drift);
 	tcase_add_test(tc, drift_is_rationed);
-	tcase_add_test(tc, liar_is_left);
+	tcase_add_test(tc, lying_relay_is_replaced);
 	tcase_add_test(tc, renew_in_the_middle);
 	tcase_add_test(tc, del_withdraws);
 	tcase_add_loop_test(tc, del_at_any_time, 0, 20);

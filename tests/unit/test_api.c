@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: keys, topics, lines and requests are read as the protocol says, and
- * nothing that a program may send does harm. Method: rows of text; the same
- * stream of lines in every cut; each good request damaged in every byte.
+ * Goal: keys, topics, lines and requests are parsed as the protocol defines,
+ * and no input of a program does harm. Method: rows of text; the same stream of
+ * lines in every cut; each valid request damaged in every byte.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,7 +272,7 @@ START_TEST(request_is_checked)
 }
 END_TEST
 
-/* A damaged request is good or a fault whose message can be sent. */
+/* Checks that a damaged request is valid, or an error that can be sent. */
 static void
 take_line(const uint8_t *line, size_t len, void *arg)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: whatever a local program does, the control socket answers what it can,
- * says what was wrong with the rest, keeps its bounds and goes on serving the
- * others. Method: control_rig.h.
+ * Goal: whatever a local program sends, the control socket answers valid
+ * requests, reports what is wrong with others, keeps its limits and continues
+ * to serve other programs. Method: control_rig.h.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -233,7 +233,7 @@ sample_request(const struct api_method *m)
 	return line;
 }
 
-/* All that an operation may be told, then its end. */
+/* Queues every event that an operation can get, then its end. */
 static void
 finish_operation(const char *method)
 {
@@ -700,7 +700,7 @@ START_TEST(requests_of_a_slow_reader_wait)
 }
 END_TEST
 
-/* ---- who may ---- */
+/* ---- access ---- */
 
 /* What a caller with that group gets: access, or the code of the error. */
 static void
@@ -715,7 +715,7 @@ assert_access(gid_t gid, bool primary, const char *access, int stop_code)
 	p = calloc(1, sizeof *p);
 	p->fd = open_socket(rig.daemon.path);
 	ck_assert_int_ge(p->fd, 0);
-	/* The daemon's own user is whoever it runs as: root. */
+	/* The daemon's own user is root here. */
 	ck_assert_int_eq(seteuid(0), 0);
 	j = client_read(p);
 	if (access == NULL) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: listeners and connections of control clients: every byte comes through
- * in order both ways, each side may end and still hear, whoever goes takes
- * along what is its own, and nobody's mistake costs another anything. Method:
- * control_rig.h, with connections whose other ends are the test's.
+ * Goal: listeners and connections of control clients: every byte arrives in
+ * order in both directions, a side that has ended still receives, a client that
+ * disconnects loses what it owns, and no client harms another. Method:
+ * control_rig.h; the test is the other end of each connection.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -57,7 +57,7 @@ result_int(json_t *j, const char *name)
 
 /* ---- the stream ---- */
 
-/* A client whose connection is number 1 of the made-up rig.node. */
+/* Returns a client with connection 1 of the simulated rig.node. */
 static struct peer_end *
 make_stream(const char *early)
 {
@@ -200,7 +200,7 @@ START_TEST(no_room_stops_the_client_alone)
 	for (size_t i = 0; i < sizeof bytes; i++)
 		bytes[i] = (char)(i * 7 >> 2);
 	c->room = 1000;
-	/* Until nobody takes any more. */
+	/* Until both buffers are full. */
 	while ((n = send(p->fd, bytes + sent, sizeof bytes - sent,
 		    MSG_NOSIGNAL)) > 0) {
 		sent += (size_t)n;
@@ -320,7 +320,7 @@ START_TEST(peer_ends_and_still_hears)
 }
 END_TEST
 
-/* A client that has not ended can tell it from an end by its hang-up. */
+/* A lost peer hangs up the socket, unlike a peer that has ended. */
 START_TEST(lost_peer_is_no_end)
 {
 	struct peer_end *p = make_stream("");
@@ -372,12 +372,12 @@ START_TEST(client_that_closes_has_ended)
 	ck_assert_uint_eq(c->out_len, 9);
 	ck_assert(c->ended_here);
 	ck_assert(!c->closed);
-	peer_sends(c, 1); /* nobody is there to read it */
+	peer_sends(c, 1); /* the client cannot read it */
 	ck_assert(c->closed);
 }
 END_TEST
 
-/* Nobody is there any more, and the peer neither ends nor sends: given up. */
+/* The client is gone, and the peer neither ends nor sends: it is closed. */
 START_TEST(gone_client_does_not_hold_its_peer)
 {
 	struct peer_end *p;
@@ -403,8 +403,8 @@ run_checks(unsigned times)
 	}
 }
 
-/* What it has left is delivered, however slowly the peer reads; only who takes
- * nothing of it for a long time is given up. */
+/* The bytes of the client are delivered, however slowly the peer reads; a peer
+ * that reads none for a long time is closed. */
 START_TEST(gone_client_has_its_bytes_delivered)
 {
 	struct peer_end *p;
@@ -715,7 +715,7 @@ START_TEST(waiting_connections_are_bounded)
 }
 END_TEST
 
-/* As many as come to listeners at which nobody accepts. */
+/* Opens connections to a listener without a waiting accept. */
 static void
 flood_listener(uint32_t listener, enum node_event_kind kind)
 {
@@ -725,8 +725,8 @@ flood_listener(uint32_t listener, enum node_event_kind kind)
 		    .listener = listener});
 }
 
-/* What strangers fill is not what local programs dial with, nor do those wait
- * in vain who wait for a connection. */
+/* Incoming connections that no program accepts leave descriptors for dials and
+ * for programs that wait for a connection. */
 START_TEST(strangers_leave_room)
 {
 	struct peer_end *l[5], *p = client_new(), *q = client_new();
@@ -979,7 +979,7 @@ START_TEST(how_anothers_ended_is_not_told)
 }
 END_TEST
 
-/* The node's key is not for everybody: each user has one of its own. */
+/* Other users cannot use the node's key: each has keys of its own. */
 START_TEST(other_users_have_keys_of_their_own)
 {
 	struct peer_end *p = other_user();

@@ -25,7 +25,8 @@ teardown(void)
 	rig_fini(&r);
 }
 
-/* Returns the number of PINGs sent, all to *to if it is given; keeps the last.
+/*
+ * Returns the number of PINGs sent, all to *to if it is given; keeps the last.
  */
 static struct sim_sent ping;
 

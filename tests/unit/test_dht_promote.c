@@ -119,7 +119,8 @@ START_TEST(a_firewalled_node_stays_ephemeral)
 }
 END_TEST
 
-/* Protocol 01 §12.3: public and local port differ, so the id would be a guess.
+/*
+ * Protocol 01 §12.3: public and local port differ, so the id would be a guess.
  */
 START_TEST(behind_shifted_ports_it_stays_ephemeral)
 {

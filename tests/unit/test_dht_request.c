@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: each request of ours ends exactly once, is sent again with the same
- * bytes, believes only who was asked, and never floods the network. Method:
- * one dht in a simulated world, scripted peers, virtual time.
+ * Goal: each request of ours ends exactly once, is retransmitted with the same
+ * bytes, accepts only a reply of the node it was sent to, and never floods the
+ * network. Method: one dht in a simulated world, scripted peers, virtual time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -153,7 +153,8 @@ START_TEST(survives_damaged_replies)
 }
 END_TEST
 
-/* Pitfall R4: a spoofer that replies first, from another port or host, has no
+/*
+ * Pitfall R4: a spoofer that replies first, from another port or host, has no
  */
 START_TEST(believes_only_who_was_asked)
 {

@@ -143,7 +143,8 @@ START_TEST(replies_from_the_address_that_was_asked)
 }
 END_TEST
 
-/* Pitfall R10: error 1 with closer nodes, never silence, also while ephemeral.
+/*
+ * Pitfall R10: error 1 with closer nodes, never silence, also while ephemeral.
  */
 static const struct {
 	enum dht_role role;
@@ -355,7 +356,8 @@ hint_and_count_pings(const struct addr *down)
 	return pings;
 }
 
-/* Pitfall T3: a hint causes a check, never a removal; at most three at a time.
+/*
+ * Pitfall T3: a hint causes a check, never a removal; at most three at a time.
  */
 START_TEST(down_hints_are_checked_and_bounded)
 {

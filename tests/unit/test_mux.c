@@ -129,8 +129,8 @@ hex(const char *text)
 }
 
 /*
- * Hands the next message of one to the other, which must have nothing to tell
- * but the event, if one is wanted.
+ * Delivers the next message of one to the other, which must report no event but
+ * the expected one, if any.
  */
 static struct mux_event
 carry(struct mux *from, struct mux *to, enum mux_kind kind)
@@ -243,7 +243,7 @@ said_by(const char *who, size_t i)
 	return NULL;
 }
 
-/* What A says to the relay and is told by it, to the byte. */
+/* The messages between A and the relay are equal to the golden ones. */
 START_TEST(a_relay_session_is_golden)
 {
 	uint32_t a = open_relay(near, "public_key_A");
@@ -298,7 +298,7 @@ read_all(struct mux *m, struct bytes message)
 	return result == MUX_DONE;
 }
 
-/* Is it the mux that finds the fault, or who reads the channel's messages? */
+/* Returns whether the decoder of messages finds the fault, not the mux. */
 static bool
 is_codec_matter(const json_t *row)
 {
@@ -324,7 +324,7 @@ START_TEST(malformed_is_judged) /* pitfalls M3, M4 */
 		expect_out(far, t_string(reply, "hex"));
 	if (alive)
 		expect_no_out(far);
-	/* Who is lost stays lost. */
+	/* A mux that has failed accepts nothing more. */
 	ck_assert(read_all(far, hex("05")) == false);
 }
 END_TEST
@@ -389,7 +389,7 @@ END_TEST
 
 /* ---- many at once, and byte by byte ---- */
 
-/* What A says in the session, as events of the relay's mux. */
+/* Counts the messages of A in the session, as events of the relay's mux. */
 static unsigned
 count_session(struct mux *m, struct bytes message)
 {
@@ -590,11 +590,11 @@ START_TEST(an_offer_closed_early_is_read_to_its_end)
 	ck_assert_uint_eq(
 	    expect_event(far, (struct bytes){0}, MUX_CLOSED).channel, f);
 	expect_result(far, (struct bytes){0}, MUX_DONE);
-	/* The open that comes too late frees the id, and nothing is told. */
+	/* An open that arrives too late frees the id without an event. */
 	ck_assert_uint_eq(near->channels.len, 1);
 	carry_quietly(far, near);
 	ck_assert_uint_eq(near->channels.len + far->channels.len, 0);
-	/* A second close, for peers who have missed the first. */
+	/* A second close, for peers that have missed the first. */
 	expect_out(near, "000301");
 	expect_result(far, hex("000301"), MUX_DONE);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: a whole node answers datagrams as the golden vectors say, tells them
- * apart, ends every operation exactly once and leaves in time. Method: a node
- * in a simulated world, put into the state that a vector describes; virtual
- * time.
+ * Goal: a whole node answers datagrams as the golden vectors do, demultiplexes
+ * them, ends every operation exactly once and leaves within two seconds.
+ * Method: a node in a simulated world, put into the state that a vector
+ * describes; virtual time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +93,7 @@ put_node_into(struct dht *at, const struct addr *a)
 	uint8_t id[ID_LEN];
 
 	id_of_addr(id, a);
-	/* Heard some ticks ago, so that a down hint has it pinged. */
+	/* Seen some ticks ago, so that a down hint causes a PING. */
 	if (table_check(&at->self.table, id, a, NULL) == 0)
 		table_add(&at->self.table, id, a, at->self.tick - 5);
 }
@@ -145,7 +145,7 @@ is_hex(const uint8_t *p, const char *hex)
 	return same;
 }
 
-/* The token that we would have given where the vector has one of JS. */
+/* Replaces a token that JavaScript issued in the vector by one of this node. */
 static void
 put_our_token(uint8_t *token, const struct addr *from)
 {
@@ -202,7 +202,7 @@ sorted(struct bytes list, uint8_t *out)
 	qsort(out, list.len / ADDR_WIRE4_LEN, ADDR_WIRE4_LEN, compare_addr);
 }
 
-/* The true closest, by brute force over the table. */
+/* Checks that no other node of the table is closer. */
 static void
 assert_true_closest(const struct rpc_reply *m, const uint8_t *target)
 {
@@ -218,7 +218,7 @@ assert_true_closest(const struct rpc_reply *m, const uint8_t *target)
 	ck_assert_uint_eq(nearer, n);
 }
 
-/* Nearest first, and the same set as the reference's (in any order). */
+/* Checks that the closer nodes are sorted, and those of the reference. */
 static void
 check_closer(const json_t *row, const struct rpc_reply *got,
     const struct rpc_reply *want)
@@ -251,7 +251,7 @@ check_closer(const json_t *row, const struct rpc_reply *got,
 	free(target);
 }
 
-/* Byte for byte, but for our own token and the order of closer nodes. */
+/* Compares all bytes except our own token and the order of closer nodes. */
 static void
 check_reply(const json_t *row, const json_t *out, const struct sim_sent *s,
     const struct addr *from)
@@ -274,7 +274,7 @@ check_reply(const json_t *row, const json_t *out, const struct sim_sent *s,
 	free(hex);
 }
 
-/* Byte for byte, but for the tid, which is random. */
+/* Compares all bytes except the tid, which is random. */
 static void
 check_request(const json_t *out, const struct sim_sent *s)
 {
@@ -354,7 +354,8 @@ START_TEST(answers_the_exchanges)
 		check_sent(row, json_array_get(out, n++), &fw.sent[i], &from);
 	}
 	ck_assert_uint_eq(n, json_array_size(out));
-	/* "Added" means here: becomes a candidate, and gets in if it answers.
+	/*
+	 * "Added" means here: becomes a candidate, and is added if it replies.
 	 */
 	ck_assert(pinged == t_bool(row, "sender_added_to_table"));
 	ck_assert(!knows(&from));
@@ -366,7 +367,7 @@ START_TEST(answers_the_exchanges)
 }
 END_TEST
 
-/* Pitfall R11: silence, and the reason is counted. */
+/* Pitfall R11: there is no reply, and the reason is counted. */
 START_TEST(is_silent_to_malformed_requests)
 {
 	const json_t *row = t_row(file, "malformed_requests", _i);
@@ -404,7 +405,7 @@ take_damaged(const uint8_t *buf, size_t len, void *arg)
 {
 	struct addr *from = arg;
 
-	/* A budget of its own for each, so that all are looked at. */
+	/* Each has a source of its own, so that no rate limit drops it. */
 	from->ip[3]++;
 	from->ip[2] += from->ip[3] == 0;
 	from->ip[1] += from->ip[2] == 0 && from->ip[3] == 0;
@@ -412,7 +413,7 @@ take_damaged(const uint8_t *buf, size_t len, void *arg)
 	sim_clear(&fw);
 }
 
-/* Every cut and every bit of every exchange, into a living node. */
+/* A node survives every exchange, cut anywhere or with any bit flipped. */
 START_TEST(survives_damage)
 {
 	struct addr from = addr_v4(20, 0, 0, 0, 4000);
@@ -436,9 +437,9 @@ START_TEST(survives_damage)
 }
 END_TEST
 
-/* Pitfall R1: the order of protocol 01 §1.1 on both sockets, while no stream
- * lives here. */
-START_TEST(tells_datagrams_apart)
+/* Pitfall R1: the order of protocol 01 §1.1 on both sockets, while there
+ * is no stream. */
+START_TEST(demultiplexes)
 {
 	const json_t *row = t_row(file, "demux", _i);
 	const char *kind = t_string(row, "kind");
@@ -469,7 +470,7 @@ START_TEST(tells_datagrams_apart)
 }
 END_TEST
 
-/* Pitfalls R1, P3: what has the id of a live stream is that stream's, on any
+/* Pitfalls R1, P3: a packet with the id of an open stream belongs to it, on any
  * socket. */
 START_TEST(streams_come_first)
 {
@@ -511,11 +512,11 @@ START_TEST(reads_2048_bytes)
 }
 END_TEST
 
-/* ---- a second node, that stores ---- */
+/* ---- a second node, which stores records ---- */
 
 static struct sim_world store_fw;
 static struct node *store;
-static bool silent; /* nothing gets through */
+static bool silent; /* all datagrams are lost */
 static const struct addr store_at = {
     .ip = {198, 51, 100, 1}, .port = 49737, .family = ADDR_V4};
 static const struct addr node_at = {
@@ -547,7 +548,8 @@ teardown_two(void)
 	teardown();
 }
 
-/* All that one has said reaches the other's server socket. */
+/* Delivers what one node has sent to the server socket of the other. Returns
+ * false if nothing was sent. */
 static bool
 carry(struct sim_world *out, const struct addr *from, struct node *to,
     const struct addr *to_addr)
@@ -607,13 +609,13 @@ static struct node_event done; /* the latest of its kind */
 static unsigned dones, event_of[NODE_EV_DONE + 1];
 
 static void
-forget_events(void)
+clear_events(void)
 {
 	memset(event_of, 0, sizeof event_of);
 	dones = 0;
 }
 
-/* Collects all events; those of an operation must be of this one. */
+/* Drains the events; those of an operation must be of this one. */
 static void
 poll_op(uint32_t op)
 {
@@ -624,7 +626,7 @@ poll_op(uint32_t op)
 		event_of[ev.kind]++;
 		if (ev.op != 0)
 			ck_assert_uint_eq(ev.op, op);
-		/* The end is the end. */
+		/* No event follows the end. */
 		if (ev.op != 0)
 			ck_assert_uint_eq(dones, 0);
 		if (ev.kind == NODE_EV_DONE) {
@@ -704,8 +706,8 @@ op_get_mutable(uint32_t *op)
 static const struct {
 	const char *name;
 	int (*start)(uint32_t *op);
-	int err;        /* with the store there, and all done before it */
-	int silent_err; /* with nobody there */
+	int err;        /* after the rows before it, with the store */
+	int silent_err; /* with no reachable node */
 	enum node_event_kind
 	    kind; /* one of these comes first; NODE_EV_DONE: none */
 } ops[] = {
@@ -721,7 +723,7 @@ static const struct {
     {"get_mutable", op_get_mutable, 0, ERR_UNREACHABLE, NODE_EV_VALUE},
 };
 
-/* One after the other: the later find what the earlier have stored. */
+/* Later operations find what earlier ones have stored. */
 START_TEST(operations_end_well)
 {
 	make_two();
@@ -729,10 +731,10 @@ START_TEST(operations_end_well)
 		uint32_t op = 0;
 
 		poll_op(0);
-		forget_events();
+		clear_events();
 		ck_assert_int_eq(ops[i].start(&op), 0);
 		ck_assert_uint_ne(op, 0);
-		/* Nothing is told from inside the start. */
+		/* The start does not queue the end. */
 		poll_op(op);
 		ck_assert_uint_eq(dones, 0);
 		run_ms(10000);
@@ -755,7 +757,7 @@ START_TEST(operations_end_in_silence)
 
 	make_two();
 	silent = true;
-	forget_events();
+	clear_events();
 	ck_assert_int_eq(ops[_i].start(&op), 0);
 	run_ms(60000);
 	poll_op(op);
@@ -772,7 +774,7 @@ op_find_identity(uint32_t *op)
 	return node_find_peer(node, identity.public_key, op);
 }
 
-/* A node asks everybody but itself: what it holds for others counts too. */
+/* A query asks only other nodes; what this node stores is added to it. */
 START_TEST(own_records_are_found)
 {
 	static const struct {
@@ -795,7 +797,7 @@ START_TEST(own_records_are_found)
 	silent = true;
 	for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
 		poll_op(0);
-		forget_events();
+		clear_events();
 		ck_assert_int_eq(reads[i].read(&op), 0);
 		run_ms(60000);
 		poll_op(op);
@@ -807,7 +809,7 @@ START_TEST(own_records_are_found)
 }
 END_TEST
 
-/* At once, while steps are slow, and when it is long over. */
+/* Cancels at once, during the operation, and long after its end. */
 START_TEST(operations_can_be_cancelled)
 {
 	static const uint32_t when_ms[] = {0, 1, 400, 60000};
@@ -816,7 +818,7 @@ START_TEST(operations_can_be_cancelled)
 
 	make_two();
 	silent = true;
-	forget_events();
+	clear_events();
 	ck_assert_int_eq(ops[i].start(&op), 0);
 	run_ms(when_ms[_i % 4]);
 	node_cancel(node, op);
@@ -832,7 +834,8 @@ START_TEST(operations_can_be_cancelled)
 }
 END_TEST
 
-/* Leaving ends all of them, but lets a withdrawal finish; nothing new begins.
+/*
+ * Leaving ends all operations except a withdrawal, and refuses new ones.
  */
 START_TEST(operations_end_when_the_node_leaves)
 {
@@ -841,7 +844,7 @@ START_TEST(operations_end_when_the_node_leaves)
 
 	make_two();
 	silent = _i >= T_ROWS(ops);
-	forget_events();
+	clear_events();
 	ck_assert_int_eq(ops[_i % T_ROWS(ops)].start(&op), 0);
 	node_leave(node);
 	if (withdraws)
@@ -862,7 +865,7 @@ START_TEST(operations_end_when_the_node_leaves)
 }
 END_TEST
 
-/* Freed in the middle of everything; the sanitizer looks. */
+/* Frees a node with operations in progress; the sanitizer reports leaks. */
 START_TEST(a_busy_node_can_be_freed)
 {
 	uint32_t op;
@@ -897,7 +900,7 @@ START_TEST(operations_are_bounded)
 }
 END_TEST
 
-/* Nobody collects: what was found is dropped and counted, never the end. */
+/* A full queue drops and counts results, but never the end. */
 START_TEST(events_are_bounded)
 {
 	struct limits l;
@@ -952,7 +955,7 @@ START_TEST(announcements_are_renewed)
 	uint32_t op;
 
 	make_two();
-	forget_events();
+	clear_events();
 	ck_assert_int_eq(op_announce(&op), 0);
 	run_ms(1000);
 	poll_op(op);
@@ -966,7 +969,7 @@ START_TEST(announcements_are_renewed)
 	run_ms(3600 * 1000);
 	dones = 0;
 	poll_op(0);
-	/* Every nine to ten minutes; records would live for twenty. */
+	/* Every nine to ten minutes; records expire after twenty. */
 	ck_assert_uint_ge(event_of[NODE_EV_ANNOUNCED], 6);
 	ck_assert_uint_le(event_of[NODE_EV_ANNOUNCED], 7);
 	ck_assert(stored());
@@ -974,7 +977,7 @@ START_TEST(announcements_are_renewed)
 }
 END_TEST
 
-/* A failed round is repeated soon, then less and less so. */
+/* A failed round is retried soon, then at growing intervals. */
 START_TEST(failed_announcements_back_off)
 {
 	static const unsigned at_least[] = {9, 18, 36, 72, 144, 288, 540, 540};
@@ -983,7 +986,7 @@ START_TEST(failed_announcements_back_off)
 
 	make_two();
 	silent = true;
-	forget_events();
+	clear_events();
 	ck_assert_int_eq(op_announce(&op), 0);
 	for (int i = 0; i < 8; i++) {
 		uint64_t next_s;
@@ -995,7 +998,7 @@ START_TEST(failed_announcements_back_off)
 		ck_assert_uint_ge(next_s + 1, at_least[i]);
 		ck_assert_uint_le(next_s, at_least[i] * 10 / 9);
 		run_ms(a.next_us / 1000 + 1);
-		/* A silent table empties; it is there all the same. */
+		/* Nodes that do not reply are removed: adds it again. */
 		if (!knows(&store_at))
 			put_node(&store_at);
 	}
@@ -1009,13 +1012,13 @@ START_TEST(failed_announcements_back_off)
 }
 END_TEST
 
-/* The later one sees the round, the earlier one is told at once. */
+/* The later operation gets the round; the earlier one is cancelled. */
 START_TEST(a_topic_is_announced_once)
 {
 	uint32_t first, second;
 
 	make_two();
-	forget_events();
+	clear_events();
 	ck_assert_int_eq(op_announce(&first), 0);
 	ck_assert_int_eq(op_announce(&second), 0);
 	poll_op(first);
@@ -1027,7 +1030,7 @@ START_TEST(a_topic_is_announced_once)
 	ck_assert_uint_eq(dones, 1);
 	ck_assert_int_eq(done.err, 0);
 	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_topic), 1);
-	/* To cancel the waiting does not end the announcing. */
+	/* Cancelling the operation does not end the announcement. */
 	ck_assert_int_eq(op_announce(&first), 0);
 	node_cancel(node, first);
 	dones = 0;
@@ -1049,7 +1052,7 @@ START_TEST(own_topics_are_bounded)
 	node_set_limits(node, &l);
 	ck_assert_int_eq(op_announce(&op), 0);
 	ck_assert_int_eq(node_announce(node, other, &op), ERR_LIMIT);
-	/* The one that is held may be announced again. */
+	/* A known topic may be announced again. */
 	ck_assert_int_eq(op_announce(&op), 0);
 	teardown_two();
 }
@@ -1074,7 +1077,7 @@ START_TEST(unannounce_withdraws)
 }
 END_TEST
 
-/* After sleep and after a change of network all is announced again. */
+/* After a sleep and a change of network all topics are announced again. */
 START_TEST(waking_up_announces_again)
 {
 	uint32_t op;
@@ -1083,7 +1086,7 @@ START_TEST(waking_up_announces_again)
 	op_announce(&op);
 	run_ms(1000);
 	poll_op(op);
-	forget_events();
+	clear_events();
 	if (_i == 0) {
 		node_slept(node, 14999999);
 		run_ms(6000);
@@ -1138,7 +1141,7 @@ START_TEST(leaving_withdraws_all)
 	limits_init(&l);
 	l.share_host_permille = l.share_prefix_permille = 1000;
 	node_set_limits(store, &l);
-	/* As many as the congestion window lets through in two seconds. */
+	/* As many as the congestion window allows in two seconds. */
 	announce_many(64);
 	ck_assert_uint_eq(records_stored(), 64);
 	node_leave(node);
@@ -1154,8 +1157,8 @@ START_TEST(leaving_withdraws_all)
 }
 END_TEST
 
-/* Silence, more topics than queries, and renewals that fall due meanwhile:
- * two seconds, and nothing is announced after all. */
+/* Without replies, with more topics than queries, and with renewals that fall
+ * due meanwhile, leaving takes two seconds and announces nothing. */
 START_TEST(leaving_takes_two_seconds_at_the_most)
 {
 	struct node_event ev;
@@ -1163,13 +1166,13 @@ START_TEST(leaving_takes_two_seconds_at_the_most)
 
 	make_two();
 	announce_many(300);
-	/* To the eve of their renewal. */
+	/* Until just before they are renewed. */
 	run_ms(537 * 1000);
 	silent = true;
 	while (node_poll(node, &ev))
 		;
 	node_leave(node);
-	/* Also if the machine wakes up right then. */
+	/* A sleep of the machine changes nothing. */
 	if (_i == 1)
 		node_slept(node, 20000000);
 	run_ms(1999);
@@ -1182,7 +1185,7 @@ START_TEST(leaving_takes_two_seconds_at_the_most)
 		ck_assert_int_ne(ev.kind, NODE_EV_ANNOUNCED);
 	}
 	ck_assert_uint_eq(told, 1);
-	/* And if the end is put off, no harm is done. */
+	/* A node that is kept longer queues nothing more. */
 	run_ms(_i * 120000);
 	while (node_poll(node, &ev)) {
 		ck_assert_int_ne(ev.kind, NODE_EV_LEFT);
@@ -1225,7 +1228,7 @@ START_TEST(a_listener_is_announced_until_the_node_leaves)
 	size_t told = 0;
 
 	make_two();
-	forget_events();
+	clear_events();
 	listener = listen_here();
 	poll_op(listener);
 	ck_assert_uint_eq(event_of[NODE_EV_LISTENING], 1);
@@ -1257,7 +1260,7 @@ START_TEST(a_listener_is_announced_until_the_node_leaves)
 }
 END_TEST
 
-/* Pitfalls T5, L3: at once, as what was announced leads nowhere now. */
+/* Pitfalls T5, L3: at once, since the announced address is obsolete. */
 START_TEST(a_listener_is_announced_anew)
 {
 	uint64_t before;
@@ -1278,7 +1281,7 @@ START_TEST(a_listener_is_announced_anew)
 }
 END_TEST
 
-/* Nobody there to be told: two seconds all the same. */
+/* Leaving takes two seconds even if no node replies. */
 START_TEST(a_listener_does_not_hold_up_leaving)
 {
 	struct node_event ev;
@@ -1296,8 +1299,8 @@ START_TEST(a_listener_does_not_hold_up_leaving)
 }
 END_TEST
 
-/* A reload makes room for queries just when timers of waiting topics fire:
- * they wait to be withdrawn, and are not announced again. */
+/* A reload allows more queries just when the timers of queued topics fire:
+ * these are withdrawn, not announced again. */
 START_TEST(a_node_that_leaves_announces_nothing)
 {
 	struct limits l;
@@ -1327,8 +1330,8 @@ START_TEST(a_node_that_leaves_announces_nothing)
 }
 END_TEST
 
-/* What rooms keep of their limits changes with them. */
-START_TEST(limits_reach_every_room)
+/* Modules that copy a limit update it. */
+START_TEST(limits_reach_every_module)
 {
 	struct limits l;
 
@@ -1368,7 +1371,7 @@ END_TEST
 
 /* ---- speed ---- */
 
-/* Not even for a LOOKUP and a FIND_PEER that find nothing. */
+/* No request allocates, not even a LOOKUP or FIND_PEER that finds nothing. */
 START_TEST(answers_without_allocating)
 {
 	static const uint8_t target[32] = {0x33};
@@ -1395,7 +1398,7 @@ START_TEST(answers_without_allocating)
 	}
 	dg.sock = server;
 	for (unsigned i = 0; i < 52000; i++) {
-		/* Some hundred hosts, often enough to be known. */
+		/* 200 hosts, all of which are known after the first 2,000. */
 		dg.from = addr_v4(21, 0, (uint8_t)(i % 200), 1, 4000);
 		dg.buf = buf[i % 5];
 		dg.len = len[i % 5];
@@ -1422,8 +1425,7 @@ t_suite(void)
 	tcase_add_loop_test(tc, is_silent_to_malformed_requests, 0,
 	    t_rows(file, "malformed_requests"));
 	tcase_add_test(tc, survives_damage);
-	tcase_add_loop_test(
-	    tc, tells_datagrams_apart, 0, t_rows(file, "demux"));
+	tcase_add_loop_test(tc, demultiplexes, 0, t_rows(file, "demux"));
 	tcase_add_test(tc, streams_come_first);
 	tcase_add_test(tc, reads_2048_bytes);
 	tcase_add_test(tc, answers_without_allocating);
@@ -1438,7 +1440,7 @@ t_suite(void)
 	tcase_add_loop_test(tc, a_busy_node_can_be_freed, 0, 16);
 	tcase_add_test(tc, operations_are_bounded);
 	tcase_add_test(tc, events_are_bounded);
-	tcase_add_test(tc, limits_reach_every_room);
+	tcase_add_test(tc, limits_reach_every_module);
 
 	tcase_add_test(tc, announcements_are_renewed);
 	tcase_add_test(tc, failed_announcements_back_off);

@@ -211,7 +211,8 @@ take_message2(const uint8_t *buf, size_t len, void *arg)
 	free(out);
 }
 
-/* Pitfall S6: the genuine answer is taken however many others came before it.
+/*
+ * Pitfall S6: the genuine answer is taken however many others came before it.
  */
 START_TEST(damage_is_refused_and_survived)
 {

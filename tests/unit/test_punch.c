@@ -209,8 +209,9 @@ START_TEST(server_echoes_within_limits)
 }
 END_TEST
 
-/* A stray byte completes the reference's connection; here it decides nothing.
- * */
+/*
+ * A stray byte completes the reference's connection; here it decides nothing.
+ */
 START_TEST(stray_probe_decides_nothing)
 {
 	struct addr stray = addr_v4(11, 9, 9, 9, 6666);
@@ -375,8 +376,9 @@ START_TEST(samples_are_of_distant_older_nodes)
 }
 END_TEST
 
-/* Pitfall P9: the samples contain our own address, whoever sends the request.
- * */
+/*
+ * Pitfall P9: the samples contain our own address, whoever sends the request.
+ */
 START_TEST(samples_contain_our_address_only)
 {
 	struct nat_classifier *g;
@@ -559,8 +561,9 @@ START_TEST(server_waits_for_the_punch_round)
 }
 END_TEST
 
-/* A client that predicts may start over, but cannot keep the server for ever.
- * */
+/*
+ * A client that predicts may start over, but cannot keep the server for ever.
+ */
 START_TEST(client_cannot_restart_for_ever)
 {
 	struct holepunch_payload c = {
@@ -684,8 +687,9 @@ START_TEST(sockets_are_kept_ready)
 	punch_lab_run_ms(&l, 3000);
 	ck_assert_uint_eq(l.client.punch->pool.idle_len, 2);
 	ck_assert(l.client.n.host.world.socks[sock].open);
-	/* They renew their samples, and are replaced when the network changes.
-	 * */
+	/*
+	 * They renew their samples, and are replaced when the network changes.
+	 */
 	punch_lab_run_ms(&l, 600000);
 	ck_assert_int_eq(
 	    TAILQ_FIRST(&l.client.punch->pool.idle)->classifier.nat_type,

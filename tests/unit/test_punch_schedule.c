@@ -51,8 +51,9 @@ has_shot(enum schedule_kind kind, const struct scheduled_probe *want)
 	return false;
 }
 
-/* Converts [ms, socket, destination, ttl] to a probe, counted from the start.
- * */
+/*
+ * Converts [ms, socket, destination, ttl] to a probe, counted from the start.
+ */
 static struct scheduled_probe
 golden_shot(const json_t *send, const json_t *in, enum schedule_kind kind)
 {
@@ -195,8 +196,9 @@ START_TEST(birthday_sockets_are_added)
 }
 END_TEST
 
-/* Pitfall P13: every socket opens its own mapping at once, then sends in turn.
- * */
+/*
+ * Pitfall P13: every socket opens its own mapping at once, then sends in turn.
+ */
 START_TEST(every_birthday_socket_sends)
 {
 	bool opened[SCHEDULE_SOCKETS] = {false}, full[SCHEDULE_SOCKETS] = {0};

@@ -52,7 +52,8 @@ prove(unsigned i)
 	rate_limiter_validate(&limiter, &fw.w, &a);
 }
 
-/* Returns the bytes sent to a host that keeps sending requests for this time.
+/*
+ * Returns the bytes sent to a host that keeps sending requests for this time.
  */
 static uint64_t
 drain(unsigned i, uint64_t ms, size_t reply)
@@ -119,7 +120,8 @@ START_TEST(all_ports_of_a_host_share_one_budget)
 }
 END_TEST
 
-/* Pitfall R15: 200 at once, so that a network behind one address can bootstrap.
+/*
+ * Pitfall R15: 200 at once, so that a network behind one address can bootstrap.
  */
 START_TEST(a_proven_host_gets_requests)
 {

@@ -20,7 +20,8 @@
 
 enum { SECOND_MS = 1000 };
 
-/* One end. The streams it sits on are of the same struct, so they move as one.
+/*
+ * One end. The streams it sits on are of the same struct, so they move as one.
  */
 struct end {
 	struct udx_stream udx;
@@ -823,7 +824,7 @@ START_TEST(the_largest_frame_goes_first)
 	ck_assert_ptr_null(others[0].s->reader.gather.buf);
 	ck_assert_uint_eq(others[0].udx.in_len, 0);
 	ck_assert_ptr_nonnull(others[1].s->reader.gather.buf);
-	/* Who would be the largest himself is the one to do without. */
+	/* A stream that would hold the most is refused itself. */
 	ck_assert_int_eq(send_half(&others[5], 3 << 20), ERR_LIMIT);
 	ck_assert_ptr_nonnull(others[1].s->reader.gather.buf);
 	close_others();
@@ -904,11 +905,11 @@ START_TEST(keepalive_follows_writes_alone) /* pitfall E5 */
 	ck_assert_uint_ge(sent, 12 * SECRET_OVERHEAD);
 	ck_assert_uint_le(sent, 13 * SECRET_OVERHEAD);
 	ck_assert_uint_eq(sent % SECRET_OVERHEAD, 0);
-	/* The responder, whose keep-alive is off, gets them as they are. */
+	/* The responder has no keep-alive and gets them as empty frames. */
 	for (; sent > 0; sent -= SECRET_OVERHEAD)
 		expect_message(&responder, NULL, 0);
 	expect_nothing(&responder);
-	/* Who writes often enough sends none. */
+	/* A stream that writes often enough sends none. */
 	for (int i = 0; i < 20; i++) {
 		ck_assert_int_eq(secret_write(initiator.s, "x", 1), 1);
 		advance_ms(4500);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: secret streams over the real UDX carry what was written, whatever the
- * link does and however little memory there is; nobody waits for ever. Method:
- * two ends in virtual time, frames of all sizes, writers that write only when
- * they were told that they may.
+ * Goal: secret streams over the real UDX deliver what was written, whatever the
+ * link does and however little memory there is; no side waits for ever. Method:
+ * two ends in virtual time, frames of all sizes, writers that write only after
+ * UDX_EV_WRITABLE.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +81,7 @@ close_all(void)
 	lab_fini(&lab);
 }
 
-/* Writes up to total bytes in pieces of at most step, if it was told to. */
+/* Writes up to total bytes in pieces of at most step, if it may write. */
 static void
 write_half(struct half *h, uint64_t total, size_t step)
 {
@@ -243,8 +243,8 @@ START_TEST(messages_cross)
 }
 END_TEST
 
-/* One side writes for a minute, the other nothing; then nobody does. Behind a
- * NAT that forgets after 15 s both must have been heard within that time. */
+/* One side writes for a minute, then neither does. For a NAT whose mappings
+ * expire after 15 s, each side must have sent within that time. */
 static uint64_t last_sent[2], longest[2];
 
 static bool

@@ -160,7 +160,8 @@ assert_closest(const uint8_t *target, unsigned max)
 	ck_assert_mem_eq(got, all, got_n * sizeof *got);
 }
 
-/* Pitfall T1: exact XOR order, nearest first, whatever the shape of the table.
+/*
+ * Pitfall T1: exact XOR order, nearest first, whatever the shape of the table.
  */
 START_TEST(closest_are_the_true_closest)
 {

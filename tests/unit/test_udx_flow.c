@@ -432,7 +432,8 @@ START_TEST(streams_are_limited)
 }
 END_TEST
 
-/* Data written before connect waits; messages are bounded in number and size.
+/*
+ * Data written before connect waits; messages are bounded in number and size.
  */
 START_TEST(waits_for_connect)
 {

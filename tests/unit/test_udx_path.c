@@ -65,7 +65,8 @@ static const struct {
     {"another host and port", 2, 1, 666},
 };
 
-/* Pitfall U1: a packet with the right id from another source changes nothing.
+/*
+ * Pitfall U1: a packet with the right id from another source changes nothing.
  */
 START_TEST(off_path_is_not_heard)
 {

@@ -211,7 +211,8 @@ START_TEST(a_second_loss_is_probed)
 }
 END_TEST
 
-/* A hint that is too short does not make every packet be sent twice for ever.
+/*
+ * A hint that is too short does not make every packet be sent twice for ever.
  */
 START_TEST(a_wrong_hint_is_unlearnt)
 {

@@ -109,7 +109,8 @@ error_of(const struct lab_stream *s)
 	return st.closed ? st.err : 1;
 }
 
-/* Pitfall U14: the first packets arrive first, without waiting for a timeout.
+/*
+ * Pitfall U14: the first packets arrive first, without waiting for a timeout.
  */
 START_TEST(first_byte_passes)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Goal: verifies that a stream delivers what was sent, in order, over any link,
- * and that both ends get how it ended. Method: two ends in virtual time; every
- * link fault on its own and all together; the lab checks the pattern of the
- * bytes.
+ * Goal: a stream delivers what was sent, in order, over any link, and reports
+ * its end to both sides. Method: two ends in virtual time; every fault of the
+ * link alone and all together; the lab checks the pattern of the bytes.
  */
 #include "base/err.h"
 #include "t.h"
@@ -14,17 +13,17 @@ static const struct {
 	struct lab_link link;
 	uint64_t bytes;
 } links[] = {
-    {"at once", {0}, 3000000},
-    {"far", {.delay_us = 50000}, 3000000},
+    {"no delay", {0}, 3000000},
+    {"long delay", {.delay_us = 50000}, 3000000},
     {"lossy", {.delay_us = 10000, .loss_ppm = 50000}, 2000000},
     {"very lossy", {.delay_us = 10000, .loss_ppm = 300000}, 100000},
-    {"jumbled", {.delay_us = 10000, .jitter_us = 20000}, 2000000},
-    {"doubled", {.delay_us = 5000, .double_ppm = 300000}, 1000000},
-    {"narrow",
+    {"reordering", {.delay_us = 10000, .jitter_us = 20000}, 2000000},
+    {"duplicates", {.delay_us = 5000, .double_ppm = 300000}, 1000000},
+    {"low bandwidth",
 	{.delay_us = 20000, .bytes_per_s = 1000000, .queue_bytes = 40000},
 	1000000},
     {"small packets", {.delay_us = 5000, .mtu = 1280}, 1000000},
-    {"all of it",
+    {"all faults",
 	{.delay_us = 20000,
 	    .jitter_us = 30000,
 	    .loss_ppm = 100000,
@@ -71,8 +70,8 @@ START_TEST(keeps_pace_when_late)
 }
 END_TEST
 
-/* The writer is woken although the limit has fallen with the window. */
-START_TEST(wakes_the_writer_after_a_move)
+/* UDX_EV_WRITABLE follows although the migration has reduced the limit. */
+START_TEST(wakes_the_writer_after_migration)
 {
 	const struct lab_link link = {.delay_us = 10000};
 	struct udx_path path;
@@ -82,7 +81,7 @@ START_TEST(wakes_the_writer_after_a_move)
 	ck_assert(!lab_pair_carry(&p, UINT32_MAX, LAB_S));
 	while (udx_space(p.a->s) == 0)
 		lab_run(&p.lab, LAB_MS);
-	/* Nearly all of it, so that some space is left. */
+	/* Leaves some space. */
 	p.written +=
 	    lab_write(p.a, p.written, udx_space(p.a->s) - UDX_SPACE_MIN);
 	ck_assert_uint_gt(udx_space(p.a->s), 0);
@@ -108,6 +107,6 @@ t_suite(void)
 
 	tcase_add_loop_test(tc, arrives_as_sent, 0, T_ROWS(links));
 	tcase_add_test(tc, keeps_pace_when_late);
-	tcase_add_test(tc, wakes_the_writer_after_a_move);
+	tcase_add_test(tc, wakes_the_writer_after_migration);
 	return s;
 }

@@ -44,7 +44,7 @@ struct nat_permit {
 struct nat {
 	struct endpoint ep; /* on the outer side */
 	struct nat_config config;
-	struct nat *outer; /* the box it stands behind, or NULL */
+	struct nat *outer; /* the box in front of it, or NULL */
 	struct prng rand;
 	uint16_t next_port;
 	struct nat_mapping *mappings;

@@ -28,7 +28,7 @@ struct queue {
 void queue_init(struct queue *q);
 void queue_fini(struct queue *q);
 
-/* what < 2^24 */
+/* Adds an event; `what` is below 2^24. */
 void queue_push(struct queue *q, uint64_t at_us, uint32_t what);
 
 /* Removes the next event unless it is later than until_us; false then. */

@@ -23,7 +23,7 @@ static const struct spot b1 = {0x16000001, 1000};
 static const struct {
 	enum nat_rule mapping, filtering;
 	bool same_port, same_host; /* mapping for a2 and for b1 as for a1 */
-	bool port_in, host_in;     /* a2 and b1 let in, to the one for a1 */
+	bool port_in, host_in;     /* a2 and b1 may send to the one for a1 */
 } kinds[] = {
     {NAT_ENDPOINT_INDEPENDENT, NAT_ENDPOINT_INDEPENDENT, 1, 1, 1, 1},
     {NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS, 1, 1, 1, 0},
@@ -49,10 +49,10 @@ out(struct nat *n, uint64_t now_us, struct spot to)
 static bool
 in(struct nat *n, uint64_t now_us, struct spot from, struct spot to)
 {
-	bool let = nat_in(n, now_us, from, &to);
+	bool accepted = nat_in(n, now_us, from, &to);
 
-	ck_assert(!let || spot_equal(to, inner));
-	return let;
+	ck_assert(!accepted || spot_equal(to, inner));
+	return accepted;
 }
 
 START_TEST(maps_and_filters)
@@ -74,7 +74,7 @@ START_TEST(maps_and_filters)
 }
 END_TEST
 
-START_TEST(forgets)
+START_TEST(expires_mappings)
 {
 	struct nat_config c = {.timeout_s = 30};
 	struct nat *n = nat_new(&c, BOX_IP, 1);
@@ -160,12 +160,13 @@ wire_fini(struct wire *w)
 }
 
 /*
- * Sends n numbered datagrams. Counts those that arrive, and those out of order.
+ * Sends n numbered datagrams. Returns how many arrive; sets *late to the number
+ * of those that arrive out of order.
  */
 static uint32_t
-pass(struct wire *w, uint32_t n, uint32_t *late)
+send_numbered(struct wire *w, uint32_t n, uint32_t *late)
 {
-	uint32_t what, came = 0, highest = 0;
+	uint32_t what, arrived = 0, highest = 0;
 	uint64_t at;
 	struct net_packet *p;
 
@@ -180,10 +181,10 @@ pass(struct wire *w, uint32_t n, uint32_t *late)
 		memcpy(&number, p->bytes, sizeof number);
 		*late += number < highest;
 		highest = number > highest ? number : highest;
-		came++;
+		arrived++;
 		net_done(&w->net, what);
 	}
-	return came;
+	return arrived;
 }
 
 START_TEST(carries)
@@ -192,17 +193,19 @@ START_TEST(carries)
 	uint32_t late;
 
 	wire_init(&w);
-	ck_assert_uint_eq(pass(&w, 10000, &late), 10000);
+	ck_assert_uint_eq(send_numbered(&w, 10000, &late), 10000);
 	ck_assert_uint_eq(late, 0);
 	w.net.faults.loss_ppm = 100000;
-	ck_assert_int_le(labs((long)pass(&w, 10000, &late) - 9000), 150);
+	ck_assert_int_le(
+	    labs((long)send_numbered(&w, 10000, &late) - 9000), 150);
 	w.net.faults.loss_ppm = 0;
 	w.net.faults.double_ppm = 100000;
-	ck_assert_int_le(labs((long)pass(&w, 10000, &late) - 11000), 150);
+	ck_assert_int_le(
+	    labs((long)send_numbered(&w, 10000, &late) - 11000), 150);
 	w.net.faults.double_ppm = 0;
 	w.net.faults.overtake_ppm = 100000;
 	w.net.faults.overtake_us = 10000;
-	ck_assert_uint_eq(pass(&w, 10000, &late), 10000);
+	ck_assert_uint_eq(send_numbered(&w, 10000, &late), 10000);
 	ck_assert_uint_ge(late, 500);
 	wire_fini(&w);
 }
@@ -216,14 +219,15 @@ START_TEST(cuts_and_queues)
 	wire_init(&w);
 	w.b.group = 1;
 	w.net.split = true;
-	ck_assert_uint_eq(pass(&w, 100, &late), 0);
+	ck_assert_uint_eq(send_numbered(&w, 100, &late), 0);
 	w.net.split = false;
-	ck_assert_uint_eq(pass(&w, 100, &late), 100);
+	ck_assert_uint_eq(send_numbered(&w, 100, &late), 100);
 	/* 40 kB/s are offered: half passes, once the queue is full. */
 	w.b.down = (struct net_line){.bytes_per_s = 20000, .queue_bytes = 400};
-	ck_assert_int_le(labs((long)pass(&w, 10000, &late) - 5100), 20);
+	ck_assert_int_le(
+	    labs((long)send_numbered(&w, 10000, &late) - 5100), 20);
 	net_unbind(&w.net, b1.ip);
-	ck_assert_uint_eq(pass(&w, 100, &late), 0);
+	ck_assert_uint_eq(send_numbered(&w, 100, &late), 0);
 	ck_assert_ptr_eq(net_owner(&w.net, b1.ip), &w.b);
 	wire_fini(&w);
 }
@@ -236,7 +240,7 @@ t_suite(void)
 	Suite *s = t_suite_new("sim/net", &tc);
 
 	tcase_add_loop_test(tc, maps_and_filters, 0, T_ROWS(kinds));
-	tcase_add_test(tc, forgets);
+	tcase_add_test(tc, expires_mappings);
 	tcase_add_test(tc, chooses_ports);
 	tcase_add_test(tc, orders_events);
 	tcase_add_test(tc, carries);
