@@ -132,7 +132,7 @@ enum api_method_id api_method_id(const struct api_method *m);
 	X(PERSISTENT, "persistent", "the node became persistent") \
 	X(EPHEMERAL, "ephemeral", "the node became ephemeral again") \
 	X(ADDRESS, "address", "the public address changed") \
-	X(HEALTH, "health", "online or degraded changed") \
+	X(HEALTH, "health", "the state of the node changed") \
 	X(WAKEUP, "wakeup", "the machine resumed from suspend") \
 	X(ANNOUNCED, "announced", "a topic was announced again") \
 	X(LISTENING, "listening", \

@@ -38,6 +38,17 @@ api_error_set(
 }
 
 int
+api_error_explain(
+    struct api_error *e, int err, const char *what, const char *text)
+{
+	api_error_set(e, API_ERR_FAILED,
+	    json_pack(
+		"{s:s, s:s}", "err_name", err_name(err), "err_text", text),
+	    "%s: %s", what, text);
+	return err;
+}
+
+int
 api_error_failed(struct api_error *e, int err, const char *fmt, ...)
 {
 	char what[160];
@@ -46,11 +57,7 @@ api_error_failed(struct api_error *e, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
-	api_error_set(e, API_ERR_FAILED,
-	    json_pack("{s:s, s:s}", "err_name", err_name(err), "err_text",
-		err_text(err)),
-	    "%s: %s", what, err_text(err));
-	return err;
+	return api_error_explain(e, err, what, err_text(err));
 }
 
 int

@@ -31,6 +31,10 @@ int api_error_set(struct api_error *e, enum api_code code, json_t *data,
 int api_error_failed(struct api_error *e, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same with another text for err. what names the operation. */
+int api_error_explain(
+    struct api_error *e, int err, const char *what, const char *text);
+
 /* Sets *e for a parameter whose value is not valid, and returns ERR_VALUE. */
 int api_error_param(struct api_error *e, const char *param, const char *problem,
     const char *expected);

@@ -14,6 +14,7 @@
 #include "api/jsonrpc.h"
 #include "base/err.h"
 #include "control/control_server.h"
+#include "control/control_state.h"
 #include "log/log.h"
 
 /* ---- accepting clients ---- */
@@ -135,11 +136,16 @@ event_of(enum node_event_kind kind)
 static void
 write_health(struct api_writer *w, const struct control *c)
 {
+	const struct dht *d = node_dht(c->setup.node);
+	char reason[CONTROL_REASON_MAX];
 	struct dht_status st;
 
-	dht_status(node_dht(c->setup.node), &st);
-	api_write_bool(w, "online", st.online);
-	api_write_bool(w, "degraded", st.degraded);
+	dht_status(d, &st);
+	api_write_text(w, "state", control_state_name(st.state));
+	api_write_text(w, "reason", control_state_reason(d, &st, reason));
+	api_write_bool(
+	    w, "online", st.state == DHT_ONLINE || st.state == DHT_DEGRADED);
+	api_write_bool(w, "degraded", st.state == DHT_DEGRADED);
 }
 
 /* Writes the fields that the event has beside its name. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/text.h"
 #include "control/control_call.h"
 #include "control/control_server.h"
+#include "control/control_state.h"
 
 /* ---- life ---- */
 
@@ -88,6 +90,30 @@ control_operation_done(struct control_operation *o, struct api_writer *w)
 	operation_end(o, jsonrpc_result(o->id, api_writer_take(w)));
 }
 
+/* Sets *e for an operation that no node has answered, and says what was tried.
+ */
+static void
+explain_offline(const struct control_operation *o, struct api_error *e)
+{
+	const struct dht *d = node_dht(o->client->control->setup.node);
+	char reason[CONTROL_REASON_MAX], text[CONTROL_REASON_MAX + 64];
+	struct dht_status st;
+
+	dht_status(d, &st);
+	snprintf(text, sizeof text, "%s (%s)", err_text(ERR_UNREACHABLE),
+	    control_state_reason(d, &st, reason));
+	api_error_explain(e, ERR_UNREACHABLE, o->method->name, text);
+}
+
+static bool
+is_offline(const struct control_operation *o)
+{
+	struct dht_status st;
+
+	dht_status(node_dht(o->client->control->setup.node), &st);
+	return st.state == DHT_OFFLINE;
+}
+
 void
 control_operation_fail(struct control_operation *o, int err, uint32_t replies)
 {
@@ -95,7 +121,9 @@ control_operation_fail(struct control_operation *o, int err, uint32_t replies)
 	bool last = o->method->answer == API_STREAM;
 	struct api_error e;
 
-	if (replies > 0)
+	if (err == ERR_UNREACHABLE || (err == ERR_TIMEOUT && is_offline(o)))
+		explain_offline(o, &e);
+	else if (replies > 0)
 		api_error_failed(&e, err, "%s, %u node%s replied",
 		    o->method->name, (unsigned)replies,
 		    replies == 1 ? "" : "s");
@@ -219,7 +247,8 @@ on_done(struct control_operation *o, const struct node_event *n)
 {
 	struct api_writer w;
 
-	if (n->err != 0) {
+	if (n->err != 0 &&
+	    !(n->err == ERR_UNREACHABLE && o->type->kept_offline)) {
 		control_operation_fail(o, n->err, n->replies);
 		return;
 	}

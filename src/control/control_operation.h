@@ -41,6 +41,7 @@ struct control_operation_type {
 
 	bool needs_value;     /* without NODE_EV_VALUE it has failed */
 	bool outlives_client; /* the node completes it without the client */
+	bool kept_offline; /* succeeds without a network, and is done later */
 };
 
 struct control_operation {

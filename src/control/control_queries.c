@@ -114,20 +114,29 @@ start_unannounce(struct control_call *k, struct control_operation *o)
 }
 
 static void
-finish_announce(const struct control_operation *o, const struct node_event *n,
+finish_unannounce(const struct control_operation *o, const struct node_event *n,
     struct api_writer *w)
 {
 	api_write_bytes32(w, "topic", o->key);
 	write_commit(w, n);
 }
 
+static void
+finish_announce(const struct control_operation *o, const struct node_event *n,
+    struct api_writer *w)
+{
+	finish_unannounce(o, n, w);
+	api_write_text(w, "err_name", err_name(n->err));
+}
+
 const struct control_operation_type control_announce = {.start = start_announce,
     .finish = finish_announce,
-    .outlives_client = true};
+    .outlives_client = true,
+    .kept_offline = true};
 
 const struct control_operation_type control_unannounce = {
     .start = start_unannounce,
-    .finish = finish_announce,
+    .finish = finish_unannounce,
     .outlives_client = true};
 
 /* ---- values ---- */

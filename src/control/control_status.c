@@ -6,6 +6,7 @@
 #include "control/control_call.h"
 #include "control/control_page.h"
 #include "control/control_server.h"
+#include "control/control_state.h"
 
 static struct node *
 node_of(const struct control_call *k)
@@ -40,14 +41,48 @@ write_daemon(struct api_writer *w, const struct control *c)
 }
 
 static void
+write_entries(struct api_writer *w, const struct dht *d)
+{
+	char text[BOOTSTRAP_NAME_MAX + 8];
+	struct api_writer item;
+	struct dht_entry e;
+
+	api_write_list(w, "bootstrap");
+	for (size_t i = 0; dht_entry(d, i, &e); i++) {
+		api_item_init(&item, w, "bootstrap");
+		api_write_text(
+		    &item, "entry", control_entry_text(&e, text, sizeof text));
+		api_write_addr(&item, "address", &e.addr);
+		api_write_text(&item, "result", control_entry_result(e.result));
+		if (e.result == DHT_ENTRY_UNTRIED || e.result == DHT_ENTRY_SELF)
+			api_write_null(&item, "age_ms");
+		else
+			api_write_uint(&item, "age_ms", e.age_us / 1000);
+		api_append_item(w, "bootstrap", &item);
+	}
+}
+
+static void
+write_health(
+    struct api_writer *w, const struct dht *d, const struct dht_status *st)
+{
+	char reason[CONTROL_REASON_MAX];
+
+	api_write_text(w, "state", control_state_name(st->state));
+	api_write_text(w, "reason", control_state_reason(d, st, reason));
+	write_entries(w, d);
+	api_write_bool(w, "bootstrapped", st->bootstrapped);
+	api_write_bool(
+	    w, "online", st->state == DHT_ONLINE || st->state == DHT_DEGRADED);
+	api_write_bool(w, "degraded", st->state == DHT_DEGRADED);
+}
+
+static void
 write_network(struct api_writer *w, const struct dht_status *st)
 {
 	api_write_bytes32(w, "id", st->has_id ? st->id : NULL);
-	api_write_bool(w, "bootstrapped", st->bootstrapped);
 	api_write_bool(w, "ephemeral", st->ephemeral);
 	api_write_bool(w, "firewalled", st->firewalled);
-	api_write_bool(w, "online", st->online);
-	api_write_bool(w, "degraded", st->degraded);
 	api_write_addr(w, "public_address", &st->public_address);
 	api_write_addr(w, "server_address", &st->server_address);
 	api_write_addr(w, "client_address", &st->client_address);
@@ -78,6 +113,7 @@ control_status(struct control_call *k)
 
 	node_status(node_of(k), &st);
 	write_daemon(&k->result, k->client->control);
+	write_health(&k->result, node_dht(node_of(k)), &st.dht);
 	write_network(&k->result, &st.dht);
 	write_tables(&k->result, &st);
 	return 0;

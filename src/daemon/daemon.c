@@ -18,11 +18,14 @@
  * Timers of the loop:
  *
  *	timer     the deadline of the node, armed again when it changes
- *	leave     armed by daemon_stop(): ends the loop if leaving takes too
- *long watchdog  half the interval of the service manager
+ *	leave     armed by daemon_stop(): ends the loop after 2 s
+ *	watchdog  half the interval of the service manager
  */
 enum {
 	LEAVE_S = 2,
+	/* The node runs every 5 s at the least, see dht/health.h. */
+	TICK_LATE_US = 20 * 1000000,
+	TIMER_LATE_US = 10 * 1000000,
 };
 
 /* ---- begin and end of a wake-up ---- */
@@ -216,6 +219,27 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	daemon_settle(d);
 }
 
+/*
+ * Returns true if the loop fires timers when they are due and the node's tick
+ * advances. Without a network both still hold.
+ */
+static bool
+is_alive(struct daemon *d)
+{
+	uint64_t now_us = wakeup_clock_read_us();
+	struct dht_status s;
+
+	dht_status(node_dht(d->node), &s);
+	if (s.tick != d->tick) {
+		d->tick = s.tick;
+		d->ticked_us = now_us;
+	}
+	if (now_us - d->ticked_us > TICK_LATE_US)
+		return false;
+	return d->armed_us == WORLD_NEVER ||
+	       d->armed_us + TIMER_LATE_US > now_us;
+}
+
 static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
@@ -223,7 +247,8 @@ on_watchdog(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	notify_send(&d->notify, "WATCHDOG=1");
+	if (is_alive(d))
+		notify_send(&d->notify, "WATCHDOG=1");
 }
 
 /* ---- starting ---- */

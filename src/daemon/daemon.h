@@ -53,7 +53,9 @@ struct daemon {
 	struct netlink netlink;
 	struct event *timer, *leave, *watchdog;
 	struct event *signals[DAEMON_SIGNALS];
-	uint64_t armed_us; /* when the timer is due */
+	uint64_t armed_us;  /* when the timer is due */
+	uint64_t ticked_us; /* when the tick of the node last advanced */
+	uint32_t tick;      /* at that time */
 	bool stopping;
 };
 

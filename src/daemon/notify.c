@@ -11,7 +11,7 @@
 #include "daemon/notify.h"
 #include "log/log.h"
 
-enum { NOTIFY_MAX = 256 };
+enum { NOTIFY_MAX = 512 };
 
 /* Returns the watchdog interval, or 0 if it is for another process. */
 static uint64_t

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/err.h"
+#include "control/control_state.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "log/log.h"
@@ -19,15 +20,13 @@ role_name(enum dht_role role)
 static void
 notify_status(const struct daemon *d, const struct dht_status *s)
 {
-	char address[ADDR_TEXT_MAX];
+	char address[ADDR_TEXT_MAX], reason[CONTROL_REASON_MAX];
 
-	notify_send(&d->notify, "STATUS=%s, %s, %u nodes, public address %s",
+	notify_send(&d->notify, "STATUS=%s (%s), %s, public address %s",
+	    control_state_name(s->state),
+	    control_state_reason(node_dht(d->node), s, reason),
 	    s->ephemeral ? "ephemeral" : "persistent",
-	    !s->bootstrapped ? "joining"
-	    : !s->online     ? "offline"
-	    : s->degraded    ? "degraded"
-			     : "online",
-	    s->nodes, addr_format(&s->public_address, address));
+	    control_public_address(s, address));
 }
 
 void
@@ -44,16 +43,13 @@ report_start(const struct daemon *d)
 }
 
 static void
-report_health(const struct dht_status *s)
+report_health(const struct daemon *d, const struct dht_status *s)
 {
-	if (!s->online)
-		log_warning("offline: no node replies; trying again until one "
-			    "does");
-	else if (s->degraded)
-		log_warning("degraded: many requests get no reply; lookups and "
-			    "connections may fail");
-	else
-		log_notice("online: nodes reply again");
+	char reason[CONTROL_REASON_MAX];
+
+	log_notice("%s: %s%s", control_state_name(s->state),
+	    control_state_reason(node_dht(d->node), s, reason),
+	    s->state == DHT_OFFLINE ? "; trying again in 5 s" : "");
 }
 
 void
@@ -67,7 +63,7 @@ report_node_event(const struct daemon *d, const struct node_event *ev)
 	dht_status(node_dht(d->node), &s);
 	switch (ev->kind) {
 	case NODE_EV_BOOTSTRAPPED:
-		log_notice("joined the network: %u nodes known", s.nodes);
+		log_info("joined the network: %u nodes known", s.nodes);
 		break;
 	case NODE_EV_PERSISTENT:
 		log_notice("persistent: the address can be reached; this node "
@@ -79,10 +75,10 @@ report_node_event(const struct daemon *d, const struct node_event *ev)
 		break;
 	case NODE_EV_ADDRESS:
 		log_notice(
-		    "public address %s", addr_format(&ev->node, address));
+		    "public address %s", control_public_address(&s, address));
 		break;
 	case NODE_EV_HEALTH:
-		report_health(&s);
+		report_health(d, &s);
 		break;
 	case NODE_EV_WAKEUP:
 		log_notice(

@@ -96,6 +96,7 @@ on_checked(void *owner, const struct dht_answer *a)
 	TAILQ_REMOVE(&cs->checks, c, link);
 	cs->len[c->kind]--;
 	cs->caused -= is_caused(c);
+	cs->known -= c->known;
 	/* A cancelled or closed request does not show that a node is down. */
 	if (!alive && (a->err == 0 || a->err == ERR_TIMEOUT))
 		apply_failed_check(c);
@@ -128,6 +129,7 @@ start_check(struct candidates *cs, struct check *c)
 	TAILQ_INSERT_TAIL(&cs->checks, c, link);
 	cs->len[c->kind]++;
 	cs->caused += is_caused(c);
+	cs->known += c->known;
 	return true;
 }
 

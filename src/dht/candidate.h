@@ -49,6 +49,7 @@ struct candidates {
 	struct check_list checks;  /* oldest first */
 	uint32_t len[CHECK_KINDS]; /* checks of each kind */
 	uint32_t caused;           /* of these, caused by other nodes */
+	uint32_t known;            /* of an earlier run, no limit applies */
 };
 
 void candidates_init(struct candidates *cs);

@@ -17,6 +17,7 @@ dht_config_init(struct dht_config *c)
 	    .port_last = PORT_LAST,
 	    .port_any = true,
 	    .tick_ms = TICK_MS,
+	    .health_ms = HEALTH_PROBE_MS,
 	};
 }
 
@@ -35,6 +36,8 @@ connect_modules(struct dht *d)
 	d->requests.promotion = &d->promotion;
 	d->requests.maintenance = &d->maintenance;
 	d->requests.limiter = &d->limiter;
+	d->requests.health = &d->health;
+	d->requests.joining = &d->joining;
 
 	d->candidates.self = &d->self;
 	d->candidates.requests = &d->requests;
@@ -45,9 +48,18 @@ connect_modules(struct dht *d)
 	d->queries.candidates = &d->candidates;
 	d->queries.joining = &d->joining;
 	d->queries.maintenance = &d->maintenance;
+	d->queries.health = &d->health;
+
+	d->health.self = &d->self;
+	d->health.requests = &d->requests;
+	d->health.candidates = &d->candidates;
+	d->health.queries = &d->queries;
+	d->health.joining = &d->joining;
+	d->health.maintenance = &d->maintenance;
 
 	d->maintenance.self = &d->self;
 	d->maintenance.requests = &d->requests;
+	d->maintenance.health = &d->health;
 	d->maintenance.queries = &d->queries;
 	d->maintenance.candidates = &d->candidates;
 	d->maintenance.joining = &d->joining;
@@ -64,6 +76,7 @@ connect_modules(struct dht *d)
 	d->joining.queries = &d->queries;
 	d->joining.promotion = &d->promotion;
 	d->joining.maintenance = &d->maintenance;
+	d->joining.health = &d->health;
 }
 
 struct dht *
@@ -107,6 +120,7 @@ dht_free(struct dht *d)
 	requests_fini(&d->requests);
 	rate_limiter_fini(&d->limiter);
 	joining_fini(&d->joining);
+	health_fini(&d->health);
 	maintenance_fini(&d->maintenance);
 	local_node_fini(&d->self);
 	free(d);
@@ -120,6 +134,7 @@ dht_start(struct dht *d)
 	if (err != 0)
 		return err;
 	maintenance_start(&d->maintenance);
+	health_start(&d->health);
 	joining_start(&d->joining);
 	return 0;
 }
@@ -156,6 +171,7 @@ dht_network_changed(struct dht *d)
 	mapping_void(&d->self.mapping);
 	if (d->self.bootstrapped)
 		maintenance_refresh(&d->maintenance);
+	health_check(&d->health);
 }
 
 void
@@ -346,11 +362,12 @@ dht_status(const struct dht *d, struct dht_status *out)
 	const struct local_node *self = &d->self;
 
 	*out = (struct dht_status){
+	    .state = d->health.state,
 	    .bootstrapped = self->bootstrapped,
+	    .alone =
+		joining_is_alone(&d->joining) && self->table.nodes.len == 0,
 	    .ephemeral = self->ephemeral,
 	    .firewalled = self->firewalled,
-	    .online = d->maintenance.health.online,
-	    .degraded = d->maintenance.health.degraded,
 	    .has_id = !self->ephemeral,
 	    .public_address = self->own.family != ADDR_NONE
 				  ? self->own
@@ -358,13 +375,29 @@ dht_status(const struct dht *d, struct dht_status *out)
 	    .server_address = self->server.bound,
 	    .client_address = self->client.bound,
 	    .nodes = self->table.nodes.len,
-	    .candidates = d->candidates.len[CHECK_CANDIDATE],
+	    .candidates =
+		d->candidates.len[CHECK_CANDIDATE] - d->candidates.known,
 	    .sources = d->limiter.pool.len,
 	    .requests = d->requests.len,
 	    .queries = d->queries.len,
 	    .promotion_ticks = promotion_ticks_left(&d->promotion),
+	    .asked = d->health.asked,
+	    .answered = d->health.answered,
+	    .tick = self->tick,
 	};
 	memcpy(out->id, self->table.own, ID_LEN);
+}
+
+bool
+dht_entry(const struct dht *d, size_t i, struct dht_entry *out)
+{
+	return joining_entry(&d->joining, i, out);
+}
+
+bool
+dht_is_reachable(const struct dht *d)
+{
+	return !health_holds_queries(&d->health);
 }
 
 /* Computes in 64 bits: a node may be known for more than 49 days. */

@@ -46,6 +46,9 @@ struct dht_config {
 	size_t known_len;
 	bool private_network; /* treat private addresses as public ones */
 	uint32_t tick_ms;     /* 5000; shorter in tests alone */
+	uint32_t health_ms; /* between two probes; 0, in tests alone: no probes
+			     * and no polls, so that the state never leaves
+			     * DHT_ONLINE */
 };
 
 /* Sets the defaults: an adaptive node without a bootstrap list. */
@@ -242,21 +245,60 @@ enum dht_event {
 	DHT_EV_WAKEUP = 32,
 	DHT_EV_MOVED = 64,    /* own requests leave from the other socket */
 	DHT_EV_REPACED = 128, /* the keep-alive interval has changed */
+	DHT_EV_BACK = 256,    /* nodes answer again after none did */
 };
 
 unsigned dht_events(struct dht *d);
 
+/* Whether other nodes answer, see health.h. */
+enum dht_state {
+	DHT_STARTING, /* it joins the network; for 5 s at the most */
+	DHT_ONLINE,
+	DHT_DEGRADED, /* most of the known nodes do not answer */
+	DHT_OFFLINE,  /* no node has answered */
+};
+
 struct dht_status {
-	bool bootstrapped, ephemeral, firewalled, online, degraded;
+	enum dht_state state;
+	bool bootstrapped; /* joined: another node has answered, or alone */
+	bool alone; /* no bootstrap node is configured and no node is known */
+	bool ephemeral, firewalled;
 	bool has_id; /* the id is sent to other nodes */
 	uint8_t id[ID_LEN];
 	struct addr public_address; /* family none: unknown; port 0: varies */
 	struct addr server_address, client_address; /* local */
 	uint32_t nodes, candidates, sources, requests, queries;
 	uint32_t promotion_ticks; /* until the next check; 0: none is due */
+	uint32_t asked, answered; /* nodes, when health was last examined */
+	uint32_t tick;            /* advances every 5 s while the node runs */
 };
 
 void dht_status(const struct dht *d, struct dht_status *out);
+
+/* What was last found out about an entry of the bootstrap list. */
+enum dht_entry_result {
+	DHT_ENTRY_UNTRIED,
+	DHT_ENTRY_ANSWERED,
+	DHT_ENTRY_SILENT,      /* the node does not answer */
+	DHT_ENTRY_NO_NAME,     /* the name has no address */
+	DHT_ENTRY_NO_RESOLVER, /* no answer to the name lookup */
+	DHT_ENTRY_SELF,        /* it is this node */
+};
+
+struct dht_entry {
+	const char *name; /* borrowed; empty: only an address is configured */
+	struct addr addr; /* family none: not known */
+	uint16_t port;
+	enum dht_entry_result result;
+	uint64_t age_us; /* since the result */
+};
+
+/* Writes the i-th entry of the bootstrap list. Returns false if there is none.
+ */
+bool dht_entry(const struct dht *d, size_t i, struct dht_entry *out);
+
+/* Returns false while an operation would find no node to ask. */
+bool dht_is_reachable(const struct dht *d);
 
 struct dht_node {
 	struct addr addr;

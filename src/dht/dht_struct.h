@@ -9,6 +9,7 @@
 #define DHT_DHT_STRUCT_H
 
 #include "dht/candidate.h"
+#include "dht/health.h"
 #include "dht/joining.h"
 #include "dht/maintenance.h"
 #include "dht/promotion.h"
@@ -24,6 +25,7 @@ struct dht {
 	struct requests requests;
 	struct candidates candidates;
 	struct queries queries;
+	struct health health;
 	struct maintenance maintenance;
 	struct promotion promotion;
 	struct joining joining;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dht/candidate.h"
+#include "dht/health.h"
 #include "dht/joining.h"
 #include "dht/maintenance.h"
 #include "dht/promotion.h"
@@ -16,20 +17,6 @@ tick_us(const struct maintenance *m)
 	return (uint64_t)m->self->config.tick_ms * 1000;
 }
 
-/* Gives the health what happened in n ticks. The requests ended in the first
- * of them, since the node did not run in the others. */
-static void
-update_health(struct maintenance *m, uint32_t n)
-{
-	for (uint32_t i = 0; i < n && i < HEALTH_TICKS; i++) {
-		struct request_outcomes o = requests_take_outcomes(m->requests);
-
-		if (m->self->bootstrapped &&
-		    health_tick(&m->health, o.replies, o.timeouts))
-			m->self->events |= DHT_EV_HEALTH;
-	}
-}
-
 void
 maintenance_advance(struct maintenance *m)
 {
@@ -41,7 +28,6 @@ maintenance_advance(struct maintenance *m)
 		return;
 	m->self->tick += n;
 	queries_reset_hints(m->queries);
-	update_health(m, n);
 }
 
 static bool
@@ -114,6 +100,13 @@ maintenance_refresh(struct maintenance *m)
 }
 
 void
+maintenance_rejoin(struct maintenance *m)
+{
+	m->refreshes |= 1; /* the next refresh asks the bootstrap list */
+	maintenance_refresh(m);
+}
+
+void
 maintenance_postpone_refresh(struct maintenance *m)
 {
 	struct local_node *self = m->self;
@@ -174,11 +167,13 @@ run_tick(struct maintenance *m)
 {
 	struct local_node *self = m->self;
 
-	promotion_tick(m->promotion);
-	if (self->tick % TICKS_PING_SOME == 0) {
+	if (self->tick % TICKS_PING_SOME == 0)
 		rate_limiter_sweep(m->limiter, self->world);
+	if (m->health->state == DHT_OFFLINE)
+		return;
+	promotion_tick(m->promotion);
+	if (self->tick % TICKS_PING_SOME == 0)
 		ping_silent_nodes(m);
-	}
 	if (is_due(m, m->refresh_at) || small_refresh_due(m)) {
 		m->refresh_at = self->tick + TICKS_REFRESH;
 		maintenance_refresh(m);
@@ -209,7 +204,6 @@ maintenance_start(struct maintenance *m)
 	m->small_wait = 1;
 	queries_reset_hints(m->queries);
 	m->next_tick_us = self->world->now_us + tick_us(m);
-	health_init(&m->health);
 	m->tick_timer = (struct timer){.fire = on_tick};
 	maintenance_arm(m);
 }
@@ -236,12 +230,12 @@ maintenance_wakeup(struct maintenance *m)
 
 	maintenance_advance(m);
 	self->tick = maintenance_tick_after_wakeup(self->tick);
-	health_init(&m->health);
 	mapping_void(&self->mapping);
 	promotion_wakeup(m->promotion);
 	m->small_at = self->tick + m->small_wait;
 	m->refresh_at = self->tick + TICKS_REFRESH;
 	if (self->bootstrapped)
 		maintenance_refresh(m);
+	health_check(m->health);
 	maintenance_arm(m);
 }

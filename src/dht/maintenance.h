@@ -2,18 +2,19 @@
 /*
  * maintenance.h - ticks of five seconds, and the periodic work of the node.
  *
- * Counts ticks (protocol 01 §17), refreshes the routing table, pings nodes that
- * have been silent, and measures the health of the network. A tick is counted
- * when a datagram or a timer makes the node run. The tick timer fires only when
- * something is due, so that an idle node sleeps for most of a minute.
+ * Counts ticks (protocol 01 §17), refreshes the routing table and pings nodes
+ * that have been silent, except while the node is offline: then the table keeps
+ * the nodes that are to be asked again. A tick is counted when a datagram or a
+ * timer makes the node run. The tick timer fires only when something is due, so
+ * that an idle node sleeps for most of a minute.
  */
 #ifndef DHT_MAINTENANCE_H
 #define DHT_MAINTENANCE_H
 
-#include "dht/health.h"
 #include "dht/local_node.h"
 
 struct candidates;
+struct health;
 struct joining;
 struct promotion;
 struct queries;
@@ -27,7 +28,7 @@ enum {
 	TICKS_REFRESH = 180, /* 15 min; the reference: 5 */
 };
 
-/* dht.c sets the first seven members before maintenance_start(). */
+/* dht.c sets the first eight members before maintenance_start(). */
 struct maintenance {
 	struct local_node *self;
 	struct requests *requests;
@@ -36,6 +37,7 @@ struct maintenance {
 	struct joining *joining;
 	struct promotion *promotion;
 	struct rate_limiter *limiter;
+	struct health *health;
 	uint64_t next_tick_us;
 	struct timer tick_timer; /* fires at the next tick that has work */
 	uint32_t refresh_at;     /* tick of the next refresh of the table */
@@ -44,7 +46,6 @@ struct maintenance {
 	uint32_t small_wait; /* ticks between two of these; doubles */
 	bool refreshing;     /* a refresh query is running */
 	uint32_t refreshes;  /* started so far */
-	struct health health;
 };
 
 /* Sets the first tick and arms the timer. */
@@ -61,6 +62,9 @@ void maintenance_arm(struct maintenance *m);
  * Starts a background query that renews a part of the table, unless one runs.
  */
 void maintenance_refresh(struct maintenance *m);
+
+/* Does the same through the bootstrap list, after nodes answer again. */
+void maintenance_rejoin(struct maintenance *m);
 
 /* Schedules the next refresh anew, because a query renews the table as well. */
 void maintenance_postpone_refresh(struct maintenance *m);

@@ -15,6 +15,7 @@
 #include "dht/query.h"
 
 struct candidates;
+struct health;
 struct joining;
 struct maintenance;
 struct requests;
@@ -25,15 +26,16 @@ enum {
 
 TAILQ_HEAD(query_list, query);
 
-/* dht.c sets the first five members before queries_init(). */
+/* dht.c sets the first six members before queries_init(). */
 struct queries {
 	struct local_node *self;
 	struct requests *requests;
 	struct candidates *candidates;
 	struct joining *joining;
 	struct maintenance *maintenance;
+	struct health *health;
 	struct query_list running;
-	struct query_list held; /* until the node has joined the network */
+	struct query_list held; /* until other nodes answer */
 	uint32_t len;           /* of both lists */
 	uint32_t hints_left;    /* DOWN_HINTs that may be sent in this tick */
 };
@@ -44,8 +46,11 @@ void queries_init(struct queries *qs);
 __attribute__((warn_unused_result)) int queries_start(
     struct queries *qs, const struct query_spec *spec, struct query **out);
 
-/* Starts the queries that were held until the node had joined. */
+/* Starts the queries that were held while no node answered. */
 void queries_release(struct queries *qs);
+
+/* Ends the queries of programs that no node has answered so far. */
+void queries_end_unanswered(struct queries *qs);
 
 /* Ends all queries with this error. */
 void queries_end(struct queries *qs, int err);

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "dht/candidate.h"
 #include "dht/closest_set.h"
+#include "dht/health.h"
 #include "dht/joining.h"
 #include "dht/maintenance.h"
 #include "dht/queries.h"
@@ -12,9 +13,9 @@
 #include "dht/request.h"
 
 /*
- * HELD ---joined---> LOOKUP ---no nearer node is left---> COMMIT
+ * HELD ---online---> LOOKUP ---no nearer node is left---> COMMIT
  *   |                  |                                    |
- *   +--cancelled       +--no commit requested, or no        +--all ended
+ *   +--expired         +--no commit requested, or no        +--all ended
  *   v                  v  node to commit to                 v
  *   ........................ ENDING, freed ...................
  */
@@ -615,12 +616,33 @@ on_begin(struct timer *t)
 	advance_query(q);
 }
 
+/* Ends a query that was held for as long as it may be. */
+static void
+on_hold_expired(struct timer *t)
+{
+	end_query(container_of(t, struct query, begin), ERR_UNREACHABLE);
+}
+
+/* Holds the query until other nodes answer, or for a bounded time. */
+static void
+hold_query(struct query *q)
+{
+	struct queries *qs = q->queries;
+
+	TAILQ_INSERT_TAIL(&qs->held, q, link);
+	q->begin.fire = on_hold_expired;
+	timer_arm(qs->self->timers, &q->begin,
+	    qs->self->world->now_us + health_hold_us(qs->health));
+	health_check(qs->health);
+}
+
 static void
 start_lookup(struct query *q)
 {
 	struct local_node *self = q->queries->self;
 
 	q->state = QUERY_LOOKUP;
+	q->begin.fire = on_begin;
 	TAILQ_INSERT_TAIL(&q->queries->running, q, link);
 	timer_arm(self->timers, &q->begin, self->world->now_us);
 }
@@ -637,6 +659,28 @@ queries_release(struct queries *qs)
 }
 
 static struct query *
+find_unanswered(const struct queries *qs)
+{
+	struct query *q;
+
+	TAILQ_FOREACH (q, &qs->running, link)
+		if (!q->spec.background && q->state == QUERY_LOOKUP &&
+		    q->result.replies == 0 && !q->busy)
+			return q;
+	return NULL;
+}
+
+void
+queries_end_unanswered(struct queries *qs)
+{
+	struct query *q;
+
+	/* Restarts the search each time, as a callback may end others. */
+	while ((q = find_unanswered(qs)) != NULL)
+		end_query(q, ERR_UNREACHABLE);
+}
+
+static struct query *
 query_new(struct queries *qs, const struct query_spec *spec)
 {
 	struct query *q = calloc(1, sizeof *q + spec->value.len);
@@ -646,7 +690,6 @@ query_new(struct queries *qs, const struct query_spec *spec)
 	q->queries = qs;
 	q->spec = *spec;
 	q->frontier.target = q->closest.target = q->spec.target;
-	q->begin.fire = on_begin;
 	if (spec->value.p != NULL) {
 		memcpy(q->value, spec->value.p, spec->value.len);
 		q->spec.value.p = q->value;
@@ -679,11 +722,11 @@ queries_start(
 		return ERR_MEMORY;
 	qs->len++;
 	maintenance_postpone_refresh(qs->maintenance);
-	/* Before the bootstrap list has replied there is no node to query. */
-	if (self->bootstrapped || spec->background)
+	/* While no node answers there is none to query. */
+	if (!health_holds_queries(qs->health) || spec->background)
 		start_lookup(q);
 	else
-		TAILQ_INSERT_TAIL(&qs->held, q, link);
+		hold_query(q);
 	if (out != NULL)
 		*out = q;
 	return 0;

@@ -79,9 +79,10 @@ struct query_spec {
 };
 
 /*
- * Starts a query, which is held until the node has joined the network unless it
- * is a background one. Returns 0 and, if out is not NULL, the query; or
- * ERR_BUSY, ERR_CLOSED or ERR_MEMORY, and then no callback is called.
+ * Starts a query. While the node is starting or offline it is held, for 5 s or
+ * 2 s at the most, unless it is a background one. Returns 0 and, if out is not
+ * NULL, the query; or ERR_BUSY, ERR_CLOSED or ERR_MEMORY, and then no callback
+ * is called.
  */
 int query_start(
     struct dht *d, const struct query_spec *spec, struct query **out);

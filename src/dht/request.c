@@ -4,6 +4,8 @@
 
 #include "base/err.h"
 #include "dht/candidate.h"
+#include "dht/health.h"
+#include "dht/joining.h"
 #include "dht/maintenance.h"
 #include "dht/promotion.h"
 #include "dht/request.h"
@@ -238,7 +240,7 @@ on_timer(struct timer *t)
 	}
 	maintenance_advance(rs->maintenance);
 	rs->self->stats->requests_lost++;
-	rs->outcomes.timeouts++;
+	joining_node_silent(rs->joining, &r->to);
 	if (r->has_id)
 		candidates_node_failed(rs->candidates, r->id);
 	fail_request(r, ERR_TIMEOUT);
@@ -410,17 +412,9 @@ requests_recv_reply(struct requests *rs, const struct dgram *dg)
 	    .rtt_us = self->world->now_us - r->sent_us,
 	};
 	self->stats->replies_accepted++;
-	rs->outcomes.replies++;
+	joining_node_answered(rs->joining, &dg->from);
 	apply_reply(rs, r, dg, &m, a.id);
 	end_request(r, &a);
+	health_replied(rs->health);
 	return 0;
-}
-
-struct request_outcomes
-requests_take_outcomes(struct requests *rs)
-{
-	struct request_outcomes o = rs->outcomes;
-
-	rs->outcomes = (struct request_outcomes){0};
-	return o;
 }

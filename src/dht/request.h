@@ -19,6 +19,8 @@
 #include "dht/rtt_table.h"
 
 struct candidates;
+struct health;
+struct joining;
 struct maintenance;
 struct promotion;
 struct rate_limiter;
@@ -52,18 +54,16 @@ struct request {
 
 TAILQ_HEAD(request_list, request);
 
-/* Requests that ended by a reply or by a timeout. */
-struct request_outcomes {
-	uint32_t replies, timeouts;
-};
-
-/* The own requests of a node. dht.c sets the first five members before init. */
+/* The own requests of a node. dht.c sets the first seven members before init.
+ */
 struct requests {
 	struct local_node *self;
 	struct candidates *candidates;
 	struct promotion *promotion;
 	struct maintenance *maintenance;
 	struct rate_limiter *limiter;
+	struct health *health;
+	struct joining *joining;
 	struct request *by_tid;
 	/* Requests that wait for the congestion window, by class. */
 	struct request_list waiting[REQUEST_QUEUES];
@@ -71,7 +71,6 @@ struct requests {
 	struct rpc_window window;
 	struct timer flush; /* armed while requests wait: sends them */
 	struct rtt_table rtts;
-	struct request_outcomes outcomes; /* since the last tick */
 };
 
 /* What a query needs beyond struct dht_call. */
@@ -110,8 +109,5 @@ void request_cancel(struct request *r);
 /* Processes a datagram that starts with the type byte of a reply. Returns 0, or
  * the reason why it was dropped, which has been counted. */
 int requests_recv_reply(struct requests *rs, const struct dgram *dg);
-
-/* Returns how requests ended since the last call. */
-struct request_outcomes requests_take_outcomes(struct requests *rs);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "dhtctl/dhtctl.h"
 
+enum { STATUS_TEXT_MAX = 4096, STATUS_AGE_MAX = 32 };
+
 /* ---- state ---- */
 
 static const struct column status_lines[] = {
@@ -14,6 +16,9 @@ static const struct column status_lines[] = {
     {"public_key", "public key", UNIT_NONE},
     {"identity_saved", "key is saved", UNIT_NONE},
     {"id", "node id", UNIT_NONE},
+    {"state", "state", UNIT_NONE},
+    {"reason", "reason", UNIT_NONE},
+    {"bootstrap", "bootstrap list", UNIT_NONE},
     {"bootstrapped", "bootstrapped", UNIT_NONE},
     {"online", "online", UNIT_NONE},
     {"degraded", "degraded", UNIT_NONE},
@@ -38,12 +43,50 @@ static const struct column status_lines[] = {
     {NULL, NULL, UNIT_NONE},
 };
 
+/* Replaces the bootstrap list by one text, with the result of each entry. */
+static void
+describe_bootstrap(json_t *r)
+{
+	char text[STATUS_TEXT_MAX] = "none";
+	json_t *list = json_object_get(r, "bootstrap"), *e;
+	size_t i, len = 0;
+
+	json_array_foreach(list, i, e)
+	{
+		const char *entry = "", *result = "";
+		const json_t *age = json_object_get(e, "age_ms");
+		char when[STATUS_AGE_MAX] = "";
+		int n;
+
+		json_unpack(
+		    e, "{s:s, s:s}", "entry", &entry, "result", &result);
+		if (json_is_integer(age))
+			snprintf(when, sizeof when, " %ld s ago",
+			    (long)(json_integer_value(age) / 1000));
+		n = snprintf(text + len, sizeof text - len, "%s%s %s%s",
+		    i > 0 ? "; " : "", entry, result, when);
+		if (n < 0 || (size_t)n >= sizeof text - len)
+			break;
+		len += (size_t)n;
+	}
+	json_object_set_new(r, "bootstrap", json_string(text));
+}
+
 int
 cmd_status(struct ctl *c, char **argv)
 {
+	json_t *result;
+	int code;
+
 	(void)argv;
-	return call_and_print(
-	    c, API_METHOD_status, json_object(), status_lines);
+	code = api_client_call(
+	    &c->client, API_METHOD_status, json_object(), NULL, &result);
+	if (code == EXIT_DONE && c->print.format == PRINT_TEXT)
+		describe_bootstrap(result);
+	if (code == EXIT_DONE)
+		print_object(&c->print, result, status_lines);
+	json_decref(result);
+	return code;
 }
 
 /* ---- numbers ---- */
@@ -139,8 +182,8 @@ print_time(void)
 static const struct column event_columns[] = {
     {"event", "", UNIT_NONE},
     {"address", "", UNIT_NONE},
-    {"online", "online", UNIT_NONE},
-    {"degraded", "degraded", UNIT_NONE},
+    {"state", "", UNIT_NONE},
+    {"reason", "", UNIT_NONE},
     {"topic", "", UNIT_NONE},
     {"public_key", "", UNIT_NONE},
     {"err_name", "result", UNIT_NONE},

@@ -196,7 +196,10 @@ print_key(struct ctl *c, const json_t *result)
 		fprintf(stderr, "%s\n", key);
 	else
 		print_one(&c->print, result, "public_key");
-	if (strcmp(reason, "ok") != 0)
+	if (strcmp(reason, "unreachable") == 0)
+		print_error("listen", "kept; takes effect when online: %s",
+		    reason_text(reason));
+	else if (strcmp(reason, "ok") != 0)
 		print_error("listen",
 		    "not reachable yet: %s; the daemon keeps trying",
 		    reason_text(reason));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+#include <string.h>
+
 #include "dhtctl/dhtctl.h"
+#include "dhtctl/reason.h"
 
 static const struct column announce_lines[] = {
     {"topic", "topic", UNIT_NONE},
@@ -16,8 +19,20 @@ static const struct column unannounce_lines[] = {
 int
 cmd_announce(struct ctl *c, char **argv)
 {
-	return call_and_print(c, API_METHOD_announce,
-	    json_pack("{s:s}", "topic", argv[0]), announce_lines);
+	const char *err = "ok";
+	json_t *result;
+	int code = api_client_call(&c->client, API_METHOD_announce,
+	    json_pack("{s:s}", "topic", argv[0]), NULL, &result);
+
+	if (code == EXIT_DONE) {
+		print_object(&c->print, result, announce_lines);
+		json_unpack(result, "{s:s}", "err_name", &err);
+	}
+	if (strcmp(err, "ok") != 0)
+		print_error("announce", "kept; takes effect when online: %s",
+		    reason_text(err));
+	json_decref(result);
+	return code;
 }
 
 int

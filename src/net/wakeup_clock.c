@@ -20,6 +20,12 @@ read_us(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+uint64_t
+wakeup_clock_read_us(void)
+{
+	return read_us(CLOCK_MONOTONIC);
+}
+
 /* Reads the clocks that not every wake-up needs. Returns the microseconds of
  * sleep since the last check. */
 static uint64_t

@@ -24,4 +24,7 @@ void wakeup_clock_init(struct wakeup_clock *c);
 /* Updates the time. Returns the microseconds of sleep since the last update. */
 uint64_t wakeup_clock_update(struct wakeup_clock *c);
 
+/* Returns the monotonic time, for what checks the loop from outside. */
+uint64_t wakeup_clock_read_us(void);
+
 #endif

@@ -129,12 +129,30 @@ serve_signal(struct node *n, const struct dht_request *rq)
 					   : verdict;
 }
 
+/* Treats timers that are late by SLEEP_MIN_US like a sleep of the machine: the
+ * process was stopped, or the virtual machine paused. */
+static void
+check_stall(struct node *n)
+{
+	uint64_t now_us = n->world->now_us,
+		 due_us = timers_deadline(&n->timers);
+
+	/* The timers stay late until they have run. */
+	if (due_us < n->stalled_us)
+		due_us = n->stalled_us;
+	if (due_us >= now_us || now_us - due_us < SLEEP_MIN_US)
+		return;
+	n->stalled_us = now_us;
+	node_slept(n, now_us - due_us);
+}
+
 int
 node_recv(struct node *n, const struct dgram *dg)
 {
 	struct dht_request rq;
 	int verdict;
 
+	check_stall(n);
 	n->stats.rx_datagrams++;
 	n->stats.rx_bytes += dg->len;
 	if (dg->len > DGRAM_MAX)
@@ -167,6 +185,7 @@ node_deadline(const struct node *n)
 void
 node_tick(struct node *n)
 {
+	check_stall(n);
 	timers_run(&n->timers, n->world->now_us);
 }
 
@@ -239,6 +258,10 @@ collect_dht_events(struct node *n)
 	 * (pitfall T5); before the bootstrap there were no nodes to query. */
 	if (events & (DHT_EV_MOVED | DHT_EV_BOOTSTRAPPED))
 		peers_renew(n->peers);
+	if (events & DHT_EV_BACK) {
+		announcements_renew(n);
+		peers_renew(n->peers);
+	}
 	if (events & DHT_EV_REPACED) {
 		peers_repace(n->peers);
 		punch_keepalive_changed(n->punch);

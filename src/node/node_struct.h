@@ -36,6 +36,7 @@ struct node {
 	struct local_addrs local;
 	struct netcheck_result netcheck; /* of the last check */
 	uint64_t started_us;
+	uint64_t stalled_us; /* end of the latest stall; 0: none yet */
 
 	struct event_queue events;
 	struct node_ops ops;

@@ -426,7 +426,7 @@ on_lookup_done(void *owner, const struct query_result *r)
 	/* A forwarded handshake that was not answered may have been lost on its
 	 * way to a node that knows the key. */
 	if ((r->err == 0 || r->err == ERR_UNREACHABLE) &&
-	    d->state == DIAL_FORWARD) {
+	    d->state == DIAL_FORWARD && dht_is_reachable(d->peers->base.dht)) {
 		dial_set_state(d, DIAL_FIND);
 		d->lookup_err = start_lookup(d, r);
 		if (d->lookup_err == 0)

@@ -218,6 +218,8 @@ configure(struct host *h, struct node_config *c)
 	c->dht.role = h->role;
 	c->dht.host = spot_addr((struct spot){h->ep.ip, 0});
 	c->dht.port_first = c->dht.port_last = HOST_PORT;
+	if (s->no_health)
+		c->dht.health_ms = 0;
 	c->dht.bootstrap = s->bootstrap;
 	c->dht.bootstrap_len = s->bootstrap_len;
 	c->dht.known = h->saved_len > 0 ? h->saved : s->preset;

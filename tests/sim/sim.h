@@ -68,6 +68,7 @@ struct sim {
 	/* Called for each datagram that arrives at a host, or NULL. */
 	void (*tap)(struct sim *s, const struct net_packet *p);
 	void *tap_state;
+	bool no_health; /* hosts send no PINGs that examine their health */
 	struct node_event ev;         /* being drained */
 	uint8_t out[WORLD_BURST_MAX]; /* being written by a host or a party */
 };

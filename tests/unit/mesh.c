@@ -79,6 +79,7 @@ mesh_config(struct dht_config *c, enum dht_role role)
 	static struct bootstrap_entry first;
 
 	rig_config(c, role);
+	c->health_ms = HEALTH_PROBE_MS;
 	c->public_address = addr_v4(20, 0, 0, 1, RIG_PORT);
 	if (role == DHT_BOOTSTRAP)
 		return;

@@ -18,6 +18,7 @@ void
 relay_config(struct dht_config *c)
 {
 	dht_config_init(c);
+	c->health_ms = 0; /* tests count the PINGs of other modules */
 	c->role = DHT_BOOTSTRAP;
 	c->host = addr_v4(0, 0, 0, 0, 0);
 }

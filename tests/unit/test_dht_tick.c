@@ -82,9 +82,7 @@ START_TEST(doubts_everybody_after_sleep)
 	rig_init_alone(&r, DHT_BOOTSTRAP);
 	rig_fill_table(&r, 60);
 	ck_assert_uint_eq(count(4000, true).walks, 0);
-	r.d->maintenance.health.online = false;
 	dht_wakeup(r.d);
-	ck_assert(r.d->maintenance.health.online);
 	c = count(1000, true);
 	ck_assert_uint_gt(c.walks, 0);
 	ck_assert_uint_eq(c.pings, 0);
@@ -258,36 +256,6 @@ START_TEST(refreshes_a_small_table_more_often)
 }
 END_TEST
 
-/* ---- health (protocol 01 §16) ---- */
-
-START_TEST(notices_that_the_network_is_gone)
-{
-	struct dht_status st;
-
-	rig_init_alone(&r, DHT_BOOTSTRAP);
-	rig_fill_table(&r, 60);
-	count(60 * 60000, true);
-	dht_status(r.d, &st);
-	ck_assert(st.online && !st.degraded);
-	dht_events(r.d);
-	count(60 * 60000, false);
-	dht_status(r.d, &st);
-	ck_assert(!st.online);
-	ck_assert(dht_events(r.d) & DHT_EV_HEALTH);
-	/* The first tick with a reply brings it back. */
-	for (unsigned i = 0; i < 8; i++) {
-		struct dht_call c = {.to = rig_host(i), .internal = true};
-
-		dht_call(r.d, &c, (struct dht_done){0}, NULL);
-	}
-	rig_answer_all(&r);
-	count(45000, true); /* by the next tick that is noticed */
-	dht_status(r.d, &st);
-	ck_assert(st.online);
-	ck_assert(dht_events(r.d) & DHT_EV_HEALTH);
-}
-END_TEST
-
 /* ---- cost ---- */
 
 /* An idle node sleeps; no timer is ever in the past. */
@@ -351,7 +319,6 @@ t_suite(void)
 	tcase_add_test(tc, refreshes_now_and_then);
 	tcase_add_test(tc, queries_put_the_refresh_off);
 	tcase_add_test(tc, refreshes_a_small_table_more_often);
-	tcase_add_test(tc, notices_that_the_network_is_gone);
 	tcase_add_test(tc, an_idle_node_wakes_rarely);
 	tcase_add_test(tc, survives_a_jump_of_time);
 	return s;
