@@ -17,13 +17,17 @@ enum {
 	READ_MAX_BYTES = 1 << 17,
 	/* The most that one callback moves, before other sockets are served. */
 	BATCH_MAX_BYTES = 1 << 20,
+	/* Checks per tick of 5 s once the program has closed its socket. */
+	CHECKS_PER_TICK = 20,
 	/*
-	 * Checks (one per tick of 5 s) in a row that see no byte move before
-	 * the connection of a closed program is reset; the second if bytes of
-	 * the program are still to be acknowledged, as the peer may pause.
+	 * Those in a row that see no byte move before the connection is reset:
+	 * time for our end to arrive and the peer to end in order; for our end
+	 * alone, if the peer has ended; and if bytes of the program are still
+	 * to be acknowledged, as the peer may pause.
 	 */
 	IDLE_CHECKS_MAX = 6,
-	IDLE_CHECKS_UNACKED_MAX = 120,
+	IDLE_CHECKS_ENDED_MAX = 120,
+	IDLE_CHECKS_UNACKED_MAX = 2400,
 };
 
 /* The direction from the program to the peer. */
@@ -36,14 +40,14 @@ enum output_state {
 struct peer_splice {
 	struct control *control;
 	int fd;
-	uint32_t conn; /* 0: closed */
-	struct evbuffer
-	    *early; /* bytes read that the connection did not take */
+	uint32_t conn;          /* 0: closed */
+	struct evbuffer *early; /* bytes that the connection did not take */
 	struct event *readable, *writable, *check;
 	void (*on_end)(void *owner, int err);
 	void *owner;
 	enum output_state output;
 	bool peer_ended;        /* and the program's socket is shut down */
+	bool program_closed;    /* its socket, both directions */
 	uint64_t moved_bytes;   /* since the last check */
 	uint64_t unacked_bytes; /* at the last check */
 	unsigned idle_checks;   /* in a row */
@@ -55,7 +59,37 @@ node_of(const struct peer_splice *s)
 	return s->control->setup.node;
 }
 
+/* Returns how many bytes of the program the peer has not acknowledged. */
+static uint64_t
+count_unacked(const struct peer_splice *s)
+{
+	return evbuffer_get_length(s->early) +
+	       node_conn_waiting(node_of(s), s->conn);
+}
+
 /* ---- the end ---- */
+
+static void
+schedule_checks(struct peer_splice *s, unsigned per_tick)
+{
+	uint32_t us = s->control->setup.tick_ms * 1000 / per_tick;
+	const struct timeval period = {
+	    .tv_sec = us / 1000000, .tv_usec = us % 1000000};
+
+	event_add(s->check, &period);
+}
+
+/* Notes that the program has closed its socket, and checks more often. */
+static void
+look_for_close(struct peer_splice *s)
+{
+	struct pollfd p = {.fd = s->fd};
+
+	if (s->program_closed || poll(&p, 1, 0) <= 0)
+		return;
+	s->program_closed = true;
+	schedule_checks(s, CHECKS_PER_TICK);
+}
 
 /* Resets the connection because the program no longer reads. */
 static void
@@ -115,8 +149,10 @@ move_out(struct peer_splice *s, size_t space, int *err)
 			*err = ERR_CANCELLED;
 		return errno == EINTR;
 	}
-	if (n == 0)
+	if (n == 0) {
 		s->output = OUTPUT_LAST;
+		look_for_close(s);
+	}
 	s->moved_bytes += (size_t)n;
 	taken = write_conn(s, chunk, (size_t)n);
 	if (taken < 0)
@@ -200,12 +236,18 @@ pump_in(struct peer_splice *s)
 		n = send(s->fd, b.p, b.len, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno != EAGAIN) {
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0 && count_unacked(s) == 0) {
 			abort_splice(s, ERR_CANCELLED);
 			return;
 		}
-		if (n < 0)
-			break;
+		/* What the program has written is delivered first, so that what
+		 * it does not read any more is dropped. */
+		if (n < 0) {
+			node_conn_consume(node, s->conn, b.len);
+			continue;
+		}
 		node_conn_consume(node, s->conn, (size_t)n);
 		moved += (size_t)n;
 		s->moved_bytes += (size_t)n;
@@ -230,27 +272,19 @@ on_socket(evutil_socket_t fd, short what, void *arg)
 	control_settle(c);
 }
 
-/* Returns how many bytes of the program the peer has not acknowledged. */
-static uint64_t
-count_unacked(const struct peer_splice *s)
+static unsigned
+idle_checks_max(const struct peer_splice *s, uint64_t unacked)
 {
-	return evbuffer_get_length(s->early) +
-	       node_conn_waiting(node_of(s), s->conn);
-}
-
-static bool
-is_program_closed(const struct peer_splice *s)
-{
-	struct pollfd p = {.fd = s->fd};
-
-	return poll(&p, 1, 0) > 0;
+	if (unacked > 0)
+		return IDLE_CHECKS_UNACKED_MAX;
+	return s->peer_ended ? IDLE_CHECKS_ENDED_MAX : IDLE_CHECKS_MAX;
 }
 
 /*
  * Resets the connection of a program that has closed its socket and of which
  * no byte moves any more. What the program had sent is delivered as fast as
- * the peer reads, and the peer may end whenever it likes, but it cannot keep
- * the connection by doing nothing.
+ * the peer reads, and the peer may end in order, but it cannot keep the
+ * connection by doing nothing.
  */
 static void
 on_check(evutil_socket_t fd, short what, void *arg)
@@ -261,15 +295,15 @@ on_check(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!is_program_closed(s) || s->moved_bytes > 0 ||
+	look_for_close(s);
+	if (!s->program_closed || s->moved_bytes > 0 ||
 	    unacked < s->unacked_bytes)
 		s->idle_checks = 0;
 	else
 		s->idle_checks++;
 	s->moved_bytes = 0;
 	s->unacked_bytes = unacked;
-	if (s->idle_checks <
-	    (unacked > 0 ? IDLE_CHECKS_UNACKED_MAX : IDLE_CHECKS_MAX))
+	if (s->idle_checks < idle_checks_max(s, unacked))
 		return;
 	control_wake(c);
 	abort_splice(s, ERR_CANCELLED);
@@ -282,17 +316,14 @@ static int
 make_events(struct peer_splice *s)
 {
 	struct event_base *base = s->control->setup.base;
-	uint32_t ms = s->control->setup.tick_ms;
-	const struct timeval tick = {
-	    .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
 	s->readable =
 	    event_new(base, s->fd, EV_READ | EV_PERSIST, on_socket, s);
 	s->writable = event_new(base, s->fd, EV_WRITE, on_socket, s);
 	s->check = event_new(base, -1, EV_PERSIST, on_check, s);
-	if (s->readable == NULL || s->writable == NULL || s->check == NULL ||
-	    event_add(s->check, &tick) != 0)
+	if (s->readable == NULL || s->writable == NULL || s->check == NULL)
 		return ERR_MEMORY;
+	schedule_checks(s, 1);
 	return 0;
 }
 

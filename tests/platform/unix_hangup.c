@@ -7,7 +7,7 @@
  * after the last byte fails with ECONNRESET instead. send() then fails with
  * EPIPE, without a signal if MSG_NOSIGNAL is given.
  *
- * Relied on by: peer_splice.c (pump_in, is_program_closed, on_check),
+ * Relied on by: peer_splice.c (pump_in, look_for_close, on_check),
  * control_client.c (is_peer_closed).
  */
 #include <sys/epoll.h>

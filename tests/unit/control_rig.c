@@ -142,6 +142,21 @@ assert_result(struct peer_end *p, const char *line)
 
 /* ---- set-up ---- */
 
+/* Returns an event loop whose timers are as precise as the daemon's. */
+static struct event_base *
+precise_base(void)
+{
+	struct event_config *c = event_config_new();
+	struct event_base *base;
+
+	ck_assert_ptr_nonnull(c);
+	event_config_set_flag(c, EVENT_BASE_FLAG_PRECISE_TIMER);
+	base = event_base_new_with_config(c);
+	event_config_free(c);
+	ck_assert_ptr_nonnull(base);
+	return base;
+}
+
 void
 set_up(void)
 {
@@ -153,7 +168,7 @@ set_up(void)
 	memset(rig.conns, 0, sizeof rig.conns);
 	memset(&rig.daemon, 0, sizeof rig.daemon);
 	key_pair_from_seed(&rig.identity, (uint8_t[KEY_SEED_LEN]){1});
-	rig.daemon.base = event_base_new();
+	rig.daemon.base = precise_base();
 	snprintf(path, sizeof path, "%s/state", rig.dir);
 	ck_assert_int_eq(state_open(&rig.daemon.state, path), 0);
 	keyring_init(&rig.daemon.keyring, &rig.daemon.state);

@@ -428,6 +428,25 @@ START_TEST(gone_client_has_its_bytes_delivered)
 }
 END_TEST
 
+/* The peer sends to a program that is gone and whose bytes are under way: they
+ * are delivered, what the peer sends is dropped. */
+START_TEST(gone_client_has_its_bytes_delivered_first)
+{
+	struct made_conn *c = &rig.conns[1];
+	struct peer_end *p = make_stream("");
+
+	rig.daemon.control->setup.tick_ms = 1;
+	c->waiting = 9;
+	client_free(p);
+	ck_assert(c->ended_here);
+	peer_sends(c, 100);
+	ck_assert(!c->closed);
+	c->waiting = 0;
+	peer_sends(c, 1);
+	ck_assert(c->closed);
+}
+END_TEST
+
 /* One that is there may be silent for as long as it likes. */
 START_TEST(silent_client_is_left_alone)
 {
@@ -1057,6 +1076,7 @@ t_suite(void)
 	tcase_add_test(tc, client_that_closes_has_ended);
 	tcase_add_test(tc, gone_client_does_not_hold_its_peer);
 	tcase_add_test(tc, gone_client_has_its_bytes_delivered);
+	tcase_add_test(tc, gone_client_has_its_bytes_delivered_first);
 	tcase_add_test(tc, silent_client_is_left_alone);
 	tcase_add_test(tc, client_that_breaks_off_resets);
 	tcase_add_test(tc, stopping_daemon_resets);
