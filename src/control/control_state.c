@@ -15,7 +15,7 @@ static const struct {
     [DHT_ENTRY_SILENT] = {"no-answer", "no answer"},
     [DHT_ENTRY_NO_NAME] = {"name-not-found", "name not found"},
     [DHT_ENTRY_NO_RESOLVER] = {"resolver-silent",
-	"no answer to the name lookup"},
+	"name not found, as no name server answers"},
     [DHT_ENTRY_SELF] = {"self", "this node"},
 };
 

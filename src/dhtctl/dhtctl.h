@@ -27,7 +27,7 @@
 	X(REFUSED, 4, "refused by the daemon, the network or the peer") \
 	X(TIMEOUT, 5, "no answer within the time limit") \
 	X(NOT_FOUND, 6, "connection: no node knows the key") \
-	X(UNREACHABLE, 7, "no node of the network replies, or UDP is blocked") \
+	X(UNREACHABLE, 7, "no node of the network replies, or UDP is blocked; in all commands") \
 	X(VERSION, 8, "connection: the peer speaks another version") \
 	X(NO_ANSWER, 9, "connection: the peer is offline or does not admit" \
 	    " this key") \

@@ -92,6 +92,10 @@ open_dns(struct resolver *r)
 		r->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf") != 0)
 		log_debug("/etc/resolv.conf is not usable: names are resolved "
 			  "by 127.0.0.1");
+	/* A lookup that no name server answers must not delay the next one,
+	 * which may find another hosts file or name server. */
+	evdns_base_set_option(r->dns, "timeout:", "2");
+	evdns_base_set_option(r->dns, "attempts:", "2");
 	return 0;
 }
 
