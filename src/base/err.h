@@ -70,7 +70,7 @@ enum err {
 #undef X
 };
 
-/* Returns the name for counters and JSON, such as "malformed", or "ok" for 0. */
+/* Returns the name for counters and JSON ("malformed"), or "ok" for 0. */
 const char *err_name(int err);
 
 /* Returns the text of an error, without a full stop. */

@@ -43,7 +43,7 @@ struct session_offer {
 struct session {
 	struct pool_index_link link; /* first: by the hash of the message */
 	uint8_t digest[HASH_LEN];
-	TAILQ_ENTRY(session) age; /* in half_open or done */
+	TAILQ_ENTRY(session) age;    /* in half_open or done */
 	struct prefix_member prefix; /* of its payer, while half-open */
 	struct listeners *ls;
 	uint32_t id; /* its index; the client sends it to punch; 0: free */

@@ -297,8 +297,8 @@ make_listener(void)
 	open_made_conn(5);
 	deliver_event(
 	    &(struct node_event){.kind = NODE_EV_OPEN, .op = 5, .listener = 5});
-	control_outcome_add(rig.daemon.control,
-	    &(struct control_outcome_entry){.conn = 5});
+	control_outcome_add(
+	    rig.daemon.control, &(struct control_outcome_entry){.conn = 5});
 	return p;
 }
 

@@ -147,8 +147,7 @@ receive_packet(struct core_host *h, const struct net_packet *p, struct spot to)
 	    .buf = copy, .len = p->len, .from = spot_addr(p->from)};
 
 	memcpy(copy, p->bytes, p->len);
-	dg.sock =
-	    sim_sock_at(&h->world, (uint16_t)(to.port - h->port_shift));
+	dg.sock = sim_sock_at(&h->world, (uint16_t)(to.port - h->port_shift));
 	set_clock(h, h->lan->now_us);
 	if (!h->deaf && dg.sock != WORLD_NO_SOCK)
 		h->receive(h, &dg);
