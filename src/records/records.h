@@ -4,10 +4,11 @@
  * §1 to §7.
  *
  * Topics, the forward table, refresh tokens, mutable and immutable values, all
- * in bounded caches with a share per address and per /24. Serves commands 2 to
- * 10 of persistent nodes. Knows no handshake and sends no request; the requests
- * of this node to others are in records_client.h. Allocates nothing for entries
- * before one is stored. Uses: base, crypto, dht.
+ * in bounded caches with a share per address and per /24. Serves the user
+ * commands of the DHT that a table in records.c lists. Knows no handshake and
+ * sends no request; the requests of this node to others are in
+ * records_client.h. Allocates nothing for entries before one is stored. Uses:
+ * base, crypto, dht.
  */
 #ifndef RECORDS_RECORDS_H
 #define RECORDS_RECORDS_H
