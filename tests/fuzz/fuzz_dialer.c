@@ -159,7 +159,7 @@ receive(struct dialer_fuzz *l, int sock, const struct addr *from,
 
 	MUST(copy != NULL);
 	memcpy(copy, buf, len);
-	if (l->fw.socks[sock].open)
+	if (sim_is_open(&l->fw, sock))
 		node_recv(l->n, &dg);
 	free(copy);
 	settle_dials(l);
