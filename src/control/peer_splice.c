@@ -69,14 +69,15 @@ count_unacked(const struct peer_splice *s)
 
 /* ---- the end ---- */
 
-static void
+/* Returns 0 or ERR_MEMORY; then the former period stays. */
+static int
 schedule_checks(struct peer_splice *s, unsigned per_tick)
 {
-	uint32_t us = s->control->setup.tick_ms * 1000 / per_tick;
-	const struct timeval period = {
-	    .tv_sec = us / 1000000, .tv_usec = us % 1000000};
+	uint64_t us = s->control->setup.tick_ms * UINT64_C(1000) / per_tick;
+	const struct timeval period = {.tv_sec = (time_t)(us / 1000000),
+	    .tv_usec = (suseconds_t)(us % 1000000)};
 
-	event_add(s->check, &period);
+	return event_add(s->check, &period) == 0 ? 0 : ERR_MEMORY;
 }
 
 /* Notes that the program has closed its socket, and checks more often. */
@@ -87,8 +88,8 @@ look_for_close(struct peer_splice *s)
 
 	if (s->program_closed || poll(&p, 1, 0) <= 0)
 		return;
-	s->program_closed = true;
-	schedule_checks(s, CHECKS_PER_TICK);
+	/* If memory is short, the next check tries again. */
+	s->program_closed = schedule_checks(s, CHECKS_PER_TICK) == 0;
 }
 
 /* Resets the connection because the program no longer reads. */
@@ -246,6 +247,7 @@ pump_in(struct peer_splice *s)
 		 * it does not read any more is dropped. */
 		if (n < 0) {
 			node_conn_consume(node, s->conn, b.len);
+			moved += b.len;
 			continue;
 		}
 		node_conn_consume(node, s->conn, (size_t)n);
@@ -323,8 +325,7 @@ make_events(struct peer_splice *s)
 	s->check = event_new(base, -1, EV_PERSIST, on_check, s);
 	if (s->readable == NULL || s->writable == NULL || s->check == NULL)
 		return ERR_MEMORY;
-	schedule_checks(s, 1);
-	return 0;
+	return schedule_checks(s, 1);
 }
 
 struct peer_splice *
