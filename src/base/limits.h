@@ -214,6 +214,9 @@ enum {
 	 * most about a fifth of the window for requests. */
 	DHT_CHECKS_MAX = 10,
 	DHT_CHECKS_PREFIX_MAX = 3, /* of candidates in one /24 */
+	/* Candidates that wait for the end of a check; of one /24 as many as
+	 * are checked. */
+	DHT_DEFERRED_MAX = 64,
 	DHT_SWAPS_MAX = 3,
 	DHT_HINT_CHECKS_MAX = 3,
 	/* Replies to requests without a token, to a validated host: up to this

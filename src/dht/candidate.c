@@ -14,7 +14,8 @@ struct check {
 	uint8_t id[ID_LEN];
 	struct request *request;
 	bool known;      /* of an earlier run, so no other node caused it */
-	bool validated;  /* so was the address of the candidate */
+	bool exempt;     /* no budget or share applies to the candidate */
+	bool validated;  /* the candidate has a validated address */
 	uint8_t guesses; /* replies that matched no request */
 	struct addr newcomer; /* CHECK_SWAP */
 	uint8_t newcomer_id[ID_LEN];
@@ -24,17 +25,25 @@ void
 candidates_init(struct candidates *cs)
 {
 	TAILQ_INIT(&cs->checks);
+	TAILQ_INIT(&cs->deferred);
+}
+
+static void
+free_all(struct check_list *list)
+{
+	struct check *c;
+
+	while ((c = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, c, link);
+		free(c);
+	}
 }
 
 void
 candidates_fini(struct candidates *cs)
 {
-	struct check *c;
-
-	while ((c = TAILQ_FIRST(&cs->checks)) != NULL) {
-		TAILQ_REMOVE(&cs->checks, c, link);
-		free(c);
-	}
+	free_all(&cs->checks);
+	free_all(&cs->deferred);
 }
 
 /* ---- the table ---- */
@@ -86,21 +95,27 @@ is_caused(const struct check *c)
 	return c->kind != CHECK_NODE && !c->known;
 }
 
+static void start_deferred(struct candidates *cs);
+
 static void
 on_checked(void *owner, const struct dht_answer *a)
 {
 	struct check *c = owner;
 	struct candidates *cs = c->candidates;
+	bool ended = a->err == 0 || a->err == ERR_TIMEOUT;
 	bool alive = a->err == 0 && a->id != NULL;
 
 	TAILQ_REMOVE(&cs->checks, c, link);
 	cs->len[c->kind]--;
 	cs->caused -= is_caused(c);
 	cs->known -= c->known;
-	/* A cancelled or closed request does not show that a node is down. */
-	if (!alive && (a->err == 0 || a->err == ERR_TIMEOUT))
+	/* A cancelled or closed request does not show that a node is down; and
+	 * what cancels one for a candidate takes its place. */
+	if (ended && !alive)
 		apply_failed_check(c);
 	free(c);
+	if (ended)
+		start_deferred(cs);
 }
 
 /* Sends the PING. Takes ownership of c. Returns false if it was not sent. */
@@ -256,86 +271,200 @@ candidates_reply_unmatched(struct candidates *cs, const struct addr *a)
 	}
 }
 
-/* Abandons the oldest candidate without a validated address. Returns false if
- * there is none. */
+/* Returns true if the table has a place for the node, or may get one by a
+ * swap. */
 static bool
-evict_unvalidated(struct candidates *cs)
+is_wanted(struct candidates *cs, const uint8_t *id, const struct addr *a)
 {
-	struct check *c;
+	struct local_node *self = cs->self;
+	int err = table_check(&self->table, id, a, local_node_shares(self));
 
-	TAILQ_FOREACH (c, &cs->checks, link)
-		if (c->kind == CHECK_CANDIDATE && is_caused(c) &&
-		    !c->validated) {
-			request_cancel(c->request);
-			return true;
-		}
-	return false;
+	if (err == ERR_BUDGET)
+		self->stats->table_share++;
+	return err == 0 || (err == ERR_LIMIT && find_swap_victim(cs, id) != 0);
 }
 
-static bool
-is_validated(const struct candidates *cs, uint32_t source)
+/* Counts the candidates in the list that have the prefix of a. Returns
+ * UINT32_MAX if a itself is one of them. */
+static uint32_t
+count_prefix(const struct check_list *list, const struct addr *a)
 {
-	return source != RATE_LIMITER_EXEMPT &&
-	       rate_limiter_is_validated(cs->limiter, cs->self->world, source);
-}
-
-/* Returns true if one more candidate at this address may be checked, and
- * charges the PING to its budget. */
-static bool
-admit_candidate(struct candidates *cs, const struct addr *a, uint32_t source)
-{
-	const struct limits *l = cs->self->limits;
-	bool exempt = source == RATE_LIMITER_EXEMPT;
-	uint32_t prefix_max = l->candidates_prefix < DHT_CHECKS_PREFIX_MAX
-				  ? l->candidates_prefix
-				  : DHT_CHECKS_PREFIX_MAX;
 	uint32_t prefix = 0;
-	bool full = !may_cause(cs);
-	struct check *c;
+	const struct check *c;
 
-	/*
-	 * The cheapest tests come first: in a flood they are those that fail.
-	 */
-	if ((full && !is_validated(cs, source)) ||
-	    !requests_can_send(cs->requests, REQUEST_CHECK))
-		return false;
-	TAILQ_FOREACH (c, &cs->checks, link) {
+	TAILQ_FOREACH (c, list, link) {
 		if (c->kind != CHECK_CANDIDATE)
 			continue;
 		if (addr_equal(&c->addr, a))
-			return false;
+			return UINT32_MAX;
 		prefix += addr_same_prefix(&c->addr, a);
 	}
-	if (!exempt && (prefix >= prefix_max ||
-			   !rate_limiter_permit_check(
-			       cs->limiter, cs->self->world, source) ||
-			   !rate_limiter_charge(cs->limiter, cs->self->world,
-			       source, PING_BYTES)))
+	return prefix;
+}
+
+/* Returns true if the prefix of a candidate has its share of the list free. */
+static bool
+has_share(
+    const struct candidates *cs, const struct check *c, uint32_t of_prefix)
+{
+	const struct limits *l = cs->self->limits;
+
+	return c->exempt || (of_prefix < l->candidates_prefix &&
+				of_prefix < DHT_CHECKS_PREFIX_MAX);
+}
+
+/* Returns true if the budget of the host permits one more PING, and charges
+ * it. */
+static bool
+charge_candidate(struct candidates *cs, const struct check *c)
+{
+	struct world *w = cs->self->world;
+	uint32_t source;
+
+	if (c->exempt)
+		return true;
+	source = rate_limiter_source(cs->limiter, w, &c->addr);
+	return source != RATE_LIMITER_REFUSED &&
+	       rate_limiter_permit_check(cs->limiter, w, source) &&
+	       rate_limiter_charge(cs->limiter, w, source, PING_BYTES);
+}
+
+/* Sends the PING to a candidate whose turn has come. Takes ownership of c.
+ * Returns false if its budget does not permit it. */
+static bool
+start_candidate(struct candidates *cs, struct check *c)
+{
+	if (!charge_candidate(cs, c)) {
+		free(c);
 		return false;
-	return !full || evict_unvalidated(cs);
+	}
+	cs->self->stats->candidates++;
+	start_check(cs, c);
+	return true;
+}
+
+/* Returns the oldest candidate in the list without a validated address, or
+ * NULL. */
+static struct check *
+first_unvalidated(const struct check_list *list)
+{
+	struct check *c;
+
+	TAILQ_FOREACH (c, list, link)
+		if (c->kind == CHECK_CANDIDATE && !c->known && !c->validated)
+			break;
+	return c;
+}
+
+/* Returns true if one more check may begin now, for which a candidate with a
+ * validated address stops the oldest one without. */
+static bool
+make_room(struct candidates *cs, bool validated)
+{
+	struct check *old;
+
+	if (!requests_can_send(cs->requests, REQUEST_CHECK))
+		return false;
+	if (may_cause(cs))
+		return true;
+	if (!validated || (old = first_unvalidated(&cs->checks)) == NULL)
+		return false;
+	request_cancel(old->request);
+	return true;
+}
+
+/* Keeps the candidate until a check ends. Takes ownership of c. Returns false
+ * if a candidate was dropped: one with a validated address takes the place of
+ * the oldest one without. */
+static bool
+defer_candidate(struct candidates *cs, struct check *c)
+{
+	struct check *old;
+
+	if (cs->deferred_len < DHT_DEFERRED_MAX) {
+		TAILQ_INSERT_TAIL(&cs->deferred, c, link);
+		cs->deferred_len++;
+		return true;
+	}
+	old = c->validated ? first_unvalidated(&cs->deferred) : NULL;
+	if (old != NULL) {
+		TAILQ_INSERT_BEFORE(old, c, link);
+		TAILQ_REMOVE(&cs->deferred, old, link);
+		c = old;
+	}
+	free(c);
+	return false;
+}
+
+static void
+start_deferred(struct candidates *cs)
+{
+	struct check *c, *next;
+
+	for (c = TAILQ_FIRST(&cs->deferred); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (!may_cause(cs) ||
+		    !requests_can_send(cs->requests, REQUEST_CHECK))
+			return;
+		if (!has_share(cs, c, count_prefix(&cs->checks, &c->addr)))
+			continue;
+		TAILQ_REMOVE(&cs->deferred, c, link);
+		cs->deferred_len--;
+		if (!is_wanted(cs, c->id, &c->addr))
+			free(c);
+		else if (!start_candidate(cs, c))
+			cs->self->stats->candidates_refused++;
+	}
+}
+
+/* Starts the check of c or defers it. Takes ownership of c. Returns false if a
+ * candidate was refused. */
+static bool
+start_or_defer(struct candidates *cs, struct check *c)
+{
+	uint32_t checked = count_prefix(&cs->checks, &c->addr);
+	uint32_t deferred = count_prefix(&cs->deferred, &c->addr);
+
+	if (checked == UINT32_MAX || deferred == UINT32_MAX) {
+		free(c);
+		return false;
+	}
+	if (has_share(cs, c, checked) && make_room(cs, c->validated))
+		return start_candidate(cs, c);
+	if (has_share(cs, c, deferred))
+		return defer_candidate(cs, c);
+	free(c);
+	return false;
+}
+
+/* Returns true if no place can be free: the cheapest test, and the one that
+ * fails in a flood. */
+static bool
+is_full(const struct candidates *cs)
+{
+	return !may_cause(cs) && cs->deferred_len >= DHT_DEFERRED_MAX;
 }
 
 void
 candidates_request_received(struct candidates *cs, const uint8_t *id,
     const struct addr *a, uint32_t source)
 {
-	struct local_node *self = cs->self;
-	int err = table_check(&self->table, id, a, local_node_shares(self));
-	struct check *c;
+	bool exempt = source == RATE_LIMITER_EXEMPT;
+	bool validated = !exempt && rate_limiter_is_validated(
+					cs->limiter, cs->self->world, source);
+	struct check *c = NULL;
 
-	if (err == ERR_BUDGET)
-		self->stats->table_share++;
-	if (err != 0 && (err != ERR_LIMIT || find_swap_victim(cs, id) == 0))
+	start_deferred(cs);
+	if (!is_wanted(cs, id, a))
 		return;
-	if (!admit_candidate(cs, a, source)) {
-		self->stats->candidates_refused++;
-		return;
+	if (validated || !is_full(cs))
+		c = check_new(cs, CHECK_CANDIDATE, a, id);
+	if (c != NULL) {
+		c->exempt = exempt;
+		c->validated = validated;
 	}
-	if ((c = check_new(cs, CHECK_CANDIDATE, a, id)) == NULL)
-		return;
-	c->validated = is_validated(cs, source);
-	self->stats->candidates++;
-	start_check(cs, c);
+	if (c == NULL || !start_or_defer(cs, c))
+		cs->self->stats->candidates_refused++;
 }
 
 void

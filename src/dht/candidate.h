@@ -2,17 +2,17 @@
 /*
  * candidate.h - admission to the routing table, and eviction from it.
  *
- * A node enters the table only by answering a request of ours. A node
- * that sends a request with a verified id is a candidate and is sent one PING.
- * Nodes of
- * the table are checked by a PING now and then, and when another node reports
- * them down; a full row gives up its oldest node if that does not answer and a
- * newcomer waits for its place (protocol 01 §8.3).
+ * A node enters the table only by answering a request of ours. A node that
+ * sends a request with a verified id is a candidate and is sent one PING. Nodes
+ * of the table are checked by a PING now and then, and when another node
+ * reports them down; a full row gives up its oldest node if that does not
+ * answer and a newcomer waits for its place (protocol 01 §8.3).
  *
- * A check that another node causes is sent at once or not at all: the number of
- * these in progress is small, and they never wait in front of own requests. If
- * there are too many, a node with a validated address takes the place of the
- * oldest candidate without one.
+ * The number of checks in progress that other nodes cause is small, and none of
+ * them waits in front of own requests. A few dozen candidates are deferred
+ * until a check ends, so that a crowd that joins at once is admitted; the
+ * others are refused. A candidate with a validated address takes the place of
+ * the oldest one without, in both lists.
  */
 #ifndef DHT_CANDIDATE_H
 #define DHT_CANDIDATE_H
@@ -46,7 +46,10 @@ struct candidates {
 	struct local_node *self;
 	struct requests *requests;
 	struct rate_limiter *limiter;
-	struct check_list checks;  /* oldest first */
+	struct check_list checks; /* oldest first */
+	struct check_list
+	    deferred; /* candidates without a PING, oldest first */
+	uint32_t deferred_len;
 	uint32_t len[CHECK_KINDS]; /* checks of each kind */
 	uint32_t caused;           /* of these, caused by other nodes */
 	uint32_t known;            /* of an earlier run, no limit applies */

@@ -208,9 +208,11 @@ START_TEST(candidates_are_bounded)
 	}
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 10);
 	ck_assert_uint_eq(r.host.stats.candidates, 10);
+	ck_assert_uint_eq(r.d->candidates.deferred_len, DHT_DEFERRED_MAX);
 	/* They expire by themselves. */
 	rig_pass_ms(&r, 10000);
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
+	ck_assert_uint_eq(r.d->candidates.deferred_len, 0);
 	ck_assert_uint_eq(r.d->requests.len, 0);
 }
 END_TEST
@@ -258,7 +260,7 @@ START_TEST(own_requests_leave_before_checks)
 		flood_with_candidates(second * 1000, 1000);
 		rig_pass_ms(&r, 1000);
 	}
-	ck_assert_uint_le(r.host.stats.candidates, 5 * DHT_CHECKS_MAX);
+	ck_assert_uint_le(r.host.stats.candidates, 6 * DHT_CHECKS_MAX);
 	rig_skip(&r);
 	for (unsigned i = 0; i < 60; i++)
 		ck_assert_int_eq(
@@ -267,7 +269,7 @@ START_TEST(own_requests_leave_before_checks)
 }
 END_TEST
 
-/* While own requests fill the window, a check is refused rather than queued. */
+/* While own requests fill the window, a candidate is deferred. */
 START_TEST(a_check_is_not_queued)
 {
 	struct addr to = addr_v4(50, 1, 1, 1, 1000), a = rig_host(1);
@@ -279,11 +281,28 @@ START_TEST(a_check_is_not_queued)
 		    dht_call(r.d, &own, (struct dht_done){0}, NULL), 0);
 	rig_ping_with_id(&r, &a);
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 0);
-	ck_assert_uint_eq(r.host.stats.candidates_refused, 1);
-	/* The refusal did not use up its check of this minute. */
+	ck_assert_uint_eq(r.d->candidates.deferred_len, 1);
+	/* Its check of this minute was not used up. */
 	rig_pass_ms(&r, 4000);
 	rig_ping_with_id(&r, &a);
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 1);
+}
+END_TEST
+
+/* Nodes that all join at once are checked one after another, and none has to
+ * send a second request. */
+START_TEST(a_crowd_is_admitted)
+{
+	flood_with_candidates(0, 30);
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], DHT_CHECKS_MAX);
+	rig_answer_all(&r);
+	for (unsigned i = 0; i < 30; i++) {
+		struct addr a = rig_host(i);
+
+		ck_assert_msg(rig_knows(&r, &a), "node %u", i);
+	}
+	ck_assert_uint_eq(r.host.stats.candidates, 30);
+	ck_assert_uint_eq(r.host.stats.candidates_refused, 0);
 }
 END_TEST
 
@@ -304,6 +323,31 @@ START_TEST(a_validated_candidate_finds_a_place)
 	rig_request(&r, r.server, &a, &m);
 	ck_assert_uint_eq(pings(&a), 1);
 	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 10);
+}
+END_TEST
+
+/* Ten nodes with a token are checked, and the eleventh waits in the place of
+ * the oldest without one. */
+START_TEST(a_validated_candidate_waits_for_its_turn)
+{
+	uint8_t id[ID_LEN], token[RPC_TOKEN_LEN];
+	struct rpc_request m = {
+	    .internal = true, .command = RPC_PING, .id = id, .token = token};
+	struct addr a, first = rig_host(10), second = rig_host(11);
+
+	flood_with_candidates(0, 10 + DHT_DEFERRED_MAX);
+	for (uint8_t i = 0; i < 11; i++) {
+		a = addr_v4(50, i, 1, 1, 1000);
+		dht_token(r.d, &a, token);
+		id_of_addr(id, &a);
+		rig_request(&r, r.server, &a, &m);
+	}
+	ck_assert_uint_eq(r.d->candidates.len[CHECK_CANDIDATE], 10);
+	ck_assert_uint_eq(r.d->candidates.deferred_len, DHT_DEFERRED_MAX);
+	rig_answer_all(&r);
+	ck_assert(rig_knows(&r, &a));
+	ck_assert(!rig_knows(&r, &first));
+	ck_assert(rig_knows(&r, &second));
 }
 END_TEST
 
@@ -592,7 +636,9 @@ t_suite(void)
 	tcase_add_test(tc, lowered_limits_hold_at_once);
 	tcase_add_test(tc, own_requests_leave_before_checks);
 	tcase_add_test(tc, a_check_is_not_queued);
+	tcase_add_test(tc, a_crowd_is_admitted);
 	tcase_add_test(tc, a_validated_candidate_finds_a_place);
+	tcase_add_test(tc, a_validated_candidate_waits_for_its_turn);
 	tcase_add_test(tc, a_drained_host_draws_no_ping);
 	tcase_add_test(tc, one_address_gets_its_share_of_the_table);
 	tcase_add_test(tc, a_known_node_is_renewed);
