@@ -19,15 +19,16 @@
 
 enum {
 	API_PROTOCOL = 1, /* incremented when an existing program would break */
-	API_LINE_MAX = 65536,  /* bytes of a line with its newline, both ways */
-	API_DEPTH_MAX = 16,    /* levels of nested arrays and objects */
-	API_PARAMS_MAX = 6,    /* parameters of one method */
-	API_ID_TEXT_MAX = 128, /* bytes of a request id that is a string */
-	API_VALUE_MAX = 1000,  /* bytes of a value, protocol 02 §4 */
-	API_PAGE_MAX = 128,    /* elements of a list in one result */
-	API_ATTEMPTS_MAX = 4,  /* elements of explain's, which are longer */
-	API_KEYS_MAX = 64,     /* keys in one parameter */
-	API_ADDRS_MAX = 8,     /* addresses in one parameter */
+	API_LINE_MAX = 65536, /* bytes of a line with its newline, both ways */
+	API_DEPTH_MAX = 16,   /* levels of nested arrays and objects */
+	API_PARAMS_MAX = 6,   /* parameters of one method */
+	API_B64_PARAMS_MAX = 2, /* of these, of type API_B64 */
+	API_ID_TEXT_MAX = 128,  /* bytes of a request id that is a string */
+	API_VALUE_MAX = 1000,   /* bytes of a value, protocol 02 §4 */
+	API_PAGE_MAX = 128,     /* elements of a list in one result */
+	API_ATTEMPTS_MAX = 4,   /* elements of explain's, which are longer */
+	API_KEYS_MAX = 64,      /* keys in one parameter */
+	API_ADDRS_MAX = 8,      /* addresses in one parameter */
 };
 
 /* Access of a caller. Each level includes the ones before it. */
@@ -49,7 +50,8 @@ enum api_access {
 	X(UINT, "uint", "an integer from 0, at most 2^53 - 1") \
 	X(BOOL, "bool", "true or false") \
 	X(KEY, "key", \
-	    "a public key, 52 characters of z-base-32 or 64 hex digits") \
+	    "a public key, 52 characters of z-base-32 or base32, or 64 hex" \
+	    " digits") \
 	X(HASH, "hash", \
 	    "32 bytes, 64 hex digits or 52 characters of z-base-32") \
 	X(TOPIC, "topic", "64 hex digits, or any text that is not empty") \

@@ -18,6 +18,23 @@ read_addr(struct addr *a, const char *text)
 							     : ERR_MALFORMED;
 }
 
+static int
+parse_bytes(struct api_request *rq, struct api_value *v)
+{
+	int err;
+
+	if (*v->text == '\0')
+		return ERR_MALFORMED;
+	assert(sizeof rq->bytes - rq->bytes_len >= API_VALUE_MAX);
+	err = text_b64_parse(
+	    rq->bytes + rq->bytes_len, API_VALUE_MAX, &v->bytes_len, v->text);
+	if (err != 0)
+		return err;
+	v->bytes = rq->bytes + rq->bytes_len;
+	rq->bytes_len += v->bytes_len;
+	return 0;
+}
+
 /* Reads a string. Returns 0 or a negative code. */
 static int
 parse_text(
@@ -34,10 +51,7 @@ parse_text(
 	case API_ADDR:
 		return read_addr(&v->addr, v->text);
 	case API_B64:
-		if (*v->text == '\0')
-			return ERR_MALFORMED;
-		return text_b64_parse(
-		    rq->bytes, sizeof rq->bytes, &v->bytes_len, v->text);
+		return parse_bytes(rq, v);
 	default:
 		return ERR_MALFORMED;
 	}
@@ -146,6 +160,49 @@ set_value_error(
 	return api_error_param(e, p->name, problem, range);
 }
 
+/* Returns whether the text is ASCII that a terminal does not interpret. */
+static bool
+is_printable(const char *text)
+{
+	while (*text > ' ' && *text < 0x7f)
+		text++;
+	return *text == '\0';
+}
+
+/* Returns the first element of a list that is not a key, or the length. */
+static size_t
+find_bad_key(const json_t *j)
+{
+	uint8_t key[TEXT_KEY_LEN];
+	size_t i = 0;
+
+	for (; i < json_array_size(j); i++) {
+		const char *text = json_string_value(json_array_get(j, i));
+
+		if (text == NULL || text_key_parse(key, text) != 0)
+			break;
+	}
+	return i;
+}
+
+/* Says which key of a list is wrong, and why. */
+static int
+set_list_error(struct api_error *e, const struct api_field *p, const json_t *j)
+{
+	size_t i = find_bad_key(j);
+	const char *text = json_string_value(json_array_get(j, i));
+	char problem[TEXT_PROBLEM_MAX + 96], what[TEXT_PROBLEM_MAX];
+
+	if (text == NULL)
+		return set_value_error(e, p, "is not valid");
+	text_key_problem(what, text);
+	snprintf(problem, sizeof problem, "is not valid in key %zu%s%.20s%s%s",
+	    i + 1, is_printable(text) ? ", \"" : "",
+	    is_printable(text) ? text : "", is_printable(text) ? "\"" : "",
+	    what);
+	return set_value_error(e, p, problem);
+}
+
 /* Says of a key what is wrong with it. */
 static int
 set_invalid_error(
@@ -153,6 +210,8 @@ set_invalid_error(
 {
 	char problem[TEXT_PROBLEM_MAX + 16], what[TEXT_PROBLEM_MAX] = "";
 
+	if (p->type == API_KEYS && json_is_array(j))
+		return set_list_error(e, p, j);
 	if ((p->type == API_KEY || p->type == API_HASH) && json_is_string(j))
 		text_key_problem(what, json_string_value(j));
 	snprintf(problem, sizeof problem, "is not valid%s", what);

@@ -17,13 +17,14 @@
 /* An argument, by the type of its parameter; all zero if it is absent. */
 struct api_value {
 	bool set;
-	bool yes;           /* API_BOOL */
-	uint64_t uint;      /* API_UINT */
-	uint8_t key[32];    /* API_KEY, API_HASH, API_TOPIC */
-	struct addr addr;   /* API_ADDR */
-	const char *text;   /* API_TEXT */
-	const json_t *id;   /* API_ID */
-	size_t bytes_len;   /* API_B64: length of api_request.bytes */
+	bool yes;             /* API_BOOL */
+	uint64_t uint;        /* API_UINT */
+	uint8_t key[32];      /* API_KEY, API_HASH, API_TOPIC */
+	struct addr addr;     /* API_ADDR */
+	const char *text;     /* API_TEXT */
+	const json_t *id;     /* API_ID */
+	const uint8_t *bytes; /* API_B64: in api_request.bytes */
+	size_t bytes_len;
 	const json_t *list; /* API_KEYS, API_ADDRS: array of valid strings */
 };
 
@@ -32,7 +33,8 @@ struct api_request {
 	json_t *id;   /* string or integer; NULL if it was not readable */
 	const struct api_method *method;
 	struct api_value values[API_PARAMS_MAX]; /* as in method->params */
-	uint8_t bytes[API_VALUE_MAX];            /* of the API_B64 parameter */
+	uint8_t bytes[API_B64_PARAMS_MAX * API_VALUE_MAX]; /* API_B64 */
+	size_t bytes_len; /* used by the parameters read so far */
 };
 
 /*

@@ -29,6 +29,10 @@ text_z32(char out[TEXT_Z32_MAX], const uint8_t key[TEXT_KEY_LEN])
 	return out;
 }
 
+/* RFC 4648, in lower case. */
+#define B32_PADDING "===="
+static const char b32_digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+
 /* Decodes z-base-32 of any length up to cap bytes and sets *len. */
 static int
 decode_z32(uint8_t *out, size_t cap, size_t *len, const char *text)
@@ -75,6 +79,31 @@ decode_hex(uint8_t *out, size_t cap, size_t *len, const char *text)
 	return 0;
 }
 
+/*
+ * Decodes base32 of RFC 4648 in upper or lower case. The last of 52 characters
+ * has four bits of padding: it is y or o in z-base-32, a or q here, so that no
+ * text is valid in both.
+ */
+static int
+decode_b32(uint8_t *out, size_t cap, size_t *len, const char *text)
+{
+	char z32[TEXT_Z32_MAX];
+
+	for (unsigned i = 0; i < TEXT_Z32_LEN; i++) {
+		char c = text[i];
+		const char *digit;
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		digit = strchr(b32_digits, c);
+		if (c == '\0' || digit == NULL)
+			return ERR_MALFORMED;
+		z32[i] = z32_digits[digit - b32_digits];
+	}
+	z32[TEXT_Z32_LEN] = '\0';
+	return decode_z32(out, cap, len, z32);
+}
+
 int
 text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text)
 {
@@ -82,8 +111,13 @@ text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text)
 	size_t len = 0;
 	int err = ERR_MALFORMED;
 
-	if (strlen(text) == TEXT_Z32_LEN)
+	if (strlen(text) == TEXT_Z32_LEN) {
 		err = decode_z32(buf, sizeof buf, &len, text);
+		if (err != 0)
+			err = decode_b32(buf, sizeof buf, &len, text);
+	} else if (strlen(text) == TEXT_Z32_LEN + sizeof B32_PADDING - 1 &&
+		   strcmp(text + TEXT_Z32_LEN, B32_PADDING) == 0)
+		err = decode_b32(buf, sizeof buf, &len, text);
 	else if (strlen(text) == TEXT_HEX_LEN)
 		err = decode_hex(buf, sizeof buf, &len, text);
 	if (err == 0)

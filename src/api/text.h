@@ -26,7 +26,8 @@ enum {
 const char *text_z32(char out[TEXT_Z32_MAX], const uint8_t key[TEXT_KEY_LEN]);
 const char *text_hex(char out[TEXT_HEX_MAX], const uint8_t key[TEXT_KEY_LEN]);
 
-/* Reads z-base-32 or hex. Returns 0, or ERR_MALFORMED and leaves key alone. */
+/* Reads z-base-32, hex, or base32 (RFC 4648, any case, padding optional).
+ * Returns 0, or ERR_MALFORMED and leaves key alone. */
 int text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text);
 
 enum { TEXT_PROBLEM_MAX = 96 };

@@ -50,7 +50,8 @@ ends 2 'no more than two arguments' ctl key new web again
 ends 2 '"public_key" is not valid: it has 3 characters' ctl connect xyz
 ends 2 'KEY is missing' ctl connect
 ends 2 'it does not take --once' ctl connect --once $z32
-ends 2 '"allow" is not valid; expected an array' ctl listen --allow xyz
+ends 2 '"allow" is not valid in key 2, "xyz": it has 3 characters; expected an array' \
+    ctl listen --allow $z32 --allow xyz
 ends 2 'not both' ctl listen --key a --name b
 ends 2 'the value is empty' ctl put
 ends 2 'the value is too long: at most 1000' ctl put "$(seq 1 400)"

@@ -40,6 +40,30 @@ START_TEST(key_is_read_as_it_is_shown)
 }
 END_TEST
 
+/* Base32 of RFC 4648, as coreutils writes it; in any case, padded or not. */
+static const struct {
+	const char *b32, *hex;
+} b32_keys[] = {
+    {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA====",
+	"0000000000000000000000000000000000000000000000000000000000000000"},
+    {"777777777777777777777777777777777777777777777777777q",
+	"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"},
+    {"AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQTCQKRMFYYDENBWHA5DYQA====",
+	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e20"},
+    {"aaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dyqa",
+	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e20"},
+};
+
+START_TEST(base32_is_read)
+{
+	uint8_t key[TEXT_KEY_LEN];
+	char hex[TEXT_HEX_MAX];
+
+	ck_assert_int_eq(text_key_parse(key, b32_keys[_i].b32), 0);
+	ck_assert_str_eq(text_hex(hex, key), b32_keys[_i].hex);
+}
+END_TEST
+
 static const char *const bad_keys[] = {
     "",
     "y",
@@ -48,6 +72,10 @@ static const char *const bad_keys[] = {
     /* Not of the alphabet; padding that is not zero. */
     "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyl",
     "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyb",
+    /* Base32: padding that is not zero, or of another length; a digit. */
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB",
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA===",
+    "A1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "000000000000000000000000000000000000000000000000000000000000000",
     "000000000000000000000000000000000000000000000000000000000000000g",
     "00000000000000000000000000000000000000000000000000000000000000000",
@@ -312,6 +340,7 @@ START_TEST(values_are_read)
 	ck_assert_uint_eq(api_request_value(&rq, "seq")->uint, 9);
 	ck_assert_uint_eq(api_request_value(&rq, "value_b64")->bytes_len, 5);
 	ck_assert_mem_eq(rq.bytes, "hello", 5);
+	ck_assert_ptr_eq(api_request_value(&rq, "value_b64")->bytes, rq.bytes);
 	api_request_fini(&rq);
 }
 END_TEST
@@ -383,6 +412,7 @@ t_suite(void)
 	tcase_add_loop_test(tc, bad_key_is_refused, 0, T_ROWS(bad_keys));
 	tcase_add_loop_test(
 	    tc, address_row, 0, t_kinds("handshake.json", "address"));
+	tcase_add_loop_test(tc, base32_is_read, 0, T_ROWS(b32_keys));
 	tcase_add_test(tc, address_in_z32);
 	tcase_add_loop_test(tc, topic_is_hex_or_hashed, 0, T_ROWS(topics));
 	tcase_add_loop_test(tc, base64_is_bounded, 0, T_ROWS(b64));
