@@ -53,7 +53,8 @@
 	X(ERR_CLOSED,       "closed",        "the node is stopping") \
 	X(ERR_MEMORY,       "memory",        "out of memory") \
 	X(ERR_VALUE,        "value",         "the value is not acceptable") \
-	X(ERR_FILE,         "file",          "a file could not be read or written")
+	X(ERR_FILE,         "file",          "a file could not be read or written") \
+	X(ERR_NOT_YOURS,    "not-yours",     "it belongs to another user")
 /* clang-format on */
 
 enum err_index {

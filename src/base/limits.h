@@ -164,6 +164,9 @@ enum {
 	/* Clients. Each dial and each accept needs one of its own. */
 	CLIENTS_MAX = 256,
 	CLIENTS_ADMIN_RESERVE = 16, /* of these, for admins only */
+	/* A user may hold one in so many of the clients, operations, listeners
+	 * and announcements; as many of the last three are for admins only. */
+	USER_SHARE = 4,
 	CLIENT_OPERATIONS_MAX = 32, /* requests in progress of one client */
 	/* Bytes queued for a client: above the first its requests are not
 	 * read, above the second it is dropped. */
@@ -247,7 +250,7 @@ enum {
 
 /* Fixed limits of named keys (src/store). */
 enum {
-	/* Keys of one user. Each is a file that nothing removes. */
+	/* Keys of one user. Each is a file that only the user removes. */
 	KEYRING_NAMES_MAX = 64,
 };
 

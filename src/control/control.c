@@ -44,13 +44,6 @@ reject_client(int fd, enum api_code code, const char *why)
 	close(fd);
 }
 
-static uint32_t
-max_clients(const struct control_peer *peer)
-{
-	return peer->access == API_ADMIN ? CLIENTS_MAX
-					 : CLIENTS_MAX - CLIENTS_ADMIN_RESERVE;
-}
-
 static void
 on_accept(struct evconnlistener *acceptor, evutil_socket_t fd,
     struct sockaddr *from, int from_len, void *arg)
@@ -73,9 +66,10 @@ on_accept(struct evconnlistener *acceptor, evutil_socket_t fd,
 		reject_client(fd, API_ERR_DENIED, why);
 		return;
 	}
-	if (c->clients.len >= max_clients(&peer)) {
+	if (!control_user_may_connect(c, &peer)) {
 		reject_client(fd, API_ERR_LIMIT,
-		    "too many clients are connected: try again later");
+		    "too many clients are connected, of all users or of yours:"
+		    " try again later");
 		return;
 	}
 	control_client_new(c, fd, &peer);
@@ -245,7 +239,9 @@ control_alloc(const struct control_setup *setup)
 	c->instance =
 	    (uint64_t)randombytes_random() << 20 | randombytes_uniform(1 << 20);
 	TAILQ_INIT(&c->clients.all);
+	control_users_init(&c->users);
 	TAILQ_INIT(&c->operations.all);
+	TAILQ_INIT(&c->operations.left);
 	TAILQ_INIT(&c->listeners.all);
 	control_conns_init(&c->conns);
 	control_groups_init(&c->groups);
@@ -317,6 +313,7 @@ control_free(struct control *c)
 		control_client_flush(cl);
 		control_client_free(cl);
 	}
+	control_operations_free(c);
 	control_conns_free(c);
 	control_listeners_free(c);
 	if (c->acceptor != NULL)

@@ -23,6 +23,8 @@ struct event_base;
 struct keyring;
 struct node_event;
 struct node;
+struct stored_announcement;
+struct stored_announcements;
 struct world;
 
 /* What the daemon does for the control socket. Functions that return int
@@ -39,9 +41,14 @@ struct control_ops {
 	/* Reads the configuration again. On failure nothing has changed. */
 	int (*reload)(void *owner, struct fault *f);
 
-	/* node_announce() and node_unannounce(), and store the topics. */
-	int (*announce)(void *owner, const uint8_t *topic, uint32_t *op);
-	int (*unannounce)(void *owner, const uint8_t *topic, uint32_t *op);
+	/*
+	 * node_announce() and node_unannounce(), which also change the list of
+	 * announcements. On success they take the loan of the keys.
+	 */
+	int (*announce)(
+	    void *owner, const struct stored_announcement *a, uint32_t *op);
+	int (*unannounce)(void *owner, const uint8_t *topic,
+	    const struct key_pair *keys, uint32_t *op);
 
 	/* Creates the identity of the next start, copies its public key to the
 	 * caller and keeps the old key file beside the new one. */
@@ -56,6 +63,7 @@ struct control_setup {
 	struct node *node;
 	const struct world *world;
 	struct keyring *keyring; /* identities of local users */
+	const struct stored_announcements *announcements;
 	const struct key_pair *identity;
 	bool identity_saved; /* false: it is lost when the process exits */
 	const char *path;    /* of the socket; used by control_new() only */

@@ -347,6 +347,7 @@ void
 control_client_new(struct control *c, int fd, const struct control_peer *peer)
 {
 	struct timeval stuck = {.tv_sec = CLIENT_STUCK_S};
+	struct keyring_owner id = control_user_id(peer);
 	struct control_client *cl = calloc(1, sizeof *cl);
 	struct bufferevent *bev =
 	    bufferevent_socket_new(c->setup.base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -360,6 +361,7 @@ control_client_new(struct control *c, int fd, const struct control_peer *peer)
 		return;
 	}
 	*cl = (struct control_client){.control = c, .bev = bev, .peer = *peer};
+	cl->user = control_user_take(&c->users, &id, CONTROL_HELD_CLIENTS);
 	TAILQ_INSERT_TAIL(&c->clients.all, cl, link);
 	c->clients.len++;
 	bufferevent_setcb(bev, on_lines, on_written, on_event, cl);
@@ -389,6 +391,7 @@ control_client_free(struct control_client *cl)
 	control_listeners_end(cl->control, cl);
 	TAILQ_REMOVE(&cl->control->clients.all, cl, link);
 	cl->control->clients.len--;
+	control_user_give(&cl->control->users, cl->user, CONTROL_HELD_CLIENTS);
 	json_decref(cl->watch_id);
 	bufferevent_free(cl->bev);
 	free(cl);

@@ -35,6 +35,7 @@ struct control_client {
 	struct bufferevent *bev;
 	struct line_cutter cutter;
 	struct control_peer peer;
+	struct control_user *user; /* counts it; NULL: memory was exhausted */
 	enum control_client_state state;
 	bool input_ended; /* it has shut down its sending side */
 	uint32_t operations_len;

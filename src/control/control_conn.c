@@ -88,12 +88,16 @@ find_conn(struct control *c, uint32_t number)
 	return NULL;
 }
 
-bool
-control_conn_may_use(const struct control_client *cl, uint32_t number)
+int
+control_conn_check(struct control_call *k, uint32_t number)
 {
-	const struct control_conn *conn = find_conn(cl->control, number);
+	const struct control_conn *conn = find_conn(k->client->control, number);
 
-	return conn != NULL && control_may_use(cl, &conn->owner);
+	if (conn == NULL)
+		return ERR_UNKNOWN;
+	if (!control_may_use(k->client, &conn->owner))
+		return control_fail_not_yours(k, &conn->owner);
+	return 0;
 }
 
 static struct control_conn *
@@ -241,25 +245,25 @@ start_connect(struct control_call *k, struct control_operation *o)
 {
 	struct control *c = k->client->control;
 	struct keyring_owner owner = control_owner(k->client);
-	const struct key_pair *keys;
+	struct control_keys keys;
 	struct control_conn *conn;
 	uint32_t number;
 	int err = control_keys_borrow(k, &keys);
 
 	if (err != 0)
 		return err;
-	err = node_dials(k, keys, &number);
+	err = node_dials(k, keys.pair, &number);
 	if (err != 0) {
-		control_keys_return(c, keys);
+		control_keys_return(c, keys.pair);
 		return err;
 	}
 	conn = add_conn(c, number, &owner);
 	if (conn == NULL) {
 		node_conn_close(c->setup.node, number);
-		control_keys_return(c, keys);
+		control_keys_return(c, keys.pair);
 		return ERR_MEMORY;
 	}
-	conn->keys = keys;
+	conn->keys = keys.pair;
 	conn->op = o;
 	o->conn = conn;
 	return 0;
@@ -282,10 +286,11 @@ const struct control_operation_type control_connect = {
 static int
 start_accept(struct control_call *k, struct control_operation *o)
 {
-	struct control_listener *l = control_listener_of(k);
+	struct control_listener *l;
+	int err = control_listener_of(k, &l);
 
-	if (l == NULL)
-		return ERR_UNKNOWN;
+	if (err != 0)
+		return err;
 	if (TAILQ_EMPTY(&l->waiting))
 		o->listener = l;
 	else
@@ -309,9 +314,10 @@ control_answer(struct control_call *k)
 	uint32_t number = (uint32_t)control_arg(k, "conn")->uint;
 	struct control_conn *conn = find_conn(c, number);
 	bool yes = control_arg(k, "accept")->yes;
-	bool open = conn != NULL && conn->state == CONTROL_CONN_OFFERED &&
-		    control_may_use(k->client, &conn->owner);
+	bool open = conn != NULL && conn->state == CONTROL_CONN_OFFERED;
 
+	if (open && !control_may_use(k->client, &conn->owner))
+		return control_fail_not_yours(k, &conn->owner);
 	if (open) {
 		node_answer(c->setup.node, number, yes);
 		set_conn_state(conn, CONTROL_CONN_ANSWERED);
@@ -329,9 +335,10 @@ control_disconnect(struct control_call *k)
 	uint32_t number = (uint32_t)control_arg(k, "conn")->uint;
 	struct control_conn *conn = find_conn(c, number);
 
-	if (conn == NULL || conn->state == CONTROL_CONN_DIALING ||
-	    !control_may_use(k->client, &conn->owner))
+	if (conn == NULL || conn->state == CONTROL_CONN_DIALING)
 		return ERR_UNKNOWN;
+	if (!control_may_use(k->client, &conn->owner))
+		return control_fail_not_yours(k, &conn->owner);
 	add_outcome(conn, ERR_CANCELLED);
 	control_conn_drop(conn);
 	return 0;

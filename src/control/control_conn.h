@@ -23,6 +23,7 @@
 #include "store/keyring.h"
 
 struct control;
+struct control_call;
 struct control_client;
 struct control_listener;
 struct control_operation;
@@ -73,8 +74,9 @@ void control_conns_free(struct control *c);
 /* Processes NODE_EV_OFFER, NODE_EV_OPEN, NODE_EV_READY and NODE_EV_CLOSED. */
 void control_conn_event(struct control *c, const struct node_event *n);
 
-/* Returns whether the client may use the connection of that number. */
-bool control_conn_may_use(const struct control_client *cl, uint32_t number);
+/* Returns 0 if the caller may use the connection of that number; otherwise
+ * ERR_UNKNOWN, or ERR_NOT_YOURS with the call's error set. */
+int control_conn_check(struct control_call *k, uint32_t number);
 
 /* Resets the connection unless the node has closed it, and frees it. */
 void control_conn_drop(struct control_conn *conn);

@@ -70,8 +70,15 @@ control_connections(struct control_call *k)
 /* ---- listeners ---- */
 
 static void
-write_listener(struct api_writer *w, const struct node_listener *l)
+write_listener(const struct control *c, struct api_writer *w,
+    const struct node_listener *l)
 {
+	const struct control_listener *held =
+	    control_listener_find(c, l->listener);
+	char owner[CONTROL_OWNER_TEXT_MAX];
+
+	api_write_text(w, "owner",
+	    held != NULL ? control_owner_text(&held->owner, owner) : NULL);
 	api_write_uint(w, "listener", l->listener);
 	api_write_bytes32(w, "public_key", l->key);
 	api_write_bool(w, "announced", l->announced);
@@ -94,7 +101,7 @@ control_listeners(struct control_call *k)
 		if (!page.more)
 			break;
 		api_item_init(&item, &k->result, "listeners");
-		write_listener(&item, &l);
+		write_listener(k->client->control, &item, &l);
 		control_page_append(&page, &item, l.listener);
 	}
 	control_page_end(&page);

@@ -20,23 +20,25 @@ control_listener_find(const struct control *c, uint32_t number)
 	return NULL;
 }
 
-struct control_listener *
-control_listener_of(struct control_call *k)
+int
+control_listener_of(struct control_call *k, struct control_listener **out)
 {
 	struct control_listener *l = control_listener_find(
 	    k->client->control, (uint32_t)control_arg(k, "listener")->uint);
 
-	if (l != NULL && !l->ending && control_may_use(k->client, &l->owner))
-		return l;
-	api_error_failed(&k->error, ERR_UNKNOWN, "%s", k->rq->method->name);
-	return NULL;
+	if (l == NULL || l->ending)
+		return api_error_failed(
+		    &k->error, ERR_UNKNOWN, "%s", k->rq->method->name);
+	if (!control_may_use(k->client, &l->owner))
+		return control_fail_not_yours(k, &l->owner);
+	*out = l;
+	return 0;
 }
 
 const uint8_t *
 control_listener_key(const struct control_listener *l)
 {
-	return l->keys != NULL ? l->keys->public_key
-			       : l->control->setup.identity->public_key;
+	return control_keys_public(l->control, l->keys);
 }
 
 struct control_operation *
@@ -60,6 +62,7 @@ listener_free(struct control_listener *l)
 
 	TAILQ_REMOVE(&c->listeners.all, l, link);
 	control_keys_return(c, l->keys);
+	control_user_give(&c->users, l->user, CONTROL_HELD_LISTENERS);
 	json_decref(l->id);
 	free(l);
 }
@@ -190,6 +193,8 @@ listener_new(struct control_call *k, struct control_operation *o,
 	l->control = c;
 	l->client = k->client;
 	l->owner = control_owner(k->client);
+	l->user =
+	    control_user_take(&c->users, &l->owner, CONTROL_HELD_LISTENERS);
 	l->keys = keys;
 	l->id = json_incref(o->id);
 	l->op = o;
@@ -202,17 +207,20 @@ listener_new(struct control_call *k, struct control_operation *o,
 static int
 start_listen(struct control_call *k, struct control_operation *o)
 {
-	const struct key_pair *keys;
+	struct control_keys keys;
 	struct control_listener *l;
 	int err = check_listen(k);
 
 	if (err == 0)
+		err = control_user_check(k, CONTROL_HELD_LISTENERS, ERR_LIMIT);
+	if (err == 0)
 		err = control_keys_borrow(k, &keys);
 	if (err != 0)
 		return err;
-	l = listener_new(k, o, keys);
+	o->saved = keys.saved;
+	l = listener_new(k, o, keys.pair);
 	if (l == NULL) {
-		control_keys_return(k->client->control, keys);
+		control_keys_return(k->client->control, keys.pair);
 		return ERR_MEMORY;
 	}
 	err = node_listens(k, l);
@@ -240,12 +248,12 @@ const struct control_operation_type control_listen = {
 int
 control_unlisten(struct control_call *k)
 {
-	struct control_listener *l = control_listener_of(k);
+	struct control_listener *l;
+	int err = control_listener_of(k, &l);
 
-	if (l == NULL)
-		return ERR_UNKNOWN;
-	listener_end(l);
-	return 0;
+	if (err == 0)
+		listener_end(l);
+	return err;
 }
 
 /* ---- events of the node ---- */
@@ -264,6 +272,7 @@ on_listening(struct control_listener *l, const struct node_event *n)
 	api_writer_init(&w, o->method->results);
 	api_write_uint(&w, "listener", l->number);
 	api_write_bytes32(&w, "public_key", control_listener_key(l));
+	api_write_bool(&w, "saved", o->saved);
 	api_write_uint(&w, "relays", n->stored);
 	api_write_text(&w, "err_name", err_name(n->err));
 	control_operation_done(o, &w);

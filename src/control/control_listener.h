@@ -26,6 +26,7 @@ struct control_listener {
 	uint32_t number;
 	struct control_client *client; /* NULL: kept without one, or ending */
 	struct keyring_owner owner;
+	struct control_user *user;    /* counts it */
 	const struct key_pair *keys;  /* borrowed until NODE_EV_UNLISTENED */
 	json_t *id;                   /* owned: of the listen request */
 	struct control_operation *op; /* listen, until it is answered */
@@ -49,9 +50,9 @@ struct control_listener *control_listener_find(
 /* Returns the public key that it listens on; borrowed. */
 const uint8_t *control_listener_key(const struct control_listener *l);
 
-/* Returns the listener that the call's parameter names if its caller may use
- * it; otherwise NULL, with the call's error set. */
-struct control_listener *control_listener_of(struct control_call *k);
+/* Finds the listener that the call's parameter names. Returns 0, or ERR_UNKNOWN
+ * or ERR_NOT_YOURS with the call's error set. */
+int control_listener_of(struct control_call *k, struct control_listener **l);
 
 /* Returns the oldest accept that waits at the listener, or NULL. */
 struct control_operation *control_listener_accept(

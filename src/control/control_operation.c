@@ -4,6 +4,7 @@
 
 #include "api/text.h"
 #include "control/control_call.h"
+#include "control/control_keys.h"
 #include "control/control_server.h"
 #include "control/control_state.h"
 
@@ -12,11 +13,40 @@
 static void
 operation_free(struct control_operation *o)
 {
-	TAILQ_REMOVE(&o->client->control->operations.all, o, link);
-	o->client->operations_len--;
+	struct control *c = o->control;
+
+	if (o->client != NULL) {
+		TAILQ_REMOVE(&c->operations.all, o, link);
+		o->client->operations_len--;
+	} else {
+		TAILQ_REMOVE(&c->operations.left, o, link);
+	}
+	control_user_give(&c->users, o->user, CONTROL_HELD_OPERATIONS);
+	control_keys_return(c, o->keys);
 	json_decref(o->id);
 	json_decref(o->value);
 	free(o);
+}
+
+/* Keeps an operation that the node completes without its client. */
+static void
+leave_client(struct control_operation *o)
+{
+	TAILQ_REMOVE(&o->control->operations.all, o, link);
+	o->client->operations_len--;
+	o->client = NULL;
+	TAILQ_INSERT_TAIL(&o->control->operations.left, o, link);
+}
+
+void
+control_operations_free(struct control *c)
+{
+	struct control_operation *o;
+
+	while ((o = TAILQ_FIRST(&c->operations.left)) != NULL) {
+		o->keys = NULL; /* the node may still use them */
+		operation_free(o);
+	}
 }
 
 struct control_operation *
@@ -45,6 +75,28 @@ check_request(struct control_call *k)
 	return 0;
 }
 
+static struct control_operation *
+operation_new(struct control_call *k, const struct control_operation_type *type)
+{
+	struct control *c = k->client->control;
+	struct keyring_owner owner = control_owner(k->client);
+	struct control_operation *o = calloc(1, sizeof *o);
+
+	if (o == NULL)
+		return NULL;
+	o->control = c;
+	o->client = k->client;
+	o->type = type;
+	o->method = k->rq->method;
+	o->id = json_incref(k->rq->id);
+	if (type->finish != NULL)
+		o->user = control_user_take(
+		    &c->users, &owner, CONTROL_HELD_OPERATIONS);
+	TAILQ_INSERT_TAIL(&c->operations.all, o, link);
+	k->client->operations_len++;
+	return o;
+}
+
 int
 control_operation_start(
     struct control_call *k, const struct control_operation_type *type)
@@ -52,17 +104,13 @@ control_operation_start(
 	struct control_operation *o;
 	int err = check_request(k);
 
+	if (err == 0 && type->finish != NULL)
+		err = control_user_check(k, CONTROL_HELD_OPERATIONS, ERR_BUSY);
 	if (err != 0)
 		return err;
-	o = calloc(1, sizeof *o);
+	o = operation_new(k, type);
 	if (o == NULL)
 		return ERR_MEMORY;
-	o->client = k->client;
-	o->type = type;
-	o->method = k->rq->method;
-	o->id = json_incref(k->rq->id);
-	TAILQ_INSERT_TAIL(&k->client->control->operations.all, o, link);
-	k->client->operations_len++;
 	err = type->start(k, o);
 	if (err == 0)
 		k->pending = true; /* o may have been freed */
@@ -145,9 +193,25 @@ operation_stop(struct control_operation *o)
 		node_cancel(o->client->control->setup.node, o->op);
 }
 
+/* Answers the request; the operation goes on without its client. */
+static void
+cancel_wait(struct control_operation *o)
+{
+	struct control_client *cl = o->client;
+	struct api_error e;
+
+	api_error_failed(&e, ERR_CANCELLED, "%s", o->method->name);
+	leave_client(o);
+	control_client_send(cl, jsonrpc_error(o->id, &e));
+}
+
 void
 control_operation_cancel(struct control_operation *o)
 {
+	if (o->type->outlives_client) {
+		cancel_wait(o);
+		return;
+	}
 	operation_stop(o);
 	control_operation_fail(o, ERR_CANCELLED, 0);
 }
@@ -173,7 +237,10 @@ control_operations_end(struct control_client *cl)
 
 	while ((o = first_of_client(cl)) != NULL) {
 		operation_stop(o);
-		operation_free(o);
+		if (o->type->outlives_client)
+			leave_client(o);
+		else
+			operation_free(o);
 	}
 }
 
@@ -261,27 +328,39 @@ on_done(struct control_operation *o, const struct node_event *n)
 	control_operation_done(o, &w);
 }
 
-/* Returns the operation that started the node's operation op, or NULL if its
- * client has been closed. */
+/* Returns the operation of a list that started the node's operation op, or
+ * NULL. */
 static struct control_operation *
-find_by_op(const struct control *c, uint32_t op)
+find_by_op(const struct control_operations *all, uint32_t op)
 {
 	struct control_operation *o;
 
-	TAILQ_FOREACH (o, &c->operations.all, link) {
+	TAILQ_FOREACH (o, all, link) {
 		if (o->op == op && o->type->finish != NULL)
 			return o;
 	}
 	return NULL;
 }
 
+static void
+end_left_operation(struct control *c, uint32_t op)
+{
+	struct control_operation *o = find_by_op(&c->operations.left, op);
+
+	if (o != NULL)
+		operation_free(o);
+}
+
 void
 control_operation_event(struct control *c, const struct node_event *n)
 {
-	struct control_operation *o = find_by_op(c, n->op);
+	struct control_operation *o = find_by_op(&c->operations.all, n->op);
 
-	if (o == NULL)
+	if (o == NULL) {
+		if (n->kind == NODE_EV_DONE)
+			end_left_operation(c, n->op);
 		return;
+	}
 	switch (n->kind) {
 	case NODE_EV_NODE:
 		on_node(o, n);

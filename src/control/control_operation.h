@@ -46,12 +46,17 @@ struct control_operation_type {
 
 struct control_operation {
 	TAILQ_ENTRY(control_operation) link;
-	struct control_client *client;
+	struct control_client *client; /* NULL: it has outlived its client */
+	struct control *control;
 	const struct control_operation_type *type;
+	struct control_user *user; /* counts it; NULL: not one of the node */
 	const struct api_method *method;
-	json_t *id;           /* owned: of the request */
-	uint32_t op;          /* number of the node's operation */
-	uint8_t key[KEY_LEN]; /* topic, hash or public key of the request */
+	json_t *id;              /* owned: of the request */
+	uint32_t op;             /* number of the node's operation */
+	uint8_t key[KEY_LEN];    /* topic, hash or public key of the request */
+	uint8_t signer[KEY_LEN]; /* announce: the public key announced */
+	const struct key_pair *keys; /* lent until its end; NULL: none */
+	bool saved; /* announce, listen: known after a restart, too */
 	uint64_t seq;
 	json_t *value; /* owned: base64 of the value found, or NULL */
 	struct control_listener *listener; /* of listen and accept */
@@ -62,6 +67,9 @@ TAILQ_HEAD(control_operations, control_operation);
 
 struct control_operation_list {
 	struct control_operations all;
+	/* Of clients that are gone; the node completes them. They count for
+	 * their users until then. */
+	struct control_operations left;
 };
 
 /* Starts the operation of a request. Returns 0 or a negative code. */
@@ -81,6 +89,9 @@ void control_operation_cancel(struct control_operation *o);
 
 /* Cancels all operations of a client that is being closed, without answers. */
 void control_operations_end(struct control_client *cl);
+
+/* Frees the operations that have outlived their clients. */
+void control_operations_free(struct control *c);
 
 /* Answers the request with what w holds, and frees the operation. */
 void control_operation_done(struct control_operation *o, struct api_writer *w);

@@ -73,10 +73,8 @@ start_outcome(struct control_call *k, struct control_operation *o)
 		answer_request(o, e->err);
 		return 0;
 	}
-	if (!control_conn_may_use(k->client, conn))
-		return ERR_UNKNOWN;
 	o->op = conn;
-	return 0;
+	return control_conn_check(k, conn);
 }
 
 static void

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "control/control_call.h"
+#include "control/control_keys.h"
 #include "control/control_server.h"
 
 static struct node *
@@ -95,59 +96,15 @@ start_lookup(struct control_call *k, struct control_operation *o)
 const struct control_operation_type control_lookup = {
     .start = start_lookup, .finish = finish_walk};
 
-static int
-start_announce(struct control_call *k, struct control_operation *o)
-{
-	const struct control_setup *setup = &k->client->control->setup;
-
-	copy_key(k, o, "topic");
-	return setup->ops->announce(setup->owner, o->key, &o->op);
-}
-
-static int
-start_unannounce(struct control_call *k, struct control_operation *o)
-{
-	const struct control_setup *setup = &k->client->control->setup;
-
-	copy_key(k, o, "topic");
-	return setup->ops->unannounce(setup->owner, o->key, &o->op);
-}
-
-static void
-finish_unannounce(const struct control_operation *o, const struct node_event *n,
-    struct api_writer *w)
-{
-	api_write_bytes32(w, "topic", o->key);
-	write_commit(w, n);
-}
-
-static void
-finish_announce(const struct control_operation *o, const struct node_event *n,
-    struct api_writer *w)
-{
-	finish_unannounce(o, n, w);
-	api_write_text(w, "err_name", err_name(n->err));
-}
-
-const struct control_operation_type control_announce = {.start = start_announce,
-    .finish = finish_announce,
-    .outlives_client = true,
-    .kept_offline = true};
-
-const struct control_operation_type control_unannounce = {
-    .start = start_unannounce,
-    .finish = finish_unannounce,
-    .outlives_client = true};
-
 /* ---- values ---- */
 
 static int
 start_put_immutable(struct control_call *k, struct control_operation *o)
 {
-	size_t len = control_arg(k, "value_b64")->bytes_len;
+	const struct api_value *v = control_arg(k, "value_b64");
 
-	hash_blake2b(o->key, k->rq->bytes, len);
-	return node_put_immutable(node_of(k), k->rq->bytes, len, &o->op);
+	hash_blake2b(o->key, v->bytes, v->bytes_len);
+	return node_put_immutable(node_of(k), v->bytes, v->bytes_len, &o->op);
 }
 
 static void
@@ -164,12 +121,19 @@ const struct control_operation_type control_put_immutable = {
 static int
 start_put_mutable(struct control_call *k, struct control_operation *o)
 {
-	const struct control_setup *setup = &k->client->control->setup;
+	const struct api_value *seq = control_arg(k, "seq");
+	const struct api_value *value = control_arg(k, "value_b64");
+	struct control_keys keys;
+	int err = control_keys_borrow_signer(k, &keys);
 
-	memcpy(o->key, setup->identity->public_key, sizeof o->key);
-	o->seq = control_arg(k, "seq")->uint;
-	return node_put_mutable(setup->node, o->seq, k->rq->bytes,
-	    control_arg(k, "value_b64")->bytes_len, &o->op);
+	if (err != 0)
+		return err;
+	o->keys = keys.pair;
+	memcpy(o->key, control_keys_public(k->client->control, keys.pair),
+	    sizeof o->key);
+	return node_put_mutable(node_of(k), keys.pair,
+	    seq->set ? seq->uint : NODE_SEQ_NEXT, value->bytes,
+	    value->bytes_len, &o->op);
 }
 
 static void
@@ -177,7 +141,7 @@ finish_put_mutable(const struct control_operation *o,
     const struct node_event *n, struct api_writer *w)
 {
 	api_write_bytes32(w, "public_key", o->key);
-	api_write_uint(w, "seq", o->seq);
+	api_write_uint(w, "seq", n->seq);
 	write_commit(w, n);
 }
 

@@ -14,6 +14,7 @@
 #include "control/control_outcome.h"
 #include "control/control_peer.h"
 #include "control/control_socket.h"
+#include "control/control_user.h"
 #include "node/node.h"
 
 struct evconnlistener;
@@ -26,6 +27,7 @@ struct control {
 	struct control_groups groups;
 	struct evconnlistener *acceptor;
 	struct event *resume; /* enables the acceptor after a failure */
+	struct control_users users;
 	struct control_client_list clients;
 	struct control_operation_list operations;
 	struct control_listener_list listeners;

@@ -152,37 +152,6 @@ control_nodes(struct control_call *k)
 	return 0;
 }
 
-static void
-write_announcement(struct api_writer *w, const struct node_announcement *a)
-{
-	api_write_bytes32(w, "topic", a->topic);
-	api_write_bool(w, "announced", a->announced);
-	api_write_text(w, "err_name", err_name(a->err));
-	api_write_uint(w, "stored", a->stored);
-	api_write_uint(w, "age_ms", a->age_us / 1000);
-	api_write_uint(w, "next_ms", a->next_us / 1000);
-}
-
-int
-control_announcements(struct control_call *k)
-{
-	struct node_announcement a;
-	struct control_page page;
-	struct api_writer item;
-
-	control_page_begin(&page, k, "announcements", API_PAGE_MAX);
-	while (control_page_has_space(&page)) {
-		page.more = node_announcement(node_of(k), page.cursor, &a);
-		if (!page.more)
-			break;
-		api_item_init(&item, &k->result, "announcements");
-		write_announcement(&item, &a);
-		control_page_append(&page, &item, a.number);
-	}
-	control_page_end(&page);
-	return 0;
-}
-
 /* ---- numbers ---- */
 
 static uint64_t

@@ -66,6 +66,7 @@ deliver_events(struct daemon *d)
 
 	while (node_poll(d->node, &ev)) {
 		report_node_event(d, &ev);
+		persistent_node_event(&d->persistent, &ev);
 		if (d->control != NULL)
 			control_node_event(d->control, &ev);
 		if (ev.kind == NODE_EV_LEFT)
@@ -280,7 +281,7 @@ make_events(struct daemon *d)
 	d->leave = evtimer_new(d->base, on_leave_timeout, d);
 	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
 	if (d->timer == NULL || d->leave == NULL || d->watchdog == NULL ||
-	    persistent_init(&d->persistent, d->base, &d->state,
+	    persistent_init(&d->persistent, d->base, &d->keyring,
 		d->config.limits.announcements, &owner) != 0)
 		return DAEMON_FAILED;
 	for (int i = 0; i < DAEMON_SIGNALS; i++) {
@@ -394,19 +395,21 @@ on_control_reload(void *owner, struct fault *f)
 }
 
 static int
-on_control_announce(void *owner, const uint8_t *topic, uint32_t *op)
+on_control_announce(
+    void *owner, const struct stored_announcement *a, uint32_t *op)
 {
 	struct daemon *d = owner;
 
-	return persistent_announce(&d->persistent, topic, op);
+	return persistent_announce(&d->persistent, a, op);
 }
 
 static int
-on_control_unannounce(void *owner, const uint8_t *topic, uint32_t *op)
+on_control_unannounce(void *owner, const uint8_t *topic,
+    const struct key_pair *keys, uint32_t *op)
 {
 	struct daemon *d = owner;
 
-	return persistent_unannounce(&d->persistent, topic, op);
+	return persistent_unannounce(&d->persistent, topic, keys, op);
 }
 
 static int
@@ -435,6 +438,7 @@ start_control(struct daemon *d)
 	    .node = d->node,
 	    .world = &d->world.world,
 	    .keyring = &d->keyring,
+	    .announcements = &d->persistent.announcements,
 	    .identity = d->identity,
 	    .identity_saved = d->identity_saved,
 	    .path = d->config.control,

@@ -356,6 +356,12 @@ dht_events(struct dht *d)
 	return events;
 }
 
+bool
+dht_is_alone(const struct dht *d)
+{
+	return joining_is_alone(&d->joining) && d->self.table.nodes.len == 0;
+}
+
 void
 dht_status(const struct dht *d, struct dht_status *out)
 {
@@ -364,8 +370,7 @@ dht_status(const struct dht *d, struct dht_status *out)
 	*out = (struct dht_status){
 	    .state = d->health.state,
 	    .bootstrapped = self->bootstrapped,
-	    .alone =
-		joining_is_alone(&d->joining) && self->table.nodes.len == 0,
+	    .alone = dht_is_alone(d),
 	    .ephemeral = self->ephemeral,
 	    .firewalled = self->firewalled,
 	    .has_id = !self->ephemeral,

@@ -275,6 +275,9 @@ struct dht_status {
 
 void dht_status(const struct dht *d, struct dht_status *out);
 
+/* Returns whether no bootstrap node is configured and no node is known. */
+bool dht_is_alone(const struct dht *d);
+
 /* What was last found out about an entry of the bootstrap list. */
 enum dht_entry_result {
 	DHT_ENTRY_UNTRIED,

@@ -410,7 +410,8 @@ exit_of_error(const json_t *error)
 	if (code == API_ERR_PARAMS)
 		return EXIT_USAGE;
 	if (code == API_ERR_DENIED ||
-	    (name != NULL && strcmp(name, "refused") == 0))
+	    (name != NULL && (strcmp(name, "refused") == 0 ||
+				 strcmp(name, "not-yours") == 0)))
 		return EXIT_REFUSED;
 	if (name != NULL && strcmp(name, "timeout") == 0)
 		return EXIT_TIMEOUT;

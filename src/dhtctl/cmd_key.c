@@ -60,6 +60,17 @@ print_keys(struct ctl *c)
 	return code;
 }
 
+static int
+remove_key(struct ctl *c, const char *name)
+{
+	static const struct column nothing[] = {{NULL, NULL, UNIT_NONE}};
+
+	if (name == NULL)
+		return usage_error("key", "remove needs the NAME of a key");
+	return call_and_print(c, API_METHOD_key_remove,
+	    json_pack("{s:s}", "name", name), nothing);
+}
+
 int
 cmd_key(struct ctl *c, char **argv)
 {
@@ -73,9 +84,11 @@ cmd_key(struct ctl *c, char **argv)
 		return usage_error("key", "list takes no name");
 	if (strcmp(what, "list") == 0)
 		return print_keys(c);
+	if (strcmp(what, "remove") == 0)
+		return remove_key(c, name);
 	if (strcmp(what, "new") != 0)
-		return usage_error(
-		    "key", "\"%.60s\" is neither list, new nor show", what);
+		return usage_error("key",
+		    "\"%.60s\" is neither list, new, show nor remove", what);
 	code = print_key(c, API_METHOD_key_new, name);
 	if (code == EXIT_DONE && name == NULL)
 		print_hint("key", "the daemon uses it from its next start");
@@ -116,25 +129,27 @@ create_file(struct ctl *c, uint8_t seed[SEED_LEN])
 	return EXIT_DONE;
 }
 
-/* Reads a line of hex digits, as in the daemon's own key file. */
+/* Reads a line as in the daemon's own key file, or as another program writes
+ * it. */
 static int
 read_file(struct ctl *c, int fd, uint8_t seed[SEED_LEN])
 {
 	char text[SEED_DIGITS + 2];
-	ssize_t n = read(fd, text, sizeof text);
+	ssize_t n = read(fd, text, sizeof text - 1);
 	struct stat st;
-	size_t len = 0;
-	bool good = n == SEED_DIGITS ||
-		    (n == SEED_DIGITS + 1 && text[SEED_DIGITS] == '\n');
+	bool good = n > 0;
 
-	if (good)
-		good = sodium_hex2bin(seed, SEED_LEN, text, SEED_DIGITS, NULL,
-			   &len, NULL) == 0 &&
-		       len == SEED_LEN;
+	if (good) {
+		n -= text[n - 1] == '\n';
+		text[n] = '\0';
+		good = strlen(text) == (size_t)n &&
+		       text_key_parse(seed, text) == 0;
+	}
 	sodium_memzero(text, sizeof text);
 	if (!good)
-		return report_file(
-		    c, "the file is not one line of 64 hex digits");
+		return report_file(c, "the file is not one line of 64 hex"
+				      " digits, or of 52 characters of"
+				      " z-base-32 or base32");
 	if (fstat(fd, &st) != 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 		return report_file(c, "other users can read the file: run chmod"
 				      " 600, and consider a new key");

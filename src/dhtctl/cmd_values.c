@@ -42,26 +42,48 @@ read_value(const char *arg, char buf[API_VALUE_MAX + 1])
 	return -1;
 }
 
-static json_t *
-put_params(const struct ctl *c, const char *value, int len)
+/* Returns an exit code, and the parameters if it is EXIT_DONE. */
+static int
+put_params(struct ctl *c, const char *value, int len, json_t **params)
 {
 	char *text = text_b64(value, (size_t)len);
-	json_t *params = json_pack("{s:s}", "value_b64", text);
+	int code;
 
+	*params = json_pack("{s:s}", "value_b64", text);
 	free(text);
-	if ((c->given & OPT_MUTABLE) != 0)
+	if ((c->given & OPT_SEQ) != 0)
 		json_object_set_new(
-		    params, "seq", json_integer((json_int_t)c->seq));
-	return params;
+		    *params, "seq", json_integer((json_int_t)c->seq));
+	code = add_identity(c, *params);
+	if (code != EXIT_DONE)
+		json_decref(*params);
+	return code;
 }
 
 static int
-check_seq(const struct ctl *c)
+check_mutable(const struct ctl *c)
 {
-	if ((c->given & OPT_MUTABLE) == 0 && (c->given & OPT_SEQ) != 0)
-		return usage_error(
-		    c->command->name, "--seq requires --mutable");
+	static const unsigned needs[] = {OPT_SEQ, OPT_KEY, OPT_NAME};
+
+	for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
+		if ((c->given & OPT_MUTABLE) == 0 && (c->given & needs[i]) != 0)
+			return usage_error(c->command->name,
+			    "--seq, --key and --name require --mutable");
 	return EXIT_DONE;
+}
+
+static void
+print_put(const json_t *result)
+{
+	const json_t *seq = json_object_get(result, "seq");
+	int stored = (int)json_integer_value(json_object_get(result, "stored"));
+
+	if (seq == NULL)
+		print_hint("put", "stored at %d nodes", stored);
+	else
+		print_hint("put",
+		    "stored at %d nodes, with sequence number %jd", stored,
+		    (intmax_t)json_integer_value(seq));
 }
 
 int
@@ -69,26 +91,24 @@ cmd_put(struct ctl *c, char **argv)
 {
 	bool is_mutable = (c->given & OPT_MUTABLE) != 0;
 	char value[API_VALUE_MAX + 1];
-	json_t *result;
+	json_t *params, *result;
 	int len, code;
 
-	if (check_seq(c) != EXIT_DONE)
+	if (check_mutable(c) != EXIT_DONE)
 		return EXIT_USAGE;
-	if (is_mutable && (c->given & OPT_SEQ) == 0)
-		return usage_error("put",
-		    "--mutable needs --seq, higher than that of the value"
-		    " stored before");
 	len = read_value(argv[0], value);
 	if (len < 0)
 		return EXIT_USAGE;
+	code = put_params(c, value, len, &params);
+	if (code != EXIT_DONE)
+		return code;
 	code = api_client_call(&c->client,
 	    is_mutable ? API_METHOD_put_mutable : API_METHOD_put_immutable,
-	    put_params(c, value, len), NULL, &result);
+	    params, NULL, &result);
 	if (code == EXIT_DONE) {
 		print_one(
 		    &c->print, result, is_mutable ? "public_key" : "hash");
-		print_hint("put", "stored at %d nodes",
-		    (int)json_integer_value(json_object_get(result, "stored")));
+		print_put(result);
 	}
 	json_decref(result);
 	return code;
@@ -120,7 +140,7 @@ cmd_get(struct ctl *c, char **argv)
 	json_t *params, *result;
 	int code;
 
-	if (check_seq(c) != EXIT_DONE)
+	if (check_mutable(c) != EXIT_DONE)
 		return EXIT_USAGE;
 	params =
 	    json_pack("{s:s}", is_mutable ? "public_key" : "hash", argv[0]);

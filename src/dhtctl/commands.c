@@ -11,7 +11,8 @@ const struct option_info option_table[] = {
 	"print one JSON object per line, each at once"},
     {OPT_MUTABLE, "mutable", NULL, "store or fetch a mutable value"},
     {OPT_SEQ, "seq", "N", "sequence number of a mutable value"},
-    {OPT_KEY, "key", "FILE", "use the key in this file of 64 hex digits"},
+    {OPT_KEY, "key", "FILE",
+	"use the key in this file, of hex digits, z-base-32 or base32"},
     {OPT_NAME, "name", "NAME", "use this named key, see `dhtctl help key`"},
     {OPT_ONCE, "once", NULL, "exit after one connection"},
     {OPT_EXEC, "exec", "COMMAND", "run this command for each connection"},
@@ -25,6 +26,8 @@ const unsigned option_table_len = sizeof option_table / sizeof *option_table;
 
 #define OPT_LIST (OPT_COMMON | OPT_NDJSON)
 #define OPT_VALUE (OPT_COMMON | OPT_MUTABLE | OPT_SEQ)
+#define OPT_IDENTITY (OPT_KEY | OPT_NAME)
+#define OPT_PUT (OPT_VALUE | OPT_IDENTITY)
 #define OPT_LISTEN                                                             \
 	(OPT_COMMON | OPT_KEY | OPT_NAME | OPT_ONCE | OPT_EXEC | OPT_ALLOW)
 #define OPT_CONNECT (OPT_CONTROL | OPT_TIMEOUT | OPT_HELP | OPT_KEY | OPT_NAME)

@@ -24,7 +24,8 @@
 	X(FAILED, 1, "the operation failed, or nothing was found") \
 	X(USAGE, 2, "the command line is wrong") \
 	X(NOT_RUNNING, 3, "no daemon is running at the socket") \
-	X(REFUSED, 4, "refused by the daemon, the network or the peer") \
+	X(REFUSED, 4, "refused by the daemon, the network or the peer, or owned" \
+	    " by another user") \
 	X(TIMEOUT, 5, "no answer within the time limit") \
 	X(NOT_FOUND, 6, "connection: no node knows the key") \
 	X(UNREACHABLE, 7, "no node of the network replies, or UDP is blocked; in all commands") \

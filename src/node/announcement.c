@@ -9,6 +9,9 @@
 
 enum {
 	RETRY_US = 10 * 1000000, /* after the first failure, then doubled */
+	/* Of a node without a network, which stores the record itself: a node
+	 * that joins meanwhile gets it soon. */
+	ALONE_US = 60 * 1000000,
 	WAKE_SPREAD_US = 5 * 1000000,
 	LEAVE_US = 2 * 1000000,
 };
@@ -19,7 +22,7 @@ static void
 free_announcement(struct announcement *a)
 {
 	timer_disarm(&a->node->timers, &a->timer);
-	HASH_DELETE(hh, a->node->announcements.by_topic, a);
+	HASH_DELETE(hh, a->node->announcements.by_id, a);
 	free(a);
 }
 
@@ -28,7 +31,7 @@ announcements_fini(struct node *n)
 {
 	struct announcement *a, *next;
 
-	HASH_ITER (hh, n->announcements.by_topic, a, next)
+	HASH_ITER (hh, n->announcements.by_id, a, next)
 		free_announcement(a);
 	timer_disarm(&n->timers, &n->leave.timer);
 }
@@ -41,6 +44,8 @@ round_delay_us(const struct announcement *a)
 	uint64_t full = (uint64_t)a->node->config.announce_ms * 1000;
 	uint64_t us = full;
 
+	if (dht_is_alone(a->node->dht))
+		us = ALONE_US;
 	if (a->err != 0 && a->failures < 16)
 		us = (uint64_t)RETRY_US << (a->failures - 1);
 	if (us > full)
@@ -61,7 +66,7 @@ report_round(struct announcement *a, const struct records_event *e)
 	struct node_event ev = node_op_done_event(e);
 	struct node_op *op = a->op;
 
-	memcpy(ev.key, a->topic, HASH_LEN);
+	memcpy(ev.key, a->id.topic, HASH_LEN);
 	a->op = NULL;
 	if (op != NULL) {
 		node_op_end(op, &ev);
@@ -108,20 +113,50 @@ static struct announce_spec
 announce_spec_for(const struct announcement *a)
 {
 	return (struct announce_spec){
-	    .target = a->topic,
-	    .keys = a->node->config.identity,
+	    .target = a->id.topic,
+	    .keys = a->keys,
 	    .start = a->holders,
 	    .start_len = a->holders_len,
 	};
 }
 
+/* Stores the record at this node, because there is no other; that is a round,
+ * too. */
+static int
+keep_record(struct announcement *a)
+{
+	uint8_t buf[PEERS_RELAYS_MAX * ADDR_WIRE4_LEN];
+	struct wr w = wr_init(buf, sizeof buf);
+	struct peer_record p = {.key = a->keys->public_key};
+	struct records_event done = {.kind = RECORDS_EV_DONE, .stored = 1};
+	int err;
+
+	for (uint32_t i = 0; i < a->relays_len; i++)
+		wr_addr4(&w, &a->relays[i]);
+	if (wr_ok(&w))
+		p.relays = (struct bytes){buf, wr_len(&w)};
+	err = records_keep_peer(a->node->records, a->id.topic, &p);
+	if (err == 0)
+		on_round(a, &done);
+	return err;
+}
+
+/* Begins a round, which ends before this returns if the node is alone. */
 static int
 begin_round(struct announcement *a)
 {
+	struct node *n = a->node;
 	struct announce_spec spec = announce_spec_for(a);
 	struct records_sink sink = {.event = on_round, .owner = a};
 
-	timer_disarm(&a->node->timers, &a->timer);
+	timer_disarm(&n->timers, &a->timer);
+	a->relays_len =
+	    (uint32_t)peers_relays(n->peers, a->keys->public_key, a->relays);
+	if (dht_is_alone(n->dht))
+		return keep_record(a);
+	spec.relays = a->relays;
+	spec.relays_len = a->relays_len;
+	spec.closest_relays = true;
 	return records_client_announce(a->node->dht, &spec, sink, &a->client);
 }
 
@@ -142,26 +177,64 @@ announcements_renew(struct node *n)
 {
 	struct announcement *a, *next;
 
-	HASH_ITER (hh, n->announcements.by_topic, a, next)
+	HASH_ITER (hh, n->announcements.by_id, a, next)
 		if (a->client == NULL)
 			arm_round(a, world_below(n->world, WAKE_SPREAD_US));
 }
 
-static struct announcement *
-find_announcement(struct node *n, const uint8_t *topic)
+/* Returns whether one of the relays of the last round is among those. */
+static bool
+names_any(const struct announcement *a, const struct addr *relays, size_t len)
 {
-	uint32_t h = hash_bytes(&n->core.hash_key, topic, HASH_LEN);
+	for (uint32_t i = 0; i < a->relays_len; i++)
+		for (size_t k = 0; k < len; k++)
+			if (addr_equal(&a->relays[i], &relays[k]))
+				return true;
+	return false;
+}
+
+void
+announcements_relays_changed(struct node *n, const uint8_t *key)
+{
+	struct addr relays[PEERS_RELAYS_MAX];
+	size_t len = peers_relays(n->peers, key, relays);
+	struct announcement *a, *next;
+
+	if (len == 0)
+		return;
+	HASH_ITER (hh, n->announcements.by_id, a, next)
+		if (a->client == NULL && memcmp(a->id.key, key, KEY_LEN) == 0 &&
+		    !names_any(a, relays, len))
+			arm_round(a, world_below(n->world, WAKE_SPREAD_US));
+}
+
+static struct announcement_id
+make_id(const struct key_pair *keys, const uint8_t *topic)
+{
+	struct announcement_id id;
+
+	memcpy(id.topic, topic, HASH_LEN);
+	memcpy(id.key, keys->public_key, KEY_LEN);
+	return id;
+}
+
+static struct announcement *
+find_announcement(struct node *n, const struct announcement_id *id)
+{
+	uint32_t h =
+	    hash_bytes(&n->core.hash_key, (const uint8_t *)id, sizeof *id);
 	struct announcement *a;
 
-	HASH_FIND_BYHASHVALUE(
-	    hh, n->announcements.by_topic, topic, HASH_LEN, h, a);
+	HASH_FIND_BYHASHVALUE(hh, n->announcements.by_id, id, sizeof *id, h, a);
 	return a;
 }
 
 static struct announcement *
-announcement_new(struct node *n, const uint8_t *topic)
+announcement_new(struct node *n, const struct key_pair *keys,
+    const struct announcement_id *id)
 {
-	uint32_t h = hash_bytes(&n->core.hash_key, topic, HASH_LEN);
+	uint32_t h =
+	    hash_bytes(&n->core.hash_key, (const uint8_t *)id, sizeof *id);
 	struct announcement *a = calloc(1, sizeof *a);
 
 	if (a == NULL)
@@ -169,9 +242,9 @@ announcement_new(struct node *n, const uint8_t *topic)
 	a->node = n;
 	a->timer.fire = on_due;
 	a->number = ++n->announcements.last_number;
-	memcpy(a->topic, topic, HASH_LEN);
-	HASH_ADD_BYHASHVALUE(
-	    hh, n->announcements.by_topic, topic, HASH_LEN, h, a);
+	a->keys = keys;
+	a->id = *id;
+	HASH_ADD_BYHASHVALUE(hh, n->announcements.by_id, id, sizeof *id, h, a);
 	if (a->hh.tbl == NULL) {
 		free(a);
 		return NULL;
@@ -191,19 +264,22 @@ end_waiting_op(struct announcement *a, int err)
 }
 
 int
-node_announce(struct node *n, const uint8_t *topic, uint32_t *number)
+node_announce(struct node *n, const struct key_pair *keys, const uint8_t *topic,
+    uint32_t *number)
 {
-	struct announcement *a = find_announcement(n, topic);
+	const struct key_pair *own = keys != NULL ? keys : n->config.identity;
+	struct announcement_id id = make_id(own, topic);
+	struct announcement *a = find_announcement(n, &id);
 	bool held = a != NULL;
 	int err;
 	struct node_op *op;
 
-	if (!held && HASH_COUNT(n->announcements.by_topic) >=
-			 n->core.limits->announcements)
+	if (!held &&
+	    HASH_COUNT(n->announcements.by_id) >= n->core.limits->announcements)
 		return ERR_LIMIT;
 	if ((op = node_op_new(n, &err)) == NULL)
 		return err;
-	if (!held && (a = announcement_new(n, topic)) == NULL) {
+	if (!held && (a = announcement_new(n, own, &id)) == NULL) {
 		node_op_free(op);
 		return ERR_MEMORY;
 	}
@@ -211,6 +287,7 @@ node_announce(struct node *n, const uint8_t *topic, uint32_t *number)
 	end_waiting_op(a, ERR_CANCELLED);
 	a->op = op;
 	op->announcement = a;
+	*number = op->number; /* the operation may end at once */
 	if (a->client == NULL && (err = begin_round(a)) != 0) {
 		a->op = NULL;
 		node_op_free(op);
@@ -220,7 +297,6 @@ node_announce(struct node *n, const uint8_t *topic, uint32_t *number)
 			free_announcement(a);
 		return err;
 	}
-	*number = op->number;
 	return 0;
 }
 
@@ -251,12 +327,23 @@ on_withdrawn(void *owner, const struct records_event *e)
 	}
 }
 
-int
-node_unannounce(struct node *n, const uint8_t *topic, uint32_t *number)
+/* Ends a withdrawal that no other node has to learn of. */
+static void
+withdraw_alone(struct node_op *op)
 {
-	struct announcement *a = find_announcement(n, topic);
-	struct announce_spec spec = {
-	    .target = topic, .keys = n->config.identity};
+	static const struct node_event done = {.stored = 1};
+
+	node_op_end(op, &done);
+}
+
+int
+node_unannounce(struct node *n, const struct key_pair *keys,
+    const uint8_t *topic, uint32_t *number)
+{
+	const struct key_pair *own = keys != NULL ? keys : n->config.identity;
+	struct announcement_id id = make_id(own, topic);
+	struct announcement *a = find_announcement(n, &id);
+	struct announce_spec spec = {.target = topic, .keys = own};
 	struct records_sink sink = {.event = on_withdrawn};
 	int err;
 	struct node_op *op = node_op_new(n, &err);
@@ -267,14 +354,19 @@ node_unannounce(struct node *n, const uint8_t *topic, uint32_t *number)
 		spec = announce_spec_for(a);
 	sink.owner = op;
 	op->withdraws = true;
-	err = records_client_unannounce(n->dht, &spec, sink, &op->client);
+	*number = op->number;
+	if (op->alone)
+		withdraw_alone(op);
+	else
+		err =
+		    records_client_unannounce(n->dht, &spec, sink, &op->client);
 	if (err != 0) {
 		node_op_free(op);
 		return err;
 	}
+	records_forget_peer(n->records, topic, own->public_key);
 	if (a != NULL)
 		forget_announcement(a);
-	*number = op->number;
 	return 0;
 }
 
@@ -282,7 +374,7 @@ bool
 node_announcement(
     const struct node *n, uint32_t after, struct node_announcement *out)
 {
-	const struct announcement *a = n->announcements.by_topic;
+	const struct announcement *a = n->announcements.by_id;
 	uint64_t now = n->world->now_us;
 
 	while (a != NULL && a->number <= after)
@@ -299,7 +391,8 @@ node_announcement(
 			   ? a->timer.due_us - now
 			   : 0,
 	};
-	memcpy(out->topic, a->topic, HASH_LEN);
+	memcpy(out->topic, a->id.topic, HASH_LEN);
+	memcpy(out->key, a->id.key, KEY_LEN);
 	return true;
 }
 
@@ -345,7 +438,7 @@ withdraw_topics(struct node *n)
 {
 	struct announcement *a, *next;
 
-	HASH_ITER (hh, n->announcements.by_topic, a, next) {
+	HASH_ITER (hh, n->announcements.by_id, a, next) {
 		if (a->announced && withdraw_topic(n, a) == 0)
 			n->leave.pending++;
 		else if (a->announced && n->leave.pending > 0)
@@ -393,7 +486,7 @@ node_leave(struct node *n)
 
 	if (n->leave.started)
 		return;
-	HASH_ITER (hh, n->announcements.by_topic, a, next)
+	HASH_ITER (hh, n->announcements.by_id, a, next)
 		if (a->client != NULL)
 			records_client_cancel(a->client);
 	end_ops(n, true);

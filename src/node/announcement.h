@@ -15,30 +15,40 @@
 #include "crypto/keys.h"
 #include "dht/dht.h"
 #include "node/event_queue.h"
+#include "peer/listener.h"
 
 struct node_op;
 struct records_op;
+
+/* Without padding: it is hashed and compared as bytes. */
+struct announcement_id {
+	uint8_t topic[HASH_LEN];
+	uint8_t key[KEY_LEN];
+};
 
 struct announcement {
 	UT_hash_handle hh; /* in the order in which they were made */
 	struct node *node;
 	uint32_t number; /* ascending, never reused */
-	uint8_t topic[HASH_LEN];
-	struct timer timer;        /* the next round is due */
-	struct records_op *client; /* the round in progress, or NULL */
-	struct node_op *op;        /* waits for the round, or NULL */
-	bool announced;            /* some node may store it */
+	struct announcement_id id;
+	const struct key_pair *keys; /* borrowed */
+	struct timer timer;          /* the next round is due */
+	struct records_op *client;   /* the round in progress, or NULL */
+	struct node_op *op;          /* waits for the round, or NULL */
+	bool announced;              /* some node may store it */
 	bool listing; /* holders of the round in progress are being added */
 	struct addr holders[RPC_K]; /* of the last round, nearest first */
 	uint32_t holders_len;
-	int err;           /* of the last round */
-	uint32_t stored;   /* nodes that stored it in the last round */
+	int err;         /* of the last round */
+	uint32_t stored; /* nodes that stored it in the last round */
+	struct addr relays[PEERS_RELAYS_MAX]; /* named in the last round */
+	uint32_t relays_len;
 	uint32_t failures; /* failed rounds in a row */
 	uint64_t last_us;  /* end of the last round; 0: none yet */
 };
 
 struct announcements {
-	struct announcement *by_topic;
+	struct announcement *by_id;
 	uint32_t last_number;
 };
 
@@ -54,6 +64,12 @@ struct node_leave {
  */
 void announcements_renew(struct node *n);
 void announcements_fini(struct node *n);
+
+/*
+ * Announces the key again soon if none of the relays that its announcements
+ * name forwards to it any more. For a change of its listener's relays.
+ */
+void announcements_relays_changed(struct node *n, const uint8_t *key);
 
 /* Continues to leave, as a listener has ended: it may have been the last. */
 void node_leave_continue(struct node *n);

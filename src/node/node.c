@@ -296,7 +296,7 @@ node_status(const struct node *n, struct node_status *out)
 	struct records_status rs;
 
 	*out = (struct node_status){
-	    .announcements = HASH_COUNT(n->announcements.by_topic),
+	    .announcements = HASH_COUNT(n->announcements.by_id),
 	    .operations = HASH_COUNT(n->ops.by_number),
 	    .uptime_us = n->world->now_us - n->started_us,
 	};

@@ -94,9 +94,14 @@ int node_put_immutable(
     struct node *n, const void *value, size_t len, uint32_t *op);
 int node_get_immutable(struct node *n, const uint8_t *hash, uint32_t *op);
 
-/* Stores a value signed with the node's identity. */
-int node_put_mutable(
-    struct node *n, uint64_t seq, const void *value, size_t len, uint32_t *op);
+/*
+ * Stores a value signed with keys, which are borrowed until NODE_EV_DONE, or
+ * with the node's identity if they are NULL. NODE_SEQ_NEXT: the number after
+ * the highest that is found. NODE_EV_DONE has the number.
+ */
+#define NODE_SEQ_NEXT UINT64_MAX
+int node_put_mutable(struct node *n, const struct key_pair *keys, uint64_t seq,
+    const void *value, size_t len, uint32_t *op);
 
 /* Finds the value with the highest sequence number that is not below seq. */
 int node_get_mutable(
@@ -122,13 +127,18 @@ const struct addr *node_ipv6(const struct node *n, uint32_t i);
 bool node_is_local(const struct node *n, const struct addr *host);
 
 /*
- * Announces the identity under the topic now and every announce_ms until
- * node_unannounce(), which also withdraws it from the network. The events of
- * *op cover the first round only. Returns ERR_LIMIT if there are too many
- * topics; announces a known topic again.
+ * Announces keys (NULL: the node's identity) under the topic now and every
+ * announce_ms until node_unannounce(), which also withdraws them from the
+ * network. Names the relays of the listener of the keys, or without one the
+ * nodes that store the record. The events of *op cover the first round only.
+ * Returns ERR_LIMIT if there are too many announcements; repeats one that
+ * exists. If it succeeds, keys are borrowed until NODE_EV_DONE of
+ * node_unannounce(), and by that one until its own NODE_EV_DONE.
  */
-int node_announce(struct node *n, const uint8_t *topic, uint32_t *op);
-int node_unannounce(struct node *n, const uint8_t *topic, uint32_t *op);
+int node_announce(struct node *n, const struct key_pair *keys,
+    const uint8_t *topic, uint32_t *op);
+int node_unannounce(struct node *n, const struct key_pair *keys,
+    const uint8_t *topic, uint32_t *op);
 
 /* Cancels the operation: NODE_EV_DONE follows with ERR_CANCELLED. Ignores an
  * unknown number. */
@@ -180,7 +190,7 @@ struct node_event {
 	uint8_t key[ID_LEN]; /* public key, topic or hash, as the kind has it */
 	struct addr relays[NODE_EVENT_RELAYS_MAX];
 	uint8_t relays_len;
-	uint64_t seq, bump, rtt_us;
+	uint64_t seq, bump, rtt_us; /* seq: also of a mutable put */
 	uint32_t replies, failures; /* of the query */
 	uint32_t stored, refused;   /* of the commit */
 	uint32_t listener;          /* of a connection that was accepted */
@@ -209,6 +219,7 @@ struct dht *node_dht(struct node *n);
 struct node_announcement {
 	uint32_t number; /* in the order in which they were made */
 	uint8_t topic[32];
+	uint8_t key[KEY_LEN];
 	bool announced;           /* some node may store it */
 	int err;                  /* of the last round */
 	uint32_t stored;          /* nodes that hold it */

@@ -22,6 +22,8 @@ node_conn_poll(struct node *n, struct node_event *out)
 
 	if (!peers_poll(n->peers, &e))
 		return false;
+	if (e.kind == PEER_LISTENING)
+		announcements_relays_changed(n, e.key);
 	if (e.kind == PEER_UNLISTENED)
 		node_leave_continue(n);
 	memset(out, 0, offsetof(struct node_event, value));

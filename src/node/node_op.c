@@ -21,6 +21,7 @@ node_op_new(struct node *n, int *err)
 	if ((op = calloc(1, sizeof *op)) == NULL)
 		return NULL;
 	op->node = n;
+	op->alone = dht_is_alone(n->dht);
 	op->number = ++n->ops.last != 0 ? n->ops.last : ++n->ops.last;
 	op->done = event_item_new(&done);
 	if (op->done != NULL)
@@ -83,6 +84,7 @@ node_op_done_event(const struct records_event *e)
 	    .failures = e->failures,
 	    .stored = e->stored,
 	    .refused = e->refused,
+	    .seq = e->seq,
 	};
 }
 
@@ -163,6 +165,15 @@ finish_start(struct node_op *op, int err, uint32_t *number)
 	}
 	*number = op->number;
 	return 0;
+}
+
+/* Frees an operation that could not end at once, with err. Returns err. */
+static int
+finish_alone(struct node_op *op, int err)
+{
+	if (err != 0)
+		node_op_free(op);
+	return err;
 }
 
 /* ---- the operations ---- */
@@ -298,6 +309,11 @@ node_put_immutable(
 
 	if (op == NULL)
 		return err;
+	if (op->alone) {
+		err = own_records_put_immutable(
+		    op, (struct bytes){value, len}, number);
+		return finish_alone(op, err);
+	}
 	err = records_client_put_immutable(n->dht,
 	    (struct bytes){.p = value, .len = len}, make_sink(op), &op->client);
 	return finish_start(op, err, number);
@@ -319,16 +335,26 @@ node_get_immutable(struct node *n, const uint8_t *hash, uint32_t *number)
 }
 
 int
-node_put_mutable(struct node *n, uint64_t seq, const void *value, size_t len,
-    uint32_t *number)
+node_put_mutable(struct node *n, const struct key_pair *keys, uint64_t seq,
+    const void *value, size_t len, uint32_t *number)
 {
+	const struct key_pair *own = keys != NULL ? keys : n->config.identity;
+	struct bytes bytes = {.p = value, .len = len};
+	struct records_seq wanted = {.value = seq};
 	int err;
 	struct node_op *op = node_op_new(n, &err);
 
 	if (op == NULL)
 		return err;
-	err = records_client_put_mutable(n->dht, n->config.identity, seq,
-	    (struct bytes){.p = value, .len = len}, make_sink(op), &op->client);
+	if (seq == NODE_SEQ_NEXT)
+		wanted = own_records_next_seq(n, own->public_key);
+	if (op->alone) {
+		err = own_records_put_mutable(
+		    op, own, wanted.value, bytes, number);
+		return finish_alone(op, err);
+	}
+	err = records_client_put_mutable(
+	    n->dht, own, wanted, bytes, make_sink(op), &op->client);
 	return finish_start(op, err, number);
 }
 

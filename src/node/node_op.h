@@ -31,6 +31,7 @@ struct node_op {
 	bool measures; /* measures the lifetime after the netcheck */
 	bool watching;
 	bool own_found; /* a record that this node holds was reported */
+	bool alone;     /* there was no other node at the start */
 	bool withdraws; /* withdraws a topic: goes on when the node leaves */
 	struct event_item *done; /* NODE_EV_DONE */
 	struct event_item

@@ -76,6 +76,65 @@ own_records_immutable(struct node_op *op, const uint8_t *hash, uint32_t *number)
 	return true;
 }
 
+/* Refuses what records_client.h refuses. */
+static int
+check_value(struct bytes value)
+{
+	if (value.len == 0)
+		return ERR_VALUE;
+	return value.len > VALUE_PUT_MAX ? ERR_SIZE : 0;
+}
+
+int
+own_records_put_immutable(
+    struct node_op *op, struct bytes value, uint32_t *number)
+{
+	static const struct node_event done = {.stored = 1};
+	uint8_t hash[HASH_LEN];
+	int err = check_value(value);
+
+	if (err != 0)
+		return err;
+	hash_blake2b(hash, value.p, value.len);
+	err = records_keep_immutable(op->node->records, hash, value);
+	if (err != 0)
+		return err;
+	*number = op->number;
+	node_op_end(op, &done);
+	return 0;
+}
+
+int
+own_records_put_mutable(struct node_op *op, const struct key_pair *keys,
+    uint64_t seq, struct bytes value, uint32_t *number)
+{
+	struct node_event done = {.seq = seq};
+	int err = seq > WIRE_UINT_MAX ? ERR_VALUE : check_value(value);
+
+	if (err != 0)
+		return err;
+	done.err = records_keep_mutable(op->node->records, keys, seq, value);
+	if (done.err == ERR_MEMORY)
+		return done.err;
+	done.stored = done.err == 0;
+	*number = op->number;
+	node_op_end(op, &done);
+	return 0;
+}
+
+struct records_seq
+own_records_next_seq(const struct node *n, const uint8_t *key)
+{
+	struct records_seq seq = {.next = true};
+	uint8_t target[HASH_LEN];
+	struct mutable_value m;
+
+	key_target(target, key);
+	if (records_held_mutable(n->records, target, &m))
+		seq.value = m.seq < WIRE_UINT_MAX ? m.seq + 1 : m.seq;
+	return seq;
+}
+
 void
 own_records_mutable(struct node_op *op, const uint8_t *key, uint64_t seq)
 {
@@ -112,6 +171,9 @@ own_records_finish(struct node_op *op, struct node_event *done)
 		op->own_value = NULL;
 		op->own_found = true;
 	}
+	/* A node without others has asked all there are. */
+	if (done->err == ERR_UNREACHABLE && op->alone)
+		done->err = ERR_NOT_FOUND;
 	if (op->own_found &&
 	    (done->err == ERR_NOT_FOUND || done->err == ERR_UNREACHABLE))
 		done->err = 0;

@@ -22,6 +22,22 @@ bool own_records_immutable(
 /* Keeps the stored value, if it is not below seq, until the operation ends. */
 void own_records_mutable(struct node_op *op, const uint8_t *key, uint64_t seq);
 
+/*
+ * Each stores a value here, because there is no other node, writes the number
+ * of the operation to *number, ends it, and returns 0. Returns ERR_VALUE,
+ * ERR_SIZE or ERR_MEMORY without having ended it; a number that is not above
+ * the stored one ends it with ERR_SEQ_REUSED or ERR_SEQ_LOW.
+ */
+int own_records_put_immutable(
+    struct node_op *op, struct bytes value, uint32_t *number);
+int own_records_put_mutable(struct node_op *op, const struct key_pair *keys,
+    uint64_t seq, struct bytes value, uint32_t *number);
+
+/* Returns the number to begin with for NODE_SEQ_NEXT: 0, or the one after that
+ * of the value that this node stores. */
+struct records_seq own_records_next_seq(
+    const struct node *n, const uint8_t *key);
+
 /* Returns whether the kept value is at least as recent as that of the event;
  * frees the kept value if it is older. */
 bool own_records_is_newer(struct node_op *op, const struct records_event *e);

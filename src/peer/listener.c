@@ -271,6 +271,20 @@ peers_renew(struct peers *p)
 	announcer_renew(p->listeners->announcer);
 }
 
+size_t
+peers_relays(const struct peers *p, const uint8_t key[KEY_LEN],
+    struct addr out[PEERS_RELAYS_MAX])
+{
+	uint8_t target[HASH_LEN];
+	const struct listener *l;
+
+	static_assert(
+	    (int)PEERS_RELAYS_MAX == (int)RELAYS_MAX, "all relays of a key");
+	key_target(target, key);
+	l = records_pinned(p->base.records, target);
+	return l != NULL ? announced_addresses(l->announced, out) : 0;
+}
+
 void
 peers_repace(struct peers *p)
 {

@@ -52,6 +52,14 @@ uint32_t peers_listeners(const struct peers *p);
 /* Announces anew: own requests have another source address than before. */
 void peers_renew(struct peers *p);
 
+enum { PEERS_RELAYS_MAX = 3 };
+
+/* Lists the nodes that forward to the listener of a key, in the order in which
+ * clients should ask them. Returns their number; 0 if the key does not listen.
+ */
+size_t peers_relays(const struct peers *p, const uint8_t key[KEY_LEN],
+    struct addr out[PEERS_RELAYS_MAX]);
+
 /*
  * Serves a message from router_serve() for a key that listens here. Returns 0,
  * or why it was dropped (counted).

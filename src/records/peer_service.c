@@ -147,6 +147,26 @@ store_record(struct peer_service *s, const struct writer *w,
 	return err;
 }
 
+int
+peer_service_keep(
+    struct peer_service *s, const uint8_t *target, const struct peer_record *p)
+{
+	struct addr own = records_context_own_address(s->context);
+	struct writer w = records_context_own_writer(s->context, &own);
+
+	return store_record(s, &w, target, p, 0);
+}
+
+void
+peer_service_forget(
+    struct peer_service *s, const uint8_t *target, const uint8_t *key)
+{
+	if (is_self(target, key))
+		forwards_del(
+		    &s->forwards, records_context_now_s(s->context), target);
+	topics_del(&s->topics, target, key);
+}
+
 /* Confirms an announce or an unannounce, which takes an empty reply. */
 static int
 send_confirmation(struct peer_service *s, const struct dht_request *rq)
@@ -231,9 +251,7 @@ peer_service_unannounce(struct peer_service *s, const struct dht_request *rq)
 		err = check_signature(s, rq, &a, NS_UNANNOUNCE);
 	if (err != 0)
 		return records_context_drop(cx, err);
-	if (is_self(target, a.peer.key))
-		forwards_del(&s->forwards, records_context_now_s(cx), target);
-	topics_del(&s->topics, target, a.peer.key);
+	peer_service_forget(s, target, a.peer.key);
 	cx->core->stats->unannounces++;
 	return send_confirmation(s, rq);
 }

@@ -45,6 +45,15 @@ bool peer_service_find(
 void peer_service_pick(
     struct peer_service *s, const uint8_t *topic, struct topic_pick *out);
 
+/*
+ * Stores a record of this node itself under a topic, or deletes it. Returns 0
+ * or ERR_MEMORY.
+ */
+int peer_service_keep(
+    struct peer_service *s, const uint8_t *target, const struct peer_record *p);
+void peer_service_forget(
+    struct peer_service *s, const uint8_t *target, const uint8_t *key);
+
 /* Each serves one request. Returns 0 if it was answered, or why it was not. */
 int peer_service_find_peer(
     struct peer_service *s, const struct dht_request *rq);

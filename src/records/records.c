@@ -201,3 +201,41 @@ records_held_topic(
 {
 	peer_service_pick(&r->peers, topic, out);
 }
+
+int
+records_keep_immutable(
+    struct records *r, const uint8_t *hash, struct bytes value)
+{
+	return value_service_keep_immutable(&r->values, hash, value);
+}
+
+int
+records_keep_mutable(struct records *r, const struct key_pair *keys,
+    uint64_t seq, struct bytes value)
+{
+	uint8_t target[HASH_LEN], signature[SIGNATURE_LEN];
+	struct mutable_value m = {
+	    .key = keys->public_key,
+	    .seq = seq,
+	    .value = value,
+	    .signature = signature,
+	};
+
+	key_target(target, keys->public_key);
+	mutable_sign(signature, keys, seq, value);
+	return value_service_keep_mutable(&r->values, target, &m);
+}
+
+int
+records_keep_peer(
+    struct records *r, const uint8_t *topic, const struct peer_record *p)
+{
+	return peer_service_keep(&r->peers, topic, p);
+}
+
+void
+records_forget_peer(
+    struct records *r, const uint8_t *topic, const uint8_t key[KEY_LEN])
+{
+	peer_service_forget(&r->peers, topic, key);
+}

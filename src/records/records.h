@@ -76,6 +76,22 @@ bool records_held_peer(
 void records_held_topic(
     struct records *r, const uint8_t *topic, struct topic_pick *out);
 
+/*
+ * Each stores what this node itself announces or puts, for a node without a
+ * network: its own queries find it, and so do those of nodes that join later.
+ * Returns 0, ERR_MEMORY or, for a mutable value, ERR_SEQ_REUSED or ERR_SEQ_LOW.
+ */
+int records_keep_immutable(
+    struct records *r, const uint8_t *hash, struct bytes value);
+int records_keep_mutable(struct records *r, const struct key_pair *keys,
+    uint64_t seq, struct bytes value);
+int records_keep_peer(
+    struct records *r, const uint8_t *topic, const struct peer_record *p);
+
+/* Deletes the record of a key under a topic, if there is one. */
+void records_forget_peer(
+    struct records *r, const uint8_t *topic, const uint8_t key[KEY_LEN]);
+
 struct records_status {
 	uint32_t records, topics, forwards, refreshes;
 	uint32_t values;      /* mutable and immutable */

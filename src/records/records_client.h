@@ -49,10 +49,10 @@ struct records_event {
 	enum records_event_kind kind;
 	/*
 	 * The result of a RECORDS_EV_COMMIT or RECORDS_EV_DONE. The latter
-	 * returns 0; ERR_UNREACHABLE: no node answered; ERR_NOT_FOUND: nodes
-	 * answered and none had a result; ERR_CANCELLED; ERR_CLOSED. A write
-	 * that no node stored returns ERR_REFUSED, ERR_SEQ_REUSED, ERR_SEQ_LOW
-	 * or ERR_TIMEOUT.
+	 * returns 0 (of a mutable put, seq is set); ERR_UNREACHABLE: no node
+	 * answered; ERR_NOT_FOUND: nodes answered and none had a result;
+	 * ERR_CANCELLED; ERR_CLOSED. A write that no node stored returns
+	 * ERR_REFUSED, ERR_SEQ_REUSED, ERR_SEQ_LOW or ERR_TIMEOUT.
 	 */
 	int err;
 	struct addr node, us;
@@ -100,9 +100,11 @@ struct announce_spec {
 	const struct key_pair *keys; /* borrowed until the operation ends */
 	const struct addr *relays;   /* copied */
 	size_t relays_len;           /* at most PEER_RELAYS_MAX */
-	uint64_t bump;               /* milliseconds since 1970; 0: none */
-	uint8_t commit_max;          /* nodes to announce to; 0: RPC_K */
-	const struct addr *start;    /* previous holders, asked first; copied */
+	/* Without relays, the record names the closest nodes of the query. */
+	bool closest_relays;
+	uint64_t bump;            /* milliseconds since 1970; 0: none */
+	uint8_t commit_max;       /* nodes to announce to; 0: RPC_K */
+	const struct addr *start; /* previous holders, asked first; copied */
 	size_t start_len;
 	bool self; /* the key announces itself: the query is FIND_PEER */
 	/*
@@ -134,12 +136,22 @@ int records_client_unannounce(struct dht *d, const struct announce_spec *a,
 int records_client_withdraw(struct dht *d, const struct announce_spec *a,
     struct records_sink sink, struct records_op **op);
 
+/* A sequence number for records_client_put_mutable(). */
+struct records_seq {
+	uint64_t value;
+	/* Puts the number after the highest that the query finds, but not below
+	 * value. */
+	bool next;
+};
+
 /*
- * Stores a value, which is copied. Also returns ERR_VALUE if it is empty or
- * seq is above WIRE_UINT_MAX, and ERR_SIZE if it exceeds VALUE_PUT_MAX bytes.
+ * Stores a value, which is copied. Borrows keys until the operation ends; its
+ * RECORDS_EV_DONE has the sequence number. Also returns ERR_VALUE if the value
+ * is empty or the number is above WIRE_UINT_MAX, and ERR_SIZE if the value
+ * exceeds VALUE_PUT_MAX bytes.
  */
 int records_client_put_mutable(struct dht *d, const struct key_pair *keys,
-    uint64_t seq, struct bytes value, struct records_sink sink,
+    struct records_seq seq, struct bytes value, struct records_sink sink,
     struct records_op **op);
 int records_client_put_immutable(struct dht *d, struct bytes value,
     struct records_sink sink, struct records_op **op);

@@ -17,6 +17,7 @@ struct announce_op {
 	struct records_op op;
 	const struct key_pair *keys;
 	void (*rank)(void *owner, struct query_node *closest, size_t len);
+	bool closest_relays; /* until they are known */
 	uint64_t bump;
 	uint8_t relays[PEER_RELAYS_MAX * ADDR_WIRE4_LEN];
 	size_t relays_len;                  /* bytes */
@@ -67,19 +68,13 @@ start_query(struct announce_op *ao, const struct announce_spec *a,
 	    .start = a->start,
 	    .start_len = a->start_len,
 	    .commit_max = commit_max,
-	    .ranked = ao->rank != NULL,
+	    .ranked = ao->rank != NULL || ao->closest_relays,
 	};
 
 	return records_op_start(&ao->op, &q, op);
 }
 
 /* ---- announce ---- */
-
-static void
-on_rank(struct records_op *op, struct query_node *closest, size_t len)
-{
-	announce_op_of(op)->rank(op->sink.owner, closest, len);
-}
 
 static bool
 on_announce_commit(
@@ -120,6 +115,32 @@ set_relays(struct announce_op *ao, const struct addr *relays, size_t len)
 	return wr_ok(&w) ? 0 : ERR_VALUE;
 }
 
+/* Names the closest nodes as relays. */
+static void
+set_closest_relays(
+    struct announce_op *ao, const struct query_node *closest, size_t len)
+{
+	struct addr relays[PEER_RELAYS_MAX];
+	size_t n = 0;
+
+	for (; n < len && n < PEER_RELAYS_MAX; n++)
+		relays[n] = closest[n].addr;
+	if (set_relays(ao, relays, n) != 0)
+		ao->relays_len = 0;
+	ao->closest_relays = false;
+}
+
+static void
+on_rank(struct records_op *op, struct query_node *closest, size_t len)
+{
+	struct announce_op *ao = announce_op_of(op);
+
+	if (ao->rank != NULL)
+		ao->rank(op->sink.owner, closest, len);
+	if (ao->closest_relays)
+		set_closest_relays(ao, closest, len);
+}
+
 int
 records_client_announce(struct dht *d, const struct announce_spec *a,
     struct records_sink sink, struct records_op **op)
@@ -148,6 +169,7 @@ records_client_announce(struct dht *d, const struct announce_spec *a,
 	ao->keys = a->keys;
 	ao->rank = a->rank;
 	ao->bump = a->bump;
+	ao->closest_relays = a->closest_relays && a->relays_len == 0;
 	if (a->bump <= WIRE_UINT_MAX)
 		err = set_relays(ao, a->relays, a->relays_len);
 	if (err != 0) {

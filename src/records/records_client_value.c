@@ -12,8 +12,13 @@ enum { SEQ_LEN_MAX = 9 };
 struct put_op {
 	struct records_op op;
 	uint64_t command;
+	/* The value, or the request with it once that is encoded. */
 	uint8_t *bytes;
-	size_t len;
+	size_t len, cap;
+	/* Of a mutable value that is signed after the query: its keys, borrowed
+	 * until then, and the sequence number so far. NULL: encoded. */
+	const struct key_pair *keys;
+	uint64_t seq;
 };
 
 /* A get of a mutable value, which owns the best value found so far. */
@@ -52,13 +57,63 @@ free_put(struct records_op *op)
 	free(put_op_of(op)->bytes);
 }
 
+/* Signs the value once: all nodes get the same bytes. */
+static void
+encode_put(struct put_op *put, const struct key_pair *keys, uint64_t seq,
+    struct bytes value)
+{
+	uint8_t signature[SIGNATURE_LEN];
+	struct mutable_value m = {
+	    .key = keys->public_key,
+	    .seq = seq,
+	    .value = value,
+	    .signature = signature,
+	};
+
+	mutable_sign(signature, keys, seq, value);
+	put->op.done.seq = seq;
+	put->len = mutable_put_encode(&m, put->bytes, put->cap);
+}
+
+/* Signs with the sequence number that follows from the replies. */
+static void
+encode_next(struct put_op *put)
+{
+	const struct key_pair *keys = put->keys;
+	uint8_t value[VALUE_PUT_MAX];
+	size_t len = put->len;
+
+	memcpy(value, put->bytes, len);
+	put->keys = NULL;
+	encode_put(put, keys, put->seq, (struct bytes){value, len});
+}
+
+/* Raises the sequence number above that of a stored value. */
+static void
+on_put_reply(struct records_op *op, const struct dht_answer *a)
+{
+	struct put_op *put = put_op_of(op);
+	struct bytes v = a->reply->value;
+	struct mutable_value m;
+
+	if (put->keys == NULL || v.p == NULL ||
+	    mutable_value_decode(&m, v.p, v.len) != 0 || m.seq < put->seq ||
+	    m.seq >= WIRE_UINT_MAX)
+		return;
+	/* Without the owner's signature, any node could use up the numbers. */
+	if (mutable_verify(&m, put->keys->public_key) == 0)
+		put->seq = m.seq + 1;
+}
+
 static bool
 on_put_commit(
     struct records_op *op, const struct query_node *to, struct dht_call *c)
 {
-	const struct put_op *put = put_op_of(op);
+	struct put_op *put = put_op_of(op);
 
 	(void)to;
+	if (put->keys != NULL)
+		encode_next(put);
 	c->command = put->command;
 	c->value = (struct bytes){put->bytes, put->len};
 	return true;
@@ -85,7 +140,7 @@ put_op_new(struct dht *d, const struct records_op_kind *kind,
 	if (put == NULL)
 		return NULL;
 	put->bytes = malloc(len);
-	put->len = len;
+	put->len = put->cap = len;
 	if (put->bytes == NULL) {
 		records_op_free(&put->op);
 		return NULL;
@@ -93,31 +148,15 @@ put_op_new(struct dht *d, const struct records_op_kind *kind,
 	return put;
 }
 
-/* Signs the value once: all nodes get the same bytes. */
-static void
-encode_put(struct put_op *put, const struct key_pair *keys, uint64_t seq,
-    struct bytes value)
-{
-	uint8_t signature[SIGNATURE_LEN];
-	struct mutable_value m = {
-	    .key = keys->public_key,
-	    .seq = seq,
-	    .value = value,
-	    .signature = signature,
-	};
-
-	mutable_sign(signature, keys, seq, value);
-	put->len = mutable_put_encode(&m, put->bytes, put->len);
-}
-
 int
 records_client_put_mutable(struct dht *d, const struct key_pair *keys,
-    uint64_t seq, struct bytes value, struct records_sink sink,
+    struct records_seq seq, struct bytes value, struct records_sink sink,
     struct records_op **op)
 {
 	static const struct records_op_kind kind = {
 	    .size = sizeof(struct put_op),
 	    .command = CMD_MUTABLE_GET,
+	    .reply = on_put_reply,
 	    .commit = on_put_commit,
 	    .fini = free_put,
 	};
@@ -126,7 +165,7 @@ records_client_put_mutable(struct dht *d, const struct key_pair *keys,
 	    .value = {&any_seq, 1}, .commit_max = RPC_K};
 	uint8_t target[HASH_LEN];
 	struct put_op *put;
-	int err = seq > WIRE_UINT_MAX ? ERR_VALUE : check_value(value);
+	int err = seq.value > WIRE_UINT_MAX ? ERR_VALUE : check_value(value);
 
 	if (err != 0)
 		return err;
@@ -135,7 +174,14 @@ records_client_put_mutable(struct dht *d, const struct key_pair *keys,
 	if (put == NULL)
 		return ERR_MEMORY;
 	put->command = CMD_MUTABLE_PUT;
-	encode_put(put, keys, seq, value);
+	if (!seq.next) {
+		encode_put(put, keys, seq.value, value);
+		return records_op_start(&put->op, &q, op);
+	}
+	put->keys = keys;
+	put->seq = seq.value;
+	put->len = value.len;
+	memcpy(put->bytes, value.p, value.len);
 	return records_op_start(&put->op, &q, op);
 }
 

@@ -24,6 +24,22 @@ records_context_writer(
 	    .shares = records_context_shares(cx)};
 }
 
+struct addr
+records_context_own_address(const struct records_context *cx)
+{
+	const struct addr *a = dht_public_address(cx->dht);
+
+	return a != NULL ? *a : addr_v4(0, 0, 0, 0, 0);
+}
+
+struct writer
+records_context_own_writer(
+    const struct records_context *cx, const struct addr *own)
+{
+	return (struct writer){
+	    .from = own, .now_s = records_context_now_s(cx), .shares = false};
+}
+
 void
 records_context_expire_in(struct records_context *cx, uint32_t seconds)
 {

@@ -42,6 +42,14 @@ records_context_shares(const struct records_context *cx)
 struct writer records_context_writer(
     const struct records_context *cx, const struct dht_request *rq);
 
+/* Returns the public address of this node, or 0.0.0.0 if it is not known. */
+struct addr records_context_own_address(const struct records_context *cx);
+
+/* Returns this node as the source of what it stores itself; borrows own. No
+ * share limits it. */
+struct writer records_context_own_writer(
+    const struct records_context *cx, const struct addr *own);
+
 /* Arms the expiry timer after an entry was stored. */
 void records_context_stored(struct records_context *cx);
 

@@ -61,17 +61,28 @@ value_service_find_mutable(const struct value_service *s, const uint8_t *target,
 }
 
 static int
+keep_value(struct value_service *s, struct values *v, const struct writer *w,
+    const uint8_t *target, uint64_t seq, struct bytes value)
+{
+	int err = values_set(v, w, target, seq, value);
+
+	if (err != 0)
+		return err;
+	records_context_stored(s->context);
+	s->context->core->stats->values_stored++;
+	return 0;
+}
+
+static int
 store_value(struct value_service *s, struct values *v,
     const struct dht_request *rq, uint64_t seq, struct bytes value)
 {
 	struct records_context *cx = s->context;
 	struct writer w = records_context_writer(cx, rq);
-	int err = values_set(v, &w, rq->m.target, seq, value);
+	int err = keep_value(s, v, &w, rq->m.target, seq, value);
 
 	if (err != 0)
 		return records_context_drop(cx, err);
-	records_context_stored(cx);
-	cx->core->stats->values_stored++;
 	return records_context_reply(cx, rq, (struct bytes){0});
 }
 
@@ -149,7 +160,33 @@ value_service_mutable_get(struct value_service *s, const struct dht_request *rq)
 	return records_context_reply(s->context, rq, value);
 }
 
+int
+value_service_keep_mutable(struct value_service *s, const uint8_t *target,
+    const struct mutable_value *m)
+{
+	struct addr own = records_context_own_address(s->context);
+	struct writer w = records_context_own_writer(s->context, &own);
+	uint64_t refused = compare_stored(s, target, m);
+	uint8_t buf[DGRAM_MAX];
+	struct bytes value = {.p = buf};
+
+	if (refused != RPC_OK)
+		return refused == RPC_SEQ_REUSED ? ERR_SEQ_REUSED : ERR_SEQ_LOW;
+	value.len = mutable_value_encode(m, buf, sizeof buf);
+	return keep_value(s, &s->mutables, &w, target, m->seq, value);
+}
+
 /* ---- immutable ---- */
+
+int
+value_service_keep_immutable(
+    struct value_service *s, const uint8_t *hash, struct bytes value)
+{
+	struct addr own = records_context_own_address(s->context);
+	struct writer w = records_context_own_writer(s->context, &own);
+
+	return keep_value(s, &s->immutables, &w, hash, 0, value);
+}
 
 int
 value_service_immutable_put(

@@ -37,6 +37,15 @@ bool value_service_find_immutable(
 bool value_service_find_mutable(const struct value_service *s,
     const uint8_t *target, struct mutable_value *m);
 
+/*
+ * Each stores a value of this node itself, as a put of another node would.
+ * Returns 0, ERR_SEQ_REUSED, ERR_SEQ_LOW or ERR_MEMORY.
+ */
+int value_service_keep_immutable(
+    struct value_service *s, const uint8_t *hash, struct bytes value);
+int value_service_keep_mutable(struct value_service *s, const uint8_t *target,
+    const struct mutable_value *m);
+
 /* Each serves one request. Returns 0 if it was answered, or why it was not. */
 int value_service_mutable_put(
     struct value_service *s, const struct dht_request *rq);

@@ -158,44 +158,63 @@ load_named(const struct keyring *k, const struct keyring_owner *o,
 		err = identity_load(k->state, file, id, f);
 	if (err == ERR_NOT_FOUND)
 		return fault_set(f, ERR_VALUE,
-		    "you have no key named %s: key_new makes one", name);
+		    "you have no key named %s: `dhtctl key new %s` makes one",
+		    name, name);
 	return err;
 }
 
 static int
 open_default(const struct keyring *k, const struct keyring_owner *o,
-    struct identity **id, struct fault *f)
+    struct identity **id, bool *saved, struct fault *f)
 {
 	char file[FILE_MAX];
-	bool saved;
 	int err = make_file_name(file, o, KEYRING_DEFAULT, f);
 
-	return err != 0 ? err : identity_open(k->state, file, id, &saved, f);
+	return err != 0 ? err : identity_open(k->state, file, id, saved, f);
 }
 
 int
 keyring_lend_named(struct keyring *k, const struct keyring_owner *o,
-    const char *name, const struct key_pair **pair, struct fault *f)
+    const char *name, const struct key_pair **pair, bool *saved,
+    struct fault *f)
 {
 	struct identity *id;
 	int err;
 
+	*saved = true;
 	if (strcmp(name, KEYRING_DEFAULT) == 0)
-		err = open_default(k, o, &id, f);
+		err = open_default(k, o, &id, saved, f);
 	else
 		err = load_named(k, o, name, &id, f);
 	return err != 0 ? err : lend_identity(k, id, pair, f);
 }
 
-void
-keyring_return(struct keyring *k, const struct key_pair *pair)
+static struct keyring_lent *
+find_lent(const struct keyring *k, const struct key_pair *pair)
 {
 	struct keyring_lent *l;
 
 	TAILQ_FOREACH (l, &k->lent, link) {
 		if (identity_pair(l->identity) == pair)
-			break;
+			return l;
 	}
+	return NULL;
+}
+
+void
+keyring_lend_again(struct keyring *k, const struct key_pair *pair)
+{
+	struct keyring_lent *l = find_lent(k, pair);
+
+	if (l != NULL)
+		l->borrowers++;
+}
+
+void
+keyring_return(struct keyring *k, const struct key_pair *pair)
+{
+	struct keyring_lent *l = find_lent(k, pair);
+
 	if (l == NULL || --l->borrowers > 0)
 		return;
 	TAILQ_REMOVE(&k->lent, l, link);
@@ -241,6 +260,45 @@ keyring_make(const struct keyring *k, const struct keyring_owner *o,
 		    f, ERR_FILE, "the state directory cannot be written");
 	memcpy(public_key, identity_pair(id)->public_key, KEY_LEN);
 	identity_free(id);
+	return err;
+}
+
+/* Returns whether someone uses the key. */
+static bool
+is_lent(const struct keyring *k, const struct key_pair *pair)
+{
+	const struct keyring_lent *l;
+
+	TAILQ_FOREACH (l, &k->lent, link) {
+		if (memcmp(identity_pair(l->identity)->public_key,
+			pair->public_key, KEY_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+int
+keyring_remove(const struct keyring *k, const struct keyring_owner *o,
+    const char *name, struct fault *f)
+{
+	char file[FILE_MAX];
+	struct identity *id;
+	bool lent;
+	int err = load_named(k, o, name, &id, f);
+
+	if (err != 0)
+		return err;
+	lent = is_lent(k, identity_pair(id));
+	identity_free(id);
+	if (lent)
+		return fault_set(f, ERR_BUSY,
+		    "the key %s is in use: end its listeners, connections and "
+		    "announcements first",
+		    name);
+	err = make_file_name(file, o, name, f);
+	if (err == 0 && state_remove(k->state, file) != 0)
+		err = fault_set(f, ERR_FILE, "the key %s cannot be removed: %s",
+		    name, strerror(errno));
 	return err;
 }
 

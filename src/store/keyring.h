@@ -56,16 +56,20 @@ void keyring_fini(struct keyring *k);
 /*
  * Lends the key of a name, which must exist unless it is KEYRING_DEFAULT, or of
  * a seed. Returns 0 and *pair, which the caller returns, or an error with *f
- * set.
+ * set. *saved is false if the key is new and could not be stored.
  */
 int keyring_lend_named(struct keyring *k, const struct keyring_owner *o,
-    const char *name, const struct key_pair **pair, struct fault *f)
-    __attribute__((warn_unused_result));
+    const char *name, const struct key_pair **pair, bool *saved,
+    struct fault *f) __attribute__((warn_unused_result));
 int keyring_lend_seed(struct keyring *k, const uint8_t seed[KEY_SEED_LEN],
     const struct key_pair **pair, struct fault *f)
     __attribute__((warn_unused_result));
 
-/* Takes a lent key back and wipes it if no other borrower has it. */
+/* Lends a key that is lent to another borrower, too; NULL is ignored. */
+void keyring_lend_again(struct keyring *k, const struct key_pair *pair);
+
+/* Takes a lent key back and wipes it if no other borrower has it; NULL is
+ * ignored. */
 void keyring_return(struct keyring *k, const struct key_pair *pair);
 
 /*
@@ -76,6 +80,14 @@ void keyring_return(struct keyring *k, const struct key_pair *pair);
 int keyring_make(const struct keyring *k, const struct keyring_owner *o,
     const char *name, uint8_t public_key[KEY_LEN], struct fault *f)
     __attribute__((warn_unused_result));
+
+/*
+ * Removes a named key and its file. Returns 0, or an error with *f set: there
+ * is no such name, the key is lent (ERR_BUSY), or the file
+ * cannot be removed.
+ */
+int keyring_remove(const struct keyring *k, const struct keyring_owner *o,
+    const char *name, struct fault *f) __attribute__((warn_unused_result));
 
 /* Copies the public key of a name. Returns 0, or an error with *f set. */
 int keyring_show(const struct keyring *k, const struct keyring_owner *o,

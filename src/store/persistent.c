@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <event2/event.h>
+#include <stdlib.h>
 
 #include "base/err.h"
 #include "log/log.h"
@@ -47,8 +48,10 @@ resume_some(struct persistent_state *p)
 
 	for (int i = 0; i < RESUME_STEP && p->resumed < p->announcements.len;
 	     i++) {
-		err = node_announce(
-		    p->node, p->announcements.list[p->resumed], &op);
+		const struct stored_announcement *a =
+		    &p->announcements.list[p->resumed];
+
+		err = node_announce(p->node, a->keys, a->topic, &op);
 		if (err == ERR_BUSY)
 			break;
 		if (err != 0)
@@ -78,11 +81,14 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 
 int
 persistent_init(struct persistent_state *p, struct event_base *base,
-    const struct state *s, uint32_t max, const struct persistent_owner *owner)
+    struct keyring *k, uint32_t max, const struct persistent_owner *owner)
 {
-	*p = (struct persistent_state){
-	    .state = s, .owner = *owner, .save_s = SAVE_FIRST_S};
-	stored_announcements_load(&p->announcements, s, max);
+	*p = (struct persistent_state){.state = k->state,
+	    .keyring = k,
+	    .owner = *owner,
+	    .save_s = SAVE_FIRST_S};
+	LIST_INIT(&p->withdrawals);
+	stored_announcements_load(&p->announcements, k->state, k, max);
 	p->save = evtimer_new(base, on_save, p);
 	p->resume = evtimer_new(base, on_resume, p);
 	return p->save != NULL && p->resume != NULL ? 0 : ERR_MEMORY;
@@ -91,10 +97,16 @@ persistent_init(struct persistent_state *p, struct event_base *base,
 void
 persistent_fini(struct persistent_state *p)
 {
+	struct persistent_withdrawal *w;
+
 	if (p->save != NULL)
 		event_free(p->save);
 	if (p->resume != NULL)
 		event_free(p->resume);
+	while ((w = LIST_FIRST(&p->withdrawals)) != NULL) {
+		LIST_REMOVE(w, link);
+		free(w);
+	}
 	stored_announcements_fini(&p->announcements);
 }
 
@@ -115,24 +127,68 @@ persistent_stop(struct persistent_state *p)
 }
 
 int
-persistent_announce(
-    struct persistent_state *p, const uint8_t *topic, uint32_t *op)
+persistent_announce(struct persistent_state *p,
+    const struct stored_announcement *a, uint32_t *op)
 {
-	int err = node_announce(p->node, topic, op);
+	struct stored_announcements *all = &p->announcements;
+	bool held = stored_announcements_find(all, a->topic, a->keys) != NULL;
+	int err = held ? 0 : stored_announcements_add(all, p->state, a);
 
 	if (err == 0)
-		stored_announcements_add(&p->announcements, p->state, topic);
+		err = node_announce(p->node, a->keys, a->topic, op);
+	if (err == 0 && held)
+		keyring_return(p->keyring, a->keys);
+	else if (err != 0 && !held)
+		stored_announcements_del(all, p->state, a->topic, a->keys);
 	return err;
 }
 
-int
-persistent_unannounce(
-    struct persistent_state *p, const uint8_t *topic, uint32_t *op)
+/* Keeps the keys lent until the node has withdrawn the announcement. */
+static void
+begin_withdrawal(struct persistent_state *p, struct persistent_withdrawal *w,
+    uint32_t op, const struct key_pair *keys)
 {
-	int err = node_unannounce(p->node, topic, op);
+	w->op = op;
+	w->keys = keys;
+	LIST_INSERT_HEAD(&p->withdrawals, w, link);
+}
 
-	if (err == 0 && stored_announcements_del(
-			    &p->announcements, p->state, topic) < p->resumed)
+int
+persistent_unannounce(struct persistent_state *p, const uint8_t *topic,
+    const struct key_pair *keys, uint32_t *op)
+{
+	struct persistent_withdrawal *w = calloc(1, sizeof *w);
+	uint32_t at;
+	int err =
+	    w == NULL ? ERR_MEMORY : node_unannounce(p->node, keys, topic, op);
+
+	if (err != 0) {
+		free(w);
+		return err;
+	}
+	begin_withdrawal(p, w, *op, keys);
+	at = stored_announcements_del(&p->announcements, p->state, topic, keys);
+	if (at != UINT32_MAX)
+		keyring_return(p->keyring, keys);
+	if (at < p->resumed)
 		p->resumed--;
-	return err;
+	return 0;
+}
+
+void
+persistent_node_event(struct persistent_state *p, const struct node_event *ev)
+{
+	struct persistent_withdrawal *w;
+
+	if (ev->kind != NODE_EV_DONE)
+		return;
+	LIST_FOREACH (w, &p->withdrawals, link) {
+		if (w->op == ev->op)
+			break;
+	}
+	if (w == NULL)
+		return;
+	LIST_REMOVE(w, link);
+	keyring_return(p->keyring, w->keys);
+	free(w);
 }

@@ -179,6 +179,16 @@ state_write(const struct state *s, const char *name, const void *p, size_t len)
 }
 
 int
+state_remove(const struct state *s, const char *name)
+{
+	if (s->dir < 0)
+		return ERR_NOT_FOUND;
+	if (unlinkat(s->dir, name, 0) != 0)
+		return errno == ENOENT ? ERR_NOT_FOUND : ERR_FILE;
+	return fsync(s->dir) == 0 ? 0 : ERR_FILE;
+}
+
+int
 state_list(const struct state *s, const char *prefix,
     void (*found)(void *owner, const char *name), void *owner)
 {

@@ -46,6 +46,10 @@ int state_write(const struct state *s, const char *name, const void *p,
 int state_list(const struct state *s, const char *prefix,
     void (*found)(void *owner, const char *name), void *owner);
 
+/* Removes a file. Returns 0, ERR_NOT_FOUND or ERR_FILE. */
+int state_remove(const struct state *s, const char *name)
+    __attribute__((warn_unused_result));
+
 /* Links the file to a second name, which survives its replacement. Returns 0,
  * also if that name exists, or ERR_FILE. */
 int state_link(const struct state *s, const char *name, const char *as)

@@ -1,29 +1,100 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "log/log.h"
 #include "store/stored_announcements.h"
 
 #define TOPICS_FILE "announcements"
+#define OWNER_DAEMON "daemon"
 
-enum { LINE_LEN = 2 * TOPIC_LEN + 1 };
+enum {
+	TOPIC_DIGITS = 2 * TOPIC_LEN,
+	/* The topic, " 4294967295", a space and a name, the newline. */
+	LINE_MAX_LEN = TOPIC_DIGITS + 11 + 1 + KEYRING_NAME_MAX + 1,
+};
 
-/* Returns the place of the topic in the list, or t->len. */
+/* ---- the list ---- */
+
+static bool
+same_owner(const struct keyring_owner *a, const struct keyring_owner *b)
+{
+	return a->daemon == b->daemon && (a->daemon || a->uid == b->uid);
+}
+
+/* Returns the place of the announcement in the list, or t->len. */
 static uint32_t
-find_topic(const struct stored_announcements *t, const uint8_t *topic)
+find_place(const struct stored_announcements *t, const uint8_t *topic,
+    const struct key_pair *keys)
 {
 	uint32_t i = 0;
 
-	while (i < t->len && memcmp(t->list[i], topic, TOPIC_LEN) != 0)
+	while (
+	    i < t->len && (t->list[i].keys != keys ||
+			      memcmp(t->list[i].topic, topic, TOPIC_LEN) != 0))
 		i++;
 	return i;
 }
 
+const struct stored_announcement *
+stored_announcements_find(const struct stored_announcements *t,
+    const uint8_t *topic, const struct key_pair *keys)
+{
+	uint32_t i = find_place(t, topic, keys);
+
+	return i < t->len ? &t->list[i] : NULL;
+}
+
+const struct stored_announcement *
+stored_announcements_of(const struct stored_announcements *t,
+    const uint8_t *topic, const struct keyring_owner *o)
+{
+	for (uint32_t i = 0; i < t->len; i++) {
+		const struct stored_announcement *a = &t->list[i];
+
+		if (memcmp(a->topic, topic, TOPIC_LEN) == 0 &&
+		    (o == NULL || same_owner(&a->owner, o)))
+			return a;
+	}
+	return NULL;
+}
+
+const struct stored_announcement *
+stored_announcements_with_key(const struct stored_announcements *t,
+    const uint8_t *topic, const uint8_t key[KEY_LEN],
+    const uint8_t node_key[KEY_LEN])
+{
+	for (uint32_t i = 0; i < t->len; i++) {
+		const struct stored_announcement *a = &t->list[i];
+		const uint8_t *own =
+		    a->keys != NULL ? a->keys->public_key : node_key;
+
+		if (memcmp(a->topic, topic, TOPIC_LEN) == 0 &&
+		    memcmp(own, key, KEY_LEN) == 0)
+			return a;
+	}
+	return NULL;
+}
+
+uint32_t
+stored_announcements_count(
+    const struct stored_announcements *t, const struct keyring_owner *o)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t->len; i++)
+		n += o != NULL ? same_owner(&t->list[i].owner, o)
+			       : !t->list[i].owner.daemon;
+	return n;
+}
+
 static int
-append_topic(struct stored_announcements *t, const uint8_t *topic)
+append(struct stored_announcements *t, const struct stored_announcement *a)
 {
 	uint32_t cap = t->cap == 0 ? 16 : 2 * t->cap;
 	void *list;
@@ -31,57 +102,121 @@ append_topic(struct stored_announcements *t, const uint8_t *topic)
 	if (t->len >= t->max)
 		return ERR_LIMIT;
 	if (t->len == t->cap) {
-		list = realloc(t->list, (size_t)cap * TOPIC_LEN);
+		list = realloc(t->list, (size_t)cap * sizeof *t->list);
 		if (list == NULL)
 			return ERR_MEMORY;
 		t->list = list;
 		t->cap = cap;
 	}
-	memcpy(t->list[t->len++], topic, TOPIC_LEN);
+	t->list[t->len++] = *a;
 	return 0;
 }
 
-/* Adds the topic of one line. Returns false if it is not a topic or does not
- * fit. */
+/* ---- reading ---- */
+
+/* Reads " OWNER" and moves *text behind it. Returns false if it is neither. */
 static bool
-add_line(struct stored_announcements *t, const char *line)
+read_owner(const char **text, struct keyring_owner *o)
 {
-	uint8_t topic[TOPIC_LEN];
+	char *end;
+	unsigned long long uid;
+
+	*o = (struct keyring_owner){.daemon = true};
+	if (**text == '\0')
+		return true;
+	if (strncmp(*text, " " OWNER_DAEMON, sizeof OWNER_DAEMON) == 0) {
+		*text += sizeof OWNER_DAEMON;
+		return true;
+	}
+	errno = 0;
+	uid = strtoull(*text, &end, 10);
+	if (**text != ' ' || end == *text || errno != 0 || uid > (uid_t)-1)
+		return false;
+	*o = (struct keyring_owner){.uid = (uid_t)uid};
+	*text = end;
+	return true;
+}
+
+/* Reads a line without its newline. Returns false if it is malformed. */
+static bool
+read_line(struct stored_announcement *a, const char *line)
+{
+	const char *text = line + TOPIC_DIGITS;
 	size_t len;
 
-	if (sodium_hex2bin(topic, sizeof topic, line, LINE_LEN - 1, NULL, &len,
-		NULL) != 0 ||
-	    len != sizeof topic || line[LINE_LEN - 1] != '\n')
+	*a = (struct stored_announcement){.saved = true};
+	if (strlen(line) < TOPIC_DIGITS ||
+	    sodium_hex2bin(a->topic, sizeof a->topic, line, TOPIC_DIGITS, NULL,
+		&len, NULL) != 0 ||
+	    len != sizeof a->topic || !read_owner(&text, &a->owner))
 		return false;
-	return find_topic(t, topic) < t->len || append_topic(t, topic) == 0;
+	if (*text == '\0')
+		return true;
+	if (*text != ' ' || text[1] == '\0' ||
+	    strlen(text + 1) >= sizeof a->name)
+		return false;
+	memcpy(a->name, text + 1, strlen(text + 1) + 1);
+	return true;
+}
+
+/* Adds the announcement of one line. Returns false if it is malformed, its key
+ * cannot be read, or the list is full. */
+static bool
+add_line(struct stored_announcements *t, struct keyring *k, const char *line)
+{
+	struct stored_announcement a;
+	struct fault f;
+	bool saved;
+
+	if (!read_line(&a, line))
+		return false;
+	if (a.name[0] != '\0' &&
+	    keyring_lend_named(k, &a.owner, a.name, &a.keys, &saved, &f) != 0) {
+		log_error("a stored topic is not announced: %s", f.text);
+		return false;
+	}
+	if (find_place(t, a.topic, a.keys) == t->len && append(t, &a) == 0)
+		return true;
+	keyring_return(k, a.keys);
+	return t->len < t->max;
+}
+
+static void
+add_lines(struct stored_announcements *t, struct keyring *k, char *text)
+{
+	size_t bad = 0;
+	char *end;
+
+	for (; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+		*end = '\0';
+		if (!add_line(t, k, text))
+			bad++;
+	}
+	if (bad > 0)
+		log_warning("%zu lines of the stored announcements are not "
+			    "valid, lack their key or exceed the limit and are "
+			    "ignored",
+		    bad);
 }
 
 void
-stored_announcements_load(
-    struct stored_announcements *t, const struct state *s, uint32_t max)
+stored_announcements_load(struct stored_announcements *t, const struct state *s,
+    struct keyring *k, uint32_t max)
 {
-	size_t cap = (size_t)max * LINE_LEN, len = 0, bad = 0;
+	size_t cap = (size_t)max * LINE_MAX_LEN + 1, len = 0;
 	char *text = malloc(cap);
 	int err;
 
 	*t = (struct stored_announcements){.max = max};
 	if (text == NULL)
 		return;
-	err = state_read(s, TOPICS_FILE, text, cap, &len, NULL);
+	err = state_read(s, TOPICS_FILE, text, cap - 1, &len, NULL);
 	if (err != 0 && err != ERR_NOT_FOUND)
 		log_error("the stored announcements cannot be read: %m; "
 			  "their topics are not announced");
-	if (err != 0)
-		len = 0;
-	for (size_t at = 0; at + LINE_LEN <= len; at += LINE_LEN)
-		if (!add_line(t, text + at))
-			bad++;
+	text[err == 0 ? len : 0] = '\0';
+	add_lines(t, k, text);
 	free(text);
-	if (bad > 0)
-		log_warning(
-		    "%zu lines of the stored announcements are not topics "
-		    "or exceed the limit and are ignored",
-		    bad);
 }
 
 void
@@ -90,44 +225,67 @@ stored_announcements_fini(struct stored_announcements *t)
 	free(t->list);
 }
 
-static void
-write_topics(const struct stored_announcements *t, const struct state *s)
+/* ---- writing ---- */
+
+/* Writes a line, which is not longer than LINE_MAX_LEN. Returns its length. */
+static size_t
+write_line(char *out, const struct stored_announcement *a)
 {
-	size_t cap = (size_t)t->len * LINE_LEN + 1;
-	char *text = malloc(cap), *p = text;
+	char digits[TOPIC_DIGITS + 1], owner[16] = "";
+	bool named = a->name[0] != '\0';
+
+	sodium_bin2hex(digits, sizeof digits, a->topic, TOPIC_LEN);
+	if (!a->owner.daemon)
+		snprintf(owner, sizeof owner, " %ju", (uintmax_t)a->owner.uid);
+	else if (named)
+		snprintf(owner, sizeof owner, " " OWNER_DAEMON);
+	return (size_t)snprintf(out, LINE_MAX_LEN + 1, "%s%s%s%s\n", digits,
+	    owner, named ? " " : "", a->name);
+}
+
+static void
+write_file(const struct stored_announcements *t, const struct state *s)
+{
+	char *text = malloc((size_t)t->len * LINE_MAX_LEN + 1), *p = text;
 
 	if (text == NULL || s->dir < 0) {
 		free(text);
 		return;
 	}
-	for (uint32_t i = 0; i < t->len; i++, p += LINE_LEN) {
-		sodium_bin2hex(p, LINE_LEN, t->list[i], TOPIC_LEN);
-		p[LINE_LEN - 1] = '\n';
-	}
-	if (state_write(s, TOPICS_FILE, text, cap - 1) != 0)
+	for (uint32_t i = 0; i < t->len; i++)
+		if (t->list[i].saved)
+			p += write_line(p, &t->list[i]);
+	if (state_write(s, TOPICS_FILE, text, (size_t)(p - text)) != 0)
 		log_error("the announcements cannot be stored: %m; the next "
 			  "start does not know the last change");
 	free(text);
 }
 
-void
-stored_announcements_add(
-    struct stored_announcements *t, const struct state *s, const uint8_t *topic)
+int
+stored_announcements_add(struct stored_announcements *t, const struct state *s,
+    const struct stored_announcement *a)
 {
-	if (find_topic(t, topic) == t->len && append_topic(t, topic) == 0)
-		write_topics(t, s);
+	int err = append(t, a);
+
+	if (err == 0 && a->saved)
+		write_file(t, s);
+	return err;
 }
 
 uint32_t
-stored_announcements_del(
-    struct stored_announcements *t, const struct state *s, const uint8_t *topic)
+stored_announcements_del(struct stored_announcements *t, const struct state *s,
+    const uint8_t *topic, const struct key_pair *keys)
 {
-	uint32_t i = find_topic(t, topic);
+	uint32_t i = find_place(t, topic, keys);
+	bool saved;
 
 	if (i == t->len)
 		return UINT32_MAX;
+	saved = t->list[i].saved;
 	t->len--;
-	memmove(t->list[i], t->list + i + 1, (size_t)(t->len - i) * TOPIC_LEN);
-	write_topics(t, s);
+	memmove(t->list + i, t->list + i + 1,
+	    (size_t)(t->len - i) * sizeof *t->list);
+	if (saved)
+		write_file(t, s);
 	return i;
 }

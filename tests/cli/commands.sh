@@ -74,7 +74,39 @@ at 2 put --mutable --seq 4 four >/dev/null || fail "put --mutable again"
 ends 1 'nothing was found' at 3 get --mutable "$key" --seq 5
 ends 1 'later sequence number' at 2 put --mutable --seq 3 less
 ends 1 'another value' at 2 put --mutable --seq 4 other
+[ "$(at 2 put --mutable five)" = "$key" ] || fail "put --mutable without --seq"
+prints '"seq":5[,}]' at 3 get --mutable "$key" --json
+at 2 key new signer >/dev/null || fail "key new"
+other=$(at 2 put --mutable --name signer mine) || fail "put --name"
+[ "$other" = "$(at 2 key show signer)" ] || fail "put --name printed $other"
+[ "$(at 3 get --mutable "$other")" = mine ] || fail "get of a named key"
+[ "$(at 3 get --mutable "$key")" = five ] || fail "put --name wrote elsewhere"
+ends 2 '--mutable' at 2 put --name signer mine
 ends 1 'nothing was found' at 3 get "$(printf '%064d' 0)"
+
+# ---- keys in files of other programs ----
+
+at 2 key remove signer || fail "key remove"
+ends 1 'no key named signer' at 2 key show signer
+ends 2 'needs the NAME' at 2 key remove
+umask_was=$(umask)
+umask 077
+printf '%064d\n' 0 >"$work/hex.key"
+printf 'yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy' >"$work/z32.key"
+printf 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA====\n' \
+    >"$work/b32.key"
+printf 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB' >"$work/bad.key"
+umask "$umask_was"
+filed=$(at 2 put --mutable --key "$work/hex.key" 1) || fail "a key file in hex"
+for form in z32 b32; do
+	[ "$(at 2 put --mutable --key "$work/$form.key" $form)" = "$filed" ] ||
+	    fail "a key file in $form"
+	[ "$(at 3 get --mutable "$filed")" = $form ] || fail "put in $form"
+done
+ends 1 'base32' at 2 put --mutable --key "$work/bad.key" 1
+prints "^public_key$tab$filed" at 2 announce filed --key "$work/b32.key"
+prints "^$filed$tab" at 3 lookup filed
+prints "^public_key$tab$filed" at 2 unannounce filed
 
 # ---- topics ----
 
@@ -83,8 +115,9 @@ prints "^$(at 3 key show)$tab" at 2 lookup tea-drinkers
 prints "\"public_key\":\"$(at 3 key show)\"" at 2 lookup tea-drinkers --ndjson
 prints '^\{"peers":\[.*"replies":' at 2 lookup tea-drinkers --json
 topic=$(at 3 announcements | cut -f 1)
+prints "\"relays\":\[\"$host:[0-9]+\"" at 2 lookup tea-drinkers --ndjson
 prints "^$(at 3 key show)$tab" at 2 lookup "$topic"
-prints "^$topic${tab}yes" at 3 announcements
+prints "^$topic${tab}$(at 3 key show)${tab}daemon${tab}yes" at 3 announcements
 ends 1 'nothing was found' at 2 lookup coffee-drinkers
 prints "^topic$tab$topic\$" at 3 unannounce tea-drinkers
 ends 1 'nothing was found' at 2 lookup tea-drinkers

@@ -44,7 +44,7 @@ ends 2 '"hash" is not valid' ctl get xyz
 ends 2 '"topic" is not valid' ctl lookup ''
 ends 2 '"address" is not valid' ctl ping "$host"
 ends 2 '"address" is not valid' ctl ping "$host:99999"
-ends 2 'neither list, new nor show' ctl key old
+ends 2 'neither list, new, show nor remove' ctl key old
 ends 2 'list takes no name' ctl key list web
 ends 2 'no more than two arguments' ctl key new web again
 ends 2 '"public_key" is not valid: it has 3 characters' ctl connect xyz
@@ -55,10 +55,9 @@ ends 2 '"allow" is not valid in key 2, "xyz": it has 3 characters; expected an a
 ends 2 'not both' ctl listen --key a --name b
 ends 2 'the value is empty' ctl put
 ends 2 'the value is too long: at most 1000' ctl put "$(seq 1 400)"
-ends 2 'needs --seq' ctl put --mutable x
 ends 2 'give a number up to 9007199254740991' \
     ctl put --mutable --seq 9007199254740992 x
-ends 2 '--seq requires --mutable' ctl get --seq 1 $z32
+ends 2 '--seq, --key and --name require --mutable' ctl get --seq 1 $z32
 
 ends 3 "no hyperdhtd is running at $work/none.sock" ctl status
 ends 3 'start it, or name its socket with --control' ctl find-peer $z32

@@ -28,6 +28,7 @@
 #include "dht/rpc.h"
 #include "node/node.h"
 #include "store/keyring.h"
+#include "store/stored_announcements.h"
 #include "store/state.h"
 #include "world/sim_world.h"
 
@@ -57,6 +58,7 @@ struct script {
 	struct key_pair keys;
 	struct state state;
 	struct keyring keyring;
+	struct stored_announcements announcements;
 	struct event_base *base;
 	struct control *control;
 	struct fuzz_client clients[CLIENTS];
@@ -161,15 +163,34 @@ reload(void *owner, struct fault *f)
 }
 
 static int
-announce(void *owner, const uint8_t *topic, uint32_t *op)
+announce(void *owner, const struct stored_announcement *a, uint32_t *op)
 {
-	return node_announce(((struct script *)owner)->node, topic, op);
+	struct script *s = owner;
+	int err = node_announce(s->node, a->keys, a->topic, op);
+
+	if (err != 0)
+		return err;
+	if (stored_announcements_find(&s->announcements, a->topic, a->keys) !=
+	    NULL)
+		keyring_return(&s->keyring, a->keys);
+	else
+		MUST(stored_announcements_add(
+			 &s->announcements, &s->state, a) == 0);
+	return 0;
 }
 
 static int
-unannounce(void *owner, const uint8_t *topic, uint32_t *op)
+unannounce(void *owner, const uint8_t *topic, const struct key_pair *keys,
+    uint32_t *op)
 {
-	return node_unannounce(((struct script *)owner)->node, topic, op);
+	struct script *s = owner;
+	int err = node_unannounce(s->node, keys, topic, op);
+
+	/* The keys stay lent: the node may use them until its end. */
+	if (err == 0)
+		stored_announcements_del(
+		    &s->announcements, &s->state, topic, keys);
+	return err;
 }
 
 static int
@@ -213,6 +234,7 @@ start_control(struct script *s)
 	struct control_setup setup = {.node = s->node,
 	    .world = &s->world.w,
 	    .keyring = &s->keyring,
+	    .announcements = &s->announcements,
 	    .identity = &s->keys,
 	    .path = socket_path,
 	    .tick_ms = 5000,
@@ -223,6 +245,8 @@ start_control(struct script *s)
 	/* A state directory that cannot be used: keys stay in memory. */
 	s->state = (struct state){.dir = -1, .lock = -1};
 	keyring_init(&s->keyring, &s->state);
+	stored_announcements_load(
+	    &s->announcements, &s->state, &s->keyring, 65536);
 	s->base = setup.base = event_base_new();
 	s->control = control_new(&setup, &f);
 	MUST(s->control != NULL);
@@ -640,6 +664,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	control_free(s.control);
 	event_base_free(s.base);
 	node_free(s.node);
+	stored_announcements_fini(&s.announcements);
 	keyring_fini(&s.keyring); /* listeners used its keys */
 	sim_world_fini(&s.world);
 	return 0;

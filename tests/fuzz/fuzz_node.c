@@ -404,14 +404,14 @@ start(struct script *s, uint8_t kind, uint32_t *op)
 		return node_get_immutable(n, target, op);
 	case 6:
 		b = take(s, next(s));
-		return node_put_mutable(n, next(s), b.p, b.len, op);
+		return node_put_mutable(n, NULL, next(s), b.p, b.len, op);
 	case 7:
 		return node_get_mutable(
 		    n, drive_key(target[0])->public_key, next(s), op);
 	case 8:
-		return node_announce(n, target, op);
+		return node_announce(n, NULL, target, op);
 	default:
-		return node_unannounce(n, target, op);
+		return node_unannounce(n, NULL, target, op);
 	}
 }
 

@@ -385,7 +385,7 @@ fill_local(struct soak *s)
 
 	for (unsigned i = 0; i <= s->d.limits.announcements; i++) {
 		memset(target, (int)i, sizeof target);
-		err = node_announce(s->d.n, target, &op);
+		err = node_announce(s->d.n, NULL, target, &op);
 		drive_started(&s->d, err, op);
 	}
 	MUST(err == ERR_LIMIT);

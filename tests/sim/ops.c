@@ -26,13 +26,13 @@ ask(struct host *h, const struct op_spec *p, uint32_t *number)
 		return node_get_immutable(n, p->target, number);
 	case OP_PUT_MUTABLE:
 		return node_put_mutable(
-		    n, p->seq, p->value, p->value_len, number);
+		    n, NULL, p->seq, p->value, p->value_len, number);
 	case OP_GET_MUTABLE:
 		return node_get_mutable(n, p->target, p->seq, number);
 	case OP_ANNOUNCE:
-		return node_announce(n, p->target, number);
+		return node_announce(n, NULL, p->target, number);
 	case OP_UNANNOUNCE:
-		return node_unannounce(n, p->target, number);
+		return node_unannounce(n, NULL, p->target, number);
 	}
 	return ERR_VALUE;
 }

@@ -102,11 +102,13 @@ node_get_immutable(struct node *n, const uint8_t *hash, uint32_t *op)
 }
 
 int
-node_put_mutable(
-    struct node *n, uint64_t seq, const void *v, size_t len, uint32_t *op)
+node_put_mutable(struct node *n, const struct key_pair *keys, uint64_t seq,
+    const void *v, size_t len, uint32_t *op)
 {
-	(void)n;
-	(void)seq;
+	memset(n->own_key, 0, KEY_LEN);
+	if (keys != NULL)
+		memcpy(n->own_key, keys->public_key, KEY_LEN);
+	n->seq = seq;
 	(void)v;
 	(void)len;
 	return start_operation(op);
@@ -121,19 +123,32 @@ node_get_mutable(struct node *n, const uint8_t *key, uint64_t seq, uint32_t *op)
 	return start_operation(op);
 }
 
+/* As store/persistent.c does, without a node. */
 static int
-made_announce(void *owner, const uint8_t *topic, uint32_t *op)
+made_announce(void *owner, const struct stored_announcement *a, uint32_t *op)
 {
-	(void)owner;
-	(void)topic;
+	struct made_daemon *d = owner;
+
+	if (stored_announcements_find(&d->announcements, a->topic, a->keys) !=
+	    NULL)
+		keyring_return(&d->keyring, a->keys);
+	else
+		ck_assert_int_eq(
+		    stored_announcements_add(&d->announcements, &d->state, a),
+		    0);
 	return start_operation(op);
 }
 
 static int
-made_unannounce(void *owner, const uint8_t *topic, uint32_t *op)
+made_unannounce(void *owner, const uint8_t *topic, const struct key_pair *keys,
+    uint32_t *op)
 {
-	(void)owner;
-	(void)topic;
+	struct made_daemon *d = owner;
+
+	if (stored_announcements_del(
+		&d->announcements, &d->state, topic, keys) != UINT32_MAX)
+		keyring_return(&d->keyring, keys);
+	keyring_return(&d->keyring, keys);
 	return start_operation(op);
 }
 
@@ -219,8 +234,13 @@ dht_node_after(const struct dht *d, uint32_t after, struct dht_node *out)
 const struct limits *
 node_limits(const struct node *n)
 {
-	(void)n;
 	limits_init(&limits);
+	if (n->operations_limit != 0)
+		limits.operations = n->operations_limit;
+	if (n->listeners_limit != 0)
+		limits.listeners = n->listeners_limit;
+	if (n->announcements_limit != 0)
+		limits.announcements = n->announcements_limit;
 	return &limits;
 }
 
@@ -283,7 +303,9 @@ made_control(struct made_daemon *d)
 	    .node = &rig.node,
 	    .world = &made_world,
 	    .keyring = &d->keyring,
+	    .announcements = &d->announcements,
 	    .identity = &rig.identity,
+	    .identity_saved = true,
 	    .path = d->path,
 	    .tick_ms = 5000,
 	    .ops = &ops,

@@ -172,6 +172,8 @@ set_up(void)
 	snprintf(path, sizeof path, "%s/state", rig.dir);
 	ck_assert_int_eq(state_open(&rig.daemon.state, path), 0);
 	keyring_init(&rig.daemon.keyring, &rig.daemon.state);
+	stored_announcements_load(&rig.daemon.announcements, &rig.daemon.state,
+	    &rig.daemon.keyring, 1024);
 	snprintf(rig.daemon.path, sizeof rig.daemon.path, "%s/new/control.sock",
 	    rig.dir);
 	signal(SIGPIPE, SIG_IGN);
@@ -206,6 +208,7 @@ tear_down(void)
 
 	control_free(rig.daemon.control);
 	ck_assert_int_ne(access(rig.daemon.path, F_OK), 0);
+	stored_announcements_fini(&rig.daemon.announcements);
 	keyring_fini(&rig.daemon.keyring);
 	remove_state();
 	event_base_free(rig.daemon.base);

@@ -19,6 +19,7 @@
 #include "punch/netcheck.h"
 #include "store/keyring.h"
 #include "store/state.h"
+#include "store/stored_announcements.h"
 
 enum { EVENTS_MAX = 512, MADE_CONNS_MAX = 8, MADE_BYTES_MAX = 1 << 21 };
 
@@ -55,6 +56,8 @@ struct node {
 	uint32_t timeout_ms;
 	uint32_t unlistened, answered; /* the last; 0: none */
 	bool answer;
+	uint64_t seq; /* of the last node_put_mutable() */
+	uint32_t operations_limit, listeners_limit, announcements_limit;
 	uint32_t listed; /* connections, listeners and attempts to show */
 };
 
@@ -64,6 +67,7 @@ struct made_daemon {
 	struct control *control;
 	struct state state;
 	struct keyring keyring;
+	struct stored_announcements announcements;
 	char path[108]; /* of the control socket */
 };
 

@@ -371,6 +371,10 @@ START_TEST(method_keeps_to_the_table)
 
 	rig.node.nodes = 3;
 	rig.node.listed = 3;
+	if (strcmp(m->name, "key_remove") == 0)
+		assert_result(p,
+		    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"key_new\","
+		    "\"params\":{\"name\":\"x\"}}");
 	client_write_line(p, line);
 	for (int i = 0; i < 4; i++)
 		run_loop();
@@ -809,6 +813,39 @@ START_TEST(operators_have_room)
 }
 END_TEST
 
+/* A user has a quarter of the clients; others still have room. */
+START_TEST(one_user_leaves_room)
+{
+	enum { SHARE = CLIENTS_MAX / USER_SHARE };
+	struct peer_end *all[SHARE], *p;
+	gid_t gid = 4242;
+	json_t *j;
+
+	if (geteuid() != 0)
+		return;
+	set_groups();
+	ck_assert_int_eq(setgroups(1, &gid), 0);
+	for (int i = 0; i <= SHARE + 1; i++) {
+		ck_assert_int_eq(seteuid(i <= SHARE ? 65534 : 65533), 0);
+		p = calloc(1, sizeof *p);
+		p->fd = open_socket(rig.daemon.path);
+		ck_assert_int_eq(seteuid(0), 0);
+		j = client_read(p);
+		/* The one beyond the share is refused, the next user is not. */
+		ck_assert(
+		    (json_object_get(j, "error") != NULL) == (i == SHARE));
+		json_decref(j);
+		if (i < SHARE)
+			all[i] = p;
+		else
+			client_free(p);
+	}
+	for (int i = 0; i < SHARE; i++)
+		client_free(all[i]);
+	ck_assert(TAILQ_EMPTY(&rig.daemon.control->users.all));
+}
+END_TEST
+
 /* ---- the socket's file ---- */
 
 START_TEST(live_socket_is_left_alone)
@@ -920,6 +957,7 @@ add_hard_cases(TCase *tc)
 {
 	tcase_add_test(tc, clients_are_bounded);
 	tcase_add_test(tc, operators_have_room);
+	tcase_add_test(tc, one_user_leaves_room);
 	tcase_add_test(tc, slow_reader_is_told_and_dropped);
 	tcase_add_test(tc, stuck_reader_is_dropped);
 	tcase_add_test(tc, requests_of_a_slow_reader_wait);

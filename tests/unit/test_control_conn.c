@@ -948,33 +948,46 @@ START_TEST(identity_is_the_callers_choice)
 }
 END_TEST
 
-/* The latest client, as another user. */
+/* The latest client, as a user with that id. */
 static struct peer_end *
-other_user(void)
+user_new(uid_t uid)
 {
 	struct peer_end *p = client_new();
 	struct control_client *cl =
 	    TAILQ_LAST(&rig.daemon.control->clients.all, control_clients);
 
-	cl->peer.uid = 12345;
+	cl->peer.uid = uid;
 	cl->peer.access = API_USER;
 	return p;
 }
 
+static struct peer_end *
+other_user(void)
+{
+	return user_new(12345);
+}
+
 START_TEST(what_is_anothers_is_out_of_reach)
 {
-	static const char *const lines[] = {
-	    REQUEST("unlisten", "\"listener\":1"),
-	    REQUEST("disconnect", "\"conn\":2"),
-	    REQUEST("key_show", "\"name\":\"web\""),
-	    REQUEST("listen", "\"name\":\"web\""), ACCEPT("1"), /* ends it */
+	static const struct {
+		const char *line, *reason;
+	} rows[] = {
+	    {REQUEST("unlisten", "\"listener\":1"), "not-yours"},
+	    {REQUEST("disconnect", "\"conn\":2"), "not-yours"},
+	    {REQUEST("outcome", "\"conn\":2"), "not-yours"},
+	    {REQUEST("key_show", "\"name\":\"web\""), "value"},
+	    {REQUEST("key_remove", "\"name\":\"web\""), "value"},
+	    {REQUEST("listen", "\"name\":\"web\""), "value"},
+	    {ACCEPT("1"), "not-yours"}, /* ends it */
 	};
 	struct peer_end *l = make_listener_1(LISTEN), *p = other_user();
 
 	assert_result(l, REQUEST("key_new", "\"name\":\"web\""));
 	open_incoming(2);
-	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-		assert_error(p, lines[i], API_ERR_FAILED);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		client_write_line(p, rows[i].line);
+		assert_err_name(p, rows[i].reason);
+	}
 	ck_assert(!rig.conns[2].closed);
 	ck_assert_uint_eq(rig.node.unlistened, 0);
 	client_free(p);
@@ -1011,6 +1024,311 @@ START_TEST(other_users_have_keys_of_their_own)
 	client_free(p);
 	run_loop_often();
 	ck_assert(TAILQ_EMPTY(&rig.daemon.keyring.lent));
+}
+END_TEST
+
+/* ---- what belongs to whom ---- */
+
+#define ANNOUNCE(more) REQUEST("announce", "\"topic\":\"tea\"" more)
+#define UNANNOUNCE(more) REQUEST("unannounce", "\"topic\":\"tea\"" more)
+#define SEED "\"seed_b64\":\"AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""
+
+/* Makes a request that the node completes, and returns the answer. */
+static json_t *
+complete(struct peer_end *p, const char *line)
+{
+	uint32_t before = rig.node.last_op;
+
+	client_write_line(p, line);
+	run_loop_often();
+	if (rig.node.last_op != before)
+		deliver_event(&(struct node_event){
+		    .kind = NODE_EV_DONE, .op = rig.node.last_op, .seq = 8});
+	return client_read(p);
+}
+
+/* Writes the public key of the result, which must be one. */
+static void
+result_key(json_t *j, uint8_t key[KEY_LEN])
+{
+	const char *text = NULL;
+
+	json_unpack(j, "{s:{s:s}}", "result", "public_key", &text);
+	ck_assert_msg(text != NULL, "%s", json_dumps(j, 0));
+	ck_assert_int_eq(text_key_parse(key, text), 0);
+	json_decref(j);
+}
+
+static void
+assert_reason(json_t *j, const char *reason)
+{
+	const char *name = "";
+
+	json_unpack(j, "{s:{s:{s:s}}}", "error", "data", "err_name", &name);
+	ck_assert_msg(strcmp(name, reason) == 0, "%s", json_dumps(j, 0));
+	json_decref(j);
+}
+
+static uint32_t
+announced(void)
+{
+	return rig.daemon.announcements.len;
+}
+
+/* Each user announces a key of its own, and withdraws nobody else's. */
+START_TEST(announcements_belong_to_users)
+{
+	struct peer_end *root = client_new(), *a = user_new(1001),
+			*b = user_new(1002);
+	uint8_t root_key[KEY_LEN], a_key[KEY_LEN], b_key[KEY_LEN];
+
+	result_key(complete(root, ANNOUNCE("")), root_key);
+	ck_assert_mem_eq(root_key, rig.identity.public_key, KEY_LEN);
+	assert_reason(complete(a, UNANNOUNCE("")), "not-yours");
+	result_key(complete(a, ANNOUNCE("")), a_key);
+	ck_assert_mem_ne(a_key, root_key, KEY_LEN);
+	assert_reason(complete(b, UNANNOUNCE("")), "not-yours");
+	result_key(complete(b, ANNOUNCE("")), b_key);
+	ck_assert_mem_ne(b_key, a_key, KEY_LEN);
+	ck_assert_uint_eq(announced(), 3);
+	/* The same key again, by its owner: no other announcement. */
+	result_key(complete(a, ANNOUNCE(",\"name\":\"default\"")), b_key);
+	ck_assert_mem_eq(b_key, a_key, KEY_LEN);
+	ck_assert_uint_eq(announced(), 3);
+	result_key(complete(a, UNANNOUNCE("")), b_key);
+	ck_assert_mem_eq(b_key, a_key, KEY_LEN);
+	ck_assert_uint_eq(announced(), 2);
+	/* An admin withdraws its own first, then that of another. */
+	result_key(complete(root, UNANNOUNCE("")), b_key);
+	ck_assert_mem_eq(b_key, root_key, KEY_LEN);
+	result_key(complete(root, UNANNOUNCE("")), b_key);
+	ck_assert_uint_eq(announced(), 0);
+	ck_assert(TAILQ_EMPTY(&rig.daemon.keyring.lent));
+	client_free(root);
+	client_free(a);
+	client_free(b);
+}
+END_TEST
+
+/* Two users who know one seed: the first to announce it owns it. */
+START_TEST(shared_key_belongs_to_the_first)
+{
+	struct peer_end *a = user_new(1001), *b = user_new(1002);
+	uint8_t key[KEY_LEN];
+
+	result_key(complete(a, ANNOUNCE("," SEED)), key);
+	assert_reason(complete(b, ANNOUNCE("," SEED)), "not-yours");
+	assert_reason(complete(b, UNANNOUNCE("," SEED)), "not-yours");
+	ck_assert_uint_eq(announced(), 1);
+	ck_assert(!rig.daemon.announcements.list[0].saved);
+	result_key(complete(a, UNANNOUNCE("")), key);
+	ck_assert_uint_eq(announced(), 0);
+	client_free(a);
+	client_free(b);
+}
+END_TEST
+
+/* The owners are known after a restart. */
+START_TEST(owners_are_stored)
+{
+	struct peer_end *root = client_new(), *a = user_new(1001);
+	struct stored_announcements *all = &rig.daemon.announcements;
+	uint8_t key[KEY_LEN], root_key[KEY_LEN], again[KEY_LEN];
+
+	assert_result(root, REQUEST("key_new", "\"name\":\"web\""));
+	result_key(complete(root, ANNOUNCE("")), root_key);
+	result_key(complete(root, ANNOUNCE(",\"name\":\"web\"")), root_key);
+	result_key(complete(a, ANNOUNCE("")), key);
+	result_key(complete(a, ANNOUNCE("," SEED)), again);
+	stored_announcements_fini(all);
+	stored_announcements_load(
+	    all, &rig.daemon.state, &rig.daemon.keyring, 1024);
+	ck_assert_uint_eq(all->len, 3); /* without that of the seed */
+	ck_assert(all->list[0].keys == NULL && all->list[0].owner.daemon);
+	ck_assert_mem_eq(all->list[1].keys->public_key, root_key, KEY_LEN);
+	ck_assert(all->list[1].owner.daemon);
+	ck_assert_uint_eq(all->list[2].owner.uid, 1001);
+	ck_assert(!all->list[2].owner.daemon);
+	ck_assert_mem_eq(all->list[2].keys->public_key, key, KEY_LEN);
+	client_free(root);
+	client_free(a);
+}
+END_TEST
+
+/* A value is signed with a key of its user, with the number asked for. */
+START_TEST(values_are_signed_by_users)
+{
+	struct peer_end *root = client_new(), *a = user_new(1001);
+	static const uint8_t node[KEY_LEN];
+	struct key_pair pair;
+	uint8_t key[KEY_LEN];
+
+	result_key(
+	    complete(root, REQUEST("put_mutable", "\"value_b64\":\"eA==\"")),
+	    key);
+	ck_assert_mem_eq(key, rig.identity.public_key, KEY_LEN);
+	ck_assert_mem_eq(rig.node.own_key, node, KEY_LEN);
+	ck_assert_uint_eq(rig.node.seq, NODE_SEQ_NEXT);
+	ck_assert_int_eq(
+	    result_int(complete(a, REQUEST("put_mutable",
+				       "\"value_b64\":\"eA==\",\"seq\":8")),
+		"seq"),
+	    8);
+	ck_assert_uint_eq(rig.node.seq, 8);
+	ck_assert_mem_ne(rig.node.own_key, node, KEY_LEN);
+	/* Both parameters are bytes. */
+	result_key(
+	    complete(a, REQUEST("put_mutable", "\"value_b64\":\"eA==\"," SEED)),
+	    key);
+	key_pair_from_seed(&pair, (uint8_t[KEY_SEED_LEN]){2});
+	ck_assert_mem_eq(key, pair.public_key, KEY_LEN);
+	client_free(root);
+	client_free(a);
+	ck_assert(TAILQ_EMPTY(&rig.daemon.keyring.lent));
+}
+END_TEST
+
+/* A key in use stays; a removed one is gone. */
+START_TEST(keys_can_be_removed)
+{
+	struct peer_end *p = other_user();
+	uint8_t key[KEY_LEN];
+
+	assert_result(p, REQUEST("key_new", "\"name\":\"web\""));
+	result_key(complete(p, ANNOUNCE(",\"name\":\"web\"")), key);
+	assert_reason(
+	    complete(p, REQUEST("key_remove", "\"name\":\"web\"")), "busy");
+	result_key(complete(p, UNANNOUNCE("")), key);
+	assert_result(p, REQUEST("key_remove", "\"name\":\"web\""));
+	assert_reason(
+	    complete(p, REQUEST("key_show", "\"name\":\"web\"")), "value");
+	assert_result(p, REQUEST("key_new", "\"name\":\"web\""));
+	client_free(p);
+}
+END_TEST
+
+/* Without a usable state directory, each key is lost at the end. */
+START_TEST(unsaved_key_is_reported)
+{
+	struct peer_end *p = other_user();
+	int saved = -1, dir = rig.daemon.state.dir;
+	json_t *j;
+
+	rig.daemon.state.dir = -1;
+	client_write_line(p, LISTEN);
+	run_loop_often();
+	deliver_event(&(struct node_event){.kind = NODE_EV_LISTENING, .op = 1});
+	j = client_read(p);
+	json_unpack(j, "{s:{s:b}}", "result", "saved", &saved);
+	ck_assert_int_eq(saved, 0);
+	json_decref(j);
+	rig.daemon.state.dir = dir;
+	client_free(p);
+	p = other_user();
+	client_write_line(p, LISTEN);
+	run_loop_often();
+	deliver_event(&(struct node_event){.kind = NODE_EV_LISTENING, .op = 2});
+	j = client_read(p);
+	json_unpack(j, "{s:{s:b}}", "result", "saved", &saved);
+	ck_assert_int_eq(saved, 1);
+	json_decref(j);
+	client_free(p);
+}
+END_TEST
+
+/* Requests that take of what users share; %%: a number of the test. */
+static const struct {
+	const char *line, *limit, *reason;
+} shares[] = {
+    {REQUEST("announce", "\"topic\":\"%%\""), "announcements", "limit"},
+    {REQUEST("listen", "\"seed_b64\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+		       "AAAAAAAA%%=\""),
+	"listeners", "limit"},
+    {REQUEST("lookup", "\"topic\":\"%%\""), "operations", "busy"},
+};
+
+static struct peer_end *sharers[16];
+static unsigned sharers_len;
+
+/* Makes a request as that user (0: root), on a connection of its own. Returns
+ * whether it was accepted; if not, it must name the limit. */
+static bool
+take_share(int row, uid_t uid)
+{
+	struct peer_end *p = uid != 0 ? user_new(uid) : client_new();
+	uint32_t before = rig.node.last_op;
+	const char *limit = "", *reason = "";
+	char line[256], number[4], *at;
+	json_t *j;
+
+	snprintf(line, sizeof line, "%s", shares[row].line);
+	at = strchr(line, '%');
+	ck_assert_ptr_nonnull(at);
+	snprintf(number, sizeof number, "%c%c", 'A' + (char)sharers_len, 'A');
+	memcpy(at, number, 2);
+	client_write_line(p, line);
+	run_loop_often();
+	sharers[sharers_len++] = p;
+	if (rig.node.last_op != before) {
+		if (row == 0)
+			deliver_event(&(struct node_event){
+			    .kind = NODE_EV_DONE, .op = rig.node.last_op});
+		return true;
+	}
+	j = client_read(p);
+	json_unpack(j, "{s:{s:{s:s,s:s}}}", "error", "data", "err_name",
+	    &reason, "limit", &limit);
+	ck_assert_str_eq(reason, shares[row].reason);
+	ck_assert_str_eq(limit, shares[row].limit);
+	json_decref(j);
+	return false;
+}
+
+/* Of 8, one user gets 2 and all users together 6; the rest is for admins. */
+START_TEST(users_have_shares)
+{
+	rig.node.operations_limit = 8;
+	rig.node.listeners_limit = 8;
+	rig.node.announcements_limit = 8;
+	sharers_len = 0;
+	for (uid_t uid = 1001; uid <= 1003; uid++) {
+		ck_assert(take_share(_i, uid));
+		ck_assert(take_share(_i, uid));
+		ck_assert(!take_share(_i, uid));
+	}
+	ck_assert(!take_share(_i, 1004));
+	ck_assert(take_share(_i, 0));
+	for (unsigned i = 0; i < sharers_len; i++)
+		client_free(sharers[i]);
+	run_loop_often();
+	/* What has ended is given back. */
+	sharers_len = 10;
+	ck_assert(take_share(_i, 1004) == (_i != 0));
+	client_free(sharers[10]);
+	run_loop_often();
+	ck_assert(TAILQ_EMPTY(&rig.daemon.control->users.all));
+}
+END_TEST
+
+/* A withdrawal whose client is gone still counts until the node has ended it.
+ */
+START_TEST(left_operations_count)
+{
+	struct peer_end *p;
+
+	rig.node.operations_limit = 8;
+	for (int i = 0; i < 2; i++) {
+		p = user_new(1001);
+		client_write_line(p, UNANNOUNCE(""));
+		run_loop_often();
+		client_free(p);
+		run_loop_often();
+	}
+	p = user_new(1001);
+	assert_reason(client_call(p, UNANNOUNCE("")), "busy");
+	deliver_event(&(struct node_event){.kind = NODE_EV_DONE, .op = 1});
+	result_key(complete(p, UNANNOUNCE("")), (uint8_t[KEY_LEN]){0});
+	client_free(p);
 }
 END_TEST
 
@@ -1053,6 +1371,14 @@ add_listeners(TCase *tc)
 	tcase_add_test(tc, how_anothers_ended_is_not_told);
 	tcase_add_test(tc, other_users_have_keys_of_their_own);
 	tcase_add_loop_test(tc, longest_lists_fit_a_line, 0, 3);
+	tcase_add_test(tc, announcements_belong_to_users);
+	tcase_add_test(tc, shared_key_belongs_to_the_first);
+	tcase_add_test(tc, owners_are_stored);
+	tcase_add_test(tc, values_are_signed_by_users);
+	tcase_add_test(tc, keys_can_be_removed);
+	tcase_add_test(tc, unsaved_key_is_reported);
+	tcase_add_loop_test(tc, users_have_shares, 0, T_ROWS(shares));
+	tcase_add_test(tc, left_operations_count);
 }
 
 Suite *

@@ -57,7 +57,11 @@ lend_named(struct keyring *k, const struct keyring_owner *o, const char *name)
 {
 	const struct key_pair *pair;
 
-	return keyring_lend_named(k, o, name, &pair, &fault) == 0 ? pair : NULL;
+	bool saved;
+
+	return keyring_lend_named(k, o, name, &pair, &saved, &fault) == 0
+		   ? pair
+		   : NULL;
 }
 
 static const struct key_pair *

@@ -671,13 +671,13 @@ op_lookup(uint32_t *op)
 static int
 op_announce(uint32_t *op)
 {
-	return node_announce(node, topic, op);
+	return node_announce(node, NULL, topic, op);
 }
 
 static int
 op_unannounce(uint32_t *op)
 {
-	return node_unannounce(node, topic, op);
+	return node_unannounce(node, NULL, topic, op);
 }
 
 static int
@@ -698,7 +698,7 @@ op_get(uint32_t *op)
 static int
 op_put_mutable(uint32_t *op)
 {
-	return node_put_mutable(node, 5, "hello", 5, op);
+	return node_put_mutable(node, NULL, 5, "hello", 5, op);
 }
 
 static int
@@ -793,10 +793,10 @@ START_TEST(own_records_are_found)
 	make_two();
 	put_node_into(node_dht(store), &node_at);
 	key_target(own, identity.public_key);
-	ck_assert_int_eq(node_announce(store, own, &op), 0);
-	ck_assert_int_eq(node_announce(store, topic, &op), 0);
+	ck_assert_int_eq(node_announce(store, NULL, own, &op), 0);
+	ck_assert_int_eq(node_announce(store, NULL, topic, &op), 0);
 	ck_assert_int_eq(node_put_immutable(store, "hello", 5, &op), 0);
-	ck_assert_int_eq(node_put_mutable(store, 5, "hello", 5, &op), 0);
+	ck_assert_int_eq(node_put_mutable(store, NULL, 5, "hello", 5, &op), 0);
 	run_ms(10000);
 	silent = true;
 	for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
@@ -1001,10 +1001,11 @@ START_TEST(failed_announcements_back_off)
 		next_s = a.next_us / 1000000;
 		ck_assert_uint_ge(next_s + 1, at_least[i]);
 		ck_assert_uint_le(next_s, at_least[i] * 10 / 9);
-		run_ms(a.next_us / 1000 + 1);
 		/* Nodes that do not reply are removed: adds it again. */
+		run_ms(a.next_us / 1000 - 1);
 		if (!knows(&store_at))
 			put_node(&store_at);
+		run_ms(2);
 	}
 	silent = false;
 	run_ms(15 * 60000);
@@ -1033,13 +1034,13 @@ START_TEST(a_topic_is_announced_once)
 	poll_op(second);
 	ck_assert_uint_eq(dones, 1);
 	ck_assert_int_eq(done.err, 0);
-	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_topic), 1);
+	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_id), 1);
 	/* Cancelling the operation does not end the announcement. */
 	ck_assert_int_eq(op_announce(&first), 0);
 	node_cancel(node, first);
 	dones = 0;
 	poll_op(first);
-	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_topic), 1);
+	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_id), 1);
 	teardown_two();
 }
 END_TEST
@@ -1055,7 +1056,7 @@ START_TEST(own_topics_are_bounded)
 	l.announcements = 1;
 	node_set_limits(node, &l);
 	ck_assert_int_eq(op_announce(&op), 0);
-	ck_assert_int_eq(node_announce(node, other, &op), ERR_LIMIT);
+	ck_assert_int_eq(node_announce(node, NULL, other, &op), ERR_LIMIT);
 	/* A known topic may be announced again. */
 	ck_assert_int_eq(op_announce(&op), 0);
 	teardown_two();
@@ -1078,6 +1079,144 @@ START_TEST(unannounce_withdraws)
 	run_ms(3600 * 1000);
 	ck_assert(!stored());
 	teardown_two();
+}
+END_TEST
+
+/* A user's key is another announcement than the node's. */
+START_TEST(keys_are_announced_apart)
+{
+	struct key_pair other;
+	struct node_announcement a;
+	uint32_t op;
+
+	make_two();
+	key_pair_from_seed(&other, (uint8_t[KEY_SEED_LEN]){9});
+	op_announce(&op);
+	run_ms(1000);
+	poll_op(op);
+	clear_events();
+	ck_assert_int_eq(node_announce(node, &other, topic, &op), 0);
+	run_ms(1000);
+	poll_op(op);
+	ck_assert(node_announcement(node, 1, &a));
+	ck_assert_mem_eq(a.key, other.public_key, KEY_LEN);
+	clear_events();
+	ck_assert_int_eq(op_lookup(&op), 0);
+	run_ms(1000);
+	poll_op(op);
+	ck_assert_uint_eq(event_of[NODE_EV_PEER], 2);
+	clear_events();
+	ck_assert_int_eq(node_unannounce(node, &other, topic, &op), 0);
+	run_ms(1000);
+	poll_op(op);
+	ck_assert(node_announcement(node, 0, &a));
+	ck_assert_mem_eq(a.key, identity.public_key, KEY_LEN);
+	ck_assert(!node_announcement(node, a.number, &a));
+	ck_assert(stored());
+	teardown_two();
+}
+END_TEST
+
+/* A record names the relays of its key's listener, soon after they are known.
+ */
+START_TEST(records_name_the_listeners_relays)
+{
+	const struct node_listen spec = {.keys = &identity};
+	uint32_t op, listener;
+	struct node_event ev;
+	bool found = false;
+
+	make_two();
+	op_announce(&op);
+	run_ms(1000);
+	ck_assert_uint_eq(node->announcements.by_id->relays_len, 0);
+	ck_assert_int_eq(node_listen(node, &spec, &listener), 0);
+	/* Its first announcement takes less than two seconds. */
+	run_ms(2000);
+	while (node_poll(node, &ev))
+		;
+	run_ms(6000);
+	ck_assert_int_eq(node_lookup(node, topic, &op), 0);
+	run_ms(1000);
+	while (node_poll(node, &ev)) {
+		if (ev.kind != NODE_EV_PEER)
+			continue;
+		found = true;
+		/* This node can be reached without a relay. */
+		ck_assert_uint_eq(ev.relays_len, 2);
+		ck_assert(addr_equal(&ev.relays[0], &node_at));
+		ck_assert(addr_equal(&ev.relays[1], &store_at));
+	}
+	ck_assert(found);
+	ck_assert_uint_eq(node->announcements.by_id->relays_len, 2);
+	teardown_two();
+}
+END_TEST
+
+/* ---- a node without a network ---- */
+
+/* Runs an operation to its end and returns its error. */
+static int
+end_alone(int err, uint32_t op)
+{
+	ck_assert_int_eq(err, 0);
+	clear_events();
+	pass_ms(5000);
+	poll_op(op);
+	ck_assert_uint_eq(dones, 1);
+	return done.err;
+}
+
+START_TEST(a_node_alone_serves_itself)
+{
+	uint32_t op;
+	int err;
+
+	make(DHT_BOOTSTRAP);
+	err = op_get(&op);
+	ck_assert_int_eq(end_alone(err, op), ERR_NOT_FOUND);
+	err = op_put(&op);
+	ck_assert_int_eq(end_alone(err, op), 0);
+	ck_assert_uint_eq(done.stored, 1);
+	err = op_get(&op);
+	ck_assert_int_eq(end_alone(err, op), 0);
+	ck_assert_uint_eq(event_of[NODE_EV_VALUE], 1);
+	err = op_get_mutable(&op);
+	ck_assert_int_eq(end_alone(err, op), ERR_NOT_FOUND);
+	err = op_put_mutable(&op);
+	ck_assert_int_eq(end_alone(err, op), 0);
+	ck_assert_uint_eq(done.seq, 5);
+	err = node_put_mutable(node, NULL, NODE_SEQ_NEXT, "next", 4, &op);
+	ck_assert_int_eq(end_alone(err, op), 0);
+	ck_assert_uint_eq(done.seq, 6);
+	err = op_put_mutable(&op);
+	ck_assert_int_eq(end_alone(err, op), ERR_SEQ_LOW);
+	err = node_put_mutable(node, NULL, 6, "other", 5, &op);
+	ck_assert_int_eq(end_alone(err, op), ERR_SEQ_REUSED);
+	err = op_get_mutable(&op);
+	ck_assert_int_eq(end_alone(err, op), 0);
+	err = op_lookup(&op);
+	ck_assert_int_eq(end_alone(err, op), ERR_NOT_FOUND);
+	err = op_announce(&op);
+	ck_assert_int_eq(end_alone(err, op), 0);
+	ck_assert_uint_eq(done.stored, 1);
+	err = op_lookup(&op);
+	ck_assert_int_eq(end_alone(err, op), 0);
+	ck_assert_uint_eq(event_of[NODE_EV_PEER], 1);
+	/* It is renewed before it expires. */
+	pass_ms(3600 * 1000);
+	poll_op(0);
+	err = op_lookup(&op);
+	ck_assert_int_eq(end_alone(err, op), 0);
+	err = op_unannounce(&op);
+	ck_assert_int_eq(end_alone(err, op), 0);
+	err = op_lookup(&op);
+	ck_assert_int_eq(end_alone(err, op), ERR_NOT_FOUND);
+	ck_assert_int_eq(node_put_immutable(node, "", 0, &op), ERR_VALUE);
+	ck_assert_int_eq(
+	    node_put_mutable(node, NULL, WIRE_UINT_MAX + 1, "x", 1, &op),
+	    ERR_VALUE);
+	teardown();
 }
 END_TEST
 
@@ -1118,7 +1257,7 @@ announce_many(unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t t[32] = {(uint8_t)i, (uint8_t)(i >> 8), 9};
 
-		ck_assert_int_eq(node_announce(node, t, &op), 0);
+		ck_assert_int_eq(node_announce(node, NULL, t, &op), 0);
 		/* A few at a time, as operations and queries are bounded. */
 		if (i % 32 == 31)
 			run_ms(1000);
@@ -1156,7 +1295,7 @@ START_TEST(leaving_withdraws_all)
 	}
 	ck_assert(told);
 	ck_assert_uint_eq(records_stored(), 0);
-	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_topic), 0);
+	ck_assert_uint_eq(HASH_COUNT(node->announcements.by_id), 0);
 	teardown_two();
 }
 END_TEST
@@ -1322,7 +1461,7 @@ START_TEST(a_node_that_leaves_announces_nothing)
 	l.queries = 128;
 	node_set_limits(node, &l);
 	for (int ms = 0; ms < 10000; ms += 10) {
-		struct announcement *a = node->announcements.by_topic;
+		struct announcement *a = node->announcements.by_id;
 
 		for (; a != NULL; a = a->hh.next)
 			ck_assert_ptr_null(a->client);
@@ -1452,6 +1591,9 @@ t_suite(void)
 	tcase_add_test(tc, a_topic_is_announced_once);
 	tcase_add_test(tc, own_topics_are_bounded);
 	tcase_add_test(tc, unannounce_withdraws);
+	tcase_add_test(tc, keys_are_announced_apart);
+	tcase_add_test(tc, records_name_the_listeners_relays);
+	tcase_add_test(tc, a_node_alone_serves_itself);
 	tcase_add_loop_test(tc, waking_up_announces_again, 0, 2);
 	tcase_add_test(tc, leaving_withdraws_all);
 	tcase_add_loop_test(

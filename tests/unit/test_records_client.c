@@ -243,8 +243,8 @@ start_flow(struct rig *g, int i, const uint8_t *target, uint64_t bump,
 	case 5:
 		return records_client_lookup(g->n.d, target, sink(g), &g->op);
 	case 6:
-		return records_client_put_mutable(
-		    g->n.d, keys, 3, value, sink(g), &g->op);
+		return records_client_put_mutable(g->n.d, keys,
+		    (struct records_seq){.value = 3}, value, sink(g), &g->op);
 	case 7:
 	case 8:
 		return records_client_get_mutable(
@@ -417,6 +417,101 @@ START_TEST(signed_per_node)
 }
 END_TEST
 
+/* Without relays of its own, a record names the closest nodes. */
+START_TEST(closest_nodes_are_named)
+{
+	struct rig g;
+	struct key_pair keys;
+	uint8_t topic[HASH_LEN] = {3};
+	struct announce_spec a = {
+	    .target = topic, .keys = &keys, .closest_relays = true};
+	struct announce an;
+	size_t named = 0;
+
+	rig_init(&g);
+	rig_nodes(&g, 5);
+	seed_keys(&keys, 1);
+	ck_assert_int_eq(
+	    records_client_announce(g.n.d, &a, sink(&g), &g.op), 0);
+	run(&g, 500);
+	ck_assert_uint_eq(done(&g)->stored, 5);
+	for (int i = 0; i < 5; i++) {
+		struct fake_node *f = &g.nodes[i];
+		struct announce_scope s = {topic, f->id, f->token};
+		const struct records_event *closest = g.events;
+
+		ck_assert_int_eq(
+		    announce_decode(&an, f->last.value.p, f->last.value.len),
+		    0);
+		ck_assert_int_eq(announce_verify(&an, NS_ANNOUNCE, &s), 0);
+		ck_assert_uint_eq(peer_relays_len(&an.peer), PEER_RELAYS_MAX);
+		for (size_t k = 0; k < PEER_RELAYS_MAX; k++) {
+			struct addr relay = peer_relay(&an.peer, k);
+
+			/* The nodes are reported nearest first. */
+			ck_assert(addr_equal(&relay, &closest[k].node));
+			named++;
+		}
+	}
+	ck_assert_uint_eq(named, 5 * PEER_RELAYS_MAX);
+	rig_fini(&g);
+}
+END_TEST
+
+/* Starts a put of the next number, at least `from`, with two nodes that store
+ * values of these numbers; the last of them signed by another key. */
+static uint64_t
+put_next(uint64_t from, uint64_t first, uint64_t second, bool forged)
+{
+	static const uint8_t hello[] = "hello";
+	uint8_t signature[SIGNATURE_LEN], values[2][64 + DGRAM_MAX];
+	uint64_t seqs[2] = {first, second}, seq;
+	struct key_pair keys, other;
+	struct mutable_value m = {.value = {hello, 5}, .signature = signature};
+	struct rig g;
+
+	rig_init(&g);
+	rig_nodes(&g, 3);
+	seed_keys(&keys, 1);
+	seed_keys(&other, 2);
+	for (int i = 0; i < 2; i++) {
+		m.seq = seqs[i];
+		mutable_sign(signature, i == 1 && forged ? &other : &keys,
+		    m.seq, m.value);
+		g.nodes[i].value = (struct bytes){values[i],
+		    mutable_value_encode(&m, values[i], sizeof values[i])};
+	}
+	ck_assert_int_eq(records_client_put_mutable(g.n.d, &keys,
+			     (struct records_seq){.value = from, .next = true},
+			     m.value, sink(&g), &g.op),
+	    0);
+	run(&g, 500);
+	ck_assert_int_eq(done(&g)->err, 0);
+	ck_assert_uint_eq(done(&g)->stored, 3);
+	seq = done(&g)->seq;
+	for (int i = 0; i < 3; i++) {
+		const struct bytes *v = &g.nodes[i].last.value;
+
+		ck_assert_int_eq(mutable_put_decode(&m, v->p, v->len), 0);
+		ck_assert_int_eq(mutable_verify(&m, keys.public_key), 0);
+		ck_assert_uint_eq(m.seq, seq);
+		ck_assert_uint_eq(m.value.len, 5);
+	}
+	rig_fini(&g);
+	return seq;
+}
+
+START_TEST(next_number_is_found)
+{
+	ck_assert_uint_eq(put_next(0, 4, 7, false), 8);
+	ck_assert_uint_eq(put_next(0, 7, 4, false), 8);
+	ck_assert_uint_eq(put_next(0, 4, 7, true), 5);
+	ck_assert_uint_eq(put_next(20, 4, 7, false), 20);
+	/* There is none after the highest: what nodes store stays. */
+	ck_assert_uint_eq(put_next(0, 4, WIRE_UINT_MAX, false), 5);
+}
+END_TEST
+
 START_TEST(commit_to_some)
 {
 	struct rig g;
@@ -470,7 +565,8 @@ START_TEST(commit_failures)
 		g.nodes[i].silent_at_commit = rows[_i].silent_at_commit;
 	}
 	seed_keys(&keys, 1);
-	ck_assert_int_eq(records_client_put_mutable(g.n.d, &keys, 1,
+	ck_assert_int_eq(records_client_put_mutable(g.n.d, &keys,
+			     (struct records_seq){.value = 1},
 			     (struct bytes){hello, 5}, sink(&g), &g.op),
 	    0);
 	run(&g, 15000);
@@ -495,7 +591,8 @@ START_TEST(seq_error_is_reported)
 	rig_nodes(&g, 3);
 	g.nodes[1].commit_error = RPC_SEQ_TOO_LOW;
 	seed_keys(&keys, 1);
-	ck_assert_int_eq(records_client_put_mutable(g.n.d, &keys, 1,
+	ck_assert_int_eq(records_client_put_mutable(g.n.d, &keys,
+			     (struct records_seq){.value = 1},
 			     (struct bytes){hello, 5}, sink(&g), &g.op),
 	    0);
 	run(&g, 500);
@@ -528,12 +625,13 @@ START_TEST(refused_locally)
 	    records_client_put_immutable(
 		g.n.d, (struct bytes){bytes, VALUE_PUT_MAX + 1}, sink(&g), &op),
 	    ERR_SIZE);
-	ck_assert_int_eq(records_client_put_mutable(g.n.d, &keys, 0,
+	ck_assert_int_eq(records_client_put_mutable(g.n.d, &keys,
+			     (struct records_seq){.value = 0},
 			     (struct bytes){bytes, 0}, sink(&g), &op),
 	    ERR_VALUE);
-	ck_assert_int_eq(
-	    records_client_put_mutable(g.n.d, &keys, WIRE_UINT_MAX + 1,
-		(struct bytes){bytes, 1}, sink(&g), &op),
+	ck_assert_int_eq(records_client_put_mutable(g.n.d, &keys,
+			     (struct records_seq){.value = WIRE_UINT_MAX + 1},
+			     (struct bytes){bytes, 1}, sink(&g), &op),
 	    ERR_VALUE);
 	ck_assert_int_eq(records_client_get_mutable(
 			     g.n.d, bytes, WIRE_UINT_MAX + 1, sink(&g), &op),
@@ -876,6 +974,8 @@ t_suite(void)
 
 	tcase_add_loop_test(tc, flow, 0, T_ROWS(flows));
 	tcase_add_test(tc, signed_per_node);
+	tcase_add_test(tc, closest_nodes_are_named);
+	tcase_add_test(tc, next_number_is_found);
 	tcase_add_test(tc, commit_to_some);
 	tcase_add_loop_test(tc, commit_failures, 0, 5);
 	tcase_add_test(tc, seq_error_is_reported);

@@ -295,29 +295,41 @@ START_TEST(nodes_are_read_tolerantly)
 }
 END_TEST
 
+/* Adds an announcement of the node's identity. */
+static int
+add_topic(struct stored_announcements *t, const uint8_t *topic)
+{
+	struct stored_announcement a = {
+	    .owner = {.daemon = true}, .saved = true};
+
+	memcpy(a.topic, topic, TOPIC_LEN);
+	return stored_announcements_add(t, &state, &a);
+}
+
 START_TEST(announcements_survive)
 {
 	uint8_t topic[3][TOPIC_LEN] = {{1}, {2}, {3}};
 	struct stored_announcements a;
+	struct keyring keyring;
 	char text[4 * (2 * TOPIC_LEN + 1)];
 	size_t len;
 
-	stored_announcements_load(&a, &state, 2);
+	keyring_init(&keyring, &state);
+	stored_announcements_load(&a, &state, &keyring, 2);
 	ck_assert_uint_eq(a.len, 0);
-	for (int i = 0; i < 3; i++)
-		stored_announcements_add(&a, &state, topic[i]);
-	stored_announcements_add(&a, &state, topic[0]);
-	ck_assert_uint_eq(a.len, 2); /* its limit */
+	ck_assert_int_eq(add_topic(&a, topic[0]), 0);
+	ck_assert_int_eq(add_topic(&a, topic[1]), 0);
+	ck_assert_int_eq(add_topic(&a, topic[2]), ERR_LIMIT);
 	stored_announcements_fini(&a);
-	stored_announcements_load(&a, &state, 10);
+	stored_announcements_load(&a, &state, &keyring, 10);
 	ck_assert_uint_eq(a.len, 2);
-	ck_assert_mem_eq(a.list[1], topic[1], TOPIC_LEN);
-	stored_announcements_del(&a, &state, topic[2]);
-	stored_announcements_del(&a, &state, topic[0]);
+	ck_assert_mem_eq(a.list[1].topic, topic[1], TOPIC_LEN);
+	stored_announcements_del(&a, &state, topic[2], NULL);
+	stored_announcements_del(&a, &state, topic[0], NULL);
 	stored_announcements_fini(&a);
-	stored_announcements_load(&a, &state, 10);
+	stored_announcements_load(&a, &state, &keyring, 10);
 	ck_assert_uint_eq(a.len, 1);
-	ck_assert_mem_eq(a.list[0], topic[1], TOPIC_LEN);
+	ck_assert_mem_eq(a.list[0].topic, topic[1], TOPIC_LEN);
 	stored_announcements_fini(&a);
 	/* An invalid line is ignored, the others are read. */
 	len = read_file("announcements", text, sizeof text);
@@ -325,9 +337,65 @@ START_TEST(announcements_survive)
 	memcpy(text + 65, text, 65);
 	text[3] = 'x';
 	ck_assert_int_eq(state_write(&state, "announcements", text, 130), 0);
-	stored_announcements_load(&a, &state, 10);
+	stored_announcements_load(&a, &state, &keyring, 10);
 	ck_assert_uint_eq(a.len, 1);
 	stored_announcements_fini(&a);
+	keyring_fini(&keyring);
+}
+END_TEST
+
+#define TOPIC_TEXT                                                             \
+	"0707070707070707070707070707070707070707070707070707070707070707"
+
+static const struct {
+	const char *line;
+	bool valid, daemon;
+	uid_t uid;
+	const char *name;
+} lines[] = {
+    {TOPIC_TEXT, true, true, 0, ""},
+    {TOPIC_TEXT " daemon web", true, true, 0, "web"},
+    {TOPIC_TEXT " 1000 default", true, false, 1000, "default"},
+    {TOPIC_TEXT " 4294967295", true, false, 4294967295, ""},
+    {TOPIC_TEXT " 4294967296", false, false, 0, ""},
+    {TOPIC_TEXT " -1", false, false, 0, ""},
+    {TOPIC_TEXT " 1000 ", false, false, 0, ""},
+    {TOPIC_TEXT " 1000 gone", false, false, 0, ""},
+    {TOPIC_TEXT " 1000 ../key", false, false, 0, ""},
+    {TOPIC_TEXT " 1000 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false,
+	false, 0, ""},
+    {TOPIC_TEXT "1000", false, false, 0, ""},
+    {TOPIC_TEXT " daemonx", false, false, 0, ""},
+    {"07", false, false, 0, ""},
+    {"", false, false, 0, ""},
+};
+
+/* Lines of the file with owners and names, right and wrong. */
+START_TEST(announcement_line)
+{
+	struct keyring_owner daemon = {.daemon = true};
+	struct stored_announcements a;
+	struct keyring keyring;
+	struct fault f;
+	uint8_t key[KEY_LEN];
+	char text[256];
+	int len = snprintf(text, sizeof text, "%s\n", lines[_i].line);
+
+	keyring_init(&keyring, &state);
+	ck_assert_int_eq(keyring_make(&keyring, &daemon, "web", key, &f), 0);
+	ck_assert_int_eq(
+	    state_write(&state, "announcements", text, (size_t)len), 0);
+	stored_announcements_load(&a, &state, &keyring, 10);
+	ck_assert_uint_eq(a.len, lines[_i].valid);
+	if (a.len > 0) {
+		ck_assert(a.list[0].owner.daemon == lines[_i].daemon);
+		ck_assert_uint_eq(a.list[0].owner.uid, lines[_i].uid);
+		ck_assert_str_eq(a.list[0].name, lines[_i].name);
+		ck_assert(
+		    (a.list[0].keys != NULL) == (*lines[_i].name != '\0'));
+	}
+	stored_announcements_fini(&a);
+	keyring_fini(&keyring);
 }
 END_TEST
 
@@ -347,5 +415,6 @@ t_suite(void)
 	tcase_add_loop_test(tc, key_file, 0, T_ROWS(key_files));
 	tcase_add_test(tc, nodes_are_read_tolerantly);
 	tcase_add_test(tc, announcements_survive);
+	tcase_add_loop_test(tc, announcement_line, 0, T_ROWS(lines));
 	return s;
 }
