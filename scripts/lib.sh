@@ -9,7 +9,7 @@
 # The Debian packages that a build needs.
 # shellcheck disable=SC2034
 BUILD_PACKAGES="autoconf automake make gcc libc6-dev pkg-config libevent-dev
-	libsodium-dev libjansson-dev libconfuse-dev uthash-dev"
+	libsodium-dev libssl-dev libjansson-dev libconfuse-dev uthash-dev"
 
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then

@@ -62,6 +62,7 @@ struct dgram_meta {
 };
 
 struct world;
+struct bulk_cipher;
 
 struct world_ops {
 	/*
@@ -95,6 +96,7 @@ struct world_ops {
 
 struct world {
 	const struct world_ops *ops;
+	struct bulk_cipher *bulk_cipher; /* crypto/bulk_cipher.h, or NULL */
 	uint64_t now_us;  /* monotonic, not counting sleep; set per wake-up */
 	uint64_t unix_ms; /* wall clock; only the bumps of topics use it */
 };

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/timer.h"
+#include "net/libcrypto_cipher.h"
 #include "net/real_world.h"
 
 static struct real_world *
@@ -71,6 +72,7 @@ real_world_init(struct real_world *w, struct event_base *base,
 	*w = (struct real_world){.world.ops = &ops};
 	wakeup_clock_init(&w->clock);
 	copy_time(w);
+	w->world.bulk_cipher = libcrypto_cipher_new();
 	w->sockets = sockets_new(base, owner);
 	return w->sockets == NULL
 		   ? ERR_MEMORY
@@ -82,6 +84,7 @@ real_world_fini(struct real_world *w)
 {
 	resolver_fini(&w->resolver);
 	sockets_free(w->sockets);
+	libcrypto_cipher_free(w->world.bulk_cipher);
 	sodium_memzero(&w->random, sizeof w->random);
 }
 

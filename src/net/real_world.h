@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * real_world.h - the world of base/world.h on the sockets, the clocks and the
- * resolver of this machine.
+ * real_world.h - the world of base/world.h on the sockets, the clocks, the
+ * resolver and the libraries of this machine.
  *
  * Passes received datagrams to its owner and sends the transmit batch when the
- * owner flushes it. Uses: base, dht, log, libevent.
+ * owner flushes it. Uses: base, crypto, dht, log, libevent.
  */
 #ifndef NET_REAL_WORLD_H
 #define NET_REAL_WORLD_H

@@ -11,20 +11,20 @@
 #ifndef STREAM_FRAME_H
 #define STREAM_FRAME_H
 
-#include <sodium.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crypto/secretstream.h"
 #include "stream/secret_derive.h"
 
 enum {
 	FRAME_LENGTH_LEN = 3,
-	FRAME_TAG_LEN = 1,
-	FRAME_SEAL_LEN = crypto_secretstream_xchacha20poly1305_ABYTES,
+	FRAME_TAG_LEN = SECRETSTREAM_TAG_LEN,
+	FRAME_SEAL_LEN = SECRETSTREAM_SEAL_LEN,
 	FRAME_OVERHEAD = FRAME_LENGTH_LEN + FRAME_SEAL_LEN,
 	FRAME_MAX = 16777215, /* the largest length that fits the wire */
 
-	HEADER_INIT_LEN = crypto_secretstream_xchacha20poly1305_HEADERBYTES,
+	HEADER_INIT_LEN = SECRETSTREAM_HEADER_LEN,
 	HEADER_LEN = SECRET_ID_LEN + HEADER_INIT_LEN,
 };
 

@@ -39,9 +39,11 @@ evict_frame(struct frame_account *a)
 
 void
 frame_reader_init(struct frame_reader *r, struct udx_stream *udx,
-    const uint8_t peer_id[SECRET_ID_LEN], const uint8_t key[SECRET_KEY_LEN])
+    struct bulk_cipher *bulk, const uint8_t peer_id[SECRET_ID_LEN],
+    const uint8_t key[SECRET_KEY_LEN])
 {
 	r->udx = udx;
+	r->rx.bulk = bulk;
 	r->frame_max = FRAME_MAX;
 	r->account.evict = evict_frame;
 	memcpy(r->peer_id, peer_id, SECRET_ID_LEN);
@@ -69,8 +71,7 @@ read_header(struct frame_reader *r, struct udx_bytes in)
 		return FRAME_INCOMPLETE;
 	if (sodium_memcmp(id, r->peer_id, SECRET_ID_LEN) != 0)
 		return ERR_SIGNATURE;
-	crypto_secretstream_xchacha20poly1305_init_pull(
-	    &r->rx, id + SECRET_ID_LEN, r->rx_key);
+	secretstream_init(&r->rx, r->rx.bulk, id + SECRET_ID_LEN, r->rx_key);
 	sodium_memzero(r->rx_key, sizeof r->rx_key);
 	udx_consume(r->udx, FRAME_LENGTH_LEN + HEADER_LEN);
 	r->opened = true;
@@ -81,9 +82,10 @@ read_header(struct frame_reader *r, struct udx_bytes in)
 static int
 decrypt_body(struct frame_reader *r, uint8_t *body, uint32_t len)
 {
-	if (crypto_secretstream_xchacha20poly1305_pull(&r->rx,
-		body + FRAME_TAG_LEN, NULL, NULL, body, len, NULL, 0) != 0)
-		return ERR_SIGNATURE;
+	int err = secretstream_pull(&r->rx, body, len);
+
+	if (err != 0)
+		return err;
 	r->plain = (struct frame_plain){true, len - FRAME_SEAL_LEN, 0};
 	return FRAME_READY;
 }

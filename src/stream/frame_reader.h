@@ -6,7 +6,7 @@
  * buffer, and consumed there once it has been read. A frame of which the
  * missing part exceeds the receive window would never be complete there, so it
  * is gathered in a buffer of its own, which grows with the bytes received and
- * is charged to a frame_budget. Uses: base, udx, libsodium.
+ * is charged to a frame_budget. Uses: base, crypto, udx.
  */
 #ifndef STREAM_FRAME_READER_H
 #define STREAM_FRAME_READER_H
@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/wire.h"
+#include "crypto/secretstream.h"
 #include "stream/frame.h"
 #include "stream/frame_budget.h"
 #include "udx/udx.h"
@@ -34,7 +35,7 @@ struct frame_plain {
 
 struct frame_reader {
 	struct udx_stream *udx; /* borrowed */
-	crypto_secretstream_xchacha20poly1305_state rx;
+	struct secretstream rx;
 	uint8_t peer_id[SECRET_ID_LEN];
 	uint8_t rx_key[SECRET_KEY_LEN]; /* wiped once the header was read */
 	bool opened;                    /* the peer's header was read */
@@ -45,9 +46,11 @@ struct frame_reader {
 	struct frame_plain plain;
 };
 
-/* Borrows the UDX stream. Copies the id and the key of the peer's direction. */
+/* Borrows the UDX stream and the bulk cipher, which may be NULL. Copies the id
+ * and the key of the peer's direction. */
 void frame_reader_init(struct frame_reader *r, struct udx_stream *udx,
-    const uint8_t peer_id[SECRET_ID_LEN], const uint8_t key[SECRET_KEY_LEN]);
+    struct bulk_cipher *bulk, const uint8_t peer_id[SECRET_ID_LEN],
+    const uint8_t key[SECRET_KEY_LEN]);
 
 /* Frees what was gathered. The keys are wiped by the owner of the struct. */
 void frame_reader_fini(struct frame_reader *r);

@@ -30,13 +30,12 @@ derive_keys(struct secret *s, const struct secret_keys *k)
 	}
 	secret_stream_id(s->header, k->hash, own);
 	secret_stream_id(peer_id, k->hash, peer);
-	frame_reader_init(&s->reader, s->udx, peer_id, k->rx);
+	frame_reader_init(
+	    &s->reader, s->udx, s->world->bulk_cipher, peer_id, k->rx);
 	secret_message_key(s->messages.tx_key, k->hash, own);
 	secret_message_key(s->messages.rx_key, k->hash, peer);
-	/* init_push would read the system's randomness; the state of init_pull
-	 * is the same. */
 	s->world->ops->random(s->world, init, HEADER_INIT_LEN);
-	crypto_secretstream_xchacha20poly1305_init_pull(&s->tx, init, k->tx);
+	secretstream_init(&s->tx, s->world->bulk_cipher, init, k->tx);
 	s->world->ops->random(
 	    s->world, &s->messages.counter, sizeof s->messages.counter);
 }
@@ -64,6 +63,8 @@ secret_free(struct secret *s)
 		return;
 	timer_disarm(s->timers, &s->keepalive.timer);
 	frame_reader_fini(&s->reader);
+	if (s->tx.bulk != NULL)
+		s->tx.bulk->ops->wipe(s->tx.bulk);
 	sodium_memzero(s, sizeof *s);
 	free(s);
 }
@@ -110,9 +111,7 @@ write_frame(struct secret *s, const void *p, size_t len)
 	if (out == NULL)
 		return ERR_MEMORY;
 	frame_put_length(out, len + FRAME_SEAL_LEN);
-	crypto_secretstream_xchacha20poly1305_push(&s->tx,
-	    out + FRAME_LENGTH_LEN, NULL, p, len, NULL, 0,
-	    crypto_secretstream_xchacha20poly1305_TAG_MESSAGE);
+	secretstream_push(&s->tx, out + FRAME_LENGTH_LEN, p, len);
 	udx_commit(s->udx, len + SECRET_OVERHEAD);
 	s->keepalive.wrote_us = s->world->now_us;
 	return 0;

@@ -8,7 +8,7 @@
  * nothing back: after UDX_EV_READABLE, read until nothing is left;
  * UDX_EV_WRITABLE reports space. The end of a stream is not authenticated,
  * protocol 06 §A.6: an application that must know that all bytes arrived has to
- * say so in the bytes. Uses: base, udx, libsodium.
+ * say so in the bytes. Uses: base, crypto, udx, libsodium.
  */
 #ifndef STREAM_SECRET_H
 #define STREAM_SECRET_H
@@ -20,6 +20,7 @@
 #include "base/timer.h"
 #include "base/wire.h"
 #include "base/world.h"
+#include "crypto/secretstream.h"
 #include "stream/frame_budget.h"
 #include "stream/frame_reader.h"
 #include "stream/secret_derive.h"
@@ -58,7 +59,7 @@ struct secret {
 	struct timers *timers;
 	struct udx_stream *udx;
 	enum secret_tx_state tx_state;
-	crypto_secretstream_xchacha20poly1305_state tx;
+	struct secretstream tx;
 	uint8_t header[HEADER_LEN]; /* of our direction */
 	struct secret_keepalive keepalive;
 	struct frame_reader reader;

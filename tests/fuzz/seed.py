@@ -57,6 +57,24 @@ def spread(seeds):
     return seeds
 
 
+# ---- scripts for fuzz_secretstream: header, overflow, then messages ----
+
+def secretstream_scripts():
+    def message(length, damage=0, at=0, tag=0):
+        head = length.to_bytes(2, 'big') + bytes([length & 255, damage, tag])
+        return head + (at.to_bytes(2, 'big') if damage else b'')
+
+    lengths = (65535, 0, 1, 15, 16, 17, 511, 512, 513, 8191, 8192, 40000)
+    return [
+        bytes([1, 0]) + b''.join(message(n) for n in lengths),
+        bytes([2, 1]) + message(65535) + message(600) + message(9000),
+        bytes([3, 0]) + message(65535) + message(700, 1, 0)
+        + message(700, 128, 300) + message(700, 3, 716),
+        bytes([4, 0]) + message(65535)
+        + b''.join(message(1000, tag=t) for t in (1, 2, 3, 7, 255)),
+    ]
+
+
 # ---- scripts for fuzz_node: see its steps ----
 
 RAW, REQUEST, REQUEST2, ANSWER, ANSWER_ALL, TIME, WORLD, OPERATION, CANCEL, \
@@ -410,6 +428,7 @@ def main(vectors, corpus):
         'fuzz_listener': listener_scripts(),
         'fuzz_node': scripts(),
         'fuzz_noise': hex_bytes(handshakes, ('message1', 'message2')),
+        'fuzz_secretstream': secretstream_scripts(),
         'fuzz_payload': hex_bytes([v for v in handshakes['vectors']
                                if v['kind'].startswith('noise_payload')],
                               ('hex',)),
