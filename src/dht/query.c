@@ -25,6 +25,13 @@ enum {
 	CONCURRENCY = 10,
 	CONCURRENCY_FEW = 3, /* with the caller's nodes, until they reply */
 	CONCURRENCY_BACKGROUND = 2,
+	/*
+	 * A server announces to so many nodes, the nearest ones. While so many
+	 * nearer nodes may be forwarding a message to it, others get none, for
+	 * at most so long.
+	 */
+	FORWARDERS = 3,
+	FORWARDERS_WAIT_MS = 100,
 	REUSED_MIN = 5, /* replies of the caller's nodes below which the
 			 * routing table is used as well */
 	HOPELESS = 2,   /* sends missed by every node left: end early */
@@ -40,11 +47,12 @@ struct query {
 	TAILQ_ENTRY(query) link;
 	struct queries *queries;
 	struct query_spec spec;
-	struct timer begin;
-	uint8_t state;  /* enum query_state */
-	bool busy;      /* one of its callbacks is running */
-	bool cancelled; /* from inside that callback */
-	bool reused;    /* uses the caller's nodes, not yet the table */
+	struct timer timer; /* of the state, or on_forwarders_late() */
+	uint8_t state;      /* enum query_state */
+	bool busy;          /* one of its callbacks is running */
+	bool cancelled;     /* from inside that callback */
+	bool reused;        /* uses the caller's nodes, not yet the table */
+	bool forwarders_late;
 	struct query_frontier frontier;
 	uint32_t in_flight;
 	uint32_t slow; /* in flight and past the first timeout */
@@ -94,7 +102,7 @@ end_query(struct query *q, int err)
 	    q->state == QUERY_HELD ? &qs->held : &qs->running;
 
 	TAILQ_REMOVE(list, q, link);
-	timer_disarm(qs->self->timers, &q->begin);
+	timer_disarm(qs->self->timers, &q->timer);
 	qs->len--;
 	q->state = QUERY_ENDING;
 	cancel_requests(q);
@@ -386,6 +394,37 @@ add_known_nodes(struct query *q)
 		query_bootstrap_node(q, boot, boot_len);
 }
 
+static void
+on_forwarders_late(struct timer *t)
+{
+	struct query *q = container_of(t, struct query, timer);
+
+	q->forwarders_late = true;
+	if (q->state == QUERY_LOOKUP)
+		advance_query(q);
+}
+
+/*
+ * Returns true if the node should get its request only if nearer ones do not
+ * reply: these may be forwarding the message, which takes longer than a reply
+ * of their own.
+ */
+static bool
+waits_for_forwarders(struct query *q, const struct frontier_node *n)
+{
+	const struct local_node *self = q->queries->self;
+
+	if (!q->spec.passed_on || q->forwarders_late ||
+	    q->result.replies == 0 ||
+	    query_frontier_nearer_in_flight(&q->frontier, n) < FORWARDERS)
+		return false;
+	q->timer.fire = on_forwarders_late;
+	if (!timer_armed(&q->timer))
+		timer_arm(self->timers, &q->timer,
+		    self->world->now_us + FORWARDERS_WAIT_MS * UINT64_C(1000));
+	return true;
+}
+
 /* Starts requests up to the concurrency. Returns false if none could be
  * started because of a limit, or since the node is closing. */
 static bool
@@ -394,7 +433,7 @@ start_requests(struct query *q)
 	struct frontier_node *n;
 
 	while (q->in_flight - q->slow < get_concurrency(q) &&
-	       (n = next_node(q)) != NULL) {
+	       (n = next_node(q)) != NULL && !waits_for_forwarders(q, n)) {
 		int err = send_query(q, n);
 
 		if (err == ERR_BUSY || err == ERR_CLOSED)
@@ -606,7 +645,7 @@ advance_query(struct query *q)
 static void
 on_begin(struct timer *t)
 {
-	struct query *q = container_of(t, struct query, begin);
+	struct query *q = container_of(t, struct query, timer);
 
 	for (size_t i = 0; i < q->spec.start_len; i++)
 		add_to_frontier(q, &q->start[i]);
@@ -620,7 +659,7 @@ on_begin(struct timer *t)
 static void
 on_hold_expired(struct timer *t)
 {
-	end_query(container_of(t, struct query, begin), ERR_UNREACHABLE);
+	end_query(container_of(t, struct query, timer), ERR_UNREACHABLE);
 }
 
 /* Holds the query until other nodes answer, or for a bounded time. */
@@ -630,8 +669,8 @@ hold_query(struct query *q)
 	struct queries *qs = q->queries;
 
 	TAILQ_INSERT_TAIL(&qs->held, q, link);
-	q->begin.fire = on_hold_expired;
-	timer_arm(qs->self->timers, &q->begin,
+	q->timer.fire = on_hold_expired;
+	timer_arm(qs->self->timers, &q->timer,
 	    qs->self->world->now_us + health_hold_us(qs->health));
 	health_check(qs->health);
 }
@@ -642,9 +681,9 @@ start_lookup(struct query *q)
 	struct local_node *self = q->queries->self;
 
 	q->state = QUERY_LOOKUP;
-	q->begin.fire = on_begin;
+	q->timer.fire = on_begin;
 	TAILQ_INSERT_TAIL(&q->queries->running, q, link);
-	timer_arm(self->timers, &q->begin, self->world->now_us);
+	timer_arm(self->timers, &q->timer, self->world->now_us);
 }
 
 void

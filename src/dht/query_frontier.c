@@ -119,6 +119,19 @@ query_frontier_next(const struct query_frontier *f)
 	return NULL;
 }
 
+uint32_t
+query_frontier_nearer_in_flight(
+    const struct query_frontier *f, const struct frontier_node *n)
+{
+	uint32_t count = 0;
+
+	/* Nearest first. */
+	for (uint32_t i = 0; i < f->len && f->at[i] != n; i++)
+		count += f->at[i]->state == FRONTIER_IN_FLIGHT &&
+			 f->at[i]->missed == 0;
+	return count;
+}
+
 bool
 query_frontier_all_missed(const struct query_frontier *f, unsigned sends)
 {

@@ -63,6 +63,11 @@ struct frontier_node *query_frontier_add(struct query_frontier *f,
 /* Returns the nearest node that is NEW, or NULL. */
 struct frontier_node *query_frontier_next(const struct query_frontier *f);
 
+/* Returns how many nodes in flight, none of them past its first timeout, are
+ * nearer to the target than n. */
+uint32_t query_frontier_nearer_in_flight(
+    const struct query_frontier *f, const struct frontier_node *n);
+
 /* Returns true if each node in flight has missed at least this many sends. */
 bool query_frontier_all_missed(const struct query_frontier *f, unsigned sends);
 
