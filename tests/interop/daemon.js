@@ -10,6 +10,7 @@ const path = require('path')
 const readline = require('readline')
 const z32 = require('z32')
 const { call } = require('./control')
+const { Meter } = require('./meter')
 const { until, text } = require('./util')
 
 const BUILD = process.env.BUILD
@@ -29,6 +30,8 @@ class Daemon {
     this.ended = false // by us
     this.died = null // by itself: why
     this.reportsRefusals = true
+    this.meter = new Meter(text(options), () => this.datagrams(),
+      options.report)
   }
 
   async start () {
@@ -131,9 +134,24 @@ class Daemon {
 
   // Connects to that key; resolves with the byte stream.
   async connect (publicKey, params) {
-    const { socket } = await call(this.control, 'connect',
-      { public_key: publicKey, ...params })
-    return socket
+    await this.meter.begin()
+    try {
+      const { socket } = await call(this.control, 'connect',
+        { public_key: publicKey, ...params })
+      return socket
+    } finally {
+      await this.meter.end()
+    }
+  }
+
+  // Returns how many datagrams it has sent and received, without those with
+  // which it has served requests of other nodes.
+  async datagrams () {
+    const { socket, result } = await call(this.control, 'stats')
+    socket.destroy()
+    const { rx_datagrams: rx, tx_datagrams: tx } = result.counters
+    const { requests_served: served, forwarded } = result.counters
+    return rx + tx - 2 * (served + forwarded)
   }
 
   // Listens with the daemon's own key and echoes, until end().

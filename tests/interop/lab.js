@@ -10,13 +10,19 @@ const DHT = require('hyperdht')
 const fs = require('fs')
 const os = require('os')
 const path = require('path')
+const { Meter, DATAGRAMS_MAX, THEIRS_MORE } = require('./meter')
 const Reference = require('./reference')
 const { until, text } = require('./util')
 
 class Lab {
-  constructor (world, Ours) {
+  // datagrams: the most that one dial may take; default: DATAGRAMS_MAX.
+  constructor (world, Ours, { datagrams = DATAGRAMS_MAX } = {}) {
     this.world = world
     this.Ours = Ours
+    this.datagrams = datagrams
+    this.bounded = true // false: dials are not checked
+    this.most = 0 // datagrams of a dial
+    this.excess = null // a dial that took more than it may
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'interop-'))
     this.daemons = []
     this.peers = []
@@ -37,7 +43,14 @@ class Lab {
   async start (Kind, role, bootstrap, { place, stateDir, tickMs } = {}) {
     place = place || await this.world.place()
     stateDir = stateDir || fs.mkdtempSync(path.join(this.dir, 'state-'))
-    const daemon = new Kind({ ...place, role, bootstrap, stateDir, tickMs })
+    const daemon = new Kind({
+      ...place,
+      role,
+      bootstrap,
+      stateDir,
+      tickMs,
+      report: (name, each) => this.addCost(name, each, this.datagrams)
+    })
     daemon.place = place
     this.daemons.push(daemon)
     await daemon.start()
@@ -75,6 +88,7 @@ class Lab {
     if (!bootstrap.length) throw new Error('a peer without bootstrap nodes')
     const node = new DHT({ bootstrap, ...options })
     this.peers.push(node)
+    this.measure(node)
     await node.fullyBootstrapped()
     return node
   }
@@ -123,8 +137,42 @@ class Lab {
     return net
   }
 
-  // Checks that no process of ours has ended by itself.
+  // Counts the datagrams of each dial of a JavaScript node.
+  measure (node) {
+    const { connect, io } = node
+    const { onrequest } = io
+    let served = 0 // requests of other nodes, which it answers
+    const read = () => node.udx.packetsTransmitted +
+      node.udx.packetsReceived - 2 * served
+    io.onrequest = (...args) => {
+      served++
+      return onrequest.apply(io, args)
+    }
+    node.meter = new Meter('a JavaScript node', read,
+      (name, each) => this.addCost(name, each, this.datagrams + THEIRS_MORE))
+    node.connect = (...args) => {
+      let open = true
+      const end = () => {
+        if (open) node.meter.end()
+        open = false
+      }
+      node.meter.begin()
+      return connect.apply(node, args).once('open', end).once('close', end)
+    }
+  }
+
+  addCost (name, each, max) {
+    if (!this.bounded) return
+    this.most = Math.max(this.most, each)
+    if (each > max) {
+      this.excess = `a dial of ${name} took ${each} datagrams, above ${max}`
+    }
+  }
+
+  // Checks that no dial took more datagrams than it may, and that no process of
+  // ours has ended by itself.
   check () {
+    if (this.excess) throw new Error(this.excess)
     const dead = this.daemons.find(daemon => daemon.died)
     if (dead) throw new Error(`hyperdhtd ${dead.died}`)
   }

@@ -27,7 +27,7 @@ function load () {
 
 async function run (test) {
   const name = `${worldName}: ${test.name}`
-  lab = new Lab(world, Ours)
+  lab = new Lab(world, Ours, test)
   const failed = new Promise((resolve, reject) => { failCase = reject })
   failed.catch(() => {})
   const timer = setTimeout(() => failCase(new Error('took too long')), CASE_MS)
@@ -35,6 +35,7 @@ async function run (test) {
     await Promise.race([test.run(lab), failed])
     lab.check()
     console.log(`ok - ${name}`)
+    console.log(`# at most ${lab.most} datagrams per dial`)
   } catch (err) {
     if (err.code === 77) {
       console.log(`skip - ${name}: this is not allowed here`)
