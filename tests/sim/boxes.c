@@ -66,3 +66,18 @@ hope_name(enum hope h)
 
 	return names[h];
 }
+
+struct dial_bound
+hope_bound(enum hope h)
+{
+	static const struct dial_bound bounds[HOPES] = {
+	    [HOPE_KNOWN] = {80, 16},
+	    [HOPE_LET_IN] = {120, 24},
+	    [HOPE_FORETOLD] = {2400, 240},
+	    [HOPE_GUESSED] = {2400, 600},
+	    [HOPE_MIXED] = {5600, 1200},
+	    [HOPE_NONE] = {120, 24},
+	};
+
+	return bounds[h];
+}

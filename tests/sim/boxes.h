@@ -4,11 +4,12 @@
  * expect.
  *
  * The kinds are all combinations of a mapping rule, a filtering rule and a way
- * to choose ports. Uses: nat.
+ * to choose ports. Uses: nat, dial_cost.
  */
 #ifndef SIM_BOXES_H
 #define SIM_BOXES_H
 
+#include "sim/dial_cost.h"
 #include "world/nat.h"
 
 enum { BOXES = 3 * 3 * 3 };
@@ -32,5 +33,9 @@ enum hope {
 
 enum hope box_hope(const struct nat_config *a, const struct nat_config *b);
 const char *hope_name(enum hope h);
+
+/* Returns what a dial between two such hosts may take: the probes of many
+ * guesses are the price of a path. */
+struct dial_bound hope_bound(enum hope h);
 
 #endif

@@ -53,6 +53,7 @@ call_end(struct call *c, int err)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
+	dial_cost_end(c->host->sim, &c->cost, &c->spec.bound);
 	c->err = err;
 	c->over_us = c->host->sim->now_us;
 	if (c->dialed) {
@@ -244,6 +245,7 @@ on_open(struct host *h, const struct node_event *n)
 		    h->ep.index, n->op);
 	if (c->dialed && c->spec.hold_us > 0)
 		hold(c);
+	dial_cost_end(h->sim, &c->cost, &c->spec.bound);
 	c->open = true;
 	c->opened_us = h->sim->now_us;
 	h->sim->calls.opened += c->dialed;
@@ -288,6 +290,9 @@ calls_node_event(struct host *h, const struct node_event *n)
 	switch (n->kind) {
 	case NODE_EV_LISTENING:
 		h->relays = n->stored;
+		return true;
+	case NODE_EV_REFUSED:
+	case NODE_EV_MOVED:
 		return true;
 	case NODE_EV_OPEN:
 		on_open(h, n);
@@ -362,6 +367,18 @@ record(struct sim *s, const struct host *from, const struct host *to)
 	return all->records_len++;
 }
 
+bool
+calls_between(const struct host *h, const struct host *other)
+{
+	const uint8_t *key = other->identity.public_key;
+
+	for (const struct call *c = h->calls; c != NULL; c = c->next)
+		if (c->dialed ? c->spec.to == other
+			      : memcmp(c->key, key, KEY_LEN) == 0)
+			return true;
+	return false;
+}
+
 int
 call_start(struct host *h, const struct call_spec *spec)
 {
@@ -369,18 +386,20 @@ call_start(struct host *h, const struct call_spec *spec)
 	    .relays = spec->relays,
 	    .relays_len = spec->relays_len};
 	struct call *c;
-	uint32_t conn;
 	int err;
 
 	if (h->state != HOST_UP)
 		return ERR_CLOSED;
 	host_clock(h);
-	err = node_connect(h->node, &nc, &conn);
+	c = call_new(h, 0);
+	c->spec.bound = spec->bound;
+	dial_cost_begin(h->sim, &c->cost, h, spec->to);
+	err = node_connect(h->node, &nc, &c->conn);
 	if (err != 0) {
 		h->sim->calls.refused++;
+		call_end(c, err);
 		return err;
 	}
-	c = call_new(h, conn);
 	c->dialed = true;
 	c->spec = *spec;
 	c->number = record(h->sim, h, spec->to);

@@ -16,6 +16,7 @@
 #include "crypto/keys.h"
 #include "node/node_conn.h"
 #include "node/node.h"
+#include "sim/dial_cost.h"
 #include "world/net.h"
 
 struct sim;
@@ -31,7 +32,8 @@ struct call_spec {
 	uint32_t bytes;   /* of the pattern */
 	uint64_t hold_us; /* the caller keeps its side open at least so long */
 	uint32_t late;    /* of the bytes, written after that */
-	call_done *done;  /* when it has ended, or NULL */
+	struct dial_bound bound; /* of this dial, before the scenario's */
+	call_done *done;         /* when it has ended, or NULL */
 	void *arg;
 };
 
@@ -46,6 +48,7 @@ struct call {
 	uint64_t number;        /* of the call, as the pattern encodes it */
 	uint64_t written, read; /* bytes */
 	uint8_t head[8];        /* of what was read */
+	struct dial_cost cost;  /* of one that was dialed, until it is open */
 	int err;                /* once it is over */
 	uint64_t started_us, opened_us, heard_us, over_us;
 	uint64_t clock_us; /* of the host, at the start */
@@ -84,6 +87,9 @@ call_done call_first_open;
  * requires of one side; or NULL.
  */
 struct host *call_caller(struct sim *s);
+
+/* Returns whether `h` has a connection with `other`, or dials it. */
+bool calls_between(const struct host *h, const struct host *other);
 
 /* Starts a call. Returns 0 or an error; then `done` is not called. */
 int call_start(struct host *h, const struct call_spec *spec);

@@ -61,6 +61,8 @@ add_common(struct sim *s)
 	report_add(r, "lost", c->lost);
 	report_add(r, "cut", c->cut);
 	report_add(r, "nowhere", c->nowhere);
+	report_add(r, "dial_datagrams_max", s->dial_costs.datagrams_max);
+	report_add(r, "dial_turns_max", s->dial_costs.turns_max);
 	report_add(r, "operations", s->ops.started);
 	report_add(r, "operations_refused", s->ops.refused);
 	report_add(r, "operations_lost", s->ops.lost);

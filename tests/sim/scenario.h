@@ -14,6 +14,8 @@ struct scenario {
 	uint32_t nodes, minutes; /* unless the command line sets others */
 	uint32_t amount;
 	uint32_t nodes_min; /* fewer prove nothing: the minimum of hunt.sh */
+	/* Of each dial, unless its call sets another; 0: the default. */
+	struct dial_bound bound;
 	void (*setup)(struct sim_options *o); /* faults, or NULL */
 	void (*run)(struct sim *s);
 };

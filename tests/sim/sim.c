@@ -312,6 +312,7 @@ void
 sim_send(struct sim *s, struct endpoint *src, struct nat *box, struct spot from,
     struct spot to, const void *buf, size_t len)
 {
+	dial_cost_sent(s, src, to, buf, len);
 	for (; box != NULL; box = box->outer) {
 		if (!box->config.firewall &&
 		    send_inside(s, src, box, from, to, buf, len))

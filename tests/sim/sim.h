@@ -48,6 +48,7 @@ struct sim {
 	struct trace trace;
 	struct ops ops;
 	struct calls calls;
+	struct dial_costs dial_costs;
 	struct check check;
 	struct report report;
 	struct prng rand; /* of the scenario */

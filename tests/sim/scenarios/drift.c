@@ -80,5 +80,6 @@ const struct scenario scenario_drift = {
     .minutes = 0,
     .amount = 20,
     .nodes_min = 30,
+    .bound = {160, 24},
     .run = run,
 };

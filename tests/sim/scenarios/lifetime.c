@@ -217,5 +217,6 @@ const struct scenario scenario_lifetime = {
     .nodes = 60,
     .minutes = 15,
     .nodes_min = 30,
+    .bound = {160, 24},
     .run = run,
 };

@@ -157,5 +157,6 @@ const struct scenario scenario_mend = {
     .nodes = 40,
     .minutes = 480,
     .nodes_min = 30,
+    .bound = {2400, 240},
     .run = run,
 };

@@ -40,6 +40,7 @@ struct trial {
 	char lost[48];
 	uint64_t start_us, took_us;
 	int err;
+	bool costly; /* its dial took more than its bound */
 };
 
 static const struct endpoint *
@@ -116,6 +117,7 @@ try(struct trial *t, const struct sim_options *o, uint32_t pair,
 	for (int i = 0; i < UNTIL_SECONDS && s->calls.open > 0; i++)
 		sim_run(s, SECONDS(1));
 	dials_fini(&d);
+	t->costly = s->failed > 0;
 	sim_fini(s);
 }
 
@@ -128,10 +130,15 @@ worst_ms(struct sim *s, uint32_t pair)
 	try(&clean, &s->opt, pair, UINT32_MAX);
 	sim_expect(s, clean.err == 0, "%s: without loss: %s", pairs[pair].name,
 	    err_name(clean.err));
+	sim_expect(s, !clean.costly, "%s: without loss: above its bound",
+	    pairs[pair].name);
 	for (uint32_t i = 0; i < clean.sent; i += s->opt.amount) {
 		uint32_t more;
 
 		try(&t, &s->opt, pair, i);
+		sim_expect(s, !t.costly,
+		    "%s: above its bound without datagram %u", pairs[pair].name,
+		    i);
 		more = t.took_us > clean.took_us
 			   ? (uint32_t)((t.took_us - clean.took_us) / 1000)
 			   : 0;
@@ -159,5 +166,6 @@ const struct scenario scenario_onelost = {
     .nodes = 20,
     .amount = 1,
     .nodes_min = 20,
+    .bound = {240, 24},
     .run = run,
 };

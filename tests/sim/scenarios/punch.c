@@ -51,6 +51,8 @@ call(struct sim *s, struct punches *p, uint32_t from, uint32_t to)
 	struct call_spec spec = {
 	    .to = p->callees[to], .bytes = 1000, .done = over, .arg = p};
 
+	spec.bound = hope_bound(
+	    box_hope(&p->callers[from]->nat->config, &spec.to->nat->config));
 	if (call_start(p->callers[from], &spec) != 0)
 		sim_fail(s, "a call does not start");
 }

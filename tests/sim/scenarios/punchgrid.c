@@ -17,6 +17,7 @@ enum {
 	STEP = 5, /* between the callees of a caller: all in BOXES rounds */
 	GUESS_MS = 20000,
 	GUESS_MEDIAN_MS = 2000,
+	LOSS_FACTOR = 10, /* of the datagrams and turns without loss */
 	CHANCE = 3,
 	MANY = 50,
 };
@@ -102,6 +103,11 @@ call_round(struct sim *s, struct grid *g, uint32_t round)
 		    .done = over,
 		    .arg = g};
 
+		spec.bound = hope_bound(box_hope(
+		    &g->callers[i]->nat->config, &spec.to->nat->config));
+		/* What is lost or late is sent again. */
+		spec.bound.datagrams *= LOSS_FACTOR;
+		spec.bound.turns *= LOSS_FACTOR;
 		if (call_start(g->callers[i], &spec) != 0)
 			sim_fail(s, "a call does not start");
 	}

@@ -199,5 +199,6 @@ const struct scenario scenario_punchstates = {
     .nodes = 40,
     .amount = PAIRS,
     .nodes_min = 30,
+    .bound = {200, 24},
     .run = run,
 };

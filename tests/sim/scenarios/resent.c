@@ -98,5 +98,6 @@ const struct scenario scenario_resent = {
     .minutes = 5,
     .amount = 300,
     .nodes_min = 30,
+    .bound = {200, 12},
     .run = run,
 };
