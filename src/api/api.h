@@ -139,6 +139,10 @@ enum api_method_id api_method_id(const struct api_method *m);
 	X(ANNOUNCED, "announced", "a topic was announced again") \
 	X(LISTENING, "listening", \
 	    "the nodes that forward to a listener changed") \
+	X(CONNECTION, "connection", \
+	    "a connection is open, has moved to another path, was closed or" \
+	    " was refused") \
+	X(OFFER, "offer", "a peer waits for `answer` before it is connected") \
 	X(STOPPING, "stopping", "the daemon is stopping")
 /* clang-format on */
 

@@ -13,8 +13,8 @@
 #include "api/api_writer.h"
 #include "api/jsonrpc.h"
 #include "base/err.h"
+#include "control/control_events.h"
 #include "control/control_server.h"
-#include "control/control_state.h"
 #include "log/log.h"
 
 /* ---- accepting clients ---- */
@@ -101,105 +101,9 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 
 /* ---- events of the node ---- */
 
-/* Returns API_EVENTS for what is not reported to clients that watch. */
-static enum api_event
-event_of(enum node_event_kind kind)
-{
-	switch (kind) {
-	case NODE_EV_BOOTSTRAPPED:
-		return API_EV_BOOTSTRAPPED;
-	case NODE_EV_PERSISTENT:
-		return API_EV_PERSISTENT;
-	case NODE_EV_EPHEMERAL:
-		return API_EV_EPHEMERAL;
-	case NODE_EV_ADDRESS:
-		return API_EV_ADDRESS;
-	case NODE_EV_HEALTH:
-		return API_EV_HEALTH;
-	case NODE_EV_WAKEUP:
-		return API_EV_WAKEUP;
-	case NODE_EV_ANNOUNCED:
-		return API_EV_ANNOUNCED;
-	case NODE_EV_LISTENING:
-		return API_EV_LISTENING;
-	default:
-		return API_EVENTS;
-	}
-}
-
-static void
-write_health(struct api_writer *w, const struct control *c)
-{
-	const struct dht *d = node_dht(c->setup.node);
-	char reason[CONTROL_REASON_MAX];
-	struct dht_status st;
-
-	dht_status(d, &st);
-	api_write_text(w, "state", control_state_name(st.state));
-	api_write_text(w, "reason", control_state_reason(d, &st, reason));
-	api_write_bool(
-	    w, "online", st.state == DHT_ONLINE || st.state == DHT_DEGRADED);
-	api_write_bool(w, "degraded", st.state == DHT_DEGRADED);
-}
-
-/* Writes the fields that the event has beside its name. */
-static void
-write_details(
-    struct api_writer *w, const struct control *c, const struct node_event *n)
-{
-	const struct control_listener *l;
-
-	switch (n->kind) {
-	case NODE_EV_ADDRESS:
-		api_write_addr(w, "address", &n->node);
-		break;
-	case NODE_EV_HEALTH:
-		write_health(w, c);
-		break;
-	case NODE_EV_ANNOUNCED:
-		api_write_bytes32(w, "topic", n->key);
-		api_write_text(w, "err_name", err_name(n->err));
-		api_write_uint(w, "stored", n->stored);
-		break;
-	case NODE_EV_LISTENING:
-		l = control_listener_find(c, n->op);
-		api_write_bytes32(w, "public_key",
-		    l != NULL ? control_listener_key(l) : NULL);
-		api_write_text(w, "err_name", err_name(n->err));
-		api_write_uint(w, "stored", n->stored);
-		break;
-	default:
-		break;
-	}
-}
-
-/* Sends the event to the clients that watch it. n is NULL for an event that is
- * not the node's. */
-static void
-send_event(struct control *c, enum api_event event, const struct node_event *n)
-{
-	const struct api_method *m = &api_methods[API_METHOD_watch];
-	struct control_client *cl;
-	struct api_writer w;
-
-	TAILQ_FOREACH (cl, &c->clients.all, link) {
-		if ((cl->watched & 1u << event) == 0)
-			continue;
-		api_writer_init(&w, m->note_fields);
-		api_write_id(&w, "request", cl->watch_id);
-		api_write_text(&w, "event", api_events[event].name);
-		if (n != NULL)
-			write_details(&w, c, n);
-		control_client_send(
-		    cl, jsonrpc_notification(m->note, api_writer_take(&w)));
-	}
-}
-
 void
 control_node_event(struct control *c, const struct node_event *n)
 {
-	enum api_event event = event_of(n->kind);
-
 	switch (n->kind) {
 	case NODE_EV_NODE:
 	case NODE_EV_PEER:
@@ -214,6 +118,8 @@ control_node_event(struct control *c, const struct node_event *n)
 		break;
 	case NODE_EV_OFFER:
 	case NODE_EV_OPEN:
+	case NODE_EV_MOVED:
+	case NODE_EV_REFUSED:
 	case NODE_EV_READY:
 	case NODE_EV_CLOSED:
 		control_conn_event(c, n);
@@ -221,8 +127,7 @@ control_node_event(struct control *c, const struct node_event *n)
 	default:
 		break;
 	}
-	if (event != API_EVENTS)
-		send_event(c, event, n);
+	control_events_node(c, n);
 }
 
 /* ---- life ---- */
@@ -244,6 +149,7 @@ control_alloc(const struct control_setup *setup)
 	TAILQ_INIT(&c->operations.left);
 	TAILQ_INIT(&c->listeners.all);
 	control_conns_init(&c->conns);
+	STAILQ_INIT(&c->events.queue);
 	control_groups_init(&c->groups);
 	return c;
 }
@@ -268,9 +174,10 @@ start_accepting(struct control *c, struct fault *f)
 	if (err != 0)
 		return err;
 	c->resume = evtimer_new(c->setup.base, on_resume, c);
+	err = control_events_init(c);
 	c->acceptor = evconnlistener_new(c->setup.base, on_accept, c,
 	    LEV_OPT_CLOSE_ON_EXEC, 0, c->socket.fd);
-	if (c->acceptor == NULL || c->resume == NULL)
+	if (c->acceptor == NULL || c->resume == NULL || err != 0)
 		return fault_set_code(f, ERR_MEMORY);
 	evconnlistener_set_error_cb(c->acceptor, on_accept_error);
 	return 0;
@@ -308,7 +215,7 @@ control_free(struct control *c)
 
 	if (c == NULL)
 		return;
-	send_event(c, API_EV_STOPPING, NULL);
+	control_events_stopping(c);
 	while ((cl = TAILQ_FIRST(&c->clients.all)) != NULL) {
 		control_client_flush(cl);
 		control_client_free(cl);
@@ -316,6 +223,7 @@ control_free(struct control *c)
 	control_operations_free(c);
 	control_conns_free(c);
 	control_listeners_free(c);
+	control_events_fini(c);
 	if (c->acceptor != NULL)
 		evconnlistener_free(c->acceptor);
 	if (c->resume != NULL)

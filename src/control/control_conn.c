@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/control_call.h"
+#include "control/control_events.h"
 #include "control/control_keys.h"
 #include "control/control_server.h"
 #include "control/peer_splice.h"
@@ -61,6 +62,56 @@ stop_waiting(struct control_conn *conn)
 	conn->listener = NULL;
 }
 
+/* ---- events for clients that watch ---- */
+
+static struct control_conn_event
+describe_change(const struct control_conn *conn, enum control_change change)
+{
+	bool is_end = change == CONTROL_CLOSED || change == CONTROL_REFUSED;
+	struct control_conn_event e = {
+	    .change = change,
+	    .conn = conn->number,
+	    .listener = conn->at,
+	    .addr = conn->addr,
+	    .path = conn->path,
+	    .err = is_end ? conn->err : 0,
+	};
+
+	memcpy(e.key, conn->key, KEY_LEN);
+	return e;
+}
+
+static void
+report_change(const struct control_conn *conn, enum control_change change)
+{
+	struct control_conn_event e = describe_change(conn, change);
+
+	control_events_conn(conn->control, &e);
+}
+
+static void
+report_offer(const struct control_conn *conn)
+{
+	struct control_conn_event e = describe_change(conn, CONTROL_OPENED);
+
+	control_events_offer(conn->control, &e);
+}
+
+/* Reports a peer that has no connection here. */
+static void
+report_refusal(struct control *c, uint32_t listener, const struct node_event *n)
+{
+	struct control_conn_event e = {
+	    .change = CONTROL_REFUSED,
+	    .listener = listener,
+	    .addr = n->node,
+	    .err = n->kind == NODE_EV_REFUSED ? n->err : ERR_LIMIT,
+	};
+
+	memcpy(e.key, n->key, KEY_LEN);
+	control_events_conn(c, &e);
+}
+
 /* ---- life ---- */
 
 void
@@ -110,12 +161,14 @@ add_conn(struct control *c, uint32_t number, const struct keyring_owner *o)
 	conn->control = c;
 	conn->number = number;
 	conn->owner = *o;
+	conn->err = ERR_CANCELLED; /* unless another reason is set */
 	TAILQ_INSERT_TAIL(find_bucket(c, number), conn, link);
 	return conn;
 }
 
+/* Frees the connection and reports its end. */
 static void
-remove_conn(struct control_conn *conn)
+remove_conn(struct control_conn *conn, enum control_change change)
 {
 	struct control *c = conn->control;
 
@@ -124,6 +177,7 @@ remove_conn(struct control_conn *conn)
 	TAILQ_REMOVE(find_bucket(c, conn->number), conn, link);
 	control_outcome_fail(c, conn->number, ERR_CANCELLED);
 	control_keys_return(c, conn->keys);
+	report_change(conn, change);
 	free(conn);
 }
 
@@ -136,7 +190,7 @@ control_conn_drop(struct control_conn *conn)
 		node_conn_close(conn->control->setup.node, conn->number);
 	if (conn->client != NULL)
 		conn->client->conn = NULL;
-	remove_conn(conn);
+	remove_conn(conn, CONTROL_CLOSED);
 }
 
 void
@@ -164,6 +218,7 @@ on_splice_end(void *owner, int err)
 	struct control_conn *conn = owner;
 
 	add_outcome(conn, err);
+	conn->err = err;
 	control_conn_drop(conn);
 }
 
@@ -207,7 +262,7 @@ control_conn_begin_stream(struct control_client *cl)
 	conn->client = NULL;
 	if (conn->state == CONTROL_CONN_LOST) {
 		add_outcome(conn, conn->err);
-		remove_conn(conn);
+		remove_conn(conn, CONTROL_CLOSED);
 		return;
 	}
 	bufferevent_disable(cl->bev, EV_READ | EV_WRITE);
@@ -265,6 +320,7 @@ start_connect(struct control_call *k, struct control_operation *o)
 	}
 	conn->keys = keys.pair;
 	conn->op = o;
+	memcpy(conn->key, control_arg(k, "public_key")->key, KEY_LEN);
 	o->conn = conn;
 	return 0;
 }
@@ -321,10 +377,12 @@ control_answer(struct control_call *k)
 	if (open) {
 		node_answer(c->setup.node, number, yes);
 		set_conn_state(conn, CONTROL_CONN_ANSWERED);
-		if (!yes)
-			remove_conn(conn);
 	}
 	api_write_bool(&k->result, "answered", open);
+	if (open && !yes) {
+		conn->err = ERR_REFUSED;
+		remove_conn(conn, CONTROL_REFUSED);
+	}
 	return 0;
 }
 
@@ -386,10 +444,12 @@ take_incoming(
 		conn = add_conn(c, n->op, &l->owner);
 	if (conn == NULL) {
 		node_conn_close(c->setup.node, n->op);
+		report_refusal(c, n->listener, n);
 		return NULL;
 	}
 	memcpy(conn->key, n->key, KEY_LEN);
 	conn->addr = n->node;
+	conn->at = n->listener;
 	return conn;
 }
 
@@ -402,6 +462,7 @@ on_offer(struct control *c, const struct node_event *n)
 	if (conn == NULL)
 		return;
 	set_conn_state(conn, CONTROL_CONN_OFFERED);
+	report_offer(conn);
 	send_offer(l, conn);
 }
 
@@ -436,6 +497,8 @@ on_open(struct control *c, const struct node_event *n)
 		return;
 	memcpy(conn->key, n->key, KEY_LEN);
 	conn->addr = n->node;
+	conn->path = (enum conn_path_kind)n->path;
+	report_change(conn, CONTROL_OPENED);
 	if (conn->op != NULL)
 		hand_over(conn, conn->op);
 	else
@@ -447,18 +510,26 @@ on_closed(struct control_conn *conn, int err)
 {
 	struct control_operation *o = conn->op;
 
+	conn->err = err;
 	if (conn->state == CONTROL_CONN_STREAM) {
 		peer_splice_closed(conn->splice, err); /* frees conn */
 	} else if (conn->state == CONTROL_CONN_JOINING) {
 		set_conn_state(conn, CONTROL_CONN_LOST);
-		conn->err = err;
 	} else {
-		remove_conn(conn);
+		remove_conn(conn, CONTROL_CLOSED);
 		if (o != NULL) {
 			o->conn = NULL;
 			control_operation_fail(o, err, 0);
 		}
 	}
+}
+
+static void
+on_moved(struct control_conn *conn, const struct node_event *n)
+{
+	conn->addr = n->node;
+	conn->path = (enum conn_path_kind)n->path;
+	report_change(conn, CONTROL_MOVED);
 }
 
 void
@@ -470,8 +541,12 @@ control_conn_event(struct control *c, const struct node_event *n)
 		on_offer(c, n);
 	else if (n->kind == NODE_EV_OPEN)
 		on_open(c, n);
+	else if (n->kind == NODE_EV_REFUSED)
+		report_refusal(c, n->op, n);
 	else if (conn == NULL)
 		return; /* dropped in the meantime */
+	else if (n->kind == NODE_EV_MOVED)
+		on_moved(conn, n);
 	else if (n->kind == NODE_EV_CLOSED)
 		on_closed(conn, n->err);
 	else if (conn->state == CONTROL_CONN_STREAM)

@@ -20,6 +20,7 @@
 
 #include "base/addr.h"
 #include "crypto/keys.h"
+#include "node/node_conn.h"
 #include "store/keyring.h"
 
 struct control;
@@ -58,7 +59,9 @@ struct control_conn {
 	struct peer_splice *splice; /* CONTROL_CONN_STREAM */
 	uint8_t key[KEY_LEN];
 	struct addr addr;
-	int err; /* CONTROL_CONN_LOST: why */
+	enum conn_path_kind path;
+	uint32_t at; /* number of the listener that received it; 0: dialed */
+	int err;     /* why it ends */
 };
 
 TAILQ_HEAD(control_conns, control_conn);
@@ -71,14 +74,15 @@ struct control_conn_table {
 void control_conns_init(struct control_conn_table *t);
 void control_conns_free(struct control *c);
 
-/* Processes NODE_EV_OFFER, NODE_EV_OPEN, NODE_EV_READY and NODE_EV_CLOSED. */
+/* Processes the events of connections, and NODE_EV_REFUSED. */
 void control_conn_event(struct control *c, const struct node_event *n);
 
 /* Returns 0 if the caller may use the connection of that number; otherwise
  * ERR_UNKNOWN, or ERR_NOT_YOURS with the call's error set. */
 int control_conn_check(struct control_call *k, uint32_t number);
 
-/* Resets the connection unless the node has closed it, and frees it. */
+/* Resets the connection unless the node has closed it, and frees it. Reports
+ * its end, so it may close clients. */
 void control_conn_drop(struct control_conn *conn);
 
 /* Turns the client, after its queue was sent, into its connection's stream.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "control/control_call.h"
+#include "control/control_events.h"
 #include "control/control_page.h"
 #include "control/control_server.h"
 #include "node/node_conn.h"
@@ -8,20 +9,6 @@ static const struct node *
 node_of(const struct control_call *k)
 {
 	return k->client->control->setup.node;
-}
-
-/* Returns NULL for a connection that has no path yet. */
-static const char *
-path_name(enum conn_path_kind path)
-{
-	static const char *const names[] = {
-	    [CONN_PATH_DIRECT] = "direct",
-	    [CONN_PATH_LAN] = "lan",
-	    [CONN_PATH_PUNCHED] = "punched",
-	    [CONN_PATH_RELAYED] = "relayed",
-	};
-
-	return path == CONN_PATH_NONE ? NULL : names[path];
 }
 
 /* ---- connections ---- */
@@ -37,7 +24,7 @@ write_connection(struct api_writer *w, const struct node_conn *c)
 	api_write_bytes32(w, "public_key", c->key);
 	api_write_bytes32(w, "own_key", c->own_key);
 	api_write_bool(w, "open", c->open);
-	api_write_text(w, "path", path_name(c->path));
+	api_write_text(w, "path", control_path_name(c->path));
 	api_write_addr(w, "address", &c->remote);
 	api_write_uint(w, "rtt_us", c->rtt_us);
 	api_write_uint(w, "bytes_in", c->bytes_in);
@@ -149,7 +136,7 @@ write_step(struct api_writer *w, const struct dial_step *s)
 {
 	api_write_text(w, "step", step_name(s));
 	api_write_uint(w, "at_us", s->at_us);
-	api_write_text(w, "path", path_name(s->path));
+	api_write_text(w, "path", control_path_name(s->path));
 	api_write_addr(w, "address", &s->addr);
 	api_write_text(w, "err_name", err_name(s->err));
 	api_write_uint(w, "number", s->number);

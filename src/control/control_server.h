@@ -9,6 +9,7 @@
 #include "control/control.h"
 #include "control/control_client.h"
 #include "control/control_conn.h"
+#include "control/control_events.h"
 #include "control/control_listener.h"
 #include "control/control_operation.h"
 #include "control/control_outcome.h"
@@ -33,6 +34,7 @@ struct control {
 	struct control_listener_list listeners;
 	struct control_conn_table conns;
 	struct control_outcomes outcomes;
+	struct control_events events;
 };
 
 /* Begin and end a callback of the event loop: each one that uses the node calls

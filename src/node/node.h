@@ -166,9 +166,11 @@ enum node_event_kind {
 	/* of a listener (op), see node_conn.h */
 	NODE_EV_LISTENING, /* stored: nodes that forward to us; err: why none */
 	NODE_EV_UNLISTENED, /* the end */
+	NODE_EV_REFUSED,    /* key: of the latest peer that is not allowed */
 	/* of a connection (op), see node_conn.h */
 	NODE_EV_OFFER,  /* waits for node_answer(): key, node, listener */
-	NODE_EV_OPEN,   /* key, node: its address, listener (0: dialed) */
+	NODE_EV_OPEN,   /* key, node: its address, path, listener (0: dialed) */
+	NODE_EV_MOVED,  /* it uses another path: node, path */
 	NODE_EV_READY,  /* bytes to read, space to write, or end of stream */
 	NODE_EV_CLOSED, /* the end: err, 0 if both sides had ended */
 	/* of an operation */
@@ -194,6 +196,7 @@ struct node_event {
 	uint32_t replies, failures; /* of the query */
 	uint32_t stored, refused;   /* of the commit */
 	uint32_t listener;          /* of a connection that was accepted */
+	uint8_t path;               /* enum conn_path_kind (peer/peer.h) */
 	uint32_t outlived_s, next_s;
 	uint32_t lost; /* events of this operation that were dropped */
 	uint16_t value_len;

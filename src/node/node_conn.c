@@ -13,8 +13,10 @@ node_conn_poll(struct node *n, struct node_event *out)
 	static const enum node_event_kind kinds[] = {
 	    [PEER_LISTENING] = NODE_EV_LISTENING,
 	    [PEER_UNLISTENED] = NODE_EV_UNLISTENED,
+	    [PEER_REFUSED] = NODE_EV_REFUSED,
 	    [PEER_OFFER] = NODE_EV_OFFER,
 	    [PEER_OPEN] = NODE_EV_OPEN,
+	    [PEER_MOVED] = NODE_EV_MOVED,
 	    [PEER_READY] = NODE_EV_READY,
 	    [PEER_CLOSED] = NODE_EV_CLOSED,
 	};
@@ -32,6 +34,7 @@ node_conn_poll(struct node *n, struct node_event *out)
 	out->listener = e.listener;
 	out->err = e.err;
 	out->stored = e.stored;
+	out->path = (uint8_t)e.path;
 	out->node = e.addr;
 	memcpy(out->key, e.key, KEY_LEN);
 	return true;

@@ -44,7 +44,7 @@ accept_open(
 	/* No answer is sent, as if the key did not listen: pitfall V3. Only
 	 * the key is checked, as a relay may forge an address: pitfall V10. */
 	if (err == 0 && !listener_allows(l, in->noise.rs)) {
-		l->refused++;
+		listener_refuse(l, in->noise.rs);
 		err = ERR_REFUSED;
 	}
 	if (err != 0) {

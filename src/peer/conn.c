@@ -17,8 +17,9 @@ enum { KEEPALIVE_S = 5 };
 enum conn_event {
 	CONN_EV_OFFER = 1,
 	CONN_EV_OPEN = 2,
-	CONN_EV_READY = 4,
-	CONN_EV_CLOSED = 8,
+	CONN_EV_MOVED = 4,
+	CONN_EV_READY = 8,
+	CONN_EV_CLOSED = 16,
 };
 
 /* ---- state and events ---- */
@@ -52,6 +53,14 @@ queue_event(struct conn *c, enum conn_event event)
 	conn_queue(c);
 }
 
+void
+conn_report_move(struct conn *c)
+{
+	/* PEER_OPEN, if it is pending, reports the new path itself. */
+	if (conn_is_open(c) && (c->events_pending & CONN_EV_OPEN) == 0)
+		queue_event(c, CONN_EV_MOVED);
+}
+
 static enum peer_event_kind
 take_first_event(struct conn *c)
 {
@@ -61,6 +70,7 @@ take_first_event(struct conn *c)
 	} order[] = {
 	    {CONN_EV_OFFER, PEER_OFFER},
 	    {CONN_EV_OPEN, PEER_OPEN},
+	    {CONN_EV_MOVED, PEER_MOVED},
 	    {CONN_EV_READY, PEER_READY},
 	    {CONN_EV_CLOSED, PEER_CLOSED},
 	};
@@ -95,6 +105,7 @@ take_event(struct event_source *source, struct peer_event *out)
 	    .listener = c->listener,
 	    .err = c->err,
 	    .addr = conn_remote(c),
+	    .path = conn_path_kind(c),
 	};
 	if (out->kind == PEER_OFFER)
 		out->addr = c->offered_addr;

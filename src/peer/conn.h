@@ -34,14 +34,6 @@
 #include "crypto/noise.h"
 #include "peer/peer.h"
 
-enum conn_path_kind {
-	CONN_PATH_NONE,
-	CONN_PATH_DIRECT, /* to a public address */
-	CONN_PATH_LAN,
-	CONN_PATH_PUNCHED,
-	CONN_PATH_RELAYED,
-};
-
 struct conn_spec {
 	const uint8_t *key;         /* of the peer; copied */
 	const uint8_t *own_key;     /* copied */
@@ -111,6 +103,9 @@ void conn_allow_host(struct conn *c, const struct addr *host);
 /* Returns an open connection to that key over whose path a handshake may be
  * sent, or NULL. */
 struct conn *conn_to_reuse(const struct peers *p, const uint8_t *key);
+
+/* Reports that an open connection uses another path now. */
+void conn_report_move(struct conn *c);
 
 /* Returns true if there is a path candidate. */
 bool conn_has_path(const struct conn *c);

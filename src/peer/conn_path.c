@@ -129,6 +129,13 @@ conn_sock(const struct conn *c)
 				: WORLD_NO_SOCK;
 }
 
+enum conn_path_kind
+conn_path_kind(const struct conn *c)
+{
+	return c->paths.len > 0 ? c->paths.list[c->paths.current].kind
+				: CONN_PATH_NONE;
+}
+
 struct addr
 conn_remote(const struct conn *c)
 {
@@ -267,8 +274,10 @@ follow_peer(struct conn *c)
 	if (i == paths->len || i == paths->current || !owns_sock(c, s.sock))
 		return;
 	up = udx_path_of(c, &paths->list[i]);
-	if (udx_migrate(c->udx, &up) == 0)
-		paths->current = i;
+	if (udx_migrate(c->udx, &up) != 0)
+		return;
+	paths->current = i;
+	conn_report_move(c);
 }
 
 bool
@@ -360,5 +369,6 @@ conn_migrate_to(struct conn *c, int sock, const struct addr *to)
 		return true;
 	conn_punch_keep(c, sock);
 	c->peers->core->stats->moves++;
+	conn_report_move(c);
 	return true;
 }

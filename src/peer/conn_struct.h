@@ -86,6 +86,9 @@ void conns_repace(struct peers *p);
 /* Appends a step to the record of its dial, if it was dialed. */
 void conn_record(struct conn *c, const struct dial_step *step);
 
+/* Returns the kind of the current path. */
+enum conn_path_kind conn_path_kind(const struct conn *c);
+
 /* Returns the peer's address on the current path, or one of family none. */
 struct addr conn_remote(const struct conn *c);
 

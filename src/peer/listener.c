@@ -43,6 +43,17 @@ listener_free(struct listener *l)
 	free(l);
 }
 
+static void
+take_refusal(struct listener *l, struct peer_event *out)
+{
+	*out = (struct peer_event){
+	    .kind = PEER_REFUSED, .number = l->number, .err = ERR_REFUSED};
+	memcpy(out->key, l->turned_away_key, KEY_LEN);
+	l->turned_away = false;
+	if (l->changed)
+		queue_event(l);
+}
+
 /* Takes one event of a listener: event_source.h. */
 static bool
 take_event(struct event_source *source, struct peer_event *out)
@@ -50,6 +61,10 @@ take_event(struct event_source *source, struct peer_event *out)
 	struct listener *l = container_of(source, struct listener, events);
 	bool has_ended = l->state == LISTENER_ENDED;
 
+	if (l->turned_away && !has_ended) {
+		take_refusal(l, out);
+		return true;
+	}
 	if (!l->changed && !has_ended)
 		return false;
 	*out = (struct peer_event){
@@ -65,6 +80,15 @@ take_event(struct event_source *source, struct peer_event *out)
 	out->stored = announced_relays(l->announced)->len;
 	l->changed = false;
 	return true;
+}
+
+void
+listener_refuse(struct listener *l, const uint8_t *key)
+{
+	l->refused++;
+	l->turned_away = true;
+	memcpy(l->turned_away_key, key, KEY_LEN);
+	queue_event(l);
 }
 
 static void

@@ -33,8 +33,10 @@ struct listener {
 	uint8_t (*allow)[KEY_LEN]; /* sorted */
 	size_t allow_len;
 	bool ask;
-	bool changed; /* PEER_LISTENING is pending */
-	int err;      /* of that event */
+	bool changed;     /* PEER_LISTENING is pending */
+	int err;          /* of that event */
+	bool turned_away; /* PEER_REFUSED is pending */
+	uint8_t turned_away_key[KEY_LEN];
 	struct announced *announced;
 	uint32_t accepted, refused;
 	uint64_t began_us;
@@ -59,6 +61,10 @@ struct listener *listener_by_number(
 
 /* Returns true if the allow list has the key, or there is no list. */
 bool listener_allows(const struct listener *l, const uint8_t *key);
+
+/* Counts a peer that the allow list lacks, and reports it. If several come
+ * before the report is taken, the latest is reported. */
+void listener_refuse(struct listener *l, const uint8_t *key);
 
 /* Returns true if a listener in any state has that number. */
 bool listeners_have(const struct listeners *ls, uint32_t number);

@@ -72,14 +72,24 @@ void peers_local_changed(struct peers *p);
 
 /* ---- events ---- */
 
+enum conn_path_kind {
+	CONN_PATH_NONE,
+	CONN_PATH_DIRECT, /* to a public address */
+	CONN_PATH_LAN,
+	CONN_PATH_PUNCHED,
+	CONN_PATH_RELAYED,
+};
+
 enum peer_event_kind {
 	/* of a listener */
 	PEER_LISTENING, /* stored: number of nodes that forward to us, or err */
 	PEER_UNLISTENED, /* the listener is gone */
+	PEER_REFUSED,    /* the allow list lacks the key, of the latest peer */
 	/* of a connection */
-	PEER_OFFER,  /* waits for peers_answer(); addr: reported by the relay */
-	PEER_OPEN,   /* the peer's header was verified; addr: its address */
-	PEER_READY,  /* readable, writable, or ended by the peer */
+	PEER_OFFER, /* waits for peers_answer(); addr: reported by the relay */
+	PEER_OPEN,  /* the peer's header was verified; addr: its address */
+	PEER_MOVED, /* the path of an open one has changed; addr: the new one */
+	PEER_READY, /* readable, writable, or ended by the peer */
 	PEER_CLOSED, /* gone; err, or 0 if both sides have ended */
 };
 
@@ -91,6 +101,7 @@ struct peer_event {
 	uint32_t stored;
 	uint8_t key[KEY_LEN]; /* of the peer */
 	struct addr addr;
+	enum conn_path_kind path; /* of a connection */
 };
 
 /*

@@ -339,6 +339,120 @@ START_TEST(lost_peer_is_no_end)
 }
 END_TEST
 
+/* ---- events for clients that watch ---- */
+
+static struct peer_end *
+watcher_new(void)
+{
+	struct peer_end *p = client_new();
+
+	client_write_line(p, REQUEST("watch", ""));
+	json_decref(client_read(p));
+	return p;
+}
+
+/* Reads the next event and compares it; path and err_name "": null. */
+static void
+assert_change(struct peer_end *p, json_int_t conn, const char *change,
+    const char *path, const char *reason)
+{
+	json_t *j, *params;
+	const char *text;
+
+	run_loop_often();
+	j = client_read(p);
+	params = json_object_get(j, "params");
+	ck_assert_str_eq(t_string(params, "event"), "connection");
+	ck_assert_str_eq(t_string(params, "change"), change);
+	ck_assert_str_eq(t_string(params, "err_name"), reason);
+	ck_assert_int_eq(
+	    json_integer_value(json_object_get(params, "conn")), conn);
+	text = json_string_value(json_object_get(params, "path"));
+	ck_assert_str_eq(text != NULL ? text : "", path);
+	json_decref(j);
+}
+
+START_TEST(watcher_sees_a_connection)
+{
+	struct peer_end *w = watcher_new(), *p = make_stream("");
+
+	assert_change(w, 1, "open", "", "ok");
+	deliver_event(&(struct node_event){.kind = NODE_EV_MOVED,
+	    .op = 1,
+	    .node = addr_v4(192, 0, 2, 8, 99),
+	    .path = CONN_PATH_PUNCHED});
+	assert_change(w, 1, "moved", "punched", "ok");
+	deliver_event(&(struct node_event){
+	    .kind = NODE_EV_CLOSED, .op = 1, .err = ERR_RESET});
+	assert_change(w, 1, "closed", "punched", "reset");
+	client_free(p);
+	client_free(w);
+}
+END_TEST
+
+/* A dial that fails is reported, and its client is answered, also if it is the
+ * client that watches and does not read. */
+START_TEST(watcher_sees_a_failed_dial)
+{
+	struct peer_end *w = watcher_new(), *p = client_new();
+
+	client_write_line(p, CONNECT);
+	run_loop_often();
+	deliver_event(&(struct node_event){
+	    .kind = NODE_EV_CLOSED, .op = 1, .err = ERR_NOT_FOUND});
+	assert_change(w, 1, "closed", "", "not-found");
+	assert_err_name(p, "not-found");
+	client_free(p);
+	client_free(w);
+}
+END_TEST
+
+START_TEST(watcher_sees_refusals_and_offers)
+{
+	struct peer_end *w = watcher_new(), *p = client_new();
+	json_t *j;
+
+	deliver_event(&(struct node_event){
+	    .kind = NODE_EV_REFUSED, .op = 7, .err = ERR_REFUSED});
+	assert_change(w, 0, "refused", "", "refused");
+	client_write_line(p, REQUEST("listen", "\"ask\":true"));
+	run_loop_often();
+	deliver_event(&(struct node_event){
+	    .kind = NODE_EV_LISTENING, .op = 1, .stored = 3});
+	json_decref(client_read(w)); /* "listening" */
+	deliver_event(&(struct node_event){
+	    .kind = NODE_EV_OFFER, .op = 5, .listener = 1});
+	j = client_read(w);
+	ck_assert_str_eq(
+	    t_string(json_object_get(j, "params"), "event"), "offer");
+	json_decref(j);
+	client_write_line(p, REQUEST("answer", "\"conn\":5,\"accept\":false"));
+	assert_change(w, 5, "refused", "", "refused");
+	client_free(p);
+	client_free(w);
+}
+END_TEST
+
+/* A watcher that does not read is dropped in the middle of others' events. */
+START_TEST(deaf_watcher_harms_nobody)
+{
+	struct peer_end *w = watcher_new(), *p = make_stream("");
+
+	for (int i = 0; i < 20000; i++) {
+		deliver_event(&(struct node_event){.kind = NODE_EV_MOVED,
+		    .op = 1,
+		    .node = addr_v4(192, 0, 2, 8, 99),
+		    .path = CONN_PATH_DIRECT});
+		if (i % 64 == 0)
+			run_loop();
+	}
+	peer_sends(&rig.conns[1], 10);
+	client_reads(p, 0, 10);
+	client_free(p);
+	client_free(w);
+}
+END_TEST
+
 /* A request for the outcome waits until the connection has ended. */
 START_TEST(outcome_waits_for_the_end)
 {
@@ -1407,6 +1521,10 @@ t_suite(void)
 	tcase_add_test(tc, client_that_breaks_off_resets);
 	tcase_add_test(tc, stopping_daemon_resets);
 	tcase_add_test(tc, others_may_disconnect_it);
+	tcase_add_test(tc, watcher_sees_a_connection);
+	tcase_add_test(tc, watcher_sees_a_failed_dial);
+	tcase_add_test(tc, watcher_sees_refusals_and_offers);
+	tcase_add_test(tc, deaf_watcher_harms_nobody);
 	tcase_add_test(tc, connect_passes_all_on);
 	tcase_add_loop_test(tc, failed_connect_is_the_last_line, 0, 6);
 	tcase_add_loop_test(
