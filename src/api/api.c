@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/err.h"
 
 /* ---- methods ---- */
 
 #define FIELD(n, t, ...)                                                       \
 	{.name = #n, .type = API_##t, .required = true, .text = __VA_ARGS__},
 #define MAYBE(n, t, ...) {.name = #n, .type = API_##t, .text = __VA_ARGS__},
+#define ERRORS(...) __VA_ARGS__,
+#define NO_ERRORS
 #define PARAMS(fields) fields
 #define RESULT(fields) fields
 #define NOTE(name, fields) .note = (name), .note_fields = (fields)
@@ -23,7 +26,8 @@
 /* First the fields, then the rows that refer to them. */
 #define OBJECT(name, fields)                                                   \
 	static const struct api_field name[] = {fields END};
-#define METHOD(n, access, answer, text, params, result, note)                  \
+#define METHOD(n, access, answer, text, errors, params, result, note)          \
+	static const int n##_errors[] = {errors 0};                            \
 	static const struct api_field n##_params[] = {params END};             \
 	static const struct api_field n##_result[] = {result END};
 #include "api/methods.def"
@@ -32,11 +36,12 @@
 
 const struct api_method api_methods[API_METHODS] = {
 #define OBJECT(name, fields)
-#define METHOD(n, acc, ans, t, p, r, no)                                       \
+#define METHOD(n, acc, ans, t, e, p, r, no)                                    \
 	[API_METHOD_##n] = {.name = #n,                                        \
 	    .text = (t),                                                       \
 	    .access = API_##acc,                                               \
 	    .answer = API_##ans,                                               \
+	    .errors = n##_errors,                                              \
 	    .params = n##_params,                                              \
 	    .results = n##_result,                                             \
 	    no},
@@ -56,6 +61,16 @@ api_method_find(const char *name)
 			return &api_methods[i];
 	}
 	return NULL;
+}
+
+bool
+api_method_may_fail(const struct api_method *m, const char *name)
+{
+	for (const int *err = m->errors; *err != 0; err++) {
+		if (strcmp(err_name(*err), name) == 0)
+			return true;
+	}
+	return false;
 }
 
 enum api_method_id

@@ -106,6 +106,7 @@ struct api_method {
 	const char *name, *text;
 	enum api_access access;
 	enum api_answer answer;
+	const int *errors; /* codes of err.h that it may fail with; 0 ends it */
 	const struct api_field *params, *results;
 	/* Notification sent before the result (watch: after), or NULL. */
 	const char *note;
@@ -124,6 +125,9 @@ void api_init(void);
 
 /* Returns the method of that name, or NULL. */
 const struct api_method *api_method_find(const char *name);
+
+/* Returns whether the method may fail with the err_name of that text. */
+bool api_method_may_fail(const struct api_method *m, const char *name);
 
 enum api_method_id api_method_id(const struct api_method *m);
 

@@ -29,11 +29,22 @@ describe_fields(const struct api_field *fields)
 }
 
 static json_t *
+describe_errors(const int *errors)
+{
+	json_t *list = json_array();
+
+	for (; *errors != 0; errors++)
+		json_array_append_new(list, json_string(err_name(*errors)));
+	return list;
+}
+
+static json_t *
 describe_method(const struct api_method *m)
 {
-	json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "name", m->name,
-	    "text", m->text, "access", api_access_name(m->access), "upgrades",
-	    m->answer == API_STREAM, "params", describe_fields(m->params),
+	json_t *j = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "name",
+	    m->name, "text", m->text, "access", api_access_name(m->access),
+	    "upgrades", m->answer == API_STREAM, "errors",
+	    describe_errors(m->errors), "params", describe_fields(m->params),
 	    "results", describe_fields(m->results));
 
 	if (j != NULL && m->note != NULL)

@@ -68,6 +68,28 @@ print_method(const struct api_method *m)
 }
 
 static void
+print_errors(void)
+{
+	puts("### Errors of each method\n");
+	puts("Beside these, every method may fail with the codes -32700 to"
+	     " -32600 and -32002.\n");
+	puts("| method | `err_name` |\n|---|---|");
+	for (unsigned i = 0; i < API_METHODS; i++) {
+		const int *err = api_methods[i].errors;
+
+		printf("| `%s` |", api_methods[i].name);
+		if (*err == 0)
+			fputs(" none", stdout);
+		for (; *err != 0; err++)
+			printf("%s `%s`",
+			    err == api_methods[i].errors ? "" : ",",
+			    err_name(*err));
+		puts(" |");
+	}
+	putchar('\n');
+}
+
+static void
 print_methods(void)
 {
 	puts("| type | value in JSON |\n|---|---|");
@@ -84,7 +106,9 @@ print_methods(void)
 	for (unsigned i = 0; i < api_codes_len; i++)
 		printf(
 		    "| %d | %s |\n", (int)api_codes[i].code, api_codes[i].text);
-	puts("\n### Reasons\n\n| `err_name` | `err_text` |\n|---|---|");
+	putchar('\n');
+	print_errors();
+	puts("### Reasons\n\n| `err_name` | `err_text` |\n|---|---|");
 	for (int err = 0; err > -ERR_INDEX_MAX; err--)
 		printf("| `%s` | %s |\n", err_name(err), err_text(err));
 }

@@ -297,6 +297,23 @@ note_number(struct script *s, const json_t *result)
 	}
 }
 
+/* Checks that the method, whose name begins the message of an error, lists the
+ * reason (api/methods.def). */
+static void
+check_reason(const json_t *j)
+{
+	const char *text = NULL, *reason = NULL;
+	const struct api_method *m;
+	char name[64];
+
+	if (json_unpack((json_t *)j, "{s:{s:s, s:{s:s}}}", "error", "message",
+		&text, "data", "err_name", &reason) != 0)
+		return;
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ":,"), text);
+	m = api_method_find(name);
+	MUST(m != NULL && api_method_may_fail(m, reason));
+}
+
 static void
 check_line(
     struct script *s, struct fuzz_client *c, const char *line, size_t len)
@@ -307,6 +324,7 @@ check_line(
 	MUST(json_object_get(j, "method") != NULL ||
 	     json_object_get(j, "result") != NULL ||
 	     json_object_get(j, "error") != NULL);
+	check_reason(j);
 	c->answers += json_object_get(j, "method") == NULL;
 	note_number(s, json_object_get(j, "result"));
 	c->stream = c->stream || json_object_get(json_object_get(j, "result"),

@@ -56,6 +56,24 @@ client_write_line(struct peer_end *p, const char *line)
 	client_write(p, "\n", 1);
 }
 
+/* Asserts that the method, whose name begins the message of an error, lists the
+ * reason (api/methods.def). */
+static void
+check_reason(const json_t *j)
+{
+	const char *text = NULL, *reason = NULL;
+	const struct api_method *m;
+	char name[64];
+
+	if (json_unpack((json_t *)j, "{s:{s:s, s:{s:s}}}", "error", "message",
+		&text, "data", "err_name", &reason) != 0)
+		return;
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ":,"), text);
+	m = api_method_find(name);
+	ck_assert_msg(m != NULL && api_method_may_fail(m, reason),
+	    "%s fails with %s, which its row does not list", name, reason);
+}
+
 /* The next message, or NULL if the other end has hung up. */
 json_t *
 client_read(struct peer_end *p)
@@ -72,6 +90,7 @@ client_read(struct peer_end *p)
 			ck_assert_msg(j != NULL, "%.*s", (int)used, p->buf);
 			memmove(p->buf, nl + 1, p->len - used);
 			p->len -= used;
+			check_reason(j);
 			return j;
 		}
 		if (p->end)

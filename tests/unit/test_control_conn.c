@@ -639,7 +639,7 @@ END_TEST
 START_TEST(failed_connect_is_the_last_line)
 {
 	static const int errors[] = {ERR_NOT_FOUND, ERR_UNREACHABLE,
-	    ERR_VERSION, ERR_REFUSED, ERR_NO_ANSWER, ERR_TIMEOUT};
+	    ERR_PEER_VERSION, ERR_PEER_REFUSED, ERR_NO_ANSWER, ERR_TIMEOUT};
 	struct peer_end *p = client_new();
 
 	client_write_line(p, CONNECT);
