@@ -204,10 +204,12 @@ control_conns_free(struct control *c)
 /* ---- the stream of a client ---- */
 
 static void
-add_outcome(const struct control_conn *conn, int err)
+add_outcome(const struct control_conn *conn, int err, bool delivered)
 {
-	const struct control_outcome_entry e = {
-	    .conn = conn->number, .owner = conn->owner, .err = err};
+	const struct control_outcome_entry e = {.conn = conn->number,
+	    .owner = conn->owner,
+	    .err = err,
+	    .delivered = delivered};
 
 	control_outcome_add(conn->control, &e);
 }
@@ -217,7 +219,7 @@ on_splice_end(void *owner, int err)
 {
 	struct control_conn *conn = owner;
 
-	add_outcome(conn, err);
+	add_outcome(conn, err, err == 0 || peer_splice_delivered(conn->splice));
 	conn->err = err;
 	control_conn_drop(conn);
 }
@@ -261,7 +263,7 @@ control_conn_begin_stream(struct control_client *cl)
 	cl->conn = NULL;
 	conn->client = NULL;
 	if (conn->state == CONTROL_CONN_LOST) {
-		add_outcome(conn, conn->err);
+		add_outcome(conn, conn->err, false);
 		remove_conn(conn, CONTROL_CLOSED);
 		return;
 	}
@@ -397,7 +399,7 @@ control_disconnect(struct control_call *k)
 		return ERR_UNKNOWN;
 	if (!control_may_use(k->client, &conn->owner))
 		return control_fail_not_yours(k, &conn->owner);
-	add_outcome(conn, ERR_CANCELLED);
+	add_outcome(conn, ERR_CANCELLED, false);
 	control_conn_drop(conn);
 	return 0;
 }

@@ -4,13 +4,15 @@
 #include "control/control_server.h"
 
 static void
-answer_request(struct control_operation *o, int err)
+answer_request(
+    struct control_operation *o, const struct control_outcome_entry *e)
 {
 	struct api_writer w;
 
 	api_writer_init(&w, o->method->results);
-	api_write_text(&w, "err_name", err_name(err));
-	api_write_text(&w, "err_text", err_text(err));
+	api_write_text(&w, "err_name", err_name(e->err));
+	api_write_text(&w, "err_text", err_text(e->err));
+	api_write_bool(&w, "delivered", e->delivered);
 	control_operation_done(o, &w);
 }
 
@@ -37,7 +39,7 @@ control_outcome_add(struct control *c, const struct control_outcome_entry *e)
 
 	all->ring[all->len++ % CONTROL_OUTCOMES_MAX] = *e;
 	while ((o = find_waiting(c, e->conn)) != NULL)
-		answer_request(o, e->err);
+		answer_request(o, e);
 }
 
 void
@@ -70,7 +72,7 @@ start_outcome(struct control_call *k, struct control_operation *o)
 	const struct control_outcome_entry *e = find_entry(k->client, conn);
 
 	if (e != NULL) {
-		answer_request(o, e->err);
+		answer_request(o, e);
 		return 0;
 	}
 	o->op = conn;

@@ -9,6 +9,7 @@
 #ifndef CONTROL_CONTROL_OUTCOME_H
 #define CONTROL_CONTROL_OUTCOME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/keyring.h"
@@ -21,6 +22,7 @@ struct control_outcome_entry {
 	uint32_t conn;
 	struct keyring_owner owner; /* its clients may read it */
 	int err;                    /* 0: both sides had ended */
+	bool delivered; /* the peer has acknowledged everything sent */
 };
 
 struct control_outcomes {

@@ -47,6 +47,7 @@ struct peer_splice {
 	void *owner;
 	enum output_state output;
 	bool peer_ended;        /* and the program's socket is shut down */
+	bool delivered;         /* at a reset: all of the program's bytes */
 	bool program_closed;    /* its socket, both directions */
 	uint64_t moved_bytes;   /* since the last check */
 	uint64_t unacked_bytes; /* at the last check */
@@ -96,6 +97,7 @@ look_for_close(struct peer_splice *s)
 static void
 abort_splice(struct peer_splice *s, int err)
 {
+	s->delivered = s->output == OUTPUT_ENDED && count_unacked(s) == 0;
 	node_conn_close(node_of(s), s->conn);
 	s->conn = 0;
 	s->on_end(s->owner, err);
@@ -375,6 +377,12 @@ peer_splice_ready(struct peer_splice *s)
 {
 	if (pump_out(s))
 		pump_in(s);
+}
+
+bool
+peer_splice_delivered(const struct peer_splice *s)
+{
+	return s->delivered;
 }
 
 void

@@ -41,6 +41,10 @@ struct peer_splice *peer_splice_new(const struct peer_splice_spec *spec);
  * socket. */
 void peer_splice_free(struct peer_splice *s);
 
+/* Returns whether the peer had acknowledged all that the program has sent, when
+ * the splice ended with an error. */
+bool peer_splice_delivered(const struct peer_splice *s);
+
 /* Moves bytes after NODE_EV_READY, and once to start with. To be called between
  * control_wake() and control_settle(); may call on_end(). */
 void peer_splice_ready(struct peer_splice *s);

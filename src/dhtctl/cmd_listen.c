@@ -19,6 +19,7 @@ enum {
 	CHILDREN_MAX = 256,
 	CLOSING_MS = 2000, /* in which a daemon that stops closes us */
 	RETRY_MS = 500,    /* between two attempts to listen again */
+	SIGNALED = 128,    /* plus a signal: a command that it has killed */
 };
 
 /* A connection that has been accepted. */
@@ -189,13 +190,17 @@ static int
 print_key(struct ctl *c, const json_t *result)
 {
 	const char *reason = "ok", *key = "";
+	int saved = 1;
 
-	json_unpack((json_t *)result, "{s:s, s:s}", "err_name", &reason,
-	    "public_key", &key);
+	json_unpack((json_t *)result, "{s:s, s:s, s:b}", "err_name", &reason,
+	    "public_key", &key, "saved", &saved);
 	if (c->exec == NULL)
 		fprintf(stderr, "%s\n", key);
 	else
 		print_one(&c->print, result, "public_key");
+	if (!saved)
+		print_error("listen", "the key could not be saved: it is lost"
+				      " when the daemon exits");
 	if (strcmp(reason, "unreachable") == 0)
 		print_error("listen", "kept; takes effect when online: %s",
 		    reason_text(reason));
@@ -253,6 +258,14 @@ recover_listener(struct ctl *c, int code, json_int_t *listener)
 	return listen_again(c, listener);
 }
 
+/* Returns the exit code of a command, as a shell has it. */
+static int
+command_status(int status)
+{
+	return WIFSIGNALED(status) ? SIGNALED + WTERMSIG(status)
+				   : WEXITSTATUS(status);
+}
+
 /* Accepts on the listener's own control connection, which becomes the stream,
  * so that the listener ends. */
 static int
@@ -270,10 +283,13 @@ serve_once(struct ctl *c, json_int_t listener)
 	if (c->exec == NULL)
 		return stdio_splice_run(&c->client, a.sock, a.conn, true);
 	code = run_command(c, &a);
+	if (code != EXIT_DONE)
+		return code;
 	wait_for_children(0);
-	if (code == EXIT_DONE && last_status != 0)
-		code = EXIT_FAILED;
-	return code;
+	if (children > 0)
+		return EXIT_INTERRUPTED;
+	code = stdio_splice_outcome(&c->client, a.conn, true);
+	return code == EXIT_DONE ? command_status(last_status) : code;
 }
 
 static int

@@ -213,14 +213,16 @@ splice_all(int sock, bool last)
 }
 
 /* Waits for the outcome of the connection. Returns an exit code; *why is the
- * text of a failure, which the caller frees, or NULL. */
+ * text of a failure, which the caller frees, or NULL. If one_way is set, it is
+ * enough that the peer has what was sent. */
 static int
-wait_outcome(const struct api_client *cl, json_int_t conn, char **why)
+wait_outcome(
+    const struct api_client *cl, json_int_t conn, bool one_way, char **why)
 {
 	struct api_client query;
 	json_t *result;
 	const char *name = "", *text = "";
-	int code;
+	int code, delivered = 0;
 
 	*why = NULL;
 	api_client_init(&query, cl->what);
@@ -231,13 +233,13 @@ wait_outcome(const struct api_client *cl, json_int_t conn, char **why)
 	code = api_client_call(&query, API_METHOD_outcome,
 	    json_pack("{s:I}", "conn", conn), NULL, &result);
 	if (code == EXIT_DONE)
-		json_unpack(
-		    result, "{s:s, s:s}", "err_name", &name, "err_text", &text);
+		json_unpack(result, "{s:s, s:s, s?:b}", "err_name", &name,
+		    "err_text", &text, "delivered", &delivered);
 	if (code != EXIT_INTERRUPTED)
 		code = EXIT_LOST;
 	/* In another run of the daemon the number is another connection's. */
 	if (code == EXIT_LOST && query.instance == cl->instance) {
-		if (strcmp(name, "ok") == 0)
+		if (strcmp(name, "ok") == 0 || (one_way && delivered))
 			code = EXIT_DONE;
 		else if (*text != '\0')
 			*why = strdup(text);
@@ -248,10 +250,10 @@ wait_outcome(const struct api_client *cl, json_int_t conn, char **why)
 }
 
 int
-stdio_splice_outcome(const struct api_client *cl, json_int_t conn)
+stdio_splice_outcome(const struct api_client *cl, json_int_t conn, bool one_way)
 {
 	char *why;
-	int code = wait_outcome(cl, conn, &why);
+	int code = wait_outcome(cl, conn, one_way, &why);
 
 	if (code == EXIT_LOST)
 		print_error(cl->what, "the connection was lost: %s",
@@ -272,5 +274,5 @@ stdio_splice_run(
 		print_error(cl->what, "%s", strerror(errno));
 	close(sock);
 	return state == SPLICE_FAILED ? EXIT_FAILED
-				      : stdio_splice_outcome(cl, conn);
+				      : stdio_splice_outcome(cl, conn, false);
 }

@@ -21,8 +21,10 @@ int stdio_splice_run(
  * Waits until the connection of that number, which cl has dialed or accepted,
  * has ended. Returns EXIT_DONE if the peer has acknowledged everything,
  * including our end, and has ended itself; otherwise EXIT_LOST after an error
- * message, also if the daemon was stopped; EXIT_INTERRUPTED at SIGINT.
+ * message, also if the daemon was stopped; EXIT_INTERRUPTED at SIGINT. With
+ * one_way, the peer need not have ended.
  */
-int stdio_splice_outcome(const struct api_client *cl, json_int_t conn);
+int stdio_splice_outcome(
+    const struct api_client *cl, json_int_t conn, bool one_way);
 
 #endif

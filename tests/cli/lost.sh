@@ -93,6 +93,64 @@ for how in TERM KILL stop again; do
 	[ $how != again ] || own_ends KILL
 done
 
+# listen --once --exec ends with the exit code of the command if everything was
+# delivered, whether the peer ends first or last, and with 10 if it was lost.
+
+# serves_once COMMAND: listens with it; the peer writes what comes by way of
+# descriptor 9.
+serves_once() {
+	rm -f "$work/both" "$work/got" "$work/from" "$work/in"
+	at $own_number listen --once --exec "$1" >"$work/both" \
+	    2>"$work/err" </dev/null &
+	asked=$!
+	children="$children $asked"
+	within 20 test -s "$work/both" || fail "no key"
+	mkfifo "$work/in"
+	at 2 connect "$(head -n 1 "$work/both")" <"$work/in" >"$work/from" \
+	    2>"$work/other" &
+	peer=$!
+	children="$children $peer"
+	exec 9>"$work/in"
+	rm "$work/in"
+}
+
+# ended_with CODE WHAT
+ended_with() {
+	code=0
+	wait $asked || code=$?
+	[ "$code" -eq "$1" ] ||
+	    fail "listen --once --exec, $2: $code, not $1: $(cat "$work/err")"
+}
+
+own_starts
+for status in 0 3; do
+	serves_once "cat >$work/got; echo thanks; exit $status"
+	echo a >&9
+	exec 9>&-
+	ended_with $status "the peer ends first"
+	grep -qx a "$work/got" || fail "the command got nothing"
+	wait $peer
+	grep -qx thanks "$work/from" || fail "the peer got nothing"
+done
+serves_once 'head -n 1; exit 4'
+echo a >&9
+ended_with 4 "the command ends first"
+exec 9>&-
+wait $peer
+grep -qx a "$work/from" || fail "the peer did not get the line back"
+serves_once 'kill -KILL $$'
+ended_with 137 "the command is killed"
+exec 9>&-
+wait $peer
+serves_once "cat >$work/got; exit 3"
+echo a >&9
+within 20 grep -qx a "$work/got" || fail "the command got nothing"
+own_ends KILL
+exec 9>&-
+ended_with 10 "the daemon is killed"
+grep -q 'was lost' "$work/err" || fail "not reported: $(cat "$work/err")"
+wait $peer
+
 # The end of the input and of the peer, in order, is success.
 own_starts
 [ "$( (echo a && sleep 1 && echo b) | at $own_number connect "$key")" = "a
