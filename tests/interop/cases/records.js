@@ -159,6 +159,62 @@ async function topicBothWays (ours, js) {
   assert.deepStrictEqual(await ours.lookup(hex(topic)), [])
 }
 
+// ---- what is announced can be dialed ----
+
+// Returns the record of a key under a topic, or null.
+async function recordOf (client, topic, publicKey) {
+  for await (const { peers } of client.lookup(topic)) {
+    const found = peers.find(peer => peer.publicKey.equals(publicKey))
+    if (found) return found
+  }
+  return null
+}
+
+const at = ({ host, port }) => `${host}:${port}`
+
+// Sends `payload` over a connection through the relays of a record.
+function echo (client, { publicKey, relayAddresses }, payload) {
+  return new Promise((resolve, reject) => {
+    const socket = client.connect(publicKey, { relayAddresses })
+    const back = []
+    socket.on('error', reject)
+    socket.on('data', data => back.push(data))
+    socket.on('end', () => resolve(Buffer.concat(back)))
+    socket.on('open', () => socket.end(payload))
+  })
+}
+
+// The record of a listening key names nodes that forward to it, and a JavaScript
+// client reaches it through them. Nodes of ours also replace a record that was
+// announced before the key listened; theirs serve the old one for minutes.
+async function announcedRelays (lab, kind) {
+  const net = await lab.network(kind)
+  const js = await lab.client(net.bootstrap)
+  const ours = await lab.ours('auto', net.bootstrap)
+  const earlier = kind.js ? [] : [randomBytes(32)]
+  const topics = [...earlier, randomBytes(32)]
+
+  for (const topic of earlier) await ours.announce(hex(topic))
+  const { publicKey } = await ours.listen()
+  await ours.announce(hex(topics[topics.length - 1]))
+  const forwarders = async () => {
+    const nodes = [(await ours.status()).address]
+    for await (const { from } of js.findPeer(publicKey)) nodes.push(at(from))
+    return nodes
+  }
+  for (const topic of topics) {
+    let record
+    await until('the record names the relays', async () => {
+      record = await recordOf(js, topic, publicKey)
+      const nodes = await forwarders()
+      return record && record.relayAddresses.length > 0 &&
+        record.relayAddresses.every(relay => nodes.includes(at(relay)))
+    })
+    const payload = randomBytes(20000)
+    assert((await echo(js, record, payload)).equals(payload))
+  }
+}
+
 const networks = {
   'a network of ours': { ours: NODES },
   'a JavaScript network': { js: NODES },
@@ -171,6 +227,11 @@ module.exports = [
     worlds: ['loopback', 'public'],
     run: throughOurs
   },
+  ...Object.entries(networks).map(([name, kind]) => ({
+    name: `a JavaScript client dials what ours announces on ${name}`,
+    worlds: ['loopback', 'public'],
+    run: lab => announcedRelays(lab, kind)
+  })),
   ...Object.entries(networks).map(([name, kind]) => ({
     name: `dhtctl and JavaScript read each other on ${name}`,
     worlds: ['loopback', 'public'],
