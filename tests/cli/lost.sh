@@ -149,6 +149,7 @@ own_ends KILL
 exec 9>&-
 ended_with 10 "the daemon is killed"
 grep -q 'was lost' "$work/err" || fail "not reported: $(cat "$work/err")"
+kill $peer # it would notice in half a minute
 wait $peer
 
 # The end of the input and of the peer, in order, is success.

@@ -517,6 +517,34 @@ run_checks(unsigned times)
 	}
 }
 
+/* Whether the peer of a client that is gone has all that it sent. */
+START_TEST(outcome_says_what_was_delivered)
+{
+	struct peer_end *p, *q = client_new();
+	const char *reason = "";
+	int delivered = -1;
+	json_t *j;
+
+	rig.daemon.control->setup.tick_ms = 1;
+	p = make_stream("");
+	if (_i == 1)
+		rig.conns[1].waiting = 4;
+	client_free(p);
+	client_write_line(q, REQUEST("outcome", "\"conn\":1"));
+	for (int i = 0; i < 9000 && !rig.conns[1].closed; i++) {
+		run_loop();
+		poll(NULL, 0, 1);
+	}
+	j = client_read(q);
+	json_unpack(j, "{s:{s:s, s:b}}", "result", "err_name", &reason,
+	    "delivered", &delivered);
+	ck_assert_str_eq(reason, "cancelled");
+	ck_assert_int_eq(delivered, _i == 0);
+	json_decref(j);
+	client_free(q);
+}
+END_TEST
+
 /* The bytes of the client are delivered, however slowly the peer reads; a peer
  * that reads none for a long time is closed. */
 START_TEST(gone_client_has_its_bytes_delivered)
@@ -1515,6 +1543,7 @@ t_suite(void)
 	tcase_add_test(tc, outcome_waits_for_the_end);
 	tcase_add_test(tc, client_that_closes_has_ended);
 	tcase_add_test(tc, gone_client_does_not_hold_its_peer);
+	tcase_add_loop_test(tc, outcome_says_what_was_delivered, 0, 2);
 	tcase_add_test(tc, gone_client_has_its_bytes_delivered);
 	tcase_add_test(tc, gone_client_has_its_bytes_delivered_first);
 	tcase_add_test(tc, silent_client_is_left_alone);
