@@ -14,7 +14,7 @@ struct frame_share {
 void
 frame_budget_init(struct frame_budget *b, uint64_t max)
 {
-	*b = (struct frame_budget){.max = max};
+	*b = (struct frame_budget){.max = max, .prefix_max = max};
 	TAILQ_INIT(&b->shares);
 }
 
@@ -61,22 +61,32 @@ leave_share(struct frame_account *a)
 	free(s);
 }
 
-/* Returns the account to evict so that `a` gets n more bytes; maybe `a`. */
-static struct frame_account *
-choose_victim(struct frame_account *a, uint64_t n)
+/* Returns the share that holds the most if `a` gets n more bytes. */
+static struct frame_share *
+largest_share(const struct frame_account *a, uint64_t n)
 {
 	struct frame_share *s, *most = a->share;
 	uint64_t held = most->held + n;
-	struct frame_account *other, *largest;
 
 	TAILQ_FOREACH (s, &a->budget->shares, link)
 		if (s->held > held) {
 			most = s;
 			held = s->held;
 		}
-	largest = most == a->share ? a : TAILQ_FIRST(&most->accounts);
+	return most;
+}
+
+/* Returns the account of a share that holds the most if `a`, which may be one
+ * of them, gets n more bytes. */
+static struct frame_account *
+largest_account(struct frame_share *s, struct frame_account *a, uint64_t n)
+{
+	struct frame_account *other, *largest;
+	uint64_t held;
+
+	largest = s == a->share ? a : TAILQ_FIRST(&s->accounts);
 	held = largest->held + (largest == a ? n : 0);
-	TAILQ_FOREACH (other, &most->accounts, link)
+	TAILQ_FOREACH (other, &s->accounts, link)
 		if (other->held > held) {
 			largest = other;
 			held = other->held;
@@ -84,10 +94,25 @@ choose_victim(struct frame_account *a, uint64_t n)
 	return largest;
 }
 
+/* Returns the account to evict so that `a` gets n more bytes, which may be `a`;
+ * NULL: none. */
+static struct frame_account *
+choose_victim(struct frame_account *a, uint64_t n)
+{
+	const struct frame_budget *b = a->budget;
+
+	if (a->share->held + n > b->prefix_max)
+		return largest_account(a->share, a, n);
+	if (b->used + n > b->max)
+		return largest_account(largest_share(a, n), a, n);
+	return NULL;
+}
+
 int
 frame_account_take(struct frame_account *a, const struct addr *peer, uint64_t n)
 {
 	struct frame_budget *b = a->budget;
+	struct frame_account *victim;
 	int err;
 
 	if (b == NULL)
@@ -95,9 +120,7 @@ frame_account_take(struct frame_account *a, const struct addr *peer, uint64_t n)
 	err = join_share(a, peer);
 	if (err != 0)
 		return err;
-	while (b->used + n > b->max) {
-		struct frame_account *victim = choose_victim(a, n);
-
+	while ((victim = choose_victim(a, n)) != NULL) {
 		if (victim == a)
 			return ERR_LIMIT;
 		victim->evict(victim);

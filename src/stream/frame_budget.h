@@ -2,12 +2,12 @@
 /*
  * frame_budget.h - the memory that unfinished frames of all streams share.
  *
- * While the budget lasts, every stream takes what it needs. When it is used
- * up, the network prefix (/24, /56) that holds the most loses its largest
- * frame, so a peer that leaves large frames unfinished breaks its own
- * streams, and an honest peer that needs less than an equal share always gets
- * it. Waiting instead could deadlock: the others may be waiting too. Uses:
- * base.
+ * While the budget lasts, every stream takes what it needs. When the share of a
+ * network prefix (/24, /56) is used up, the prefix loses its largest frame;
+ * when the budget is, the prefix that holds the most does, so a peer that
+ * leaves large frames unfinished breaks its own streams, and an honest peer
+ * that needs less than an equal share always gets it. Waiting instead could
+ * deadlock: the others may be waiting too. Uses: base.
  */
 #ifndef STREAM_FRAME_BUDGET_H
 #define STREAM_FRAME_BUDGET_H
@@ -21,7 +21,9 @@ struct frame_share; /* what the peers of one prefix hold */
 struct frame_account;
 
 struct frame_budget {
-	uint64_t used, max; /* bytes; max may change at any time */
+	/* Bytes in all; both limits may change at any time. */
+	uint64_t used, max;
+	uint64_t prefix_max; /* of the peers of one prefix */
 	TAILQ_HEAD(, frame_share) shares;
 };
 
@@ -37,6 +39,7 @@ struct frame_account {
 	void (*evict)(struct frame_account *a);
 };
 
+/* Sets no limit for a prefix other than that for all. */
 void frame_budget_init(struct frame_budget *b, uint64_t max);
 
 /*

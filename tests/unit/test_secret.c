@@ -794,6 +794,37 @@ send_half(struct end *e, size_t len)
 	return err;
 }
 
+/*
+ * What half-sent frames of many peers hold is bounded: by the share of a /24 if
+ * all are in one, by the budget otherwise. An honest frame of another /24,
+ * which is smaller, is received.
+ */
+START_TEST(half_sent_frames_are_bounded)
+{
+	uint64_t most = 0;
+	uint8_t *plain;
+
+	open_others();
+	shared.prefix_max = BUDGET / 2;
+	for (int round = 0; round < 4; round++)
+		for (int i = 0; i < ENDS; i++) {
+			if (_i == 1)
+				others[i].udx.to.ip[2] = 0;
+			(void)send_half(&others[i], 400000);
+			if (shared.used > most)
+				most = shared.used;
+			ck_assert_uint_le(
+			    shared.used, _i == 1 ? BUDGET / 2 : BUDGET);
+		}
+	ck_assert_uint_gt(most, BUDGET / 4);
+	responder.udx.window = 65536;
+	plain = large_frame(300000, 30000, 0);
+	expect_message(&responder, plain, 300000);
+	free(plain);
+	close_others();
+}
+END_TEST
+
 /* Half-sent frames of some take all there is; an honest one comes through all
  * the same, and only they pay for it: from one network, or from many. */
 START_TEST(half_sent_frames_hurt_their_senders)
@@ -1202,6 +1233,7 @@ t_suite(void)
 	tcase_add_test(tc, a_length_costs_nothing);
 	tcase_add_test(tc, a_cap_on_frames_holds);
 	tcase_add_test(tc, a_budget_for_all_holds);
+	tcase_add_loop_test(tc, half_sent_frames_are_bounded, 0, 2);
 	tcase_add_loop_test(tc, half_sent_frames_hurt_their_senders, 0, 2);
 	tcase_add_test(tc, the_largest_frame_goes_first);
 	tcase_add_loop_test(tc, a_shared_budget_is_never_exceeded, 0, 20);
