@@ -21,7 +21,7 @@ enum {
 	API_PROTOCOL = 1, /* incremented when an existing program would break */
 	API_LINE_MAX = 65536, /* bytes of a line with its newline, both ways */
 	API_DEPTH_MAX = 16,   /* levels of nested arrays and objects */
-	API_PARAMS_MAX = 6,   /* parameters of one method */
+	API_PARAMS_MAX = 8,   /* parameters of one method */
 	API_B64_PARAMS_MAX = 2, /* of these, of type API_B64 */
 	API_ID_TEXT_MAX = 128,  /* bytes of a request id that is a string */
 	API_VALUE_MAX = 1000,   /* bytes of a value, protocol 02 §4 */

@@ -50,6 +50,7 @@
 	X(ERR_NAT_RANDOM,   "nat-random",    "both NATs choose ports at random") \
 	X(ERR_ABORTED,      "aborted",       "the peer gave up hole punching") \
 	X(ERR_RESET,        "reset",         "the peer ended the stream abruptly") \
+	X(ERR_IDLE,         "idle",          "no data moved for as long as the listener allows") \
 	X(ERR_CLOSED,       "closed",        "the node is stopping") \
 	X(ERR_MEMORY,       "memory",        "out of memory") \
 	X(ERR_VALUE,        "value",         "the value is not acceptable") \

@@ -129,8 +129,25 @@
 	    "handshakes per second computed for one /24 after the burst") \
 	X(connections, "connections", 4096, 1, 65536, \
 	    "connections at a time, dialed and accepted") \
-	X(frame_bytes, "frame-bytes", 67108864, 65536, 1073741824, \
+	X(dial_reserve, "dial-reserve", 256, 0, 65536, \
+	    "connections that accepted ones leave for own dials; at most half " \
+	    "of the limit connections takes effect") \
+	X(listener_connections, "listener-connections", 2048, 1, 65536, \
+	    "accepted connections of one listener at a time") \
+	/* Shares of the accepted connections of a listener and of the node;
+	 * they bind while more than half of the places are taken. */ \
+	X(connections_key_permille, "connections-key-permille", 125, 1, 1000, \
+	    "thousandths of the accepted connections that one key may have " \
+	    "while more than half are taken") \
+	X(connections_prefix_permille, "connections-prefix-permille", 250, 1, \
+	    1000, \
+	    "thousandths of the accepted connections that one /24 may have " \
+	    "while more than half are taken") \
+	/* One frame of the largest size fits the share of a /24. */ \
+	X(frame_bytes, "frame-bytes", 25165824, 65536, 1073741824, \
 	    "bytes of unfinished large frames of all peers together") \
+	X(frame_prefix_bytes, "frame-prefix-bytes", 16777216, 65536, \
+	    1073741824, "bytes of unfinished large frames of the peers of one /24") \
 	X(dials, "dials", 256, 1, 65536, \
 	    "connections being dialed at a time") \
 	X(remembered, "remembered", 512, 1, 65536, \
@@ -175,10 +192,6 @@ enum {
 	CLIENT_STUCK_S = 10,     /* it is dropped if it reads nothing for */
 	CLIENT_BATCH_LINES = 32, /* handled before other sockets are served */
 	ACCEPT_PAUSE_S = 1,      /* after a client could not be accepted */
-	/* Connections that no accept has taken yet: of one listener, and of
-	 * all, so that incoming ones leave descriptors for dials. */
-	CONNS_WAITING_MAX = 256,
-	CONNS_UNCLAIMED_MAX = 512,
 };
 
 struct limits {

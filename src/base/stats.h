@@ -50,6 +50,9 @@
 	X(dials,             "connections dialed") \
 	X(dials_failed,      "dials that failed") \
 	X(conns_opened,      "connections opened, dialed and accepted") \
+	X(conns_refused,     "handshakes refused because no place was left for the peer") \
+	X(conns_displaced,   "accepted connections closed for a peer that holds less") \
+	X(conns_idle,        "connections closed because no data moved") \
 	X(handshakes,        "handshakes with own keys answered") \
 	X(handshakes_evicted,"half-open handshakes evicted because a limit was reached") \
 	X(announces,         "announcements stored") \

@@ -14,13 +14,6 @@
 
 /* ---- state ---- */
 
-static bool
-is_unclaimed(enum control_conn_state state)
-{
-	return state == CONTROL_CONN_OFFERED ||
-	       state == CONTROL_CONN_ANSWERED || state == CONTROL_CONN_WAITING;
-}
-
 static void
 set_conn_state(struct control_conn *conn, enum control_conn_state state)
 {
@@ -33,12 +26,8 @@ set_conn_state(struct control_conn *conn, enum control_conn_state state)
 	    [CONTROL_CONN_STREAM] = "stream",
 	    [CONTROL_CONN_LOST] = "lost",
 	};
-	struct control_conn_table *t = &conn->control->conns;
-
 	log_debug("control: connection %u: %s -> %s", (unsigned)conn->number,
 	    names[conn->state], names[state]);
-	t->unclaimed_len -= is_unclaimed(conn->state);
-	t->unclaimed_len += is_unclaimed(state);
 	conn->state = state;
 }
 
@@ -49,7 +38,6 @@ start_waiting(struct control_conn *conn, struct control_listener *l)
 	set_conn_state(conn, CONTROL_CONN_WAITING);
 	conn->listener = l;
 	TAILQ_INSERT_TAIL(&l->waiting, conn, waiting);
-	l->waiting_len++;
 }
 
 static void
@@ -58,7 +46,6 @@ stop_waiting(struct control_conn *conn)
 	if (conn->listener == NULL)
 		return;
 	TAILQ_REMOVE(&conn->listener->waiting, conn, waiting);
-	conn->listener->waiting_len--;
 	conn->listener = NULL;
 }
 
@@ -173,7 +160,6 @@ remove_conn(struct control_conn *conn, enum control_change change)
 	struct control *c = conn->control;
 
 	stop_waiting(conn);
-	c->conns.unclaimed_len -= is_unclaimed(conn->state);
 	TAILQ_REMOVE(find_bucket(c, conn->number), conn, link);
 	control_outcome_fail(c, conn->number, ERR_CANCELLED);
 	control_keys_return(c, conn->keys);
@@ -422,18 +408,6 @@ send_offer(struct control_listener *l, struct control_conn *conn)
 	    l->client, jsonrpc_notification(m->note, api_writer_take(&w)));
 }
 
-/* Returns whether an accept waits for the connection, or it may wait. */
-static bool
-has_space(const struct control_listener *l, const struct node_event *n)
-{
-	const struct control *c = l->control;
-
-	if (n->kind == NODE_EV_OPEN && control_listener_accept(l) != NULL)
-		return true;
-	return l->waiting_len < CONNS_WAITING_MAX &&
-	       c->conns.unclaimed_len < CONNS_UNCLAIMED_MAX;
-}
-
 /* Returns a connection that came in to the listener, or NULL after closing
  * it. */
 static struct control_conn *
@@ -442,7 +416,7 @@ take_incoming(
 {
 	struct control_conn *conn = NULL;
 
-	if (l != NULL && !l->ending && has_space(l, n))
+	if (l != NULL && !l->ending)
 		conn = add_conn(c, n->op, &l->owner);
 	if (conn == NULL) {
 		node_conn_close(c->setup.node, n->op);

@@ -68,7 +68,6 @@ TAILQ_HEAD(control_conns, control_conn);
 
 struct control_conn_table {
 	struct control_conns buckets[CONTROL_CONN_BUCKETS];
-	uint32_t unclaimed_len; /* OFFERED, ANSWERED or WAITING */
 };
 
 void control_conns_init(struct control_conn_table *t);

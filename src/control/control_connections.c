@@ -72,6 +72,7 @@ write_listener(const struct control *c, struct api_writer *w,
 	api_write_uint(w, "relays", l->relays_len);
 	api_write_uint(w, "accepted", l->accepted);
 	api_write_uint(w, "refused", l->refused);
+	api_write_uint(w, "connections", l->conns_len);
 	api_write_uint(w, "age_ms", l->age_us / 1000);
 }
 

@@ -163,6 +163,8 @@ node_listens(struct control_call *k, struct control_listener *l)
 	while (api_value_key(allow, spec.allow_len, keys[spec.allow_len]))
 		spec.allow_len++;
 	spec.ask = control_arg(k, "ask")->yes;
+	spec.limits.per_peer = (uint32_t)control_arg(k, "max_per_peer")->uint;
+	spec.limits.idle_s = (uint32_t)control_arg(k, "idle_s")->uint;
 	return node_listen(setup->node, &spec, &l->number);
 }
 

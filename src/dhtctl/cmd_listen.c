@@ -16,7 +16,7 @@
 enum {
 	/* Commands that run at a time; further connections wait at the
 	 * daemon. */
-	CHILDREN_MAX = 256,
+	CHILDREN_MAX = 1024,
 	CLOSING_MS = 2000, /* in which a daemon that stops closes us */
 	RETRY_MS = 500,    /* between two attempts to listen again */
 	SIGNALED = 128,    /* plus a signal: a command that it has killed */
@@ -157,6 +157,11 @@ listen_params(const struct ctl *c)
 {
 	json_t *params = json_object(), *allow;
 
+	if (c->max_per_peer > 0)
+		json_object_set_new(
+		    params, "max_per_peer", json_integer(c->max_per_peer));
+	if (c->idle_s > 0)
+		json_object_set_new(params, "idle_s", json_integer(c->idle_s));
 	if (c->allow_len == 0)
 		return params;
 	allow = json_array();

@@ -17,6 +17,10 @@ const struct option_info option_table[] = {
     {OPT_ONCE, "once", NULL, "exit after one connection"},
     {OPT_EXEC, "exec", "COMMAND", "run this command for each connection"},
     {OPT_ALLOW, "allow", "KEY", "admit this key and no other; repeatable"},
+    {OPT_MAX_PER_PEER, "max-per-peer", "N",
+	"admit so many connections of one key at a time"},
+    {OPT_IDLE, "idle", "SECONDS",
+	"close connections on which no data moves for so long"},
     {OPT_LIFETIME, "lifetime", NULL, "also measure the NAT's idle timeout"},
     {OPT_HELP, "help", NULL, "print help"},
     {OPT_VERSION, "version", NULL, "print the version"},
@@ -29,7 +33,8 @@ const unsigned option_table_len = sizeof option_table / sizeof *option_table;
 #define OPT_IDENTITY (OPT_KEY | OPT_NAME)
 #define OPT_PUT (OPT_VALUE | OPT_IDENTITY)
 #define OPT_LISTEN                                                             \
-	(OPT_COMMON | OPT_KEY | OPT_NAME | OPT_ONCE | OPT_EXEC | OPT_ALLOW)
+	(OPT_COMMON | OPT_KEY | OPT_NAME | OPT_ONCE | OPT_EXEC | OPT_ALLOW |   \
+	    OPT_MAX_PER_PEER | OPT_IDLE)
 #define OPT_CONNECT (OPT_CONTROL | OPT_TIMEOUT | OPT_HELP | OPT_KEY | OPT_NAME)
 #define OPT_WATCH (OPT_CONTROL | OPT_NDJSON | OPT_HELP)
 

@@ -59,6 +59,8 @@ enum {
 	OPT_EXEC = 1 << 11,
 	OPT_ALLOW = 1 << 12,
 	OPT_LIFETIME = 1 << 13,
+	OPT_MAX_PER_PEER = 1 << 14,
+	OPT_IDLE = 1 << 15,
 	OPT_COMMON = OPT_CONTROL | OPT_TIMEOUT | OPT_JSON | OPT_HELP,
 };
 
@@ -78,6 +80,7 @@ struct ctl {
 	const char *key_file, *key_name, *exec;
 	const char *allow[API_KEYS_MAX];
 	unsigned allow_len;
+	uint32_t max_per_peer, idle_s; /* 0: not given */
 	struct api_client client;
 	struct printer print;
 };

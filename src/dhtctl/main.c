@@ -85,6 +85,14 @@ handle_option(struct ctl *c, const struct option_info *o, const char *arg)
 			    API_KEYS_MAX);
 		c->allow[c->allow_len++] = arg;
 		break;
+	case OPT_MAX_PER_PEER:
+		code = read_number(o->name, arg, UINT32_MAX, &n);
+		c->max_per_peer = (uint32_t)n;
+		break;
+	case OPT_IDLE:
+		code = read_number(o->name, arg, UINT32_MAX, &n);
+		c->idle_s = (uint32_t)n;
+		break;
 	default:
 		break;
 	}

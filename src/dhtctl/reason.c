@@ -35,6 +35,7 @@ static const struct reason reasons[] = {
 	" outside"},
     {ERR_ABORTED, EXIT_NO_PATH, "`dhtctl explain` shows what was tried"},
     {ERR_RESET, EXIT_LOST, "the connection was lost"},
+    {ERR_IDLE, EXIT_LOST, "--idle of `dhtctl listen` closed it"},
 };
 
 const struct reason *

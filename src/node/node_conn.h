@@ -19,6 +19,7 @@
 #include "base/wire.h"
 #include "crypto/keys.h"
 #include "peer/dial_record.h"
+#include "peer/listener.h"
 
 struct node;
 struct node_event;
@@ -38,6 +39,8 @@ struct node_listen {
 	/* Each connection waits for node_answer() after NODE_EV_OFFER. A peer
 	 * whose offer expires gets no reply; one that is refused gets one. */
 	bool ask;
+	/* Of the connections of this listener; see peer/listener.h. */
+	struct peers_listen_limits limits;
 };
 
 /*
@@ -129,7 +132,7 @@ struct node_listener {
 	uint8_t key[KEY_LEN];
 	bool announced;
 	uint32_t relays_len; /* nodes that forward to us */
-	uint32_t accepted, refused;
+	uint32_t accepted, refused, conns_len;
 	uint64_t age_us;
 };
 

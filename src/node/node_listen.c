@@ -13,6 +13,7 @@ node_listen(struct node *n, const struct node_listen *l, uint32_t *listener)
 	    .allow = l->allow,
 	    .allow_len = l->allow_len,
 	    .ask = l->ask,
+	    .limits = l->limits,
 	};
 
 	if (n->leave.started)
@@ -45,6 +46,7 @@ node_listener(const struct node *n, uint32_t after, struct node_listener *out)
 	    .relays_len = l.relays_len,
 	    .accepted = l.accepted,
 	    .refused = l.refused,
+	    .conns_len = l.conns_len,
 	    .age_us = l.age_us,
 	};
 	memcpy(out->key, l.key, KEY_LEN);

@@ -32,6 +32,8 @@ conn_set_state(struct conn *c, enum conn_state state)
 
 	assert(state > c->state);
 	c->state = state;
+	if (state == CONN_CLOSED)
+		conn_slot_leave(c);
 	/* Sockets for punching are kept ready while a connection is open. */
 	if (!was_open && conn_is_open(c))
 		punch_path_opened(c->peers->base.punch);
@@ -151,6 +153,7 @@ init_conn(struct conn *c, const struct conn_spec *spec, int *err)
 	conn_paths_init(c);
 	conn_migrate_init(c);
 	conn_redial_init(c);
+	conn_slot_init(c);
 	if ((*err = key_index_add(&p->by_key, c)) == 0) {
 		HASH_ADD_BYHASHVALUE(
 		    hh, p->conns, number, sizeof c->number, c->number, c);
@@ -171,7 +174,7 @@ conn_new(struct peers *p, const struct conn_spec *spec, int *err)
 	struct conn *c;
 
 	*err = ERR_LIMIT;
-	if (HASH_COUNT(p->conns) >= p->core->limits->connections)
+	if ((spec->listener == 0 || spec->redial) && !conn_slot_for_dial(p))
 		return NULL;
 	*err = ERR_MEMORY;
 	if ((c = calloc(1, sizeof *c)) == NULL)
@@ -360,6 +363,7 @@ open_conn(struct conn *c)
 	c->peers->core->stats->conns_opened += !c->redial;
 	conn_record_path(c, DIAL_STEP_OPEN, &c->paths.list[c->paths.current]);
 	conn_ipv6_settle(c);
+	conn_slot_opened(c);
 	/* Messages may have been received before the header. */
 	conn_migrate_messages(c);
 	queue_event(c, CONN_EV_OPEN);
@@ -449,6 +453,7 @@ conn_peek(struct conn *c)
 
 	if (!conn_is_open(c))
 		return (struct bytes){0};
+	conn_slot_claim(c);
 	b = secret_peek(c->secret, NULL, &err);
 	if (err != 0) {
 		conn_fail(c, err);
@@ -465,6 +470,7 @@ conn_consume(struct conn *c, size_t len)
 {
 	if (!conn_is_open(c) || len == 0)
 		return;
+	conn_slot_moved(c);
 	secret_consume(c->secret, len);
 	check_remote_end(c);
 	check_drained(c);
@@ -485,7 +491,15 @@ conn_write_space(const struct conn *c)
 ptrdiff_t
 conn_write(struct conn *c, const void *p, size_t len)
 {
-	return conn_is_open(c) ? secret_write(c->secret, p, len) : ERR_CLOSED;
+	ptrdiff_t n;
+
+	if (!conn_is_open(c))
+		return ERR_CLOSED;
+	conn_slot_claim(c);
+	n = secret_write(c->secret, p, len);
+	if (n > 0)
+		conn_slot_moved(c);
+	return n;
 }
 
 uint64_t

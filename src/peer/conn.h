@@ -49,8 +49,8 @@ struct conn_spec {
 	void *owner;
 };
 
-/* Returns a new connection, or NULL and sets *err: ERR_LIMIT (connections),
- * ERR_MEMORY. */
+/* Returns a new connection, or NULL and sets *err: ERR_LIMIT (connections,
+ * unless a listener accepts it: see conn_slot.h), ERR_MEMORY. */
 struct conn *conn_new(struct peers *p, const struct conn_spec *spec, int *err);
 
 uint32_t conn_number(const struct conn *c);

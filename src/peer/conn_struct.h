@@ -14,6 +14,7 @@
 #include "peer/conn_ipv6.h"
 #include "peer/conn_migrate.h"
 #include "peer/conn_path.h"
+#include "peer/conn_slot.h"
 #include "peer/conn_punch.h"
 #include "peer/conn_redial.h"
 #include "peer/peers_struct.h"
@@ -62,6 +63,7 @@ struct conn {
 	struct conn_punch punch;
 	struct conn_migrate migrate;
 	struct conn_redial redialing;
+	struct conn_slot slot;
 };
 
 /* Returns true from the verified header until the streams are freed. */

@@ -39,6 +39,7 @@ listener_free(struct listener *l)
 	event_source_remove(&l->ls->peers->events, &l->events);
 	HASH_DELETE(hh, l->ls->by_number, l);
 	update_readiness(l->ls);
+	slot_scope_release(l->slots);
 	free(l->allow);
 	free(l);
 }
@@ -212,6 +213,9 @@ start_listener(struct listener *l, const struct peers_listen *spec)
 	struct records *r = l->ls->peers->base.records;
 	int err = copy_allowed(l, spec);
 
+	l->slots = slot_scope_new(&l->ls->peers->core->hash_key);
+	if (err == 0 && l->slots == NULL)
+		err = ERR_MEMORY;
 	if (err == 0)
 		err = records_pin(r, l->keys->public_key, l);
 	if (err != 0)
@@ -236,6 +240,7 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	l->ls = ls;
 	l->keys = spec->keys;
 	l->ask = spec->ask;
+	l->limits = spec->limits;
 	l->events.take = take_event;
 	l->number = peers_new_number(p);
 	l->began_us = p->core->world->now_us;
@@ -245,6 +250,7 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	if (err != 0) {
 		if (l->hh.tbl != NULL)
 			HASH_DELETE(hh, ls->by_number, l);
+		slot_scope_release(l->slots);
 		free(l->allow);
 		free(l);
 		return err;
@@ -363,6 +369,7 @@ peers_listener_after(
 	    .relays_len = announced_relays(l->announced)->len,
 	    .accepted = l->accepted,
 	    .refused = l->refused,
+	    .conns_len = slot_scope_len(l->slots),
 	    .age_us = p->core->world->now_us - l->began_us,
 	};
 	return true;

@@ -18,6 +18,12 @@
 #include "peer/peer.h"
 #include "signal/router.h"
 
+/* Limits of one listener; 0: none. */
+struct peers_listen_limits {
+	uint32_t per_peer; /* connections of one key at a time */
+	uint32_t idle_s;   /* seconds without data until one is closed */
+};
+
 struct peers_listen {
 	/* Borrowed until PEER_UNLISTENED. */
 	const struct key_pair *keys;
@@ -27,6 +33,7 @@ struct peers_listen {
 	const uint8_t (*allow)[KEY_LEN];
 	size_t allow_len;
 	bool ask; /* queue PEER_OFFER and wait for peers_answer() */
+	struct peers_listen_limits limits;
 };
 
 /*
@@ -77,6 +84,7 @@ struct peers_listener {
 	const uint8_t *key; /* borrowed */
 	uint32_t relays_len;
 	uint32_t accepted, refused;
+	uint32_t conns_len; /* accepted and not closed, half-open ones too */
 	uint64_t age_us;
 };
 

@@ -32,6 +32,8 @@ struct listener {
 	const struct key_pair *keys;
 	uint8_t (*allow)[KEY_LEN]; /* sorted */
 	size_t allow_len;
+	struct peers_listen_limits limits;
+	struct slot_scope *slots; /* of the connections that it accepted */
 	bool ask;
 	bool changed;     /* PEER_LISTENING is pending */
 	int err;          /* of that event */

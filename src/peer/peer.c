@@ -10,6 +10,13 @@
 #include "peer/listener_struct.h"
 #include "peer/peers_struct.h"
 
+static void
+set_frame_limits(struct peers *p)
+{
+	p->frames.max = p->core->limits->frame_bytes;
+	p->frames.prefix_max = p->core->limits->frame_prefix_bytes;
+}
+
 struct peers *
 peers_new(const struct core *core, const struct peers_base *b)
 {
@@ -26,10 +33,12 @@ peers_new(const struct core *core, const struct peers_base *b)
 	p->core->world->ops->random(
 	    p->core->world, p->migrate_secret, sizeof p->migrate_secret);
 	frame_budget_init(&p->frames, core->limits->frame_bytes);
+	set_frame_limits(p);
 	relay_memory_init(
 	    &p->relays, core->limits->remembered, &core->hash_key);
+	p->slots = slot_scope_new(&core->hash_key);
 	p->listeners = listeners_new(p);
-	if (p->listeners == NULL ||
+	if (p->slots == NULL || p->listeners == NULL ||
 	    dial_records_init(&p->dial_records, core->limits->attempts) != 0) {
 		peers_free(p);
 		return NULL;
@@ -45,6 +54,7 @@ peers_free(struct peers *p)
 	while (p->conns != NULL)
 		conn_close(p->conns);
 	listeners_free(p->listeners);
+	slot_scope_release(p->slots);
 	lingering_sockets_fini(p);
 	ipv6_socket_close(p);
 	relay_memory_fini(&p->relays);
@@ -57,7 +67,7 @@ peers_limits_changed(struct peers *p)
 {
 	const struct limits *l = p->core->limits;
 
-	p->frames.max = l->frame_bytes;
+	set_frame_limits(p);
 	relay_memory_set_max(&p->relays, l->remembered);
 	dial_records_set_max(&p->dial_records, l->attempts);
 	sessions_limits_changed(p->listeners);

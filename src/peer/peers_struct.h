@@ -13,6 +13,7 @@
 #include "peer/ipv6_socket.h"
 #include "peer/key_index.h"
 #include "peer/lingering_sockets.h"
+#include "peer/slot.h"
 #include "peer/peer.h"
 #include "peer/relay_memory.h"
 #include "stream/secret.h"
@@ -25,8 +26,9 @@ struct peers {
 	const struct core *core;
 	struct peers_base base;
 	struct conn *conns; /* conn.c: hash table by number, oldest first */
-	struct key_index by_key; /* the same, by the key of the peer */
-	uint32_t dials;          /* dialer.c: number of dials under way */
+	struct key_index by_key;  /* the same, by the key of the peer */
+	struct slot_scope *slots; /* of accepted connections */
+	uint32_t dials;           /* dialer.c: number of dials under way */
 	uint32_t last_number;
 	struct event_source_list events;
 	struct ipv6_socket ipv6;

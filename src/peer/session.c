@@ -319,6 +319,16 @@ session_new(struct listener *l, const struct incoming *in,
 	return s;
 }
 
+/* Returns the address that counts until the connection is open: that of the
+ * client only if one of our own relays names it. */
+static const struct addr *
+slot_address(const struct listener *l, const struct router_call *call)
+{
+	return announced_through(l->announced, &call->ticket.from)
+		   ? &call->client
+		   : &call->ticket.from;
+}
+
 static int
 make_conn(
     struct session *s, const struct listener *l, const struct incoming *in)
@@ -334,7 +344,11 @@ make_conn(
 	int err;
 
 	s->conn = conn_new(s->ls->peers, &spec, &err);
-	return s->conn != NULL ? 0 : err;
+	if (s->conn == NULL)
+		return err;
+	return spec.redial
+		   ? 0
+		   : conn_slot_reserve(s->conn, l, slot_address(l, &in->call));
 }
 
 static int
@@ -377,20 +391,45 @@ answer_session(struct session *s, const struct incoming *in, uint64_t error)
 	return 0;
 }
 
+/* Tells the client to try again later: there is no slot for it now. */
 static int
-begin_session(struct session *s, struct listener *l, const struct incoming *in)
+refuse_session(struct session *s, struct listener *l, const struct incoming *in)
+{
+	l->refused++;
+	s->ls->peers->core->stats->conns_refused++;
+	return answer_session(s, in, SIGNAL_TRY_LATER);
+}
+
+/* Returns the error (enum signal_error) to answer the client with. */
+static uint64_t
+judge_session(struct session *s, struct listener *l, const struct incoming *in)
 {
 	bool redial = (in->theirs.features & PAYLOAD_REDIAL) != 0;
 	uint64_t error = accept_judge(&in->theirs);
-	int err;
 
 	if (error == SIGNAL_OK && redial &&
 	    !conn_redial_accept(
 		s->ls->peers, l->keys->public_key, in->noise.rs))
 		error = SIGNAL_ABORTED;
+	return error;
+}
+
+static int
+begin_session(struct session *s, struct listener *l, const struct incoming *in)
+{
+	bool redial = (in->theirs.features & PAYLOAD_REDIAL) != 0;
+	uint64_t error = judge_session(s, l, in);
+	int err;
+
 	if (error != SIGNAL_OK)
 		return answer_session(s, in, error);
-	if ((err = make_conn(s, l, in)) != 0)
+	if (!redial &&
+	    !conn_slot_admit(l, in->noise.rs, slot_address(l, &in->call)))
+		return refuse_session(s, l, in);
+	err = make_conn(s, l, in);
+	if (err == ERR_LIMIT)
+		return refuse_session(s, l, in);
+	if (err != 0)
 		return err;
 	return l->ask && !redial ? offer_session(s, in)
 				 : answer_session(s, in, SIGNAL_OK);

@@ -113,6 +113,70 @@ is_silent() {
 }
 within 5 is_silent || fail "the listener outlives its client"
 
+# ---- limits of a listener ----
+
+# One connection of each key: the second one of node 3 is refused within the
+# handshake, node 1 gets in.
+listens few --exec cat --max-per-peer 1
+mkfifo "$work/held"
+at 3 connect "$key" <"$work/held" >"$work/few.out" &
+held=$!
+children="$children $held"
+exec 8>"$work/held"
+echo held >&8
+within 10 grep -q held "$work/few.out" || fail "--max-per-peer: no echo"
+ends 1 'half a minute' at 3 connect "$key"
+[ "$(echo other | at 1 connect "$key")" = other ] ||
+    fail "--max-per-peer: another key is not admitted"
+echo still >&8
+within 10 grep -q still "$work/few.out" || fail "--max-per-peer: no echo"
+exec 8>&-
+ends_well $held "the one that was held"
+[ "$(echo again | at 3 connect "$key")" = again ] ||
+    fail "--max-per-peer: the slot is not free again"
+kill -INT "$pid"
+wait "$pid"
+
+# A connection on which nothing moves ends, and the daemon says why.
+listens brief --once --idle 1
+mkfifo "$work/idle"
+at 3 connect "$key" <"$work/idle" 2>"$work/idle.err" &
+held=$!
+children="$children $held"
+exec 8>"$work/idle"
+code=0
+wait "$pid" || code=$?
+[ $code -eq 10 ] || fail "listen --idle: $code: $(cat "$work/brief.err")"
+grep -q 'no data moved' "$work/brief.err" ||
+    fail "listen --idle: $(cat "$work/brief.err")"
+code=0
+wait $held || code=$?
+[ $code -eq 10 ] || fail "connect to listen --idle: $code"
+exec 8>&- 9>&-
+
+# The limit of all listeners: full is full, also for another key.
+node_starts 5 --role persistent --port auto --bootstrap "$host:$port" \
+    --listener-connections 1
+within 20 knows 5 3 || fail "node 5 does not know the others"
+at 5 listen --exec cat >"$work/full" 2>"$work/full.err" &
+pid=$!
+children="$children $pid"
+within 20 grep -Eqx '[a-z0-9]{52}' "$work/full" || fail "node 5 does not listen"
+key=$(cat "$work/full")
+mkfifo "$work/one"
+at 3 connect "$key" <"$work/one" >"$work/one.out" &
+held=$!
+children="$children $held"
+exec 8>"$work/one"
+echo one >&8
+within 10 grep -q one "$work/one.out" || fail "a full listener: no echo"
+ends 1 'half a minute' at 1 connect "$key"
+exec 8>&-
+ends_well $held "the one of a full listener"
+[ "$(echo two | at 1 connect "$key")" = two ] || fail "it stays full"
+kill -INT "$pid"
+wait "$pid"
+
 # ---- keys ----
 
 named=$(at 2 key new web) || fail "key new web"

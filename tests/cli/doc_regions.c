@@ -127,12 +127,10 @@ print_bounds(void)
 	    CLIENTS_MAX, CLIENTS_ADMIN_RESERVE);
 	puts("| connections and listeners | limits `connections` and"
 	     " `listeners` | the error `limit` |");
-	printf("| connections that wait at one listener | %d | the next one is"
-	       " reset |\n",
-	    CONNS_WAITING_MAX);
-	printf("| connections that wait at all listeners | %d | the next one is"
-	       " reset unless an accept waits for it |\n",
-	    CONNS_UNCLAIMED_MAX);
+	puts("| accepted connections | limits `listener-connections` and"
+	     " `connections` less `dial-reserve` | the handshake is answered"
+	     " \"try again later\", or the peer with most connections loses"
+	     " one |");
 	printf(
 	    "| named keys of one user | %d | an error |\n", KEYRING_NAMES_MAX);
 	printf("| requests in progress of one connection | %d | error -32002 |"

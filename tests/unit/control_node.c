@@ -324,6 +324,7 @@ node_listen(struct node *n, const struct node_listen *l, uint32_t *listener)
 	if (l->allow_len > 0)
 		memcpy(n->allow, l->allow[l->allow_len - 1], KEY_LEN);
 	n->ask = l->ask;
+	n->listen_limits = l->limits;
 	return n->refuse != 0 ? n->refuse : start_operation(listener);
 }
 
@@ -493,6 +494,7 @@ node_listener(const struct node *n, uint32_t after, struct node_listener *out)
 	    .relays_len = UINT32_MAX,
 	    .accepted = UINT32_MAX,
 	    .refused = UINT32_MAX,
+	    .conns_len = UINT32_MAX,
 	    .age_us = INT64_MAX};
 	return after != UINT32_MAX && n->listed > 0;
 }

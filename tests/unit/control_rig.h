@@ -53,6 +53,7 @@ struct node {
 	size_t allow_len, relays_len;
 	uint8_t allow[KEY_LEN];
 	bool ask;
+	struct peers_listen_limits listen_limits;
 	uint32_t timeout_ms;
 	uint32_t unlistened, answered; /* the last; 0: none */
 	bool answer;

@@ -861,67 +861,31 @@ START_TEST(connections_wait_for_accept)
 }
 END_TEST
 
-START_TEST(waiting_connections_are_bounded)
+enum { WAITING = 600 };
+
+/* How many there are is the node's decision, which was taken before they
+ * opened: none that has opened is closed here. */
+START_TEST(no_waiting_connection_is_closed)
 {
 	struct peer_end *l = make_listener_1(LISTEN);
 
-	for (uint32_t i = 0; i <= CONNS_WAITING_MAX; i++)
+	for (uint32_t i = 0; i < WAITING; i++)
 		deliver_event(&(struct node_event){
 		    .kind = NODE_EV_OPEN, .op = 100 + i, .listener = 1});
-	ck_assert_uint_eq(rig.node.cancelled_len, 1);
-	ck_assert_uint_eq(rig.node.cancelled[0], 100 + CONNS_WAITING_MAX);
-	rig.node.cancelled_len = 0;
+	ck_assert_uint_eq(rig.node.cancelled_len, 0);
 	client_free(l);
-	ck_assert_uint_eq(rig.node.cancelled_len, CONNS_WAITING_MAX);
+	ck_assert_uint_eq(rig.node.cancelled_len, WAITING);
 }
 END_TEST
 
-/* Opens connections to a listener without a waiting accept. */
-static void
-flood_listener(uint32_t listener, enum node_event_kind kind)
+START_TEST(listen_passes_its_limits)
 {
-	for (uint32_t i = 0; i < CONNS_WAITING_MAX; i++)
-		deliver_event(&(struct node_event){.kind = kind,
-		    .op = 1000 * listener + i,
-		    .listener = listener});
-}
+	struct peer_end *l = make_listener_1(
+	    REQUEST("listen", "\"max_per_peer\":7,\"idle_s\":90"));
 
-/* Incoming connections that no program accepts leave descriptors for dials and
- * for programs that wait for a connection. */
-START_TEST(strangers_leave_room)
-{
-	struct peer_end *l[5], *p = client_new(), *q = client_new();
-	const char *ask = REQUEST("listen", "\"ask\":true");
-
-	for (uint32_t i = 0; i < 5; i++) {
-		l[i] = client_new();
-		client_write_line(l[i], i == 3 ? ask : LISTEN);
-		run_loop_often();
-		deliver_event(&(struct node_event){
-		    .kind = NODE_EV_LISTENING, .op = i + 1});
-	}
-	flood_listener(1, NODE_EV_OPEN);
-	flood_listener(2, NODE_EV_OPEN);
-	ck_assert_uint_eq(rig.node.cancelled_len, 0);
-	flood_listener(3, NODE_EV_OPEN);
-	flood_listener(4, NODE_EV_OFFER);
-	ck_assert_uint_eq(rig.node.cancelled_len, 2 * CONNS_WAITING_MAX);
-	client_write_line(p, ACCEPT("5"));
-	run_loop_often();
-	deliver_event(
-	    &(struct node_event){.kind = NODE_EV_OPEN, .op = 7, .listener = 5});
-	ck_assert_int_eq(result_int(client_read(p), "conn"), 7);
-	client_write_line(q, ACCEPT("1"));
-	ck_assert_int_eq(result_int(client_read(q), "conn"), 1000);
-	/* Its place is free again. */
-	rig.node.cancelled_len = 0;
-	deliver_event(
-	    &(struct node_event){.kind = NODE_EV_OPEN, .op = 8, .listener = 1});
-	ck_assert_uint_eq(rig.node.cancelled_len, 0);
-	client_free(p);
-	client_free(q);
-	for (uint32_t i = 0; i < 5; i++)
-		client_free(l[i]);
+	ck_assert_uint_eq(rig.node.listen_limits.per_peer, 7);
+	ck_assert_uint_eq(rig.node.listen_limits.idle_s, 90);
+	client_free(l);
 }
 END_TEST
 
@@ -1500,8 +1464,8 @@ add_listeners(TCase *tc)
 	tcase_add_test(tc, bad_listen_is_refused);
 	tcase_add_test(tc, accept_waits_for_a_connection);
 	tcase_add_test(tc, connections_wait_for_accept);
-	tcase_add_test(tc, waiting_connections_are_bounded);
-	tcase_add_test(tc, strangers_leave_room);
+	tcase_add_test(tc, no_waiting_connection_is_closed);
+	tcase_add_test(tc, listen_passes_its_limits);
 	tcase_add_test(tc, listener_ends_with_its_client);
 	tcase_add_test(tc, kept_listener_outlives_its_client);
 	tcase_add_test(tc, listener_may_become_the_stream);

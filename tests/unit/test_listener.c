@@ -1006,6 +1006,174 @@ START_TEST(failures_in_a_row)
 }
 END_TEST
 
+/* ---- slots ---- */
+
+/* Returns the error in the answer to a handshake of this key. */
+static uint64_t
+dial_from(struct rig *g, const char *client, uint32_t key, uint32_t seed)
+{
+	struct client c;
+
+	client_init(&c, key);
+	client_write(&c, g, seed);
+	sim_clear(&g->n.host.world);
+	ck_assert_int_eq(deliver_message(g, NULL, client, &c, 1), 0);
+	client_read(&c, g);
+	ck_assert_int_eq(c.answer.error == SIGNAL_OK, c.answer.udx_id != 0);
+	return c.answer.error;
+}
+
+/* As above, of a peer with a key and a /24 of its own. */
+static uint64_t
+dial_alone(struct rig *g, uint32_t peer)
+{
+	char client[ADDR_TEXT_MAX];
+
+	snprintf(client, sizeof client, "67.%u.%u.1:5000",
+	    (unsigned)(peer >> 8), (unsigned)(peer & 255));
+	return dial_from(g, client, peer, peer);
+}
+
+static void
+set_limits(struct rig *g, uint32_t connections, uint32_t listener)
+{
+	g->n.host.limits.connections = connections;
+	g->n.host.limits.dial_reserve = 4;
+	g->n.host.limits.listener_connections = listener;
+	dht_limits_changed(g->n.d);
+	peers_limits_changed(g->peers);
+}
+
+/* At the limit of the listener, and of the node less the reserve for dials. */
+static const struct {
+	uint32_t connections, listener;
+} full[] = {{100, 12}, {16, 100}};
+
+START_TEST(full_listener_refuses_in_the_handshake)
+{
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	set_limits(&g, full[_i].connections, full[_i].listener);
+	for (uint32_t i = 0; i < 12; i++)
+		ck_assert_uint_eq(dial_alone(&g, i), SIGNAL_OK);
+	ck_assert_uint_eq(dial_alone(&g, 20), SIGNAL_TRY_LATER);
+	ck_assert_uint_eq(count_conns(&g), 12);
+	ck_assert(!take_event(&g, PEER_OPEN, NULL));
+	ck_assert_uint_eq(listener_status(&g).refused, 1);
+	ck_assert_uint_eq(listener_status(&g).conns_len, 12);
+	ck_assert_uint_eq(g.n.host.stats.conns_refused, 1);
+	/* A copy is answered as the first one was. */
+	client_new(&c, &g, 20);
+	sim_clear(&g.n.host.world);
+	ck_assert_int_eq(deliver_message(&g, NULL, "67.0.20.1:5000", &c, 2), 0);
+	client_read(&c, &g);
+	ck_assert_uint_eq(c.answer.error, SIGNAL_TRY_LATER);
+	/* The limits may change at any time, and a slot becomes free. */
+	set_limits(&g, 100, 13);
+	ck_assert_uint_eq(dial_alone(&g, 21), SIGNAL_OK);
+	set_limits(&g, 16, 4);
+	ck_assert_uint_eq(dial_alone(&g, 22), SIGNAL_TRY_LATER);
+	ck_assert_uint_eq(count_conns(&g), 13);
+	relay_pass_ms(&g.n, 11000);
+	ck_assert_uint_eq(count_conns(&g), 0);
+	ck_assert_uint_eq(dial_alone(&g, 23), SIGNAL_OK);
+	rig_fini(&g);
+}
+END_TEST
+
+/* One key at one address dials until it is refused; another peer gets in. */
+START_TEST(one_key_takes_half)
+{
+	struct rig g;
+	uint32_t got = 0;
+
+	rig_init(&g);
+	set_limits(&g, 100, 20);
+	for (uint32_t i = 0; i < 40; i++)
+		got += dial_from(&g, CLIENT, 1, 100 + i) == SIGNAL_OK;
+	ck_assert_uint_eq(got, 10);
+	for (uint32_t i = 2; i < 12; i++)
+		ck_assert_uint_eq(dial_alone(&g, i), SIGNAL_OK);
+	ck_assert_uint_eq(count_conns(&g), 20);
+	/* The listener is full: a half-open handshake of that key gives way,
+	 * and the program is not told of any. */
+	ck_assert_uint_eq(dial_alone(&g, 12), SIGNAL_OK);
+	ck_assert_uint_eq(dial_from(&g, CLIENT, 1, 200), SIGNAL_TRY_LATER);
+	ck_assert_uint_eq(count_conns(&g), 20);
+	ck_assert_uint_eq(g.n.host.stats.conns_displaced, 1);
+	ck_assert(!take_event(&g, PEER_CLOSED, NULL));
+	rig_fini(&g);
+}
+END_TEST
+
+/* Keys on the allow list have no share, but no more than all slots. */
+START_TEST(allowed_keys_stand_outside)
+{
+	struct client c;
+	uint8_t allow[1][KEY_LEN];
+	struct peers_listen l = {.allow = allow, .allow_len = 1};
+	struct rig g;
+
+	client_init(&c, 1);
+	memcpy(allow[0], c.keys.public_key, KEY_LEN);
+	rig_init_as(&g, DHT_AUTO, SELF);
+	rig_listen(&g, &l);
+	set_limits(&g, 100, 15);
+	for (uint32_t i = 0; i < 15; i++)
+		ck_assert_uint_eq(dial_from(&g, CLIENT, 1, i), SIGNAL_OK);
+	ck_assert_uint_eq(dial_from(&g, CLIENT, 1, 15), SIGNAL_TRY_LATER);
+	rig_fini(&g);
+}
+END_TEST
+
+/* The limit of a listener binds every key, listed ones too. */
+START_TEST(listener_limits_each_peer)
+{
+	struct client c;
+	uint8_t allow[1][KEY_LEN];
+	struct peers_listen l = {.allow = allow, .limits = {.per_peer = 2}};
+	struct rig g;
+
+	client_init(&c, 1);
+	memcpy(allow[0], c.keys.public_key, KEY_LEN);
+	l.allow_len = (size_t)_i;
+	rig_init_as(&g, DHT_AUTO, SELF);
+	rig_listen(&g, &l);
+	ck_assert_uint_eq(dial_from(&g, CLIENT, 1, 1), SIGNAL_OK);
+	ck_assert_uint_eq(dial_from(&g, "66.1.1.1:7", 1, 2), SIGNAL_OK);
+	ck_assert_uint_eq(dial_from(&g, CLIENT, 1, 3), SIGNAL_TRY_LATER);
+	conn_close(peers_conn_after(g.peers, 0));
+	ck_assert_uint_eq(dial_from(&g, CLIENT, 1, 4), SIGNAL_OK);
+	rig_fini(&g);
+}
+END_TEST
+
+/* Accepted connections leave the reserve to our own dials, and dials never take
+ * more than the limit. */
+START_TEST(dials_have_a_reserve)
+{
+	struct conn_spec spec;
+	struct rig g;
+	uint32_t n = 0;
+	int err;
+
+	rig_init(&g);
+	set_limits(&g, 16, 100);
+	for (uint32_t i = 0; i < 20; i++)
+		n += dial_alone(&g, i) == SIGNAL_OK;
+	ck_assert_uint_eq(n, 12);
+	spec = (struct conn_spec){
+	    .key = g.keys.public_key, .own_key = g.keys.public_key};
+	for (uint32_t i = 0; i < 4; i++)
+		ck_assert_ptr_nonnull(conn_new(g.peers, &spec, &err));
+	ck_assert_ptr_null(conn_new(g.peers, &spec, &err));
+	ck_assert_int_eq(err, ERR_LIMIT);
+	rig_fini(&g);
+}
+END_TEST
+
 /* ---- listeners ---- */
 
 START_TEST(several_keys)
@@ -1140,14 +1308,16 @@ run_pair(struct pair *p, unsigned ms)
 }
 
 static void
-pair_init(struct pair *p, const char *via)
+pair_init_with(
+    struct pair *p, const char *via, const struct peers_listen *listen)
 {
 	struct addr server = relay_addr(SELF);
 	struct conn_spec spec;
 	struct client c;
 	int err;
 
-	rig_init(&p->server);
+	rig_init_as(&p->server, DHT_AUTO, SELF);
+	rig_listen(&p->server, listen);
 	rig_init_as(&p->client, DHT_AUTO, CLIENT);
 	spec = (struct conn_spec){.key = p->server.keys.public_key,
 	    .own_key = p->client.keys.public_key};
@@ -1162,6 +1332,12 @@ pair_init(struct pair *p, const char *via)
 	    conn_complete_handshake(p->c, &c.secrets, true, c.answer.udx_id),
 	    0);
 	conn_add_path(p->c, CONN_PATH_DIRECT, p->client.n.sock, &server);
+}
+
+static void
+pair_init(struct pair *p, const char *via)
+{
+	pair_init_with(p, via, NULL);
 }
 
 static void
@@ -1216,6 +1392,39 @@ START_TEST(opens)
 	run_pair(&p, 1000);
 	ck_assert(take_event(&p.server, PEER_UNLISTENED, NULL));
 	ck_assert_uint_eq(count_conns(&p.server), 1);
+	pair_fini(&p);
+}
+END_TEST
+
+/* A connection on which only keep-alives move is closed after the time that the
+ * listener allows, and not before. */
+START_TEST(closes_idle_connections)
+{
+	struct peers_listen l = {.limits = {.idle_s = 20}};
+	struct peer_event e;
+	struct conn *c;
+	struct pair p;
+
+	pair_init_with(&p, RELAY, &l);
+	run_pair(&p, 300);
+	ck_assert(take_event(&p.server, PEER_OPEN, &e));
+	run_pair(&p, 15000);
+	c = peers_conn(p.server.peers, e.number);
+	if (_i == 0)
+		ck_assert_int_eq(conn_write(c, "x", 1), 1);
+	else
+		ck_assert_int_eq(conn_write(p.c, "x", 1), 1);
+	run_pair(&p, 500);
+	if (_i == 1) {
+		ck_assert_uint_eq(conn_peek(c).len, 1);
+		conn_consume(c, 1);
+	}
+	run_pair(&p, 18000);
+	ck_assert_uint_eq(count_conns(&p.server), 1);
+	run_pair(&p, 3000);
+	ck_assert(take_event(&p.server, PEER_CLOSED, &e));
+	ck_assert_int_eq(e.err, ERR_IDLE);
+	ck_assert_uint_eq(p.server.n.host.stats.conns_idle, 1);
 	pair_fini(&p);
 }
 END_TEST
@@ -1310,11 +1519,18 @@ t_suite(void)
 	tcase_add_loop_test(tc, half_open_in_all, 0, T_ROWS(half_open));
 	tcase_add_test(tc, handshakes_follow_their_limit);
 	tcase_add_test(tc, failures_in_a_row);
+	tcase_add_loop_test(
+	    tc, full_listener_refuses_in_the_handshake, 0, T_ROWS(full));
+	tcase_add_test(tc, one_key_takes_half);
+	tcase_add_test(tc, allowed_keys_stand_outside);
+	tcase_add_loop_test(tc, listener_limits_each_peer, 0, 2);
+	tcase_add_test(tc, dials_have_a_reserve);
 	tcase_add_test(tc, several_keys);
 	tcase_add_test(tc, unlisten);
 	tcase_add_test(tc, limit_of_listeners);
 	tcase_add_test(tc, accepts_paths_while_unacknowledged);
 	tcase_add_loop_test(tc, opens, 0, 2);
+	tcase_add_loop_test(tc, closes_idle_connections, 0, 2);
 	tcase_add_test(tc, opens_on_the_socket_that_punches);
 	tcase_add_loop_test(tc, ends, 0, 32);
 	return s;
