@@ -109,7 +109,7 @@
 	    "bytes written to one stream and not yet acknowledged") \
 	X(stream_window_bytes, "stream-window-bytes", 67108864, 65536, 1073741824, \
 	    "bytes received by one stream and not yet read") \
-	X(stream_memory_bytes, "stream-memory-bytes", 268435456, 1048576, 4294967295, \
+	X(stream_memory_bytes, "stream-memory-bytes", 33554432, 1048576, 4294967295, \
 	    "bytes in the buffers of all streams") \
 	X(announcements, "announcements", 1024, 1, 65536, \
 	    "topics of this node that are kept announced") \

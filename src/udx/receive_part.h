@@ -27,8 +27,10 @@ enum receive_state {
 
 enum {
 	RECEIVE_WINDOW_FIRST = 256 << 10, /* until tuned */
-	/* What a stream may hold even if all of them hold too much. */
-	STREAM_SHARE_BYTES = 16 << 10,
+	/* What a stream may hold even if all of them hold too much. One packet
+	 * more, of a peer that ignores the window, still fits a buffer of 16 kB
+	 * (fifo.c). */
+	STREAM_SHARE_BYTES = 8 << 10,
 };
 
 struct receive_part {

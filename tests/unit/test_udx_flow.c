@@ -119,6 +119,34 @@ START_TEST(window_grows)
 }
 END_TEST
 
+/* Returns how long a stream takes for 60 MB at 1 Gbit/s and 50 ms. */
+static uint64_t
+time_of_bulk(uint32_t memory_bytes)
+{
+	struct lab_pair p;
+	struct lab_link link = {.delay_us = 25000,
+	    .bytes_per_s = 125000000,
+	    .queue_bytes = 6250000};
+	uint64_t us;
+
+	lab_pair_init(&p, 1, &link);
+	for (int end = 0; end < 2 && memory_bytes > 0; end++)
+		p.lab.end[end].host.limits.stream_memory_bytes = memory_bytes;
+	us = p.lab.end[0].host.world.w.now_us;
+	ck_assert(lab_pair_carry(&p, 60000000, 3 * LAB_S));
+	us = p.lab.end[0].host.world.w.now_us - us;
+	lab_pair_fini(&p);
+	return us;
+}
+
+/* The memory of all streams, by default, is more than such a path takes. */
+START_TEST(memory_costs_no_speed)
+{
+	ck_assert_uint_le(time_of_bulk(0), time_of_bulk(1 << 28));
+	ck_assert_uint_gt(time_of_bulk(1 << 22), time_of_bulk(1 << 28));
+}
+END_TEST
+
 /* The window of a slow reader does not grow. */
 START_TEST(window_stays)
 {
@@ -476,6 +504,7 @@ t_suite(void)
 	tcase_add_test(tc, window_update_is_lost);
 	tcase_add_test(tc, vanishes_with_a_closed_window);
 	tcase_add_test(tc, window_grows);
+	tcase_add_test(tc, memory_costs_no_speed);
 	tcase_add_test(tc, window_stays);
 	tcase_add_test(tc, keeps_to_the_window);
 	tcase_add_loop_test(tc, tiny_packets_count, 0, 3);
