@@ -30,6 +30,7 @@
 	X(cross)                                                               \
 	X(crowd)                                                               \
 	X(drift)                                                               \
+	X(greedy)                                                              \
 	X(handshakes)                                                          \
 	X(punch)                                                               \
 	X(punchgrid)                                                           \

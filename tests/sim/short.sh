@@ -27,6 +27,7 @@ scenario cross --nodes 30 --amount 40
 scenario crowd --nodes 30 --amount 100
 scenario drift --nodes 30 --amount 5
 scenario mend --nodes 30 --minutes 60
+scenario greedy --nodes 30 --amount 200
 scenario handshakes --nodes 30 --amount 12000
 scenario punch --nodes 40 --amount 4
 scenario punchgrid --nodes 40 --amount 2
