@@ -127,6 +127,9 @@
 	    "handshakes computed at once for clients of one /24") \
 	X(handshake_rate, "handshake-rate", 32, 1, 65536, \
 	    "handshakes per second computed for one /24 after the burst") \
+	X(handshake_operations, "handshake-operations", 0, 0, 10000000, \
+	    "curve operations per second for handshakes of others, five for " \
+	    "each; 0: a quarter of a processor core, measured at start") \
 	X(connections, "connections", 4096, 1, 65536, \
 	    "connections at a time, dialed and accepted") \
 	X(dial_reserve, "dial-reserve", 256, 0, 65536, \

@@ -54,6 +54,9 @@
 	X(conns_displaced,   "accepted connections closed for a peer that holds less") \
 	X(conns_idle,        "connections closed because no data moved") \
 	X(handshakes,        "handshakes with own keys answered") \
+	X(handshakes_refused, "handshakes of validated sources that were not computed") \
+	X(handshakes_unvalidated_refused, "handshakes of unvalidated sources not computed") \
+	X(handshake_operations, "curve operations for handshakes of others") \
 	X(handshakes_evicted,"half-open handshakes evicted because a limit was reached") \
 	X(announces,         "announcements stored") \
 	X(unannounces,       "announcements withdrawn") \

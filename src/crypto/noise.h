@@ -24,6 +24,10 @@ enum {
 	/* The reference sends no more; forwarding nodes drop a longer
 	 * message, protocol 03 §3.5. */
 	NOISE_MESSAGE_MAX = 1100,
+	/* Curve operations of the responder: two to read message 1, three to
+	 * write message 2. */
+	NOISE_OPERATIONS = 5,
+	NOISE_2_OPERATIONS = 3,
 };
 
 /* Result of the handshake. The owner wipes it with noise_secrets_wipe(). */

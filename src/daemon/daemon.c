@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "control/control.h"
+#include "daemon/crypto_speed.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "log/log.h"
@@ -347,6 +348,7 @@ make_node(struct daemon *d)
 
 	node_config_init(&c);
 	config_dht(&d->config, &c.dht);
+	crypto_speed_set(&d->config.limits);
 	c.limits = d->config.limits;
 	c.dht.known = known;
 	c.dht.known_len = node_cache_load(&d->state, known);

@@ -3,6 +3,7 @@
 
 #include "config/options.h"
 #include "control/control.h"
+#include "daemon/crypto_speed.h"
 #include "daemon/daemon.h"
 #include "log/log.h"
 
@@ -45,6 +46,7 @@ daemon_reload(struct daemon *d, struct fault *f)
 	    (unsigned long long)d->world.world.now_us);
 	err = options_load(d->options, &next, &place, f);
 	if (err == 0) {
+		crypto_speed_set(&next.limits);
 		warn_fixed_keys(&d->config, &next);
 		apply_config(d, &next);
 		control_reload_groups(d->control);

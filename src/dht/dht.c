@@ -314,6 +314,12 @@ dht_is_persistent(const struct dht *d)
 }
 
 bool
+dht_is_validated(const struct dht *d, const struct addr *host)
+{
+	return rate_limiter_is_host_validated(&d->limiter, d->self.world, host);
+}
+
+bool
 dht_is_private(const struct dht *d)
 {
 	return local_node_is_private(&d->self);

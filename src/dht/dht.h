@@ -142,6 +142,9 @@ bool dht_may_send(const struct dht *d, const struct addr *to);
 __attribute__((warn_unused_result)) bool dht_charge(
     struct dht *d, const struct addr *to, size_t len);
 
+/* Returns true if a host is validated: it receives what we send to it. */
+bool dht_is_validated(const struct dht *d, const struct addr *host);
+
 /* Returns true in a private network, where shares and budgets are off. */
 bool dht_is_private(const struct dht *d);
 

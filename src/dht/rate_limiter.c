@@ -225,6 +225,15 @@ rate_limiter_is_validated(
 }
 
 bool
+rate_limiter_is_host_validated(
+    const struct rate_limiter *rl, const struct world *w, const struct addr *a)
+{
+	uint32_t i = find_host(rl, addr_host_key(a));
+
+	return i != 0 && is_validated(budget_at(rl, i), w);
+}
+
+bool
 rate_limiter_permit_check(
     struct rate_limiter *rl, const struct world *w, uint32_t source)
 {

@@ -73,6 +73,10 @@ void rate_limiter_validate(
 bool rate_limiter_is_validated(
     const struct rate_limiter *rl, const struct world *w, uint32_t source);
 
+/* The same by address; creates no budget. */
+bool rate_limiter_is_host_validated(
+    const struct rate_limiter *rl, const struct world *w, const struct addr *a);
+
 /* Returns true, once per candidate_seconds, if a new id of this source may be
  * checked. */
 __attribute__((warn_unused_result)) bool rate_limiter_permit_check(

@@ -19,9 +19,8 @@ enum {
 	/* Copies are received after success too, above all from open clients:
 	 * pitfall V2. */
 	KEEP_MS = 10000,
-	/* A handshake of an unvalidated source is charged as much as so many
-	 * that arrive through one of our relays, which has many clients. */
-	UNVALIDATED_COST = 16,
+	/* Share of one relay in the half-open sessions. */
+	RELAY_PART = 4,
 };
 
 /* ---- the table ---- */
@@ -80,11 +79,12 @@ free_offer(struct session *s)
 static void
 remove_half_open(struct session *s)
 {
-	struct sessions *ss = &s->ls->sessions;
+	struct half_open *ho = &s->ls->sessions.half_open[s->trust];
 
-	TAILQ_REMOVE(&ss->half_open, s, age);
-	ss->half_open_len--;
-	prefix_groups_remove(&ss->half_open_by_prefix, s->id);
+	TAILQ_REMOVE(&ho->list, s, age);
+	ho->len--;
+	prefix_groups_remove(&ho->by_prefix, s->id);
+	prefix_groups_remove(&s->ls->sessions.by_relay, s->id);
 }
 
 /* The only place that changes the state; keeps the lists by age. */
@@ -178,13 +178,33 @@ evict_session(struct session *s)
 	fail_session(s, ERR_LIMIT);
 }
 
+static uint32_t
+count_half_open(const struct sessions *ss)
+{
+	return ss->half_open[HANDSHAKE_UNVALIDATED].len +
+	       ss->half_open[HANDSHAKE_VALIDATED].len;
+}
+
+/* Returns the half-open session to evict, or NULL if there is none: the oldest
+ * of an unvalidated source, or else the oldest. */
+static struct session *
+first_half_open(const struct sessions *ss)
+{
+	struct session *s =
+	    TAILQ_FIRST(&ss->half_open[HANDSHAKE_UNVALIDATED].list);
+
+	return s != NULL
+		   ? s
+		   : TAILQ_FIRST(&ss->half_open[HANDSHAKE_VALIDATED].list);
+}
+
 /* Evicts sessions down to max: those that are done first, oldest first. */
 static void
 shrink_pool(struct listeners *ls, uint32_t max)
 {
 	while (ls->sessions.pool.len > max) {
 		if (TAILQ_EMPTY(&ls->sessions.done))
-			evict_session(TAILQ_FIRST(&ls->sessions.half_open));
+			evict_session(first_half_open(&ls->sessions));
 		session_free(TAILQ_FIRST(&ls->sessions.done));
 	}
 }
@@ -199,109 +219,134 @@ half_open_max(const struct listeners *ls)
 	const struct dht *d = ls->peers->base.dht;
 	const struct limits *l = ls->peers->core->limits;
 	uint32_t punching = l->punchers - l->punchers / 4;
+	uint32_t max =
+	    l->half_open < l->handshakes ? l->half_open : l->handshakes;
 
-	return dht_open_address(d) == NULL && punching < l->half_open
-		   ? punching
-		   : l->half_open;
+	return dht_open_address(d) == NULL && punching < max ? punching : max;
 }
 
-/* Evicts a session for a new one: of the same /24 if that has its share, or
- * else the oldest. A full table never refuses. */
-static void
-make_space(struct listeners *ls, const struct addr *payer)
+/* Returns false if every place is taken by sessions of validated sources, and
+ * the new one is of another. */
+static bool
+has_space(const struct listeners *ls, enum handshake_trust trust)
 {
-	const struct prefix_groups *g = &ls->sessions.half_open_by_prefix;
+	return trust == HANDSHAKE_VALIDATED ||
+	       ls->sessions.half_open[HANDSHAKE_VALIDATED].len <
+		   half_open_max(ls);
+}
+
+/* Returns the oldest session that arrived through this relay if those use its
+ * share of the half-open ones, or else 0. */
+static uint32_t
+find_excess_of_relay(const struct listeners *ls, const struct addr *relay)
+{
+	const struct prefix_groups *g = &ls->sessions.by_relay;
+
+	if (relay == NULL || dht_is_private(ls->peers->base.dht) ||
+	    prefix_groups_count(g, relay) <= half_open_max(ls) / RELAY_PART)
+		return 0;
+	return prefix_groups_oldest(g, relay);
+}
+
+/* Evicts a session for a new one: of the same /24 and trust if that has its
+ * share, of the same relay if that has its share, or else of an unvalidated
+ * source, or else the oldest. */
+static void
+make_space(struct listeners *ls, const struct handshake_source *source)
+{
+	struct sessions *ss = &ls->sessions;
+	const struct prefix_groups *g = &ss->half_open[source->trust].by_prefix;
 	const struct limits *l = ls->peers->core->limits;
+	uint32_t excess = find_excess_of_relay(ls, source->relay);
 
 	if (!dht_is_private(ls->peers->base.dht) &&
-	    prefix_groups_count(g, payer) >= l->half_open_prefix)
-		evict_session(pool_at(
-		    &ls->sessions.pool, prefix_groups_oldest(g, payer)));
-	else if (ls->sessions.half_open_len >= half_open_max(ls))
-		evict_session(TAILQ_FIRST(&ls->sessions.half_open));
-	shrink_pool(ls, ls->sessions.pool.limit - 1);
-}
-
-static struct bucket *
-budget_of(struct listeners *ls, const struct addr *from)
-{
-	const struct limits *l = ls->peers->core->limits;
-	struct prefix_budget_rate rate = {l->handshake_burst * UNVALIDATED_COST,
-	    l->handshake_rate * UNVALIDATED_COST};
-
-	return prefix_budget_get(&ls->sessions.budgets, from, &rate);
-}
-
-static bool
-charge_budget(struct listeners *ls, const struct addr *from, uint32_t cost)
-{
-	struct bucket *b = budget_of(ls, from);
-
-	return b != NULL && bucket_take(b, cost);
+	    prefix_groups_count(g, source->payer) >= l->half_open_prefix)
+		excess = prefix_groups_oldest(g, source->payer);
+	if (excess != 0)
+		evict_session(pool_at(&ss->pool, excess));
+	else if (count_half_open(ss) >= half_open_max(ls))
+		evict_session(first_half_open(ss));
+	shrink_pool(ls, ss->pool.limit - 1);
 }
 
 /*
- * Returns the address that is charged for a handshake. Our own relays may name
- * the client; any other source is charged itself, or it could exhaust the
- * budgets of other hosts, and evict their handshakes, by naming them.
+ * Returns what is charged for a handshake. Our own relays may name the client;
+ * any other source is charged itself, or it could exhaust the budgets of other
+ * hosts, and evict their handshakes, by naming them. In a private network no
+ * source counts as forged.
  */
-static const struct addr *
-payer_of(const struct listener *l, const struct router_call *call)
+static struct handshake_source
+source_of(const struct listener *l, const struct router_call *call)
 {
-	return announced_through(l->announced, &call->ticket.from)
-		   ? &call->client
-		   : &call->ticket.from;
+	const struct dht *d = l->ls->peers->base.dht;
+	const struct addr *from = &call->ticket.from;
+	struct handshake_source s = {.payer = from};
+
+	if (announced_through(l->announced, from)) {
+		s.relay = from;
+		s.payer = &call->client;
+	}
+	if (s.relay != NULL || dht_is_private(d) || dht_is_validated(d, from))
+		s.trust = HANDSHAKE_VALIDATED;
+	return s;
 }
 
-/* Charges the handshake. A relay without a budget of its own cannot charge
- * that of its clients. */
+/* Charges the handshake. A relay whose share is used up is a source like any
+ * other. */
 static bool
-may_compute(const struct listener *l, const struct router_call *call)
+may_compute(struct listeners *ls, struct handshake_source *source)
 {
-	struct listeners *ls = l->ls;
-	const struct addr *payer = payer_of(l, call);
-	struct bucket *relay;
-
 	if (dht_is_private(ls->peers->base.dht))
 		return true;
-	if (payer == &call->ticket.from)
-		return charge_budget(ls, payer, UNVALIDATED_COST);
-	relay = budget_of(ls, &call->ticket.from);
-	return relay != NULL && relay->left > 0 &&
-	       charge_budget(ls, payer, UNVALIDATED_COST) &&
-	       charge_budget(ls, &call->ticket.from, 1);
+	if (!handshake_budget_take(&ls->sessions.budget, source))
+		return false;
+	if (source->trust == HANDSHAKE_UNVALIDATED)
+		source->relay = NULL;
+	return true;
 }
 
 /* ---- new sessions ---- */
 
+/* Counts a half-open session for the relay that forwarded it, or for none.
+ * Returns 0 or ERR_MEMORY. */
+static int
+count_relay(struct session *s, const struct addr *relay)
+{
+	s->relay_prefix = relay != NULL ? addr_prefix_key(relay) : 0;
+	return relay != NULL
+		   ? prefix_groups_add(&s->ls->sessions.by_relay, s->id, relay)
+		   : 0;
+}
+
 /* Adds a cell to the index by message and counts it for its payer. */
 static int
-index_session(
-    struct sessions *ss, uint32_t at, uint32_t hash, const struct addr *payer)
+index_session(struct sessions *ss, uint32_t at, uint32_t hash,
+    const struct handshake_source *source)
 {
-	int err = prefix_groups_add(&ss->half_open_by_prefix, at, payer);
+	struct prefix_groups *g = &ss->half_open[source->trust].by_prefix;
+	int err = prefix_groups_add(g, at, source->payer);
 
 	if (err != 0)
 		return err;
 	err = pool_index_add(&ss->by_message, at, hash);
 	if (err != 0)
-		prefix_groups_remove(&ss->half_open_by_prefix, at);
+		prefix_groups_remove(g, at);
 	return err;
 }
 
 static struct session *
-session_new(struct listener *l, const struct incoming *in,
+session_new(struct listener *l, const struct handshake_source *source,
     const uint8_t *digest, uint32_t hash)
 {
-	const struct addr *payer = payer_of(l, &in->call);
 	struct listeners *ls = l->ls;
+	struct half_open *ho = &ls->sessions.half_open[source->trust];
 	struct session *s;
 	uint32_t at;
 
-	make_space(ls, payer);
+	make_space(ls, source);
 	if ((at = pool_get(&ls->sessions.pool)) == 0)
 		return NULL;
-	if (index_session(&ls->sessions, at, hash, payer) != 0) {
+	if (index_session(&ls->sessions, at, hash, source) != 0) {
 		pool_put(&ls->sessions.pool, at);
 		return NULL;
 	}
@@ -309,12 +354,17 @@ session_new(struct listener *l, const struct incoming *in,
 	memcpy(s->digest, digest, HASH_LEN);
 	s->ls = ls;
 	s->id = at;
+	s->trust = source->trust;
 	s->listener = l->number;
 	s->state = SESSION_ANSWERED;
 	s->expiry.fire = on_expiry_timer;
 	s->answer_sock = WORLD_NO_SOCK;
-	TAILQ_INSERT_TAIL(&ls->sessions.half_open, s, age);
-	ls->sessions.half_open_len++;
+	TAILQ_INSERT_TAIL(&ho->list, s, age);
+	ho->len++;
+	if (count_relay(s, source->relay) != 0) {
+		session_free(s);
+		return NULL;
+	}
 	arm_expiry(s, WAIT_MS);
 	return s;
 }
@@ -452,6 +502,51 @@ discard_session(struct session *s, int err)
 
 /* ---- copies ---- */
 
+/* Moves a half-open session to the list of validated ones. Returns 0 or
+ * ERR_MEMORY. */
+static int
+validate_session(struct session *s, const struct addr *payer)
+{
+	struct half_open *from = &s->ls->sessions.half_open[s->trust];
+	struct half_open *to = &s->ls->sessions.half_open[HANDSHAKE_VALIDATED];
+	int err;
+
+	if (from == to)
+		return 0;
+	prefix_groups_remove(&from->by_prefix, s->id);
+	if ((err = prefix_groups_add(&to->by_prefix, s->id, payer)) != 0)
+		return err;
+	TAILQ_REMOVE(&from->list, s, age);
+	from->len--;
+	TAILQ_INSERT_TAIL(&to->list, s, age);
+	to->len++;
+	s->trust = HANDSHAKE_VALIDATED;
+	return 0;
+}
+
+/*
+ * Charges a session to the relay that has forwarded a copy of its message,
+ * instead of the one before. A flood that forges the address of one relay then
+ * evicts no session whose client has asked several.
+ */
+static void
+change_relay(
+    struct listener *l, struct session *s, const struct router_call *call)
+{
+	struct listeners *ls = l->ls;
+	struct handshake_source source = source_of(l, call);
+
+	if (s->state == SESSION_DONE || source.relay == NULL ||
+	    dht_is_private(ls->peers->base.dht) ||
+	    s->relay_prefix == addr_prefix_key(source.relay) ||
+	    find_excess_of_relay(ls, source.relay) != 0 ||
+	    !handshake_budget_take_share(&ls->sessions.budget, &source) ||
+	    validate_session(s, source.payer) != 0)
+		return;
+	prefix_groups_remove(&ls->sessions.by_relay, s->id);
+	(void)count_relay(s, source.relay);
+}
+
 static int
 serve_copy(struct session *s, const struct router_call *call)
 {
@@ -474,6 +569,7 @@ int
 session_serve(struct listener *l, const struct router_call *call)
 {
 	struct listeners *ls = l->ls;
+	struct handshake_source source;
 	uint8_t digest[HASH_LEN];
 	struct incoming in;
 	struct session *s;
@@ -482,20 +578,27 @@ session_serve(struct listener *l, const struct router_call *call)
 
 	hash_message(digest, l, call->sealed);
 	hash = short_hash(ls, digest);
-	if ((s = find_session(ls, digest, hash)) != NULL)
+	if ((s = find_session(ls, digest, hash)) != NULL) {
+		change_relay(l, s, call);
 		return serve_copy(s, call);
+	}
 	if (failed_before(ls, hash))
 		return listener_drop(ls, ERR_SIGNATURE);
 	if (call->direct &&
 	    !lingering_sockets_in_use(ls->peers, call->ticket.sock))
 		return listener_drop(ls, ERR_UNKNOWN);
-	if (!may_compute(l, call))
+	source = source_of(l, call);
+	if (!has_space(ls, source.trust))
+		return listener_drop(ls, ERR_LIMIT);
+	if (!may_compute(ls, &source))
 		return listener_drop(ls, ERR_BUDGET);
-	if ((err = accept_open(l, call, &in)) != 0) {
+	err = accept_open(l, call, &in);
+	handshake_budget_computed(&ls->sessions.budget, err == 0);
+	if (err != 0) {
 		ls->sessions.failed[hash % SESSION_FAILED_HASHES_MAX] = hash;
 		return listener_drop(ls, err);
 	}
-	s = session_new(l, &in, digest, hash);
+	s = session_new(l, &source, digest, hash);
 	err = s != NULL ? begin_session(s, l, &in) : ERR_MEMORY;
 	incoming_wipe(&in);
 	if (err != 0 && s != NULL)
@@ -553,32 +656,44 @@ session_decide(struct listeners *ls, struct conn *c, bool accept)
 void
 sessions_close_offers(struct listeners *ls, uint32_t listener)
 {
-	struct session *s = TAILQ_FIRST(&ls->sessions.half_open), *next;
+	struct session *s, *next;
 
-	for (; s != NULL; s = next) {
-		next = TAILQ_NEXT(s, age);
-		if (s->listener == listener && s->state == SESSION_ASKED)
-			fail_session(s, ERR_CLOSED);
+	for (int i = 0; i < HANDSHAKE_CLASSES; i++) {
+		s = TAILQ_FIRST(&ls->sessions.half_open[i].list);
+		for (; s != NULL; s = next) {
+			next = TAILQ_NEXT(s, age);
+			if (s->listener == listener &&
+			    s->state == SESSION_ASKED)
+				fail_session(s, ERR_CLOSED);
+		}
 	}
 }
 
 /* ---- life ---- */
 
+static void
+init_half_open(struct listeners *ls, struct half_open *ho)
+{
+	TAILQ_INIT(&ho->list);
+	prefix_groups_init(&ho->by_prefix, &ls->peers->core->hash_key,
+	    &ls->sessions.pool, offsetof(struct session, prefix));
+}
+
 void
 sessions_init(struct listeners *ls)
 {
-	const struct limits *l = ls->peers->core->limits;
+	const struct core *core = ls->peers->core;
+	struct sessions *ss = &ls->sessions;
 
-	TAILQ_INIT(&ls->sessions.half_open);
-	TAILQ_INIT(&ls->sessions.done);
-	pool_init(&ls->sessions.pool, sizeof(struct session), l->handshakes);
-	pool_index_init(&ls->sessions.by_message, &ls->sessions.pool,
-	    offsetof(struct session, link));
-	prefix_groups_init(&ls->sessions.half_open_by_prefix,
-	    &ls->peers->core->hash_key, &ls->sessions.pool,
-	    offsetof(struct session, prefix));
-	prefix_budget_init(
-	    &ls->sessions.budgets, ls->peers->core, l->forward_hosts);
+	TAILQ_INIT(&ss->done);
+	pool_init(&ss->pool, sizeof(struct session), core->limits->handshakes);
+	pool_index_init(
+	    &ss->by_message, &ss->pool, offsetof(struct session, link));
+	for (int i = 0; i < HANDSHAKE_CLASSES; i++)
+		init_half_open(ls, &ss->half_open[i]);
+	prefix_groups_init(&ss->by_relay, &core->hash_key, &ss->pool,
+	    offsetof(struct session, relay));
+	handshake_budget_init(&ss->budget, core);
 }
 
 void
@@ -588,19 +703,22 @@ sessions_limits_changed(struct listeners *ls)
 
 	ls->sessions.pool.limit = l->handshakes;
 	shrink_pool(ls, l->handshakes);
-	prefix_budget_set_max(&ls->sessions.budgets, l->forward_hosts);
+	handshake_budget_limits_changed(&ls->sessions.budget);
 }
 
 void
 sessions_fini(struct listeners *ls)
 {
+	struct sessions *ss = &ls->sessions;
 	struct session *s;
 
-	while ((s = TAILQ_FIRST(&ls->sessions.half_open)) != NULL ||
-	       (s = TAILQ_FIRST(&ls->sessions.done)) != NULL)
+	while ((s = first_half_open(ss)) != NULL ||
+	       (s = TAILQ_FIRST(&ss->done)) != NULL)
 		session_free(s);
-	prefix_budget_fini(&ls->sessions.budgets);
-	prefix_groups_fini(&ls->sessions.half_open_by_prefix);
-	pool_index_fini(&ls->sessions.by_message);
-	pool_fini(&ls->sessions.pool);
+	handshake_budget_fini(&ss->budget);
+	for (int i = 0; i < HANDSHAKE_CLASSES; i++)
+		prefix_groups_fini(&ss->half_open[i].by_prefix);
+	prefix_groups_fini(&ss->by_relay);
+	pool_index_fini(&ss->by_message);
+	pool_fini(&ss->pool);
 }

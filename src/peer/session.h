@@ -4,8 +4,8 @@
  *
  * Copies of a message get the same answer. Before anything is computed, the
  * length and the budget of the source are checked; a message that fails leaves
- * no state. Answered sessions wait for their client within limits, and the
- * oldest one is evicted. Uses: base, crypto, signal.
+ * no state. Answered sessions wait for their client within limits; the oldest
+ * one of an unvalidated source is evicted first. Uses: base, crypto, signal.
  */
 #ifndef PEER_SESSION_H
 #define PEER_SESSION_H
@@ -18,7 +18,7 @@
 #include "base/prefix_groups.h"
 #include "base/timer.h"
 #include "peer/accept.h"
-#include "signal/prefix_budget.h"
+#include "peer/handshake_budget.h"
 
 struct conn;
 struct listener;
@@ -43,8 +43,11 @@ struct session_offer {
 struct session {
 	struct pool_index_link link; /* first: by the hash of the message */
 	uint8_t digest[HASH_LEN];
-	TAILQ_ENTRY(session) age;    /* in half_open or done */
+	TAILQ_ENTRY(session) age;    /* in a list of half-open ones, or done */
 	struct prefix_member prefix; /* of its payer, while half-open */
+	struct prefix_member relay;  /* that forwarded it, while half-open */
+	uint64_t relay_prefix;       /* of that relay; 0: none */
+	enum handshake_trust trust;  /* of its source */
 	struct listeners *ls;
 	uint32_t id; /* its index; the client sends it to punch; 0: free */
 	uint32_t listener;
@@ -59,14 +62,20 @@ struct session {
 
 TAILQ_HEAD(session_list, session);
 
+/* The sessions in state ASKED or ANSWERED whose source is of one trust. */
+struct half_open {
+	struct session_list list; /* oldest first */
+	uint32_t len;
+	struct prefix_groups by_prefix;
+};
+
 struct sessions {
 	struct pool pool;
 	struct pool_index by_message;
-	struct session_list half_open; /* ASKED and ANSWERED, oldest first */
+	struct half_open half_open[HANDSHAKE_CLASSES];
+	struct prefix_groups by_relay; /* validated half-open ones */
 	struct session_list done;      /* oldest first */
-	uint32_t half_open_len;
-	struct prefix_groups half_open_by_prefix;
-	struct prefix_budgets budgets; /* of computations, by source /24 */
+	struct handshake_budget budget;
 	uint32_t failed[SESSION_FAILED_HASHES_MAX];
 };
 

@@ -162,11 +162,15 @@ check(struct script *s)
 {
 	const struct sessions *ss = &s->peers->listeners->sessions;
 	const struct limits *l = &s->host.limits;
-	uint32_t half_open = count_sessions(&ss->half_open),
-		 done = count_sessions(&ss->done);
+	uint32_t done = count_sessions(&ss->done), half_open = 0;
 	struct peer_event e;
 
-	MUST(half_open == ss->half_open_len);
+	for (int i = 0; i < HANDSHAKE_CLASSES; i++) {
+		uint32_t n = count_sessions(&ss->half_open[i].list);
+
+		MUST(n == ss->half_open[i].len);
+		half_open += n;
+	}
 	MUST(half_open <= l->half_open);
 	MUST(half_open + done == ss->pool.len);
 	MUST(ss->pool.len <= l->handshakes);

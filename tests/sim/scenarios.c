@@ -32,6 +32,7 @@
 	X(drift)                                                               \
 	X(greedy)                                                              \
 	X(handshakes)                                                          \
+	X(handshakeflood)                                                      \
 	X(punch)                                                               \
 	X(punchgrid)                                                           \
 	X(punchstates)                                                         \

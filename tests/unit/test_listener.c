@@ -13,6 +13,7 @@
 
 #include "alloc.h"
 #include "base/err.h"
+#include "dht/dht_struct.h"
 #include "peer/conn_struct.h"
 #include "peer/listener_struct.h"
 #include "records/record.h"
@@ -931,6 +932,77 @@ START_TEST(no_source_evicts_the_handshakes_of_others)
 }
 END_TEST
 
+static void
+deliver_directly(struct rig *g, uint8_t net, uint32_t count, bool validated)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct addr a = addr_v4(net, 0, (uint8_t)i, 1, 5000);
+		struct client c;
+
+		if (validated)
+			rate_limiter_validate(
+			    &g->n.d->limiter, &g->n.host.world.w, &a);
+		client_new(&c, g, net * 256u + i);
+		deliver_as(g, NULL, &a, c.message, c.len, 1);
+	}
+}
+
+/* Unvalidated sources use half of the burst of operations. Validated hosts come
+ * first, up to their share, and evict the others; each relay has its own. */
+START_TEST(validated_sources_come_first)
+{
+	struct addr client = addr_v4(68, 0, 0, 1, 5000);
+	struct addr relay = addr_v4(69, 0, 0, 1, 5000);
+	struct handshake_source through = {
+	    .trust = HANDSHAKE_VALIDATED, .payer = &client, .relay = &relay};
+	struct handshake_budget *hb;
+	struct stats *st;
+	struct rig g;
+
+	rig_init(&g);
+	st = &g.n.host.stats;
+	hb = &g.peers->listeners->sessions.budget;
+	g.n.host.limits.handshake_operations = 800; /* a burst of 400 */
+	g.n.host.limits.half_open = 50;
+	deliver_directly(&g, 66, 100, false);
+	ck_assert_uint_eq(st->handshakes, 40);
+	ck_assert_uint_eq(st->handshakes_unvalidated_refused, 60);
+	deliver_directly(&g, 67, 100, true);
+	ck_assert_uint_eq(st->handshakes, 60);
+	ck_assert_uint_eq(st->handshakes_refused, 80);
+	ck_assert_uint_eq(st->handshakes_evicted, 10);
+	ck_assert_uint_eq(st->handshake_operations, 60 * HANDSHAKE_OPERATIONS);
+	ck_assert_uint_eq(
+	    g.peers->listeners->sessions.half_open[HANDSHAKE_VALIDATED].len,
+	    20);
+	for (int i = 0; i < 20; i++) {
+		ck_assert(handshake_budget_take(hb, &through));
+		ck_assert_int_eq(through.trust, HANDSHAKE_VALIDATED);
+	}
+	ck_assert(!handshake_budget_take(hb, &through));
+	ck_assert_uint_eq(st->handshakes_refused, 81);
+	rig_fini(&g);
+}
+END_TEST
+
+/* A table full of sessions of validated hosts refuses the others. */
+START_TEST(unvalidated_sources_find_no_place)
+{
+	struct rig g;
+
+	rig_init(&g);
+	g.n.host.limits.half_open = 10;
+	deliver_directly(&g, 67, 10, true);
+	deliver_directly(&g, 66, 5, false);
+	ck_assert_uint_eq(g.n.host.stats.handshakes, 10);
+	ck_assert_uint_eq(g.n.host.stats.handshakes_evicted, 0);
+	deliver_directly(&g, 68, 5, true);
+	ck_assert_uint_eq(g.n.host.stats.handshakes, 15);
+	ck_assert_uint_eq(g.n.host.stats.handshakes_evicted, 5);
+	rig_fini(&g);
+}
+END_TEST
+
 /* From many prefixes: the oldest are evicted, the table keeps its size. A
  * quarter of the punchers is reserved for our own dials. */
 static const struct {
@@ -944,10 +1016,12 @@ START_TEST(half_open_in_all)
 
 	rig_init(&g);
 	l = g.n.host.limits;
+	l.handshake_operations = 1000000;
 	l.half_open = half_open[_i].half_open;
 	l.punchers = half_open[_i].punchers;
 	g.n.host.limits = l;
 	dht_limits_changed(g.n.d);
+	relay_pass_ms(&g.n, 1000); /* the budget fills up */
 	for (uint32_t i = 0; i < 300; i++) {
 		char client[ADDR_TEXT_MAX];
 
@@ -1516,6 +1590,8 @@ t_suite(void)
 	tcase_add_test(tc, forged);
 	tcase_add_test(tc, flood_of_one_prefix);
 	tcase_add_test(tc, no_source_evicts_the_handshakes_of_others);
+	tcase_add_test(tc, validated_sources_come_first);
+	tcase_add_test(tc, unvalidated_sources_find_no_place);
 	tcase_add_loop_test(tc, half_open_in_all, 0, T_ROWS(half_open));
 	tcase_add_test(tc, handshakes_follow_their_limit);
 	tcase_add_test(tc, failures_in_a_row);

@@ -1476,6 +1476,7 @@ END_TEST
 /* Modules that copy a limit update it. */
 START_TEST(limits_reach_every_module)
 {
+	struct handshake_budget *budget;
 	struct limits l;
 
 	make(DHT_BOOTSTRAP);
@@ -1501,8 +1502,10 @@ START_TEST(limits_reach_every_module)
 	ck_assert_uint_eq(node->peers->relays.pool.limit, 70002);
 	ck_assert_uint_eq(node->peers->dial_records.max, 71);
 	ck_assert_uint_eq(node->peers->listeners->sessions.pool.limit, 70003);
-	ck_assert_uint_eq(
-	    node->peers->listeners->sessions.budgets.pool.limit, 70004);
+	budget = &node->peers->listeners->sessions.budget;
+	for (int i = 0; i < HANDSHAKE_CLASSES; i++)
+		ck_assert_uint_eq(budget->payers[i].pool.limit, 70004);
+	ck_assert_uint_eq(budget->relays.pool.limit, 70004);
 	ck_assert_uint_eq(node->punch->admission.max[SLOT_SOCKETS], 7);
 	ck_assert_uint_eq(node->punch->admission.max[SLOT_PROBES], 8);
 	ck_assert_uint_eq(node->punch->pool.idle_len, 1);
