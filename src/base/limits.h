@@ -75,6 +75,12 @@
 	    "punches from behind a random NAT at a time; others wait") \
 	X(punches_to_random, "punches-to-random", 4, 1, 64, \
 	    "punches towards a random NAT at a time; others wait") \
+	X(probe_burst, "probe-burst", 3000, 16, 1000000, \
+	    "probes and path challenges sent at once to a host that somebody " \
+	    "has named; four times as many to a validated host, or to a /24") \
+	X(probe_rate, "probe-rate", 50, 1, 100000, \
+	    "probes and path challenges per second sent to such a host after " \
+	    "the burst") \
 	X(lifetime_minutes, "lifetime-minutes", 60, 0, 10080, \
 	    "minutes between measurements of the NAT mapping lifetime; 0: none") \
 	/* Storage for other nodes. */ \

@@ -46,6 +46,7 @@
 	X(mends,             "redials to find a new path for open connections") \
 	X(punches,           "hole punches started") \
 	X(probes_sent,       "punch probes sent") \
+	X(probes_refused,    "probes and path challenges not sent, by the budget of the host") \
 	X(probes_received,   "punch probes received") \
 	X(dials,             "connections dialed") \
 	X(dials_failed,      "dials that failed") \

@@ -42,7 +42,7 @@ send_open_probe(struct conn *c, const struct addr *to)
 	struct udx_path path = {
 	    .sock = c->peers->ipv6.sock, .to = *to, .id = c->peer_udx_id};
 
-	udx_probe_path(c->udx, &path);
+	conn_probe_path(c, &path);
 }
 
 static void
@@ -55,7 +55,7 @@ send_round(struct conn *c)
 	for (uint8_t i = 0; i < v6->len; i++)
 		if (c->initiator)
 			send_open_probe(c, &v6->list[i]);
-		else
+		else if (punch_may_probe(p->base.punch, &v6->list[i]))
 			(void)punch_probe(
 			    p->base.punch, p->ipv6.sock, &v6->list[i], 0);
 	if (v6->rounds + 1 < ROUNDS)

@@ -95,6 +95,16 @@ send_message(struct conn *c, enum path_message kind, const uint8_t *nonce,
 	(void)secret_send_message_via(c->secret, &path, m, sizeof m);
 }
 
+/* Sends a message to the source of one, which the peer may have forged: the
+ * budget of that host limits it. */
+static void
+reply_to_source(struct conn *c, enum path_message kind, const uint8_t *nonce,
+    const struct udx_message *m)
+{
+	if (punch_may_probe(c->peers->base.punch, &m->from))
+		send_message(c, kind, nonce, m->sock, &m->from);
+}
+
 void
 conn_send_here_by(struct conn *c, int sock, const struct addr *to)
 {
@@ -266,7 +276,7 @@ on_here(struct conn *c, const struct udx_message *m)
 		udx_probe_path(c->udx, &path);
 	} else {
 		derive_nonce(c, m->sock, &m->from, current_epoch(c), nonce);
-		send_message(c, PATH_MSG_CHALLENGE, nonce, m->sock, &m->from);
+		reply_to_source(c, PATH_MSG_CHALLENGE, nonce, m);
 	}
 }
 
@@ -297,7 +307,7 @@ on_message(struct conn *c, const struct udx_message *m, const uint8_t *plain)
 		on_here(c, m);
 		break;
 	case PATH_MSG_CHALLENGE:
-		send_message(c, PATH_MSG_RESPONSE, nonce, m->sock, &m->from);
+		reply_to_source(c, PATH_MSG_RESPONSE, nonce, m);
 		break;
 	case PATH_MSG_RESPONSE:
 		if (is_valid_response(c, m, nonce) &&

@@ -49,6 +49,13 @@ owns_sock(const struct conn *c, int sock)
 	return peers_has_socket(c->peers, sock) || conn_punch_has(c, sock);
 }
 
+void
+conn_probe_path(struct conn *c, const struct udx_path *path)
+{
+	if (punch_may_probe(c->peers->base.punch, &path->to))
+		udx_probe_path(c->udx, path);
+}
+
 static void
 send_probes(struct conn *c)
 {
@@ -59,7 +66,7 @@ send_probes(struct conn *c)
 		struct udx_path path = udx_path_of(c, &paths->list[i]);
 
 		if (i != paths->current && owns_sock(c, paths->list[i].sock))
-			udx_probe_path(c->udx, &path);
+			conn_probe_path(c, &path);
 	}
 	timer_arm(
 	    p->core->timers, &paths->probe, peers_after_ms(p, paths->probe_ms));
@@ -190,7 +197,7 @@ conn_add_path(
 	if (find_path(paths, sock, to) < paths->len) {
 		/* It may work only now: what was sent before may be lost. */
 		if (c->initiator)
-			udx_probe_path(c->udx, &up);
+			conn_probe_path(c, &up);
 		return;
 	}
 	if (paths->len == CONN_PATHS_MAX)
@@ -238,7 +245,7 @@ answer_on_path(struct conn *c, struct conn_path *path)
 	if (!c->initiator || now_us < path->answer_us)
 		return;
 	path->answer_us = now_us + ANSWER_MS * UINT64_C(1000);
-	udx_probe_path(c->udx, &up);
+	conn_probe_path(c, &up);
 }
 
 void

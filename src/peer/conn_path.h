@@ -15,6 +15,7 @@
 #include "base/timer.h"
 #include "peer/conn.h"
 #include "peer/dial_record.h"
+#include "udx/udx.h"
 
 struct conn_path {
 	enum conn_path_kind kind;
@@ -44,6 +45,10 @@ void conn_paths_begin(struct conn *c);
 /* Appends a step with the path to the record of the dial. */
 void conn_record_path(
     struct conn *c, enum dial_step_kind kind, const struct conn_path *path);
+
+/* Sends an open probe of the stream, unless the budget of the host, which the
+ * peer has named, is used up. */
+void conn_probe_path(struct conn *c, const struct udx_path *path);
 
 /* Adds the source address of the last packet as a candidate, if it is one. */
 void conn_add_source(struct conn *c);

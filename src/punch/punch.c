@@ -17,6 +17,7 @@ punch_new(const struct core *core, struct dht *dht, struct router *router)
 	p->router = router;
 	p->sockets = (struct socket_table){.core = core, .dht = dht};
 	TAILQ_INIT(&p->punchers);
+	probe_budget_init(&p->budget, core, dht);
 	punch_pool_init(&p->pool, &p->sockets);
 	lifetime_schedule_init(&p->lifetime_schedule, &p->sockets);
 	punch_admission_init(&p->admission, core->timers,
@@ -38,6 +39,7 @@ punch_free(struct punch *p)
 	while (p->sockets.entries != NULL)
 		punch_close(p, p->sockets.entries->sock);
 	punch_admission_fini(&p->admission);
+	probe_budget_fini(&p->budget);
 	free(p);
 }
 
@@ -92,6 +94,12 @@ punch_recv(struct punch *p, const struct dgram *dg)
 		e->punch_socket->prober = dg->from;
 	}
 	return stats_drop(p->core->stats, ERR_UNMATCHED);
+}
+
+bool
+punch_may_probe(struct punch *p, const struct addr *to)
+{
+	return probe_budget_take(&p->budget, to);
 }
 
 bool
@@ -160,6 +168,7 @@ punch_limits_changed(struct punch *p)
 	punch_admission_set_max(
 	    &p->admission, l->punches_from_random, l->punches_to_random);
 	punch_pool_resize(&p->pool);
+	probe_budget_limits_changed(&p->budget);
 }
 
 void

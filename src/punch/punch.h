@@ -48,9 +48,17 @@ enum { PUNCH_NOT_MINE = 1 };
 int punch_recv(struct punch *p, const struct dgram *dg);
 
 /*
+ * Charges one datagram, a probe or a path challenge, that is about to leave for
+ * an address which somebody else has named. Returns false, and counts it, if
+ * the budget of that host is used up: then it must not be sent.
+ */
+__attribute__((warn_unused_result)) bool punch_may_probe(
+    struct punch *p, const struct addr *to);
+
+/*
  * Sends one probe from any socket; ttl 0 is the system's default. Returns false
  * if the transmit batch has no space. The caller checks that the address may be
- * sent to.
+ * sent to: dht_may_send(), punch_may_probe().
  */
 bool punch_probe(struct punch *p, int sock, const struct addr *to, uint8_t ttl);
 

@@ -10,6 +10,7 @@
 #define PUNCH_PUNCH_CONTEXT_H
 
 #include "punch/lifetime_schedule.h"
+#include "punch/probe_budget.h"
 #include "punch/punch.h"
 #include "punch/punch_admission.h"
 #include "punch/punch_pool.h"
@@ -25,6 +26,7 @@ struct punch {
 	struct puncher_list punchers;
 	uint32_t punchers_len;
 	struct punch_admission admission;
+	struct probe_budget budget;
 	struct lifetime_schedule lifetime_schedule;
 };
 

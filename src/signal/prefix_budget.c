@@ -100,11 +100,10 @@ add_cell(struct prefix_budgets *pb, uint64_t key, uint32_t hash,
 	return &c->bucket;
 }
 
-struct bucket *
-prefix_budget_get(struct prefix_budgets *pb, const struct addr *from,
-    const struct prefix_budget_rate *r)
+static struct bucket *
+get_cell(
+    struct prefix_budgets *pb, uint64_t key, const struct prefix_budget_rate *r)
 {
-	uint64_t key = addr_prefix_key(from);
 	uint32_t hash = hash_u64(&pb->core->hash_key, key);
 	uint32_t at = pool_index_first(&pb->index, hash);
 
@@ -115,4 +114,18 @@ prefix_budget_get(struct prefix_budgets *pb, const struct addr *from,
 			return refill_cell(pb, c, r);
 	}
 	return add_cell(pb, key, hash, r);
+}
+
+struct bucket *
+prefix_budget_get(struct prefix_budgets *pb, const struct addr *from,
+    const struct prefix_budget_rate *r)
+{
+	return get_cell(pb, addr_prefix_key(from), r);
+}
+
+struct bucket *
+prefix_budget_get_host(struct prefix_budgets *pb, const struct addr *host,
+    const struct prefix_budget_rate *r)
+{
+	return get_cell(pb, addr_host_key(host), r);
 }

@@ -42,4 +42,8 @@ void prefix_budget_fini(struct prefix_budgets *pb);
 struct bucket *prefix_budget_get(struct prefix_budgets *pb,
     const struct addr *from, const struct prefix_budget_rate *r);
 
+/* The same for one host; a table has buckets of prefixes or of hosts only. */
+struct bucket *prefix_budget_get_host(struct prefix_budgets *pb,
+    const struct addr *host, const struct prefix_budget_rate *r);
+
 #endif

@@ -778,6 +778,29 @@ START_TEST(sends_nothing_to_a_forged_address)
 }
 END_TEST
 
+/* Nor does it receive more challenges than its budget allows. */
+START_TEST(challenges_are_charged_to_the_forged_address)
+{
+	struct addr victim = addr_v4(198, 51, 100, 66, 6666);
+	struct limits l;
+	size_t from, packets = 0;
+
+	open_to_native();
+	limits_init(&l);
+	l.probe_burst = 20;
+	l.probe_rate = 1;
+	node_set_limits(rig.node, &l);
+	from = rig.world.sent_len;
+	rig.server.at = victim;
+	for (unsigned i = 0; i < 60; i++)
+		server_says(HERE, NULL);
+	for (size_t i = from; i < rig.world.sent_len; i++)
+		packets += addr_equal(&rig.world.sent[i].meta.to, &victim);
+	ck_assert_uint_ge(packets, 10);
+	ck_assert_uint_le(packets, 32); /* one more in each second */
+}
+END_TEST
+
 /* A nonce is valid for one address and a limited time. */
 START_TEST(accepts_a_response_from_its_address_only)
 {
@@ -1215,6 +1238,7 @@ t_suite(void)
 	tcase_add_test(tc, follows_a_peer_that_moves);
 	tcase_add_test(tc, sends_nothing_to_a_forged_address);
 	tcase_add_loop_test(tc, accepts_a_response_from_its_address_only, 0, 5);
+	tcase_add_test(tc, challenges_are_charged_to_the_forged_address);
 	tcase_add_test(tc, replies_to_here);
 	tcase_add_test(tc, ignores_unknown_messages);
 	tcase_add_test(tc, ignores_other_hosts);

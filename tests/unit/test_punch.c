@@ -536,6 +536,84 @@ START_TEST(unverified_addresses_are_not_sprayed)
 }
 END_TEST
 
+/* A relay and a client can name a third party as the client. */
+static int
+send_payload_for(struct puncher *p, const struct addr *victim)
+{
+	uint8_t box[HOLEPUNCH_BOX_MAX], nonce[HOLEPUNCH_NONCE_LEN] = {1};
+	struct holepunch_payload c = {.firewall = NAT_TYPE_RANDOM,
+	    .punching = true,
+	    .has_addrs = true,
+	    .addrs_len = 1,
+	    .addrs = {*victim},
+	    .has_remote_token = true};
+	struct router_call call = {
+	    .client = *victim, .us = l.server.seen, .sealed.p = box};
+
+	call.ticket = (struct router_ticket){.command = CMD_PEER_HOLEPUNCH,
+	    .mode = MODE_FROM_RELAY,
+	    .tid = 7,
+	    .sock = puncher_sock(p),
+	    .from = punch_lab_relay(0),
+	    .peer = *victim};
+	holepunch_token_derive(c.remote_token, p->token_secret, victim);
+	call.sealed.len = holepunch_payload_seal(&c, l.secret, nonce, box);
+	return puncher_serve(p, &call, true);
+}
+
+static void
+ignore_event(void *owner, const struct punch_event *e)
+{
+	(void)owner;
+	(void)e;
+}
+
+static uint32_t
+count_probes_to(const struct addr *host)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < l.sent_len; i++)
+		n += l.sent[i].len == 1 &&
+		     addr_same_host(&l.sent[i].meta.to, host);
+	return n;
+}
+
+/* All punches together send a host no more than its budget; that suffices for
+ * all birthday probes of one. */
+START_TEST(probes_are_charged_to_the_named_host)
+{
+	struct addr victim = addr_v4(11, 8, 8, 8, 5000);
+	struct punch_peer peer = {.secret = l.secret, .addr = victim};
+	struct punch_owner owner = {.event = ignore_event};
+	unsigned count = _i == 0 ? 1 : 4;
+	const struct limits *limits;
+	struct puncher *p[4];
+	int err;
+
+	init_ready(PORT_RESTRICTED, PORT_RESTRICTED, 5);
+	for (unsigned i = 0; i < count; i++) {
+		p[i] = puncher_new(l.server.punch, &owner, &err);
+		ck_assert_ptr_nonnull(p[i]);
+	}
+	punch_lab_run_ms(&l, 3000);
+	l.sent_len = 0;
+	for (unsigned i = 0; i < count; i++) {
+		puncher_accept(p[i], &peer);
+		ck_assert_int_eq(send_payload_for(p[i], &victim), 0);
+		ck_assert_int_eq(p[i]->state, PUNCHER_PROBING);
+	}
+	punch_lab_run_ms(&l, 9000);
+	ck_assert_uint_ge(count_probes_to(&victim), SCHEDULE_PROBES);
+	limits = &l.server.n.host.limits;
+	ck_assert_uint_le(count_probes_to(&victim),
+	    limits->probe_burst + 12 * limits->probe_rate);
+	ck_assert(_i == 0 || l.server.n.host.stats.probes_refused > 1000);
+	for (unsigned i = 0; i < count; i++)
+		puncher_free(p[i], WORLD_NO_SOCK);
+}
+END_TEST
+
 /* Pitfall V6: a client whose punch round comes late is still served. */
 START_TEST(server_waits_for_the_punch_round)
 {
@@ -898,6 +976,7 @@ t_suite(void)
 	tcase_add_test(tc, another_relay_carries_on);
 	tcase_add_test(tc, forged_messages_change_nothing);
 	tcase_add_test(tc, unverified_addresses_are_not_sprayed);
+	tcase_add_loop_test(tc, probes_are_charged_to_the_named_host, 0, 2);
 	tcase_add_test(tc, server_waits_for_the_punch_round);
 	tcase_add_test(tc, client_cannot_restart_for_ever);
 	tcase_add_test(tc, bad_nat_type_leads_to_another_socket);

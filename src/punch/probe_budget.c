@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+#include "punch/probe_budget.h"
+
+enum {
+	PREFIX_HOSTS = 4,     /* a /24 has the budget of so many hosts */
+	VALIDATED_FACTOR = 4, /* budget of a validated host, in budgets */
+};
+
+void
+probe_budget_init(
+    struct probe_budget *pb, const struct core *core, const struct dht *dht)
+{
+	uint32_t max = core->limits->forward_hosts;
+
+	*pb = (struct probe_budget){.core = core, .dht = dht};
+	prefix_budget_init(&pb->hosts, core, max);
+	prefix_budget_init(&pb->prefixes, core, max);
+}
+
+void
+probe_budget_fini(struct probe_budget *pb)
+{
+	prefix_budget_fini(&pb->hosts);
+	prefix_budget_fini(&pb->prefixes);
+}
+
+void
+probe_budget_limits_changed(struct probe_budget *pb)
+{
+	uint32_t max = pb->core->limits->forward_hosts;
+
+	prefix_budget_set_max(&pb->hosts, max);
+	prefix_budget_set_max(&pb->prefixes, max);
+}
+
+static bool
+take_datagram(struct probe_budget *pb, const struct addr *to)
+{
+	const struct limits *l = pb->core->limits;
+	uint32_t times = dht_is_validated(pb->dht, to) ? VALIDATED_FACTOR : 1;
+	struct prefix_budget_rate rate = {
+	    l->probe_burst * times, l->probe_rate * times};
+	struct bucket *host = prefix_budget_get_host(&pb->hosts, to, &rate);
+	struct bucket *prefix;
+
+	rate.burst *= PREFIX_HOSTS;
+	rate.rate *= PREFIX_HOSTS;
+	prefix = prefix_budget_get(&pb->prefixes, to, &rate);
+	return host != NULL && prefix != NULL && host->left > 0 &&
+	       bucket_take(prefix, 1) && bucket_take(host, 1);
+}
+
+bool
+probe_budget_take(struct probe_budget *pb, const struct addr *to)
+{
+	if (dht_is_private(pb->dht) || take_datagram(pb, to))
+		return true;
+	pb->core->stats->probes_refused++;
+	return false;
+}
