@@ -172,6 +172,32 @@ add_client_path(struct session *s, const struct incoming *in)
 		    s->conn, CONN_PATH_DIRECT, sock, &in->call.client);
 }
 
+/*
+ * Opens our host's firewall for the first packets of a client in our own
+ * network: sends one probe to each of its addresses on our links. Its key has
+ * passed the allow list. Only a relay of ours is believed that both of us have
+ * one public address; a client elsewhere cannot make us send to hosts here.
+ */
+static void
+probe_neighbour(const struct session *s, const struct incoming *in)
+{
+	const struct peers_base *b = &s->ls->peers->base;
+	const struct listener *l = listener_by_number(s->ls, s->listener);
+	struct addr near[CONN_LAN_PATHS_MAX];
+	size_t n;
+
+	if (in->call.direct || l == NULL ||
+	    !addr_same_host(&in->call.client, &in->call.us) ||
+	    !announced_through(l->announced, &in->call.ticket.from))
+		return;
+	n = local_addrs_on_link(
+	    b->local, &in->theirs, near, CONN_LAN_PATHS_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (punch_may_probe(b->punch, &near[i]))
+			(void)punch_probe(
+			    b->punch, dht_server_socket(b->dht), &near[i], 0);
+}
+
 static int
 complete_handshake(struct session *s, const struct incoming *in,
     const struct noise_secrets *secrets)
@@ -183,6 +209,7 @@ complete_handshake(struct session *s, const struct incoming *in,
 		return err;
 	conn_set_features(s->conn, in->theirs.features);
 	add_client_path(s, in);
+	probe_neighbour(s, in);
 	conn_ipv6_begin(s->conn, &in->theirs);
 	accept_punch(s, in, secrets);
 	return 0;

@@ -131,3 +131,32 @@ local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
 		}
 	return n;
 }
+
+/* Returns true for a private address in the /24 of one of our interfaces that
+ * no interface of ours has. */
+static bool
+is_on_link(const struct local_addrs *l, const struct addr *a)
+{
+	bool found = false;
+
+	if (addr_scope(a) != ADDR_PRIVATE || a->port == 0)
+		return false;
+	for (uint8_t i = 0; i < l->v4_len; i++) {
+		if (addr_same_host(&l->v4[i], a))
+			return false;
+		found |= addr_same_prefix(&l->v4[i], a);
+	}
+	return found;
+}
+
+size_t
+local_addrs_on_link(const struct local_addrs *l, const struct payload *theirs,
+    struct addr *out, size_t max)
+{
+	size_t n = 0;
+
+	for (uint8_t i = 0; i < theirs->addrs4_len && n < max; i++)
+		if (is_on_link(l, &theirs->addrs4[i]))
+			out[n++] = theirs->addrs4[i];
+	return n;
+}

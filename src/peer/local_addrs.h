@@ -51,4 +51,13 @@ void local_addrs_describe6(
 size_t local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
     const struct payload *theirs, struct addr *out, size_t max);
 
+/*
+ * Selects the peer's private addresses in a /24 of one of our interfaces that
+ * are not our own. The world does not report how long a prefix is: a /24 is not
+ * longer than that of most interfaces. Writes at most max to out, returns how
+ * many.
+ */
+size_t local_addrs_on_link(const struct local_addrs *l,
+    const struct payload *theirs, struct addr *out, size_t max);
+
 #endif

@@ -33,6 +33,7 @@
 	X(greedy)                                                              \
 	X(handshakes)                                                          \
 	X(handshakeflood)                                                      \
+	X(lan)                                                                 \
 	X(punch)                                                               \
 	X(punchgrid)                                                           \
 	X(punchstates)                                                         \
