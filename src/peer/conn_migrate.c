@@ -150,7 +150,7 @@ on_stall_timer(struct timer *t)
 		return;
 	udx_status(c->udx, &st);
 	if (st.packets_in != m->stall_packets_in ||
-	    (st.in_flight == 0 && st.waiting == 0 && !m->suspected)) {
+	    (!st.unacked && st.waiting == 0 && !m->suspected)) {
 		end_stall(c);
 		return;
 	}

@@ -455,6 +455,7 @@ udx_status(const struct udx_stream *s, struct udx_status *out)
 	    .rto_us = rtt_timeout(&l->rtt),
 	    .in_flight = l->in_flight.bytes,
 	    .waiting = s->send.buffer.len,
+	    .unacked = in_flight_len(&l->in_flight) > 0,
 	    .bytes_out = s->count.bytes_out,
 	    .bytes_in = s->count.bytes_in,
 	    .packets_out = s->count.packets_out,

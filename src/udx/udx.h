@@ -269,7 +269,8 @@ struct udx_status {
 	uint64_t srtt_us, rttvar_us, min_rtt_us, rto_us;
 	uint64_t cwnd, in_flight; /* bytes */
 	uint64_t waiting;         /* bytes written, not yet acknowledged */
-	uint64_t rate;            /* of pacing, bytes a second */
+	bool unacked;  /* a packet was sent, or is lost, and not acknowledged */
+	uint64_t rate; /* of pacing, bytes a second */
 	uint64_t bytes_out, bytes_in;
 	uint64_t packets_out, packets_in, lost, resent;
 };

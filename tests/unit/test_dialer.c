@@ -977,6 +977,26 @@ START_TEST(detects_a_peer_that_is_gone)
 }
 END_TEST
 
+/* A peer that was gone before our end is no different: the end alone is in
+ * flight, and between its timeout and its retransmission nothing is. */
+START_TEST(detects_a_peer_that_never_acknowledges_the_end)
+{
+	struct rig_server *s = &rig.server;
+
+	add_nodes(RIG_KNOWS, 3);
+	s->payload.features = PAYLOAD_NATIVE;
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	s->keeps = true;
+	s->alive_len = 0;
+	peer_rig_run_ms(&rig, 100 * _i);
+	conn_end(peers_conn_after(rig.node->peers, 0));
+	peer_rig_run_ms(&rig, 130000);
+	ck_assert_uint_eq(rig.closed, 1);
+	ck_assert_int_eq(rig.err, ERR_TIMEOUT);
+}
+END_TEST
+
 /* Pitfall L1: closing at any time leaves no callback behind. */
 START_TEST(closes_at_any_time)
 {
@@ -1245,6 +1265,8 @@ t_suite(void)
 	tcase_add_test(tc, sends_here_when_stalled);
 	tcase_add_loop_test(tc, redials_for_a_new_path, 0, T_ROWS(redials));
 	tcase_add_loop_test(tc, detects_a_peer_that_is_gone, 0, 4);
+	tcase_add_loop_test(
+	    tc, detects_a_peer_that_never_acknowledges_the_end, 0, 3);
 	tcase_add_loop_test(tc, closes_at_any_time, 0, 120);
 	tcase_add_test(tc, fails_at_the_deadline);
 	tcase_add_test(tc, dials_its_own_key);
