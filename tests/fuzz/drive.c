@@ -92,6 +92,7 @@ drive_init(struct drive *d, const struct drive_config *c)
 
 	memset(d, 0, sizeof *d);
 	sim_world_init(&d->fw, NULL, c->seed);
+	d->hooks = c->hooks;
 	d->private_network = c->private_network;
 	d->limits = d->ceiling = c->limits;
 	d->started_us = d->fw.w.now_us;
@@ -194,6 +195,8 @@ look_at_sent(struct drive *d, const struct sim_sent *s)
 
 	/* What we send is well-formed, names its receiver and is not huge. */
 	MUST(s->len <= DGRAM_MAX && s->meta.to.port != 0);
+	if (d->hooks != NULL && d->hooks->sent(d, s))
+		return;
 	if (s->buf[0] == RPC_REPLY) {
 		MUST(rpc_reply_decode(&re, s->buf, s->len) == 0);
 		MUST(addr_equal(&re.to, &s->meta.to));
@@ -227,9 +230,11 @@ look_at_event(struct drive *d, const struct node_event *ev)
 		return;
 	}
 	MUST(ev->kind > NODE_EV_LEFT);
-	/* Listeners and connections have fuzz targets of their own. */
-	if (ev->kind <= NODE_EV_CLOSED)
+	if (ev->kind <= NODE_EV_CLOSED) {
+		if (d->hooks != NULL)
+			d->hooks->event(d, ev);
 		return;
+	}
 	while (i < d->ops_len && d->ops[i].number != ev->op)
 		i++;
 	MUST(i < d->ops_len && !d->ops[i].done);

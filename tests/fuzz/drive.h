@@ -43,8 +43,21 @@ struct drive_victim {
 	uint64_t bytes;
 };
 
+struct drive;
+
+/* What a target that uses streams does; the others have none. */
+struct drive_hooks {
+	/* Looks at a datagram that the node sends. Returns true for a packet
+	 * of a stream or a probe, which is no RPC message. */
+	bool (*sent)(struct drive *d, const struct sim_sent *s);
+
+	/* Takes an event of a listener or a connection. */
+	void (*event)(struct drive *d, const struct node_event *ev);
+};
+
 struct drive {
 	struct sim_world fw;
+	const struct drive_hooks *hooks;
 	struct node *n;
 	struct limits limits, ceiling; /* now in force; never exceeded */
 	bool private_network, deaf; /* deaf: events are left where they are */
@@ -61,6 +74,7 @@ struct drive {
 };
 
 struct drive_config {
+	const struct drive_hooks *hooks; /* or NULL */
 	enum dht_role role;
 	bool private_network;
 	bool names; /* the bootstrap list has names in it */

@@ -347,6 +347,67 @@ def listener_scripts():
                                for c in range(24)) + bytes([PASS, 178])
 
 
+# ---- scripts for fuzz_stream_peer: see its steps ----
+
+S_TEXT, S_FRAME, S_MESSAGE, S_PACKET, S_ROUND, S_PROBE, S_SHAKE, S_CONN, \
+    S_DISTURB, S_PASS, _, S_MORE = range(12)
+VICTIM = 60
+
+
+def stream_scripts():
+    """All kinds of stream, with all steps between bytes of both sides."""
+    def wait(log):
+        return bytes([S_PASS, log])
+
+    def message(how, host=0, *more):
+        return bytes([S_MESSAGE, how, host, *more])
+
+    talk = bytes([S_TEXT, 9, 0, S_CONN, 4, 9]) + wait(6)
+    for how in range(16):
+        start = bytes([how]) + talk
+        # It moves: HERE, then the right answer; then wrong ones.
+        yield start + message(0, 41) + message(0x82, 41) + talk + \
+            message(0, VICTIM) * 3 + message(2, VICTIM) + wait(12) + talk
+        yield start + message(0x12, 41, 3, 9) + message(8, 0, 0) + \
+            message(0x61, 42) + message(3) + talk
+        yield start + b''.join(
+            bytes([S_ROUND, flags, 2, n, *([1, 34] if flags & 8 else []),
+                   4, 0, S_PROBE, 34, 0]) + wait(7)
+            for n, flags in enumerate((2, 10, 26, 58, 122, 6, 65))) + talk
+        yield start + b''.join(bytes([S_SHAKE, h, 3]) + wait(8)
+                               for h in (0, 1, 8, 9, 10, 2)) + talk
+        yield start + bytes([S_DISTURB, 0, S_DISTURB, 12]) + wait(13) * 2 + \
+            bytes([S_DISTURB, 4]) + talk + bytes([S_DISTURB, 3]) + wait(10)
+        yield start + bytes([S_CONN, 10, S_TEXT, 255, 0, S_TEXT, 255, 0]) + \
+            wait(11) + bytes([S_CONN, 2, S_MORE, 0, S_CONN, 1]) + wait(9)
+    for how in (0, 1, 4, 5):
+        start = bytes([how]) + talk
+        for tag in range(4):
+            yield start + bytes([S_FRAME, tag, 5]) + b'hello' + talk
+        for spoil in (16, 17, 32, 48):
+            yield start + bytes([S_FRAME, spoil, 1, 7, 2, 255]) + talk
+        for kind in (1, 2, 4, 8, 16, 32, 9, 17, 255):
+            yield start + b''.join(
+                bytes([S_PACKET, h, more, host, kind, *([3] * (h & 1)),
+                       seq, ack, 9]) + bytes((more >> 4) * 4)
+                for h, more, host, seq, ack in (
+                    (0, 0x20, 0, 1, 0), (0, 0x20, VICTIM, 1, 0),
+                    (1, 0x28, 0, 0, 1), (0x2e, 0, 0, 1, 255),
+                    (0, 0x40, 35, 255, 255))) + talk
+        for spoil in (0x01, 0x11, 0x02, 0x16, 0x24):
+            yield start + bytes([S_TEXT, 60, spoil]) + wait(9) + talk
+    for how in (8, 9, 14, 15):
+        start = bytes([how])
+        opens = bytes([S_MORE, 0x20, 1]) + b'control1'
+        yield start + opens + bytes([S_MORE, 0x0a, 1]) + b'hello123' + \
+            bytes([S_MORE, 1, 1]) + bytes(8) + wait(8)
+        yield start + (opens + bytes([S_MORE, 0x0b, 1]) + bytes(8)) * 12
+        for raw in (b'\0\1\1\3abc\0', b'\0\3\1', b'\0\2\1', b'\0\0\1\2ab',
+                    b'\1\0hello', b'\xff' * 9):
+            yield start + opens + bytes([S_MORE, 4, len(raw)]) + \
+                raw.ljust(64, b'\0') + wait(8)
+
+
 # ---- scripts for fuzz_methods: see its steps ----
 
 METHODS = 40  # at least as many as api/methods.def has
@@ -432,11 +493,12 @@ def main(vectors, corpus):
         'fuzz_payload': hex_bytes([v for v in handshakes['vectors']
                                if v['kind'].startswith('noise_payload')],
                               ('hex',)),
+        'fuzz_stream_peer': stream_scripts(),
         'fuzz_udx_packet': hex_bytes(streams, ('hex',)),
         'fuzz_udx_pair': pair_scripts(),
     }
     scripted = ('fuzz_dialer', 'fuzz_frame', 'fuzz_listener', 'fuzz_methods',
-                'fuzz_mux', 'fuzz_node', 'fuzz_udx_pair')
+                'fuzz_mux', 'fuzz_node', 'fuzz_stream_peer', 'fuzz_udx_pair')
     for name, seeds in targets.items():
         where = os.path.join(corpus, name)
         os.makedirs(where, exist_ok=True)
