@@ -40,6 +40,7 @@
 	X(onelost)                                                             \
 	X(relaydies)                                                           \
 	X(relaylies)                                                           \
+	X(relaysgone)                                                          \
 	X(restart)                                                             \
 	X(resent)                                                              \
 	X(exhaust)                                                             \
