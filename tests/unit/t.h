@@ -21,6 +21,30 @@
 /* Returns the program's tests. */
 Suite *t_suite(void);
 
+/*
+ * With T_ONLY=N in the environment only the N-th test of a program is added,
+ * each round of a loop being one: cuts the range to it.
+ */
+void t_select(int *start, int *end);
+
+#undef tcase_add_test
+#undef tcase_add_test_raise_signal
+#undef tcase_add_loop_test
+#undef tcase_add_loop_test_raise_signal
+#define tcase_add_test(tc, test) tcase_add_loop_test(tc, test, 0, 1)
+#define tcase_add_test_raise_signal(tc, test, signal)                          \
+	tcase_add_loop_test_raise_signal(tc, test, signal, 0, 1)
+#define tcase_add_loop_test(tc, test, start, end)                              \
+	tcase_add_loop_test_raise_signal(tc, test, 0, start, end)
+#define tcase_add_loop_test_raise_signal(tc, test, signal, start, end)         \
+	do {                                                                   \
+		int t_from = (start), t_to = (end);                            \
+                                                                               \
+		t_select(&t_from, &t_to);                                      \
+		if (t_from < t_to)                                             \
+			_tcase_add_test(tc, test, signal, 0, t_from, t_to);    \
+	} while (0)
+
 /* Returns the end of a table, for tcase_add_loop_test(). */
 #define T_ROWS(rows) ((int)(sizeof(rows) / sizeof *(rows)))
 

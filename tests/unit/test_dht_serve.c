@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "world/alloc.h"
 #include "base/err.h"
 #include "dht_rig.h"
 #include "t.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "world/alloc.h"
 #include "base/err.h"
 #include "dht/dht_struct.h"
 #include "peer/conn_struct.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "world/alloc.h"
 #include "base/err.h"
 #include "dht/dht_struct.h"
 #include "world/sim_world.h"

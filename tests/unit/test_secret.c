@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "world/alloc.h"
 #include "base/err.h"
 #include "fake_udx.h"
 #include "net/libcrypto_cipher.h"
