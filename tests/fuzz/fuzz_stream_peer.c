@@ -798,6 +798,9 @@ end_lab(struct stream_fuzz *f)
 	struct node_conn c;
 
 	f->d.fw.batch_max = 0;
+	for (uint32_t i = 0; i < f->d.fw.socks_len; i++)
+		if (f->d.fw.socks[i].open)
+			node_writable(f->d.n, (int)i);
 	f->deaf = true;
 	drive_settle(&f->d);
 	drive_pass_ms(&f->d, SILENT_MS);
