@@ -78,6 +78,9 @@ START_TEST(wakes_the_writer_after_migration)
 	struct lab_pair p;
 
 	lab_pair_init(&p, 1, &link);
+	/* More than a path without a limit of its rate fills in a second. */
+	for (unsigned end = 0; end < 2; end++)
+		p.lab.end[end].host.limits.stream_memory_bytes = 256 << 20;
 	ck_assert(!lab_pair_carry(&p, UINT32_MAX, LAB_S));
 	while (udx_space(p.a->s) == 0)
 		lab_run(&p.lab, LAB_MS);
