@@ -158,7 +158,8 @@ exec 8>&- 9>&-
 node_starts 5 --role persistent --port auto --bootstrap "$host:$port" \
     --listener-connections 1
 within 20 knows 5 3 || fail "node 5 does not know the others"
-at 5 listen --exec cat >"$work/full" 2>"$work/full.err" &
+"$dhtctl" --control "$work/5.sock" listen --exec cat >"$work/full" \
+    2>"$work/full.err" &
 pid=$!
 children="$children $pid"
 within 20 grep -Eqx '[a-z0-9]{52}' "$work/full" || fail "node 5 does not listen"

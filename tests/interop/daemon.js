@@ -28,6 +28,7 @@ class Daemon {
     this.child = null
     this.said = ''
     this.ended = false // by us
+    this.listening = [] // dhtctl processes
     this.died = null // by itself: why
     this.reportsRefusals = true
     this.meter = new Meter(text(options), () => this.datagrams(),
@@ -160,6 +161,7 @@ class Daemon {
       ['listen', ...allow.flatMap(key => ['--allow', key]), '--exec', 'cat',
         '--control', this.control], { stdio: ['ignore', 'pipe', 'ignore'] })
     const gone = new Promise(resolve => child.once('exit', resolve))
+    this.listening.push(child)
     const publicKey = await new Promise((resolve, reject) => {
       child.stdout.once('data', data =>
         resolve(z32.decode(data.toString().trim())))
@@ -189,9 +191,11 @@ class Daemon {
     return { publicKey: Buffer.from(await listening, 'hex'), socket }
   }
 
+  // A dhtctl that listens would wait for the next daemon for ever.
   end (signal) {
     this.ended = true
     this.child.kill(signal)
+    for (const child of this.listening) child.kill('SIGTERM')
     return this.gone
   }
 }
