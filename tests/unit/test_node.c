@@ -1247,6 +1247,50 @@ START_TEST(waking_up_announces_again)
 }
 END_TEST
 
+/* The process was stopped (SIGSTOP, a paused virtual machine): timers that are
+ * late by 15 s are one wake-up, whether a datagram or the timer comes first,
+ * however often time is looked at before they run. */
+static const struct {
+	uint64_t late_us;
+	bool datagram;
+	uint64_t wakeups;
+} stalls[] = {
+    {14999999, false, 0},
+    {14999999, true, 0},
+    {15000000, false, 1},
+    {15000000, true, 1},
+    {3600000000, true, 1},
+};
+
+START_TEST(a_stall_is_a_wakeup)
+{
+	static const uint8_t junk[] = {0};
+	struct dgram dg = {.buf = junk,
+	    .len = sizeof junk,
+	    .from = addr_v4(20, 0, 0, 1, 4000)};
+	uint64_t before;
+
+	make(DHT_PERSISTENT);
+	dg.sock = server;
+	pass_ms(6000);
+	node->stalled_us = 0;
+	before = node_stats(node)->wakeups;
+	fw.w.now_us = node_deadline(node) + stalls[_i].late_us;
+	for (unsigned i = 0; stalls[_i].datagram && i < 3; i++)
+		(void)node_recv(node, &dg);
+	node_tick(node);
+	node_tick(node);
+	ck_assert_uint_eq(
+	    node_stats(node)->wakeups - before, stalls[_i].wakeups);
+	/* The next one counts again. */
+	fw.w.now_us = node_deadline(node) + 15000000;
+	node_tick(node);
+	ck_assert_uint_eq(
+	    node_stats(node)->wakeups - before, stalls[_i].wakeups + 1);
+	teardown();
+}
+END_TEST
+
 /* ---- leaving (pitfall L2) ---- */
 
 static void
@@ -1597,6 +1641,7 @@ t_suite(void)
 	tcase_add_test(tc, keys_are_announced_apart);
 	tcase_add_test(tc, records_name_the_listeners_relays);
 	tcase_add_test(tc, a_node_alone_serves_itself);
+	tcase_add_loop_test(tc, a_stall_is_a_wakeup, 0, T_ROWS(stalls));
 	tcase_add_loop_test(tc, waking_up_announces_again, 0, 2);
 	tcase_add_test(tc, leaving_withdraws_all);
 	tcase_add_loop_test(
