@@ -32,5 +32,7 @@ const struct scenario scenario_crowd = {
     .minutes = 0,
     .amount = 1000,
     .nodes_min = 30,
+    /* A handshake beyond the budget of its class is sent again. */
+    .bound = {120, 12},
     .run = run,
 };

@@ -17,7 +17,7 @@ enum {
 	STEP = 5, /* between the callees of a caller: all in BOXES rounds */
 	GUESS_MS = 20000,
 	GUESS_MEDIAN_MS = 2000,
-	LOSS_FACTOR = 10, /* of the datagrams and turns without loss */
+	LOSS_FACTOR = 20, /* of the datagrams and turns without loss */
 	CHANCE = 3,
 	MANY = 50,
 };

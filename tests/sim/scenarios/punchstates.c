@@ -199,6 +199,7 @@ const struct scenario scenario_punchstates = {
     .nodes = 40,
     .amount = PAIRS,
     .nodes_min = 30,
-    .bound = {200, 24},
+    /* Some rounds of 256 probes each. */
+    .bound = {1400, 180},
     .run = run,
 };

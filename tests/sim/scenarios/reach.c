@@ -185,6 +185,6 @@ const struct scenario scenario_reach = {
     .nodes = 100,
     .minutes = 15,
     .nodes_min = 40,
-    .bound = {120, 20},
+    .bound = {160, 20},
     .run = run,
 };
