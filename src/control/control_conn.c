@@ -492,11 +492,14 @@ on_closed(struct control_conn *conn, int err)
 	} else if (conn->state == CONTROL_CONN_JOINING) {
 		set_conn_state(conn, CONTROL_CONN_LOST);
 	} else {
-		remove_conn(conn, CONTROL_CLOSED);
+		/* First: an answer about the outcome may close the client of o,
+		 * which frees o. */
 		if (o != NULL) {
+			conn->op = NULL;
 			o->conn = NULL;
 			control_operation_fail(o, err, 0);
 		}
+		remove_conn(conn, CONTROL_CLOSED);
 	}
 }
 

@@ -60,7 +60,7 @@ struct control_conn {
 	uint8_t key[KEY_LEN];
 	struct addr addr;
 	enum conn_path_kind path;
-	uint32_t at; /* number of the listener that received it; 0: dialed */
+	uint32_t at; /* number of the listener that accepted it; 0: dialed */
 	int err;     /* why it ends */
 };
 
@@ -80,8 +80,8 @@ void control_conn_event(struct control *c, const struct node_event *n);
  * ERR_UNKNOWN, or ERR_NOT_YOURS with the call's error set. */
 int control_conn_check(struct control_call *k, uint32_t number);
 
-/* Resets the connection unless the node has closed it, and frees it. Reports
- * its end, so it may close clients. */
+/* Resets the connection unless the node has closed it, and frees it. Fails the
+ * requests that wait for its outcome, so it may close clients. */
 void control_conn_drop(struct control_conn *conn);
 
 /* Turns the client, after its queue was sent, into its connection's stream.
