@@ -134,7 +134,7 @@ create_file(struct ctl *c, uint8_t seed[SEED_LEN])
 static int
 read_file(struct ctl *c, int fd, uint8_t seed[SEED_LEN])
 {
-	char text[SEED_DIGITS + 2];
+	char text[SEED_DIGITS + 3]; /* and a byte that must not be there */
 	ssize_t n = read(fd, text, sizeof text - 1);
 	struct stat st;
 	bool good = n > 0;
