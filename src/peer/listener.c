@@ -49,8 +49,8 @@ take_refusal(struct listener *l, struct peer_event *out)
 {
 	*out = (struct peer_event){
 	    .kind = PEER_REFUSED, .number = l->number, .err = ERR_REFUSED};
-	memcpy(out->key, l->turned_away_key, KEY_LEN);
-	l->turned_away = false;
+	memcpy(out->key, l->refused_key, KEY_LEN);
+	l->refusal_pending = false;
 	if (l->changed)
 		queue_event(l);
 }
@@ -62,7 +62,7 @@ take_event(struct event_source *source, struct peer_event *out)
 	struct listener *l = container_of(source, struct listener, events);
 	bool has_ended = l->state == LISTENER_ENDED;
 
-	if (l->turned_away && !has_ended) {
+	if (l->refusal_pending && !has_ended) {
 		take_refusal(l, out);
 		return true;
 	}
@@ -87,8 +87,8 @@ void
 listener_refuse(struct listener *l, const uint8_t *key)
 {
 	l->refused++;
-	l->turned_away = true;
-	memcpy(l->turned_away_key, key, KEY_LEN);
+	l->refusal_pending = true;
+	memcpy(l->refused_key, key, KEY_LEN);
 	queue_event(l);
 }
 

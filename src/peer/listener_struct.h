@@ -35,10 +35,10 @@ struct listener {
 	struct peers_listen_limits limits;
 	struct slot_scope *slots; /* of the connections that it accepted */
 	bool ask;
-	bool changed;     /* PEER_LISTENING is pending */
-	int err;          /* of that event */
-	bool turned_away; /* PEER_REFUSED is pending */
-	uint8_t turned_away_key[KEY_LEN];
+	bool changed;         /* PEER_LISTENING is pending */
+	int err;              /* of that event */
+	bool refusal_pending; /* PEER_REFUSED is pending */
+	uint8_t refused_key[KEY_LEN];
 	struct announced *announced;
 	uint32_t accepted, refused;
 	uint64_t began_us;
