@@ -190,8 +190,9 @@ enum {
 	/* Clients. Each dial and each accept needs one of its own. */
 	CLIENTS_MAX = 256,
 	CLIENTS_ADMIN_RESERVE = 16, /* of these, for admins only */
-	/* A user may hold one in so many of the clients, operations, listeners
-	 * and announcements; as many of the last three are for admins only. */
+	/* Divisor: a user may hold this part of the clients, operations,
+	 * listeners and announcements; the same part of the last three is
+	 * reserved for admins. */
 	USER_SHARE = 4,
 	CLIENT_OPERATIONS_MAX = 32, /* requests in progress of one client */
 	/* Bytes queued for a client: above the first its requests are not

@@ -109,8 +109,8 @@ on_checked(void *owner, const struct dht_answer *a)
 	cs->len[c->kind]--;
 	cs->caused -= is_caused(c);
 	cs->known -= c->known;
-	/* A cancelled or closed request does not show that a node is down; and
-	 * what cancels one for a candidate takes its place. */
+	/* A cancelled or closed request does not show that a node is down. The
+	 * candidate for which it was cancelled takes its place. */
 	if (ended && !alive)
 		apply_failed_check(c);
 	free(c);
@@ -437,8 +437,8 @@ start_or_defer(struct candidates *cs, struct check *c)
 	return false;
 }
 
-/* Returns true if no place can be free: the cheapest test, and the one that
- * fails in a flood. */
+/* Returns true if neither list has space for a candidate without a validated
+ * address: it is refused before memory is allocated for it. */
 static bool
 is_full(const struct candidates *cs)
 {

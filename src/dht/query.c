@@ -26,9 +26,9 @@ enum {
 	CONCURRENCY_FEW = 3, /* with the caller's nodes, until they reply */
 	CONCURRENCY_BACKGROUND = 2,
 	/*
-	 * A server announces to so many nodes, the nearest ones. While so many
-	 * nearer nodes may be forwarding a message to it, others get none, for
-	 * at most so long.
+	 * Number of nodes, the nearest ones, to which a server announces. While
+	 * that many nearer nodes may be forwarding a message to it, no other
+	 * node gets the message, for at most the wait below.
 	 */
 	FORWARDERS = 3,
 	FORWARDERS_WAIT_MS = 100,

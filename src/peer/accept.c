@@ -174,9 +174,10 @@ add_client_path(struct session *s, const struct incoming *in)
 
 /*
  * Opens our host's firewall for the first packets of a client in our own
- * network: sends one probe to each of its addresses on our links. Its key has
- * passed the allow list. Only a relay of ours is believed that both of us have
- * one public address; a client elsewhere cannot make us send to hosts here.
+ * network: sends one probe to each of its addresses on our links. The key has
+ * passed the allow list. That both hosts have the same public address counts
+ * only if one of our relays reports it, so that a client elsewhere cannot make
+ * us send to hosts here.
  */
 static void
 probe_neighbour(const struct session *s, const struct incoming *in)

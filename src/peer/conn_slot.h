@@ -3,9 +3,9 @@
  * conn_slot.h - the slot of an accepted connection at its listener and at the
  * node.
  *
- * Asks slot.h whether a handshake gets a slot, closes the connection that
- * gives way, and closes connections on which no data moves for longer than the
- * listener allows. Uses: base, slot.h.
+ * Decides with slot.h whether a handshake gets a slot, closes the connection
+ * that gives way, and closes connections on which no data moves for longer than
+ * the listener allows. Uses: base, slot.h.
  */
 #ifndef PEER_CONN_SLOT_H
 #define PEER_CONN_SLOT_H
@@ -43,8 +43,10 @@ int conn_slot_reserve(
 /* Handles the opening; closes the connections that give way for this one. */
 void conn_slot_opened(struct conn *c);
 
-/* Note that a program uses the connection, and that data has moved. */
+/* Records that a program uses the connection. */
 void conn_slot_claim(struct conn *c);
+
+/* Records that data has moved: the idle time begins again. */
 void conn_slot_moved(struct conn *c);
 
 /* Leaves the slot of a connection that is closed. */

@@ -9,8 +9,7 @@
  * sources never delays those. As these addresses can be forged as well, each
  * relay has a share, and all validated hosts together have one; beyond that
  * they count as unvalidated. Besides, each /24 has a rate of its own. Every
- * decision takes constant time. Uses: base, crypto,
- * signal.
+ * decision takes constant time. Uses: base, crypto, signal.
  */
 #ifndef PEER_HANDSHAKE_BUDGET_H
 #define PEER_HANDSHAKE_BUDGET_H

@@ -53,9 +53,8 @@ size_t local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
 
 /*
  * Selects the peer's private addresses in a /24 of one of our interfaces that
- * are not our own. The world does not report how long a prefix is: a /24 is not
- * longer than that of most interfaces. Writes at most max to out, returns how
- * many.
+ * are not our own. The world does not report the length of a prefix: /24 is the
+ * most common one. Writes at most max to out, returns how many.
  */
 size_t local_addrs_on_link(const struct local_addrs *l,
     const struct payload *theirs, struct addr *out, size_t max);

@@ -3,7 +3,7 @@
  * slot.h - slots of accepted connections, shared by key and by prefix.
  *
  * A connection that is accepted holds a slot in two scopes: its listener and
- * the node. While a scope is at most half full, everybody is admitted. Beyond
+ * the node. While a scope is less than half full, any peer is admitted. Beyond
  * that, a key and a prefix (/24, /56) that hold their share are refused, so
  * that a peer that dials without end leaves half of the slots to others. When
  * the scope is full, the largest holder gives way to a peer that would hold
@@ -13,7 +13,7 @@
  *
  *	RESERVED --slot_open()--> UNCLAIMED --slot_claim()--> CLAIMED
  *
- * Everybody can start a handshake in the name of any address, so that an open
+ * Any host can start a handshake in the name of any address, so that an open
  * connection gives way only when the newcomer is open too; until then its slot
  * is one more than there are. Knows no connection and closes none: the caller
  * closes the victim. Uses: base, crypto.
@@ -58,23 +58,24 @@ struct slot {
 	struct slot_link links[CONN_SLOT_LEVELS][CONN_SLOT_HOLDER_KINDS];
 };
 
-/* Who wants a slot. */
+/* A peer that asks for a slot. */
 struct slot_peer {
 	const uint8_t *key; /* borrowed during the call */
 	const struct addr *addr;
 	bool exempt;
 };
 
-/* How many slots a scope has, and shares of them. */
+/* Limits of a scope, in slots. */
 struct slot_limits {
 	uint32_t max;
-	uint32_t key_max, prefix_max; /* beyond half of max */
+	uint32_t key_max, prefix_max; /* once half of max are held */
 };
 
 /* Borrows the hash key for its life. Returns NULL if memory is short. */
 struct slot_scope *slot_scope_new(const struct hash_key *hash_key);
 
-/* Gives the scope up: it is freed once its last slot is left. Accepts NULL. */
+/* Releases the scope, which is freed when its last slot is left. Accepts
+ * NULL. */
 void slot_scope_release(struct slot_scope *s);
 
 /* Returns the number of slots held, reserved ones included. */
@@ -107,8 +108,10 @@ void slot_open(struct slot *p, const struct addr *addr, uint64_t now_us);
 struct slot *slot_victim(const struct slot *p, enum slot_level level,
     const struct slot_limits *l, uint64_t now_us);
 
-/* Note that a program uses the connection, and that data has moved. */
+/* Records that a program uses the connection. */
 void slot_claim(struct slot *p, uint64_t now_us);
+
+/* Records that data has moved; has no effect before slot_claim(). */
 void slot_moved(struct slot *p, uint64_t now_us);
 
 /* Leaves the slot. Does nothing if there is none. */

@@ -83,8 +83,7 @@ int keyring_make(const struct keyring *k, const struct keyring_owner *o,
 
 /*
  * Removes a named key and its file. Returns 0, or an error with *f set: there
- * is no such name, the key is lent (ERR_BUSY), or the file
- * cannot be removed.
+ * is no such name, the key is lent (ERR_BUSY), or the file cannot be removed.
  */
 int keyring_remove(const struct keyring *k, const struct keyring_owner *o,
     const char *name, struct fault *f) __attribute__((warn_unused_result));
