@@ -592,6 +592,9 @@ session_serve(struct listener *l, const struct router_call *call)
 		return listener_drop(ls, ERR_LIMIT);
 	if (!may_compute(ls, &source))
 		return listener_drop(ls, ERR_BUDGET);
+	/* Its share may be used up: then it must not evict validated ones. */
+	if (!has_space(ls, source.trust))
+		return listener_drop(ls, ERR_LIMIT);
 	err = accept_open(l, call, &in);
 	handshake_budget_computed(&ls->sessions.budget, err == 0);
 	if (err != 0) {
