@@ -63,7 +63,8 @@
 	X(forward_rate_bytes, "forward-rate-bytes", 4000, 1, 16777216, \
 	    "bytes per second forwarded for one /24 after the burst") \
 	X(forward_hosts, "forward-hosts", 4096, 16, 1048576, \
-	    "/24s with a remembered forwarding and handshake budget") \
+	    "/24s and hosts that each table of forwarding, handshake and probe " \
+	    "budgets remembers") \
 	/* Hole punching, protocol 04. */ \
 	X(punchers, "punchers", 256, 1, 65536, \
 	    "hole punches in progress at a time") \
@@ -144,7 +145,7 @@
 	X(listener_connections, "listener-connections", 2048, 1, 65536, \
 	    "accepted connections of one listener at a time") \
 	/* Shares of the accepted connections of a listener and of the node;
-	 * they bind while more than half of the places are taken. */ \
+	 * they bind while half of the slots or more are held. */ \
 	X(connections_key_permille, "connections-key-permille", 125, 1, 1000, \
 	    "thousandths of the accepted connections that one key may have " \
 	    "while more than half are taken") \

@@ -51,7 +51,7 @@
 	X(dials,             "connections dialed") \
 	X(dials_failed,      "dials that failed") \
 	X(conns_opened,      "connections opened, dialed and accepted") \
-	X(conns_refused,     "handshakes refused because no place was left for the peer") \
+	X(conns_refused,     "handshakes refused because the peer could get no slot") \
 	X(conns_displaced,   "accepted connections closed for a peer that holds less") \
 	X(conns_idle,        "connections closed because no data moved") \
 	X(handshakes,        "handshakes with own keys answered") \
