@@ -31,7 +31,7 @@ share_rate(const struct handshake_budget *hb)
 	struct prefix_budget_rate all = total_rate(hb);
 
 	return (struct prefix_budget_rate){
-	    .burst = all.burst / SHARE_PART, .rate = all.rate / SHARE_PART};
+	    .burst = all.burst / SHARE_PART, .rate = all.rate / SHARE_PART + 1};
 }
 
 static uint32_t

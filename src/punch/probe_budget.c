@@ -2,8 +2,11 @@
 #include "punch/probe_budget.h"
 
 enum {
-	PREFIX_HOSTS = 4,     /* a /24 has the budget of so many hosts */
-	VALIDATED_FACTOR = 4, /* budget of a validated host, in budgets */
+	PREFIX_HOSTS = 4, /* a /24 has the budget of so many hosts */
+	/* Units for a datagram to a host that is not validated; 1 if it is. All
+	 * buckets of a table have one rate, or full ones would not be evicted.
+	 */
+	VALIDATED_FACTOR = 4,
 };
 
 void
@@ -37,17 +40,17 @@ static bool
 take_datagram(struct probe_budget *pb, const struct addr *to)
 {
 	const struct limits *l = pb->core->limits;
-	uint32_t times = dht_is_validated(pb->dht, to) ? VALIDATED_FACTOR : 1;
-	struct prefix_budget_rate rate = {
-	    l->probe_burst * times, l->probe_rate * times};
+	uint32_t cost = dht_is_validated(pb->dht, to) ? 1 : VALIDATED_FACTOR;
+	struct prefix_budget_rate rate = {l->probe_burst * VALIDATED_FACTOR,
+	    l->probe_rate * VALIDATED_FACTOR};
 	struct bucket *host = prefix_budget_get_host(&pb->hosts, to, &rate);
 	struct bucket *prefix;
 
 	rate.burst *= PREFIX_HOSTS;
 	rate.rate *= PREFIX_HOSTS;
 	prefix = prefix_budget_get(&pb->prefixes, to, &rate);
-	return host != NULL && prefix != NULL && host->left > 0 &&
-	       bucket_take(prefix, 1) && bucket_take(host, 1);
+	return host != NULL && prefix != NULL && host->left >= cost &&
+	       bucket_take(prefix, cost) && bucket_take(host, cost);
 }
 
 bool
