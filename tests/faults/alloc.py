@@ -230,8 +230,9 @@ def main():
             len(sites), len(recorded), len(programs), len(runs),
             time.monotonic() - start), flush=True)
         at = 0
-        while at < len(runs) and not (
-                o.seconds and time.monotonic() - start >= o.seconds):
+        # At least once, however long the recording took.
+        while at < len(runs) and (at == 0 or not (
+                o.seconds and time.monotonic() - start >= o.seconds)):
             some = runs[at:at + 4 * o.jobs]
             at += len(some)
             for run, verdict, text in pool.map(fail_one, some):
