@@ -31,7 +31,7 @@ struct control_listener {
 	json_t *id;                   /* owned: of the listen request */
 	struct control_operation *op; /* listen, until it is answered */
 	struct control_conns waiting; /* connections, the oldest first */
-	bool keep;   /* stays when its client is closed */
+	bool keep;                    /* stays when its client is closed */
 	bool ending; /* node_unlisten() was called; NODE_EV_UNLISTENED frees it
 		      */
 };
