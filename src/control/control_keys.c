@@ -18,7 +18,7 @@ control_may_use(const struct control_client *cl, const struct keyring_owner *o)
 {
 	struct keyring_owner own = control_owner(cl);
 
-	return cl->peer.access == API_ADMIN || control_user_same(&own, o);
+	return cl->peer.access == API_ADMIN || keyring_owner_same(&own, o);
 }
 
 int

@@ -25,19 +25,13 @@ control_user_id(const struct control_peer *peer)
 	    .uid = peer->uid};
 }
 
-bool
-control_user_same(const struct keyring_owner *a, const struct keyring_owner *b)
-{
-	return a->daemon == b->daemon && (a->daemon || a->uid == b->uid);
-}
-
 static struct control_user *
 find_user(const struct control_users *u, const struct keyring_owner *id)
 {
 	struct control_user *user;
 
 	TAILQ_FOREACH (user, &u->all, link) {
-		if (control_user_same(&user->id, id))
+		if (keyring_owner_same(&user->id, id))
 			return user;
 	}
 	return NULL;

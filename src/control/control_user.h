@@ -46,9 +46,6 @@ void control_users_init(struct control_users *u);
 /* Returns the identity under which things of a process are owned. */
 struct keyring_owner control_user_id(const struct control_peer *peer);
 
-bool control_user_same(
-    const struct keyring_owner *a, const struct keyring_owner *b);
-
 /* Counts one more thing of that user, and returns the user; NULL if memory is
  * exhausted. */
 struct control_user *control_user_take(struct control_users *u,

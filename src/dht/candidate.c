@@ -329,7 +329,7 @@ charge_candidate(struct candidates *cs, const struct check *c)
 	       rate_limiter_charge(cs->limiter, w, source, PING_BYTES);
 }
 
-/* Sends the PING to a candidate whose turn has come. Takes ownership of c.
+/* Sends the PING to a candidate that is checked now. Takes ownership of c.
  * Returns false if its budget does not permit it. */
 static bool
 start_candidate(struct candidates *cs, struct check *c)

@@ -12,7 +12,7 @@
 
 #include "base/timer.h"
 
-/* The library whose headers were used: its major version is its interface. */
+/* The name carries the version of the interface, that of the headers used. */
 #define LIBRARY_NAME "libcrypto.so.3"
 
 /* The functions of libcrypto that are called. */

@@ -76,22 +76,13 @@ own_records_immutable(struct node_op *op, const uint8_t *hash, uint32_t *number)
 	return true;
 }
 
-/* Refuses what records_client.h refuses. */
-static int
-check_value(struct bytes value)
-{
-	if (value.len == 0)
-		return ERR_VALUE;
-	return value.len > VALUE_PUT_MAX ? ERR_SIZE : 0;
-}
-
 int
 own_records_put_immutable(
     struct node_op *op, struct bytes value, uint32_t *number)
 {
 	static const struct node_event done = {.stored = 1};
 	uint8_t hash[HASH_LEN];
-	int err = check_value(value);
+	int err = records_client_check_value(value);
 
 	if (err != 0)
 		return err;
@@ -109,7 +100,8 @@ own_records_put_mutable(struct node_op *op, const struct key_pair *keys,
     uint64_t seq, struct bytes value, uint32_t *number)
 {
 	struct node_event done = {.seq = seq};
-	int err = seq > WIRE_UINT_MAX ? ERR_VALUE : check_value(value);
+	int err =
+	    seq > WIRE_UINT_MAX ? ERR_VALUE : records_client_check_value(value);
 
 	if (err != 0)
 		return err;

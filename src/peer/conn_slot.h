@@ -30,8 +30,8 @@ void conn_slot_init(struct conn *c);
 bool conn_slot_for_dial(const struct peers *p);
 
 /*
- * Returns true if the key, whose handshake is charged to this address, gets a
- * slot at the listener. May close a half-open connection for it.
+ * Returns true if a key gets a slot at the listener. Its handshake is charged
+ * to this address. May close a half-open connection for it.
  */
 bool conn_slot_admit(
     const struct listener *l, const uint8_t *key, const struct addr *addr);

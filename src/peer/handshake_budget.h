@@ -55,7 +55,7 @@ void handshake_budget_limits_changed(struct handshake_budget *hb);
 
 /*
  * Charges one handshake. Returns false, and counts it, if it must not be
- * computed. Sets the trust of a source whose share is used up to unvalidated.
+ * computed. Sets the trust of a source without a share left to unvalidated.
  */
 __attribute__((warn_unused_result)) bool handshake_budget_take(
     struct handshake_budget *hb, struct handshake_source *s);

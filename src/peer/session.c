@@ -291,7 +291,7 @@ source_of(const struct listener *l, const struct router_call *call)
 	return s;
 }
 
-/* Charges the handshake. A relay whose share is used up is a source like any
+/* Charges the handshake. A relay without a share left is a source like any
  * other. */
 static bool
 may_compute(struct listeners *ls, struct handshake_source *source)
@@ -441,7 +441,7 @@ answer_session(struct session *s, const struct incoming *in, uint64_t error)
 	return 0;
 }
 
-/* Tells the client to try again later: there is no slot for it now. */
+/* Sends TRY_LATER to the client: no slot is free for it. */
 static int
 refuse_session(struct session *s, struct listener *l, const struct incoming *in)
 {
@@ -527,7 +527,7 @@ validate_session(struct session *s, const struct addr *payer)
 /*
  * Charges a session to the relay that has forwarded a copy of its message,
  * instead of the one before. A flood that forges the address of one relay then
- * evicts no session whose client has asked several.
+ * evicts no session that is requested through several.
  */
 static void
 change_relay(

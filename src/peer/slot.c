@@ -87,7 +87,7 @@ slot_scope_key_len(const struct slot_scope *s, const uint8_t *key)
 	return count_slots(s, CONN_SLOT_KEY, key, true);
 }
 
-/* ---- who gives way ---- */
+/* ---- eviction ---- */
 
 /* Returns the slot of a holder that gives way first. */
 static struct slot *

@@ -136,6 +136,13 @@ int records_client_unannounce(struct dht *d, const struct announce_spec *a,
 int records_client_withdraw(struct dht *d, const struct announce_spec *a,
     struct records_sink sink, struct records_op **op);
 
+/*
+ * Returns 0 if the value may be stored, ERR_SIZE, or ERR_VALUE if it is empty:
+ * nodes with older encoders lose an empty value, protocol 02 §5.
+ */
+int records_client_check_value(struct bytes value)
+    __attribute__((warn_unused_result));
+
 /* A sequence number for records_client_put_mutable(). */
 struct records_seq {
 	uint64_t value;

@@ -119,11 +119,8 @@ on_put_commit(
 	return true;
 }
 
-/*
- * Refuses the empty value: nodes with older encoders lose it, protocol 02 §5.
- */
-static int
-check_value(struct bytes value)
+int
+records_client_check_value(struct bytes value)
 {
 	if (value.len == 0)
 		return ERR_VALUE;
@@ -165,7 +162,8 @@ records_client_put_mutable(struct dht *d, const struct key_pair *keys,
 	    .value = {&any_seq, 1}, .commit_max = RPC_K};
 	uint8_t target[HASH_LEN];
 	struct put_op *put;
-	int err = seq.value > WIRE_UINT_MAX ? ERR_VALUE : check_value(value);
+	int err = seq.value > WIRE_UINT_MAX ? ERR_VALUE
+					    : records_client_check_value(value);
 
 	if (err != 0)
 		return err;
@@ -198,7 +196,7 @@ records_client_put_immutable(struct dht *d, struct bytes value,
 	struct records_op_query q = {.commit_max = RPC_K};
 	uint8_t target[HASH_LEN];
 	struct put_op *put;
-	int err = check_value(value);
+	int err = records_client_check_value(value);
 
 	if (err != 0)
 		return err;

@@ -35,6 +35,12 @@ keyring_fini(struct keyring *k)
 
 /* ---- names ---- */
 
+bool
+keyring_owner_same(const struct keyring_owner *a, const struct keyring_owner *b)
+{
+	return a->daemon == b->daemon && (a->daemon || a->uid == b->uid);
+}
+
 static void
 make_prefix(char out[PREFIX_MAX], const struct keyring_owner *o)
 {

@@ -35,6 +35,10 @@ struct keyring_owner {
 	uid_t uid;
 };
 
+/* Returns true if both are the same user, or both the daemon. */
+bool keyring_owner_same(
+    const struct keyring_owner *a, const struct keyring_owner *b);
+
 /* A key in use. */
 struct keyring_lent {
 	TAILQ_ENTRY(keyring_lent) link;

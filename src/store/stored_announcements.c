@@ -21,12 +21,6 @@ enum {
 
 /* ---- the list ---- */
 
-static bool
-same_owner(const struct keyring_owner *a, const struct keyring_owner *b)
-{
-	return a->daemon == b->daemon && (a->daemon || a->uid == b->uid);
-}
-
 /* Returns the place of the announcement in the list, or t->len. */
 static uint32_t
 find_place(const struct stored_announcements *t, const uint8_t *topic,
@@ -58,7 +52,7 @@ stored_announcements_of(const struct stored_announcements *t,
 		const struct stored_announcement *a = &t->list[i];
 
 		if (memcmp(a->topic, topic, TOPIC_LEN) == 0 &&
-		    (o == NULL || same_owner(&a->owner, o)))
+		    (o == NULL || keyring_owner_same(&a->owner, o)))
 			return a;
 	}
 	return NULL;
@@ -88,7 +82,7 @@ stored_announcements_count(
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < t->len; i++)
-		n += o != NULL ? same_owner(&t->list[i].owner, o)
+		n += o != NULL ? keyring_owner_same(&t->list[i].owner, o)
 			       : !t->list[i].owner.daemon;
 	return n;
 }
