@@ -9,7 +9,7 @@
 dhtctl=$PWD/dhtctl
 pretend=$PWD/tests/cli/pretend
 top=${srcdir:-$(dirname "$0")/../..}
-port=40000
+port=4000
 
 fail() {
 	echo "FAIL: $*"

@@ -147,7 +147,7 @@ wait $watcher || code=$?
 [ $code -eq 1 ] || fail "the watcher ended with $code"
 grep -q 'has closed the connection' "$work/err" || fail "the watcher is not told"
 ends 3 'no hyperdhtd is running' at 1 status
-port=40001
+port=4001
 network_starts 1
 at 1 watch stopping >"$work/out" 2>"$work/err" &
 watcher=$!

@@ -25,15 +25,26 @@ async function until (what, ask, ms = 20000) {
   throw new Error(`waited ${ms} ms for this in vain: ${what} (${last})`)
 }
 
-// Returns a UDP port of that host that was free a moment ago.
-function freePort (host) {
-  return new Promise((resolve, reject) => {
+const FIRST_PORT = 20000
+const PORTS = 10000 // all below Linux's ephemeral ports
+let nextPort = process.pid % PORTS
+
+// Resolves to a UDP port of that host which no socket uses, and which the kernel
+// gives to none that asks for any port: an ephemeral one could be taken between
+// this answer and its use.
+async function freePort (host) {
+  for (let tries = 0; tries < PORTS; tries++) {
+    nextPort = (nextPort + 1) % PORTS
+    if (await isFree(host, FIRST_PORT + nextPort)) return FIRST_PORT + nextPort
+  }
+  throw new Error('no port is free')
+}
+
+function isFree (host, port) {
+  return new Promise(resolve => {
     const socket = dgram.createSocket('udp4')
-    socket.once('error', reject)
-    socket.bind(0, host, () => {
-      const { port } = socket.address()
-      socket.close(() => resolve(port))
-    })
+    socket.once('error', () => resolve(false))
+    socket.bind(port, host, () => socket.close(() => resolve(true)))
   })
 }
 
