@@ -184,7 +184,8 @@ set_up(void)
 	snprintf(rig.dir, sizeof rig.dir, "/tmp/hyperdhtd-test.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(rig.dir));
 	memset(&rig.node, 0, sizeof rig.node);
-	memset(rig.conns, 0, sizeof rig.conns);
+	for (size_t i = 0; i < MADE_CONNS_MAX; i++)
+		memset(&rig.conns[i], 0, offsetof(struct made_conn, in));
 	memset(&rig.daemon, 0, sizeof rig.daemon);
 	key_pair_from_seed(&rig.identity, (uint8_t[KEY_SEED_LEN]){1});
 	rig.daemon.base = precise_base();

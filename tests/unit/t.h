@@ -10,6 +10,13 @@
 #define TEST_T_H
 
 #include <check.h>
+
+/*
+ * Check writes a record for each assertion that holds, and its parent process
+ * reads them all in quadratic time: a loop of a million assertions takes a
+ * minute. Only the line of the last one before a crash is lost without.
+ */
+#define _mark_point(file, line) ((void)0)
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>

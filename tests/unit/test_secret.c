@@ -629,7 +629,7 @@ END_TEST
 static uint8_t *
 large_frame(size_t n, size_t step, uint64_t pause_ms)
 {
-	uint8_t *plain = malloc(n);
+	uint8_t *plain = calloc(1, n);
 	size_t len = n + SECRET_OVERHEAD, at = 0;
 
 	ck_assert_ptr_nonnull(plain);
