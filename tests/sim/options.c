@@ -151,6 +151,29 @@ take(struct sim_options *o, int c, const char *arg)
 		usage();
 }
 
+/* Refuses a size that is too small for the scenario: it could not do what it
+ * checks, nor divide by it. */
+static void
+check_least(const char *name, uint32_t value, uint32_t least)
+{
+	if (value >= least)
+		return;
+	fprintf(stderr,
+	    "hyperdht-sim: this scenario needs --%s of at least %" PRIu32 "\n",
+	    name, least);
+	exit(USAGE);
+}
+
+static void
+check_sizes(const struct sim_options *o)
+{
+	const struct scenario *sc = o->scenario;
+
+	check_least("nodes", o->nodes, sc->nodes_min);
+	check_least("minutes", o->minutes, sc->minutes > 0);
+	check_least("amount", o->amount, sc->amount > 0);
+}
+
 /* Handles the scenario first: it sets what the other options change. */
 void
 options_read(struct sim_options *o, int argc, char **argv)
@@ -176,6 +199,8 @@ options_read(struct sim_options *o, int argc, char **argv)
 		take(o, c, optarg);
 	if (optind != argc || (o->scenario == NULL && !o->list))
 		usage();
+	if (!o->list)
+		check_sizes(o);
 }
 
 /* Prints only what differs from the scenario's own setting. */

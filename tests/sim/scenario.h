@@ -13,7 +13,7 @@ struct scenario {
 	const char *name, *text;
 	uint32_t nodes, minutes; /* unless the command line sets others */
 	uint32_t amount;
-	uint32_t nodes_min; /* fewer prove nothing: the minimum of hunt.sh */
+	uint32_t nodes_min; /* fewer are refused */
 	/* Of each dial, unless its call sets another; 0: the default. */
 	struct dial_bound bound;
 	void (*setup)(struct sim_options *o); /* faults, or NULL */

@@ -57,6 +57,6 @@ const struct scenario scenario_join = {
     .text = "all nodes arrive, bootstrap and find each other",
     .nodes = 300,
     .minutes = 5,
-    .nodes_min = 10,
+    .nodes_min = 20,
     .run = run,
 };
