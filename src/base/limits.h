@@ -128,7 +128,7 @@
 	X(half_open, "half-open", 1024, 1, 65536, \
 	    "handshakes answered and waiting for the client; at most three " \
 	    "quarters of the limit punchers behind a NAT") \
-	X(half_open_prefix, "half-open-prefix", 16, 1, 65536, \
+	X(half_open_prefix, "half-open-prefix", 64, 1, 65536, \
 	    "half-open handshakes of one /24 at a time") \
 	X(handshake_burst, "handshake-burst", 64, 1, 65536, \
 	    "handshakes computed at once for clients of one /24") \

@@ -237,6 +237,9 @@ conn_punch_fini(struct conn *c)
 {
 	int sock;
 
+	/* The connection is closed before it has opened. */
+	if (c->punch.puncher != NULL)
+		puncher_abandon(c->punch.puncher);
 	conn_punch_settle(c);
 	sock = c->punch.sock;
 	if (sock != WORLD_NO_SOCK && !peers_has_socket(c->peers, sock))

@@ -122,6 +122,13 @@ struct puncher *puncher_new(
     struct punch *p, const struct punch_owner *o, int *err);
 
 /*
+ * Notifies the server, if p is a client's that has not ended, so that the
+ * server stops to probe and frees its punch slot. For puncher_free() before the
+ * connection has opened.
+ */
+void puncher_abandon(struct puncher *p);
+
+/*
  * Frees p and closes its sockets, except `keep` (or WORLD_NO_SOCK), which the
  * stream goes on to use and punch_close() closes. No event follows. NULL is
  * allowed.

@@ -21,6 +21,7 @@ enum {
 	TIMEOUT_UNKNOWN_MS = 500,
 	TIMEOUT_SEND_ONCE_MS = 1500,
 	TIMEOUT_EXTRA_MS = 30, /* the server's processing time, and jitter */
+	ABORT_SENDS = 3,
 	OTHER_RELAY_MS = 1000, /* protocol 04 §17.5 */
 	UNDECIDED_MS = 1000,
 	BUSY_MS = 2000, /* and up to as much again */
@@ -156,7 +157,7 @@ message_timeout_ms(const struct puncher *p)
 }
 
 static int
-send_payload(struct puncher *p, const struct holepunch_payload *c,
+send_payload(struct puncher *p, int sock, const struct holepunch_payload *c,
     uint8_t entry, uint8_t sends, struct punch_message *k)
 {
 	uint8_t box[HOLEPUNCH_BOX_MAX], value[HOLEPUNCH_BOX_MAX + 32];
@@ -180,9 +181,9 @@ send_payload(struct puncher *p, const struct holepunch_payload *c,
 		done = (struct dht_done){.call = on_reply, .owner = k};
 		k->relay = entry;
 	}
-	err = dht_call_from(p->punch->dht, p->socket->entry.sock, &call, done,
-	    k != NULL ? &k->request : NULL);
-	if (err == 0)
+	err = dht_call_from(
+	    p->punch->dht, sock, &call, done, k != NULL ? &k->request : NULL);
+	if (err == 0 && sock != WORLD_NO_SOCK)
 		punch_socket_note_sent(p->socket, &call.to);
 	return err;
 }
@@ -220,7 +221,7 @@ send_message(struct puncher *p, uint8_t entry)
 		c.has_remote_token = p->remote.has_token;
 		memcpy(c.remote_token, p->remote.token, sizeof c.remote_token);
 	}
-	err = send_payload(p, &c, entry, SENDS, k);
+	err = send_payload(p, p->socket->entry.sock, &c, entry, SENDS, k);
 	if (err != 0)
 		return err;
 	cl->relay = entry;
@@ -260,15 +261,30 @@ send_probe_round(struct puncher *p)
 	send_round(p, PUNCH_CLIENT_PROBE_ROUND, choose_relay(p));
 }
 
-/* Notifies the server that the attempt is aborted, and fails. */
+/* Notifies the server that the attempt is aborted. */
 static void
-give_up(struct puncher *p, int err)
+send_abort(struct puncher *p, int sock)
 {
 	struct holepunch_payload c = {
 	    .error = HOLEPUNCH_ABORTED, .round = p->client.rounds};
 
-	send_payload(p, &c, choose_relay(p), 1, NULL);
+	(void)send_payload(p, sock, &c, choose_relay(p), ABORT_SENDS, NULL);
+}
+
+static void
+give_up(struct puncher *p, int err)
+{
+	send_abort(p, p->socket->entry.sock);
 	puncher_fail(p, err);
+}
+
+void
+punch_client_abandon(struct puncher *p)
+{
+	/* The socket of the attempt is about to be closed, which ends the
+	 * requests from it. */
+	if (p->client.rounds > 0)
+		send_abort(p, WORLD_NO_SOCK);
 }
 
 /* ---- the start ---- */

@@ -66,6 +66,9 @@ void punch_client_sampled(struct puncher *p);
 /* Continues with the punch slot that was waited for. */
 void punch_client_slot_granted(struct puncher *p);
 
+/* Notifies the server that nobody waits for the attempt any more. */
+void punch_client_abandon(struct puncher *p);
+
 /*
  * Starts another attempt after probing failed. Returns false if there is none.
  */

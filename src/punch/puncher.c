@@ -84,6 +84,13 @@ detach_socket(struct puncher *p, int sock)
 }
 
 void
+puncher_abandon(struct puncher *p)
+{
+	if (p->initiator && puncher_is_active(p))
+		punch_client_abandon(p);
+}
+
+void
 puncher_free(struct puncher *p, int keep)
 {
 	struct punch *punch;

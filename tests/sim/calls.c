@@ -409,6 +409,22 @@ call_start(struct host *h, const struct call_spec *spec)
 }
 
 void
+calls_hang_up(struct host *h)
+{
+	struct call *next;
+
+	host_clock(h);
+	for (struct call *c = h->calls; c != NULL; c = next) {
+		next = c->next;
+		if (!c->dialed || c->open)
+			continue;
+		node_conn_close(h->node, c->conn);
+		call_end(c, ERR_CANCELLED);
+	}
+	host_settle(h);
+}
+
+void
 calls_drop(struct host *h)
 {
 	h->relays = 0;

@@ -94,6 +94,10 @@ bool calls_between(const struct host *h, const struct host *other);
 /* Starts a call. Returns 0 or an error; then `done` is not called. */
 int call_start(struct host *h, const struct call_spec *spec);
 
+/* Hangs up every dial of the host that is not open yet, as a program that is
+ * gone does. */
+void calls_hang_up(struct host *h);
+
 /* Handles events of listeners and connections. Returns false for others. */
 bool calls_node_event(struct host *h, const struct node_event *n);
 

@@ -31,6 +31,7 @@
 	X(crowd)                                                               \
 	X(drift)                                                               \
 	X(greedy)                                                              \
+	X(hangups)                                                             \
 	X(handshakes)                                                          \
 	X(handshakeflood)                                                      \
 	X(lan)                                                                 \
