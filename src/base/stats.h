@@ -68,6 +68,8 @@
 	X(streams_opened,    "streams opened") \
 	X(streams_reset,     "streams reset by the peer") \
 	X(streams_timed_out, "streams that timed out") \
+	X(stream_bytes_moved, "bytes of streams sent, also again, and received in order") \
+	X(stream_bytes_copied,"bytes copied between buffers to send and to receive them") \
 	X(packets_resent,    "stream packets retransmitted") \
 	X(packets_relayed,   "stream packets relayed for other peers") \
 	X(messages_dropped,  "unordered messages dropped because the queue was full") \

@@ -46,30 +46,38 @@ draw_first_blocks(struct first_blocks *f, const struct secretstream *s,
 	return ok;
 }
 
+/* The ciphertext of a message. */
+struct ciphertext {
+	const struct bytes *pieces;
+	unsigned n;
+	size_t len;
+};
+
 /*
  * Computes the MAC of the block of the tag and the ciphertext. The padding is
  * libsodium's: as many zeros as the ciphertext is longer than a multiple of 16.
  */
 static bool
 compute_mac(const struct first_blocks *f, struct bulk_cipher *b,
-    const uint8_t *text, size_t len, uint8_t mac[BULK_MAC_LEN])
+    const struct ciphertext *text, uint8_t mac[BULK_MAC_LEN])
 {
 	uint8_t end[PAD_MAX + LENGTHS_LEN] = {0};
-	size_t pad = len % 16;
+	size_t pad = text->len % 16;
 	struct wr w = wr_init(end + pad, LENGTHS_LEN);
-	const struct bytes parts[] = {
-	    {f->tag, sizeof f->tag},
-	    {text, len},
-	    {end, pad + LENGTHS_LEN},
-	};
+	struct bytes parts[SECRETSTREAM_PIECES_MAX + 2];
+	unsigned n = 0;
+
+	parts[n++] = (struct bytes){f->tag, sizeof f->tag};
+	for (unsigned i = 0; i < text->n; i++)
+		parts[n++] = text->pieces[i];
+	parts[n++] = (struct bytes){end, pad + LENGTHS_LEN};
 
 	/* Two numbers of 64 bits: the additional data has no length. */
 	wr_le32(&w, 0);
 	wr_le32(&w, 0);
-	wr_le32(&w, (uint32_t)(BULK_BLOCK_LEN + len));
+	wr_le32(&w, (uint32_t)(BULK_BLOCK_LEN + text->len));
 	wr_le32(&w, 0);
-	return b->ops->authenticate(
-	    b, f->mac_key, parts, sizeof parts / sizeof *parts, mac);
+	return b->ops->authenticate(b, f->mac_key, parts, n, mac);
 }
 
 /* Advances the state after a message. */
@@ -94,10 +102,11 @@ push_bulk(struct secretstream *s, uint8_t *out, const uint8_t *p, size_t len)
 	struct bulk_cipher *b = s->bulk;
 	const uint8_t tag = crypto_secretstream_xchacha20poly1305_TAG_MESSAGE;
 	uint8_t *text = out + SECRETSTREAM_TAG_LEN, *mac = text + len;
+	const struct bytes piece = {text, len};
 	struct first_blocks f;
 	bool ok = draw_first_blocks(&f, s, tag, len) &&
 		  b->ops->encrypt(b, text, p, len) &&
-		  compute_mac(&f, b, text, len, mac);
+		  compute_mac(&f, b, &(struct ciphertext){&piece, 1, len}, mac);
 
 	out[0] = f.tag[0];
 	sodium_memzero(&f, sizeof f);
@@ -109,35 +118,106 @@ push_bulk(struct secretstream *s, uint8_t *out, const uint8_t *p, size_t len)
 /* Computes the first blocks and the MAC that the message must have. */
 static bool
 prepare_pull(struct first_blocks *f, uint8_t *tag, const struct secretstream *s,
-    const uint8_t *sealed, size_t len, uint8_t mac[BULK_MAC_LEN])
+    const struct ciphertext *text, uint8_t mac[BULK_MAC_LEN])
 {
-	if (!draw_first_blocks(f, s, sealed[0], len))
+	const uint8_t sealed = *tag;
+
+	if (!draw_first_blocks(f, s, sealed, text->len))
 		return false;
 	*tag = f->tag[0];
-	f->tag[0] = sealed[0];
-	return compute_mac(f, s->bulk, sealed + SECRETSTREAM_TAG_LEN, len, mac);
+	f->tag[0] = sealed;
+	return compute_mac(f, s->bulk, text, mac);
 }
 
-/* Returns 0, ERR_SIGNATURE, ERR_MEMORY, or ERR_BUSY if nothing was done. */
-static int
-pull_bulk(struct secretstream *s, uint8_t *sealed, size_t len)
+static bool
+decrypt_text(struct bulk_cipher *b, uint8_t *out, const struct ciphertext *text)
 {
-	uint8_t *text = sealed + SECRETSTREAM_TAG_LEN;
+	for (unsigned i = 0; i < text->n; i++) {
+		const struct bytes *piece = &text->pieces[i];
+
+		if (!b->ops->encrypt(b, out, piece->p, piece->len))
+			return false;
+		out += piece->len;
+	}
+	return true;
+}
+
+/*
+ * Decrypts a text to out, which it may be itself, given the encrypted tag and
+ * the MAC that came with it. Returns 0, ERR_SIGNATURE, ERR_MEMORY, or ERR_BUSY
+ * if nothing was done.
+ */
+static int
+pull_bulk(struct secretstream *s, uint8_t *out, const struct ciphertext *text,
+    uint8_t tag, const uint8_t *sealed_mac)
+{
 	struct first_blocks f;
-	uint8_t mac[BULK_MAC_LEN], tag = 0;
+	uint8_t mac[BULK_MAC_LEN];
 	int err = 0;
 
-	if (!prepare_pull(&f, &tag, s, sealed, len, mac))
+	if (!prepare_pull(&f, &tag, s, text, mac))
 		err = ERR_BUSY;
-	else if (sodium_memcmp(mac, text + len, sizeof mac) != 0)
+	else if (sodium_memcmp(mac, sealed_mac, sizeof mac) != 0)
 		err = ERR_SIGNATURE;
-	else if (!s->bulk->ops->encrypt(s->bulk, text, text, len))
+	else if (!decrypt_text(s->bulk, out, text))
 		err = ERR_MEMORY;
 	else
 		advance_state(s, mac, tag);
 	sodium_memzero(&f, sizeof f);
 	sodium_memzero(mac, sizeof mac);
 	return err;
+}
+
+/* Returns true if the bulk cipher may be used for a sealed message. */
+static bool
+takes_bulk(const struct secretstream *s, size_t len)
+{
+	return s->bulk != NULL &&
+	       len >= s->bulk->len_min + SECRETSTREAM_SEAL_LEN;
+}
+
+/* Takes n bytes off the front of the pieces. */
+static void
+take_front(struct bytes *pieces, unsigned n, uint8_t *out, size_t len)
+{
+	for (unsigned i = 0; i < n && len > 0; i++) {
+		size_t here = pieces[i].len < len ? pieces[i].len : len;
+
+		memcpy(out, pieces[i].p, here);
+		pieces[i].p += here;
+		pieces[i].len -= here;
+		out += here;
+		len -= here;
+	}
+}
+
+/* Takes n bytes off the end of the pieces. */
+static void
+take_end(struct bytes *pieces, unsigned n, uint8_t *out, size_t len)
+{
+	while (n-- > 0 && len > 0) {
+		size_t here = pieces[n].len < len ? pieces[n].len : len;
+
+		len -= here;
+		pieces[n].len -= here;
+		memcpy(out + len, pieces[n].p + pieces[n].len, here);
+	}
+}
+
+int
+secretstream_pull_pieces(struct secretstream *s, uint8_t *out,
+    const struct bytes *pieces, unsigned n, size_t len)
+{
+	struct bytes rest[SECRETSTREAM_PIECES_MAX];
+	uint8_t tag = 0, mac[BULK_MAC_LEN] = {0};
+	struct ciphertext text = {rest, n, len - SECRETSTREAM_SEAL_LEN};
+
+	if (!takes_bulk(s, len) || n == 0 || n > SECRETSTREAM_PIECES_MAX)
+		return ERR_BUSY;
+	memcpy(rest, pieces, n * sizeof *rest);
+	take_front(rest, n, &tag, sizeof tag);
+	take_end(rest, n, mac, sizeof mac);
+	return pull_bulk(s, out + SECRETSTREAM_TAG_LEN, &text, tag, mac);
 }
 
 /* ---- either way ---- */
@@ -156,12 +236,18 @@ secretstream_push(
 int
 secretstream_pull(struct secretstream *s, uint8_t *sealed, size_t len)
 {
+	uint8_t *text = sealed + SECRETSTREAM_TAG_LEN;
 	int err = ERR_BUSY;
 
 	if (len < SECRETSTREAM_SEAL_LEN)
 		return ERR_SIGNATURE;
-	if (s->bulk != NULL && len - SECRETSTREAM_SEAL_LEN >= s->bulk->len_min)
-		err = pull_bulk(s, sealed, len - SECRETSTREAM_SEAL_LEN);
+	if (takes_bulk(s, len)) {
+		size_t n = len - SECRETSTREAM_SEAL_LEN;
+		const struct bytes piece = {text, n};
+
+		err = pull_bulk(s, text, &(struct ciphertext){&piece, 1, n},
+		    sealed[0], text + n);
+	}
 	if (err != ERR_BUSY)
 		return err;
 	if (crypto_secretstream_xchacha20poly1305_pull(&s->state,

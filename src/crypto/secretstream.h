@@ -51,4 +51,16 @@ void secretstream_push(
 int secretstream_pull(struct secretstream *s, uint8_t *sealed, size_t len)
     __attribute__((warn_unused_result));
 
+enum { SECRETSTREAM_PIECES_MAX = 192 };
+
+/*
+ * Decrypts a sealed message of len bytes that lies in n pieces, which stay as
+ * they are, into len bytes at out; the plaintext follows the byte of the tag.
+ * Only the bulk cipher can. Returns ERR_BUSY if nothing was done, so that the
+ * pieces must be joined for secretstream_pull(), whose other results it shares.
+ */
+int secretstream_pull_pieces(struct secretstream *s, uint8_t *out,
+    const struct bytes *pieces, unsigned n, size_t len)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -22,12 +22,19 @@ free_gathered(struct frame_reader *r)
 	r->gather = (struct frame_gather){0};
 }
 
+static void
+free_plain(struct frame_reader *r)
+{
+	free(r->plain.own);
+	r->plain = (struct frame_plain){0};
+}
+
 /* Fails the reader and drops what it holds of a frame. */
 static void
 fail_reader(struct frame_reader *r, int err)
 {
 	r->err = err;
-	r->plain = (struct frame_plain){0};
+	free_plain(r);
 	free_gathered(r);
 }
 
@@ -53,7 +60,20 @@ frame_reader_init(struct frame_reader *r, struct udx_stream *udx,
 void
 frame_reader_fini(struct frame_reader *r)
 {
+	free_plain(r);
 	free_gathered(r);
+}
+
+/* Returns the first n bytes received, copied to buf if they are in pieces. */
+static const uint8_t *
+read_front(struct frame_reader *r, size_t n, uint8_t *buf)
+{
+	struct udx_bytes in = udx_peek(r->udx);
+
+	if (in.len >= n)
+		return in.p;
+	udx_copy(r->udx, 0, buf, n);
+	return buf;
 }
 
 /*
@@ -61,14 +81,17 @@ frame_reader_fini(struct frame_reader *r)
  * it proves that the header is no reflection of our own.
  */
 static int
-read_header(struct frame_reader *r, struct udx_bytes in)
+read_header(struct frame_reader *r, size_t have)
 {
-	const uint8_t *id = in.p + FRAME_LENGTH_LEN;
+	uint8_t buf[FRAME_LENGTH_LEN + HEADER_LEN];
+	const uint8_t *id;
 
-	if (frame_get_length(in.p) != HEADER_LEN)
+	if (frame_get_length(read_front(r, FRAME_LENGTH_LEN, buf)) !=
+	    HEADER_LEN)
 		return ERR_MALFORMED;
-	if (in.len < FRAME_LENGTH_LEN + HEADER_LEN)
+	if (have < FRAME_LENGTH_LEN + HEADER_LEN)
 		return FRAME_INCOMPLETE;
+	id = read_front(r, sizeof buf, buf) + FRAME_LENGTH_LEN;
 	if (sodium_memcmp(id, r->peer_id, SECRET_ID_LEN) != 0)
 		return ERR_SIGNATURE;
 	secretstream_init(&r->rx, r->rx.bulk, id + SECRET_ID_LEN, r->rx_key);
@@ -86,7 +109,39 @@ decrypt_body(struct frame_reader *r, uint8_t *body, uint32_t len)
 
 	if (err != 0)
 		return err;
-	r->plain = (struct frame_plain){true, len - FRAME_SEAL_LEN, 0};
+	r->plain.present = true;
+	r->plain.len = len - FRAME_SEAL_LEN;
+	return FRAME_READY;
+}
+
+/*
+ * Decrypts the body that lies in pieces after its length. Joins them only for
+ * libsodium, which cannot read pieces, and if there are many small ones.
+ */
+static int
+decrypt_pieces(struct frame_reader *r, uint32_t len)
+{
+	struct bytes pieces[SECRETSTREAM_PIECES_MAX];
+	unsigned n = udx_pieces(
+	    r->udx, FRAME_LENGTH_LEN, len, pieces, SECRETSTREAM_PIECES_MAX);
+	uint8_t *own = malloc(len);
+	int err;
+
+	if (own == NULL)
+		return ERR_MEMORY;
+	r->plain.own = own;
+	err = secretstream_pull_pieces(&r->rx, own, pieces, n, len);
+	if (err == ERR_BUSY) {
+		udx_copy(r->udx, FRAME_LENGTH_LEN, own, len);
+		err = secretstream_pull(&r->rx, own, len);
+	}
+	if (err != 0) {
+		free_plain(r);
+		return err;
+	}
+	udx_detach(r->udx, FRAME_LENGTH_LEN + len);
+	r->plain.present = true;
+	r->plain.len = len - FRAME_SEAL_LEN;
 	return FRAME_READY;
 }
 
@@ -130,10 +185,11 @@ grow_gathered(struct frame_reader *r, size_t n)
 }
 
 static int
-gather_bytes(struct frame_reader *r, struct udx_bytes in)
+gather_bytes(struct frame_reader *r)
 {
 	struct frame_gather *g = &r->gather;
-	size_t n = in.len < g->want - g->len ? in.len : g->want - g->len;
+	size_t readable = udx_readable(r->udx);
+	size_t n = readable < g->want - g->len ? readable : g->want - g->len;
 	int err;
 
 	if (n == 0)
@@ -141,7 +197,7 @@ gather_bytes(struct frame_reader *r, struct udx_bytes in)
 	err = grow_gathered(r, n);
 	if (err != 0)
 		return err;
-	memcpy(g->buf + g->len, in.p, n);
+	udx_copy(r->udx, 0, g->buf + g->len, n);
 	g->len += (uint32_t)n;
 	udx_consume(r->udx, n);
 	return g->len == g->want ? decrypt_body(r, g->buf, g->want)
@@ -152,17 +208,21 @@ gather_bytes(struct frame_reader *r, struct udx_bytes in)
 
 /* Starts a frame: its length is at the front of the receive buffer. */
 static int
-start_frame(struct frame_reader *r, struct udx_bytes in)
+start_frame(struct frame_reader *r, size_t readable)
 {
-	uint32_t len = frame_get_length(in.p);
-	size_t have = in.len - FRAME_LENGTH_LEN;
+	uint8_t buf[FRAME_LENGTH_LEN];
+	uint32_t len = frame_get_length(read_front(r, sizeof buf, buf));
+	size_t have = readable - FRAME_LENGTH_LEN;
+	struct udx_bytes in = udx_peek(r->udx);
 
 	if (len < FRAME_SEAL_LEN)
 		return ERR_MALFORMED;
 	if (len > r->frame_max)
 		return ERR_SIZE;
-	if (len <= have)
+	if (in.len >= FRAME_LENGTH_LEN + (size_t)len)
 		return decrypt_body(r, in.p + FRAME_LENGTH_LEN, len);
+	if (len <= have)
+		return decrypt_pieces(r, len);
 	if (len - have <= udx_window(r->udx))
 		return FRAME_INCOMPLETE;
 	udx_consume(r->udx, FRAME_LENGTH_LEN);
@@ -176,16 +236,16 @@ read_frame(struct frame_reader *r)
 	int result = FRAME_CONTINUE;
 
 	while (result == FRAME_CONTINUE) {
-		struct udx_bytes in = udx_peek(r->udx);
+		size_t readable = udx_readable(r->udx);
 
 		if (r->gather.want > 0)
-			result = gather_bytes(r, in);
-		else if (in.len < FRAME_LENGTH_LEN)
+			result = gather_bytes(r);
+		else if (readable < FRAME_LENGTH_LEN)
 			result = FRAME_INCOMPLETE;
 		else if (r->opened)
-			result = start_frame(r, in);
+			result = start_frame(r, readable);
 		else
-			result = read_header(r, in);
+			result = read_header(r, readable);
 	}
 	return result;
 }
@@ -196,7 +256,7 @@ is_truncated(const struct frame_reader *r)
 {
 	struct udx_status st;
 
-	if (udx_peek(r->udx).len == 0)
+	if (udx_readable(r->udx) == 0)
 		return r->gather.want > 0 && udx_ended(r->udx);
 	udx_status(r->udx, &st);
 	return st.ended_there;
@@ -209,16 +269,16 @@ end_frame(struct frame_reader *r)
 		free_gathered(r);
 	else
 		udx_consume(r->udx, r->plain.len + FRAME_OVERHEAD);
-	r->plain = (struct frame_plain){0};
+	free_plain(r);
 }
 
 static struct bytes
 unread_plaintext(const struct frame_reader *r, bool *whole)
 {
 	const struct frame_plain *f = &r->plain;
-	const uint8_t *body = r->gather.buf;
+	const uint8_t *body = f->own != NULL ? f->own : r->gather.buf;
 
-	if (r->gather.want == 0)
+	if (body == NULL)
 		body = udx_peek(r->udx).p + FRAME_LENGTH_LEN;
 	if (whole != NULL)
 		*whole = f->pos == 0;

@@ -2,11 +2,12 @@
 /*
  * frame_reader.h - decrypts the frames that a UDX stream has received.
  *
- * A frame is decrypted in place as soon as all of it lies in the receive
- * buffer, and consumed there once it has been read. A frame of which the
- * missing part exceeds the receive window would never be complete there, so it
- * is gathered in a buffer of its own, which grows with the bytes received and
- * is charged to a frame_budget. Uses: base, crypto, udx.
+ * A frame is decrypted as soon as all of it lies in the receive buffer: in
+ * place if it is in one piece there, else from the pieces to memory of its own,
+ * without joining them before. A frame of which the missing part exceeds the
+ * receive window would never be complete there, so it is gathered in a buffer
+ * of its own, which grows with the bytes received and is charged to a
+ * frame_budget. Uses: base, crypto, udx.
  */
 #ifndef STREAM_FRAME_READER_H
 #define STREAM_FRAME_READER_H
@@ -27,10 +28,14 @@ struct frame_gather {
 	uint32_t want; /* length of the frame's body; 0: no frame */
 };
 
-/* The decrypted frame at the front, in the receive buffer or gathered. */
+/*
+ * The decrypted frame at the front: in the receive buffer, gathered, or in
+ * memory of its own.
+ */
 struct frame_plain {
 	bool present;
 	uint32_t len, pos;
+	uint8_t *own; /* tag and plaintext, or NULL */
 };
 
 struct frame_reader {

@@ -18,7 +18,8 @@ chunk_new(struct chunk_pool *pool, size_t cap)
 	}
 	c->next = NULL;
 	c->len = 0;
-	c->cap = (uint32_t)cap;
+	c->alone = false;
+	c->cap = cap & CHUNK_CAP_MAX;
 	pool->held += cap;
 	return c;
 }

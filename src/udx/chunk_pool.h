@@ -9,12 +9,15 @@
 #ifndef UDX_CHUNK_POOL_H
 #define UDX_CHUNK_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct chunk {
 	struct chunk *next;
-	uint32_t len, cap; /* bytes used, bytes allocated */
+	uint32_t len;      /* bytes used */
+	uint32_t cap : 31; /* bytes allocated */
+	bool alone : 1;    /* receive_buffer.h: it holds one payload */
 	uint8_t bytes[];
 };
 
@@ -27,6 +30,7 @@ struct chunk_pool {
 enum {
 	/* One encrypted frame of ours, and a little more. */
 	CHUNK_BYTES = 66560,
+	CHUNK_CAP_MAX = 0x7fffffff,
 };
 
 /*

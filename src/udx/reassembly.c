@@ -12,7 +12,7 @@ enum {
 	OVERHEAD = 32, /* bytes of an allocation, its slot and its length */
 };
 
-static struct reassembly_payload **
+static struct chunk **
 slot_at(const struct reassembly *r, uint32_t seq)
 {
 	return &r->slots[seq & (r->cap - 1)];
@@ -28,7 +28,7 @@ static int
 grow_slots(struct reassembly *r, uint32_t base, uint32_t seq)
 {
 	uint32_t distance = seq - base, cap = r->cap == 0 ? SLOTS_MIN : r->cap;
-	struct reassembly_payload **slots;
+	struct chunk **slots;
 
 	while (cap <= distance)
 		cap *= 2;
@@ -143,7 +143,7 @@ int
 reassembly_add(struct reassembly *r, uint32_t base, uint32_t seq, const void *p,
     size_t len)
 {
-	struct reassembly_payload *e;
+	struct chunk *e;
 	int err;
 
 	if (seq - base >= UDX_REASSEMBLY_DISTANCE_PACKETS_MAX)
@@ -160,7 +160,10 @@ reassembly_add(struct reassembly *r, uint32_t base, uint32_t seq, const void *p,
 		free(e);
 		return err;
 	}
-	e->len = len;
+	e->next = NULL;
+	e->len = (uint32_t)len;
+	e->cap = len & CHUNK_CAP_MAX;
+	e->alone = true;
 	if (len > 0)
 		memcpy(e->bytes, p, len);
 	*slot_at(r, seq) = e;
@@ -168,10 +171,10 @@ reassembly_add(struct reassembly *r, uint32_t base, uint32_t seq, const void *p,
 	return 0;
 }
 
-struct reassembly_payload *
+struct chunk *
 reassembly_take(struct reassembly *r, uint32_t base)
 {
-	struct reassembly_payload *e;
+	struct chunk *e;
 
 	if (r->ranges_len == 0 || r->ranges[0].start != base)
 		return NULL;
@@ -181,12 +184,6 @@ reassembly_take(struct reassembly *r, uint32_t base)
 	if (++r->ranges[0].start == r->ranges[0].end)
 		remove_range(r, 0);
 	return e;
-}
-
-void
-reassembly_free_payload(struct reassembly_payload *e)
-{
-	free(e);
 }
 
 void

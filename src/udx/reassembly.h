@@ -14,18 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "udx/chunk_pool.h"
 #include "udx/packet.h"
 
-/* A payload held. */
-struct reassembly_payload {
-	size_t len;
-	uint8_t bytes[];
-};
-
 struct reassembly {
-	struct reassembly_payload **slots; /* by number modulo cap */
-	uint32_t cap;                      /* a power of two, or 0 */
-	struct packet_range *ranges;       /* ascending, with gaps between */
+	struct chunk **slots;        /* payloads, by number modulo cap */
+	uint32_t cap;                /* a power of two, or 0 */
+	struct packet_range *ranges; /* ascending, with gaps between */
 	uint32_t ranges_len, ranges_cap;
 	size_t cost; /* bytes of payloads and their allocations */
 };
@@ -37,7 +32,7 @@ struct reassembly {
 static inline size_t
 reassembly_held(const struct reassembly *r)
 {
-	return r->cost + r->cap * sizeof(struct reassembly_payload *);
+	return r->cost + r->cap * sizeof(struct chunk *);
 }
 
 /*
@@ -52,10 +47,9 @@ bool reassembly_has(const struct reassembly *r, uint32_t seq);
 
 /*
  * Removes and returns the packet with number base, or returns NULL. The caller
- * frees it with reassembly_free_payload().
+ * owns the chunk, which the pool does not count yet.
  */
-struct reassembly_payload *reassembly_take(struct reassembly *r, uint32_t base);
-void reassembly_free_payload(struct reassembly_payload *e);
+struct chunk *reassembly_take(struct reassembly *r, uint32_t base);
 
 /* Frees everything. */
 void reassembly_fini(struct reassembly *r);

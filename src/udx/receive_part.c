@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <assert.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/err.h"
 #include "udx/receive_part.h"
@@ -32,18 +32,16 @@ receive_part_init(struct receive_part *r, struct chunk_pool *pool,
 void
 receive_part_fini(struct receive_part *r)
 {
-	r->pool->held -= r->data.cap + reassembly_held(&r->reassembly);
-	fifo_fini(&r->data);
+	r->pool->held -= reassembly_held(&r->reassembly);
+	receive_buffer_fini(&r->data, r->pool);
 	reassembly_fini(&r->reassembly);
 }
 
 void
 receive_part_trim(struct receive_part *r)
 {
-	if (fifo_len(&r->data) == 0) {
-		r->pool->held -= r->data.cap;
-		fifo_fini(&r->data);
-	}
+	if (receive_part_is_empty(r))
+		receive_buffer_fini(&r->data, r->pool);
 	if (r->reassembly.ranges_len == 0) {
 		r->pool->held -= reassembly_held(&r->reassembly);
 		reassembly_fini(&r->reassembly);
@@ -63,7 +61,8 @@ set_state(struct receive_part *r, enum receive_state state)
 static uint32_t
 window_allowed(const struct receive_part *r)
 {
-	uint64_t own = r->data.cap + reassembly_held(&r->reassembly);
+	uint64_t own =
+	    receive_buffer_held(&r->data) + reassembly_held(&r->reassembly);
 	uint64_t others = r->pool->held - own;
 	uint64_t max = r->limits->stream_memory_bytes,
 		 left = STREAM_SHARE_BYTES;
@@ -76,7 +75,7 @@ window_allowed(const struct receive_part *r)
 static uint64_t
 bytes_held(const struct receive_part *r)
 {
-	return fifo_len(&r->data) + r->reassembly.cost;
+	return receive_buffer_cost(&r->data) + r->reassembly.cost;
 }
 
 uint32_t
@@ -132,18 +131,15 @@ static bool
 append_data(struct receive_part *r, const void *p, size_t len,
     struct receive_result *out)
 {
-	size_t cap = r->data.cap;
-	uint8_t *space;
+	/* Payloads that follow are appended in chunks of their own. */
+	bool alone = r->reassembly.ranges_len > 0;
 
 	if (len == 0)
 		return true;
-	space = fifo_reserve(&r->data, len);
-	if (space == NULL)
+	if (receive_buffer_append(&r->data, r->pool, p, len, alone) != 0)
 		return false;
-	r->pool->held += r->data.cap - cap;
-	memcpy(space, p, len);
-	fifo_commit(&r->data, len);
 	out->bytes += len;
+	out->copied += len;
 	return true;
 }
 
@@ -158,19 +154,16 @@ static void
 drain_reassembly(struct receive_part *r, struct receive_result *out)
 {
 	size_t cost = r->reassembly.cost;
-	struct reassembly_payload *e;
+	struct chunk *c;
 
 	while (!is_past_end(r, r->next_seq) &&
-	       (e = reassembly_take(&r->reassembly, r->next_seq)) != NULL) {
-		bool kept = append_data(r, e->bytes, e->len, out);
-
-		reassembly_free_payload(e);
-		if (!kept) {
-			/* It was acknowledged, so it will not come again. */
-			out->broken = true;
-			break;
-		}
+	       (c = reassembly_take(&r->reassembly, r->next_seq)) != NULL) {
 		r->next_seq++;
+		out->bytes += c->len;
+		if (c->len > 0)
+			receive_buffer_link(&r->data, r->pool, c);
+		else
+			free(c);
 	}
 	r->pool->held -= cost - r->reassembly.cost;
 }
@@ -213,10 +206,11 @@ accept_packet(
 		int err = hold_packet(r, p);
 
 		out->held = err != ERR_LIMIT;
+		out->copied += err == 0 ? p->payload.len : 0;
 		return err;
 	}
 	/* One packet may exceed the window, protocol 05 §7. */
-	if (fifo_len(&r->data) > window_allowed(r))
+	if (receive_buffer_cost(&r->data) > window_allowed(r))
 		return ERR_LIMIT;
 	if (!append_data(r, p->payload.p, p->payload.len, out))
 		return ERR_MEMORY;

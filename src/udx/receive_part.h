@@ -15,9 +15,9 @@
 
 #include "base/limits.h"
 #include "udx/chunk_pool.h"
-#include "udx/fifo.h"
 #include "udx/packet.h"
 #include "udx/reassembly.h"
+#include "udx/receive_buffer.h"
 
 enum receive_state {
 	RECEIVE_OPEN,
@@ -28,8 +28,8 @@ enum receive_state {
 enum {
 	RECEIVE_WINDOW_FIRST = 256 << 10, /* until tuned */
 	/* What a stream may hold even if all of them hold too much. One packet
-	 * more, of a peer that ignores the window, still fits a buffer of 16 kB
-	 * (fifo.c). */
+	 * more, of a peer that ignores the window, still fits the three chunks
+	 * of 16 kB in all that a small buffer has (receive_buffer.c). */
 	STREAM_SHARE_BYTES = 8 << 10,
 };
 
@@ -40,7 +40,7 @@ struct receive_part {
 	bool ack_due;
 	uint32_t next_seq; /* the cumulative acknowledgement */
 	uint32_t end_seq;  /* of the packet with END, once known */
-	struct fifo data;
+	struct receive_buffer data;
 	struct reassembly reassembly;
 	uint32_t window;     /* bytes that may be held */
 	uint32_t advertised; /* last one sent to the peer */
@@ -49,17 +49,24 @@ struct receive_part {
 
 /* What became of a packet. */
 struct receive_result {
-	int err;      /* 0, or why its data was dropped (ERR_EXISTS: known) */
-	size_t bytes; /* that have become readable */
-	bool ended;   /* the state is RECEIVE_ENDED since this packet */
-	bool held;    /* it was put into the reassembly queue */
-	bool broken;  /* memory was short for data already acknowledged */
+	int err;       /* 0, or why its data was dropped (ERR_EXISTS: known) */
+	size_t bytes;  /* that have become readable */
+	size_t copied; /* bytes that were copied to a buffer */
+	bool ended;    /* the state is RECEIVE_ENDED since this packet */
+	bool held;     /* it was put into the reassembly queue */
 };
 
 /* Initialises *r, which is zero; borrows pool and limits for its life. */
 void receive_part_init(struct receive_part *r, struct chunk_pool *pool,
     const struct limits *limits);
 void receive_part_fini(struct receive_part *r);
+
+/* Returns true if all that was received in order was consumed. */
+static inline bool
+receive_part_is_empty(const struct receive_part *r)
+{
+	return r->data.len + r->data.detached == 0;
+}
 
 /* Frees the buffers in which nothing lies. */
 void receive_part_trim(struct receive_part *r);

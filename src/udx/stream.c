@@ -359,12 +359,33 @@ stream_notify_writer(struct udx_stream *s)
 struct udx_bytes
 udx_peek(struct udx_stream *s)
 {
-	const struct fifo *f = &s->receive.data;
-	struct udx_bytes b = {.len = fifo_len(f)};
+	return receive_buffer_front(&s->receive.data);
+}
 
-	if (b.len > 0)
-		b.p = f->p + f->head;
-	return b;
+size_t
+udx_readable(const struct udx_stream *s)
+{
+	return s->receive.data.len;
+}
+
+unsigned
+udx_pieces(const struct udx_stream *s, size_t skip, size_t n, struct bytes *out,
+    unsigned max)
+{
+	return receive_buffer_pieces(&s->receive.data, skip, n, out, max);
+}
+
+void
+udx_copy(struct udx_stream *s, size_t skip, uint8_t *out, size_t n)
+{
+	s->udx->core->stats->stream_bytes_copied += n;
+	receive_buffer_copy(&s->receive.data, skip, out, n);
+}
+
+void
+udx_detach(struct udx_stream *s, size_t n)
+{
+	receive_buffer_detach(&s->receive.data, &s->udx->chunks, n);
 }
 
 void
@@ -372,11 +393,11 @@ udx_consume(struct udx_stream *s, size_t n)
 {
 	struct receive_part *r = &s->receive;
 
-	fifo_consume(&r->data, n);
+	receive_buffer_consume(&r->data, r->pool, n);
 	if (!stream_is_closed(s) &&
 	    receive_part_consumed(r, n, s->loss.rtt.srtt_us, stream_now(s)))
 		scheduler_add(s);
-	if (fifo_len(&r->data) == 0)
+	if (receive_part_is_empty(r))
 		reclaim_add(s);
 }
 
@@ -390,7 +411,7 @@ bool
 udx_ended(const struct udx_stream *s)
 {
 	return s->receive.state == RECEIVE_ENDED &&
-	       fifo_len(&s->receive.data) == 0;
+	       receive_part_is_empty(&s->receive);
 }
 
 /* ---- attributes ---- */

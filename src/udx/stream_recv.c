@@ -14,14 +14,14 @@ receive_data(struct udx_stream *s, const struct packet *p)
 	if (result.err != 0 && result.err != ERR_EXISTS)
 		(void)stats_drop(s->udx->core->stats, result.err);
 	s->count.bytes_in += result.bytes;
+	s->udx->core->stats->stream_bytes_moved += result.bytes;
+	s->udx->core->stats->stream_bytes_copied += result.copied;
 	if (result.bytes > 0)
 		reclaim_note_use(s);
 	if (result.bytes > 0 || result.ended)
 		stream_notify(s, UDX_EV_READABLE);
 	if (result.held)
 		reclaim_add(s);
-	if (result.broken)
-		stream_close(s, ERR_MEMORY);
 }
 
 /* Applies what the cumulative acknowledgement has released. */

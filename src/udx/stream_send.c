@@ -13,6 +13,17 @@ enum {
 
 /* ---- one packet ---- */
 
+/* Copies the payload of a packet into the transmit batch. */
+static void
+copy_payload(struct udx_stream *s, const struct sent_packet *p, uint8_t *out)
+{
+	struct stats *st = s->udx->core->stats;
+
+	st->stream_bytes_moved += p->len;
+	st->stream_bytes_copied += p->len;
+	send_buffer_read(p->from, out, p->len);
+}
+
 static void
 write_retransmission(struct udx_stream *s, uint32_t seq, uint8_t *out)
 {
@@ -21,7 +32,7 @@ write_retransmission(struct udx_stream *s, uint32_t seq, uint8_t *out)
 
 	s->udx->core->stats->packets_resent++;
 	burst_header(s, out, p->type, 0, seq);
-	send_buffer_read(p->from, out + PACKET_HEADER, p->len);
+	copy_payload(s, p, out + PACKET_HEADER);
 }
 
 static void
@@ -39,7 +50,7 @@ write_new_packet(struct udx_stream *s, size_t len, uint8_t pad, uint8_t *out)
 	}
 	burst_header(s, out, p->type, pad, seq);
 	memset(out + PACKET_HEADER, 0, pad);
-	send_buffer_read(p->from, out + PACKET_HEADER + pad, len);
+	copy_payload(s, p, out + PACKET_HEADER + pad);
 }
 
 /* ---- what is next ---- */

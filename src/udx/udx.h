@@ -213,9 +213,9 @@ void udx_commit(struct udx_stream *s, size_t len);
 /* ---- bytes in ---- */
 
 /*
- * Returns all that was received in order, in one piece. The reader may change
- * the bytes (to decrypt in place). They stay until consumed, but move as others
- * arrive: call it again after any other call here.
+ * Returns the first bytes of what was received in order and is not detached:
+ * as many as lie in one piece. The reader may change them (to decrypt in
+ * place). They stay where they are until consumed.
  */
 struct udx_bytes {
 	uint8_t *p;
@@ -223,6 +223,26 @@ struct udx_bytes {
 };
 
 struct udx_bytes udx_peek(struct udx_stream *s);
+
+/* Returns how many bytes there are in all pieces. */
+size_t udx_readable(const struct udx_stream *s);
+
+/*
+ * Stores the pieces that make up n of the bytes, from `skip` on. Returns their
+ * number, or 0 if they are more than max.
+ */
+unsigned udx_pieces(const struct udx_stream *s, size_t skip, size_t n,
+    struct bytes *out, unsigned max);
+
+/* Copies n of the bytes, from `skip` on. */
+void udx_copy(struct udx_stream *s, size_t skip, uint8_t *out, size_t n);
+
+/*
+ * Frees the memory of the first n bytes, which the reader has taken to memory
+ * of its own. They must be consumed like others, before all that follow, and
+ * occupy the receive window until then.
+ */
+void udx_detach(struct udx_stream *s, size_t n);
 
 /* Removes the first n bytes; the receive window opens by as many. */
 void udx_consume(struct udx_stream *s, size_t n);

@@ -186,6 +186,7 @@ step(struct rig *g, struct rd *r)
 		break;
 	case 5:
 		g->to.window = arg + 64u;
+		g->to.piece = op & 0x40 ? arg % 2000 : 0;
 		g->damaged |= (op & 0x80) != 0;
 		if (op & 0x80)
 			secret_set_frame_max(g->reader, arg);

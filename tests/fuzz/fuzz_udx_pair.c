@@ -107,8 +107,8 @@ queued(const struct message_list *q)
 static uint64_t
 held_by(const struct udx_stream *s)
 {
-	uint64_t held =
-	    s->receive.data.cap + reassembly_held(&s->receive.reassembly);
+	uint64_t held = receive_buffer_held(&s->receive.data) +
+			reassembly_held(&s->receive.reassembly);
 
 	for (const struct chunk *c = s->send.buffer.first; c != NULL;
 	     c = c->next)
@@ -134,7 +134,7 @@ check_stream(const struct udx_stream *s)
 	MUST(e->ranges_len == 0 || stream_is_closed(s) ||
 	     r->state == RECEIVE_ENDED ||
 	     seq_diff(e->ranges[0].start, r->next_seq) > 0);
-	MUST(fifo_len(&r->data) + e->cost <=
+	MUST(receive_buffer_cost(&r->data) + e->cost <=
 	     2 * (uint64_t)r->window + 2 * DGRAM_MAX);
 	if (stream_is_closed(s)) {
 		MUST(s->sched.state == SCHED_IDLE && !timer_armed(&s->timer));

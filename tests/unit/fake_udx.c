@@ -100,12 +100,62 @@ udx_end(struct udx_stream *s)
 struct udx_bytes
 udx_peek(struct udx_stream *s)
 {
-	return (struct udx_bytes){s->in, s->in_len};
+	bool whole = s->piece == 0 || s->in_len < s->piece;
+
+	return (struct udx_bytes){s->in, whole ? s->in_len : s->piece};
+}
+
+size_t
+udx_readable(const struct udx_stream *s)
+{
+	return s->in_len;
+}
+
+unsigned
+udx_pieces(const struct udx_stream *s, size_t skip, size_t n, struct bytes *out,
+    unsigned max)
+{
+	unsigned len = 0;
+
+	if (skip + n > s->in_len)
+		abort();
+	while (n > 0 && len < max) {
+		size_t here = n;
+
+		if (s->piece != 0 && here > s->piece - skip % s->piece)
+			here = s->piece - skip % s->piece;
+		out[len++] = (struct bytes){s->in + skip, here};
+		skip += here;
+		n -= here;
+	}
+	return n == 0 ? len : 0;
+}
+
+void
+udx_copy(struct udx_stream *s, size_t skip, uint8_t *out, size_t n)
+{
+	if (skip + n > s->in_len)
+		abort();
+	s->copied += n;
+	memcpy(out, s->in + skip, n);
+}
+
+void
+udx_detach(struct udx_stream *s, size_t n)
+{
+	if (s->detached != 0)
+		abort();
+	udx_consume(s, n);
+	s->detached = n;
 }
 
 void
 udx_consume(struct udx_stream *s, size_t n)
 {
+	size_t detached = n < s->detached ? n : s->detached;
+
+	s->detached -= detached;
+	n -= detached;
 	if (n > s->in_len)
 		abort();
 	s->in = moved(s->in, s->in + n, s->in_len - n, 0);
@@ -115,13 +165,15 @@ udx_consume(struct udx_stream *s, size_t n)
 size_t
 udx_window(const struct udx_stream *s)
 {
-	return s->in_len < s->window ? s->window - s->in_len : 0;
+	size_t held = s->in_len + s->detached;
+
+	return held < s->window ? s->window - held : 0;
 }
 
 bool
 udx_ended(const struct udx_stream *s)
 {
-	return s->ended_there && s->in_len == 0;
+	return s->ended_there && s->in_len + s->detached == 0;
 }
 
 void

@@ -22,6 +22,9 @@ struct udx_stream {
 	size_t message_len;
 	struct addr to; /* address of the peer */
 	bool no_memory; /* for the next reserve */
+	size_t piece;   /* bytes in one piece of the input at most; 0: all */
+	size_t detached;
+	uint64_t copied; /* bytes, by udx_copy() */
 	bool ended_here, ended_there;
 };
 

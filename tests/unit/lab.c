@@ -317,19 +317,25 @@ lab_write(struct lab_stream *s, uint64_t at, size_t n)
 size_t
 lab_read(struct lab_stream *s, uint64_t at, size_t n)
 {
-	struct udx_bytes b = udx_peek(s->s);
+	size_t done = 0;
 
-	if (n > b.len)
-		n = b.len;
-	for (size_t i = 0; i < n; i++)
-		if (b.p[i] != pattern(at + i)) {
-			fprintf(stderr, "byte %llu is not what was sent\n",
-			    (unsigned long long)(at + i));
-			abort();
-		}
-	if (n > 0)
-		udx_consume(s->s, n);
-	return n;
+	while (done < n) {
+		struct udx_bytes b = udx_peek(s->s);
+
+		if (b.len > n - done)
+			b.len = n - done;
+		if (b.len == 0)
+			break;
+		for (size_t i = 0; i < b.len; i++)
+			if (b.p[i] != pattern(at + done + i)) {
+				fprintf(stderr, "byte %llu is wrong\n",
+				    (unsigned long long)(at + done + i));
+				abort();
+			}
+		udx_consume(s->s, b.len);
+		done += b.len;
+	}
+	return done;
 }
 
 /* ---- two connected ends ---- */

@@ -492,7 +492,7 @@ START_TEST(streams_come_first)
 	wr_le32(&w, udx_id(s));
 	ck_assert_int_eq(deliver(server, &from, buf, sizeof buf), 0);
 	ck_assert_int_eq(deliver(client, &from, buf, sizeof buf), 0);
-	ck_assert_uint_eq(udx_peek(s).len, 2);
+	ck_assert_uint_eq(udx_readable(s), 2);
 	ck_assert_mem_eq(udx_peek(s).p, "\x03\x13", 2);
 	udx_stream_free(s);
 	ck_assert_int_eq(deliver(server, &from, buf, sizeof buf), ERR_KIND);

@@ -671,6 +671,34 @@ START_TEST(a_large_frame_is_gathered)
 }
 END_TEST
 
+/* What arrived in pieces is read as one, and joined only for libsodium. */
+START_TEST(frames_in_pieces_are_read)
+{
+	static const size_t pieces[] = {1, 3, 4, 60, 100, 1000, 1432, 60000};
+	static const size_t sizes[] = {0, 1, 500, 5000, 65519};
+
+	open_both();
+	for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		size_t n = sizes[i];
+		uint8_t *plain = malloc(n + 1);
+		uint64_t copied;
+
+		ck_assert_ptr_nonnull(plain);
+		prng_fill(&fw.rand, plain, n);
+		ck_assert_int_eq(secret_send(initiator.s, plain, n), 0);
+		responder.udx.piece = pieces[_i];
+		fake_udx_carry(&initiator.udx, &responder.udx);
+		copied = responder.udx.copied;
+		expect_message(&responder, plain, n);
+		copied = responder.udx.copied - copied;
+		if (bulk != NULL && pieces[_i] >= 1000)
+			ck_assert_uint_eq(copied, 0);
+		free(plain);
+	}
+	expect_nothing(&responder);
+}
+END_TEST
+
 START_TEST(a_length_costs_nothing) /* pitfall E4 */
 {
 	struct bytes b;
@@ -1206,6 +1234,7 @@ add_bulk_case(Suite *s)
 	libcrypto_cipher_free(probe);
 	tcase_add_checked_fixture(tc, set_up_bulk, tear_down);
 	add_vector_tests(tc);
+	tcase_add_loop_test(tc, frames_in_pieces_are_read, 0, 8);
 	suite_add_tcase(s, tc);
 }
 
@@ -1230,6 +1259,7 @@ t_suite(void)
 	tcase_add_test(tc, the_end_needs_no_frame);
 	tcase_add_loop_test(
 	    tc, an_end_within_a_frame_is_an_error, 1, 3 + SECRET_OVERHEAD);
+	tcase_add_loop_test(tc, frames_in_pieces_are_read, 0, 8);
 	tcase_add_test(tc, a_length_costs_nothing);
 	tcase_add_test(tc, a_cap_on_frames_holds);
 	tcase_add_test(tc, a_budget_for_all_holds);

@@ -154,6 +154,83 @@ START_TEST(damage_changes_nothing)
 }
 END_TEST
 
+/* ---- messages in pieces ---- */
+
+/* Cuts len bytes at p into pieces, of `size` bytes or of random ones (0). */
+static unsigned
+cut(struct bytes *pieces, const uint8_t *p, size_t len, size_t size)
+{
+	unsigned n = 0;
+
+	while (len > 0 && n < SECRETSTREAM_PIECES_MAX) {
+		size_t here = size;
+
+		if (here == 0)
+			here = 1 + prng_below(&random_bytes, 2000);
+		if (here > len)
+			here = len;
+		pieces[n++] = (struct bytes){p, here};
+		p += here;
+		len -= here;
+	}
+	ck_assert_uint_eq(len, 0);
+	return n;
+}
+
+static void
+pull_pieces(size_t len, size_t size)
+{
+	struct bytes pieces[SECRETSTREAM_PIECES_MAX];
+	size_t sealed = len + SECRETSTREAM_SEAL_LEN;
+	struct secretstream before;
+	unsigned n;
+
+	prng_fill(&random_bytes, text, len);
+	secretstream_push(&plain_tx, a, text, len);
+	n = cut(pieces, a, sealed, size);
+	before = bulk_rx;
+	a[len / 2] ^= 1;
+	ck_assert_int_eq(
+	    secretstream_pull_pieces(&bulk_rx, b, pieces, n, sealed),
+	    ERR_SIGNATURE);
+	assert_same_state(&bulk_rx, &before);
+	a[len / 2] ^= 1;
+	ck_assert_int_eq(
+	    secretstream_pull_pieces(&bulk_rx, b, pieces, n, sealed), 0);
+	if (len > 0)
+		ck_assert_mem_eq(b + SECRETSTREAM_TAG_LEN, text, len);
+	assert_same_state(&bulk_rx, &plain_tx);
+}
+
+START_TEST(pieces_are_as_good_as_a_whole)
+{
+	static const size_t sizes[] = {1, 2, 15, 16, 17, 64};
+
+	exchange(LEN_MAX);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		for (size_t len = 0; len < 160; len++)
+			pull_pieces(len, sizes[i]);
+	for (size_t len = 1000; len < LEN_MAX; len += 997)
+		pull_pieces(len, 0);
+	pull_pieces(65519, 1432);
+}
+END_TEST
+
+START_TEST(libsodium_refuses_pieces)
+{
+	struct bytes piece = {a, 100};
+
+	ck_assert_int_eq(
+	    secretstream_pull_pieces(&plain_rx, b, &piece, 1, 100), ERR_BUSY);
+	bulk->len_min = 1000;
+	ck_assert_int_eq(
+	    secretstream_pull_pieces(&bulk_rx, b, &piece, 1, 100), ERR_BUSY);
+	bulk->len_min = 0;
+	ck_assert_int_eq(
+	    secretstream_pull_pieces(&bulk_rx, b, &piece, 0, 100), ERR_BUSY);
+}
+END_TEST
+
 /* ---- operations that fail ---- */
 
 static unsigned calls_left;
@@ -271,6 +348,8 @@ t_suite(void)
 	tcase_add_test(tc, a_counter_that_overflows_changes_the_key);
 	tcase_add_test(tc, every_tag_is_accepted);
 	tcase_add_test(tc, damage_changes_nothing);
+	tcase_add_test(tc, pieces_are_as_good_as_a_whole);
+	tcase_add_test(tc, libsodium_refuses_pieces);
 	tcase_add_loop_test(tc, a_failure_is_made_up_for, 0, 4);
 	tcase_add_test(tc, short_frames_do_not_load_the_library);
 	return s;

@@ -303,7 +303,7 @@ START_TEST(freed_at_every_event)
 				udx_end(p.b->s);
 			}
 			lab_settle(&p.lab);
-			udx_consume(p.b->s, udx_peek(p.b->s).len);
+			udx_consume(p.b->s, udx_readable(p.b->s));
 			if (!lab_step(&p.lab, until))
 				break;
 			if (p.b->events & event) {

@@ -38,9 +38,9 @@ START_TEST(reader_stops)
 	push(&p, 20 * LAB_S);
 	/* The window is full, exceeded by one packet at most. */
 	ck_assert_uint_le(
-	    udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST + UDX_MTU_MAX);
+	    udx_readable(p.b->s), RECEIVE_WINDOW_FIRST + UDX_MTU_MAX);
 	ck_assert_uint_ge(
-	    udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST - 2 * UDX_MTU_MAX);
+	    udx_readable(p.b->s), RECEIVE_WINDOW_FIRST - 2 * UDX_MTU_MAX);
 	ck_assert_uint_eq(p.a->s->send.peer_window, 0);
 	ck_assert_uint_eq(in_flight_len(&p.a->s->loss.in_flight), 0);
 	ck_assert_uint_eq(udx_space(p.a->s), 0);
@@ -53,7 +53,7 @@ START_TEST(reader_stops)
 	/* The new window is sent without a probe. */
 	p.read += lab_read(p.b, p.read, SIZE_MAX);
 	push(&p, 25 * LAB_MS);
-	ck_assert_uint_gt(udx_peek(p.b->s).len, 0);
+	ck_assert_uint_gt(udx_readable(p.b->s), 0);
 	ck_assert(lab_pair_carry(&p, p.written, LAB_S));
 	lab_pair_fini(&p);
 }
@@ -82,7 +82,7 @@ START_TEST(window_update_is_lost)
 	p.lab.filter = NULL;
 	/* A HEARTBEAT probes within twice the timeout. */
 	lab_run(&p.lab, 2 * LAB_S);
-	ck_assert_uint_gt(udx_peek(p.b->s).len, 0);
+	ck_assert_uint_gt(udx_readable(p.b->s), 0);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -159,7 +159,7 @@ START_TEST(window_stays)
 	}
 	ck_assert_uint_eq(p.b->s->receive.window, RECEIVE_WINDOW_FIRST);
 	ck_assert_uint_le(
-	    udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST + UDX_MTU_MAX);
+	    udx_readable(p.b->s), RECEIVE_WINDOW_FIRST + UDX_MTU_MAX);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -198,12 +198,12 @@ START_TEST(keeps_to_the_window)
 	/* The missing packet is accepted and releases the rest. */
 	(void)data(&p, 0, 1000);
 	ck_assert_uint_eq(p.b->s->receive.reassembly.cost, 0);
-	ck_assert_uint_gt(udx_peek(p.b->s).len, RECEIVE_WINDOW_FIRST - 10000);
+	ck_assert_uint_gt(udx_readable(p.b->s), RECEIVE_WINDOW_FIRST - 10000);
 	/* In order: the same. */
 	for (uint32_t seq = 0; seq < 10000; seq++)
 		(void)data(&p, seq, 1000);
 	ck_assert_uint_le(
-	    udx_peek(p.b->s).len, 2 * RECEIVE_WINDOW_FIRST + 2 * UDX_MTU_MAX);
+	    udx_readable(p.b->s), 2 * RECEIVE_WINDOW_FIRST + 2 * UDX_MTU_MAX);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -245,7 +245,7 @@ START_TEST(holes_count)
 	(void)data(&p, 0, 10);
 	ck_assert_uint_eq(
 	    p.b->s->receive.next_seq, 2 * UDX_REASSEMBLY_RANGES_MAX);
-	ck_assert_uint_eq(udx_peek(p.b->s).len, 20 * UDX_REASSEMBLY_RANGES_MAX);
+	ck_assert_uint_eq(udx_readable(p.b->s), 20 * UDX_REASSEMBLY_RANGES_MAX);
 	lab_pair_fini(&p);
 }
 END_TEST
@@ -494,6 +494,33 @@ START_TEST(waits_for_connect)
 }
 END_TEST
 
+/* ---- copies ---- */
+
+/* Bytes are copied once on their way into and out of packets, whatever is
+ * lost: to the transmit batch, and from the packet to the receive buffer. */
+START_TEST(no_byte_is_copied_twice)
+{
+	static const struct lab_link links[] = {
+	    {.delay_us = 10000},
+	    {.delay_us = 10000, .loss_ppm = 10000},
+	    {.delay_us = 10000, .loss_ppm = 50000, .jitter_us = 3000},
+	};
+	const uint64_t total = 8 << 20;
+	const struct stats *from, *to;
+	struct lab_pair p;
+
+	lab_pair_init(&p, 5, &links[_i]);
+	from = &p.lab.end[0].host.stats;
+	to = &p.lab.end[1].host.stats;
+	ck_assert(lab_pair_carry(&p, total, 100 * LAB_S));
+	ck_assert_uint_eq(to->stream_bytes_moved, total);
+	ck_assert_uint_le(to->stream_bytes_copied, total);
+	ck_assert_uint_ge(from->stream_bytes_moved, total);
+	ck_assert_uint_le(from->stream_bytes_copied, from->stream_bytes_moved);
+	lab_pair_fini(&p);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -516,5 +543,6 @@ t_suite(void)
 	tcase_add_test(tc, costs_little_at_rest);
 	tcase_add_test(tc, streams_are_limited);
 	tcase_add_test(tc, waits_for_connect);
+	tcase_add_loop_test(tc, no_byte_is_copied_twice, 0, 3);
 	return s;
 }

@@ -96,7 +96,7 @@ START_TEST(off_path_is_not_heard)
 	    p.b->s->loss.in_flight.una, before.loss.in_flight.una);
 	ck_assert_uint_eq(p.b->s->loss.in_flight.sacked, 0);
 	ck_assert_uint_eq(p.b->s->send.peer_window, before.send.peer_window);
-	ck_assert_uint_eq(udx_peek(p.b->s).len, 0);
+	ck_assert_uint_eq(udx_readable(p.b->s), 0);
 	/* It is reported: it might be the peer on a new path. */
 	lab_settle(&p.lab);
 	ck_assert(p.b->events & UDX_EV_SOURCE);
@@ -148,7 +148,7 @@ START_TEST(allowed_sources_are_heard)
 	lab_pair_init(&p, 1, &near);
 	udx_allow_source(p.b->s, &from);
 	ck_assert_int_eq(forge(&p, &from, PACKET_DATA, 0, 1000, "x"), 0);
-	ck_assert_uint_eq(udx_peek(p.b->s).len, 1);
+	ck_assert_uint_eq(udx_readable(p.b->s), 1);
 	ck_assert(udx_source(p.b->s, &source));
 	ck_assert(source.accepted);
 	/* The oldest is dropped. */
@@ -176,9 +176,9 @@ START_TEST(allowed_hosts_may_use_any_port)
 	udx_allow_host(p.b->s, &named);
 	ck_assert_int_eq(
 	    forge(&p, &other, PACKET_DATA, 0, 1000, "x"), ERR_SPOOFED);
-	ck_assert_uint_eq(udx_peek(p.b->s).len, 0);
+	ck_assert_uint_eq(udx_readable(p.b->s), 0);
 	ck_assert_int_eq(forge(&p, &from, PACKET_DATA, 0, 1000, "x"), 0);
-	ck_assert_uint_eq(udx_peek(p.b->s).len, 1);
+	ck_assert_uint_eq(udx_readable(p.b->s), 1);
 	udx_forget_hosts(p.b->s);
 	ck_assert_int_eq(
 	    forge(&p, &from, PACKET_DATA, 1, 1000, "y"), ERR_SPOOFED);
