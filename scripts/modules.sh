@@ -26,7 +26,7 @@ headers="arpa/inet.h assert.h inttypes.h limits.h stdarg.h stdbool.h stddef.h
 
 # The header that has the "Uses:" line of a module.
 main_header() {
-	for name in "$1" keys router secret real_world state; do
+	for name in "$1" keys router secret relay_message real_world state; do
 		if [ -f "src/$1/$name.h" ]; then
 			echo "src/$1/$name.h"
 			return

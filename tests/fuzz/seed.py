@@ -431,6 +431,10 @@ def main(vectors, corpus):
                           ('hex',)))
     for row in relay['malformed']:
         protomux += [bytes.fromhex(h) for h in row['input_hex']]
+    # Of a channel's message its type and its body.
+    relayed = [m[1:] for m in protomux if m[:1] == b'\1' and len(m) > 2]
+    relayed += [bytes([b['message'] == 'unpair']) + bytes.fromhex(b['body_hex'])
+                for b in relay['bodies']]
     datagrams = list(hex_bytes([rpc, records], ('hex',)))
     requests = [d for d in datagrams if d[:1] == b'\3' and len(d) > 10]
     parts = [p for p in map(request_parts, requests) if p]
@@ -485,6 +489,7 @@ def main(vectors, corpus):
         'fuzz_frame': frame_scripts(),
         'fuzz_methods': method_scripts(),
         'fuzz_mux': mux_scripts(protomux),
+        'fuzz_relay_message': relayed,
         'fuzz_dialer': dialer_scripts(),
         'fuzz_listener': listener_scripts(),
         'fuzz_node': scripts(),
