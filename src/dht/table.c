@@ -212,42 +212,76 @@ struct place {
 };
 
 /*
- * A sort key is the head of the distance, with the place in the row in its last
- * bits, so that no two are equal. The bits lost distinguish only ids that were
- * made alike at great cost, for no gain.
+ * Sort keys of the nodes of one row. A key is the beginning of the distance,
+ * without the bits that all nodes of the row share, and the place in the row in
+ * its last bits, so that no two are equal. The bits lost distinguish only ids
+ * that were made alike at great cost, for no gain. They are compared four at a
+ * time, and as signed numbers, since not every processor compares vectors of
+ * unsigned ones.
  */
-enum { PLACE_MASK = 31 };
+typedef int32_t four_keys __attribute__((vector_size(16)));
+
+enum { PLACE_MASK = 31, ROW_VECTORS = TABLE_ROW_MAX / 4, KEY_SHIFT_MAX = 32 };
 
 _Static_assert(TABLE_ROW_MAX <= PLACE_MASK + 1, "a place needs more bits");
+_Static_assert(TABLE_ROW_MAX == 20, "rank_keys() is made for five vectors");
+
+union row_keys {
+	int32_t at[TABLE_ROW_MAX];
+	four_keys four[ROW_VECTORS];
+};
+
+static int32_t
+sort_key(uint64_t distance, unsigned shared, uint32_t place)
+{
+	uint32_t key = (uint32_t)(distance << shared >> 32);
+
+	return (int32_t)(((key & ~(uint32_t)PLACE_MASK) | place) ^ 0x80000000U);
+}
+
+/* Writes how many of the n keys are smaller than each of them. */
+static void
+rank_keys(union row_keys *rank, const union row_keys *key, uint32_t n)
+{
+	const four_keys zero = {0};
+	four_keys r[ROW_VECTORS] = {{0}};
+
+	/* A comparison that holds is -1. Unrolled: nothing leaves the
+	 * registers. */
+	for (uint32_t i = 0; i < n; i++) {
+		four_keys k = key->at[i] + zero;
+
+		r[0] -= k < key->four[0];
+		r[1] -= k < key->four[1];
+		r[2] -= k < key->four[2];
+		r[3] -= k < key->four[3];
+		r[4] -= k < key->four[4];
+	}
+	memcpy(rank->four, r, sizeof r);
+}
 
 /*
- * Appends the nodes of a row, nearest first, to out, which holds len of at most
+ * Appends the nodes of row i, nearest first, to out, which holds len of at most
  * max. Returns the new length. Sorts by counting the nearer nodes of each:
  * there are at most twenty, and this has no branch to mispredict.
  */
 static unsigned
-append_row(const struct table_row *row, uint64_t target, struct place *out,
-    unsigned len, unsigned max)
+append_row(const struct table *t, unsigned i, uint64_t target,
+    struct place *out, unsigned len, unsigned max)
 {
-	uint64_t key[TABLE_ROW_MAX + 3];
-	uint32_t n = 0;
+	const struct table_row *row = t->rows[i];
+	unsigned shared = i < KEY_SHIFT_MAX ? i + 1 : KEY_SHIFT_MAX;
+	union row_keys key = {{0}}, rank;
 
 	if (row == NULL)
 		return len;
-	for (; n < row->len; n++)
-		key[n] = ((row->head[n] ^ target) & ~(uint64_t)PLACE_MASK) | n;
-	/* Pads to a multiple of four, the stride of the comparison. */
-	for (; n % 4 != 0; n++)
-		key[n] = UINT64_MAX;
-	for (uint32_t i = 0; i < row->len; i++) {
-		unsigned rank = len;
-
-		for (uint32_t k = 0; k < n; k += 4)
-			rank += (key[k] < key[i]) + (key[k + 1] < key[i]) +
-				(key[k + 2] < key[i]) + (key[k + 3] < key[i]);
-		if (rank < max)
-			out[rank] = (struct place){row, i};
-	}
+	for (uint32_t k = 0; k < row->len; k++)
+		key.at[k] = sort_key(row->head[k] ^ target, shared, k);
+	rank_keys(&rank, &key, row->len);
+	for (uint32_t k = 0; k < row->len; k++)
+		if (len + (unsigned)rank.at[k] < max)
+			out[len + (unsigned)rank.at[k]] =
+			    (struct place){row, k};
 	len += row->len;
 	return len < max ? len : max;
 }
@@ -276,15 +310,15 @@ choose_closest(const struct table *t, const uint8_t target[ID_LEN],
 	unsigned i;
 
 	if (d < t->rows_len)
-		len = append_row(t->rows[d], head, out, len, max);
+		len = append_row(t, d, head, out, len, max);
 	for (i = d + 1; i < t->rows_len && len < max; i++)
 		if (bit_differs(t->own, target, i))
-			len = append_row(t->rows[i], head, out, len, max);
+			len = append_row(t, i, head, out, len, max);
 	for (i = t->rows_len; i-- > d + 1 && len < max;)
 		if (!bit_differs(t->own, target, i))
-			len = append_row(t->rows[i], head, out, len, max);
+			len = append_row(t, i, head, out, len, max);
 	for (i = d < t->rows_len ? d : t->rows_len; i-- > 0 && len < max;)
-		len = append_row(t->rows[i], head, out, len, max);
+		len = append_row(t, i, head, out, len, max);
 	return len;
 }
 
