@@ -184,6 +184,47 @@ start_stream(struct conn *c, const struct udx_path *path)
 	conn_queue(c);
 }
 
+/*
+ * Returns the path that another one over this socket replaces: a punched one
+ * over a socket that the puncher has replaced since, whose round of probes has
+ * failed. Returns NULL if there is none.
+ */
+static struct conn_path *
+find_obsolete(struct conn *c, int sock)
+{
+	struct conn_paths *paths = &c->paths;
+
+	for (uint8_t i = 0; i < paths->len; i++)
+		if (i != paths->current &&
+		    paths->list[i].kind == CONN_PATH_PUNCHED &&
+		    paths->list[i].sock != sock &&
+		    !conn_punch_uses(c, paths->list[i].sock))
+			return &paths->list[i];
+	return NULL;
+}
+
+/* Adds a path that is not the first. */
+static void
+add_further_path(struct conn *c, const struct conn_path *path)
+{
+	struct conn_paths *paths = &c->paths;
+	struct conn_path *place = paths->len < CONN_PATHS_MAX
+				      ? &paths->list[paths->len]
+				      : find_obsolete(c, path->sock);
+
+	if (place == NULL)
+		return;
+	conn_record_path(c, DIAL_STEP_TRY, path);
+	*place = *path;
+	paths->len += paths->len < CONN_PATHS_MAX;
+	conn_punch_hold(c, path->sock);
+	udx_allow_source(c->udx, &path->to);
+	if (c->initiator) {
+		paths->probe_ms = PROBE_MS_FIRST;
+		send_probes(c);
+	}
+}
+
 void
 conn_add_path(
     struct conn *c, enum conn_path_kind kind, int sock, const struct addr *to)
@@ -200,20 +241,14 @@ conn_add_path(
 			conn_probe_path(c, &up);
 		return;
 	}
-	if (paths->len == CONN_PATHS_MAX)
+	if (paths->len > 0) {
+		add_further_path(c, &path);
 		return;
+	}
 	conn_record_path(c, DIAL_STEP_TRY, &path);
 	paths->list[paths->len++] = path;
 	conn_punch_hold(c, sock);
-	if (paths->len == 1) {
-		start_stream(c, &up);
-		return;
-	}
-	udx_allow_source(c->udx, to);
-	if (c->initiator) {
-		paths->probe_ms = PROBE_MS_FIRST;
-		send_probes(c);
-	}
+	start_stream(c, &up);
 }
 
 void

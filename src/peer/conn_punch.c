@@ -202,6 +202,13 @@ conn_punch_has(const struct conn *c, int sock)
 		   puncher_has_socket(punch->puncher, sock));
 }
 
+bool
+conn_punch_uses(const struct conn *c, int sock)
+{
+	return c->punch.puncher != NULL &&
+	       puncher_uses_socket(c->punch.puncher, sock);
+}
+
 void
 conn_punch_hold(struct conn *c, int sock)
 {

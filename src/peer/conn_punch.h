@@ -65,6 +65,9 @@ void conn_punch_check_failed(struct conn *c);
 /* Returns true for the sockets of the puncher and the one it has left open. */
 bool conn_punch_has(const struct conn *c, int sock);
 
+/* Returns true for the sockets that the puncher still probes from. */
+bool conn_punch_uses(const struct conn *c, int sock);
+
 /* Ends punching: frees the puncher and keeps only the stream's socket. */
 void conn_punch_settle(struct conn *c);
 

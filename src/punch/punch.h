@@ -141,6 +141,10 @@ int puncher_sock(const struct puncher *p);
 /* Returns whether the attempt has opened this socket. */
 bool puncher_has_socket(const struct puncher *p, int sock);
 
+/* Returns whether the attempt still probes from this socket: another one may
+ * have replaced it. */
+bool puncher_uses_socket(const struct puncher *p, int sock);
+
 /* Keeps a socket of the attempt open until puncher_free(), because a stream has
  * a path over it: another round of probes closes the others. */
 void puncher_hold_socket(struct puncher *p, int sock);

@@ -26,7 +26,6 @@ enum {
 	UNDECIDED_MS = 1000,
 	BUSY_MS = 2000, /* and up to as much again */
 	PROBE_ROUNDS = 2,
-	PREDICTIONS_MAX = 2,
 	/* No entry of the server's list: the relay of the handshake. */
 	RELAY_OF_HANDSHAKE = UINT8_MAX,
 };
@@ -247,6 +246,7 @@ send_round(struct puncher *p, enum punch_client_state state, uint8_t entry)
 {
 	int err;
 
+	puncher_keep_quiet(p);
 	cancel_messages(p);
 	set_client_state(p, state);
 	if ((err = send_message(p, entry)) != 0)
@@ -483,6 +483,17 @@ punch_client_sampled(struct puncher *p)
 		choose_next_round(p);
 }
 
+/*
+ * Returns true if the ports are sequential, as the samples show only now, and
+ * the socket is the one of the search, which used an unknown number of them.
+ */
+static bool
+must_replace_search_socket(const struct puncher *p)
+{
+	return p->reopened == 0 &&
+	       nat_classifier_step(&p->socket->classifier) != 0;
+}
+
 /* Performs steps 6 to 8 of protocol 04 §7. */
 static void
 choose_next_round(struct puncher *p)
@@ -493,8 +504,13 @@ choose_next_round(struct puncher *p)
 	set_client_state(p, PUNCH_CLIENT_SAMPLING);
 	if (!nat_classifier_decided(&p->socket->classifier))
 		return;
+	if (must_replace_search_socket(p) && puncher_reopen(p)) {
+		cl->reopened = true;
+		if (!nat_classifier_decided(&p->socket->classifier))
+			return;
+	}
 	bad = puncher_is_unpunchable(p);
-	if (bad && puncher_reopen(p)) {
+	if (bad && puncher_reopen_unpunchable(p)) {
 		cl->reopened = true;
 		if (!nat_classifier_decided(&p->socket->classifier))
 			return;

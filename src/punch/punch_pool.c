@@ -34,9 +34,14 @@ on_fill(struct timer *t)
 {
 	struct punch_pool *pool =
 	    container_of(t, struct punch_pool, fill_timer);
+	uint64_t quiet_us = pool->table->quiet_until_us;
 	struct punch_socket *s;
 	int err;
 
+	if (quiet_us > pool->table->core->world->now_us) {
+		timer_arm(pool->table->core->timers, t, quiet_us);
+		return;
+	}
 	if (needs_socket(pool) &&
 	    (s = punch_socket_open(pool->table, &err)) != NULL)
 		add_idle(pool, s);

@@ -8,6 +8,8 @@ enum {
 	/* The client sends four times, a second apart, protocol 04 §15: a reply
 	 * within three seconds reaches it. */
 	SLOT_WAIT_MS = 3000,
+	/* Copies of the handshake are answered by then. */
+	REFRESH_MS = 20,
 	/* Half of a round trip through the relay, if it is not known. */
 	DELAY_UNKNOWN_US = 50000,
 	ROUND_TRIP_MAX_US = 2000000,
@@ -15,9 +17,19 @@ enum {
 
 static void on_slot_timeout(struct timer *t);
 
+static void
+on_refresh_timer(struct timer *t)
+{
+	struct puncher *p =
+	    container_of(t, struct puncher, server.refresh_timer);
+
+	punch_socket_refresh(p->socket);
+}
+
 void
 punch_server_init(struct puncher *p)
 {
+	p->server.refresh_timer.fire = on_refresh_timer;
 	p->server.slot_timer.fire = on_slot_timeout;
 }
 
@@ -26,6 +38,7 @@ punch_server_fini(struct puncher *p)
 {
 	p->server.message_pending = false;
 	timer_disarm(p->punch->core->timers, &p->server.slot_timer);
+	timer_disarm(p->punch->core->timers, &p->server.refresh_timer);
 }
 
 void
@@ -34,7 +47,10 @@ punch_server_begin(struct puncher *p)
 	const struct nat_classifier *n = &p->socket->classifier;
 
 	p->server.client_addr = p->peer.addr;
-	punch_socket_refresh(p->socket);
+	/* What is sent through the relays may create mappings or not: the
+	 * samples must come after it. */
+	timer_arm(p->punch->core->timers, &p->server.refresh_timer,
+	    p->punch->core->world->now_us + REFRESH_MS * UINT64_C(1000));
 	/* A native client sends its handshake from its punch socket: open our
 	 * NAT for it now, protocol 04 §17.2. If our port is not predictable,
 	 * the client's NAT may still admit our host. */
@@ -185,7 +201,7 @@ handle_pending_message(struct puncher *p)
 	if (!nat_classifier_decided(&p->socket->classifier))
 		return;
 	if (puncher_is_unpunchable(p) && !s->payload.punching &&
-	    puncher_reopen(p) &&
+	    puncher_reopen_unpunchable(p) &&
 	    !nat_classifier_decided(&p->socket->classifier))
 		return;
 	if (puncher_is_unpunchable(p)) {
@@ -251,7 +267,7 @@ restart_prediction(struct puncher *p)
 	puncher_get_local(p, &local);
 	puncher_await_client(p);
 	if (local.predicted && puncher_reopen(p))
-		p->prediction_failed = p->reopened > 1;
+		p->prediction_failed = p->server.restarts >= PREDICTIONS_MAX;
 	else
 		nat_classifier_unfreeze(&p->socket->classifier);
 }
@@ -284,6 +300,8 @@ puncher_serve(struct puncher *p, const struct router_call *call, bool own_relay)
 		return stats_drop(p->punch->core->stats, ERR_UNMATCHED);
 	if ((err = holepunch_payload_open(&c, p->secret, call->sealed)) != 0)
 		return stats_drop(p->punch->core->stats, err);
+	puncher_keep_quiet(p);
+	timer_disarm(p->punch->core->timers, &s->refresh_timer);
 	s->message_pending = true;
 	s->ticket = call->ticket;
 	s->client_addr = call->client;

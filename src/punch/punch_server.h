@@ -24,6 +24,7 @@ struct punch_server {
 	uint64_t answered_us;    /* when our last reply left; 0: never */
 	uint8_t restarts;        /* of the client, with new predictions */
 	struct timer slot_timer; /* how long to wait for a slot */
+	struct timer refresh_timer; /* after the handshake is answered */
 };
 
 void punch_server_init(struct puncher *p);

@@ -19,6 +19,8 @@ enum {
 	 * after 30 s, RFC 4787 requires 120 s. */
 	RENEW_S = 20,
 	SAMPLE_RENEWALS = 6, /* after which a sample expires */
+	/* Renewals after which the mapping of a destination may be gone. */
+	ALIVE_RENEWALS = 2,
 	REFRESH = 2,
 	NODES_EXAMINED_MAX = 256, /* of a large routing table */
 };
@@ -70,13 +72,41 @@ get_dest(const struct punch_socket *s, uint32_t order)
 	return &s->dests[order % PUNCH_DESTS_MAX];
 }
 
-uint32_t
-punch_socket_order(const struct punch_socket *s, const struct addr *to)
+static uint64_t
+renew_interval_us(const struct punch_socket *s)
+{
+	return mapping_keep_us(
+	    dht_mapping(s->table->dht), RENEW_S, MAPPING_KEEP_MAX_S);
+}
+
+/* Returns the order of the latest use, or dests_len if there was none. */
+static uint32_t
+find_dest(const struct punch_socket *s, const struct addr *to)
 {
 	for (uint32_t i = 1; i <= dests_kept(s); i++)
 		if (addr_equal(get_dest(s, s->dests_len - i), to))
 			return s->dests_len - i;
 	return s->dests_len;
+}
+
+/* Returns false if the NAT may have dropped the mapping: the next datagram gets
+ * a new one. */
+static bool
+is_alive(const struct punch_socket *s, uint32_t order)
+{
+	uint64_t used_us = s->dest_used_us[order % PUNCH_DESTS_MAX];
+
+	return s->table->core->world->now_us - used_us <=
+	       ALIVE_RENEWALS * renew_interval_us(s);
+}
+
+uint32_t
+punch_socket_order(const struct punch_socket *s, const struct addr *to)
+{
+	uint32_t order = find_dest(s, to);
+
+	return order < s->dests_len && is_alive(s, order) ? order
+							  : s->dests_len;
 }
 
 uint32_t
@@ -91,8 +121,12 @@ punch_socket_order_host(const struct punch_socket *s, const struct addr *host)
 void
 punch_socket_note_sent(struct punch_socket *s, const struct addr *to)
 {
-	if (punch_socket_order(s, to) == s->dests_len)
-		s->dests[s->dests_len++ % PUNCH_DESTS_MAX] = *to;
+	uint32_t order = punch_socket_order(s, to);
+
+	s->dests[order % PUNCH_DESTS_MAX] = *to;
+	s->dest_used_us[order % PUNCH_DESTS_MAX] =
+	    s->table->core->world->now_us;
+	s->dests_len += order == s->dests_len;
 }
 
 static bool
@@ -169,9 +203,8 @@ static bool
 is_suitable(
     const struct punch_socket *s, enum node_choice choice, const struct addr *a)
 {
-	return choice == NODE_OTHER_PREFIX
-		   ? !is_near_dest(s, a)
-		   : punch_socket_order(s, a) == s->dests_len;
+	return choice == NODE_OTHER_PREFIX ? !is_near_dest(s, a)
+					   : find_dest(s, a) == s->dests_len;
 }
 
 /* Pings up to `wanted` nodes of the table, most recently seen first, without
@@ -220,13 +253,6 @@ ping_oldest(struct punch_socket *s)
 		send_ping(s, &oldest->by);
 }
 
-static uint64_t
-renew_interval_us(const struct punch_socket *s)
-{
-	return mapping_keep_us(
-	    dht_mapping(s->table->dht), RENEW_S, MAPPING_KEEP_MAX_S);
-}
-
 static void
 on_renew(struct timer *t)
 {
@@ -234,6 +260,14 @@ on_renew(struct timer *t)
 	    container_of(t, struct punch_socket, renew_timer);
 	uint64_t now_us = s->table->core->world->now_us;
 
+	/* Only once, so that a series of punches cannot let the mapping
+	 * expire. */
+	if (s->table->quiet_until_us > now_us && !s->renewal_postponed) {
+		s->renewal_postponed = true;
+		timer_arm(s->table->core->timers, t, s->table->quiet_until_us);
+		return;
+	}
+	s->renewal_postponed = false;
 	nat_classifier_expire(
 	    &s->classifier, now_us - SAMPLE_RENEWALS * renew_interval_us(s));
 	if (ping_nodes(s, NODE_UNUSED, 1, 0) == 0)

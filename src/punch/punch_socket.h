@@ -24,13 +24,15 @@ struct punch_socket {
 	struct nat_classifier classifier;
 	/* Ring of the destinations, in the order in which the NAT saw them. */
 	struct addr dests[PUNCH_DESTS_MAX];
-	uint32_t dests_len; /* ever added */
+	uint64_t dest_used_us[PUNCH_DESTS_MAX]; /* when last sent to */
+	uint32_t dests_len;                     /* ever added */
 	uint32_t pending;   /* PINGs in flight */
 	uint32_t probes;    /* received while no puncher uses the socket ... */
 	struct addr prober; /* ... and the source of the latest */
 	uint16_t port;      /* local */
 	uint8_t passes;     /* rounds of PINGs so far */
 	bool closing;
+	bool renewal_postponed;
 	struct timer renew_timer; /* while idle */
 	/* Called after a sample and when the last PING has ended, or NULL. */
 	void (*on_sample)(void *owner);

@@ -11,12 +11,25 @@
  * peer that reports more is predicting. */
 enum { REPORTED_MAX = 2 };
 
+/* From one message of an attempt to the next, and to its probes. */
+enum { QUIET_MS = 2000 };
+
 static void on_deadline(struct timer *t);
 static void on_failure(struct timer *t);
 static void on_slot_granted(struct punch_slot *slot);
 static void on_sample(void *owner);
 
 /* ---- creation ---- */
+
+void
+puncher_keep_quiet(struct puncher *p)
+{
+	struct socket_table *t = &p->punch->sockets;
+
+	if (nat_classifier_step(&p->socket->classifier) != 0)
+		t->quiet_until_us =
+		    t->core->world->now_us + QUIET_MS * UINT64_C(1000);
+}
 
 static void
 use_socket(struct puncher *p, struct punch_socket *s)
@@ -61,6 +74,7 @@ puncher_new(struct punch *punch, const struct punch_owner *o, int *err)
 	punch_client_init(p);
 	punch_server_init(p);
 	use_socket(p, s);
+	puncher_keep_quiet(p);
 	TAILQ_INSERT_TAIL(&punch->punchers, p, link);
 	punch->punchers_len++;
 	return p;
@@ -121,6 +135,15 @@ int
 puncher_sock(const struct puncher *p)
 {
 	return p->socket->entry.sock;
+}
+
+bool
+puncher_uses_socket(const struct puncher *p, int sock)
+{
+	for (uint8_t i = 0; i < p->reopened; i++)
+		if (p->old_sockets[i]->entry.sock == sock)
+			return false;
+	return puncher_has_socket(p, sock);
 }
 
 void
@@ -294,12 +317,19 @@ is_remote_predicting(const struct puncher *p)
 	       p->remote.addrs_len > REPORTED_MAX;
 }
 
+/* Returns how many attempts with predicted ports have failed. */
+static uint32_t
+predictions_failed(const struct puncher *p)
+{
+	return p->initiator ? p->client.predictions : p->server.restarts;
+}
+
 /*
  * Puts the mapping of an earlier datagram to the peer's host into the list:
  * where the NAT has one mapping for all ports of a host, that one stays in use
  * and no new one is created. It takes a place in the middle; the others keep
  * theirs, see predict_addresses(). Such NATs are rare, and with others a reply
- * to a probe through it costs a predicted mapping: so only every other time.
+ * to a probe through it costs a predicted mapping: so not the first time.
  */
 static void
 add_old_mapping(const struct puncher *p, struct punch_local *s)
@@ -307,7 +337,7 @@ add_old_mapping(const struct puncher *p, struct punch_local *s)
 	uint32_t order = punch_socket_order_host(p->socket, &p->peer.addr);
 	struct addr *place = &s->addrs[s->addrs_len / 2], old;
 
-	if (p->reopened % 2 == 1 || order == p->socket->dests_len ||
+	if (predictions_failed(p) == 0 || order == p->socket->dests_len ||
 	    nat_classifier_predict(&p->socket->classifier, order, &old, 1) == 0)
 		return;
 	for (uint8_t i = 0; i < s->addrs_len; i++)
@@ -450,10 +480,17 @@ puncher_reopen(struct puncher *p)
 	if (p->reopened >= PUNCHER_REOPENS_MAX || p->state == PUNCHER_PROBING ||
 	    (s = punch_socket_open(&p->punch->sockets, &err)) == NULL)
 		return false;
+	puncher_keep_quiet(p);
 	p->socket->on_sample = NULL;
 	p->old_sockets[p->reopened++] = p->socket;
 	use_socket(p, s);
 	return true;
+}
+
+bool
+puncher_reopen_unpunchable(struct puncher *p)
+{
+	return p->reopened < UNPUNCHABLE_REOPENS_MAX && puncher_reopen(p);
 }
 
 /* ---- received probes ---- */
@@ -478,6 +515,18 @@ is_plausible(const struct puncher *p, const struct addr *from)
 	return false;
 }
 
+/* Returns true for a socket behind a sequential NAT that another one has
+ * replaced. */
+static bool
+is_of_old_prediction(const struct puncher *p, int sock)
+{
+	for (uint8_t i = 0; i < p->reopened; i++)
+		if (p->old_sockets[i]->entry.sock == sock)
+			return nat_classifier_step(
+				   &p->old_sockets[i]->classifier) != 0;
+	return false;
+}
+
 int
 puncher_recv_probe(struct puncher *p, const struct dgram *dg)
 {
@@ -491,6 +540,9 @@ puncher_recv_probe(struct puncher *p, const struct dgram *dg)
 	 * probes; the peer will probe again. */
 	if (p->socket->classifier.frozen && p->frozen.predicted &&
 	    p->state != PUNCHER_PROBING)
+		return 0;
+	/* So would one from the socket that was replaced to predict ports. */
+	if (is_of_old_prediction(p, dg->sock))
 		return 0;
 	/* The server echoes from the handshake to the end (pitfall P4), within
 	 * limits (pitfall P19). */

@@ -25,7 +25,11 @@
 #include "punch/punch_socket.h"
 
 enum {
-	PUNCHER_REOPENS_MAX = 3, /* further punch sockets, protocol 04 §3 */
+	UNPUNCHABLE_REOPENS_MAX = 3, /* protocol 04 §3 */
+	/* Further punch sockets in all: one for each prediction, and those of
+	 * the start and of the end. */
+	PUNCHER_REOPENS_MAX = 5,
+	PREDICTIONS_MAX = 3, /* attempts with predicted ports */
 	/* How long a server waits for its client to start punching, protocol
 	 * 04 §15. */
 	SERVER_WAIT_MS = 10000,
@@ -107,6 +111,10 @@ void puncher_await_client(struct puncher *p);
 /* Returns what we report about our NAT: current, or as it was when frozen. */
 void puncher_get_local(const struct puncher *p, struct punch_local *out);
 
+/* Notes that an attempt predicts sequential ports, if it does: no other socket
+ * may use up ports for a moment, see socket_table.quiet_until_us. */
+void puncher_keep_quiet(struct puncher *p);
+
 /* Freezes our NAT type and addresses: the peer relies on them from now on. */
 void puncher_freeze(struct puncher *p);
 
@@ -126,6 +134,9 @@ bool puncher_is_unpunchable(const struct puncher *p);
 /* Replaces the socket by a new one, with new samples. Returns false if it
  * cannot be replaced any more or now. */
 bool puncher_reopen(struct puncher *p);
+
+/* Does so because no schedule fits, less often. */
+bool puncher_reopen_unpunchable(struct puncher *p);
 
 /* Fills in the fields that the messages of both sides share. */
 void puncher_fill_payload(const struct puncher *p, struct holepunch_payload *c);

@@ -30,6 +30,9 @@ struct socket_table {
 	const struct core *core;
 	struct dht *dht;
 	struct socket_entry *entries;
+	/* Ports of a sequential NAT are being predicted: until then no socket
+	 * is opened in advance, and none that is idle creates a mapping. */
+	uint64_t quiet_until_us;
 };
 
 /*

@@ -73,9 +73,9 @@ hope_bound(enum hope h)
 	static const struct dial_bound bounds[HOPES] = {
 	    [HOPE_KNOWN] = {80, 16},
 	    [HOPE_LET_IN] = {120, 24},
-	    [HOPE_FORETOLD] = {2400, 240},
+	    [HOPE_FORETOLD] = {3600, 480},
 	    [HOPE_GUESSED] = {2400, 600},
-	    [HOPE_MIXED] = {5600, 1200},
+	    [HOPE_MIXED] = {7200, 1600},
 	    [HOPE_NONE] = {120, 24},
 	};
 

@@ -12,6 +12,7 @@
 	X(loss)                                                                \
 	X(churn)                                                               \
 	X(partition)                                                           \
+	X(sequential)                                                          \
 	X(sleep)                                                               \
 	X(bootgone)                                                            \
 	X(slow)                                                                \

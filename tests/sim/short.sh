@@ -36,6 +36,7 @@ scenario punch --nodes 40 --amount 4
 scenario punchgrid --nodes 40 --amount 2
 scenario punchstates --nodes 30 --amount 2
 scenario onelost --amount 7
+scenario sequential --nodes 30 --amount 10
 scenario relaydies --nodes 30 --amount 12
 scenario relaylies --nodes 60 --minutes 2 --amount 60
 scenario relaysgone --nodes 40 --amount 6

@@ -142,7 +142,7 @@ due(enum hope h, uint32_t loss)
 	case HOPE_LET_IN:
 		return loss == 0 ? 1000 : 990;
 	case HOPE_FORETOLD:
-		return 800;
+		return loss == 0 ? 990 : 930;
 	case HOPE_GUESSED:
 		return 950;
 	default:
@@ -172,7 +172,7 @@ judge(struct sim *s, const struct grid *g, enum hope h, uint32_t loss)
 	if (loss > 0)
 		return;
 	/* Packets may pass in one direction only, where both change. */
-	sim_expect(s, cut <= (h < HOPE_FORETOLD ? 0 : CHANCE + asked / 100),
+	sim_expect(s, cut <= (h < HOPE_FORETOLD ? 0 : CHANCE + asked / 50),
 	    "%s: %u of %u calls opened and were cut", hope_name(h), cut, asked);
 }
 
