@@ -104,7 +104,7 @@ IMPERATIVES = """abandon abort absorb abstract accelerate accept account acknowl
     parameterise parametrise parse partition pass patch pause peel perform
     permit persist perturb pick pin place plan play plug point poll pool
     pop populate port post postpone prefer prefix preload prepare preserve
-    prevent print prioritise probe process produce profile promote
+    predict prevent print prioritise probe process produce profile promote
     propagate propose protect prove provide provoke prune publish pull
     punch purge push put quote raise randomise randomize rank rate raze
     reach read reap rearm rebase rebuild receive recheck reclaim recognise

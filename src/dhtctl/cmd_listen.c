@@ -10,6 +10,7 @@
 
 #include "api/text.h"
 #include "dhtctl/dhtctl.h"
+#include "dhtctl/offer_prompt.h"
 #include "dhtctl/stdio_splice.h"
 #include "dhtctl/reason.h"
 
@@ -31,15 +32,20 @@ struct accepted {
 
 /* ---- children ---- */
 
-static volatile sig_atomic_t children, last_status;
+static volatile sig_atomic_t children, last_status, prompt;
 
 static void
 on_child_exit(int sig)
 {
 	int error = errno, status;
+	pid_t pid;
 
 	(void)sig;
-	while (waitpid(-1, &status, WNOHANG) > 0) {
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == prompt) {
+			prompt = 0;
+			continue;
+		}
 		children--;
 		last_status = status;
 	}
@@ -160,6 +166,8 @@ listen_params(const struct ctl *c)
 	if (c->max_per_peer > 0)
 		json_object_set_new(
 		    params, "max_per_peer", json_integer(c->max_per_peer));
+	if ((c->given & OPT_ASK) != 0)
+		json_object_set_new(params, "ask", json_true());
 	if (c->idle_s > 0)
 		json_object_set_new(params, "idle_s", json_integer(c->idle_s));
 	if (c->allow_len == 0)
@@ -169,6 +177,28 @@ listen_params(const struct ctl *c)
 		json_array_append_new(allow, json_string(c->allow[i]));
 	json_object_set_new(params, "allow", allow);
 	return params;
+}
+
+static void
+stop_prompt(void)
+{
+	if (prompt > 0)
+		kill(prompt, SIGTERM);
+	prompt = 0;
+}
+
+/* Asks about the offers of the listener that has just been started. */
+static int
+start_prompt(struct ctl *c)
+{
+	pid_t pid;
+
+	if ((c->given & OPT_ASK) == 0)
+		return EXIT_DONE;
+	stop_prompt();
+	pid = offer_prompt_start(&c->client);
+	prompt = pid > 0 ? pid : 0;
+	return pid > 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* Starts the listener. Returns an exit code, and the result if it is
@@ -185,8 +215,9 @@ start_listener(struct ctl *c, json_t **result)
 		return code;
 	}
 	c->client.exact = true;
-	return api_client_call(
+	code = api_client_call(
 	    &c->client, API_METHOD_listen, params, NULL, result);
+	return code == EXIT_DONE ? start_prompt(c) : code;
 }
 
 /* Prints the key, for which scripts wait: on standard error if standard output
@@ -271,19 +302,46 @@ command_status(int status)
 				   : WEXITSTATUS(status);
 }
 
-/* Accepts on the listener's own control connection, which becomes the stream,
- * so that the listener ends. */
+/* Ends the listener, whose control connection the prompt reads. */
+static void
+end_listener(struct ctl *c)
+{
+	uint64_t instance = c->client.instance;
+
+	stop_prompt();
+	api_client_reset(&c->client);
+	/* By which the outcome of the connection is known. */
+	c->client.instance = instance;
+}
+
+/*
+ * Accepts on the listener's own control connection, which becomes the stream,
+ * so that the listener ends; or on another one, if offers come on the first.
+ */
+static int
+accept_last(struct ctl *c, json_int_t listener, struct accepted *a)
+{
+	int code;
+
+	if ((c->given & OPT_ASK) == 0)
+		return accept_one(&c->client, listener, a);
+	code = accept_next(c, listener, a);
+	if (code == EXIT_DONE)
+		end_listener(c);
+	return code;
+}
+
 static int
 serve_once(struct ctl *c, json_int_t listener)
 {
 	struct accepted a;
-	int code = accept_one(&c->client, listener, &a);
+	int code = accept_last(c, listener, &a);
 
 	while (code != EXIT_DONE) {
 		code = recover_listener(c, code, &listener);
 		if (code != EXIT_DONE)
 			return code;
-		code = accept_one(&c->client, listener, &a);
+		code = accept_last(c, listener, &a);
 	}
 	if (c->exec == NULL)
 		return stdio_splice_run(&c->client, a.sock, a.conn, true);
@@ -329,6 +387,10 @@ cmd_listen(struct ctl *c, char **argv)
 	int code;
 
 	(void)argv;
+	if ((c->given & OPT_ASK) != 0 && !offer_prompt_possible()) {
+		print_error("listen", "--ask needs a terminal");
+		return EXIT_USAGE;
+	}
 	catch_children();
 	code = start_listener(c, &result);
 	if (code == EXIT_DONE) {
@@ -336,8 +398,9 @@ cmd_listen(struct ctl *c, char **argv)
 		code = print_key(c, result);
 	}
 	json_decref(result);
-	if (code != EXIT_DONE)
-		return code;
-	return (c->given & OPT_ONCE) != 0 ? serve_once(c, listener)
-					  : serve_all(c, listener);
+	if (code == EXIT_DONE)
+		code = (c->given & OPT_ONCE) != 0 ? serve_once(c, listener)
+						  : serve_all(c, listener);
+	stop_prompt();
+	return code;
 }

@@ -17,6 +17,7 @@ const struct option_info option_table[] = {
     {OPT_ONCE, "once", NULL, "exit after one connection"},
     {OPT_EXEC, "exec", "COMMAND", "run this command for each connection"},
     {OPT_ALLOW, "allow", "KEY", "admit this key and no other; repeatable"},
+    {OPT_ASK, "ask", NULL, "ask on the terminal before admitting a peer"},
     {OPT_MAX_PER_PEER, "max-per-peer", "N",
 	"admit so many connections of one key at a time"},
     {OPT_IDLE, "idle", "SECONDS",
@@ -34,7 +35,7 @@ const unsigned option_table_len = sizeof option_table / sizeof *option_table;
 #define OPT_PUT (OPT_VALUE | OPT_IDENTITY)
 #define OPT_LISTEN                                                             \
 	(OPT_COMMON | OPT_KEY | OPT_NAME | OPT_ONCE | OPT_EXEC | OPT_ALLOW |   \
-	    OPT_MAX_PER_PEER | OPT_IDLE)
+	    OPT_ASK | OPT_MAX_PER_PEER | OPT_IDLE)
 #define OPT_CONNECT (OPT_CONTROL | OPT_TIMEOUT | OPT_HELP | OPT_KEY | OPT_NAME)
 #define OPT_WATCH (OPT_CONTROL | OPT_NDJSON | OPT_HELP)
 
