@@ -15,6 +15,8 @@ enum {
 	 * payload, and no fewer than that many. */
 	SMALL_PAYLOAD = 64,
 	AHEAD_PACKETS_MIN = 1024,
+	/* Packets behind a gap that are acknowledged at once, and the next. */
+	GAP_PACKETS = 4,
 };
 
 void
@@ -234,8 +236,26 @@ check_ended(struct receive_part *r, struct receive_result *out)
 		return;
 	set_state(r, RECEIVE_ENDED);
 	out->ended = true;
-	/* Protocol 05 §12: acknowledged before the stream is gone. */
-	r->ack_due = true;
+}
+
+/*
+ * Returns true if a packet tells the peer more than that it has arrived: of a
+ * loss, of reordering, of a duplicate, or of the end. Of a loss the peer is
+ * sure once three packets behind the gap are acknowledged (protocol 05 §6).
+ */
+static bool
+is_urgent(struct receive_part *r, const struct receive_result *out,
+    uint32_t ranges_before)
+{
+	uint32_t ranges = r->reassembly.ranges_len;
+
+	if (ranges > ranges_before)
+		r->gap_packets = 0;
+	if (r->gap_packets < GAP_PACKETS)
+		r->gap_packets++;
+	return out->err != 0 || r->state != RECEIVE_OPEN ||
+	       ranges != ranges_before || (ranges > 0 && !out->held) ||
+	       (ranges > 0 && r->gap_packets < GAP_PACKETS);
 }
 
 void
@@ -243,9 +263,9 @@ receive_part_data(
     struct receive_part *r, const struct packet *p, struct receive_result *out)
 {
 	bool ended = r->state == RECEIVE_ENDED;
+	uint32_t ranges = r->reassembly.ranges_len;
 
 	*out = (struct receive_result){.err = ERR_EXISTS};
-	r->ack_due = true;
 	if (receive_part_is_ahead(r, p->seq) && !ended)
 		out->err = accept_packet(r, p, out);
 	else if (seq_diff(p->seq, r->next_seq) > 0)
@@ -257,4 +277,6 @@ receive_part_data(
 	if (r->reassembly.ranges_len > 0)
 		drain_reassembly(r, out);
 	check_ended(r, out);
+	/* Protocol 05 §12: acknowledged before the stream is gone. */
+	out->urgent = is_urgent(r, out, ranges);
 }

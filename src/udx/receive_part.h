@@ -38,8 +38,9 @@ struct receive_part {
 	const struct limits *limits; /* borrowed */
 	enum receive_state state;
 	bool ack_due;
-	uint32_t next_seq; /* the cumulative acknowledgement */
-	uint32_t end_seq;  /* of the packet with END, once known */
+	uint32_t next_seq;   /* the cumulative acknowledgement */
+	uint32_t end_seq;    /* of the packet with END, once known */
+	uint8_t gap_packets; /* received since a gap was found */
 	struct receive_buffer data;
 	struct reassembly reassembly;
 	uint32_t window;     /* bytes that may be held */
@@ -53,6 +54,7 @@ struct receive_result {
 	size_t bytes;  /* that have become readable */
 	size_t copied; /* bytes that were copied to a buffer */
 	bool ended;    /* the state is RECEIVE_ENDED since this packet */
+	bool urgent;   /* the peer must learn of it at once */
 	bool held;     /* it was put into the reassembly queue */
 };
 

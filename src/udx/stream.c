@@ -62,6 +62,7 @@ init_stream(struct udx_stream *s, struct udx *u, void *owner)
 	s->udx = u;
 	s->owner = owner;
 	receive_part_init(&s->receive, &u->chunks, u->core->limits);
+	ack_delay_init(&s->ack_delay);
 	send_part_init(&s->send);
 	message_queues_init(&s->messages);
 	heartbeat_init(&s->heartbeat);

@@ -10,6 +10,7 @@
 #ifndef UDX_STREAM_H
 #define UDX_STREAM_H
 
+#include "udx/ack_delay.h"
 #include "udx/cc.h"
 #include "udx/heartbeat.h"
 #include "udx/loss.h"
@@ -45,6 +46,7 @@ struct udx_stream {
 	struct stream_path path;
 	struct relay_half *relay; /* or NULL */
 	struct receive_part receive;
+	struct ack_delay ack_delay;
 	struct send_part send;
 	struct message_queues messages;
 	struct heartbeat heartbeat;

@@ -11,6 +11,9 @@ receive_data(struct udx_stream *s, const struct packet *p)
 	struct receive_result result;
 
 	receive_part_data(&s->receive, p, &result);
+	if (ack_delay_packet(&s->ack_delay, result.urgent, s->loss.rtt.srtt_us,
+		stream_now(s)))
+		s->receive.ack_due = true;
 	if (result.err != 0 && result.err != ERR_EXISTS)
 		(void)stats_drop(s->udx->core->stats, result.err);
 	s->count.bytes_in += result.bytes;

@@ -239,6 +239,14 @@ is_app_limited(const struct udx_stream *s)
 	       !s->send.writer_waits && f->bytes < cc_window(&s->cc);
 }
 
+/* Notes that the peer was sent all that there is to acknowledge. */
+static void
+note_ack_sent(struct udx_stream *s)
+{
+	s->receive.ack_due = false;
+	ack_delay_sent(&s->ack_delay);
+}
+
 /* Returns true if more data could leave at once. */
 static bool
 send_data(struct udx_stream *s, struct burst *b, size_t *sent)
@@ -258,7 +266,8 @@ send_data(struct udx_stream *s, struct burst *b, size_t *sent)
 	if (total > 0) {
 		loss_set_timer(&s->loss, stream_now(s));
 		/* Each header has carried the cumulative acknowledgement. */
-		s->receive.ack_due &= s->receive.reassembly.ranges_len > 0;
+		if (s->receive.reassembly.ranges_len == 0)
+			note_ack_sent(s);
 	}
 	*sent += total;
 	if (is_app_limited(s))
@@ -273,7 +282,7 @@ send_control(struct udx_stream *s)
 	if (s->receive.ack_due) {
 		if (!burst_ack(s))
 			return false;
-		s->receive.ack_due = false;
+		note_ack_sent(s);
 	}
 	if (s->heartbeat.pending) {
 		if (!burst_heartbeat(s))

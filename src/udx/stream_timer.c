@@ -16,6 +16,7 @@ stream_timer_deadline(const struct udx_stream *s)
 	uint64_t due = min_deadline(s->loss.due_us, s->loss.reorder_due_us);
 
 	due = min_deadline(due, s->pacer.wake_us);
+	due = min_deadline(due, s->ack_delay.due_us);
 	due = min_deadline(due, s->heartbeat.window_due_us);
 	return min_deadline(due, s->heartbeat.keepalive_due_us);
 }
@@ -82,6 +83,14 @@ expire_pacer(struct udx_stream *s)
 }
 
 static void
+expire_ack_delay(struct udx_stream *s)
+{
+	ack_delay_expired(&s->ack_delay);
+	s->receive.ack_due = true;
+	scheduler_add(s);
+}
+
+static void
 expire_window_probe(struct udx_stream *s)
 {
 	heartbeat_window_expired(
@@ -113,6 +122,8 @@ fire_timer(struct timer *t)
 		expire_reorder(s);
 	if (!stream_is_closed(s) && s->pacer.wake_us <= now)
 		expire_pacer(s);
+	if (!stream_is_closed(s) && s->ack_delay.due_us <= now)
+		expire_ack_delay(s);
 	if (!stream_is_closed(s) && s->heartbeat.window_due_us <= now)
 		expire_window_probe(s);
 	if (!stream_is_closed(s) && s->heartbeat.keepalive_due_us <= now)

@@ -521,6 +521,150 @@ START_TEST(no_byte_is_copied_twice)
 }
 END_TEST
 
+/* ---- acknowledgements ---- */
+
+/* Packets that the receiver of the data and its sender have received. */
+struct packets {
+	uint64_t data, acks;
+};
+
+/* Pushes for so long and reads all of it. */
+static struct packets
+push_packets(struct lab_pair *p, uint64_t us)
+{
+	uint64_t until = p->lab.lan.now_us + us;
+	struct udx_status a, b;
+	struct packets n;
+
+	udx_status(p->a->s, &a);
+	udx_status(p->b->s, &b);
+	n = (struct packets){b.packets_in, a.packets_in};
+	do {
+		p->written += lab_write(p->a, p->written, SIZE_MAX);
+		p->read += lab_read(p->b, p->read, SIZE_MAX);
+		lab_settle(&p->lab);
+	} while (lab_step(&p->lab, until));
+	udx_status(p->a->s, &a);
+	udx_status(p->b->s, &b);
+	return (struct packets){b.packets_in - n.data, a.packets_in - n.acks};
+}
+
+/* 100 Mbit/s, 50 ms, a queue of one bandwidth-delay product. */
+static const struct lab_link fast = {
+    .delay_us = 25000, .bytes_per_s = 12500000, .queue_bytes = 625000};
+
+/* Connects two ends, of which both know the round trip, and fills the line. */
+static void
+fill_line(struct lab_pair *p, const struct lab_link *link)
+{
+	lab_pair_init(p, 3, link);
+	(void)lab_write(p->b, 0, 1);
+	(void)push_packets(p, 4 * LAB_S);
+}
+
+/* In bulk, one acknowledgement serves 32 packets; the rate stays. */
+START_TEST(bulk_is_acknowledged_seldom)
+{
+	struct lab_pair p;
+	struct packets n;
+
+	fill_line(&p, &fast);
+	n = push_packets(&p, 10 * LAB_S);
+	ck_assert_uint_ge(n.data, 32 * n.acks);
+	ck_assert_uint_ge(n.data, 80000); /* of 83,000 */
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* A line that is too slow for that is acknowledged packet by packet. */
+START_TEST(little_is_acknowledged_at_once)
+{
+	struct lab_link slow = fast;
+	struct lab_pair p;
+	struct packets n;
+
+	slow.bytes_per_s = 1000000;
+	slow.queue_bytes = 50000;
+	fill_line(&p, &slow);
+	n = push_packets(&p, 10 * LAB_S);
+	ck_assert_uint_ge(n.acks * 10, n.data * 9);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* Drops one packet of bulk data. */
+struct one_lost {
+	uint64_t seen, at;
+	uint64_t dropped_us, sack_us;
+};
+
+static bool
+drop_one(struct lab *r, const struct lab_packet *p, void *arg)
+{
+	struct one_lost *l = arg;
+	struct packet pk;
+
+	if (packet_decode(&pk, p->buf, p->len) != 0)
+		return true;
+	if (pk.type & PACKET_DATA && pk.payload.len > 1000 &&
+	    ++l->seen == l->at) {
+		l->dropped_us = r->lan.now_us;
+		return false;
+	}
+	if (pk.type & PACKET_SACK && l->sack_us == 0)
+		l->sack_us = r->lan.now_us;
+	return true;
+}
+
+START_TEST(a_loss_is_reported_at_once)
+{
+	struct lab_pair p;
+	struct one_lost l = {.at = 100 + (uint64_t)_i * 7};
+	struct udx_status before, after;
+
+	fill_line(&p, &fast);
+	p.lab.filter = drop_one;
+	p.lab.filter_arg = &l;
+	udx_status(p.a->s, &before);
+	(void)push_packets(&p, LAB_S);
+	udx_status(p.a->s, &after);
+	ck_assert_uint_ne(l.dropped_us, 0);
+	ck_assert_uint_ne(l.sack_us, 0);
+	/* One way, the queue, and the time of two packets at most. */
+	ck_assert_uint_le(l.sack_us - l.dropped_us, 25000 + 50000 + 250);
+	ck_assert_uint_eq(after.resent - before.resent, 1);
+	lab_pair_fini(&p);
+}
+END_TEST
+
+/* The end is acknowledged at once, in the middle of a group. */
+START_TEST(the_end_is_acknowledged_at_once)
+{
+	struct lab_pair p;
+	struct udx_status st = {0};
+	uint64_t ended_us, until;
+
+	fill_line(&p, &fast);
+	until = p.lab.lan.now_us + 5 * LAB_S;
+	udx_end(p.a->s);
+	lab_settle(&p.lab);
+	while (!st.ended_there && lab_step(&p.lab, until)) {
+		lab_settle(&p.lab);
+		p.read += lab_read(p.b, p.read, SIZE_MAX);
+		udx_status(p.b->s, &st);
+	}
+	ck_assert(st.ended_there);
+	ended_us = p.lab.lan.now_us;
+	while (!st.ended_here && lab_step(&p.lab, until)) {
+		lab_settle(&p.lab);
+		udx_status(p.a->s, &st);
+	}
+	ck_assert(st.ended_here);
+	ck_assert_uint_le(p.lab.lan.now_us - ended_us, 25000 + 10);
+	lab_pair_fini(&p);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -544,5 +688,9 @@ t_suite(void)
 	tcase_add_test(tc, streams_are_limited);
 	tcase_add_test(tc, waits_for_connect);
 	tcase_add_loop_test(tc, no_byte_is_copied_twice, 0, 3);
+	tcase_add_test(tc, bulk_is_acknowledged_seldom);
+	tcase_add_test(tc, little_is_acknowledged_at_once);
+	tcase_add_loop_test(tc, a_loss_is_reported_at_once, 0, 8);
+	tcase_add_test(tc, the_end_is_acknowledged_at_once);
 	return s;
 }

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/world.h"
+#include "udx/ack_delay.h"
+
+enum {
+	/* The part of a round trip for which one is held. */
+	HOLD_PART = 4,
+	/* Interfaces hold them as long, and congestion control allows for it
+	 * (cc_model.c). */
+	HOLD_US_MAX = 10000,
+	/*
+	 * After a peer may have waited, none is held for a round trip, or for
+	 * twice as many as the last time: what that costs stays below 2 %. So
+	 * many whole groups in a row end it.
+	 */
+	PAUSE_ROUNDS_MAX = 16,
+	GROUPS_GOOD = 64,
+};
+
+void
+ack_delay_init(struct ack_delay *d)
+{
+	*d = (struct ack_delay){.due_us = WORLD_NEVER};
+}
+
+/* Ends the round trip if it is over, and decides on the next. */
+static void
+update_epoch(struct ack_delay *d, uint64_t rtt_us, uint64_t now_us)
+{
+	uint64_t age_us = now_us - d->epoch_us;
+
+	if (age_us < rtt_us)
+		return;
+	if (d->pause > 0)
+		d->pause--;
+	d->bulk = d->packets >= ACK_BULK_PACKETS && age_us < 2 * rtt_us &&
+		  d->pause == 0;
+	d->packets = 0;
+	d->epoch_us = now_us;
+}
+
+bool
+ack_delay_packet(
+    struct ack_delay *d, bool urgent, uint64_t rtt_us, uint64_t now_us)
+{
+	uint64_t hold_us = rtt_us / HOLD_PART;
+
+	update_epoch(d, rtt_us, now_us);
+	d->packets++;
+	d->held++;
+	if (urgent || rtt_us == 0 || !d->bulk)
+		return true;
+	if (d->held >= ACK_HELD_PACKETS) {
+		if (++d->groups >= GROUPS_GOOD)
+			d->last_pause = 0;
+		return true;
+	}
+	if (hold_us > HOLD_US_MAX)
+		hold_us = HOLD_US_MAX;
+	if (d->due_us == WORLD_NEVER)
+		d->due_us = now_us + hold_us;
+	return false;
+}
+
+void
+ack_delay_expired(struct ack_delay *d)
+{
+	d->due_us = WORLD_NEVER;
+	d->bulk = false;
+	d->groups = 0;
+	d->last_pause = d->last_pause == 0 ? 1 : 2 * d->last_pause;
+	if (d->last_pause > PAUSE_ROUNDS_MAX)
+		d->last_pause = PAUSE_ROUNDS_MAX;
+	d->pause = d->last_pause + 1;
+}
+
+void
+ack_delay_sent(struct ack_delay *d)
+{
+	d->held = 0;
+	d->due_us = WORLD_NEVER;
+}
