@@ -62,6 +62,9 @@
 	    "bytes forwarded at once for one /24") \
 	X(forward_rate_bytes, "forward-rate-bytes", 4000, 1, 16777216, \
 	    "bytes per second forwarded for one /24 after the burst") \
+	X(forward_handshakes, "forward-handshakes", 50, 1, 1000000, \
+	    "handshakes per second forwarded to one host for clients that " \
+	    "have not returned a token; others must return one first") \
 	X(forward_hosts, "forward-hosts", 4096, 16, 1048576, \
 	    "/24s and hosts that each table of forwarding, handshake and probe " \
 	    "budgets remembers") \

@@ -270,7 +270,7 @@ request_new(struct requests *rs, const struct dht_call *c, int sock, int *err)
 	if (len == 0)
 		return NULL;
 	*err = ERR_MEMORY;
-	if ((r = malloc(sizeof *r + len)) == NULL)
+	if ((r = malloc(sizeof *r + len + RPC_TOKEN_LEN)) == NULL)
 		return NULL;
 	*r = (struct request){
 	    .requests = rs,
@@ -282,6 +282,7 @@ request_new(struct requests *rs, const struct dht_call *c, int sock, int *err)
 	    .sends_max = c->sends != 0 ? c->sends : REQUEST_SENDS,
 	    .timeout_ms = c->timeout_ms,
 	    .doubling = c->doubling,
+	    .may_prove = c->token == NULL,
 	    .len = (uint16_t)len,
 	};
 	memcpy(r->bytes, buf, len);
@@ -385,6 +386,35 @@ apply_reply(struct requests *rs, const struct request *r,
 		promotion_add_sample(rs->promotion, &m->to);
 }
 
+/*
+ * Sends the request once more with the token of a reply that wants one. Returns
+ * false if the reply ends the request. Another reply of that kind answers a
+ * copy without the token, and is ignored.
+ */
+static bool
+prove_address(struct request *r, const struct rpc_reply *reply)
+{
+	uint8_t buf[DGRAM_MAX];
+	struct rpc_request m;
+	size_t len;
+
+	if (reply->error != RPC_INVALID_TOKEN || reply->token == NULL ||
+	    rpc_request_decode(&m, r->bytes, r->len) != 0)
+		return false;
+	if (!r->may_prove)
+		return r->proving;
+	m.token = reply->token;
+	len = rpc_request_encode(&m, buf, sizeof buf);
+	if (len == 0 || len > (size_t)r->len + RPC_TOKEN_LEN)
+		return false;
+	memcpy(r->bytes, buf, len);
+	r->len = (uint16_t)len;
+	r->may_prove = false;
+	r->proving = true;
+	transmit_request(r);
+	return true;
+}
+
 int
 requests_recv_reply(struct requests *rs, const struct dgram *dg)
 {
@@ -414,7 +444,8 @@ requests_recv_reply(struct requests *rs, const struct dgram *dg)
 	self->stats->replies_accepted++;
 	joining_node_answered(rs->joining, &dg->from);
 	apply_reply(rs, r, dg, &m, a.id);
-	end_request(r, &a);
+	if (!prove_address(r, &m))
+		end_request(r, &a);
 	health_replied(rs->health);
 	return 0;
 }

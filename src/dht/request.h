@@ -5,7 +5,9 @@
  * Protocol 01 §9. A request is in one of two places: in `waiting`, while the
  * congestion window is full, or in flight with its timer armed. A request that
  * a program waits for leaves before those of maintenance; a check is not
- * queued. It ends in exactly one of: reply, timeout, cancelled, closed; then
+ * queued. If a node wants a token before it serves a request that carries
+ * none, the request is sent once more with the one in its reply. It ends in
+ * exactly one of: reply, timeout, cancelled, closed; then
  * its completion is called, once, and it is freed.
  */
 #ifndef DHT_REQUEST_H
@@ -42,6 +44,9 @@ struct request {
 	uint8_t kind; /* enum request_class */
 	bool waiting;
 	bool has_id; /* the table has this id for the destination */
+	bool
+	    may_prove; /* it carries no token, and takes one that it is given */
+	bool proving;  /* it carries one that it was given */
 	uint8_t id[ID_LEN];
 	uint32_t timeout_ms; /* fixed; 0: adaptive */
 	bool doubling;       /* the timeout doubles with every other send */
@@ -49,7 +54,7 @@ struct request {
 	struct dht_done done;
 	void (*missed)(void *owner); /* or NULL, see struct request_options */
 	uint16_t len;
-	uint8_t bytes[];
+	uint8_t bytes[]; /* with space for a token */
 };
 
 TAILQ_HEAD(request_list, request);

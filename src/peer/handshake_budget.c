@@ -65,14 +65,18 @@ find_share(struct handshake_budget *hb, const struct handshake_source *s)
 	return &hb->hosts;
 }
 
+/* Returns the bucket of the /24 that pays. Each relay has its own ones: with
+ * the name of a client, a relay uses up nothing of what the others have. */
 static struct bucket *
-find_payer(struct handshake_budget *hb, enum handshake_trust trust,
-    const struct addr *payer)
+find_payer(struct handshake_budget *hb, const struct handshake_source *s)
 {
 	const struct limits *l = hb->core->limits;
 	struct prefix_budget_rate r = {l->handshake_burst, l->handshake_rate};
 
-	return prefix_budget_get(&hb->payers[trust], payer, &r);
+	return s->relay != NULL
+		   ? prefix_budget_get_through(
+			 &hb->payers[s->trust], s->payer, s->relay, &r)
+		   : prefix_budget_get(&hb->payers[s->trust], s->payer, &r);
 }
 
 /* ---- charges ---- */
@@ -100,17 +104,36 @@ handshake_budget_take_share(
 }
 
 static bool
+has_left(const struct bucket *b)
+{
+	return b != NULL && b->left > 0;
+}
+
+/* Makes a relay pay for itself: beyond its share it is a source like any other,
+ * and the client that it names pays nothing. */
+static void
+downgrade(struct handshake_source *s)
+{
+	s->trust = HANDSHAKE_UNVALIDATED;
+	if (s->relay != NULL)
+		s->payer = s->relay;
+	s->relay = NULL;
+}
+
+static bool
 take_all(struct handshake_budget *hb, struct handshake_source *s)
 {
-	enum handshake_trust trust = s->trust;
-	struct bucket *payer = find_payer(hb, trust, s->payer);
+	struct bucket *payer = find_payer(hb, s);
 
-	if (payer == NULL || payer->left == 0)
+	if (!has_left(payer))
 		return false;
-	if (!handshake_budget_take_share(hb, s))
-		s->trust = HANDSHAKE_UNVALIDATED;
+	if (!handshake_budget_take_share(hb, s)) {
+		downgrade(s);
+		payer = find_payer(hb, s);
+	}
 	/* A source without operations never charges the /24 that it names. */
-	return take_operations(hb, s->trust) && bucket_take(payer, 1);
+	return has_left(payer) && take_operations(hb, s->trust) &&
+	       bucket_take(payer, 1);
 }
 
 bool

@@ -8,8 +8,9 @@
  * of our relays or from a validated host, so that a flood from unvalidated
  * sources never delays those. As these addresses can be forged as well, each
  * relay has a share, and all validated hosts together have one; beyond that
- * they count as unvalidated. Besides, each /24 has a rate of its own. Every
- * decision takes constant time. Uses: base, crypto, signal.
+ * they count as unvalidated. Besides, each /24 has a rate of its own: through
+ * each relay, and without one. Every decision takes constant time. Uses: base,
+ * crypto, signal.
  */
 #ifndef PEER_HANDSHAKE_BUDGET_H
 #define PEER_HANDSHAKE_BUDGET_H
@@ -55,7 +56,8 @@ void handshake_budget_limits_changed(struct handshake_budget *hb);
 
 /*
  * Charges one handshake. Returns false, and counts it, if it must not be
- * computed. Sets the trust of a source without a share left to unvalidated.
+ * computed. A source without a share left becomes unvalidated, and a relay then
+ * pays for its own /24, like a source that is no relay.
  */
 __attribute__((warn_unused_result)) bool handshake_budget_take(
     struct handshake_budget *hb, struct handshake_source *s);

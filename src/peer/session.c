@@ -298,11 +298,7 @@ may_compute(struct listeners *ls, struct handshake_source *source)
 {
 	if (dht_is_private(ls->peers->base.dht))
 		return true;
-	if (!handshake_budget_take(&ls->sessions.budget, source))
-		return false;
-	if (source->trust == HANDSHAKE_UNVALIDATED)
-		source->relay = NULL;
-	return true;
+	return handshake_budget_take(&ls->sessions.budget, source);
 }
 
 /* ---- new sessions ---- */

@@ -124,6 +124,18 @@ prefix_budget_get(struct prefix_budgets *pb, const struct addr *from,
 }
 
 struct bucket *
+prefix_budget_get_through(struct prefix_budgets *pb, const struct addr *from,
+    const struct addr *relay, const struct prefix_budget_rate *r)
+{
+	const struct hash_key *key = &pb->core->hash_key;
+	uint64_t both[] = {addr_prefix_key(from), addr_prefix_key(relay), 0};
+	uint64_t high = hash_bytes(key, both, sizeof both);
+
+	both[2] = 1;
+	return get_cell(pb, high << 32 | hash_bytes(key, both, sizeof both), r);
+}
+
+struct bucket *
 prefix_budget_get_host(struct prefix_budgets *pb, const struct addr *host,
     const struct prefix_budget_rate *r)
 {

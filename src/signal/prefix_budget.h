@@ -42,6 +42,11 @@ void prefix_budget_fini(struct prefix_budgets *pb);
 struct bucket *prefix_budget_get(struct prefix_budgets *pb,
     const struct addr *from, const struct prefix_budget_rate *r);
 
+/* The same for a prefix as seen through one relay. */
+struct bucket *prefix_budget_get_through(struct prefix_budgets *pb,
+    const struct addr *from, const struct addr *relay,
+    const struct prefix_budget_rate *r);
+
 /* The same for one host; a table has buckets of prefixes or of hosts only. */
 struct bucket *prefix_budget_get_host(struct prefix_budgets *pb,
     const struct addr *host, const struct prefix_budget_rate *r);

@@ -26,7 +26,8 @@ struct router {
 	const struct core *core;
 	struct dht *d;
 	struct records *r;
-	struct prefix_budgets budgets;
+	struct prefix_budgets budgets;  /* bytes, of each source */
+	struct prefix_budgets unproven; /* handshakes, to each host */
 };
 
 /*
@@ -55,6 +56,7 @@ router_new(const struct core *core, struct dht *d, struct records *r)
 	rt->d = d;
 	rt->r = r;
 	prefix_budget_init(&rt->budgets, core, core->limits->forward_hosts);
+	prefix_budget_init(&rt->unproven, core, core->limits->forward_hosts);
 	return rt;
 }
 
@@ -62,6 +64,7 @@ void
 router_limits_changed(struct router *rt)
 {
 	prefix_budget_set_max(&rt->budgets, rt->core->limits->forward_hosts);
+	prefix_budget_set_max(&rt->unproven, rt->core->limits->forward_hosts);
 }
 
 void
@@ -70,6 +73,7 @@ router_free(struct router *rt)
 	if (rt == NULL)
 		return;
 	prefix_budget_fini(&rt->budgets);
+	prefix_budget_fini(&rt->unproven);
 	free(rt);
 }
 
@@ -275,6 +279,34 @@ router_answer(struct router *rt, const struct router_ticket *t,
 
 /* ---- messages for other nodes ---- */
 
+/*
+ * Returns false for a client that has to return a token first. Sources can be
+ * forged, and the handshakes that we forward use up the share that the listener
+ * gives to us: those without a token use only a part of it.
+ */
+static bool
+admit_client(
+    struct router *rt, const struct dht_request *rq, const struct addr *to)
+{
+	uint32_t max = rt->core->limits->forward_handshakes;
+	struct prefix_budget_rate rate = {max, max};
+	struct bucket *b;
+
+	if (rq->token_good || dht_is_private(rt->d))
+		return true;
+	b = prefix_budget_get_host(&rt->unproven, to, &rate);
+	return b != NULL && bucket_take(b, 1);
+}
+
+static int
+demand_token(struct router *rt, const struct dht_request *rq)
+{
+	const struct dht_reply re = {.error = RPC_INVALID_TOKEN, .token = true};
+
+	rt->core->stats->forward_refused++;
+	return dht_reply(rt->d, rq, &re);
+}
+
 static int
 handshake_from_client(
     struct router *rt, const struct dht_request *rq, const struct handshake *m)
@@ -287,6 +319,8 @@ handshake_from_client(
 	if (!hop_to_server(rt, rq, &m->relay, &hop))
 		return dht_reply(
 		    rt->d, rq, &(struct dht_reply){.closer = true});
+	if (!admit_client(rt, rq, &hop.to))
+		return demand_token(rt, rq);
 	return forward_handshake(rt, rq, &hop, &next);
 }
 
@@ -306,6 +340,8 @@ handshake_from_relay(
 		return drop_request(rt, ERR_INCOMPLETE);
 	if (!hop_to_server(rt, rq, &nowhere, &hop))
 		return drop_request(rt, ERR_UNKNOWN);
+	if (!admit_client(rt, rq, &hop.to))
+		return refuse_forward(rt, ERR_BUDGET);
 	return forward_handshake(rt, rq, &hop, &next);
 }
 

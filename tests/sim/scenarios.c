@@ -35,6 +35,8 @@
 	X(hangups)                                                             \
 	X(handshakes)                                                          \
 	X(handshakeflood)                                                      \
+	X(relayflood)                                                          \
+	X(slowflood)                                                           \
 	X(lan)                                                                 \
 	X(punch)                                                               \
 	X(punchgrid)                                                           \

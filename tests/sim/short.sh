@@ -31,6 +31,8 @@ scenario greedy --nodes 30 --amount 200
 scenario handshakes --nodes 30 --amount 12000
 scenario handshakeflood --nodes 30
 scenario hangups --nodes 30
+scenario relayflood --nodes 30
+scenario slowflood --nodes 30
 scenario lan --nodes 30
 scenario punch --nodes 40 --amount 4
 scenario punchgrid --nodes 40 --amount 2

@@ -797,6 +797,33 @@ START_TEST(a_full_batch_is_like_a_loss)
 }
 END_TEST
 
+/* A node may want a token first: the request is sent once more, with it. */
+START_TEST(returns_a_token_that_a_node_wants)
+{
+	static const uint8_t token[RPC_TOKEN_LEN] = {7, 8, 9};
+	struct rig_answer refusal = {
+	    .id = true, .token = token, .error = RPC_INVALID_TOKEN};
+	struct rig_answer good = {.id = true};
+	struct rpc_request m;
+	struct sim_sent s, again;
+
+	ping(&peer, NULL);
+	ck_assert(rig_take_request(&r, &s, &m));
+	ck_assert_ptr_null(m.token);
+	ck_assert_int_eq(rig_answer(&r, &s, &refusal), 0);
+	ck_assert_uint_eq(ends, 0);
+	ck_assert(rig_take_request(&r, &again, &m));
+	ck_assert_ptr_nonnull(m.token);
+	ck_assert_mem_eq(m.token, token, sizeof token);
+	/* An answer to a copy without the token changes nothing. */
+	ck_assert_int_eq(rig_answer(&r, &s, &refusal), 0);
+	ck_assert(!rig_take_request(&r, &again, &m));
+	ck_assert_uint_eq(ends, 0);
+	ck_assert_int_eq(rig_answer(&r, &s, &good), 0);
+	ck_assert_uint_eq(replies, 1);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -827,5 +854,6 @@ t_suite(void)
 	tcase_add_test(tc, refuses_at_once_or_ends_once);
 	tcase_add_loop_test(tc, a_crowd_ends_each_exactly_once, 0, 6);
 	tcase_add_test(tc, a_full_batch_is_like_a_loss);
+	tcase_add_test(tc, returns_a_token_that_a_node_wants);
 	return s;
 }

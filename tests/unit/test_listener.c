@@ -985,6 +985,49 @@ START_TEST(validated_sources_come_first)
 }
 END_TEST
 
+/* What one relay forwards in the name of a client uses up nothing of what the
+ * client has through another: within the relay's share, and beyond it. */
+START_TEST(a_relay_pays_for_itself)
+{
+	struct addr client = addr_v4(68, 0, 0, 1, 5000);
+	struct addr bad = addr_v4(69, 0, 0, 1, 5000);
+	struct addr good = addr_v4(70, 0, 0, 1, 5000);
+	struct handshake_budget *hb;
+	struct handshake_source s;
+	struct rig g;
+	int as_itself = 0;
+
+	rig_init(&g);
+	g.n.host.limits.handshake_operations =
+	    8000; /* 200 in a relay's burst */
+	relay_pass_ms(&g.n, 1000);
+	hb = &g.peers->listeners->sessions.budget;
+	for (int i = 0; i < 64; i++) {
+		s = (struct handshake_source){
+		    HANDSHAKE_VALIDATED, &client, &bad};
+		ck_assert(handshake_budget_take(hb, &s));
+		ck_assert_ptr_eq(s.payer, &client);
+	}
+	ck_assert(!handshake_budget_take(hb, &s));
+	for (int i = 0; i < 250; i++) {
+		struct addr other = addr_v4(71, 0, (uint8_t)i, 1, 5000);
+
+		s = (struct handshake_source){
+		    HANDSHAKE_VALIDATED, &other, &bad};
+		if (handshake_budget_take(hb, &s) && s.payer == &bad) {
+			ck_assert_ptr_null(s.relay);
+			ck_assert_int_eq(s.trust, HANDSHAKE_UNVALIDATED);
+			as_itself++;
+		}
+	}
+	ck_assert_int_eq(as_itself, 64); /* the budget of its own /24 */
+	s = (struct handshake_source){HANDSHAKE_VALIDATED, &client, &good};
+	ck_assert(handshake_budget_take(hb, &s));
+	ck_assert_int_eq(s.trust, HANDSHAKE_VALIDATED);
+	rig_fini(&g);
+}
+END_TEST
+
 /* A table full of sessions of validated hosts refuses the others. */
 START_TEST(unvalidated_sources_find_no_place)
 {
@@ -1591,6 +1634,7 @@ t_suite(void)
 	tcase_add_test(tc, flood_of_one_prefix);
 	tcase_add_test(tc, no_source_evicts_the_handshakes_of_others);
 	tcase_add_test(tc, validated_sources_come_first);
+	tcase_add_test(tc, a_relay_pays_for_itself);
 	tcase_add_test(tc, unvalidated_sources_find_no_place);
 	tcase_add_loop_test(tc, half_open_in_all, 0, T_ROWS(half_open));
 	tcase_add_test(tc, handshakes_follow_their_limit);

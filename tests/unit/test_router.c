@@ -1136,6 +1136,57 @@ START_TEST(batch_full)
 }
 END_TEST
 
+static int
+send_from_client(struct relay_net *n, const struct addr *from,
+    const uint8_t *target, const uint8_t *token)
+{
+	uint8_t buf[DGRAM_MAX];
+	struct handshake h = {.noise = {sealed, 100}};
+	struct rpc_request m = {.tid = 0xbeef,
+	    .command = CMD_PEER_HANDSHAKE,
+	    .target = target,
+	    .token = token};
+
+	m.value.p = buf;
+	m.value.len = handshake_encode(&h, buf, sizeof buf);
+	sim_clear(&n->host.world);
+	return relay_request(n, from, &m);
+}
+
+/* Clients without a token use a part of what one host is forwarded; others are
+ * asked for a token, and with it they are served at once. */
+START_TEST(client_returns_token)
+{
+	struct addr server = relay_addr(SERVER), from = relay_addr(CLIENT);
+	uint8_t target[HASH_LEN], token[RPC_TOKEN_LEN];
+	struct relay_net n;
+	struct rpc_reply re;
+
+	init_relay(&n, RELAY);
+	relay_announce(&n, &server, SERVER_SEED, target);
+	for (uint8_t i = 0; i < 100; i++) {
+		struct addr a = addr_v4(11, 0, i, 1, 5000);
+
+		ck_assert_int_eq(send_from_client(&n, &a, target, NULL), 0);
+		ck_assert_uint_eq(
+		    n.host.stats.forwarded, i < 50 ? i + 1u : 50u);
+	}
+	ck_assert_uint_eq(n.host.stats.forward_refused, 50);
+	ck_assert_int_eq(send_from_client(&n, &from, target, NULL), 0);
+	ck_assert_uint_eq(n.host.stats.forwarded, 50);
+	ck_assert_int_eq(rpc_reply_decode(&re, n.host.world.sent[0].buf,
+			     n.host.world.sent[0].len),
+	    0);
+	ck_assert(addr_equal(&n.host.world.sent[0].meta.to, &from));
+	ck_assert_uint_eq(re.error, RPC_INVALID_TOKEN);
+	ck_assert_ptr_nonnull(re.token);
+	memcpy(token, re.token, sizeof token);
+	ck_assert_int_eq(send_from_client(&n, &from, target, token), 0);
+	ck_assert_uint_eq(n.host.stats.forwarded, 51);
+	relay_fini(&n);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -1161,6 +1212,7 @@ t_suite(void)
 	tcase_add_loop_test(tc, private_destination, 0, T_ROWS(closed));
 	tcase_add_test(tc, private_network);
 	tcase_add_test(tc, batch_full);
+	tcase_add_test(tc, client_returns_token);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Two listeners, one of them behind a NAT that admits every source, receive
- * `amount` valid handshakes a second each, from forged sources in 4,096 /24s: a
- * sixth as clients, a sixth as relays that the listener does not know, the rest
- * in the name of one of its own relays. Hosts with an address of their own and
- * hosts behind NATs dial both listeners before the flood and during it.
+ * handshakeflood: two listeners, one of them behind a NAT that admits every
+ * source, receive `amount` valid handshakes a second each, from forged sources
+ * in 4,096 /24s: a sixth as clients, a sixth as relays that the listener does
+ * not know, the rest in the name of one of its own relays. Hosts with an
+ * address of their own and hosts behind NATs dial both listeners before the
+ * flood and during it. relayflood: the same, but the forged sources are
+ * clients, and real relays forward what they send.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +32,10 @@ enum {
 	 * few of these messages are copies to it. */
 	REMEMBERED = 512,
 	VICTIMS = 2,
+	RELAYS_PER_VICTIM = 3,
 	CALLERS = 24, /* of each phase */
 	PHASE_SECONDS = 8,
+	SLOW_OPERATIONS = 200,
 	/* In excess of the budget: computed before the flood, or exempt. */
 	SPARE_OPERATIONS = 2000,
 };
@@ -39,7 +43,9 @@ enum {
 struct victim {
 	struct host *host;
 	uint8_t target[HASH_LEN];
-	struct spot at, relay; /* its own address, and one of its relays */
+	struct spot at; /* its own address, as its relays see it */
+	struct spot relays[RELAYS_PER_VICTIM];
+	uint32_t relays_len;
 	uint8_t (*messages)[NOISE_1_OVERHEAD + 64];
 	uint32_t next;
 };
@@ -49,6 +55,8 @@ struct handshake_flood {
 	struct victim victims[VICTIMS];
 	size_t message_len;
 	uint64_t sent;
+	bool real;           /* through the relays, not in the name of one */
+	uint32_t operations; /* that each listener computes in a second */
 };
 
 static void
@@ -58,6 +66,16 @@ setup(struct sim_options *o)
 }
 
 /* ---- the victims ---- */
+
+static void
+add_relay(struct victim *v, struct spot relay)
+{
+	for (uint32_t i = 0; i < v->relays_len; i++)
+		if (spot_equal(v->relays[i], relay))
+			return;
+	if (v->relays_len < RELAYS_PER_VICTIM)
+		v->relays[v->relays_len++] = relay;
+}
 
 /* Records from where and to which address a relay forwards to a victim. */
 static void
@@ -81,7 +99,7 @@ watch_relays(struct sim *s, const struct net_packet *p)
 		    p->dst != (h->nat != NULL ? &h->nat->ep : &h->ep))
 			continue;
 		v->at = p->to;
-		v->relay = p->from;
+		add_relay(v, p->from);
 	}
 }
 
@@ -114,6 +132,7 @@ victim_init(struct handshake_flood *f, int i, struct host *h)
 	struct limits l = *node_limits(h->node);
 
 	l.handshakes = REMEMBERED;
+	l.handshake_operations = f->operations;
 	node_set_limits(h->node, &l);
 	v->host = h;
 	key_target(v->target, h->identity.public_key);
@@ -132,27 +151,54 @@ forged_spot(struct prng *r)
 	    (uint16_t)(1024 + prng_below(r, 60000))};
 }
 
+/* As a client, as a relay that the victim does not know, or as its relay. */
+static void
+send_in_name(struct handshake_flood *f, struct victim *v, struct spot from,
+    struct rpc_request *m, struct handshake *hs)
+{
+	struct actor *a = f->actor;
+	uint8_t value[DGRAM_MAX];
+
+	if (f->sent % 6 != 0) {
+		hs->mode = MODE_FROM_RELAY;
+		hs->peer = spot_addr(forged_spot(&a->rand));
+	}
+	if (f->sent % 6 > 1)
+		from = v->relays[0];
+	m->value.p = value;
+	m->value.len = handshake_encode(hs, value, sizeof value);
+	actor_request(a, from, v->at, false, m);
+}
+
+/* As a client of one relay after the other. */
+static void
+send_through(struct handshake_flood *f, struct victim *v, struct spot from,
+    struct rpc_request *m, struct handshake *hs)
+{
+	uint8_t value[DGRAM_MAX];
+
+	m->value.p = value;
+	m->value.len = handshake_encode(hs, value, sizeof value);
+	actor_request(
+	    f->actor, from, v->relays[f->sent % v->relays_len], false, m);
+}
+
 static void
 send_handshake(struct handshake_flood *f, struct victim *v)
 {
 	struct actor *a = f->actor;
 	struct spot from = forged_spot(&a->rand);
-	uint8_t value[DGRAM_MAX];
 	struct handshake hs = {
 	    .noise = {v->messages[v->next++ % MESSAGES], f->message_len}};
 	struct rpc_request m = {.tid = (uint16_t)prng_next(&a->rand),
 	    .command = CMD_PEER_HANDSHAKE,
 	    .target = v->target};
 
-	if (f->sent % 6 != 0) {
-		hs.mode = MODE_FROM_RELAY;
-		hs.peer = spot_addr(forged_spot(&a->rand));
-	}
-	if (f->sent++ % 6 > 1)
-		from = v->relay;
-	m.value.p = value;
-	m.value.len = handshake_encode(&hs, value, sizeof value);
-	actor_request(a, from, v->at, false, &m);
+	if (f->real)
+		send_through(f, v, from, &m, &hs);
+	else
+		send_in_name(f, v, from, &m, &hs);
+	f->sent++;
 }
 
 static void
@@ -215,9 +261,8 @@ dial_in_flood(struct handshake_flood *f, struct dials *d, struct host **callers)
 		before[i] = count_operations(&f->victims[i]);
 	dial_all(f, d, callers);
 	sim_stop(s, task);
-	most =
-	    (s->now_us - begin_us) * HANDSHAKE_OPERATIONS_DEFAULT / SECONDS(1) +
-	    SPARE_OPERATIONS;
+	most = (s->now_us - begin_us) * f->operations / SECONDS(1) +
+	       SPARE_OPERATIONS;
 	for (int i = 0; i < VICTIMS; i++) {
 		uint64_t n = count_operations(&f->victims[i]) - before[i];
 
@@ -245,7 +290,7 @@ expect_undelayed(struct sim *s, struct dials *quiet, struct dials *flooded)
 }
 
 static void
-run(struct sim *s)
+run_flood(struct sim *s, bool real, uint32_t operations)
 {
 	static struct handshake_flood f;
 	struct host *before[CALLERS], *during[CALLERS];
@@ -254,7 +299,9 @@ run(struct sim *s)
 	struct dials quiet, flooded;
 
 	f = (struct handshake_flood){
-	    .actor = actor_new(s, FLOODER_IP, 1, NULL, 0)};
+	    .actor = actor_new(s, FLOODER_IP, 1, NULL, 0),
+	    .real = real,
+	    .operations = operations};
 	sim_grow(s, s->opt.nodes, DHT_PERSISTENT, MINUTES(1));
 	sim_run(s, MINUTES(1));
 	dials_init(&quiet, s, 1);
@@ -272,11 +319,32 @@ run(struct sim *s)
 	s->tap = NULL;
 	dial_in_flood(&f, &flooded, during);
 	report_add(&s->report, "forged", f.sent);
+	for (int i = 0; i < VICTIMS; i++)
+		sim_expect(s, f.victims[i].relays_len > 0,
+		    "no relay of listener %d is known", i);
 	expect_undelayed(s, &quiet, &flooded);
 	dials_fini(&quiet);
 	dials_fini(&flooded);
 	for (int i = 0; i < VICTIMS; i++)
 		free(f.victims[i].messages);
+}
+
+static void
+run(struct sim *s)
+{
+	run_flood(s, false, HANDSHAKE_OPERATIONS_DEFAULT);
+}
+
+static void
+run_real(struct sim *s)
+{
+	run_flood(s, true, HANDSHAKE_OPERATIONS_DEFAULT);
+}
+
+static void
+run_slow(struct sim *s)
+{
+	run_flood(s, false, SLOW_OPERATIONS);
 }
 
 const struct scenario scenario_handshakeflood = {
@@ -287,4 +355,24 @@ const struct scenario scenario_handshakeflood = {
     .nodes_min = 30,
     .setup = setup,
     .run = run,
+};
+
+const struct scenario scenario_relayflood = {
+    .name = "relayflood",
+    .text = "the same through real relays: no more than twice the quiet time",
+    .nodes = 40,
+    .amount = 6000,
+    .nodes_min = 30,
+    .setup = setup,
+    .run = run_real,
+};
+
+const struct scenario scenario_slowflood = {
+    .name = "slowflood",
+    .text = "the same on slow machines, most of it in the name of one relay",
+    .nodes = 40,
+    .amount = 6000,
+    .nodes_min = 30,
+    .setup = setup,
+    .run = run_slow,
 };
