@@ -49,6 +49,10 @@
 	X(ERR_NAT_UNKNOWN,  "nat-unknown",   "the type of one NAT could not be determined") \
 	X(ERR_NAT_RANDOM,   "nat-random",    "both NATs choose ports at random") \
 	X(ERR_ABORTED,      "aborted",       "the peer gave up hole punching") \
+	X(ERR_RELAY_UNREACHABLE, "relay-unreachable", "the relay could not be reached") \
+	X(ERR_RELAY_REFUSED, "relay-refused", "the relay does not serve us") \
+	X(ERR_RELAY_TIMEOUT, "relay-timeout", "the peer did not come to the relay in time") \
+	X(ERR_RELAY_LOST,   "relay-lost",    "the relay has stopped forwarding") \
 	X(ERR_RESET,        "reset",         "the peer ended the stream abruptly") \
 	X(ERR_IDLE,         "idle",          "no data moved for as long as the listener allows") \
 	X(ERR_CLOSED,       "closed",        "the node is stopping") \

@@ -163,6 +163,10 @@
 	    1073741824, "bytes of unfinished large frames of the peers of one /24") \
 	X(dials, "dials", 256, 1, 65536, \
 	    "connections being dialed at a time") \
+	X(relays_followed, "relays-followed", 64, 0, 256, \
+	    "blind relays named by clients being dialed at a time; 0: none") \
+	X(relays_followed_prefix, "relays-followed-prefix", 8, 0, 256, \
+	    "of these, named by clients of one /24") \
 	X(remembered, "remembered", 512, 1, 65536, \
 	    "keys with remembered nodes for the next dial") \
 	X(attempts, "attempts", 64, 1, 4096, \

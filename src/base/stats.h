@@ -65,6 +65,11 @@
 	X(values_stored,     "values stored") \
 	X(records_evicted,   "records and values evicted by newer ones") \
 	X(records_expired,   "records and values expired by age") \
+	X(relay_dials,       "blind relays dialed") \
+	X(relay_pairs,       "blind relays that have paired us with the peer") \
+	X(relay_failed,      "blind relays that have not") \
+	X(relay_upgrades,    "relayed connections that have moved to a direct path") \
+	X(relays_refused,    "blind relays of clients not dialed because a limit was reached") \
 	X(streams_opened,    "streams opened") \
 	X(streams_reset,     "streams reset by the peer") \
 	X(streams_timed_out, "streams that timed out") \

@@ -235,6 +235,18 @@ set_public_address(struct config *c, const char *v, struct fault *f)
 }
 
 static int
+set_relay_through(struct config *c, const char *v, struct fault *f)
+{
+	char problem[TEXT_PROBLEM_MAX];
+
+	c->names_relay = strcmp(v, "none") != 0;
+	if (c->names_relay && text_key_parse(c->relay_through, v) != 0)
+		return fault_set(
+		    f, ERR_VALUE, "%s", text_key_problem(problem, v));
+	return 0;
+}
+
+static int
 set_role(struct config *c, const char *v, struct fault *f)
 {
 	if (strcmp(v, "auto") == 0)
@@ -268,6 +280,7 @@ static const struct {
     [CONF_PORT] = {"port", set_port},
     [CONF_PRIVATE_NETWORK] = {"private-network", set_private_network},
     [CONF_PUBLIC_ADDRESS] = {"public-address", set_public_address},
+    [CONF_RELAY_THROUGH] = {"relay-through", set_relay_through},
     [CONF_ROLE] = {"role", set_role},
     [CONF_STATE_DIR] = {"state-dir", set_state_dir},
     [CONF_TEST_TICK_MS] = {"test-tick-ms", set_test_tick_ms},

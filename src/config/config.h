@@ -5,7 +5,7 @@
  * One table of keys, read from a file (libconfuse) and from the command line,
  * where each key is a long option of the same name and takes precedence.
  * Checks values and describes what is wrong with them; applies nothing. Uses:
- * base, dht, log, libconfuse.
+ * api, base, dht, log, libconfuse.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/text.h"
 #include "base/addr.h"
 #include "base/fault.h"
 #include "base/limits.h"
@@ -37,6 +38,7 @@ enum config_key {
 	CONF_PORT,
 	CONF_PRIVATE_NETWORK,
 	CONF_PUBLIC_ADDRESS,
+	CONF_RELAY_THROUGH,
 	CONF_ROLE,
 	CONF_STATE_DIR,
 	CONF_TEST_TICK_MS,
@@ -59,6 +61,8 @@ struct config {
 	size_t bootstrap_len;
 	bool private_network;
 	bool ipv6;
+	bool names_relay;
+	uint8_t relay_through[TEXT_KEY_LEN]; /* public key */
 	uint32_t announce_ms, tick_ms;
 	struct limits limits;
 	char state_dir[STATE_DIR_MAX];

@@ -270,11 +270,13 @@ static int
 node_dials(struct control_call *k, const struct key_pair *keys, uint32_t *conn)
 {
 	const struct api_value *relays = control_arg(k, "relays");
+	const struct api_value *relay = control_arg(k, "relay_through");
 	struct addr addrs[API_ADDRS_MAX];
 	struct node_connect spec = {
 	    .key = control_arg(k, "public_key")->key,
 	    .keys = keys,
 	    .relays = addrs,
+	    .relay_through = relay->set ? relay->key : NULL,
 	    .timeout_ms = (uint32_t)control_arg(k, "timeout_ms")->uint,
 	};
 

@@ -125,6 +125,7 @@ step_name(const struct dial_step *s)
 	    [DIAL_STEP_TRY] = "try",
 	    [DIAL_STEP_PATH_LOST] = "path-lost",
 	    [DIAL_STEP_PUNCH] = "punch",
+	    [DIAL_STEP_RELAY] = "relay",
 	    [DIAL_STEP_OPEN] = "open",
 	    [DIAL_STEP_FAILED] = "failed",
 	};

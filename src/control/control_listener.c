@@ -154,6 +154,7 @@ static int
 node_listens(struct control_call *k, struct control_listener *l)
 {
 	const struct control_setup *setup = &l->control->setup;
+	const struct api_value *relay = control_arg(k, "relay_through");
 	const struct api_value *allow = control_arg(k, "allow");
 	uint8_t keys[API_KEYS_MAX][KEY_LEN];
 	struct node_listen spec = {.keys = l->keys, .allow = keys};
@@ -163,6 +164,8 @@ node_listens(struct control_call *k, struct control_listener *l)
 	while (api_value_key(allow, spec.allow_len, keys[spec.allow_len]))
 		spec.allow_len++;
 	spec.ask = control_arg(k, "ask")->yes;
+	if (relay->set)
+		spec.relay_through = relay->key;
 	spec.limits.per_peer = (uint32_t)control_arg(k, "max_per_peer")->uint;
 	spec.limits.idle_s = (uint32_t)control_arg(k, "idle_s")->uint;
 	return node_listen(setup->node, &spec, &l->number);

@@ -353,6 +353,8 @@ make_node(struct daemon *d)
 	c.dht.known = known;
 	c.dht.known_len = node_cache_load(&d->state, known);
 	c.identity = d->identity;
+	c.names_relay = d->config.names_relay;
+	memcpy(c.relay_through, d->config.relay_through, KEY_LEN);
 	c.announce_ms = d->config.announce_ms;
 	/* A node bound to one IPv4 address uses no IPv6. */
 	if (d->config.ipv6 && addr_scope(&d->config.host) == ADDR_UNUSABLE)

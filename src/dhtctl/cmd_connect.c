@@ -48,6 +48,9 @@ cmd_connect(struct ctl *c, char **argv)
 		    json_integer((json_int_t)cl->timeout_s * 1000));
 		cl->timeout_s += GRACE_S;
 	}
+	if (c->relay_through != NULL)
+		json_object_set_new(
+		    params, "relay_through", json_string(c->relay_through));
 	cl->dials = true;
 	cl->exact = true;
 	code = api_client_call(cl, API_METHOD_connect, params, NULL, &result);

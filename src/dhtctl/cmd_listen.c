@@ -170,6 +170,9 @@ listen_params(const struct ctl *c)
 		json_object_set_new(params, "ask", json_true());
 	if (c->idle_s > 0)
 		json_object_set_new(params, "idle_s", json_integer(c->idle_s));
+	if (c->relay_through != NULL)
+		json_object_set_new(
+		    params, "relay_through", json_string(c->relay_through));
 	if (c->allow_len == 0)
 		return params;
 	allow = json_array();

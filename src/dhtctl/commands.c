@@ -22,6 +22,8 @@ const struct option_info option_table[] = {
 	"admit so many connections of one key at a time"},
     {OPT_IDLE, "idle", "SECONDS",
 	"close connections on which no data moves for so long"},
+    {OPT_RELAY_THROUGH, "relay-through", "KEY",
+	"name this blind relay to the peer"},
     {OPT_LIFETIME, "lifetime", NULL, "also measure the NAT's idle timeout"},
     {OPT_HELP, "help", NULL, "print help"},
     {OPT_VERSION, "version", NULL, "print the version"},
@@ -35,8 +37,10 @@ const unsigned option_table_len = sizeof option_table / sizeof *option_table;
 #define OPT_PUT (OPT_VALUE | OPT_IDENTITY)
 #define OPT_LISTEN                                                             \
 	(OPT_COMMON | OPT_KEY | OPT_NAME | OPT_ONCE | OPT_EXEC | OPT_ALLOW |   \
-	    OPT_ASK | OPT_MAX_PER_PEER | OPT_IDLE)
-#define OPT_CONNECT (OPT_CONTROL | OPT_TIMEOUT | OPT_HELP | OPT_KEY | OPT_NAME)
+	    OPT_ASK | OPT_MAX_PER_PEER | OPT_IDLE | OPT_RELAY_THROUGH)
+#define OPT_CONNECT                                                            \
+	(OPT_CONTROL | OPT_TIMEOUT | OPT_HELP | OPT_KEY | OPT_NAME |           \
+	    OPT_RELAY_THROUGH)
 #define OPT_WATCH (OPT_CONTROL | OPT_NDJSON | OPT_HELP)
 
 const struct command commands[] = {

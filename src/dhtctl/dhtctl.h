@@ -62,6 +62,7 @@ enum {
 	OPT_MAX_PER_PEER = 1 << 14,
 	OPT_IDLE = 1 << 15,
 	OPT_ASK = 1 << 16,
+	OPT_RELAY_THROUGH = 1 << 17,
 	OPT_COMMON = OPT_CONTROL | OPT_TIMEOUT | OPT_JSON | OPT_HELP,
 };
 
@@ -78,7 +79,7 @@ struct ctl {
 	const struct command *command;
 	unsigned given; /* options on the command line, as bits */
 	uint64_t seq;
-	const char *key_file, *key_name, *exec;
+	const char *key_file, *key_name, *exec, *relay_through;
 	const char *allow[API_KEYS_MAX];
 	unsigned allow_len;
 	uint32_t max_per_peer, idle_s; /* 0: not given */

@@ -75,6 +75,9 @@ handle_option(struct ctl *c, const struct option_info *o, const char *arg)
 	case OPT_NAME:
 		c->key_name = arg;
 		break;
+	case OPT_RELAY_THROUGH:
+		c->relay_through = arg;
+		break;
 	case OPT_EXEC:
 		c->exec = arg;
 		break;

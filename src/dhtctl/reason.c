@@ -34,6 +34,15 @@ static const struct reason reasons[] = {
 	"one of the two peers needs a network that can be reached from"
 	" outside"},
     {ERR_ABORTED, EXIT_NO_PATH, "`dhtctl explain` shows what was tried"},
+    {ERR_RELAY_UNREACHABLE, EXIT_NO_PATH,
+	"no direct path was found, and the relay that was named is offline"},
+    {ERR_RELAY_REFUSED, EXIT_NO_PATH,
+	"no direct path was found, and the node that was named does not relay"
+	" for us"},
+    {ERR_RELAY_TIMEOUT, EXIT_NO_PATH,
+	"no direct path was found, and the peer cannot or does not use the"
+	" relay"},
+    {ERR_RELAY_LOST, EXIT_LOST, "connect again"},
     {ERR_RESET, EXIT_LOST, "the connection was lost"},
     {ERR_IDLE, EXIT_LOST, "--idle of `dhtctl listen` closed it"},
 };

@@ -29,8 +29,9 @@ make_modules(struct node *n)
 {
 	static const struct node_event left = {.kind = NODE_EV_LEFT};
 	const struct core *core = &n->core;
-	struct peers_base below = {
-	    .local = &n->local, .host6 = n->config.host6};
+	struct peers_base below = {.local = &n->local,
+	    .identity = n->config.identity,
+	    .host6 = n->config.host6};
 
 	n->leave.left = event_item_new(&left);
 	n->dht = dht_new(core, &n->config.dht);

@@ -28,6 +28,9 @@ struct node_config {
 	struct limits limits;
 	/* The node's own identity; borrowed for the node's life. */
 	const struct key_pair *identity;
+	/* Blind relay that is named to peers. */
+	bool names_relay;
+	uint8_t relay_through[KEY_LEN];
 	uint32_t announce_ms; /* interval between announcements of a topic */
 	struct addr host6; /* address to bind for IPv6; family none: no IPv6 */
 };

@@ -49,6 +49,7 @@ node_connect(struct node *n, const struct node_connect *c, uint32_t *conn)
 	    .relays = c->relays,
 	    .relays_len = c->relays_len,
 	    .timeout_ms = c->timeout_ms,
+	    .relay_through = node_relay(n, c->relay_through),
 	};
 
 	if (n->leave.started)

@@ -14,6 +14,7 @@ node_listen(struct node *n, const struct node_listen *l, uint32_t *listener)
 	    .allow_len = l->allow_len,
 	    .ask = l->ask,
 	    .limits = l->limits,
+	    .relay_through = node_relay(n, l->relay_through),
 	};
 
 	if (n->leave.started)

@@ -44,4 +44,14 @@ struct node {
 	struct node_leave leave;
 };
 
+/* Returns the key of the blind relay to name: the given one, or else that of
+ * the configuration; NULL: none. */
+static inline const uint8_t *
+node_relay(const struct node *n, const uint8_t *given)
+{
+	if (given != NULL || !n->config.names_relay)
+		return given;
+	return n->config.relay_through;
+}
+
 #endif

@@ -123,6 +123,13 @@ seal_answer(struct session *s, const struct incoming *in, struct bytes plain,
 	return 0;
 }
 
+/* Returns true if we connect to the client at once, without a relay. */
+static bool
+reaches_client(const struct incoming *in)
+{
+	return in->call.direct || in->theirs.firewall == FIREWALL_OPEN;
+}
+
 /*
  * Creates the puncher. The relay that forwards the answer adds the address that
  * it was sent from, so the answer is sent from the puncher's socket (pitfall
@@ -135,7 +142,7 @@ open_puncher(struct session *s, const struct incoming *in)
 	struct addr near;
 	int sock;
 
-	if (in->call.direct || in->theirs.firewall == FIREWALL_OPEN)
+	if (reaches_client(in))
 		return;
 	sock = conn_punch_open(s->conn);
 	if (!addr_same_host(&in->call.client, &in->call.us) ||
@@ -199,9 +206,58 @@ probe_neighbour(const struct session *s, const struct incoming *in)
 			    b->punch, dht_server_socket(b->dht), &near[i], 0);
 }
 
+static void
+name_relay(
+    const struct session *s, const struct incoming *in, struct payload *out)
+{
+	struct world *w = s->ls->peers->core->world;
+	const struct listener *l = listener_by_number(s->ls, s->listener);
+
+	if (!l->names_relay || reaches_client(in) || conn_is_redial(s->conn))
+		return;
+	out->flags |= PAYLOAD_RELAY_THROUGH;
+	memcpy(out->relay_key, l->relay_key, KEY_LEN);
+	w->ops->random(w, out->relay_token, PAYLOAD_TOKEN_LEN);
+}
+
+/* Returns the address that is charged for what the client names: its own only
+ * if one of our relays reports it. */
+static const struct addr *
+payer_of(const struct session *s, const struct incoming *in)
+{
+	const struct listener *l = listener_by_number(s->ls, s->listener);
+	const struct addr *from = &in->call.ticket.from;
+
+	return announced_through(l->announced, from) ? &in->call.client : from;
+}
+
+/* Dials the relay that we name, or else the one that the client names. That one
+ * counts only if the source of the handshake is validated, pitfall V11. */
+static void
+begin_relay(const struct session *s, const struct incoming *in,
+    const struct payload *ours)
+{
+	const struct payload *theirs = &in->theirs;
+	struct conn_relay_spec spec = {.key = ours->relay_key,
+	    .token = ours->relay_token,
+	    .initiator = true};
+
+	if (reaches_client(in))
+		return;
+	if (!payload_has(ours, PAYLOAD_RELAY_THROUGH)) {
+		if (!payload_has(theirs, PAYLOAD_RELAY_THROUGH) ||
+		    s->trust != HANDSHAKE_VALIDATED)
+			return;
+		spec = (struct conn_relay_spec){.key = theirs->relay_key,
+		    .token = theirs->relay_token,
+		    .payer = payer_of(s, in)};
+	}
+	conn_relay_begin(s->conn, &spec);
+}
+
 static int
 complete_handshake(struct session *s, const struct incoming *in,
-    const struct noise_secrets *secrets)
+    const struct payload *ours, const struct noise_secrets *secrets)
 {
 	int err =
 	    conn_complete_handshake(s->conn, secrets, false, in->theirs.udx_id);
@@ -213,6 +269,7 @@ complete_handshake(struct session *s, const struct incoming *in,
 	probe_neighbour(s, in);
 	conn_ipv6_begin(s->conn, &in->theirs);
 	accept_punch(s, in, secrets);
+	begin_relay(s, in, ours);
 	return 0;
 }
 
@@ -234,13 +291,14 @@ accept_answer(struct session *s, const struct incoming *in, uint64_t error)
 	if (error == SIGNAL_OK) {
 		open_puncher(s, in);
 		describe_server(s, &out);
+		name_relay(s, in, &out);
 	}
 	b.len = payload_encode(&out, plain, sizeof plain);
 	err = b.len > 0 ? seal_answer(s, in, b, &secrets) : ERR_VALUE;
 	if (err != 0)
 		return err;
 	if (error == SIGNAL_OK)
-		err = complete_handshake(s, in, &secrets);
+		err = complete_handshake(s, in, &out, &secrets);
 	noise_secrets_wipe(&secrets);
 	return err;
 }

@@ -50,7 +50,7 @@ conn_queue(struct conn *c)
 static void
 queue_event(struct conn *c, enum conn_event event)
 {
-	if (!c->redial)
+	if (!conn_is_hidden(c))
 		c->events_pending |= event;
 	conn_queue(c);
 }
@@ -95,6 +95,10 @@ take_event(struct event_source *source, struct peer_event *out)
 
 	if (c->state == CONN_PROVING)
 		verify_header(c);
+	if (c->purpose == CONN_FOR_RELAY)
+		relay_control_run(c);
+	else
+		conn_relay_poll(c);
 	if (c->events_pending == 0) {
 		/* Not visible to the application: freed without an event. */
 		if (c->state == CONN_CLOSED)
@@ -141,8 +145,9 @@ init_conn(struct conn *c, const struct conn_spec *spec, int *err)
 	c->events.take = take_event;
 	c->number = peers_new_number(p);
 	c->listener = spec->listener;
-	c->visible = spec->listener == 0 && !spec->redial;
-	c->redial = spec->redial;
+	c->visible =
+	    spec->listener == 0 && spec->purpose == CONN_FOR_APPLICATION;
+	c->purpose = spec->purpose;
 	c->own = spec->own;
 	memcpy(c->key, spec->key, KEY_LEN);
 	memcpy(c->own_key, spec->own_key, KEY_LEN);
@@ -153,6 +158,7 @@ init_conn(struct conn *c, const struct conn_spec *spec, int *err)
 	conn_paths_init(c);
 	conn_migrate_init(c);
 	conn_redial_init(c);
+	conn_relay_init(c);
 	conn_slot_init(c);
 	if ((*err = key_index_add(&p->by_key, c)) == 0) {
 		HASH_ADD_BYHASHVALUE(
@@ -174,7 +180,8 @@ conn_new(struct peers *p, const struct conn_spec *spec, int *err)
 	struct conn *c;
 
 	*err = ERR_LIMIT;
-	if ((spec->listener == 0 || spec->redial) && !conn_slot_for_dial(p))
+	if ((spec->listener == 0 || spec->purpose != CONN_FOR_APPLICATION) &&
+	    !conn_slot_for_dial(p))
 		return NULL;
 	*err = ERR_MEMORY;
 	if ((c = calloc(1, sizeof *c)) == NULL)
@@ -195,6 +202,7 @@ free_streams(struct conn *c)
 	conn_ipv6_fini(c);
 	conn_migrate_fini(c);
 	conn_redial_fini(c);
+	conn_relay_fini(c);
 	secret_free(c->secret);
 	c->secret = NULL;
 	if (c->udx != NULL)
@@ -240,7 +248,7 @@ conn_fail(struct conn *c, int err)
 {
 	if (c->state == CONN_CLOSED)
 		return;
-	if (c->redial && !conn_is_open(c))
+	if (c->purpose == CONN_FOR_REDIAL && !conn_is_open(c))
 		conn_redial_failed(c, err);
 	notify_owner(c, err);
 	conn_set_state(c, CONN_CLOSED);
@@ -346,12 +354,21 @@ conn_complete_handshake(struct conn *c, const struct noise_secrets *s,
 	return 0;
 }
 
-/* Ends the search for paths: the current one works in both directions. */
-static void
-confirm_path(struct conn *c)
+void
+conn_confirm_path(struct conn *c)
 {
+	conn_relay_settle(c);
 	conn_punch_settle(c);
 	notify_owner(c, 0);
+}
+
+/* Goes on to punch beside the relayed stream. The dialer is done; a session
+ * still passes the client's messages on. */
+static void
+begin_upgrade(struct conn *c)
+{
+	if (c->initiator)
+		notify_owner(c, 0);
 }
 
 static void
@@ -359,8 +376,8 @@ open_conn(struct conn *c)
 {
 	conn_paths_settle(c);
 	conn_set_state(c, CONN_OPEN);
-	c->visible = !c->redial;
-	c->peers->core->stats->conns_opened += !c->redial;
+	c->visible = !conn_is_hidden(c);
+	c->peers->core->stats->conns_opened += !conn_is_hidden(c);
 	conn_record_path(c, DIAL_STEP_OPEN, &c->paths.list[c->paths.current]);
 	conn_ipv6_settle(c);
 	conn_slot_opened(c);
@@ -370,9 +387,11 @@ open_conn(struct conn *c)
 	queue_event(c, CONN_EV_READY);
 	/* A server that receives its client's packets does not know yet
 	 * whether the client receives its own. */
-	if (c->initiator || c->punch.puncher == NULL)
-		confirm_path(c);
-	if (c->redial)
+	if (conn_relay_is_used(c) && conn_is_punching(c))
+		begin_upgrade(c);
+	else if (c->initiator || c->punch.puncher == NULL)
+		conn_confirm_path(c);
+	if (c->purpose == CONN_FOR_REDIAL)
 		conn_redial_opened(c);
 }
 
@@ -423,6 +442,7 @@ conn_on_udx_events(struct conn *c, unsigned events)
 	if (events & UDX_EV_SOURCE) {
 		conn_add_source(c);
 		conn_ipv6_source(c);
+		conn_relay_check_source(c);
 	}
 	if (events & UDX_EV_READABLE && c->state == CONN_PROVING)
 		verify_header(c);
@@ -434,8 +454,9 @@ conn_on_udx_events(struct conn *c, unsigned events)
 		conn_migrate_stalled(c);
 	if (events & UDX_EV_DRAINED)
 		conn_paths_drained(c);
-	if (conn_is_open(c) && c->punch.puncher != NULL && conn_is_two_way(c))
-		confirm_path(c);
+	if (conn_is_open(c) && c->punch.puncher != NULL && conn_is_two_way(c) &&
+	    !conn_relay_seeks_path(c))
+		conn_confirm_path(c);
 	if (events & (UDX_EV_READABLE | UDX_EV_WRITABLE) && conn_is_open(c))
 		queue_event(c, CONN_EV_READY);
 	/* Last: it may free the streams. */
@@ -555,7 +576,7 @@ conn_status(const struct conn *c, struct conn_status *out)
 bool
 conn_is_redial(const struct conn *c)
 {
-	return c->redial;
+	return c->purpose == CONN_FOR_REDIAL;
 }
 
 void
@@ -569,7 +590,8 @@ static bool
 is_reusable(const struct conn *c)
 {
 	return conn_is_open(c) && (c->peer_features & PAYLOAD_REUSABLE) != 0 &&
-	       !c->redial && !conn_ipv6_is_current(c);
+	       !conn_is_hidden(c) && !conn_ipv6_is_current(c) &&
+	       !conn_relay_is_used(c);
 }
 
 struct conn *
@@ -611,7 +633,7 @@ peers_conn_after(const struct peers *p, uint32_t after)
 {
 	struct conn *c = next_in_list(p, after);
 
-	while (c != NULL && c->redial)
+	while (c != NULL && conn_is_hidden(c))
 		c = c->hh.next;
 	return c;
 }

@@ -34,12 +34,19 @@
 #include "crypto/noise.h"
 #include "peer/peer.h"
 
+/* Whom a connection serves. Only the first kind is known to the application. */
+enum conn_purpose {
+	CONN_FOR_APPLICATION,
+	CONN_FOR_REDIAL, /* finds a path for others: conn_redial.h */
+	CONN_FOR_RELAY,  /* controls a blind relay: relay_control.h */
+};
+
 struct conn_spec {
 	const uint8_t *key;         /* of the peer; copied */
 	const uint8_t *own_key;     /* copied */
 	const struct key_pair *own; /* if dialed; borrowed */
 	uint32_t listener;          /* that accepts it; 0: dialed */
-	bool redial; /* finds a path for others: no event is reported */
+	enum conn_purpose purpose;
 	/*
 	 * Notifies the owner (dialer, listener) once, when the connection
 	 * opens (err 0) or fails before that. The connection still exists then

@@ -87,7 +87,8 @@ static void
 send_message(struct conn *c, enum path_message kind, const uint8_t *nonce,
     int sock, const struct addr *to)
 {
-	struct udx_path path = {.sock = sock, .to = *to, .id = c->peer_udx_id};
+	struct udx_path path = {
+	    .sock = sock, .to = *to, .id = conn_stream_id_at(c, sock, to)};
 	uint8_t m[MESSAGE_LEN] = {(uint8_t)kind};
 
 	if (nonce != NULL)
@@ -176,11 +177,11 @@ begin_stall(struct conn *c)
 	arm_stall(c);
 }
 
-/* Returns false for a connection that redials: it ends before it could. */
+/* Returns false for connections that only serve others: those end instead. */
 static bool
 can_migrate(const struct conn *c)
 {
-	return conn_is_open(c) && conn_is_native(c) && !c->redial;
+	return conn_is_open(c) && conn_is_native(c) && !conn_is_hidden(c);
 }
 
 void
@@ -266,8 +267,9 @@ conn_migrate_fini(struct conn *c)
 static void
 on_here(struct conn *c, const struct udx_message *m)
 {
-	struct udx_path path = {
-	    .sock = m->sock, .to = m->from, .id = c->peer_udx_id};
+	struct udx_path path = {.sock = m->sock,
+	    .to = m->from,
+	    .id = conn_stream_id_at(c, m->sock, &m->from)};
 	uint8_t nonce[NONCE_LEN];
 
 	if (conn_uses_path(c, m->sock, &m->from)) {

@@ -21,11 +21,18 @@ enum {
 	USUAL_RTT_US = 120000, /* of most paths */
 };
 
+uint32_t
+conn_stream_id_at(const struct conn *c, int sock, const struct addr *to)
+{
+	return conn_relay_is_source(c, sock, to) ? c->relay.id : c->peer_udx_id;
+}
+
 static struct udx_path
 udx_path_of(const struct conn *c, const struct conn_path *p)
 {
-	return (struct udx_path){
-	    .sock = p->sock, .to = p->to, .id = c->peer_udx_id};
+	return (struct udx_path){.sock = p->sock,
+	    .to = p->to,
+	    .id = conn_stream_id_at(c, p->sock, &p->to)};
 }
 
 /* Returns the index of the path, or paths->len if it is unknown. */
@@ -46,7 +53,8 @@ find_path(const struct conn_paths *paths, int sock, const struct addr *to)
 static bool
 owns_sock(const struct conn *c, int sock)
 {
-	return peers_has_socket(c->peers, sock) || conn_punch_has(c, sock);
+	return peers_has_socket(c->peers, sock) || conn_punch_has(c, sock) ||
+	       sock == c->relay.sock;
 }
 
 void
@@ -76,9 +84,27 @@ send_probes(struct conn *c)
 }
 
 static void
+begin_probes(struct conn *c)
+{
+	c->paths.probe_ms = PROBE_MS_FIRST;
+	send_probes(c);
+}
+
+/* Returns true while the client has to find out which candidates work. */
+static bool
+seeks_path(const struct conn *c)
+{
+	return c->state == CONN_PROVING ||
+	       (conn_relay_is_used(c) && conn_is_punching(c));
+}
+
+static void
 on_probe_timer(struct timer *t)
 {
-	send_probes(container_of(t, struct conn, paths.probe));
+	struct conn *c = container_of(t, struct conn, paths.probe);
+
+	if (seeks_path(c))
+		send_probes(c);
 }
 
 static void on_check_timer(struct timer *t);
@@ -156,7 +182,8 @@ static bool
 accepts_paths(const struct conn *c)
 {
 	return c->state == CONN_PROVING ||
-	       (conn_is_open(c) && c->punch.puncher != NULL);
+	       (conn_is_open(c) &&
+		   (c->punch.puncher != NULL || conn_relay_is_used(c)));
 }
 
 /*
@@ -203,26 +230,39 @@ find_obsolete(struct conn *c, int sock)
 	return NULL;
 }
 
+/*
+ * Returns the place of a further path, or NULL if there is none left. The
+ * relayed path takes that of another one: it works where all others may not.
+ */
+static struct conn_path *
+find_place(struct conn *c, const struct conn_path *path)
+{
+	struct conn_paths *paths = &c->paths;
+	uint8_t last = CONN_PATHS_MAX - 1;
+	struct conn_path *place;
+
+	if (paths->len < CONN_PATHS_MAX)
+		return &paths->list[paths->len++];
+	place = find_obsolete(c, path->sock);
+	if (place == NULL && path->kind == CONN_PATH_RELAYED)
+		place = &paths->list[paths->current == last ? last - 1 : last];
+	return place;
+}
+
 /* Adds a path that is not the first. */
 static void
 add_further_path(struct conn *c, const struct conn_path *path)
 {
-	struct conn_paths *paths = &c->paths;
-	struct conn_path *place = paths->len < CONN_PATHS_MAX
-				      ? &paths->list[paths->len]
-				      : find_obsolete(c, path->sock);
+	struct conn_path *place = find_place(c, path);
 
 	if (place == NULL)
 		return;
 	conn_record_path(c, DIAL_STEP_TRY, path);
 	*place = *path;
-	paths->len += paths->len < CONN_PATHS_MAX;
 	conn_punch_hold(c, path->sock);
 	udx_allow_source(c->udx, &path->to);
-	if (c->initiator) {
-		paths->probe_ms = PROBE_MS_FIRST;
-		send_probes(c);
-	}
+	if (c->initiator)
+		begin_probes(c);
 }
 
 void
@@ -262,6 +302,8 @@ conn_allow_host(struct conn *c, const struct addr *host)
 static enum conn_path_kind
 classify_source(const struct conn *c, int sock, const struct addr *from)
 {
+	if (conn_relay_is_source(c, sock, from))
+		return CONN_PATH_RELAYED;
 	if (addr_scope(from) != ADDR_PUBLIC &&
 	    !dht_is_private(c->peers->base.dht))
 		return CONN_PATH_LAN;
@@ -294,6 +336,9 @@ conn_add_source(struct conn *c)
 	    !owns_sock(c, s.sock))
 		return;
 	known = find_path(paths, s.sock, &s.from);
+	/* A packet through the relay may precede the relay's answer. */
+	if (known == paths->len && conn_relay_is_source(c, s.sock, &s.from))
+		return;
 	if (known < paths->len)
 		answer_on_path(c, &paths->list[known]);
 	else
@@ -362,11 +407,14 @@ conn_paths_settle(struct conn *c)
 {
 	udx_forget_hosts(c->udx);
 	timer_disarm(c->peers->core->timers, &c->paths.probe);
-	if (!c->initiator) {
+	if (!c->initiator && !conn_relay_is_used(c)) {
 		arm_check(c);
 		return;
 	}
-	follow_peer(c);
+	if (c->initiator)
+		follow_peer(c);
+	if (c->initiator && seeks_path(c))
+		begin_probes(c);
 	/* Without an acknowledgement of our header, it was sent before the
 	 * peer's NAT admitted it. */
 	if (!conn_is_two_way(c))
@@ -378,6 +426,12 @@ conn_may_use(const struct conn *c, int sock)
 {
 	return owns_sock(c, sock) || lingering_sockets_in_use(c->peers, sock) ||
 	       lingering_sockets_has(c->peers, sock);
+}
+
+bool
+conn_knows_path(const struct conn *c, int sock, const struct addr *to)
+{
+	return find_path(&c->paths, sock, to) < c->paths.len;
 }
 
 bool
@@ -412,5 +466,6 @@ conn_migrate_to(struct conn *c, int sock, const struct addr *to)
 	conn_punch_keep(c, sock);
 	c->peers->core->stats->moves++;
 	conn_report_move(c);
+	conn_relay_migrated(c);
 	return true;
 }

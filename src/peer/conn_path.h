@@ -65,6 +65,14 @@ bool conn_is_two_way(const struct conn *c);
 /* Returns true if the socket stays open as long as a stream uses it. */
 bool conn_may_use(const struct conn *c, int sock);
 
+/* Returns the id of the stream that packets on this path are sent to: that of
+ * the peer, or of the relay. */
+uint32_t conn_stream_id_at(
+    const struct conn *c, int sock, const struct addr *to);
+
+/* Returns true if the path is a candidate. */
+bool conn_knows_path(const struct conn *c, int sock, const struct addr *to);
+
 /* Returns true if the stream uses this path. */
 bool conn_uses_path(const struct conn *c, int sock, const struct addr *to);
 

@@ -51,11 +51,19 @@ has_other_path(const struct conn_paths *paths)
 
 /* A punched path would have carried the peer's header by now. */
 void
+conn_check_failed(struct conn *c, int err)
+{
+	if (c->state == CONN_PROVING && !c->punch.active &&
+	    !conn_ipv6_is_probing(c) && !conn_relay_is_pending(c) &&
+	    !has_other_path(&c->paths))
+		conn_fail(c, err);
+}
+
+void
 conn_punch_check_failed(struct conn *c)
 {
-	if (c->state == CONN_PROVING && c->punch.err != 0 && !c->punch.active &&
-	    !has_other_path(&c->paths))
-		conn_fail(c, conn_punch_failure(c));
+	if (c->punch.err != 0)
+		conn_check_failed(c, conn_punch_failure(c));
 }
 
 static void
@@ -64,8 +72,10 @@ on_failed(struct conn *c, const struct punch_event *e)
 	set_active(c, false);
 	record_step(c, DIAL_STEP_PATH_LOST, e);
 	c->punch.err = e->err;
-	if (!conn_ipv6_is_probing(c))
-		conn_punch_check_failed(c);
+	conn_punch_check_failed(c);
+	/* The stream stays on the relay. */
+	if (conn_is_open(c) && conn_relay_is_used(c))
+		conn_confirm_path(c);
 }
 
 static void
@@ -233,7 +243,7 @@ conn_punch_settle(struct conn *c)
 {
 	if (c->punch.puncher == NULL)
 		return;
-	c->punch.sock = conn_sock(c);
+	c->punch.sock = conn_relay_is_used(c) ? WORLD_NO_SOCK : conn_sock(c);
 	puncher_free(c->punch.puncher, c->punch.sock);
 	c->punch.puncher = NULL;
 	set_active(c, false);

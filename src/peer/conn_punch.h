@@ -59,7 +59,7 @@ bool conn_is_punching(const struct conn *c);
 /* Returns why punching failed; ERR_NO_PATH if it did not. */
 int conn_punch_failure(const struct conn *c);
 
-/* Fails the connection if punching has failed and no other path is left. */
+/* Handles that punching has failed and no IPv6 path was found. */
 void conn_punch_check_failed(struct conn *c);
 
 /* Returns true for the sockets of the puncher and the one it has left open. */

@@ -32,7 +32,7 @@ static bool
 is_migratable(const struct conn *c, bool initiator, const uint8_t *own_key,
     const uint8_t *key)
 {
-	return conn_is_open(c) && conn_is_native(c) && !c->redial &&
+	return conn_is_open(c) && conn_is_native(c) && !conn_is_hidden(c) &&
 	       c->initiator == initiator && has_keys(c, own_key, key);
 }
 
@@ -41,8 +41,9 @@ find_redial(const struct peers *p, const uint8_t *own_key, const uint8_t *key)
 {
 	struct conn *r = key_index_first(&p->by_key, key);
 
-	while (r != NULL && (!r->redial || r->state == CONN_CLOSED ||
-				!has_keys(r, own_key, key)))
+	while (r != NULL &&
+	       (r->purpose != CONN_FOR_REDIAL || r->state == CONN_CLOSED ||
+		   !has_keys(r, own_key, key)))
 		r = TAILQ_NEXT(r, same_key);
 	return r;
 }
@@ -57,7 +58,7 @@ conn_redial(struct conn *c)
 	struct dial_spec spec = {.key = c->key,
 	    .own = c->own,
 	    .timeout_ms = DIAL_MS,
-	    .redial = true};
+	    .purpose = CONN_FOR_REDIAL};
 	uint32_t number;
 
 	if (c->own == NULL || p->core->world->now_us < r->next_us ||

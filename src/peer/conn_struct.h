@@ -17,6 +17,7 @@
 #include "peer/conn_slot.h"
 #include "peer/conn_punch.h"
 #include "peer/conn_redial.h"
+#include "peer/conn_relay.h"
 #include "peer/peers_struct.h"
 #include "stream/secret.h"
 
@@ -41,8 +42,8 @@ struct conn {
 	uint32_t listener; /* that accepted it; 0: dialed */
 	enum conn_state state;
 	bool initiator;
-	bool visible;          /* the application has its number */
-	bool redial;           /* finds a path for others: conn_redial.h */
+	bool visible; /* the application has its number */
+	enum conn_purpose purpose;
 	uint8_t peer_features; /* PAYLOAD_NATIVE, PAYLOAD_REUSABLE */
 	int err;               /* in state CLOSED */
 	uint32_t dial_record;  /* its number; 0: none */
@@ -63,6 +64,7 @@ struct conn {
 	struct conn_punch punch;
 	struct conn_migrate migrate;
 	struct conn_redial redialing;
+	struct conn_relay relay;
 	struct conn_slot slot;
 };
 
@@ -79,6 +81,13 @@ conn_is_native(const struct conn *c)
 	return (c->peer_features & PAYLOAD_NATIVE) != 0;
 }
 
+/* Returns true if the application does not know of the connection. */
+static inline bool
+conn_is_hidden(const struct conn *c)
+{
+	return c->purpose != CONN_FOR_APPLICATION;
+}
+
 /* Processes the events of its udx stream. May free the connection. */
 void conn_on_udx_events(struct conn *c, unsigned events);
 
@@ -93,6 +102,13 @@ enum conn_path_kind conn_path_kind(const struct conn *c);
 
 /* Returns the peer's address on the current path, or one of family none. */
 struct addr conn_remote(const struct conn *c);
+
+/* Ends the search for paths: the current one works in both directions. */
+void conn_confirm_path(struct conn *c);
+
+/* Fails a connection that is not open yet, unless another way to the peer is
+ * left. */
+void conn_check_failed(struct conn *c, int err);
 
 /* Has the connection look at its stream again in the next peers_poll(). */
 void conn_queue(struct conn *c);

@@ -30,6 +30,7 @@ enum dial_step_kind {
 	DIAL_STEP_PUNCH,     /* a round of hole punching through addr: number */
 	DIAL_STEP_NAT_TYPE,  /* of the peer, reported through addr: number */
 	DIAL_STEP_PROBES,    /* probes are sent; number: their kind */
+	DIAL_STEP_RELAY,     /* a blind relay is dialed */
 	DIAL_STEP_OPEN,      /* path, addr */
 	DIAL_STEP_FAILED,    /* err */
 };

@@ -67,6 +67,11 @@ struct dial_attempt {
 	bool sent;
 };
 
+struct named_relay {
+	bool set;
+	uint8_t key[KEY_LEN], token[PAYLOAD_TOKEN_LEN];
+};
+
 /*
  * Timers: `next` starts the lookup and further attempts, `deadline` fails the
  * connection. The connection notifies on_settled() once, which ends the dial.
@@ -77,6 +82,7 @@ struct dial {
 	enum dial_state state;
 	uint8_t key[KEY_LEN], target[HASH_LEN];
 	int sock; /* that handshakes are sent from, or WORLD_NO_SOCK */
+	struct named_relay relay; /* that we name */
 	struct noise noise;
 	uint8_t value[VALUE_MAX]; /* of all handshake requests */
 	size_t value_len;
@@ -172,7 +178,9 @@ on_deadline(struct timer *t)
 	int err = ERR_TIMEOUT;
 
 	if (d->state == DIAL_ANSWERED)
-		err = conn_punch_failure(d->conn);
+		err = conn_relay_failure(d->conn) != 0
+			  ? conn_relay_failure(d->conn)
+			  : conn_punch_failure(d->conn);
 	else if (d->no_responses)
 		err = ERR_UNREACHABLE;
 	conn_fail(d->conn, err);
@@ -192,6 +200,28 @@ judge_answer(const struct dial *d, const struct handshake_answer *a)
 	return err;
 }
 
+/* Dials the relay that one side has named: the server's, if both have. A server
+ * connects to a client that is open, or that has reached it directly, without
+ * one. */
+static void
+begin_relay(struct dial *d, const struct handshake_answer *a)
+{
+	const struct payload *theirs = &a->payload;
+	struct conn_relay_spec spec = {.initiator = true};
+
+	if (!a->relayed || dht_open_address(d->peers->base.dht) != NULL)
+		return;
+	if (payload_has(theirs, PAYLOAD_RELAY_THROUGH))
+		spec = (struct conn_relay_spec){
+		    .key = theirs->relay_key, .token = theirs->relay_token};
+	else if (d->relay.set) {
+		spec.key = d->relay.key;
+		spec.token = d->relay.token;
+	}
+	if (spec.key != NULL)
+		conn_relay_begin(d->conn, &spec);
+}
+
 /* Adds the path candidates of the answer and starts punching. Returns
  * ERR_NO_PATH if there is no candidate and none can be expected. */
 static int
@@ -208,7 +238,9 @@ add_paths(struct dial *d, struct handshake_answer *a)
 	found = handshake_answer_add_paths(a, &p->base, d->conn);
 	conn_ipv6_begin(d->conn, &a->payload);
 	handshake_answer_punch(a, d->target, d->conn);
-	return found || conn_is_punching(d->conn) ||
+	begin_relay(d, a);
+	return found || conn_relay_is_pending(d->conn) ||
+		       conn_is_punching(d->conn) ||
 		       conn_ipv6_is_probing(d->conn)
 		   ? 0
 		   : ERR_NO_PATH;
@@ -227,7 +259,8 @@ apply_answer(struct dial *d, struct handshake_answer *a)
 		err = add_paths(d, a);
 	if (err != 0)
 		conn_fail(d->conn, err);
-	else if (!conn_is_punching(d->conn) && d->deadline.due_us > due_us)
+	else if (!conn_is_punching(d->conn) &&
+		 !conn_relay_is_pending(d->conn) && d->deadline.due_us > due_us)
 		timer_arm(d->peers->core->timers, &d->deadline, due_us);
 }
 
@@ -481,6 +514,11 @@ write_message(struct dial *d, const struct key_pair *own)
 	if (conn_is_redial(d->conn))
 		payload.features |= PAYLOAD_REDIAL;
 	peers_describe(p, &payload);
+	if (d->relay.set) {
+		payload.flags |= PAYLOAD_RELAY_THROUGH;
+		memcpy(payload.relay_key, d->relay.key, KEY_LEN);
+		memcpy(payload.relay_token, d->relay.token, PAYLOAD_TOKEN_LEN);
+	}
 	len = payload_encode(&payload, plain, sizeof plain);
 	p->core->world->ops->random(p->core->world, seed, sizeof seed);
 	err = noise_write1(
@@ -501,7 +539,7 @@ add_known_nodes(struct dial *d, const struct dial_spec *spec)
 	size_t n = relay_memory_get(&p->relays, d->key, known);
 
 	/* A redial must not use the path that is lost. */
-	if (!spec->redial)
+	if (spec->purpose != CONN_FOR_REDIAL)
 		add_connected_peer(d);
 	if (records_forward_for(p->base.records, d->target, &server))
 		add_attempt(d, &server);
@@ -534,13 +572,23 @@ start_dial(struct dial *d, const struct dial_spec *spec)
 	return 0;
 }
 
+static void
+name_relay(struct dial *d, const uint8_t *key)
+{
+	struct world *w = d->peers->core->world;
+
+	d->relay.set = true;
+	memcpy(d->relay.key, key, KEY_LEN);
+	w->ops->random(w, d->relay.token, PAYLOAD_TOKEN_LEN);
+}
+
 static struct dial *
 dial_new(struct peers *p, const struct dial_spec *spec, int *err)
 {
 	struct conn_spec cs = {.key = spec->key,
 	    .own_key = spec->own->public_key,
 	    .own = spec->own,
-	    .redial = spec->redial,
+	    .purpose = spec->purpose,
 	    .settled = on_settled};
 	struct dial *d = calloc(1, sizeof *d);
 
@@ -553,6 +601,8 @@ dial_new(struct peers *p, const struct dial_spec *spec, int *err)
 	d->attempts_allowed = ATTEMPTS_OPEN;
 	d->lookup_after_ms = LOOKUP_AFTER_MS;
 	memcpy(d->key, spec->key, KEY_LEN);
+	if (spec->relay_through != NULL)
+		name_relay(d, spec->relay_through);
 	key_target(d->target, d->key);
 	cs.owner = d;
 	d->conn = conn_new(p, &cs, err);

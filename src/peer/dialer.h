@@ -13,6 +13,7 @@
 #ifndef PEER_DIALER_H
 #define PEER_DIALER_H
 
+#include "peer/conn.h"
 #include "peer/peer.h"
 
 struct dial_spec {
@@ -21,7 +22,8 @@ struct dial_spec {
 	const struct addr *relays;  /* nodes that may know the key; copied */
 	size_t relays_len;
 	uint32_t timeout_ms; /* overall; 0: 30 s */
-	bool redial;         /* for conn_redial(): finds a path for others */
+	enum conn_purpose purpose;
+	const uint8_t *relay_through; /* blind relay to name; copied; or NULL */
 };
 
 /*

@@ -241,6 +241,9 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	l->keys = spec->keys;
 	l->ask = spec->ask;
 	l->limits = spec->limits;
+	l->names_relay = spec->relay_through != NULL;
+	if (l->names_relay)
+		memcpy(l->relay_key, spec->relay_through, KEY_LEN);
 	l->events.take = take_event;
 	l->number = peers_new_number(p);
 	l->began_us = p->core->world->now_us;

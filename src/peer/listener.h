@@ -34,6 +34,7 @@ struct peers_listen {
 	size_t allow_len;
 	bool ask; /* queue PEER_OFFER and wait for peers_answer() */
 	struct peers_listen_limits limits;
+	const uint8_t *relay_through; /* blind relay to name; copied; or NULL */
 };
 
 /*

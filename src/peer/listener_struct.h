@@ -35,6 +35,8 @@ struct listener {
 	struct peers_listen_limits limits;
 	struct slot_scope *slots; /* of the connections that it accepted */
 	bool ask;
+	bool names_relay;
+	uint8_t relay_key[KEY_LEN];
 	bool changed;         /* PEER_LISTENING is pending */
 	int err;              /* of that event */
 	bool refusal_pending; /* PEER_REFUSED is pending */

@@ -30,6 +30,7 @@ peers_new(const struct core *core, const struct peers_base *b)
 	key_index_init(&p->by_key, &core->hash_key);
 	TAILQ_INIT(&p->events);
 	TAILQ_INIT(&p->lingering);
+	followed_relays_init(&p->followed);
 	p->core->world->ops->random(
 	    p->core->world, p->migrate_secret, sizeof p->migrate_secret);
 	frame_budget_init(&p->frames, core->limits->frame_bytes);
@@ -78,7 +79,9 @@ peers_leave(struct peers *p)
 {
 	peers_unlisten_all(p);
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
-		if (conn_is_open(c))
+		if (c->purpose == CONN_FOR_RELAY && c->relay.control.user != 0)
+			continue; /* ends after its user */
+		else if (conn_is_open(c))
 			conn_end(c);
 		else
 			conn_fail(c, ERR_CLOSED);

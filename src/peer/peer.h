@@ -8,7 +8,7 @@
  * caller drains events with peers_poll(). Connections and listeners have
  * numbers from one counter, never 0, so that a caller that keeps the number of
  * an object that is gone finds nothing (pitfall L1). Uses: base, crypto, dht,
- * records, udx, stream, signal, punch.
+ * records, udx, stream, signal, punch, relay.
  */
 #ifndef PEER_PEER_H
 #define PEER_PEER_H
@@ -37,6 +37,8 @@ struct peers_base {
 	struct udx *udx;
 	struct punch *punch;
 	const struct local_addrs *local; /* see peers_local_changed() */
+	/* With which control connections to blind relays are dialed. */
+	const struct key_pair *identity;
 	struct addr host6; /* where to bind streams of IPv6; none: no IPv6 */
 };
 

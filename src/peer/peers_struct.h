@@ -8,6 +8,7 @@
 #ifndef PEER_PEERS_STRUCT_H
 #define PEER_PEERS_STRUCT_H
 
+#include "peer/conn_relay.h"
 #include "peer/dial_record.h"
 #include "peer/event_source.h"
 #include "peer/ipv6_socket.h"
@@ -36,6 +37,7 @@ struct peers {
 	struct frame_budget frames; /* bytes of large frames, all connections */
 	struct lingering_sockets lingering;
 	struct relay_memory relays;
+	struct followed_relays followed;
 	struct dial_records dial_records;
 	struct listeners *listeners; /* listener_struct.h */
 };

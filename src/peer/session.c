@@ -150,10 +150,25 @@ on_settled(void *owner, struct conn *c, int err)
 static void
 fail_session(struct session *s, int err)
 {
-	if (s->conn != NULL)
-		conn_fail(s->conn, err);
-	else
+	struct conn *c = s->conn;
+
+	if (c == NULL || (conn_is_open(c) && conn_relay_seeks_path(c))) {
+		/* An open stream stays on its relay. */
+		s->conn = NULL;
+		if (c != NULL)
+			conn_disown(c);
 		finish_session(s);
+	} else {
+		conn_fail(c, err);
+	}
+}
+
+/* Returns true while a path is sought that has its own deadline. */
+static bool
+is_connecting(const struct conn *c)
+{
+	return conn_is_punching(c) || conn_relay_is_pending(c) ||
+	       conn_relay_seeks_path(c);
 }
 
 static void
@@ -163,7 +178,7 @@ on_expiry_timer(struct timer *t)
 
 	if (s->state == SESSION_DONE)
 		session_free(s);
-	else if (s->conn != NULL && conn_is_punching(s->conn))
+	else if (s->conn != NULL && is_connecting(s->conn))
 		arm_expiry(s, WAIT_MS); /* it has its own: pitfall V6 */
 	else
 		fail_session(s, ERR_TIMEOUT);
@@ -383,7 +398,9 @@ make_conn(
 	    .key = in->noise.rs,
 	    .own_key = l->keys->public_key,
 	    .listener = l->number,
-	    .redial = (in->theirs.features & PAYLOAD_REDIAL) != 0,
+	    .purpose = in->theirs.features & PAYLOAD_REDIAL
+			   ? CONN_FOR_REDIAL
+			   : CONN_FOR_APPLICATION,
 	    .settled = on_settled,
 	    .owner = s,
 	};
@@ -392,7 +409,7 @@ make_conn(
 	s->conn = conn_new(s->ls->peers, &spec, &err);
 	if (s->conn == NULL)
 		return err;
-	return spec.redial
+	return spec.purpose == CONN_FOR_REDIAL
 		   ? 0
 		   : conn_slot_reserve(s->conn, l, slot_address(l, &in->call));
 }

@@ -182,6 +182,14 @@ next_keepalive(const struct secret_keepalive *k)
 	return due - due % (k->interval_us / KEEPALIVE_STEPS);
 }
 
+void
+secret_send_empty(struct secret *s)
+{
+	if (s->tx_state == SECRET_TX_OPEN &&
+	    udx_space(s->udx) >= SECRET_OVERHEAD)
+		(void)write_frame(s, NULL, 0);
+}
+
 static void
 on_keepalive(struct timer *t)
 {
@@ -189,10 +197,7 @@ on_keepalive(struct timer *t)
 	uint64_t now = s->world->now_us;
 
 	if (next_keepalive(&s->keepalive) <= now) {
-		/* Without space, data is in flight and serves as well. */
-		if (s->tx_state == SECRET_TX_OPEN &&
-		    udx_space(s->udx) >= SECRET_OVERHEAD)
-			(void)write_frame(s, NULL, 0);
+		secret_send_empty(s);
 		s->keepalive.wrote_us = now;
 	}
 	timer_arm(s->timers, t, next_keepalive(&s->keepalive));

@@ -89,6 +89,10 @@ int secret_start(struct secret *s) __attribute__((warn_unused_result));
  */
 void secret_set_keepalive(struct secret *s, uint32_t ms);
 
+/* Sends an empty frame now: the peer acknowledges it and ignores it. Without
+ * space nothing is sent, as data is in flight then. */
+void secret_send_empty(struct secret *s);
+
 /*
  * Limits the frames accepted from the peer to this length, SECRET_FRAME_MAX by
  * default; a longer one breaks the stream.

@@ -338,6 +338,15 @@ answer_find(struct peer_rig *r, const struct sim_sent *sent, struct rig_node *n,
 		    (struct bytes){buf, peer_encode(&p, buf, sizeof buf)});
 }
 
+static bool
+is_of_server(const struct peer_rig *r, const uint8_t *target)
+{
+	uint8_t own[HASH_LEN];
+
+	key_target(own, r->server.keys.public_key);
+	return target != NULL && memcmp(target, own, HASH_LEN) == 0;
+}
+
 static void
 node_got(struct peer_rig *r, const struct sim_sent *sent, struct rig_node *n)
 {
@@ -346,7 +355,11 @@ node_got(struct peer_rig *r, const struct sim_sent *sent, struct rig_node *n)
 	if (n->kind == RIG_DEAD ||
 	    rpc_request_decode(&m, sent->buf, sent->len) != 0)
 		return;
-	if (!m.internal && m.command == CMD_PEER_HANDSHAKE)
+	/* Other keys are known to nobody. */
+	if (!m.internal && m.command <= CMD_FIND_PEER &&
+	    !is_of_server(r, m.target))
+		reply_to(r, sent, n, &m, (struct bytes){0});
+	else if (!m.internal && m.command == CMD_PEER_HANDSHAKE)
 		answer_handshake(r, sent, n, &m);
 	else if (!m.internal && m.command == CMD_FIND_PEER)
 		answer_find(r, sent, n, &m);

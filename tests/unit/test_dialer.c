@@ -1242,6 +1242,111 @@ add_answer_tests(TCase *tc)
 	    tc, is_open_only_with_its_own_port, 0, T_ROWS(seen_at));
 }
 
+/* ---- blind relays ---- */
+
+static void
+make_key(uint8_t key[KEY_LEN], uint8_t seed)
+{
+	const uint8_t bytes[KEY_SEED_LEN] = {seed};
+	struct key_pair pair;
+
+	key_pair_from_seed(&pair, bytes);
+	memcpy(key, pair.public_key, KEY_LEN);
+}
+
+static void
+server_names_relay(void)
+{
+	struct payload *p = &rig.server.payload;
+
+	p->flags |= PAYLOAD_RELAY_THROUGH;
+	p->firewall = FIREWALL_UNKNOWN;
+	make_key(p->relay_key, 77);
+	memset(p->relay_token, 5, sizeof p->relay_token);
+}
+
+static bool
+has_dialed(const uint8_t *key)
+{
+	return peers_dial_record(rig.node->peers, key, 0) != NULL;
+}
+
+static uint32_t
+connect_through(const uint8_t *relay)
+{
+	struct node_connect c = {
+	    .key = rig.server.keys.public_key, .relay_through = relay};
+	uint32_t conn;
+
+	ck_assert_int_eq(node_connect(rig.node, &c, &conn), 0);
+	return conn;
+}
+
+/* Without another path the relay's failure is that of the dial. */
+START_TEST(fails_with_its_relay)
+{
+	add_nodes(RIG_KNOWS, 3);
+	server_names_relay();
+	rig.server.seen.port = 0; /* no path leads there */
+	peer_rig_connect(&rig);
+	assert_fails(ERR_RELAY_UNREACHABLE, 30000);
+	ck_assert_uint_eq(rig.node->stats.relay_dials, 1);
+	ck_assert_uint_eq(rig.node->stats.relay_failed, 1);
+	ck_assert_uint_eq(HASH_COUNT(rig.node->peers->conns), 0);
+}
+END_TEST
+
+/* A direct path ends the dial of the relay. */
+START_TEST(needs_no_relay)
+{
+	add_nodes(RIG_KNOWS, 3);
+	server_names_relay();
+	peer_rig_connect(&rig);
+	assert_open(1000);
+	ck_assert_uint_eq(rig.node->stats.relay_dials, 1);
+	peer_rig_run_ms(&rig, 100);
+	ck_assert(has_dialed(rig.server.payload.relay_key));
+	ck_assert_uint_eq(HASH_COUNT(rig.node->peers->conns), 1);
+}
+END_TEST
+
+/* 0: the client names a relay, 1: the server too, whose relay is used. */
+START_TEST(names_a_relay)
+{
+	uint8_t ours[KEY_LEN];
+
+	make_key(ours, 78);
+	add_nodes(RIG_KNOWS, 3);
+	server_names_relay();
+	if (_i == 0)
+		rig.server.payload.flags &= ~(uint64_t)PAYLOAD_RELAY_THROUGH;
+	rig.server.alive_len = 0;
+	connect_through(ours);
+	peer_rig_run_ms(&rig, 100);
+	ck_assert(payload_has(&rig.server.client, PAYLOAD_RELAY_THROUGH));
+	ck_assert_mem_eq(rig.server.client.relay_key, ours, KEY_LEN);
+	ck_assert(has_dialed(ours) == (_i == 0));
+	ck_assert(has_dialed(rig.server.payload.relay_key) == (_i == 1));
+}
+END_TEST
+
+/* Closing the connection ends the dial of its relay. */
+START_TEST(closes_with_its_relay)
+{
+	uint32_t conn;
+
+	add_nodes(RIG_KNOWS, 3);
+	server_names_relay();
+	rig.server.alive_len = 0;
+	conn = connect_through(NULL);
+	peer_rig_run_ms(&rig, 30);
+	ck_assert_uint_eq(HASH_COUNT(rig.node->peers->conns), 2);
+	node_conn_close(rig.node, conn);
+	peer_rig_run_ms(&rig, 100);
+	ck_assert_uint_eq(HASH_COUNT(rig.node->peers->conns), 0);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -1274,6 +1379,10 @@ t_suite(void)
 	tcase_add_test(tc, indexes_connections_by_key);
 	tcase_add_test(tc, dials_are_bounded);
 	tcase_add_test(tc, explains_itself);
+	tcase_add_test(tc, fails_with_its_relay);
+	tcase_add_test(tc, needs_no_relay);
+	tcase_add_loop_test(tc, names_a_relay, 0, 2);
+	tcase_add_test(tc, closes_with_its_relay);
 	tcase_add_test(tc, queues_readiness_once);
 	tcase_add_test(tc, ends_behind_an_empty_frame);
 	tcase_add_test(tc, keepalives_follow_the_nat);

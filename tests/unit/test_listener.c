@@ -76,6 +76,7 @@ peers_init(struct rig *g)
 	    .udx = g->udx,
 	    .punch = g->punch,
 	    .local = &g->local,
+	    .identity = &g->keys,
 	    .host6 = {.family = ADDR_V6},
 	};
 	g->peers = peers_new(&g->n.host.core, &b);
@@ -1607,6 +1608,106 @@ START_TEST(ends)
 }
 END_TEST
 
+/* ---- blind relays ---- */
+
+/* Counts the connections to blind relays: the application sees none. */
+static unsigned
+count_relay_dials(struct rig *g)
+{
+	unsigned n = 0;
+
+	drain_events(g);
+	for (struct conn *c = g->peers->conns; c != NULL; c = c->hh.next)
+		n += c->purpose == CONN_FOR_RELAY && c->state != CONN_CLOSED;
+	return n;
+}
+
+static void
+client_names_relay(struct client *c, struct rig *g, uint32_t seed)
+{
+	client_init(c, seed);
+	c->payload.flags |= PAYLOAD_RELAY_THROUGH;
+	memcpy(c->payload.relay_key, c->keys.public_key, KEY_LEN);
+	memset(c->payload.relay_token, 6, PAYLOAD_TOKEN_LEN);
+	client_write(c, g, seed);
+}
+
+/* 0: a client that may need a relay, 1: one that is open. */
+START_TEST(names_its_relay)
+{
+	struct key_pair relay;
+	struct peers_listen l = {.relay_through = relay.public_key};
+	struct client c;
+	struct rig g;
+
+	seed_keys(&relay, 77);
+	rig_init_as(&g, DHT_AUTO, SELF);
+	rig_listen(&g, &l);
+	client_init(&c, 1);
+	c.payload.firewall = _i == 0 ? FIREWALL_UNKNOWN : FIREWALL_OPEN;
+	client_write(&c, &g, 1);
+	ck_assert_int_eq(deliver_message(&g, RELAY, CLIENT, &c, 1), 0);
+	client_read(&c, &g);
+	ck_assert(payload_has(&c.answer, PAYLOAD_RELAY_THROUGH) == (_i == 0));
+	if (_i == 0)
+		ck_assert_mem_eq(c.answer.relay_key, relay.public_key, KEY_LEN);
+	ck_assert_uint_eq(count_relay_dials(&g), _i == 0);
+	rig_fini(&g);
+}
+END_TEST
+
+/* Pitfall V11: a thousand handshakes name a thousand relays. */
+START_TEST(relays_of_clients_are_bounded)
+{
+	const struct limits *l;
+	unsigned followed, most = 0;
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	l = &g.n.host.limits;
+	g.n.host.limits.relays_followed = 32;
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct addr via = {.family = ADDR_NONE}, a;
+		char text[ADDR_TEXT_MAX];
+
+		/* The first hundred come from one /24, and name others. */
+		snprintf(text, sizeof text, "69.%u.%u.1:5000", i / 250,
+		    i < 100 ? 0 : i % 250);
+		via = relay_addr(text);
+		a = addr_v4(66, (uint8_t)i, 0, 1, 4000);
+		rate_limiter_validate(&g.n.d->limiter, &g.n.host.world.w, &via);
+		client_names_relay(&c, &g, i);
+		deliver_as(&g, text, &a, c.message, c.len, 1);
+		sim_clear(&g.n.host.world);
+		followed = count_relay_dials(&g);
+		ck_assert_uint_le(followed, l->relays_followed);
+		if (i < 100)
+			ck_assert_uint_le(followed, l->relays_followed_prefix);
+		most = followed > most ? followed : most;
+	}
+	ck_assert_uint_eq(most, l->relays_followed);
+	ck_assert_uint_gt(g.n.host.stats.relays_refused, 0);
+	rig_fini(&g);
+}
+END_TEST
+
+/* Whoever forges its address names a relay in vain. */
+START_TEST(unvalidated_clients_name_no_relay)
+{
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	client_names_relay(&c, &g, 1);
+	deliver_message(&g, RELAY, CLIENT, &c, 1);
+	client_read(&c, &g);
+	ck_assert_uint_eq(c.answer.error, SIGNAL_OK);
+	ck_assert_uint_eq(count_relay_dials(&g), 0);
+	rig_fini(&g);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -1653,5 +1754,8 @@ t_suite(void)
 	tcase_add_loop_test(tc, closes_idle_connections, 0, 2);
 	tcase_add_test(tc, opens_on_the_socket_that_punches);
 	tcase_add_loop_test(tc, ends, 0, 32);
+	tcase_add_loop_test(tc, names_its_relay, 0, 2);
+	tcase_add_test(tc, relays_of_clients_are_bounded);
+	tcase_add_test(tc, unvalidated_clients_name_no_relay);
 	return s;
 }

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * conn_relay.h - a connection that a blind relay forwards, protocol 06 §C.
+ *
+ * One side has named a relay and a token in the handshake. Both sides dial the
+ * relay (relay_control.h) while they look for a direct path. Once both are
+ * there, the relayed path is a candidate like any other, and hole punching goes
+ * on beside the open stream:
+ *
+ *	NONE --conn_relay_begin()--> PAIRING --the relay's answer--> PAIRED
+ *	PAIRED --a packet of the peer on a direct path--> LEFT
+ *	LEFT --no answer on that path--> PAIRED
+ *	all --failure, LEFT for a while, direct from the start--> OVER
+ *
+ * Uses: base, relay, udx.
+ */
+#ifndef PEER_CONN_RELAY_H
+#define PEER_CONN_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "base/timer.h"
+#include "peer/conn.h"
+#include "peer/relay_control.h"
+
+enum conn_relay_state {
+	CONN_RELAY_NONE,
+	CONN_RELAY_PAIRING,
+	CONN_RELAY_PAIRED, /* the stream may use the relayed path */
+	CONN_RELAY_LEFT,   /* it has migrated from there; the relay is kept */
+	CONN_RELAY_OVER,
+};
+
+struct conn_relay {
+	enum conn_relay_state state;
+	int err;          /* why it failed, or 0 */
+	uint32_t number;  /* of the control connection; 0: none */
+	uint32_t id;      /* of the relay's stream */
+	int sock;         /* of the relayed path */
+	struct addr addr; /* of the relay */
+	uint8_t moves;    /* to a direct path that failed */
+	struct timer timer;
+	uint64_t packets_in; /* of the stream when the timer was armed */
+	/* Of a relay that the client has named. */
+	TAILQ_ENTRY(conn_relay) followed_link;
+	bool is_followed;
+	uint64_t prefix; /* of the client */
+	struct relay_control control;
+};
+
+/* The relays that clients have named to us, and that are being used. */
+struct followed_relays {
+	TAILQ_HEAD(, conn_relay) list;
+	uint32_t len;
+};
+
+void followed_relays_init(struct followed_relays *f);
+
+/* The relay that one side has named. */
+struct conn_relay_spec {
+	const uint8_t *key, *token;
+	bool initiator;           /* our side has named it */
+	const struct addr *payer; /* the client that has named it, or NULL */
+};
+
+void conn_relay_init(struct conn *c);
+void conn_relay_fini(struct conn *c);
+
+/* Dials the relay and requests the pairing. Call it after the handshake is
+ * complete. Does nothing for connections that the application does not see. */
+void conn_relay_begin(struct conn *c, const struct conn_relay_spec *spec);
+
+/* Looks at the control connection: in peers_poll(). May fail the connection. */
+void conn_relay_poll(struct conn *c);
+
+/* Returns true until the relay has paired the two sides or has failed: the
+ * deadline of the handshake must not cut it off. */
+bool conn_relay_is_pending(const struct conn *c);
+
+/* Returns true while the stream uses the relayed path. */
+bool conn_relay_is_used(const struct conn *c);
+
+/* Returns true while direct paths are sought or tried beside the relayed one:
+ * hole punching must go on. */
+bool conn_relay_seeks_path(const struct conn *c);
+
+/* Returns why it failed, or 0. */
+int conn_relay_failure(const struct conn *c);
+
+/* Returns true if packets from there have come through the relay. */
+bool conn_relay_is_source(
+    const struct conn *c, int sock, const struct addr *from);
+
+/* Handles a packet from another source than the current path. */
+void conn_relay_check_source(struct conn *c);
+
+/* Handles a migration of the stream to another path. */
+void conn_relay_migrated(struct conn *c);
+
+/* Handles the verified header: ends the relay unless the stream uses it. */
+void conn_relay_settle(struct conn *c);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC */
+#include "peer/relay_control.h"
+
+#include "base/err.h"
+#include "peer/conn_struct.h"
+#include "peer/dialer.h"
+
+enum {
+	FRAME_LEN_MAX = 16384, /* messages have less than a hundred bytes */
+	/* The relay forwards until the control connection ends: the last
+	 * acknowledgement, or the reset, of the user's stream. */
+	RELEASE_MS = 1000,
+	END_MS = 3000, /* the relay ends its side meanwhile */
+};
+
+int
+relay_control_dial(const struct relay_control_spec *spec, uint32_t *number)
+{
+	struct peers *p = spec->user->peers;
+	const struct key_pair *own = p->base.identity;
+	struct relay_client_spec client = {
+	    .token = spec->token,
+	    .initiator = spec->initiator,
+	    .stream_id = udx_id(spec->user->udx),
+	};
+	struct dial_spec dial = {
+	    .key = spec->relay, .own = own, .purpose = CONN_FOR_RELAY};
+	struct conn *k;
+	int err;
+
+	if (own == NULL)
+		return ERR_VALUE;
+	if ((err = dialer_connect(p, &dial, number)) != 0)
+		return err;
+	client.key = own->public_key;
+	k = peers_conn(p, *number);
+	k->relay.control.client = relay_client_new(&client);
+	if (k->relay.control.client == NULL) {
+		conn_fail(k, ERR_MEMORY);
+		return ERR_MEMORY;
+	}
+	k->relay.control.user = spec->user->number;
+	return 0;
+}
+
+/* ---- messages ---- */
+
+static int
+read_messages(struct conn *k)
+{
+	struct bytes m;
+	bool whole;
+	int err = 0;
+
+	secret_set_frame_max(k->secret, FRAME_LEN_MAX);
+	for (;;) {
+		m = secret_peek(k->secret, &whole, &err);
+		if (err != 0 || m.p == NULL)
+			return err;
+		err = relay_client_read(k->relay.control.client, m);
+		if (err != 0)
+			return err;
+		secret_consume(k->secret, m.len);
+	}
+}
+
+static int
+send_messages(struct conn *k)
+{
+	struct relay_client *client = k->relay.control.client;
+	struct bytes m;
+	int err;
+
+	while ((m = relay_client_peek(client)).p != NULL) {
+		err = secret_send(k->secret, m.p, m.len);
+		if (err == ERR_FULL || err == ERR_CLOSED)
+			return 0;
+		if (err != 0)
+			return err;
+		relay_client_consume(client);
+	}
+	return 0;
+}
+
+static void
+notify_user(struct conn *k)
+{
+	struct conn *c = peers_conn(k->peers, k->relay.control.user);
+
+	if (c != NULL)
+		conn_queue(c);
+}
+
+void
+relay_control_run(struct conn *k)
+{
+	struct relay_control *rc = &k->relay.control;
+	enum relay_client_state before;
+	int err;
+
+	if (rc->client == NULL || k->state == CONN_CLOSED)
+		return;
+	if (rc->user == 0 && !conn_is_open(k)) {
+		conn_fail(k, ERR_CANCELLED);
+		return;
+	}
+	if (!conn_is_open(k))
+		return;
+	before = relay_client_state(rc->client);
+	err = read_messages(k);
+	if (err == 0)
+		err = send_messages(k);
+	/* A relay that ends its side has dropped our pairing. */
+	if (err == 0 && secret_ended(k->secret))
+		err = ERR_RESET;
+	if (err != 0)
+		conn_fail(k, err);
+	else if (relay_client_state(rc->client) != before)
+		notify_user(k);
+}
+
+/* ---- the end ---- */
+
+static void
+on_expiry_timer(struct timer *t)
+{
+	struct conn *k = container_of(t, struct conn, relay.control.expiry);
+
+	if (k->relay.control.ending || !conn_is_open(k)) {
+		conn_fail(k, ERR_CANCELLED);
+		return;
+	}
+	k->relay.control.ending = true;
+	conn_end(k);
+	timer_arm(k->peers->core->timers, t, peers_after_ms(k->peers, END_MS));
+}
+
+void
+relay_control_release(struct conn *k)
+{
+	k->relay.control.user = 0;
+	if (conn_is_open(k))
+		timer_arm(k->peers->core->timers, &k->relay.control.expiry,
+		    peers_after_ms(k->peers, RELEASE_MS));
+	else
+		conn_queue(k); /* fails it */
+}
+
+void
+relay_control_init(struct conn *k)
+{
+	k->relay.control.expiry.fire = on_expiry_timer;
+}
+
+void
+relay_control_fini(struct conn *k)
+{
+	struct relay_control *rc = &k->relay.control;
+
+	timer_disarm(k->peers->core->timers, &rc->expiry);
+	if (rc->client == NULL)
+		return;
+	notify_user(k);
+	relay_client_free(rc->client);
+	rc->client = NULL;
+}
