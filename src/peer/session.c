@@ -21,6 +21,10 @@ enum {
 	KEEP_MS = 10000,
 	/* Share of one relay in the half-open sessions. */
 	RELAY_PART = 4,
+	/* Changes of the relay that one session is charged to. A client sends
+	 * its message through a few relays; with more, copies of one message
+	 * would use up the shares of all relays for nothing. */
+	RELAY_CHANGES_MAX = 3,
 };
 
 /* ---- the table ---- */
@@ -550,12 +554,14 @@ change_relay(
 	struct handshake_source source = source_of(l, call);
 
 	if (s->state == SESSION_DONE || source.relay == NULL ||
+	    s->relay_changes == RELAY_CHANGES_MAX ||
 	    dht_is_private(ls->peers->base.dht) ||
 	    s->relay_prefix == addr_prefix_key(source.relay) ||
 	    find_excess_of_relay(ls, source.relay) != 0 ||
 	    !handshake_budget_take_share(&ls->sessions.budget, &source) ||
 	    validate_session(s, source.payer) != 0)
 		return;
+	s->relay_changes++;
 	prefix_groups_remove(&ls->sessions.by_relay, s->id);
 	(void)count_relay(s, source.relay);
 }

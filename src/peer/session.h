@@ -47,6 +47,7 @@ struct session {
 	struct prefix_member prefix; /* of its payer, while half-open */
 	struct prefix_member relay;  /* that forwarded it, while half-open */
 	uint64_t relay_prefix;       /* of that relay; 0: none */
+	uint8_t relay_changes;       /* each has charged another relay */
 	enum handshake_trust trust;  /* of its source */
 	struct listeners *ls;
 	uint32_t id; /* its index; the client sends it to punch; 0: free */
