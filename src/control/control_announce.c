@@ -178,12 +178,12 @@ write_announcement(const struct control *c, struct api_writer *w,
 	const struct stored_announcement *s =
 	    stored_announcements_with_key(c->setup.announcements, a->topic,
 		a->key, c->setup.identity->public_key);
-	char owner[CONTROL_OWNER_TEXT_MAX];
+	char owner[KEYRING_OWNER_TEXT_MAX];
 
 	api_write_bytes32(w, "topic", a->topic);
 	api_write_bytes32(w, "public_key", a->key);
 	api_write_text(w, "owner",
-	    s != NULL ? control_owner_text(&s->owner, owner) : NULL);
+	    s != NULL ? keyring_owner_text(&s->owner, owner) : NULL);
 	api_write_bool(w, "saved", s != NULL && s->saved);
 	api_write_bool(w, "announced", a->announced);
 	api_write_text(w, "err_name", err_name(a->err));

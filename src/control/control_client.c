@@ -39,18 +39,40 @@ defer_written(struct control_client *cl)
 	bufferevent_trigger(cl->bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
 }
 
-void
-control_client_close(struct control_client *cl)
+/* Ends all that the client holds. */
+static void
+end_requests(struct control_client *cl)
 {
-	if (cl->state == CONTROL_CLIENT_CLOSING)
-		return;
-	set_client_state(cl, CONTROL_CLIENT_CLOSING);
+	cl->dropped = false;
 	if (cl->conn != NULL)
 		control_conn_drop(cl->conn);
 	control_operations_end(cl);
 	control_listeners_end(cl->control, cl);
+}
+
+void
+control_client_close(struct control_client *cl)
+{
+	if (cl->state == CONTROL_CLIENT_CLOSING && !cl->dropped)
+		return;
+	set_client_state(cl, CONTROL_CLIENT_CLOSING);
+	end_requests(cl);
 	cl->watched = 0;
 	defer_written(cl);
+}
+
+/* Closes the client from the event loop. */
+static void
+drop_client(struct control_client *cl)
+{
+	if (cl->state == CONTROL_CLIENT_CLOSING)
+		return;
+	set_client_state(cl, CONTROL_CLIENT_CLOSING);
+	cl->dropped = true;
+	cl->watched = 0;
+	bufferevent_disable(cl->bev, EV_READ);
+	bufferevent_trigger(cl->bev, EV_WRITE,
+	    BEV_TRIG_DEFER_CALLBACKS | BEV_TRIG_IGNORE_WATERMARKS);
 }
 
 void
@@ -79,7 +101,7 @@ queue_message(struct control_client *cl, const json_t *message)
 	    evbuffer_add(out, "\n", 1) != 0) {
 		log_warning("control: client %ld dropped: out of memory",
 		    (long)cl->peer.pid);
-		control_client_close(cl);
+		drop_client(cl);
 	}
 }
 
@@ -117,7 +139,7 @@ control_client_send(struct control_client *cl, json_t *message)
 	log_notice("control: client %ld dropped: it does not read",
 	    (long)cl->peer.pid);
 	send_dropped(cl);
-	control_client_close(cl);
+	drop_client(cl);
 }
 
 /* ---- input ---- */
@@ -278,6 +300,11 @@ on_written(struct bufferevent *bev, void *arg)
 {
 	struct control_client *cl = arg;
 
+	if (cl->dropped) {
+		control_wake(cl->control);
+		end_requests(cl);
+		control_settle(cl->control);
+	}
 	if (queue_len(cl) > 0)
 		return;
 	if (cl->state >= CONTROL_CLIENT_JOINING) {
@@ -385,10 +412,7 @@ void
 control_client_free(struct control_client *cl)
 {
 	set_client_state(cl, CONTROL_CLIENT_CLOSING); /* no message is queued */
-	if (cl->conn != NULL)
-		control_conn_drop(cl->conn);
-	control_operations_end(cl);
-	control_listeners_end(cl->control, cl);
+	end_requests(cl);
 	TAILQ_REMOVE(&cl->control->clients.all, cl, link);
 	cl->control->clients.len--;
 	control_user_give(&cl->control->users, cl->user, CONTROL_HELD_CLIENTS);

@@ -38,6 +38,7 @@ struct control_client {
 	struct control_user *user; /* counts it; NULL: memory was exhausted */
 	enum control_client_state state;
 	bool input_ended; /* it has shut down its sending side */
+	bool dropped;     /* CONTROL_CLIENT_CLOSING: its requests end soon */
 	uint32_t operations_len;
 	uint32_t watched;          /* set of enum api_event, as bits */
 	json_t *watch_id;          /* owned: id of the latest watch request */
@@ -65,8 +66,11 @@ void control_client_close(struct control_client *cl);
 /* Makes its connection the stream of conn once its queue is sent. */
 void control_client_join(struct control_client *cl, struct control_conn *conn);
 
-/* Queues a message and takes the reference. NULL (memory was exhausted) closes
- * the client, as does a queue that has grown too long. */
+/*
+ * Queues a message and takes the reference. NULL (memory was exhausted) drops
+ * the client, as does a queue that has grown too long: what the client holds
+ * ends later, from the event loop, so that the caller may go on to use it.
+ */
 void control_client_send(struct control_client *cl, json_t *message);
 
 #endif

@@ -58,7 +58,7 @@ describe_change(const struct control_conn *conn, enum control_change change)
 	struct control_conn_event e = {
 	    .change = change,
 	    .conn = conn->number,
-	    .listener = conn->at,
+	    .listener = conn->listener_number,
 	    .addr = conn->addr,
 	    .path = conn->path,
 	    .err = is_end ? conn->err : 0,
@@ -163,6 +163,7 @@ remove_conn(struct control_conn *conn, enum control_change change)
 	TAILQ_REMOVE(find_bucket(c, conn->number), conn, link);
 	control_outcome_fail(c, conn->number, ERR_CANCELLED);
 	control_keys_return(c, conn->keys);
+	control_user_give(&c->users, conn->user, CONTROL_HELD_CONNS);
 	report_change(conn, change);
 	free(conn);
 }
@@ -293,8 +294,10 @@ start_connect(struct control_call *k, struct control_operation *o)
 	struct control_keys keys;
 	struct control_conn *conn;
 	uint32_t number;
-	int err = control_keys_borrow(k, &keys);
+	int err = control_user_check(k, CONTROL_HELD_CONNS, ERR_LIMIT);
 
+	if (err == 0)
+		err = control_keys_borrow(k, &keys);
 	if (err != 0)
 		return err;
 	err = node_dials(k, keys.pair, &number);
@@ -309,6 +312,7 @@ start_connect(struct control_call *k, struct control_operation *o)
 		return ERR_MEMORY;
 	}
 	conn->keys = keys.pair;
+	conn->user = control_user_take(&c->users, &owner, CONTROL_HELD_CONNS);
 	conn->op = o;
 	memcpy(conn->key, control_arg(k, "public_key")->key, KEY_LEN);
 	o->conn = conn;
@@ -427,7 +431,7 @@ take_incoming(
 	}
 	memcpy(conn->key, n->key, KEY_LEN);
 	conn->addr = n->node;
-	conn->at = n->listener;
+	conn->listener_number = n->listener;
 	return conn;
 }
 

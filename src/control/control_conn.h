@@ -28,6 +28,7 @@ struct control_call;
 struct control_client;
 struct control_listener;
 struct control_operation;
+struct control_user;
 struct node_event;
 struct peer_splice;
 
@@ -51,6 +52,7 @@ struct control_conn {
 	uint32_t number;
 	enum control_conn_state state;
 	struct keyring_owner owner;
+	struct control_user *user;         /* counts it; NULL: accepted */
 	const struct key_pair *keys;       /* borrowed; NULL: not its own */
 	struct control_operation *op;      /* CONTROL_CONN_DIALING */
 	struct control_listener *listener; /* CONTROL_CONN_WAITING */
@@ -60,8 +62,8 @@ struct control_conn {
 	uint8_t key[KEY_LEN];
 	struct addr addr;
 	enum conn_path_kind path;
-	uint32_t at; /* number of the listener that accepted it; 0: dialed */
-	int err;     /* why it ends */
+	uint32_t listener_number; /* that accepted it; 0: dialed */
+	int err;                  /* why it ends */
 };
 
 TAILQ_HEAD(control_conns, control_conn);

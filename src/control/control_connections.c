@@ -62,10 +62,10 @@ write_listener(const struct control *c, struct api_writer *w,
 {
 	const struct control_listener *held =
 	    control_listener_find(c, l->listener);
-	char owner[CONTROL_OWNER_TEXT_MAX];
+	char owner[KEYRING_OWNER_TEXT_MAX];
 
 	api_write_text(w, "owner",
-	    held != NULL ? control_owner_text(&held->owner, owner) : NULL);
+	    held != NULL ? keyring_owner_text(&held->owner, owner) : NULL);
 	api_write_uint(w, "listener", l->listener);
 	api_write_bytes32(w, "public_key", l->key);
 	api_write_bool(w, "announced", l->announced);

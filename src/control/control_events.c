@@ -205,6 +205,9 @@ on_send(evutil_socket_t fd, short what, void *arg)
 		    c, &(struct watched){.event = e->event, .conn = &e->conn});
 		free(e);
 	}
+	if (q->lost > 1)
+		log_warning("control: %u events were lost", q->lost);
+	q->lost = 0;
 	control_settle(c);
 }
 
@@ -253,9 +256,11 @@ queue_event(struct control *c, enum api_event event,
 	if (q->len < CONTROL_EVENTS_MAX)
 		e = malloc(sizeof *e);
 	if (e == NULL) {
-		log_warning(
-		    "control: an event \"%s\" is lost: too many at once",
-		    api_events[event].name);
+		/* One line for the first, and one with their number. */
+		if (q->lost++ == 0)
+			log_warning("control: an event \"%s\" is lost: too "
+				    "many at once",
+			    api_events[event].name);
 		return;
 	}
 	e->event = event;

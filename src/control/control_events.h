@@ -30,6 +30,7 @@ struct queued_event;
 struct control_events {
 	STAILQ_HEAD(, queued_event) queue;
 	uint32_t len;
+	uint32_t lost; /* since the queue was last empty */
 	struct event *send;
 };
 

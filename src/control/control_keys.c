@@ -24,9 +24,9 @@ control_may_use(const struct control_client *cl, const struct keyring_owner *o)
 int
 control_fail_not_yours(struct control_call *k, const struct keyring_owner *o)
 {
-	char owner[CONTROL_OWNER_TEXT_MAX];
+	char owner[KEYRING_OWNER_TEXT_MAX];
 
-	control_owner_text(o, owner);
+	keyring_owner_text(o, owner);
 	api_error_set(&k->error, API_ERR_FAILED,
 	    json_pack("{s:s, s:s, s:s}", "err_name", err_name(ERR_NOT_YOURS),
 		"err_text", err_text(ERR_NOT_YOURS), "owner", owner),

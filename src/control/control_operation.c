@@ -43,10 +43,8 @@ control_operations_free(struct control *c)
 {
 	struct control_operation *o;
 
-	while ((o = TAILQ_FIRST(&c->operations.left)) != NULL) {
-		o->keys = NULL; /* the node may still use them */
+	while ((o = TAILQ_FIRST(&c->operations.left)) != NULL)
 		operation_free(o);
-	}
 }
 
 struct control_operation *
@@ -119,10 +117,7 @@ control_operation_start(
 	return err;
 }
 
-/*
- * Answers the request. The operation is freed first, because sending may close
- * the client, which ends all its operations.
- */
+/* Answers the request. The operation is freed. */
 static void
 operation_end(struct control_operation *o, json_t *message)
 {

@@ -75,17 +75,6 @@ control_user_give(
 	free(user);
 }
 
-const char *
-control_owner_text(
-    const struct keyring_owner *o, char out[CONTROL_OWNER_TEXT_MAX])
-{
-	if (o->daemon)
-		snprintf(out, CONTROL_OWNER_TEXT_MAX, "daemon");
-	else
-		snprintf(out, CONTROL_OWNER_TEXT_MAX, "%ju", (uintmax_t)o->uid);
-	return out;
-}
-
 /* ---- shares ---- */
 
 uint32_t
@@ -157,11 +146,18 @@ control_user_check(struct control_call *k, enum control_held what, int err)
 	const struct control *c = k->client->control;
 	const struct limits *l = control_limits_of(c);
 	struct keyring_owner id = control_owner(k->client);
-	bool listener = what == CONTROL_HELD_LISTENERS;
-	struct control_share s = share_of(
-	    &c->users, &id, what, listener ? l->listeners : l->operations);
+	const struct {
+		const char *name;
+		uint32_t limit;
+	} limits[CONTROL_HELD_KINDS] = {
+	    [CONTROL_HELD_OPERATIONS] = {"operations", l->operations},
+	    [CONTROL_HELD_LISTENERS] = {"listeners", l->listeners},
+	    [CONTROL_HELD_CONNS] = {"connections", l->connections},
+	};
+	struct control_share s =
+	    share_of(&c->users, &id, what, limits[what].limit);
 
-	return check_share(k, &s, listener ? "listeners" : "operations", err);
+	return check_share(k, &s, limits[what].name, err);
 }
 
 int

@@ -25,6 +25,7 @@ enum control_held {
 	CONTROL_HELD_CLIENTS,
 	CONTROL_HELD_OPERATIONS, /* of the node */
 	CONTROL_HELD_LISTENERS,
+	CONTROL_HELD_CONNS, /* that it has dialed */
 	CONTROL_HELD_KINDS,
 };
 
@@ -72,16 +73,11 @@ bool control_user_may_connect(
     const struct control *c, const struct control_peer *peer);
 
 /*
- * Checks that the caller may hold one more: operation of the node, listener or
- * announcement. Returns 0, or `err` with the call's error set, which names the
- * limit.
+ * Checks that the caller may hold one more: operation of the node, listener,
+ * dialed connection or announcement. Returns 0, or `err` with the call's error
+ * set, which names the limit.
  */
 int control_user_check(struct control_call *k, enum control_held what, int err);
 int control_user_check_announcement(struct control_call *k);
-
-/* Returns the owner as results have it: "daemon" or a user id. */
-enum { CONTROL_OWNER_TEXT_MAX = 24 };
-const char *control_owner_text(
-    const struct keyring_owner *o, char out[CONTROL_OWNER_TEXT_MAX]);
 
 #endif

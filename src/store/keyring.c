@@ -10,7 +10,7 @@
 #include "store/keyring.h"
 
 enum {
-	PREFIX_MAX = 32, /* "identity.4294967295." */
+	PREFIX_MAX = 36, /* "identity.4294967295." */
 	FILE_MAX = PREFIX_MAX + KEYRING_NAME_MAX,
 };
 
@@ -41,13 +41,23 @@ keyring_owner_same(const struct keyring_owner *a, const struct keyring_owner *b)
 	return a->daemon == b->daemon && (a->daemon || a->uid == b->uid);
 }
 
+const char *
+keyring_owner_text(
+    const struct keyring_owner *o, char out[KEYRING_OWNER_TEXT_MAX])
+{
+	if (o->daemon)
+		snprintf(out, KEYRING_OWNER_TEXT_MAX, KEYRING_DAEMON);
+	else
+		snprintf(out, KEYRING_OWNER_TEXT_MAX, "%ju", (uintmax_t)o->uid);
+	return out;
+}
+
 static void
 make_prefix(char out[PREFIX_MAX], const struct keyring_owner *o)
 {
-	if (o->daemon)
-		snprintf(out, PREFIX_MAX, "identity.daemon.");
-	else
-		snprintf(out, PREFIX_MAX, "identity.%ju.", (uintmax_t)o->uid);
+	char owner[KEYRING_OWNER_TEXT_MAX];
+
+	snprintf(out, PREFIX_MAX, "identity.%s.", keyring_owner_text(o, owner));
 }
 
 /* Returns true if the name can be a part of a file name. */
@@ -192,6 +202,16 @@ keyring_lend_named(struct keyring *k, const struct keyring_owner *o,
 		err = open_default(k, o, &id, saved, f);
 	else
 		err = load_named(k, o, name, &id, f);
+	return err != 0 ? err : lend_identity(k, id, pair, f);
+}
+
+int
+keyring_lend_stored(struct keyring *k, const struct keyring_owner *o,
+    const char *name, const struct key_pair **pair, struct fault *f)
+{
+	struct identity *id;
+	int err = load_named(k, o, name, &id, f);
+
 	return err != 0 ? err : lend_identity(k, id, pair, f);
 }
 

@@ -29,6 +29,9 @@ enum {
 /* The name of the identity that a user has by default. */
 #define KEYRING_DEFAULT "default"
 
+/* The text of the daemon as an owner. */
+#define KEYRING_DAEMON "daemon"
+
 /* The owner of names: a user, or the daemon (root and its user). */
 struct keyring_owner {
 	bool daemon;
@@ -38,6 +41,12 @@ struct keyring_owner {
 /* Returns true if both are the same user, or both the daemon. */
 bool keyring_owner_same(
     const struct keyring_owner *a, const struct keyring_owner *b);
+
+/* Writes the owner as files and results have it: "daemon" or a user id. Returns
+ * out. */
+enum { KEYRING_OWNER_TEXT_MAX = 24 };
+const char *keyring_owner_text(
+    const struct keyring_owner *o, char out[KEYRING_OWNER_TEXT_MAX]);
 
 /* A key in use. */
 struct keyring_lent {
@@ -65,6 +74,10 @@ void keyring_fini(struct keyring *k);
 int keyring_lend_named(struct keyring *k, const struct keyring_owner *o,
     const char *name, const struct key_pair **pair, bool *saved,
     struct fault *f) __attribute__((warn_unused_result));
+/* Lends the key of a name as keyring_lend_named() does, but makes none. */
+int keyring_lend_stored(struct keyring *k, const struct keyring_owner *o,
+    const char *name, const struct key_pair **pair, struct fault *f)
+    __attribute__((warn_unused_result));
 int keyring_lend_seed(struct keyring *k, const uint8_t seed[KEY_SEED_LEN],
     const struct key_pair **pair, struct fault *f)
     __attribute__((warn_unused_result));

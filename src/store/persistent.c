@@ -132,14 +132,17 @@ persistent_announce(struct persistent_state *p,
 {
 	struct stored_announcements *all = &p->announcements;
 	bool held = stored_announcements_find(all, a->topic, a->keys) != NULL;
-	int err = held ? 0 : stored_announcements_add(all, p->state, a);
+	int err = held ? 0 : stored_announcements_hold(all, a);
 
-	if (err == 0)
-		err = node_announce(p->node, a->keys, a->topic, op);
+	if (err != 0)
+		return err;
+	err = node_announce(p->node, a->keys, a->topic, op);
 	if (err == 0 && held)
 		keyring_return(p->keyring, a->keys);
 	else if (err != 0 && !held)
-		stored_announcements_del(all, p->state, a->topic, a->keys);
+		stored_announcements_release(all);
+	else if (err == 0 && a->saved)
+		stored_announcements_save(all, p->state);
 	return err;
 }
 

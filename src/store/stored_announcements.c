@@ -11,7 +11,6 @@
 #include "store/stored_announcements.h"
 
 #define TOPICS_FILE "announcements"
-#define OWNER_DAEMON "daemon"
 
 enum {
 	TOPIC_DIGITS = 2 * TOPIC_LEN,
@@ -118,8 +117,8 @@ read_owner(const char **text, struct keyring_owner *o)
 	*o = (struct keyring_owner){.daemon = true};
 	if (**text == '\0')
 		return true;
-	if (strncmp(*text, " " OWNER_DAEMON, sizeof OWNER_DAEMON) == 0) {
-		*text += sizeof OWNER_DAEMON;
+	if (strncmp(*text, " " KEYRING_DAEMON, sizeof KEYRING_DAEMON) == 0) {
+		*text += sizeof KEYRING_DAEMON;
 		return true;
 	}
 	errno = 0;
@@ -160,12 +159,11 @@ add_line(struct stored_announcements *t, struct keyring *k, const char *line)
 {
 	struct stored_announcement a;
 	struct fault f;
-	bool saved;
 
 	if (!read_line(&a, line))
 		return false;
 	if (a.name[0] != '\0' &&
-	    keyring_lend_named(k, &a.owner, a.name, &a.keys, &saved, &f) != 0) {
+	    keyring_lend_stored(k, &a.owner, a.name, &a.keys, &f) != 0) {
 		log_error("a stored topic is not announced: %s", f.text);
 		return false;
 	}
@@ -225,16 +223,15 @@ stored_announcements_fini(struct stored_announcements *t)
 static size_t
 write_line(char *out, const struct stored_announcement *a)
 {
-	char digits[TOPIC_DIGITS + 1], owner[16] = "";
+	char digits[TOPIC_DIGITS + 1], owner[KEYRING_OWNER_TEXT_MAX];
 	bool named = a->name[0] != '\0';
 
 	sodium_bin2hex(digits, sizeof digits, a->topic, TOPIC_LEN);
-	if (!a->owner.daemon)
-		snprintf(owner, sizeof owner, " %ju", (uintmax_t)a->owner.uid);
-	else if (named)
-		snprintf(owner, sizeof owner, " " OWNER_DAEMON);
-	return (size_t)snprintf(out, LINE_MAX_LEN + 1, "%s%s%s%s\n", digits,
-	    owner, named ? " " : "", a->name);
+	/* Without a name, the daemon is meant by no owner. */
+	if (a->owner.daemon && !named)
+		return (size_t)snprintf(out, LINE_MAX_LEN + 1, "%s\n", digits);
+	return (size_t)snprintf(out, LINE_MAX_LEN + 1, "%s %s%s%s\n", digits,
+	    keyring_owner_text(&a->owner, owner), named ? " " : "", a->name);
 }
 
 static void
@@ -253,6 +250,26 @@ write_file(const struct stored_announcements *t, const struct state *s)
 		log_error("the announcements cannot be stored: %m; the next "
 			  "start does not know the last change");
 	free(text);
+}
+
+int
+stored_announcements_hold(
+    struct stored_announcements *t, const struct stored_announcement *a)
+{
+	return append(t, a);
+}
+
+void
+stored_announcements_release(struct stored_announcements *t)
+{
+	t->len--;
+}
+
+void
+stored_announcements_save(
+    const struct stored_announcements *t, const struct state *s)
+{
+	write_file(t, s);
 }
 
 int

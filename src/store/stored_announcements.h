@@ -69,6 +69,18 @@ uint32_t stored_announcements_count(
     const struct stored_announcements *t, const struct keyring_owner *o);
 
 /*
+ * Adds an announcement that the list does not have, without writing the file:
+ * stored_announcements_save() does that, or stored_announcements_release()
+ * removes the announcement, which must be the last that was added. Returns 0,
+ * ERR_LIMIT or ERR_MEMORY.
+ */
+int stored_announcements_hold(struct stored_announcements *t,
+    const struct stored_announcement *a) __attribute__((warn_unused_result));
+void stored_announcements_release(struct stored_announcements *t);
+void stored_announcements_save(
+    const struct stored_announcements *t, const struct state *s);
+
+/*
  * Adds an announcement that the list does not have, takes the loan of its keys
  * and writes the file. Failures to write are logged. Returns 0, ERR_LIMIT or
  * ERR_MEMORY.

@@ -239,6 +239,8 @@ node_limits(const struct node *n)
 		limits.operations = n->operations_limit;
 	if (n->listeners_limit != 0)
 		limits.listeners = n->listeners_limit;
+	if (n->connections_limit != 0)
+		limits.connections = n->connections_limit;
 	if (n->announcements_limit != 0)
 		limits.announcements = n->announcements_limit;
 	return &limits;

@@ -59,6 +59,7 @@ struct node {
 	bool answer;
 	uint64_t seq; /* of the last node_put_mutable() */
 	uint32_t operations_limit, listeners_limit, announcements_limit;
+	uint32_t connections_limit;
 	uint32_t listed; /* connections, listeners and attempts to show */
 };
 

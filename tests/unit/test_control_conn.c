@@ -1342,6 +1342,9 @@ START_TEST(unsaved_key_is_reported)
 }
 END_TEST
 
+#define PEER_KEY_TEXT                                                          \
+	"0707070707070707070707070707070707070707070707070707070707070707"
+
 /* Requests that take of what users share; %%: a number of the test. */
 static const struct {
 	const char *line, *limit, *reason;
@@ -1351,6 +1354,9 @@ static const struct {
 		       "AAAAAAAA%%=\""),
 	"listeners", "limit"},
     {REQUEST("lookup", "\"topic\":\"%%\""), "operations", "busy"},
+    {REQUEST("connect", "\"public_key\":\"" PEER_KEY_TEXT "\",\"seed_b64\":"
+			"\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%%=\""),
+	"connections", "limit"},
 };
 
 static struct peer_end *sharers[16];
@@ -1364,7 +1370,7 @@ take_share(int row, uid_t uid)
 	struct peer_end *p = uid != 0 ? user_new(uid) : client_new();
 	uint32_t before = rig.node.last_op;
 	const char *limit = "", *reason = "";
-	char line[256], number[4], *at;
+	char line[320], number[4], *at;
 	json_t *j;
 
 	snprintf(line, sizeof line, "%s", shares[row].line);
@@ -1396,6 +1402,7 @@ START_TEST(users_have_shares)
 	rig.node.operations_limit = 8;
 	rig.node.listeners_limit = 8;
 	rig.node.announcements_limit = 8;
+	rig.node.connections_limit = 8;
 	sharers_len = 0;
 	for (uid_t uid = 1001; uid <= 1003; uid++) {
 		ck_assert(take_share(_i, uid));

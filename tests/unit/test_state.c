@@ -355,7 +355,7 @@ static const struct {
 } lines[] = {
     {TOPIC_TEXT, true, true, 0, ""},
     {TOPIC_TEXT " daemon web", true, true, 0, "web"},
-    {TOPIC_TEXT " 1000 default", true, false, 1000, "default"},
+    {TOPIC_TEXT " 1000 default", false, false, 0, ""},
     {TOPIC_TEXT " 4294967295", true, false, 4294967295, ""},
     {TOPIC_TEXT " 4294967296", false, false, 0, ""},
     {TOPIC_TEXT " -1", false, false, 0, ""},
@@ -378,6 +378,7 @@ START_TEST(announcement_line)
 	struct keyring keyring;
 	struct fault f;
 	uint8_t key[KEY_LEN];
+	char names[KEYRING_NAMES_MAX][KEYRING_NAME_MAX + 1];
 	char text[256];
 	int len = snprintf(text, sizeof text, "%s\n", lines[_i].line);
 
@@ -394,6 +395,10 @@ START_TEST(announcement_line)
 		ck_assert(
 		    (a.list[0].keys != NULL) == (*lines[_i].name != '\0'));
 	}
+	/* Reading the list makes no key, the default one included. */
+	ck_assert_uint_eq(
+	    keyring_list(&keyring, &(struct keyring_owner){.uid = 1000}, names),
+	    0);
 	stored_announcements_fini(&a);
 	keyring_fini(&keyring);
 }
