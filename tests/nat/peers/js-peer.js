@@ -84,6 +84,9 @@ async function runClient () {
   await node.fullyBootstrapped()
   emit('ready', { ms: elapsed() })
 
+  const datagrams = () =>
+    node.udx.packetsTransmitted + node.udx.packetsReceived
+  const before = datagrams()
   const clock = stopwatch()
   const socket = node.connect(Buffer.from(opts.key, 'hex'), { relayThrough })
   socket.on('error', err => {
@@ -91,7 +94,9 @@ async function runClient () {
     process.exit(1)
   })
   await once(socket, 'open')
-  emit('connected', { ms: clock(), remote: remoteOf(socket) })
+  emit('connected', {
+    ms: clock(), remote: remoteOf(socket), datagrams: datagrams() - before
+  })
 
   await echo(socket, crypto.randomBytes(Number(opts.bytes || 65536)), clock)
   let path = remoteOf(socket)
