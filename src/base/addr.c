@@ -201,3 +201,15 @@ addr_format(const struct addr *a, char *buf)
 	    host, a->port);
 	return buf;
 }
+
+bool
+addr_in_prefix(const struct addr *a, const struct addr *b, uint8_t len)
+{
+	size_t octets = len / 8;
+	uint8_t rest = (uint8_t)(0xff00 >> len % 8);
+
+	if (a->family != b->family || octets > sizeof a->ip ||
+	    memcmp(a->ip, b->ip, octets) != 0)
+		return false;
+	return rest == 0 || ((a->ip[octets] ^ b->ip[octets]) & rest) == 0;
+}

@@ -167,7 +167,8 @@ on_addresses(void *owner, bool ipv4)
 
 	apply_addresses(d);
 	daemon_wake(d);
-	node_set_local(d->node, d->netlink.host.addr, d->netlink.host.len);
+	node_set_local(d->node, d->netlink.host.addr,
+	    d->netlink.host.prefix_len, d->netlink.host.len);
 	/* IPv6 privacy addresses change every day without a new network. */
 	if (ipv4) {
 		log_info("this host's IPv4 addresses have changed; the NAT and "
@@ -362,7 +363,8 @@ make_node(struct daemon *d)
 	d->node = node_new(&d->world.world, &c);
 	if (d->node == NULL)
 		return ERR_MEMORY;
-	node_set_local(d->node, d->netlink.host.addr, d->netlink.host.len);
+	node_set_local(d->node, d->netlink.host.addr,
+	    d->netlink.host.prefix_len, d->netlink.host.len);
 	return node_start(d->node);
 }
 

@@ -214,11 +214,12 @@ node_network_changed(struct node *n)
 }
 
 void
-node_set_local(struct node *n, const struct addr *local, size_t len)
+node_set_local(struct node *n, const struct addr *local,
+    const uint8_t *prefix_len, size_t len)
 {
 	struct local_addrs before = n->local;
 
-	local_addrs_set(&n->local, local, len);
+	local_addrs_set(&n->local, local, prefix_len, len);
 	if (before.v6_len != n->local.v6_len ||
 	    memcmp(before.v6, n->local.v6, sizeof before.v6) != 0)
 		peers_local_changed(n->peers);

@@ -64,10 +64,12 @@ void node_slept(struct node *n, uint64_t us);
 void node_network_changed(struct node *n);
 
 /*
- * Sets the addresses of this machine's interfaces without loopback; copies them
- * and ignores ports. Call it before the start and after each change.
+ * Sets the addresses of this machine's interfaces without loopback and the bits
+ * of the prefix of each (NULL: 24); copies them and ignores ports. Call it
+ * before the start and after each change.
  */
-void node_set_local(struct node *n, const struct addr *local, size_t len);
+void node_set_local(struct node *n, const struct addr *local,
+    const uint8_t *prefix_len, size_t len);
 
 /*
  * Reports that the transmit queue of the socket is empty again, so that it

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "peer/local_addrs.h"
 
+enum { PREFIX_DEFAULT = 24, PREFIX_MAX = 32 };
+
 static bool
 is_reachable(const struct addr *a)
 {
@@ -12,7 +14,8 @@ is_reachable(const struct addr *a)
 }
 
 void
-local_addrs_set(struct local_addrs *l, const struct addr *a, size_t len)
+local_addrs_set(struct local_addrs *l, const struct addr *a,
+    const uint8_t *prefix_len, size_t len)
 {
 	*l = (struct local_addrs){.v4_len = 0};
 	for (size_t i = 0; i < len; i++) {
@@ -21,9 +24,12 @@ local_addrs_set(struct local_addrs *l, const struct addr *a, size_t len)
 		host.port = 0;
 		if (!is_reachable(&host))
 			continue;
-		if (host.family == ADDR_V4 && l->v4_len < LOCAL_ADDRS_MAX)
+		if (host.family == ADDR_V4 && l->v4_len < LOCAL_ADDRS_MAX) {
+			l->prefix_len[l->v4_len] =
+			    prefix_len != NULL ? prefix_len[i] : PREFIX_DEFAULT;
 			l->v4[l->v4_len++] = host;
-		else if (host.family == ADDR_V6 && l->v6_len < LOCAL_ADDRS_MAX)
+		} else if (host.family == ADDR_V6 &&
+			   l->v6_len < LOCAL_ADDRS_MAX)
 			l->v6[l->v6_len++] = host;
 	}
 }
@@ -132,19 +138,36 @@ local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
 	return n;
 }
 
-/* Returns true for a private address in the /24 of one of our interfaces that
- * no interface of ours has. */
+/* Returns true for the first and the last address of a prefix, which are not
+ * those of a host. */
+static bool
+is_network_or_broadcast(const struct addr *a, uint8_t prefix_len)
+{
+	uint32_t ip = (uint32_t)a->ip[0] << 24 | (uint32_t)a->ip[1] << 16 |
+		      (uint32_t)a->ip[2] << 8 | a->ip[3];
+	uint32_t host;
+
+	if (prefix_len >= PREFIX_MAX - 1)
+		return false;
+	host = UINT32_MAX >> prefix_len;
+	return (ip & host) == 0 || (ip & host) == host;
+}
+
+/* Returns true for a private address inside the prefix of one of our interfaces
+ * that no interface of ours has. */
 static bool
 is_on_link(const struct local_addrs *l, const struct addr *a)
 {
 	bool found = false;
 
-	if (addr_scope(a) != ADDR_PRIVATE || a->port == 0)
+	if (addr_scope(a) != ADDR_PRIVATE || a->family != ADDR_V4 ||
+	    a->port == 0)
 		return false;
 	for (uint8_t i = 0; i < l->v4_len; i++) {
 		if (addr_same_host(&l->v4[i], a))
 			return false;
-		found |= addr_same_prefix(&l->v4[i], a);
+		found |= addr_in_prefix(&l->v4[i], a, l->prefix_len[i]) &&
+			 !is_network_or_broadcast(a, l->prefix_len[i]);
 	}
 	return found;
 }

@@ -25,12 +25,15 @@ enum {
 
 struct local_addrs {
 	struct addr v4[LOCAL_ADDRS_MAX], v6[LOCAL_ADDRS_MAX]; /* port 0 */
+	uint8_t prefix_len[LOCAL_ADDRS_MAX]; /* of v4, in bits */
 	uint8_t v4_len, v6_len;
 };
 
 /* Copies the addresses that other machines may reach; drops those above
- * LOCAL_ADDRS_MAX. */
-void local_addrs_set(struct local_addrs *l, const struct addr *a, size_t len);
+ * LOCAL_ADDRS_MAX. prefix_len: bits of the prefix of each interface; NULL: 24
+ * for all. */
+void local_addrs_set(struct local_addrs *l, const struct addr *a,
+    const uint8_t *prefix_len, size_t len);
 
 /*
  * Sets firewall, addrs4 and their flag: the public address if we are open, then
@@ -52,9 +55,8 @@ size_t local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
     const struct payload *theirs, struct addr *out, size_t max);
 
 /*
- * Selects the peer's private addresses in a /24 of one of our interfaces that
- * are not our own. The world does not report the length of a prefix: /24 is the
- * most common one. Writes at most max to out, returns how many.
+ * Selects the peer's private addresses that are inside the prefix of one of our
+ * interfaces and not our own. Writes at most max to out, returns how many.
  */
 size_t local_addrs_on_link(const struct local_addrs *l,
     const struct payload *theirs, struct addr *out, size_t max);

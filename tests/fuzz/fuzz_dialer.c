@@ -401,7 +401,7 @@ disturb_node(struct dialer_fuzz *l)
 		node_network_changed(l->n);
 		break;
 	case 2:
-		node_set_local(l->n, local, 2);
+		node_set_local(l->n, local, NULL, 2);
 		break;
 	case 3:
 		l->fw.batch_max = how & 8 ? 1 : 0;

@@ -310,10 +310,9 @@ calls_node_event(struct host *h, const struct node_event *n)
 
 /* ---- for scenarios ---- */
 
-void
-call_listen(struct host *h)
+static void
+listen_as(struct host *h, struct node_listen l)
 {
-	struct node_listen l = {.keys = &h->identity};
 	uint32_t listener;
 	int err;
 
@@ -323,6 +322,22 @@ call_listen(struct host *h)
 		sim_broken(h->sim, "host %u does not listen: %s", h->ep.index,
 		    err_text(err));
 	host_settle(h);
+}
+
+void
+call_listen(struct host *h)
+{
+	listen_as(h, (struct node_listen){.keys = &h->identity});
+}
+
+void
+call_listen_for(struct host *h, const uint8_t key[KEY_LEN])
+{
+	uint8_t allow[1][KEY_LEN];
+
+	memcpy(allow[0], key, KEY_LEN);
+	listen_as(h, (struct node_listen){
+			 .keys = &h->identity, .allow = allow, .allow_len = 1});
 }
 
 bool

@@ -76,6 +76,9 @@ void calls_fini(struct calls *c);
 /* Starts to listen on the host's identity, until the host goes down. */
 void call_listen(struct host *h);
 
+/* Does so for one key only; others get no answer. */
+void call_listen_for(struct host *h, const uint8_t key[KEY_LEN]);
+
 /* Returns whether nodes forward to the host, as far as it knows. */
 bool call_reachable(const struct host *h);
 

@@ -236,7 +236,7 @@ configure(struct host *h, struct node_config *c)
 static void
 set_local_address(struct host *h)
 {
-	node_set_local(h->node, &h->world.host, 1);
+	node_set_local(h->node, &h->world.host, NULL, 1);
 }
 
 void

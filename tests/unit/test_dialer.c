@@ -258,7 +258,7 @@ START_TEST(connects_inside_one_network)
 	struct addr ours = addr_v4(192, 168, 1, 2, 0);
 	struct node_conn c;
 
-	node_set_local(rig.node, &ours, 1);
+	node_set_local(rig.node, &ours, NULL, 1);
 	add_nodes(RIG_KNOWS, 3);
 	s->seen = rig.public;
 	s->seen.port = 4000;
@@ -293,7 +293,7 @@ START_TEST(prefers_its_own_prefix_to_bridges)
 	ours[5] = addr_v4(192, 168, 1, 2, 0);
 	s->payload.addrs4[5] = addr_v4(192, 168, 1, 9, 49737);
 	s->payload.addrs4_len = 6;
-	node_set_local(rig.node, ours, 6);
+	node_set_local(rig.node, ours, NULL, 6);
 	add_nodes(RIG_KNOWS, 3);
 	s->seen = rig.public;
 	s->seen.port = 4000;
@@ -395,7 +395,7 @@ START_TEST(describes_itself)
 	struct addr ours = addr_v4(192, 168, 1, 2, 0);
 	const struct payload *p = &rig.server.client;
 
-	node_set_local(rig.node, &ours, 1);
+	node_set_local(rig.node, &ours, NULL, 1);
 	add_nodes(RIG_KNOWS, 3);
 	peer_rig_connect(&rig);
 	assert_open(1000);
@@ -552,7 +552,7 @@ init6(uint64_t features, const struct addr *theirs, uint8_t len)
 {
 	struct payload *p = &rig.server.payload;
 
-	node_set_local(rig.node, &rig.public6, 1);
+	node_set_local(rig.node, &rig.public6, NULL, 1);
 	add_nodes(RIG_KNOWS, 3);
 	p->features = features;
 	p->flags |= PAYLOAD_ADDRS6;
@@ -582,7 +582,7 @@ START_TEST(lists_its_ipv6_addresses)
 	for (int i = 0; i < T_ROWS(local); i++)
 		all[i] = addr6(local[i]);
 	add_nodes(RIG_KNOWS, 3);
-	node_set_local(rig.node, all, (size_t)_i);
+	node_set_local(rig.node, all, NULL, (size_t)_i);
 	peer_rig_connect(&rig);
 	assert_open(1000);
 	ck_assert_uint_eq(said->addrs6_len, _i <= 4 ? 0 : _i < 8 ? _i - 4 : 4);

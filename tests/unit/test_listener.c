@@ -95,7 +95,7 @@ rig_init_as(struct rig *g, enum dht_role role, const char *self)
 	relay_init(&g->n, &c, self);
 	seed_keys(&g->keys, 2);
 	key_target(g->target, g->keys.public_key);
-	local_addrs_set(&g->local, &lan, 1);
+	local_addrs_set(&g->local, &lan, NULL, 1);
 	peers_init(g);
 }
 
@@ -737,7 +737,7 @@ START_TEST(probes_a_client_by_ipv6)
 
 	rig_init(&g);
 	ck_assert_int_eq(addr_parse(&own, "[2a01::1]", 0), 0);
-	local_addrs_set(&g.local, &own, 1);
+	local_addrs_set(&g.local, &own, NULL, 1);
 	peers_local_changed(g.peers);
 	client_init(&c, 1);
 	c.payload.features = _i ? PAYLOAD_NATIVE : 0;
@@ -824,6 +824,44 @@ START_TEST(answers_from_the_socket_that_punches)
 	else
 		ck_assert_int_eq(s->meta.sock, g.n.sock);
 	rig_fini(&g);
+}
+END_TEST
+
+/* The listener probes a neighbour only inside the prefix of an interface. */
+static const struct {
+	const char *own, *theirs;
+	uint8_t prefix_len;
+	bool on_link;
+} links[] = {
+    {"192.168.7.2", "192.168.7.3:4000", 24, true},
+    {"192.168.7.2", "192.168.8.3:4000", 24, false},
+    {"192.168.7.2", "192.168.8.3:4000", 20, true},
+    {"192.168.7.2", "192.168.16.3:4000", 20, false},
+    {"192.168.7.2", "192.168.7.130:4000", 25, false},
+    {"192.168.7.2", "192.168.7.2:4000", 24, false},
+    {"192.168.7.2", "192.168.7.255:4000", 24, false},
+    {"192.168.7.2", "192.168.7.255:4000", 20, true},
+    {"192.168.7.2", "192.168.7.0:4000", 24, false},
+    {"10.0.0.4", "10.0.0.5:4000", 31, true},
+    {"10.0.0.4", "10.0.0.5:4000", 32, false},
+    {"10.0.0.4", "10.255.3.5:4000", 8, true},
+    {"10.0.0.4", "11.0.0.5:4000", 0, false}, /* not private */
+    {"10.0.0.4", "10.0.0.5", 8, false},      /* no port */
+};
+
+START_TEST(selects_neighbours_by_prefix)
+{
+	struct payload theirs = {.addrs4_len = 1};
+	struct addr own, out[1];
+	struct local_addrs l;
+
+	ck_assert_int_eq(addr_parse(&own, links[_i].own, 1), 0);
+	ck_assert_int_eq(addr_parse(&theirs.addrs4[0], links[_i].theirs, 1), 0);
+	if (strchr(links[_i].theirs, ':') == NULL)
+		theirs.addrs4[0].port = 0;
+	local_addrs_set(&l, &own, &links[_i].prefix_len, 1);
+	ck_assert_uint_eq(
+	    local_addrs_on_link(&l, &theirs, out, 1), links[_i].on_link);
 }
 END_TEST
 
@@ -1731,6 +1769,7 @@ t_suite(void)
 	tcase_add_test(tc, firewalled_client_is_waited_for);
 	tcase_add_loop_test(
 	    tc, answers_from_the_socket_that_punches, 0, T_ROWS(answered));
+	tcase_add_loop_test(tc, selects_neighbours_by_prefix, 0, T_ROWS(links));
 	tcase_add_test(tc, forged);
 	tcase_add_test(tc, flood_of_one_prefix);
 	tcase_add_test(tc, no_source_evicts_the_handshakes_of_others);

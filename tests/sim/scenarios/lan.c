@@ -4,7 +4,8 @@
  * its own address, so that only the private addresses work; each host has a
  * firewall that admits replies, or none. In the end a host in another network,
  * with a private address of the same /24, calls as well: the listener must not
- * send to hosts of its own network for that.
+ * send to hosts of its own network for that. Nor does it send to a neighbour
+ * whose key is not on its allow list.
  */
 #include "base/err.h"
 #include "sim/dials.h"
@@ -13,6 +14,7 @@
 enum {
 	CASES = 4, /* bit 0: firewall of the listener, bit 1: of the caller */
 	OPEN_MS_MAX = 1000,
+	DATAGRAMS = 60, /* of a dial that gets no answer, too */
 };
 
 static const char *const case_names[CASES] = {"no_firewall_ms",
@@ -74,7 +76,8 @@ over(struct sim *s, struct call *c)
 static void
 call(struct sim *s, struct host *from, struct host *to)
 {
-	struct call_spec spec = {.to = to, .bytes = 1000, .done = over};
+	struct call_spec spec = {
+	    .to = to, .bytes = 1000, .done = over, .bound = {DATAGRAMS, 0}};
 
 	if (call_start(from, &spec) != 0)
 		sim_fail(s, "a call does not start");
@@ -111,6 +114,32 @@ run_case(struct sim *s, struct dials *d, uint32_t number)
 	    "%u datagrams to a host of the listener's network", lan.knocks);
 }
 
+/* A listener that admits one key: it opens its firewall to that caller, and
+ * sends nothing to a neighbour with another key. */
+static void
+run_allow_list(struct sim *s)
+{
+	struct nat *nat = add_nat(s);
+	struct host *listener = join_behind(s, nat, true);
+	struct host *callers[2];
+
+	for (int i = 0; i < 2; i++)
+		callers[i] = join_behind(s, nat, true);
+	sim_run(s, SECONDS(5));
+	call_listen_for(listener, callers[0]->identity.public_key);
+	sim_run(s, SECONDS(30));
+	listener->mangle = count_knocks;
+	for (int i = 0; i < 2; i++) {
+		lan.watched = callers[i]->ep.ip;
+		lan.knocks = 0;
+		call(s, callers[i], listener);
+		sim_expect(s, (lan.err == 0) == (i == 0), "caller %d: %s", i,
+		    err_name(lan.err));
+		sim_expect(s, (lan.knocks > 0) == (i == 0),
+		    "caller %d: %u datagrams of the listener", i, lan.knocks);
+	}
+}
+
 static void
 run(struct sim *s)
 {
@@ -122,6 +151,7 @@ run(struct sim *s)
 	dials_init(&d, s, 0);
 	for (uint32_t i = 0; i < CASES; i++)
 		run_case(s, &d, i);
+	run_allow_list(s);
 	dials_fini(&d);
 }
 
