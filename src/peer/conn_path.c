@@ -90,12 +90,11 @@ begin_probes(struct conn *c)
 	send_probes(c);
 }
 
-/* Returns true while the client has to find out which candidates work. */
+/* Returns true while punching goes on beside the relayed stream. */
 static bool
-seeks_path(const struct conn *c)
+seeks_direct_path(const struct conn *c)
 {
-	return c->state == CONN_PROVING ||
-	       (conn_relay_is_used(c) && conn_is_punching(c));
+	return conn_relay_is_used(c) && conn_is_punching(c);
 }
 
 static void
@@ -103,7 +102,7 @@ on_probe_timer(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, paths.probe);
 
-	if (seeks_path(c))
+	if (c->state == CONN_PROVING || seeks_direct_path(c))
 		send_probes(c);
 }
 
@@ -413,7 +412,7 @@ conn_paths_settle(struct conn *c)
 	}
 	if (c->initiator)
 		follow_peer(c);
-	if (c->initiator && seeks_path(c))
+	if (c->initiator && seeks_direct_path(c))
 		begin_probes(c);
 	/* Without an acknowledgement of our header, it was sent before the
 	 * peer's NAT admitted it. */
