@@ -102,7 +102,7 @@ static void
 reply_to_source(struct conn *c, enum path_message kind, const uint8_t *nonce,
     const struct udx_message *m)
 {
-	if (punch_may_probe(c->peers->base.punch, &m->from))
+	if (punch_may_probe(c->peers->base.punch, &m->from, false))
 		send_message(c, kind, nonce, m->sock, &m->from);
 }
 

@@ -5,6 +5,9 @@
 #include "peer/conn_struct.h"
 
 enum {
+	/* Datagrams charged for the start of a stream to an address that nobody
+	 * has proved: its first packet and what is retransmitted of it. */
+	START_PACKETS = 3,
 	/* Open probes are repeated, each wait twice the last one. */
 	PROBE_MS_FIRST = 100,
 	PROBE_MS_MAX = 2000,
@@ -60,7 +63,7 @@ owns_sock(const struct conn *c, int sock)
 void
 conn_probe_path(struct conn *c, const struct udx_path *path)
 {
-	if (punch_may_probe(c->peers->base.punch, &path->to))
+	if (punch_may_probe(c->peers->base.punch, &path->to, c->initiator))
 		udx_probe_path(c->udx, path);
 }
 
@@ -284,6 +287,9 @@ conn_add_path(
 		add_further_path(c, &path);
 		return;
 	}
+	if (!punch_may_send(
+		c->peers->base.punch, to, c->initiator, START_PACKETS))
+		return;
 	conn_record_path(c, DIAL_STEP_TRY, &path);
 	paths->list[paths->len++] = path;
 	conn_punch_hold(c, sock);

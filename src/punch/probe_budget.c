@@ -16,15 +16,19 @@ probe_budget_init(
 	uint32_t max = core->limits->forward_hosts;
 
 	*pb = (struct probe_budget){.core = core, .dht = dht};
-	prefix_budget_init(&pb->hosts, core, max);
-	prefix_budget_init(&pb->prefixes, core, max);
+	for (int i = 0; i < PROBE_CAUSES; i++) {
+		prefix_budget_init(&pb->of[i].hosts, core, max);
+		prefix_budget_init(&pb->of[i].prefixes, core, max);
+	}
 }
 
 void
 probe_budget_fini(struct probe_budget *pb)
 {
-	prefix_budget_fini(&pb->hosts);
-	prefix_budget_fini(&pb->prefixes);
+	for (int i = 0; i < PROBE_CAUSES; i++) {
+		prefix_budget_fini(&pb->of[i].hosts);
+		prefix_budget_fini(&pb->of[i].prefixes);
+	}
 }
 
 void
@@ -32,32 +36,38 @@ probe_budget_limits_changed(struct probe_budget *pb)
 {
 	uint32_t max = pb->core->limits->forward_hosts;
 
-	prefix_budget_set_max(&pb->hosts, max);
-	prefix_budget_set_max(&pb->prefixes, max);
+	for (int i = 0; i < PROBE_CAUSES; i++) {
+		prefix_budget_set_max(&pb->of[i].hosts, max);
+		prefix_budget_set_max(&pb->of[i].prefixes, max);
+	}
 }
 
 static bool
-take_datagram(struct probe_budget *pb, const struct addr *to)
+take_datagrams(struct probe_budget *pb, const struct addr *to,
+    struct probe_buckets *of, uint32_t datagrams)
 {
 	const struct limits *l = pb->core->limits;
-	uint32_t cost = dht_is_validated(pb->dht, to) ? 1 : VALIDATED_FACTOR;
+	uint32_t cost =
+	    datagrams * (dht_is_validated(pb->dht, to) ? 1 : VALIDATED_FACTOR);
 	struct prefix_budget_rate rate = {l->probe_burst * VALIDATED_FACTOR,
 	    l->probe_rate * VALIDATED_FACTOR};
-	struct bucket *host = prefix_budget_get_host(&pb->hosts, to, &rate);
+	struct bucket *host = prefix_budget_get_host(&of->hosts, to, &rate);
 	struct bucket *prefix;
 
 	rate.burst *= PREFIX_HOSTS;
 	rate.rate *= PREFIX_HOSTS;
-	prefix = prefix_budget_get(&pb->prefixes, to, &rate);
+	prefix = prefix_budget_get(&of->prefixes, to, &rate);
 	return host != NULL && prefix != NULL && host->left >= cost &&
 	       bucket_take(prefix, cost) && bucket_take(host, cost);
 }
 
 bool
-probe_budget_take(struct probe_budget *pb, const struct addr *to)
+probe_budget_take(struct probe_budget *pb, const struct addr *to,
+    enum probe_cause cause, uint32_t datagrams)
 {
-	if (dht_is_private(pb->dht) || take_datagram(pb, to))
+	if (dht_is_private(pb->dht) ||
+	    take_datagrams(pb, to, &pb->of[cause], datagrams))
 		return true;
-	pb->core->stats->probes_refused++;
+	pb->core->stats->probes_refused += datagrams;
 	return false;
 }

@@ -8,7 +8,8 @@
  * host, over all connections and dials. The burst suffices for all probes of
  * one dial that has to guess ports; more dials to the same host within a minute
  * share it. A host that is validated receives at least what we send, and has
- * four times as much. Uses: base, dht, signal.
+ * four times as much. What our own dials send and what others make us send have
+ * a budget each. Uses: base, dht, signal.
  */
 #ifndef PUNCH_PROBE_BUDGET_H
 #define PUNCH_PROBE_BUDGET_H
@@ -20,10 +21,18 @@
 #include "dht/dht.h"
 #include "signal/prefix_budget.h"
 
+/* Who has caused a datagram. Each cause has its own buckets, so that strangers
+ * never use up what our dials need. */
+enum probe_cause { PROBE_DIALED, PROBE_ASKED, PROBE_CAUSES };
+
+struct probe_buckets {
+	struct prefix_budgets hosts, prefixes; /* datagrams */
+};
+
 struct probe_budget {
 	const struct core *core;
 	const struct dht *dht;
-	struct prefix_budgets hosts, prefixes; /* datagrams */
+	struct probe_buckets of[PROBE_CAUSES];
 };
 
 void probe_budget_init(
@@ -33,9 +42,10 @@ void probe_budget_fini(struct probe_budget *pb);
 /* Applies limits that have changed. */
 void probe_budget_limits_changed(struct probe_budget *pb);
 
-/* Charges one datagram. Returns false, and counts it, if it must not be
- * sent. */
+/* Charges so many datagrams. Returns false, and counts them, if they must not
+ * be sent. */
 __attribute__((warn_unused_result)) bool probe_budget_take(
-    struct probe_budget *pb, const struct addr *to);
+    struct probe_budget *pb, const struct addr *to, enum probe_cause cause,
+    uint32_t datagrams);
 
 #endif

@@ -25,7 +25,8 @@ static const uint16_t open_probe_ms[OPEN_PROBES] = {
 void
 probing_send(struct puncher *p, int sock, const struct addr *to, bool low_ttl)
 {
-	if (!dht_may_send(p->punch->dht, to) || !punch_may_probe(p->punch, to))
+	if (!dht_may_send(p->punch->dht, to) ||
+	    !punch_may_probe(p->punch, to, p->initiator))
 		return;
 	p->has_probed = true;
 	if (sock == p->socket->entry.sock)

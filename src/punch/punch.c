@@ -97,9 +97,17 @@ punch_recv(struct punch *p, const struct dgram *dg)
 }
 
 bool
-punch_may_probe(struct punch *p, const struct addr *to)
+punch_may_probe(struct punch *p, const struct addr *to, bool dialed)
 {
-	return probe_budget_take(&p->budget, to);
+	return punch_may_send(p, to, dialed, 1);
+}
+
+bool
+punch_may_send(
+    struct punch *p, const struct addr *to, bool dialed, uint32_t datagrams)
+{
+	return probe_budget_take(
+	    &p->budget, to, dialed ? PROBE_DIALED : PROBE_ASKED, datagrams);
 }
 
 bool

@@ -49,11 +49,16 @@ int punch_recv(struct punch *p, const struct dgram *dg);
 
 /*
  * Charges one datagram, a probe or a path challenge, that is about to leave for
- * an address which somebody else has named. Returns false, and counts it, if
- * the budget of that host is used up: then it must not be sent.
+ * an address which somebody else has named. dialed: for a dial of our own, and
+ * not for somebody who dials us or moves. Returns false, and counts it, if the
+ * budget of that host is used up: then it must not be sent.
  */
 __attribute__((warn_unused_result)) bool punch_may_probe(
-    struct punch *p, const struct addr *to);
+    struct punch *p, const struct addr *to, bool dialed);
+
+/* The same for several datagrams, such as the first ones of a stream. */
+__attribute__((warn_unused_result)) bool punch_may_send(
+    struct punch *p, const struct addr *to, bool dialed, uint32_t datagrams);
 
 /*
  * Sends one probe from any socket; ttl 0 is the system's default. Returns false

@@ -609,6 +609,11 @@ START_TEST(probes_are_charged_to_the_named_host)
 	ck_assert_uint_le(count_probes_to(&victim),
 	    limits->probe_burst + 12 * limits->probe_rate);
 	ck_assert(_i == 0 || l.server.n.host.stats.probes_refused > 1000);
+	/* What others made us send uses up nothing of our own dials' budget. */
+	while (punch_may_probe(l.server.punch, &victim, false))
+		continue;
+	ck_assert(!punch_may_send(l.server.punch, &victim, false, 3));
+	ck_assert(punch_may_send(l.server.punch, &victim, true, 3));
 	for (unsigned i = 0; i < count; i++)
 		puncher_free(p[i], WORLD_NO_SOCK);
 }
