@@ -81,7 +81,8 @@
 	    "punches towards a random NAT at a time; others wait") \
 	X(probe_burst, "probe-burst", 3000, 16, 1000000, \
 	    "probes and path challenges sent at once to a host that somebody " \
-	    "has named; four times as many to a validated host, or to a /24") \
+	    "has named; four times as many to a validated host, or to a /24; " \
+	    "own dials and what others cause have this budget each") \
 	X(probe_rate, "probe-rate", 50, 1, 100000, \
 	    "probes and path challenges per second sent to such a host after " \
 	    "the burst") \
