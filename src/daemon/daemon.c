@@ -24,9 +24,6 @@
  */
 enum {
 	LEAVE_S = 2,
-	/* The node runs every 5 s at the least, see dht/health.h. */
-	TICK_LATE_US = 20 * 1000000,
-	TIMER_LATE_US = 10 * 1000000,
 };
 
 /* ---- begin and end of a wake-up ---- */
@@ -222,35 +219,17 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	daemon_settle(d);
 }
 
-/*
- * Returns true if the loop fires timers when they are due and the node's tick
- * advances. Without a network both still hold.
- */
-static bool
-is_alive(struct daemon *d)
-{
-	uint64_t now_us = wakeup_clock_read_us();
-	struct dht_status s;
-
-	dht_status(node_dht(d->node), &s);
-	if (s.tick != d->tick) {
-		d->tick = s.tick;
-		d->ticked_us = now_us;
-	}
-	if (now_us - d->ticked_us > TICK_LATE_US)
-		return false;
-	return d->armed_us == WORLD_NEVER ||
-	       d->armed_us + TIMER_LATE_US > now_us;
-}
-
 static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
+	struct dht_status st;
 
 	(void)fd;
 	(void)what;
-	if (is_alive(d))
+	dht_status(node_dht(d->node), &st);
+	if (watchdog_is_alive(
+		&d->alive, wakeup_clock_read_us(), st.tick, d->armed_us))
 		notify_send(&d->notify, "WATCHDOG=1");
 }
 
@@ -282,6 +261,7 @@ make_events(struct daemon *d)
 	d->timer = evtimer_new(d->base, on_timer, d);
 	d->leave = evtimer_new(d->base, on_leave_timeout, d);
 	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	watchdog_init(&d->alive, wakeup_clock_read_us());
 	if (d->timer == NULL || d->leave == NULL || d->watchdog == NULL ||
 	    persistent_init(&d->persistent, d->base, &d->keyring,
 		d->config.limits.announcements, &owner) != 0)

@@ -18,6 +18,7 @@
 #include "config/config.h"
 #include "crypto/keys.h"
 #include "daemon/notify.h"
+#include "daemon/watchdog.h"
 #include "net/netlink.h"
 #include "net/real_world.h"
 #include "node/node.h"
@@ -53,9 +54,8 @@ struct daemon {
 	struct netlink netlink;
 	struct event *timer, *leave, *watchdog;
 	struct event *signals[DAEMON_SIGNALS];
-	uint64_t armed_us;  /* when the timer is due */
-	uint64_t ticked_us; /* when the tick of the node last advanced */
-	uint32_t tick;      /* at that time */
+	uint64_t armed_us; /* when the timer is due */
+	struct watchdog alive;
 	bool stopping;
 };
 
