@@ -151,6 +151,7 @@ control_alloc(const struct control_setup *setup)
 	control_conns_init(&c->conns);
 	STAILQ_INIT(&c->events.queue);
 	control_groups_init(&c->groups);
+	hops_init(&c->hops);
 	return c;
 }
 
@@ -203,6 +204,7 @@ void
 control_reload_groups(struct control *c)
 {
 	control_groups_init(&c->groups);
+	hops_init(&c->hops);
 	if (control_socket_chmod(&c->socket, socket_mode(c)) != 0)
 		log_warning("control socket %s: cannot change its mode",
 		    c->socket.at.sun_path);
@@ -224,6 +226,7 @@ control_free(struct control *c)
 	control_conns_free(c);
 	control_listeners_free(c);
 	control_events_fini(c);
+	hops_fini(&c->hops);
 	if (c->acceptor != NULL)
 		evconnlistener_free(c->acceptor);
 	if (c->resume != NULL)

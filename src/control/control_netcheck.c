@@ -69,8 +69,13 @@ advice_text(const struct netcheck_result *r, bool open)
 static int
 start_netcheck(struct control_call *k, struct control_operation *o)
 {
-	return node_netcheck(k->client->control->setup.node,
-	    control_arg(k, "lifetime")->yes, &o->op);
+	struct control *c = k->client->control;
+	int err = node_netcheck(
+	    c->setup.node, control_arg(k, "lifetime")->yes, &o->op);
+
+	if (err == 0)
+		hops_send(&c->hops);
+	return err;
 }
 
 static void
@@ -133,6 +138,24 @@ write_mappings(struct api_writer *w, const struct node *n,
 	write_uint_or_null(w, "keepalive_s", keep_us > 0, keep_us / 1000000);
 }
 
+/* Writes whether two NATs are in a row. They have two routers with private
+ * addresses; a router that does not answer leaves it unknown. */
+static void
+write_double_nat(struct api_writer *w, struct hops *hops, bool nat)
+{
+	char text[ADDR_TEXT_MAX];
+	int routers;
+
+	hops_read(hops);
+	routers = hops_private(hops);
+	hops_fini(hops);
+	write_bool_or_null(w, "double_nat", !nat || routers >= 0, routers > 1);
+	api_write_list(w, "private_routers");
+	for (int i = 0; i < routers; i++)
+		api_append_text(w, "private_routers",
+		    addr_format_host(&hops->router[i], text));
+}
+
 /* Writes what was found out about the NAT between the node and outer, its
  * external address. */
 static void
@@ -169,6 +192,8 @@ finish_netcheck(const struct control_operation *o, const struct node_event *ev,
 	write_nat(
 	    w, n, r, r->addrs_len > 0 ? &r->addrs[0] : &st.dht.public_address);
 	write_mappings(w, n, r, setup->world->now_us);
+	write_double_nat(w, &o->client->control->hops,
+	    r->addrs_len == 0 || !node_is_local(n, &r->addrs[0]));
 	api_write_bool(w, "firewalled", st.dht.firewalled);
 	api_write_addr(w, "public_address", &st.dht.public_address);
 	write_addresses(w, n, r);

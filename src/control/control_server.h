@@ -16,6 +16,7 @@
 #include "control/control_peer.h"
 #include "control/control_socket.h"
 #include "control/control_user.h"
+#include "net/hops.h"
 #include "node/node.h"
 
 struct evconnlistener;
@@ -35,6 +36,7 @@ struct control {
 	struct control_conn_table conns;
 	struct control_outcomes outcomes;
 	struct control_events events;
+	struct hops hops; /* of the latest network check */
 };
 
 /* Begin and end a callback of the event loop: each one that uses the node calls

@@ -15,6 +15,8 @@ static const struct column json_lines[] = {
     {"public_address", "", UNIT_NONE},
     {"firewalled", "", UNIT_NONE},
     {"translated", "", UNIT_NONE},
+    {"double_nat", "", UNIT_NONE},
+    {"private_routers", "", UNIT_NONE},
     {"mapping", "", UNIT_NONE},
     {"filtering", "", UNIT_NONE},
     {"port_kept", "", UNIT_NONE},
@@ -120,9 +122,11 @@ describe_addresses(json_t *r)
 		    r, "translated_text", "not known: no node has replied");
 	else
 		set_text(r, "translated_text",
-		    is_true(r, "translated")
-			? "yes, it translates this machine's address"
-			: "none: this machine has the public address");
+		    !is_true(r, "translated")
+			? "none: this machine has the public address"
+		    : is_true(r, "double_nat")
+			? "two in a row, as the routers' addresses suggest"
+			: "yes, it translates this machine's address");
 }
 
 /* Sets the filtering behaviour, or the reason why it is unknown. */
