@@ -8,6 +8,7 @@ enum {
 	/* Interfaces hold them as long, and congestion control allows for it
 	 * (cc_model.c). */
 	HOLD_US_MAX = 10000,
+	HOLD_US_GAP = 2000, /* protocol 05 §14 */
 	/*
 	 * After a peer may have waited, none is held for a round trip, or for
 	 * twice as many as the last time: what that costs stays below 2 %. So
@@ -40,25 +41,28 @@ update_epoch(struct ack_delay *d, uint64_t rtt_us, uint64_t now_us)
 }
 
 bool
-ack_delay_packet(
-    struct ack_delay *d, bool urgent, uint64_t rtt_us, uint64_t now_us)
+ack_delay_packet(struct ack_delay *d, enum ack_urgency urgency, uint64_t rtt_us,
+    uint64_t now_us)
 {
 	uint64_t hold_us = rtt_us / HOLD_PART;
+	uint64_t max_us = urgency == ACK_BEHIND_GAP ? HOLD_US_GAP : HOLD_US_MAX;
 
 	update_epoch(d, rtt_us, now_us);
 	d->packets++;
 	d->held++;
-	if (urgent || rtt_us == 0 || !d->bulk)
+	if (urgency == ACK_URGENT || rtt_us == 0 || !d->bulk)
 		return true;
 	if (d->held >= ACK_HELD_PACKETS) {
 		if (++d->groups >= GROUPS_GOOD)
 			d->last_pause = 0;
 		return true;
 	}
-	if (hold_us > HOLD_US_MAX)
-		hold_us = HOLD_US_MAX;
-	if (d->due_us == WORLD_NEVER)
+	if (hold_us > max_us)
+		hold_us = max_us;
+	if (d->due_us > now_us + hold_us) {
 		d->due_us = now_us + hold_us;
+		d->gap = urgency == ACK_BEHIND_GAP;
+	}
 	return false;
 }
 
@@ -66,6 +70,8 @@ void
 ack_delay_expired(struct ack_delay *d)
 {
 	d->due_us = WORLD_NEVER;
+	if (d->gap)
+		return;
 	d->bulk = false;
 	d->groups = 0;
 	d->last_pause = d->last_pause == 0 ? 1 : 2 * d->last_pause;

@@ -6,7 +6,8 @@
  * acknowledgement for ACK_HELD_PACKETS packets, or after a part of the round
  * trip (as RFC 9002 §6.2.1 and draft-ietf-quic-ack-frequency do). All others
  * are acknowledged at once, and so is every packet that tells the peer more
- * than that it arrived: the caller passes such a packet as urgent. Where the
+ * than that it arrived. While the peer recovers from a loss it may send little,
+ * so that none is held for longer than its probe timer allows for. Where the
  * rest of a held group does not come in time, the peer may be waiting for the
  * acknowledgement, and none is held for a while. Knows no stream and no timer.
  */
@@ -22,6 +23,13 @@ enum {
 	ACK_BULK_PACKETS = 4 * ACK_HELD_PACKETS,
 };
 
+/* What a packet tells the peer besides that it has arrived. */
+enum ack_urgency {
+	ACK_NOTHING_NEW,
+	ACK_BEHIND_GAP, /* the peer is recovering from a loss */
+	ACK_URGENT,     /* of a loss, of its end, of a duplicate and so on */
+};
+
 struct ack_delay {
 	uint64_t epoch_us; /* when the present round trip began */
 	uint64_t due_us;   /* of those held, or WORLD_NEVER */
@@ -30,6 +38,7 @@ struct ack_delay {
 	uint32_t pause;    /* round trips until one may be held */
 	uint32_t last_pause, groups; /* acknowledged as a whole since then */
 	bool bulk;                   /* as many came in the round trip before */
+	bool gap;                    /* due_us was set behind a gap */
 };
 
 void ack_delay_init(struct ack_delay *d);
@@ -38,8 +47,8 @@ void ack_delay_init(struct ack_delay *d);
  * Counts a packet with data. rtt_us: 0 if not known. Returns true if an
  * acknowledgement must be sent now; otherwise due_us is set.
  */
-bool ack_delay_packet(
-    struct ack_delay *d, bool urgent, uint64_t rtt_us, uint64_t now_us);
+bool ack_delay_packet(struct ack_delay *d, enum ack_urgency urgency,
+    uint64_t rtt_us, uint64_t now_us);
 
 /* Notes that due_us has passed: an acknowledgement must be sent. */
 void ack_delay_expired(struct ack_delay *d);

@@ -239,12 +239,12 @@ check_ended(struct receive_part *r, struct receive_result *out)
 }
 
 /*
- * Returns true if a packet tells the peer more than that it has arrived: of a
- * loss, of reordering, of a duplicate, or of the end. Of a loss the peer is
- * sure once three packets behind the gap are acknowledged (protocol 05 §6).
+ * Returns what a packet tells the peer more than that it has arrived. Of a loss
+ * the peer is sure once three packets behind the gap are acknowledged (protocol
+ * 05 §6).
  */
-static bool
-is_urgent(struct receive_part *r, const struct receive_result *out,
+static enum ack_urgency
+get_urgency(struct receive_part *r, const struct receive_result *out,
     uint32_t ranges_before)
 {
 	uint32_t ranges = r->reassembly.ranges_len;
@@ -253,9 +253,13 @@ is_urgent(struct receive_part *r, const struct receive_result *out,
 		r->gap_packets = 0;
 	if (r->gap_packets < GAP_PACKETS)
 		r->gap_packets++;
-	return out->err != 0 || r->state != RECEIVE_OPEN ||
-	       ranges != ranges_before || (ranges > 0 && !out->held) ||
-	       (ranges > 0 && r->gap_packets < GAP_PACKETS);
+	if (out->err != 0 || r->state != RECEIVE_OPEN ||
+	    ranges != ranges_before)
+		return ACK_URGENT;
+	if (ranges == 0)
+		return ACK_NOTHING_NEW;
+	return out->held && r->gap_packets == GAP_PACKETS ? ACK_BEHIND_GAP
+							  : ACK_URGENT;
 }
 
 void
@@ -278,5 +282,5 @@ receive_part_data(
 		drain_reassembly(r, out);
 	check_ended(r, out);
 	/* Protocol 05 §12: acknowledged before the stream is gone. */
-	out->urgent = is_urgent(r, out, ranges);
+	out->urgency = get_urgency(r, out, ranges);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "udx/ack_delay.h"
 #include "udx/chunk_pool.h"
 #include "udx/packet.h"
 #include "udx/reassembly.h"
@@ -54,8 +55,8 @@ struct receive_result {
 	size_t bytes;  /* that have become readable */
 	size_t copied; /* bytes that were copied to a buffer */
 	bool ended;    /* the state is RECEIVE_ENDED since this packet */
-	bool urgent;   /* the peer must learn of it at once */
-	bool held;     /* it was put into the reassembly queue */
+	enum ack_urgency urgency; /* of its acknowledgement */
+	bool held;                /* it was put into the reassembly queue */
 };
 
 /* Initialises *r, which is zero; borrows pool and limits for its life. */

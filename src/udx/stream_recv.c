@@ -11,7 +11,7 @@ receive_data(struct udx_stream *s, const struct packet *p)
 	struct receive_result result;
 
 	receive_part_data(&s->receive, p, &result);
-	if (ack_delay_packet(&s->ack_delay, result.urgent, s->loss.rtt.srtt_us,
+	if (ack_delay_packet(&s->ack_delay, result.urgency, s->loss.rtt.srtt_us,
 		stream_now(s)))
 		s->receive.ack_due = true;
 	if (result.err != 0 && result.err != ERR_EXISTS)

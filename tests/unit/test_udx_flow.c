@@ -570,7 +570,8 @@ START_TEST(bulk_is_acknowledged_seldom)
 
 	fill_line(&p, &fast);
 	n = push_packets(&p, 10 * LAB_S);
-	ck_assert_uint_ge(n.data, 32 * n.acks);
+	/* One group may reach over the end. */
+	ck_assert_uint_ge(n.data + 32, 32 * n.acks);
 	ck_assert_uint_ge(n.data, 80000); /* of 83,000 */
 	lab_pair_fini(&p);
 }
