@@ -29,7 +29,8 @@ line(uint64_t mbit, uint32_t loss_percent)
 static const struct {
 	uint64_t mbit;
 	uint32_t loss_percent;
-} lines[] = {{100, 0}, {100, 1}, {100, 5}, {1000, 0}, {1000, 1}, {1000, 5}};
+} lines[] = {{100, 0}, {100, 1}, {100, 5}, {1000, 0}, {1000, 1}, {1000, 5},
+    {4, 5}, {10, 0}, {10, 1}, {10, 5}, {20, 5}};
 
 START_TEST(uses_the_line)
 {
@@ -291,6 +292,40 @@ START_TEST(follows_the_line)
 }
 END_TEST
 
+/* Most packets of less than half a second are lost, as where a radio fades. */
+static const struct {
+	uint64_t mbit;
+	uint32_t loss_percent, burst_ppm;
+} fades[] = {
+    {20, 0, 900000},
+    {20, 1, 900000},
+    {20, 3, 500000},
+    {20, 5, 500000},
+    {100, 5, 900000},
+};
+
+START_TEST(a_burst_of_losses_is_forgotten)
+{
+	uint32_t loss = fades[_i].loss_percent;
+	struct rig_line usual = line(fades[_i].mbit, loss), bad = usual;
+	struct cc_rig *r = cc_rig_new(usual, (uint64_t)_i + 1);
+	int f = cc_rig_flow(r, RIG_CC, 0);
+
+	bad.loss_ppm = fades[_i].burst_ppm;
+	cc_rig_tick(r, 1000);
+	cc_rig_run(r, 5);
+	cc_rig_line(r, bad);
+	cc_rig_run(r, 0.4);
+	cc_rig_line(r, usual);
+	cc_rig_run(r, 2);
+	cc_rig_use(r, f);
+	cc_rig_run(r, 10);
+	ck_assert_uint_ge(
+	    cc_rig_use(r, f), (100 - loss) * (ALL / 100) * 98 / 100);
+	cc_rig_free(r);
+}
+END_TEST
+
 /* The line is down for so long that the RTO expires again and again. */
 START_TEST(survives_a_blackout)
 {
@@ -418,6 +453,8 @@ t_suite(void)
 	tcase_add_test(tc, is_calm_again_after_tcp);
 	tcase_add_loop_test(tc, follows_the_line, 0, T_ROWS(changes));
 	tcase_add_test(tc, survives_a_blackout);
+	tcase_add_loop_test(
+	    tc, a_burst_of_losses_is_forgotten, 0, T_ROWS(fades));
 	tcase_add_loop_test(tc, leaves_tcp_its_share_after_a_blackout, 0, 3);
 	tcase_add_test(
 	    tc, does_not_forget_the_rate_while_it_has_little_to_send);
