@@ -287,6 +287,9 @@ set_keepalive(struct conn *c)
 	    KEEPALIVE_S,
 	    c->state >= CONN_REMOTE_ENDED ? KEEPALIVE_S : MAPPING_KEEP_HEARD_S);
 
+	/* A relay that is gone has to be noticed soon: protocol 06 §C.3. */
+	if (c->purpose == CONN_FOR_RELAY)
+		us = KEEPALIVE_S * UINT64_C(1000000);
 	secret_set_keepalive(c->secret, (uint32_t)(us / 1000));
 }
 

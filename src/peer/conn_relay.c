@@ -233,7 +233,9 @@ conn_relay_poll(struct conn *c)
 		if (is_alive(k) || c->relay.number == 0)
 			break;
 		c->relay.number = 0;
-		if (c->relay.state == CONN_RELAY_PAIRED)
+		if (conn_relay_is_used(c) && conn_migrate_is_silent(c))
+			conn_fail(c, ERR_RELAY_LOST);
+		else if (c->relay.state == CONN_RELAY_PAIRED)
 			check_loss(c);
 		break;
 	default:
