@@ -705,6 +705,7 @@ server_says(uint8_t word, const uint8_t *nonce)
 	ck_assert_int_eq(
 	    secret_send_message(rig.server.secret, m, sizeof m), 0);
 	peer_rig_run_ms(&rig, 200);
+	ck_assert_uint_eq(rig.closed, 0);
 }
 
 /* Takes the next message that the server has received, of this kind. */

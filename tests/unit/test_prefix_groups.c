@@ -53,6 +53,7 @@ START_TEST(counts_by_prefix)
 	rig_init(&r);
 	for (unsigned i = 0; i < 3; i++) {
 		at[i] = pool_get(&r.cells);
+		ck_assert_uint_ne(at[i], 0);
 		ck_assert_int_eq(prefix_groups_add(&r.groups, at[i], &a[i]), 0);
 	}
 	ck_assert_uint_eq(prefix_groups_count(&r.groups, &a[1]), 2);
@@ -94,6 +95,7 @@ add_cell(struct rig *r, struct model *m, struct prng *rand)
 	uint32_t prefix = prng_below(rand, PREFIXES), at = pool_get(&r->cells);
 	struct addr a = addr_of(prefix, prng_below(rand, 256));
 
+	ck_assert_uint_ne(at, 0);
 	ck_assert_int_eq(prefix_groups_add(&r->groups, at, &a), 0);
 	m->at[m->len] = at;
 	m->prefix[m->len++] = prefix;

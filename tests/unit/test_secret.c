@@ -1225,13 +1225,14 @@ static void
 add_bulk_case(Suite *s)
 {
 	struct bulk_cipher *probe = libcrypto_cipher_new();
-	TCase *tc = tcase_create("bulk cipher");
+	TCase *tc;
 
 	if (probe == NULL) {
 		puts("skipped with libcrypto: built --without-openssl");
 		return;
 	}
 	libcrypto_cipher_free(probe);
+	tc = tcase_create("bulk cipher");
 	tcase_add_checked_fixture(tc, set_up_bulk, tear_down);
 	add_vector_tests(tc);
 	tcase_add_loop_test(tc, frames_in_pieces_are_read, 0, 8);
