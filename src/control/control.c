@@ -204,7 +204,6 @@ void
 control_reload_groups(struct control *c)
 {
 	control_groups_init(&c->groups);
-	hops_init(&c->hops);
 	if (control_socket_chmod(&c->socket, socket_mode(c)) != 0)
 		log_warning("control socket %s: cannot change its mode",
 		    c->socket.at.sun_path);
