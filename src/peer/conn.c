@@ -392,7 +392,8 @@ open_conn(struct conn *c)
 	 * whether the client receives its own. */
 	if (conn_relay_is_used(c) && conn_is_punching(c))
 		begin_upgrade(c);
-	else if (c->initiator || c->punch.puncher == NULL)
+	else if (c->initiator || c->punch.puncher == NULL ||
+		 conn_relay_is_used(c))
 		conn_confirm_path(c);
 	if (c->purpose == CONN_FOR_REDIAL)
 		conn_redial_opened(c);

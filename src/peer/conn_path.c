@@ -57,7 +57,7 @@ static bool
 owns_sock(const struct conn *c, int sock)
 {
 	return peers_has_socket(c->peers, sock) || conn_punch_has(c, sock) ||
-	       sock == c->relay.sock;
+	       conn_relay_owns(c, sock);
 }
 
 void
@@ -287,8 +287,10 @@ conn_add_path(
 		add_further_path(c, &path);
 		return;
 	}
-	if (!punch_may_send(
-		c->peers->base.punch, to, c->initiator, START_PACKETS))
+	/* Nobody has named the address of a relay: we have a connection there.
+	 */
+	if (kind != CONN_PATH_RELAYED && !punch_may_send(c->peers->base.punch,
+					     to, c->initiator, START_PACKETS))
 		return;
 	conn_record_path(c, DIAL_STEP_TRY, &path);
 	paths->list[paths->len++] = path;

@@ -15,7 +15,8 @@ enum {
 	LOST_MS = 5000,
 	/* Head start of other paths that are being tried already. */
 	PROVE_MS = 250,
-	MOVES_MAX = 2, /* to direct paths that fail */
+	MOVES_MAX = 2,   /* to direct paths that fail */
+	OPEN_MS = 10000, /* until the peer's header, after the pairing */
 };
 
 /* The only place that changes the state. */
@@ -185,6 +186,7 @@ use_relayed_path(struct conn *c, const struct conn *k)
 	r->id = relay_client_stream_id(k->relay.control.client);
 	r->sock = conn_sock(k);
 	r->addr = conn_remote(k);
+	r->paired_us = c->peers->core->world->now_us;
 	relay_set_state(c, CONN_RELAY_PAIRED);
 	c->peers->core->stats->relay_pairs++;
 	conn_add_path(c, CONN_PATH_RELAYED, r->sock, &r->addr);
@@ -244,17 +246,6 @@ conn_relay_poll(struct conn *c)
 }
 
 /* ---- the direct path ---- */
-
-/* Returns the index of the relayed path, or paths->len if there is none. */
-static uint8_t
-find_relayed_path(const struct conn_paths *paths)
-{
-	uint8_t i = 0;
-
-	while (i < paths->len && paths->list[i].kind != CONN_PATH_RELAYED)
-		i++;
-	return i;
-}
 
 bool
 conn_relay_is_used(const struct conn *c)
@@ -328,20 +319,20 @@ conn_relay_check_source(struct conn *c)
 static void
 return_to_relay(struct conn *c)
 {
-	uint8_t i = find_relayed_path(&c->paths);
-
-	if (i == c->paths.len)
-		return;
 	c->relay.moves++;
 	relay_set_state(c, CONN_RELAY_PAIRED);
-	conn_migrate_to(c, c->paths.list[i].sock, &c->paths.list[i].to);
+	conn_migrate_to(c, c->relay.sock, &c->relay.addr);
+	/* Nothing is left that could find another path. */
+	if (!conn_is_punching(c))
+		conn_confirm_path(c);
 }
 
 static void
 on_left_timer(struct conn *c, const struct udx_status *st)
 {
-	if (st->packets_in == c->relay.packets_in && st->unacked &&
-	    is_alive(control_of(c))) {
+	/* What the peer sends through the relay proves nothing about the direct
+	 * path: ours may not arrive on it. */
+	if (st->path_packets_in == 0 && is_alive(control_of(c))) {
 		return_to_relay(c);
 		return;
 	}
@@ -402,7 +393,21 @@ conn_relay_init(struct conn *c)
 bool
 conn_relay_is_pending(const struct conn *c)
 {
-	return c->relay.state == CONN_RELAY_PAIRING;
+	const struct conn_relay *r = &c->relay;
+
+	return r->state == CONN_RELAY_PAIRING ||
+	       (r->state == CONN_RELAY_PAIRED && c->state == CONN_PROVING &&
+		   c->peers->core->world->now_us <
+		       r->paired_us + OPEN_MS * UINT64_C(1000));
+}
+
+bool
+conn_relay_owns(const struct conn *c, int sock)
+{
+	const struct conn_relay *r = &c->relay;
+
+	return sock == r->sock &&
+	       (r->state == CONN_RELAY_PAIRED || r->state == CONN_RELAY_LEFT);
 }
 
 int

@@ -44,6 +44,7 @@ struct conn_relay {
 	uint8_t moves;    /* to a direct path that failed */
 	struct timer timer;
 	uint64_t packets_in; /* of the stream when the timer was armed */
+	uint64_t paired_us;
 	/* Of a relay that the client has named. */
 	TAILQ_ENTRY(conn_relay) followed_link;
 	bool is_followed;
@@ -76,9 +77,12 @@ void conn_relay_begin(struct conn *c, const struct conn_relay_spec *spec);
 /* Looks at the control connection: in peers_poll(). May fail the connection. */
 void conn_relay_poll(struct conn *c);
 
-/* Returns true until the relay has paired the two sides or has failed: the
- * deadline of the handshake must not cut it off. */
+/* Returns true until the stream has opened, which the deadline of the handshake
+ * must not cut off, or until the relay has failed or the peer is too late. */
 bool conn_relay_is_pending(const struct conn *c);
+
+/* Returns true if the relayed path leaves from this socket. */
+bool conn_relay_owns(const struct conn *c, int sock);
 
 /* Returns true while the stream uses the relayed path. */
 bool conn_relay_is_used(const struct conn *c);

@@ -106,6 +106,9 @@ relay_control_run(struct conn *k)
 	}
 	if (!conn_is_open(k))
 		return;
+	/* It has opened after its user had left. */
+	if (rc->user == 0 && !timer_armed(&rc->expiry))
+		relay_control_release(k);
 	before = relay_client_state(rc->client);
 	err = read_messages(k);
 	if (err == 0)

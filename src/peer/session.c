@@ -159,6 +159,7 @@ fail_session(struct session *s, int err)
 	if (c == NULL || (conn_is_open(c) && conn_relay_seeks_path(c))) {
 		/* An open stream stays on its relay. */
 		s->conn = NULL;
+		s->answer_sock = WORLD_NO_SOCK; /* the puncher's */
 		if (c != NULL)
 			conn_disown(c);
 		finish_session(s);
@@ -172,7 +173,7 @@ static bool
 is_connecting(const struct conn *c)
 {
 	return conn_is_punching(c) || conn_relay_is_pending(c) ||
-	       conn_relay_seeks_path(c);
+	       (conn_is_open(c) && conn_relay_seeks_path(c));
 }
 
 static void

@@ -227,6 +227,7 @@ udx_migrate(struct udx_stream *s, const struct udx_path *path)
 	if (path->to.port == 0)
 		return ERR_PORT;
 	stream_path_migrate(&s->path, path, s->loss.in_flight.nxt);
+	s->count.path_packets_in = 0;
 	use_path(s);
 	cc_path_changed(&s->cc, now);
 	cc_set_mss(&s->cc, mtu_udp_payload(&s->mtu));
@@ -482,6 +483,7 @@ udx_status(const struct udx_stream *s, struct udx_status *out)
 	    .bytes_in = s->count.bytes_in,
 	    .packets_out = s->count.packets_out,
 	    .packets_in = s->count.packets_in,
+	    .path_packets_in = s->count.path_packets_in,
 	    .lost = l->lost_packets,
 	    .resent = l->resent_packets,
 	};

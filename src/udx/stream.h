@@ -30,6 +30,7 @@ enum stream_state {
 
 struct stream_counters {
 	uint64_t bytes_in, bytes_out, packets_in, packets_out;
+	uint64_t path_packets_in; /* on the current path since the migration */
 };
 
 struct udx_stream {

@@ -125,6 +125,7 @@ stream_recv(struct udx_stream *s, const struct dgram *dg)
 	if (source == SOURCE_UNKNOWN)
 		return stats_drop(st, ERR_SPOOFED);
 	s->count.packets_in++;
+	s->count.path_packets_in += source == SOURCE_CURRENT;
 	receive_packet(s, &p);
 	return 0;
 }

@@ -293,6 +293,7 @@ struct udx_status {
 	uint64_t rate; /* of pacing, bytes a second */
 	uint64_t bytes_out, bytes_in;
 	uint64_t packets_out, packets_in, lost, resent;
+	uint64_t path_packets_in; /* on the current path since the migration */
 };
 
 void udx_status(const struct udx_stream *s, struct udx_status *out);
