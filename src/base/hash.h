@@ -16,7 +16,12 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-enum { HASH_KEY_LEN = 16 };
+enum {
+	HASH_KEY_LEN = 16,
+	/* Of the buckets of a uthash table, for each entry: there is one bucket
+	 * or less for each, and two tables while it grows. */
+	HASH_ENTRY_BYTES = 2 * sizeof(struct UT_hash_bucket),
+};
 
 struct hash_key {
 	uint8_t k[HASH_KEY_LEN];

@@ -25,7 +25,7 @@
 	    "requests per second answered for such a host after the burst") \
 	X(validated_seconds, "validated-seconds", 600, 10, 86400, \
 	    "seconds for which a validated address stays validated") \
-	X(sources, "sources", 65536, 256, 4194304, \
+	X(sources, "sources", 32768, 256, 4194304, \
 	    "source hosts with a remembered budget") \
 	/* New ids, until they have answered one PING of ours. */ \
 	X(candidates, "candidates", 10, 1, 65536, \
@@ -89,17 +89,17 @@
 	X(lifetime_minutes, "lifetime-minutes", 60, 0, 10080, \
 	    "minutes between measurements of the NAT mapping lifetime; 0: none") \
 	/* Storage for other nodes. */ \
-	X(records, "records", 65536, 16, 4194304, \
+	X(records, "records", 8192, 16, 4194304, \
 	    "announcements stored for other nodes") \
 	X(topic_records, "topic-records", 1024, 20, 65536, \
 	    "announcements stored for one topic") \
-	X(forwards, "forwards", 65536, 16, 4194304, \
+	X(forwards, "forwards", 4096, 16, 4194304, \
 	    "listening keys for which this node forwards handshakes") \
-	X(refreshes, "refreshes", 16384, 16, 4194304, \
+	X(refreshes, "refreshes", 4096, 16, 4194304, \
 	    "refresh tokens stored") \
-	X(values, "values", 32768, 16, 4194304, \
+	X(values, "values", 2048, 16, 4194304, \
 	    "mutable values stored, and as many immutable ones") \
-	X(value_bytes, "value-bytes", 16777216, 65536, 1073741824, \
+	X(value_bytes, "value-bytes", 2097152, 65536, 1073741824, \
 	    "bytes of stored values, of each kind") \
 	X(record_seconds, "record-seconds", 1200, 60, 86400, \
 	    "seconds after which an announcement expires") \
@@ -114,20 +114,21 @@
 	X(serve_prefix, "serve-prefix", 8, 1, 20, \
 	    "announcements of one /24 among the 20 of a reply") \
 	/* Streams with peers. */ \
-	X(streams, "streams", 16384, 1, 1048576, \
+	X(streams, "streams", 4096, 1, 1048576, \
 	    "streams at a time, including those being set up or relayed") \
 	X(stream_send_bytes, "stream-send-bytes", 67108864, 65536, 1073741824, \
 	    "bytes written to one stream and not yet acknowledged") \
 	X(stream_window_bytes, "stream-window-bytes", 67108864, 65536, 1073741824, \
 	    "bytes received by one stream and not yet read") \
-	X(stream_memory_bytes, "stream-memory-bytes", 33554432, 1048576, 4294967295, \
-	    "bytes in the buffers of all streams") \
+	X(stream_memory_bytes, "stream-memory-bytes", 20971520, 1048576, 4294967295, \
+	    "bytes in the buffers of all streams; half of it for what was " \
+	    "received") \
 	X(announcements, "announcements", 1024, 1, 65536, \
 	    "topics of this node that are kept announced") \
 	/* Connections and their handshakes. */ \
 	X(listeners, "listeners", 256, 1, 4096, \
 	    "listening keys at a time") \
-	X(handshakes, "handshakes", 4096, 16, 1048576, \
+	X(handshakes, "handshakes", 2048, 16, 1048576, \
 	    "answered handshakes remembered to recognise copies") \
 	X(half_open, "half-open", 1024, 1, 65536, \
 	    "handshakes answered and waiting for the client; at most three " \
@@ -141,7 +142,7 @@
 	X(handshake_operations, "handshake-operations", 0, 0, 10000000, \
 	    "curve operations per second for handshakes of others, five for " \
 	    "each; 0: a quarter of a processor core, measured at start") \
-	X(connections, "connections", 4096, 1, 65536, \
+	X(connections, "connections", 2304, 1, 65536, \
 	    "connections at a time, dialed and accepted") \
 	X(dial_reserve, "dial-reserve", 256, 0, 65536, \
 	    "connections that accepted ones leave for own dials; at most half " \
@@ -158,7 +159,7 @@
 	    "thousandths of the accepted connections that one /24 may have " \
 	    "while more than half are taken") \
 	/* One frame of the largest size fits the share of a /24. */ \
-	X(frame_bytes, "frame-bytes", 25165824, 65536, 1073741824, \
+	X(frame_bytes, "frame-bytes", 16777216, 65536, 1073741824, \
 	    "bytes of unfinished large frames of all peers together") \
 	X(frame_prefix_bytes, "frame-prefix-bytes", 16777216, 65536, \
 	    1073741824, "bytes of unfinished large frames of the peers of one /24") \
@@ -330,7 +331,7 @@ enum {
 	/* Packets kept for a relay partner that is not connected yet. */
 	UDX_RELAY_EARLY_PACKETS_MAX = 8,
 	/* Closed streams that still reply to peers; the oldest is evicted. */
-	UDX_CLOSING_STREAMS_MAX = 4096,
+	UDX_CLOSING_STREAMS_MAX = 1024,
 	/* Replies of a closed stream to late packets. */
 	UDX_CLOSING_REPLIES_MAX = 16,
 };
@@ -355,6 +356,7 @@ enum {
 	/* Copies of a handshake that wait for one decision: relays times
 	 * retransmissions. */
 	SESSION_COPIES_MAX = 64,
+	SESSION_COPIES_ALL_MAX = 4096, /* of all handshakes together */
 };
 
 #endif

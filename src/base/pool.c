@@ -8,6 +8,68 @@
 /* Bytes of a chunk; small, because one process may run thousands of nodes. */
 enum { CHUNK_BYTES = 4096, HEADS_MIN = 16 };
 
+static size_t
+cells_size(const struct pool *p)
+{
+	return (size_t)p->cell << p->shift;
+}
+
+/* A bit for each cell, behind the cells of a chunk: set if it is in use. */
+static size_t
+marks_size(const struct pool *p)
+{
+	return ((1U << p->shift) + 7) / 8;
+}
+
+/* ---- what it costs ---- */
+
+enum {
+	/* Of an allocator: its header, its alignment, its smallest block. */
+	HEAP_HEADER_BYTES = 8,
+	HEAP_ALIGN_BYTES = 16,
+	HEAP_BYTES_MIN = 32,
+};
+
+size_t
+heap_bytes(size_t n)
+{
+	size_t all = (n + HEAP_HEADER_BYTES + HEAP_ALIGN_BYTES - 1) /
+		     HEAP_ALIGN_BYTES * HEAP_ALIGN_BYTES;
+
+	return all > HEAP_BYTES_MIN ? all : HEAP_BYTES_MIN;
+}
+
+/* Returns the smallest power of two that is not below n. */
+static size_t
+round_to_power(size_t n)
+{
+	size_t power = 1;
+
+	while (power < n)
+		power *= 2;
+	return power;
+}
+
+size_t
+pool_bytes_max(size_t cell, uint32_t cells)
+{
+	struct pool p;
+	size_t chunks;
+
+	pool_init(&p, cell, cells);
+	chunks = ((size_t)cells + (1U << p.shift) - 1) >> p.shift;
+	return chunks * heap_bytes(cells_size(&p) + marks_size(&p)) +
+	       heap_bytes(round_to_power(chunks) * sizeof *p.chunks);
+}
+
+size_t
+pool_index_bytes_max(uint32_t cells)
+{
+	return heap_bytes(round_to_power(cells) * sizeof(uint32_t));
+}
+
+/* ---- cells ---- */
+
 void
 pool_init(struct pool *p, size_t cell, uint32_t limit)
 {
@@ -27,19 +89,6 @@ pool_fini(struct pool *p)
 	free(p->chunks);
 	p->chunks = NULL;
 	p->chunks_len = p->top = p->freed = p->len = 0;
-}
-
-static size_t
-cells_size(const struct pool *p)
-{
-	return (size_t)p->cell << p->shift;
-}
-
-/* A bit for each cell, behind the cells of a chunk: set if it is in use. */
-static size_t
-marks_size(const struct pool *p)
-{
-	return ((1U << p->shift) + 7) / 8;
 }
 
 static uint32_t

@@ -25,6 +25,13 @@ struct pool {
 	uint32_t len;   /* cells in use */
 };
 
+/* Returns what an allocation of n bytes takes of the heap, at most. */
+size_t heap_bytes(size_t n);
+
+/* Returns what a pool of so many cells takes, and an index of them, at most. */
+size_t pool_bytes_max(size_t cell, uint32_t cells);
+size_t pool_index_bytes_max(uint32_t cells);
+
 /* Initialises a pool of at most `limit` cells of `cell` bytes (at least 4).
  * Allocates nothing yet. */
 void pool_init(struct pool *p, size_t cell, uint32_t limit);

@@ -12,6 +12,13 @@ struct prefix_group {
 	uint32_t len;
 };
 
+size_t
+prefix_groups_bytes_max(uint32_t cells)
+{
+	return pool_bytes_max(sizeof(struct prefix_group), cells) +
+	       pool_index_bytes_max(cells);
+}
+
 void
 prefix_groups_init(struct prefix_groups *g, const struct hash_key *key,
     const struct pool *cells, size_t offset)

@@ -27,6 +27,9 @@ struct prefix_groups {
 	struct pool_index index;
 };
 
+/* Returns what the groups of so many cells take, at most. */
+size_t prefix_groups_bytes_max(uint32_t cells);
+
 /* Borrows the key and the pool, which must live longer than the groups. */
 void prefix_groups_init(struct prefix_groups *g, const struct hash_key *key,
     const struct pool *cells, size_t offset);

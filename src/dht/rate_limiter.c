@@ -20,6 +20,13 @@ struct host_budget {
 	uint32_t checked_s; /* time of the last check of an id; 0: never */
 };
 
+size_t
+rate_limiter_bytes_max(const struct limits *l)
+{
+	return pool_bytes_max(sizeof(struct host_budget), l->sources) +
+	       pool_index_bytes_max(l->sources);
+}
+
 void
 rate_limiter_init(
     struct rate_limiter *rl, const struct hash_key *key, const struct limits *l)

@@ -36,6 +36,9 @@ struct rate_limiter {
 	uint32_t cursor; /* where the search for an idle host continues */
 };
 
+/* Returns what the table takes with these limits, at most. */
+size_t rate_limiter_bytes_max(const struct limits *l);
+
 /* Borrows key and limits. */
 void rate_limiter_init(struct rate_limiter *rl, const struct hash_key *key,
     const struct limits *l);

@@ -332,6 +332,13 @@ responder_socket_closed(struct responder *rp, int sock)
 	}
 }
 
+size_t
+responder_bytes_max(const struct limits *l)
+{
+	return pool_bytes_max(sizeof(struct delayed_ping), l->delayed_pings) +
+	       prefix_groups_bytes_max(l->delayed_pings);
+}
+
 void
 responder_init(struct responder *rp)
 {

@@ -31,6 +31,9 @@ struct responder {
 	struct prefix_groups delayed_by_prefix;
 };
 
+/* Returns what the delayed pings take with these limits, at most. */
+size_t responder_bytes_max(const struct limits *l);
+
 void responder_init(struct responder *rp);
 void responder_fini(struct responder *rp);
 

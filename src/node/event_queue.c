@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pool.h"
 #include "node/event_queue.h"
 
 /* Returns the length of an event up to the last byte of its value. */
@@ -25,6 +26,13 @@ event_item_new(const struct node_event *ev)
 	if (item != NULL)
 		memcpy(&item->ev, ev, event_size(ev));
 	return item;
+}
+
+size_t
+event_queue_bytes_max(const struct limits *l)
+{
+	return l->events * heap_bytes(offsetof(struct event_item, ev) +
+				      offsetof(struct node_event, value));
 }
 
 void

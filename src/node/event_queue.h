@@ -25,6 +25,10 @@ struct event_queue {
 	uint32_t len;
 };
 
+/* Returns what the events that peers cause take with these limits, at most:
+ * they carry no value. */
+size_t event_queue_bytes_max(const struct limits *l);
+
 void event_queue_init(struct event_queue *q, const struct core *core);
 void event_queue_fini(struct event_queue *q);
 

@@ -2,6 +2,7 @@
 #include "peer/conn_slot.h"
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "peer/conn_struct.h"
 #include "peer/listener_struct.h"
 
@@ -25,6 +26,25 @@ dial_reserve(const struct limits *l)
 {
 	return l->dial_reserve < l->connections / 2 ? l->dial_reserve
 						    : l->connections / 2;
+}
+
+uint32_t
+conn_slot_accepted_max(const struct limits *l)
+{
+	return l->connections - dial_reserve(l);
+}
+
+size_t
+conn_slot_bytes_max(const struct limits *l)
+{
+	/* Of the frame budget, each may have a share of its own prefix. */
+	size_t each = heap_bytes(sizeof(struct conn)) +
+		      heap_bytes(sizeof(struct key_entry)) +
+		      heap_bytes(sizeof(struct secret)) + 2 * HASH_ENTRY_BYTES +
+		      slot_holders_bytes_max() + frame_share_bytes() +
+		      udx_stream_bytes_max();
+
+	return conn_slot_accepted_max(l) * each;
 }
 
 static uint32_t
@@ -56,7 +76,7 @@ conn_slot_for_dial(const struct peers *p)
 {
 	const struct limits *l = p->core->limits;
 	uint32_t accepted = slot_scope_len(p->slots);
-	uint32_t accepted_max = l->connections - dial_reserve(l);
+	uint32_t accepted_max = conn_slot_accepted_max(l);
 
 	/* More are accepted while a connection waits to displace another. */
 	if (accepted > accepted_max)

@@ -10,6 +10,7 @@
 #ifndef PEER_CONN_SLOT_H
 #define PEER_CONN_SLOT_H
 
+#include "base/limits.h"
 #include "base/timer.h"
 #include "peer/slot.h"
 
@@ -23,6 +24,11 @@ struct conn_slot {
 	uint64_t moved_us;   /* when data last moved */
 	struct timer expiry; /* closes an idle connection */
 };
+
+/* Returns how many connections can be accepted, and what they take at most
+ * beyond the memory of all streams, with these limits. */
+uint32_t conn_slot_accepted_max(const struct limits *l);
+size_t conn_slot_bytes_max(const struct limits *l);
 
 void conn_slot_init(struct conn *c);
 

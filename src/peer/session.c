@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "peer/conn_punch.h"
 #include "peer/conn_struct.h"
 #include "peer/listener_struct.h"
@@ -19,6 +20,7 @@ enum {
 	/* Copies are received after success too, above all from open clients:
 	 * pitfall V2. */
 	KEEP_MS = 10000,
+	COPIES_CAP_MIN = 2, /* of the first array for the copies */
 	/* Share of one relay in the half-open sessions. */
 	RELAY_PART = 4,
 	/* Changes of the relay that one session is charged to. A client sends
@@ -71,12 +73,20 @@ arm_expiry(struct session *s, uint32_t ms)
 }
 
 static void
+delete_offer(struct sessions *ss, struct session_offer *o)
+{
+	ss->copies_cap -= o->copies_cap;
+	incoming_wipe(&o->in);
+	free(o->copies);
+	free(o);
+}
+
+static void
 free_offer(struct session *s)
 {
 	if (s->offer == NULL)
 		return;
-	incoming_wipe(&s->offer->in);
-	free(s->offer);
+	delete_offer(&s->ls->sessions, s->offer);
 	s->offer = NULL;
 }
 
@@ -436,7 +446,8 @@ offer_session(struct session *s, const struct incoming *in)
 	if ((s->offer = malloc(sizeof *s->offer)) == NULL)
 		return ERR_MEMORY;
 	s->offer->in = *in;
-	s->offer->copies_len = 0;
+	s->offer->copies = NULL;
+	s->offer->copies_len = s->offer->copies_cap = 0;
 	session_set_state(s, SESSION_ASKED);
 	conn_offer(s->conn, &in->call.client);
 	return 0;
@@ -567,13 +578,37 @@ change_relay(
 	(void)count_relay(s, source.relay);
 }
 
+/* Keeps a copy for the decision, unless there are too many. */
+static void
+keep_copy(struct sessions *ss, struct session_offer *o,
+    const struct router_ticket *copy)
+{
+	uint32_t cap = o->copies_cap > 0 ? 2 * o->copies_cap : COPIES_CAP_MIN;
+	struct router_ticket *copies;
+
+	if (o->copies_len == o->copies_cap) {
+		uint32_t more = cap - o->copies_cap;
+
+		if (cap > SESSION_COPIES_MAX ||
+		    ss->copies_cap + more > SESSION_COPIES_ALL_MAX)
+			return;
+		copies = realloc(o->copies, cap * sizeof *copies);
+		if (copies == NULL)
+			return;
+		o->copies = copies;
+		o->copies_cap = cap;
+		ss->copies_cap += more;
+	}
+	o->copies[o->copies_len++] = *copy;
+}
+
 static int
 serve_copy(struct session *s, const struct router_call *call)
 {
 	struct session_offer *o = s->offer;
 
-	if (o != NULL && o->copies_len < SESSION_COPIES_MAX)
-		o->copies[o->copies_len++] = call->ticket;
+	if (o != NULL)
+		keep_copy(&s->ls->sessions, o, &call->ticket);
 	if (o != NULL || s->answer == NULL)
 		return 0;
 	return send_answer(s, &call->ticket);
@@ -672,8 +707,7 @@ session_decide(struct listeners *ls, struct conn *c, bool accept)
 			(void)send_answer(s, &o->copies[i]);
 	if (accept && s->state == SESSION_ANSWERED)
 		arm_expiry(s, WAIT_MS);
-	incoming_wipe(&o->in);
-	free(o);
+	delete_offer(&ls->sessions, o);
 }
 
 void
@@ -693,6 +727,18 @@ sessions_close_offers(struct listeners *ls, uint32_t listener)
 }
 
 /* ---- life ---- */
+
+size_t
+sessions_bytes_max(const struct limits *l)
+{
+	/* By prefix in two classes, and by relay. An offer takes as much as the
+	 * keys and buffers that its connection does not have yet. */
+	return pool_bytes_max(sizeof(struct session), l->handshakes) +
+	       pool_index_bytes_max(l->handshakes) +
+	       3 * prefix_groups_bytes_max(l->half_open) +
+	       l->handshakes * heap_bytes(NOISE_MESSAGE_MAX) +
+	       SESSION_COPIES_ALL_MAX * sizeof(struct router_ticket);
+}
 
 static void
 init_half_open(struct listeners *ls, struct half_open *ho)

@@ -35,8 +35,8 @@ enum session_state { SESSION_ASKED, SESSION_ANSWERED, SESSION_DONE };
 /* The state of a session that waits for the application's decision. */
 struct session_offer {
 	struct incoming in;
-	struct router_ticket copies[SESSION_COPIES_MAX];
-	uint32_t copies_len;
+	struct router_ticket *copies; /* SESSION_COPIES_MAX at most, or NULL */
+	uint32_t copies_len, copies_cap;
 };
 
 /* An element of the pool; its address does not change. */
@@ -77,8 +77,13 @@ struct sessions {
 	struct prefix_groups by_relay; /* validated half-open ones */
 	struct session_list done;      /* oldest first */
 	struct handshake_budget budget;
+	uint32_t copies_cap; /* of all offers together */
 	uint32_t failed[SESSION_FAILED_HASHES_MAX];
 };
+
+/* Returns what the sessions take with these limits, at most; without the
+ * budgets and the connections. */
+size_t sessions_bytes_max(const struct limits *l);
 
 void sessions_init(struct listeners *ls);
 void sessions_limits_changed(struct listeners *ls);

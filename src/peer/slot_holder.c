@@ -5,9 +5,19 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "peer/slot.h"
 
 enum { HEAP_CAP_MIN = 16 };
+
+size_t
+slot_holders_bytes_max(void)
+{
+	size_t one = heap_bytes(sizeof(struct slot_holder)) + HASH_ENTRY_BYTES +
+		     2 * sizeof(struct slot_holder *);
+
+	return CONN_SLOT_LEVELS * CONN_SLOT_HOLDER_KINDS * one;
+}
 
 void
 slot_holders_init(struct slot_holders *t, const struct hash_key *key)

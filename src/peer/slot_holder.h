@@ -12,6 +12,7 @@
 #define PEER_SLOT_HOLDER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -46,6 +47,10 @@ struct slot_holders {
 	struct slot_holder **heap; /* the largest one first */
 	uint32_t heap_len, heap_cap;
 };
+
+/* Returns what one slot takes at most beside its connection, if it is the only
+ * one of its holders. */
+size_t slot_holders_bytes_max(void);
 
 /* Borrows the hash key. */
 void slot_holders_init(struct slot_holders *t, const struct hash_key *key);

@@ -9,6 +9,13 @@ enum { EXPIRE_MAX = 256, EXPIRE_AGAIN_S = 1 };
 static const size_t by_age = offsetof(struct cache_item, age);
 static const size_t by_host = offsetof(struct cache_item, host);
 
+size_t
+cache_bytes_max(size_t cell, uint32_t cells)
+{
+	return pool_bytes_max(cell, cells) + pool_index_bytes_max(cells) +
+	       sources_bytes_max(cells);
+}
+
 struct cache_limits
 cache_limits_of(const struct limits *l, uint32_t cells)
 {

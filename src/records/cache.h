@@ -64,6 +64,9 @@ struct cache {
 	void (*gone)(struct cache *c, uint32_t at);
 };
 
+/* Returns what a cache of so many cells of this size takes, at most. */
+size_t cache_bytes_max(size_t cell, uint32_t cells);
+
 /* Returns the limits of a cache of so many cells which each weigh 1. */
 struct cache_limits cache_limits_of(const struct limits *l, uint32_t cells);
 

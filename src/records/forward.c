@@ -9,6 +9,12 @@ struct forward {
 	struct stored_peer peer;
 };
 
+size_t
+forwards_bytes_max(const struct limits *l)
+{
+	return cache_bytes_max(sizeof(struct forward), l->forwards);
+}
+
 void
 forwards_init(struct forwards *f, const struct limits *l,
     const struct hash_key *key, struct stats *st)

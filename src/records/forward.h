@@ -23,6 +23,9 @@ struct forwards {
 	struct cache entries;
 };
 
+/* Returns what the table takes with these limits, at most. */
+size_t forwards_bytes_max(const struct limits *l);
+
 /* Borrows key and stats. The table must not be moved afterwards. */
 void forwards_init(struct forwards *f, const struct limits *l,
     const struct hash_key *key, struct stats *st);

@@ -7,6 +7,12 @@ struct refresh {
 	struct renewal renewal;
 };
 
+size_t
+refreshes_bytes_max(const struct limits *l)
+{
+	return cache_bytes_max(sizeof(struct refresh), l->refreshes);
+}
+
 void
 refreshes_init(struct refreshes *rf, const struct limits *l,
     const struct hash_key *key, struct stats *st)

@@ -24,6 +24,9 @@ struct renewal {
 	struct stored_peer peer;
 };
 
+/* Returns what the table takes with these limits, at most. */
+size_t refreshes_bytes_max(const struct limits *l);
+
 /* Borrows key and stats. The table must not be moved afterwards. */
 void refreshes_init(struct refreshes *rf, const struct limits *l,
     const struct hash_key *key, struct stats *st);

@@ -7,6 +7,15 @@ enum { HEAP_MIN = 16 };
 
 static const size_t sibling = offsetof(struct source_host, sibling);
 
+size_t
+sources_bytes_max(uint32_t cells)
+{
+	/* The heap doubles like an index. */
+	return pool_bytes_max(sizeof(struct source_host), cells) +
+	       pool_bytes_max(sizeof(struct source_prefix), cells) +
+	       3 * pool_index_bytes_max(cells);
+}
+
 void
 sources_init(struct sources *s, const struct hash_key *key)
 {

@@ -45,6 +45,9 @@ struct sources {
 	uint32_t heap_cap;
 };
 
+/* Returns what the sources of so many cells take, at most. */
+size_t sources_bytes_max(uint32_t cells);
+
 /* Borrows the key. The struct must not be moved afterwards. */
 void sources_init(struct sources *s, const struct hash_key *key);
 void sources_fini(struct sources *s);

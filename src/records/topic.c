@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "records/stored.h"
 #include "records/topic.h"
 
@@ -97,6 +98,23 @@ grow_topic(struct topic *tp)
 	return true;
 }
 
+/* Shrinks an array of which a quarter is used: otherwise topics that had many
+ * records once would hold the memory of all of them. */
+static void
+trim_topic(struct topic *tp)
+{
+	uint32_t cap = tp->cap / 2;
+	uint32_t *many;
+
+	if (tp->cap <= MANY_MIN || tp->len > tp->cap / 4)
+		return;
+	many = realloc(tp->records.many, cap * sizeof *many);
+	if (many == NULL)
+		return;
+	tp->records.many = many;
+	tp->cap = cap;
+}
+
 static void
 free_topic(struct topics *t, uint32_t topic)
 {
@@ -121,12 +139,24 @@ leave_topic(struct topics *t, uint32_t at)
 	set_member(t, tp, record_at(t, at)->place, members_of(tp)[tp->len - 1]);
 	if (--tp->len == 0)
 		free_topic(t, topic);
+	else
+		trim_topic(tp);
 }
 
 static void
 record_gone(struct cache *c, uint32_t at)
 {
 	leave_topic((struct topics *)(void *)c, at);
+}
+
+size_t
+topics_bytes_max(const struct limits *l)
+{
+	/* An array has space for four records per record at most. */
+	return cache_bytes_max(sizeof(struct topic_record), l->records) +
+	       pool_bytes_max(sizeof(struct topic), l->records) +
+	       pool_index_bytes_max(l->records) +
+	       l->records * heap_bytes(MANY_MIN * sizeof(uint32_t));
 }
 
 static void

@@ -25,6 +25,9 @@ struct topics {
 	uint32_t serve_host, serve_prefix;
 };
 
+/* Returns what the records and their topics take with these limits, at most. */
+size_t topics_bytes_max(const struct limits *l);
+
 /* Borrows key and stats. The struct must not be moved afterwards. */
 void topics_init(struct topics *t, const struct limits *l,
     const struct hash_key *key, struct stats *st);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "records/value.h"
 
 struct value {
@@ -25,6 +26,13 @@ static void
 value_gone(struct cache *c, uint32_t at)
 {
 	free_bytes((struct values *)(void *)c, cache_at(c, at));
+}
+
+size_t
+values_bytes_max(const struct limits *l)
+{
+	return cache_bytes_max(sizeof(struct value), l->values) +
+	       l->value_bytes + (size_t)l->values * heap_bytes(1);
 }
 
 static struct cache_limits

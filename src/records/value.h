@@ -18,6 +18,9 @@ struct values {
 	uint32_t bytes;       /* of all values */
 };
 
+/* Returns what one kind of values takes with these limits, at most. */
+size_t values_bytes_max(const struct limits *l);
+
 /* Borrows key and stats. The struct must not be moved afterwards. */
 void values_init(struct values *v, const struct limits *l,
     const struct hash_key *key, struct stats *st);

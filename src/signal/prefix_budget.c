@@ -16,6 +16,13 @@ struct prefix_budget_cell {
 	struct bucket bucket;
 };
 
+size_t
+prefix_budget_bytes_max(uint32_t buckets)
+{
+	return pool_bytes_max(sizeof(struct prefix_budget_cell), buckets) +
+	       pool_index_bytes_max(buckets);
+}
+
 void
 prefix_budget_init(
     struct prefix_budgets *pb, const struct core *core, uint32_t max)

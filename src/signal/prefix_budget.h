@@ -27,6 +27,9 @@ struct prefix_budget_rate {
 	uint32_t burst, rate; /* units at once, units a second after that */
 };
 
+/* Returns what a table of so many buckets takes, at most. */
+size_t prefix_budget_bytes_max(uint32_t buckets);
+
 /* Initialises a table of at most max buckets without allocating. */
 void prefix_budget_init(
     struct prefix_budgets *pb, const struct core *core, uint32_t max);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "stream/frame_budget.h"
 
 struct frame_share {
@@ -10,6 +11,12 @@ struct frame_share {
 	uint64_t held;      /* bytes, the sum over its accounts */
 	struct frame_account_list accounts;
 };
+
+size_t
+frame_share_bytes(void)
+{
+	return heap_bytes(sizeof(struct frame_share));
+}
 
 void
 frame_budget_init(struct frame_budget *b, uint64_t max)

@@ -12,6 +12,7 @@
 #ifndef STREAM_FRAME_BUDGET_H
 #define STREAM_FRAME_BUDGET_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -38,6 +39,9 @@ struct frame_account {
 	/* Breaks the stream; must return all that the account holds. */
 	void (*evict)(struct frame_account *a);
 };
+
+/* Returns what the accounting for one prefix takes. */
+size_t frame_share_bytes(void);
 
 /* Sets no limit for a prefix other than that for all. */
 void frame_budget_init(struct frame_budget *b, uint64_t max);

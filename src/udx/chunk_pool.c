@@ -3,8 +3,6 @@
 
 #include "udx/chunk_pool.h"
 
-enum { SPARE_CHUNKS_MAX = 16 };
-
 struct chunk *
 chunk_new(struct chunk_pool *pool, size_t cap)
 {

@@ -24,13 +24,15 @@ struct chunk {
 struct chunk_pool {
 	struct chunk *spare;
 	uint32_t spare_len;
-	uint64_t held; /* bytes in use by all buffers */
+	uint64_t held;    /* bytes in use by all buffers */
+	uint64_t to_send; /* of these, in the send buffers */
 };
 
 enum {
 	/* One encrypted frame of ours, and a little more. */
 	CHUNK_BYTES = 66560,
 	CHUNK_CAP_MAX = 0x7fffffff,
+	SPARE_CHUNKS_MAX = 4, /* kept for the next stream */
 };
 
 /*

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "udx/stream.h"
 
 enum {
@@ -99,6 +100,13 @@ handle_timer(struct timer *t)
 	c->copies++;
 	send_last(c);
 	arm_timer(c);
+}
+
+size_t
+closing_bytes_max(void)
+{
+	return UDX_CLOSING_STREAMS_MAX *
+	       (heap_bytes(sizeof(struct closing_stream)) + HASH_ENTRY_BYTES);
 }
 
 void

@@ -12,6 +12,7 @@
 #define UDX_CLOSING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -31,6 +32,9 @@ enum closing_kind {
 	CLOSING_ENDED,     /* in order, by both sides */
 	CLOSING_DESTROYED, /* by us, or by an error */
 };
+
+/* Returns what all of them take at most. */
+size_t closing_bytes_max(void);
 
 void closing_init(struct udx *u);
 void closing_fini(struct udx *u);

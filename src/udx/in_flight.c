@@ -5,12 +5,10 @@
 #include "base/limits.h"
 #include "udx/in_flight.h"
 
-enum { RING_CAP_MIN = 16 };
-
 int
 in_flight_reserve(struct in_flight *f)
 {
-	uint32_t cap = f->cap == 0 ? RING_CAP_MIN : f->cap * 2;
+	uint32_t cap = f->cap == 0 ? IN_FLIGHT_PACKETS_MIN : f->cap * 2;
 	struct sent_packet *ring;
 
 	if (in_flight_len(f) < f->cap)

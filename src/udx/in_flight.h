@@ -19,6 +19,8 @@
 #include "udx/packet.h"
 #include "udx/send_buffer.h"
 
+enum { IN_FLIGHT_PACKETS_MIN = 4 }; /* of the first ring */
+
 enum sent_state { SENT_IN_FLIGHT, SENT_LOST, SENT_SACKED };
 
 /* A packet sent; its sequence number is its place in the ring. */

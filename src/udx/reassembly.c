@@ -9,7 +9,9 @@
 enum {
 	SLOTS_MIN = 64,
 	RANGES_MIN = 8,
-	OVERHEAD = 32, /* bytes of an allocation, its slot and its length */
+	/* Bytes of an allocation: struct chunk, the header and the alignment.
+	 */
+	OVERHEAD = 40,
 };
 
 static struct chunk **

@@ -26,13 +26,14 @@ struct reassembly {
 };
 
 /*
- * Returns the bytes held in all: the slot table counts too, since a payload
- * far ahead of base makes it grow.
+ * Returns the bytes held in all: the slot table and the ranges count too, since
+ * a payload far ahead of base, and one after each gap, make them grow.
  */
 static inline size_t
 reassembly_held(const struct reassembly *r)
 {
-	return r->cost + r->cap * sizeof(struct chunk *);
+	return r->cost + r->cap * sizeof(struct chunk *) +
+	       r->ranges_cap * sizeof(struct packet_range);
 }
 
 /*

@@ -8,8 +8,7 @@
 enum {
 	/*
 	 * Chunks grow with what is held: the first one fits the header of a
-	 * stream, or a keep-alive, and STREAM_SHARE_BYTES never needs more than
-	 * the third.
+	 * stream, or a keep-alive.
 	 */
 	FIRST_CHUNK_BYTES = 256 - sizeof(struct chunk),
 	SECOND_CHUNK_BYTES = 4096 - sizeof(struct chunk),
@@ -28,6 +27,15 @@ next_chunk_capacity(const struct receive_buffer *b, size_t n)
 	return CHUNK_BYTES;
 }
 
+/* Counts a chunk that holds one payload, whose overhead is a large part of its
+ * memory, or with -1 one that is freed. */
+static void
+count_alone(struct receive_buffer *b, struct chunk_pool *pool, int n)
+{
+	b->own += (uint32_t)n;
+	pool->held += (uint64_t)((int64_t)n * RECEIVE_CHUNK_OVERHEAD);
+}
+
 static void
 free_first(struct receive_buffer *b, struct chunk_pool *pool)
 {
@@ -38,7 +46,8 @@ free_first(struct receive_buffer *b, struct chunk_pool *pool)
 		b->last = NULL;
 	b->head = 0;
 	b->cap -= c->cap;
-	b->own -= c->alone;
+	if (c->alone)
+		count_alone(b, pool, -1);
 	chunk_free(pool, c);
 }
 
@@ -72,7 +81,8 @@ new_chunk(
 	if (c == NULL)
 		return NULL;
 	c->alone = alone;
-	b->own += alone;
+	if (alone)
+		count_alone(b, pool, 1);
 	return c;
 }
 
@@ -116,7 +126,7 @@ receive_buffer_link(
 	c->next = NULL;
 	pool->held += c->cap;
 	append_chunk(b, c);
-	b->own++;
+	count_alone(b, pool, 1);
 	b->len += c->len;
 }
 

@@ -17,8 +17,9 @@
 #include "udx/udx.h"
 
 enum {
-	/* What a payload with a chunk of its own costs beyond its bytes. */
-	RECEIVE_CHUNK_OVERHEAD = 32,
+	/* What a payload with a chunk of its own costs beyond its bytes: struct
+	 * chunk, the header of the allocation and its alignment. */
+	RECEIVE_CHUNK_OVERHEAD = 40,
 };
 
 struct receive_buffer {
@@ -43,7 +44,7 @@ receive_buffer_cost(const struct receive_buffer *b)
 static inline size_t
 receive_buffer_held(const struct receive_buffer *b)
 {
-	return b->cap + b->detached;
+	return b->cap + b->detached + (size_t)b->own * RECEIVE_CHUNK_OVERHEAD;
 }
 
 /*

@@ -59,18 +59,31 @@ set_state(struct receive_part *r, enum receive_state state)
 
 /* ---- the window ---- */
 
+static uint64_t
+memory_max(const struct receive_part *r)
+{
+	return r->limits->stream_memory_bytes / RECEIVE_MEMORY_PART;
+}
+
+/* Returns what the other streams leave of the memory for received data: half of
+ * all. Our programs decide what is sent, strangers what is received. */
+static uint64_t
+memory_left(const struct receive_part *r)
+{
+	uint64_t own =
+	    receive_buffer_held(&r->data) + reassembly_held(&r->reassembly);
+	uint64_t others = r->pool->held - r->pool->to_send - own;
+	uint64_t max = memory_max(r);
+
+	return others < max ? max - others : 0;
+}
+
 /* Returns the window, or less where the buffers of all streams are full. */
 static uint32_t
 window_allowed(const struct receive_part *r)
 {
-	uint64_t own =
-	    receive_buffer_held(&r->data) + reassembly_held(&r->reassembly);
-	uint64_t others = r->pool->held - own;
-	uint64_t max = r->limits->stream_memory_bytes,
-		 left = STREAM_SHARE_BYTES;
+	uint64_t left = memory_left(r) + RECEIVE_SHARE_BYTES;
 
-	if (others < max)
-		left += max - others;
 	return left < r->window ? (uint32_t)left : r->window;
 }
 
@@ -116,11 +129,15 @@ bool
 receive_part_consumed(
     struct receive_part *r, size_t n, uint64_t rtt_us, uint64_t now_us)
 {
-	uint32_t window;
+	uint32_t window, allowed;
 
+	/* An empty buffer is kept for a second, unless others may need it. */
+	if (receive_part_is_empty(r) && memory_left(r) < memory_max(r) / 2)
+		receive_buffer_fini(&r->data, r->pool);
 	tune_window(r, n, rtt_us, now_us);
 	window = receive_part_window(r);
-	if (r->advertised >= r->window / 4 || window < r->window / 2 ||
+	allowed = window_allowed(r);
+	if (r->advertised >= allowed / 4 || window < allowed / 2 ||
 	    r->state == RECEIVE_ENDED)
 		return false;
 	r->ack_due = true;
@@ -133,8 +150,9 @@ static bool
 append_data(struct receive_part *r, const void *p, size_t len,
     struct receive_result *out)
 {
-	/* Payloads that follow are appended in chunks of their own. */
-	bool alone = r->reassembly.ranges_len > 0;
+	/* Payloads that follow are appended in chunks of their own. So are all
+	 * where memory is short: a chunk for several has space to spare. */
+	bool alone = r->reassembly.ranges_len > 0 || memory_left(r) == 0;
 
 	if (len == 0)
 		return true;
@@ -188,8 +206,10 @@ hold_packet(struct receive_part *r, const struct packet *p)
 	uint64_t allowed = window_allowed(r);
 	int err;
 
-	/* The peer does not know what a packet costs beyond its bytes. */
-	if (bytes_held(r) > allowed + allowed / 16 ||
+	/* Without memory there is a window of a packet or two: what is out of
+	 * order is not worth its place. Otherwise some more than the window is
+	 * held, as the peer does not know what a packet costs. */
+	if (memory_left(r) == 0 || bytes_held(r) > allowed + allowed / 16 ||
 	    seq_diff(p->seq, r->next_seq) >= packets_ahead_max(r))
 		return ERR_LIMIT;
 	err = reassembly_add(
@@ -211,8 +231,10 @@ accept_packet(
 		out->copied += err == 0 ? p->payload.len : 0;
 		return err;
 	}
-	/* One packet may exceed the window, protocol 05 §7. */
-	if (receive_buffer_cost(&r->data) > window_allowed(r))
+	/* One packet may exceed the window, protocol 05 §7; without memory only
+	 * if it is the first. */
+	if (receive_buffer_cost(&r->data) > window_allowed(r) ||
+	    (memory_left(r) == 0 && bytes_held(r) > 0))
 		return ERR_LIMIT;
 	if (!append_data(r, p->payload.p, p->payload.len, out))
 		return ERR_MEMORY;

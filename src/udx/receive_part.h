@@ -28,10 +28,13 @@ enum receive_state {
 
 enum {
 	RECEIVE_WINDOW_FIRST = 256 << 10, /* until tuned */
-	/* What a stream may hold even if all of them hold too much. One packet
-	 * more, of a peer that ignores the window, still fits the three chunks
-	 * of 16 kB in all that a small buffer has (receive_buffer.c). */
+	/* Divisor: received data may use this part of the memory of streams. */
+	RECEIVE_MEMORY_PART = 2,
+	/* What may wait in a stream to be sent if all of them hold too much. */
 	STREAM_SHARE_BYTES = 8 << 10,
+	/* What it may have received and hold then: one packet, because each of
+	 * thousands of streams may hold it beyond the memory of all streams. */
+	RECEIVE_SHARE_BYTES = UDX_MTU_MAX + RECEIVE_CHUNK_OVERHEAD,
 };
 
 struct receive_part {

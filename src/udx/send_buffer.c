@@ -35,6 +35,7 @@ send_buffer_reserve(struct send_buffer *b, struct chunk_pool *pool, size_t n)
 	c = chunk_new(pool, next_chunk_capacity(b, n));
 	if (c == NULL)
 		return NULL;
+	pool->to_send += c->cap;
 	if (b->last != NULL)
 		b->last->next = c;
 	else
@@ -108,6 +109,7 @@ send_buffer_release(struct send_buffer *b, struct chunk_pool *pool, size_t n,
 		struct chunk *c = b->first;
 
 		b->first = c->next;
+		pool->to_send -= c->cap;
 		chunk_free(pool, c);
 	}
 	if (b->first == NULL) {

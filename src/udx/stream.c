@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "udx/stream.h"
 #include "udx/stream_timer.h"
 #include "udx/udx_relay.h"
@@ -72,6 +73,15 @@ init_stream(struct udx_stream *s, struct udx *u, void *owner)
 	    header_overhead(&s->path.current.to));
 	stream_timer_init(s);
 	TAILQ_INSERT_TAIL(&u->all, s, all_link);
+}
+
+size_t
+udx_stream_bytes_max(void)
+{
+	/* What we send is data of our programs. */
+	return heap_bytes(sizeof(struct udx_stream)) + HASH_ENTRY_BYTES +
+	       heap_bytes(IN_FLIGHT_PACKETS_MIN * sizeof(struct sent_packet)) +
+	       RECEIVE_SHARE_BYTES;
 }
 
 struct udx_stream *

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/pool.h"
 #include "udx/stream.h"
 #include "udx/stream_recv.h"
 #include "udx/stream_timer.h"
@@ -126,6 +127,20 @@ uint32_t
 udx_streams(const struct udx *u)
 {
 	return HASH_COUNT(u->streams);
+}
+
+size_t
+udx_bytes_max(const struct limits *l)
+{
+	/* The stream that reaches the limit may exceed it by a chunk, and by
+	 * the tables for packets out of order. */
+	size_t tables = UDX_REASSEMBLY_DISTANCE_PACKETS_MAX * sizeof(void *) +
+			UDX_REASSEMBLY_RANGES_MAX * sizeof(struct packet_range);
+
+	return l->stream_memory_bytes / RECEIVE_MEMORY_PART +
+	       closing_bytes_max() + tables +
+	       (SPARE_CHUNKS_MAX + 1) *
+		   heap_bytes(sizeof(struct chunk) + CHUNK_BYTES);
 }
 
 uint64_t

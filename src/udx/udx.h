@@ -40,6 +40,12 @@ enum {
  */
 struct udx *udx_new(const struct core *core);
 
+/* Returns what one stream takes at most beyond the memory of all streams, and
+ * what all of them together take for what they have received, with what is left
+ * of closed ones. */
+size_t udx_stream_bytes_max(void);
+size_t udx_bytes_max(const struct limits *l);
+
 /* Frees it and its streams; sends their peers a DESTROY where possible. */
 void udx_free(struct udx *u);
 

@@ -4,11 +4,27 @@
  * entry has a text and a name of its own, and the defaults that the threat
  * model states are unchanged.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/pool.h"
 #include "base/stats.h"
+#include "dht/rate_limiter.h"
+#include "dht/responder.h"
+#include "node/event_queue.h"
+#include "peer/conn_slot.h"
+#include "peer/handshake_budget.h"
+#include "peer/session.h"
+#include "punch/probe_budget.h"
+#include "punch/puncher.h"
+#include "records/forward.h"
+#include "records/refresh.h"
+#include "records/topic.h"
+#include "records/value.h"
+#include "signal/prefix_budget.h"
+#include "udx/udx.h"
 #include "t.h"
 
 static uint32_t
@@ -55,6 +71,72 @@ START_TEST(limit_names_are_options)
 		    is_option(limit_table[i].name), "%s", limit_table[i].name);
 }
 END_TEST
+
+/* ---- the memory of all that others can fill ---- */
+
+enum {
+	MEMORY_MAX = 64 << 20,
+	/* Of a daemon at rest: its code and libraries, the routing table, own
+	 * requests, the sockets. */
+	AT_REST_BYTES = 5 << 20,
+	/* Tables of budgets: of the router two, of the handshakes one for each
+	 * class and one for relays, of the probes two for each cause. */
+	BUDGET_TABLES = 2 + HANDSHAKE_CLASSES + 1 + 2 * PROBE_CAUSES,
+};
+
+struct memory_row {
+	const char *limits; /* that bound it */
+	size_t bytes;
+};
+
+static size_t
+sum_rows(const struct memory_row *rows, size_t len)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		printf("%10zu %s\n", rows[i].bytes, rows[i].limits);
+		ck_assert_uint_gt(rows[i].bytes, 0);
+		sum += rows[i].bytes;
+	}
+	printf("%10zu in all\n", sum);
+	return sum;
+}
+
+/*
+ * Strangers and peers together cannot make the daemon larger than this by
+ * filling everything at once. A limit of which the entries cost memory has a
+ * row here, or is part of one.
+ */
+START_TEST(memory_of_others_is_bounded)
+{
+	struct limits l;
+
+	limits_init(&l);
+	const struct memory_row rows[] = {
+	    {"none: at rest", AT_REST_BYTES},
+	    {"sources", rate_limiter_bytes_max(&l)},
+	    {"delayed-pings", responder_bytes_max(&l)},
+	    {"forward-hosts",
+		BUDGET_TABLES * prefix_budget_bytes_max(l.forward_hosts)},
+	    {"records, topic-records", topics_bytes_max(&l)},
+	    {"forwards", forwards_bytes_max(&l)},
+	    {"refreshes", refreshes_bytes_max(&l)},
+	    {"values, value-bytes", 2 * values_bytes_max(&l)},
+	    {"handshakes, half-open", sessions_bytes_max(&l)},
+	    {"punchers", l.punchers * heap_bytes(sizeof(struct puncher))},
+	    {"connections, streams", conn_slot_bytes_max(&l)},
+	    {"stream-memory-bytes", udx_bytes_max(&l)},
+	    {"frame-bytes", l.frame_bytes},
+	    {"events", event_queue_bytes_max(&l)},
+	};
+
+	ck_assert_uint_le(
+	    sum_rows(rows, sizeof rows / sizeof *rows), MEMORY_MAX);
+}
+END_TEST
+
+/* ---- defaults that the threat model states ---- */
 
 static const struct {
 	const char *name;
@@ -144,6 +226,7 @@ t_suite(void)
 
 	tcase_add_test(tc, limits_are_in_range);
 	tcase_add_test(tc, limit_names_are_options);
+	tcase_add_test(tc, memory_of_others_is_bounded);
 	tcase_add_loop_test(tc, default_is_as_promised, 0, T_ROWS(promised));
 	tcase_add_loop_test(
 	    tc, former_name_is_an_alias, 0, (int)limit_aliases_len);

@@ -191,6 +191,10 @@ flood_init(struct flood *f)
 	memset(f, 0, sizeof *f);
 	sim_world_init(&f->fw, NULL, 11);
 	limits_init(&f->l);
+	f->l.records = f->l.forwards = 65536;
+	f->l.refreshes = 16384;
+	f->l.values = 32768;
+	f->l.value_bytes = 16777216;
 	topics_init(&f->t, &f->l, &key, &f->st);
 	for (uint32_t i = 0; i < HONEST; i++)
 		ck_assert_int_eq(
