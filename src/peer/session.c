@@ -20,13 +20,13 @@ enum {
 	/* Copies are received after success too, above all from open clients:
 	 * pitfall V2. */
 	KEEP_MS = 10000,
-	COPIES_CAP_MIN = 2, /* of the first array for the copies */
 	/* Share of one relay in the half-open sessions. */
 	RELAY_PART = 4,
 	/* Changes of the relay that one session is charged to. A client sends
 	 * its message through a few relays; with more, copies of one message
 	 * would use up the shares of all relays for nothing. */
 	RELAY_CHANGES_MAX = 3,
+	COPIES_CAP_MIN = 2, /* of the first array for the copies */
 };
 
 /* ---- the table ---- */

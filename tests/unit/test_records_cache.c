@@ -9,6 +9,7 @@
  * cache traces of the reference are replayed for the effects that others rely
  * on.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +242,32 @@ assert_honest_served(struct flood *f, uint32_t percent)
 	for (uint32_t i = 0; i < HONEST; i++)
 		ck_assert_uint_ge(seen[i] * 100, LOOKUPS * percent);
 }
+
+/* A topic does not keep the memory of the most records that it ever had. */
+START_TEST(topics_shrink)
+{
+	enum { TOPICS = 64, MANY = 1000 };
+	struct flood f;
+	size_t before = 0;
+
+	flood_init(&f);
+	for (uint32_t topic = 1; topic <= TOPICS; topic++) {
+		uint8_t target[HASH_LEN], pk[KEY_LEN];
+
+		for (uint32_t i = 0; i < MANY; i++)
+			ck_assert_int_eq(announce(&f.t, topic, 1000 + i,
+					     0x60000001, 1, false),
+			    0);
+		for (uint32_t i = 1; i < MANY; i++)
+			topics_del(
+			    &f.t, name(target, topic), name(pk, 1000 + i));
+		if (topic == 1)
+			before = mallinfo2().uordblks;
+	}
+	ck_assert_uint_lt(mallinfo2().uordblks, before + TOPICS * 1024);
+	flood_fini(&f);
+}
+END_TEST
 
 START_TEST(one_host_floods_a_topic)
 {
@@ -658,6 +685,7 @@ t_suite(void)
 	Suite *s = t_suite_new("records_cache", &tc);
 
 	tcase_add_test(tc, memory_of_full_cache);
+	tcase_add_test(tc, topics_shrink);
 	tcase_add_test(tc, one_host_floods_a_topic);
 	tcase_add_test(tc, one_prefix_floods_a_topic);
 	tcase_add_test(tc, one_prefix_floods_the_cache);

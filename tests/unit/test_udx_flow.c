@@ -226,6 +226,26 @@ START_TEST(tiny_packets_count)
 }
 END_TEST
 
+/* Once they are in order, they count with their memory too. */
+START_TEST(tiny_payloads_count)
+{
+	struct lab_pair p;
+	struct udx *u;
+
+	lab_pair_init(&p, 1, &near);
+	u = p.lab.end[1].udx;
+	for (uint32_t seq = 1; seq < 1000; seq++)
+		(void)data(&p, seq, 1);
+	(void)data(&p, 0, 1);
+	ck_assert_uint_eq(udx_readable(p.b->s), 1000);
+	ck_assert_uint_ge(udx_buffered(u), 999 * sizeof(struct chunk));
+	udx_consume(p.b->s, 1000);
+	lab_run(&p.lab, 5 * LAB_S);
+	ck_assert_uint_eq(udx_buffered(u), 0);
+	lab_pair_fini(&p);
+}
+END_TEST
+
 /* With every other packet missing the number of ranges is bounded. */
 START_TEST(holes_count)
 {
@@ -680,6 +700,7 @@ t_suite(void)
 	tcase_add_test(tc, window_stays);
 	tcase_add_test(tc, keeps_to_the_window);
 	tcase_add_loop_test(tc, tiny_packets_count, 0, 3);
+	tcase_add_test(tc, tiny_payloads_count);
 	tcase_add_test(tc, holes_count);
 	tcase_add_loop_test(tc, acknowledges_out_of_turn_alone, 1, 34);
 	tcase_add_test(tc, memory_is_shared);
