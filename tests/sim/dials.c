@@ -167,6 +167,24 @@ dials_expect(struct dials *d, uint32_t permille)
 }
 
 void
+dials_expect_undelayed(struct dials *quiet, struct dials *flooded)
+{
+	struct sim *s = quiet->sim;
+	uint32_t quiet_ms = samples_at(&quiet->open_ms, 950);
+	uint32_t flooded_ms = samples_at(&flooded->open_ms, 950);
+
+	report_add(&s->report, "quiet_ms_95", quiet_ms);
+	report_add(
+	    &s->report, "quiet_ms_max", samples_at(&quiet->open_ms, 1000));
+	dials_report(flooded);
+	dials_expect(quiet, 1000);
+	dials_expect(flooded, 1000);
+	sim_expect(s, flooded_ms <= 2 * quiet_ms,
+	    "95 %% of dials take up to %u ms in the flood, and %u ms before",
+	    flooded_ms, quiet_ms);
+}
+
+void
 dials_expect_once(struct dials *d)
 {
 	uint64_t sum = 0;

@@ -48,6 +48,10 @@ void dials_report(struct dials *d);
 /* Fails the run unless that share of all calls, in thousandths, succeeded. */
 void dials_expect(struct dials *d, uint32_t permille);
 
+/* Reports both, and fails the run unless all calls succeeded and 95 % of those
+ * in the flood opened within twice the time of those before it. */
+void dials_expect_undelayed(struct dials *quiet, struct dials *flooded);
+
 /* Fails the run if a copy of a handshake was answered. */
 void dials_expect_once(struct dials *d);
 

@@ -37,6 +37,7 @@
 	X(handshakeflood)                                                      \
 	X(relayflood)                                                          \
 	X(slowflood)                                                           \
+	X(punchflood)                                                          \
 	X(lan)                                                                 \
 	X(punch)                                                               \
 	X(punchgrid)                                                           \

@@ -33,6 +33,7 @@ scenario handshakeflood --nodes 30
 scenario hangups --nodes 30
 scenario relayflood --nodes 30
 scenario slowflood --nodes 30
+scenario punchflood --nodes 30
 scenario lan --nodes 30
 scenario punch --nodes 40 --amount 4
 scenario punchgrid --nodes 40 --amount 2

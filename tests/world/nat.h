@@ -28,7 +28,8 @@ struct nat_config {
 	bool firewall;        /* filters only, translates nothing */
 };
 
-enum { NAT_MAPPINGS_MAX = 4096 };
+/* As home routers have; a flood of probes must not fill it in the tests. */
+enum { NAT_MAPPINGS_MAX = 16384 };
 
 struct nat_mapping {
 	struct spot inner, outer;

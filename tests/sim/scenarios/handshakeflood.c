@@ -273,23 +273,6 @@ dial_in_flood(struct handshake_flood *f, struct dials *d, struct host **callers)
 }
 
 static void
-expect_undelayed(struct sim *s, struct dials *quiet, struct dials *flooded)
-{
-	uint32_t quiet_ms = samples_at(&quiet->open_ms, 950);
-	uint32_t flooded_ms = samples_at(&flooded->open_ms, 950);
-
-	report_add(&s->report, "quiet_ms_95", quiet_ms);
-	report_add(
-	    &s->report, "quiet_ms_max", samples_at(&quiet->open_ms, 1000));
-	dials_report(flooded);
-	dials_expect(quiet, 1000);
-	dials_expect(flooded, 1000);
-	sim_expect(s, flooded_ms <= 2 * quiet_ms,
-	    "95 %% of dials take up to %u ms in the flood, and %u ms before",
-	    flooded_ms, quiet_ms);
-}
-
-static void
 run_flood(struct sim *s, bool real, uint32_t operations)
 {
 	static struct handshake_flood f;
@@ -322,7 +305,7 @@ run_flood(struct sim *s, bool real, uint32_t operations)
 	for (int i = 0; i < VICTIMS; i++)
 		sim_expect(s, f.victims[i].relays_len > 0,
 		    "no relay of listener %d is known", i);
-	expect_undelayed(s, &quiet, &flooded);
+	dials_expect_undelayed(&quiet, &flooded);
 	dials_fini(&quiet);
 	dials_fini(&flooded);
 	for (int i = 0; i < VICTIMS; i++)
