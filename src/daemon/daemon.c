@@ -58,6 +58,16 @@ arm_timer(struct daemon *d)
 }
 
 static void
+note_health(struct daemon *d)
+{
+	struct dht_status st;
+
+	dht_status(node_dht(d->node), &st);
+	healing_set_offline(&d->healing,
+	    st.state == DHT_OFFLINE && !d->stopping, wakeup_clock_read_us());
+}
+
+static void
 deliver_events(struct daemon *d)
 {
 	struct node_event ev;
@@ -65,6 +75,8 @@ deliver_events(struct daemon *d)
 	while (node_poll(d->node, &ev)) {
 		report_node_event(d, &ev);
 		persistent_node_event(&d->persistent, &ev);
+		if (ev.kind == NODE_EV_HEALTH)
+			note_health(d);
 		if (d->control != NULL)
 			control_node_event(d->control, &ev);
 		if (ev.kind == NODE_EV_LEFT)
@@ -220,6 +232,20 @@ on_signal(evutil_socket_t number, short what, void *arg)
 }
 
 static void
+on_healing(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	daemon_wake(d);
+	if (!d->stopping)
+		healing_run(&d->healing, d->world.sockets, d->node,
+		    wakeup_clock_read_us());
+	daemon_settle(d);
+}
+
+static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -264,7 +290,8 @@ make_events(struct daemon *d)
 	watchdog_init(&d->alive, wakeup_clock_read_us());
 	if (d->timer == NULL || d->leave == NULL || d->watchdog == NULL ||
 	    persistent_init(&d->persistent, d->base, &d->keyring,
-		d->config.limits.announcements, &owner) != 0)
+		d->config.limits.announcements, &owner) != 0 ||
+	    healing_init(&d->healing, d->base, on_healing, d) != 0)
 		return DAEMON_FAILED;
 	for (int i = 0; i < DAEMON_SIGNALS; i++) {
 		/* libevent restores this when it frees the event: a signal
@@ -498,6 +525,7 @@ free_daemon(struct daemon *d)
 		node_free(d->node);
 	if (d->base != NULL) {
 		persistent_fini(&d->persistent);
+		healing_fini(&d->healing);
 		netlink_fini(&d->netlink);
 		real_world_fini(&d->world);
 		for (size_t i = 0; i < sizeof events / sizeof *events; i++)

@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "config/config.h"
 #include "crypto/keys.h"
+#include "daemon/healing.h"
 #include "daemon/notify.h"
 #include "daemon/watchdog.h"
 #include "net/netlink.h"
@@ -56,6 +57,7 @@ struct daemon {
 	struct event *signals[DAEMON_SIGNALS];
 	uint64_t armed_us; /* when the timer is due */
 	struct watchdog alive;
+	struct healing healing;
 	bool stopping;
 };
 

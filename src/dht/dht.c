@@ -294,6 +294,21 @@ dht_server_socket(const struct dht *d)
 }
 
 int
+dht_client_socket(const struct dht *d)
+{
+	return d->self.client.handle;
+}
+
+void
+dht_socket_reopened(struct dht *d, int sock, const struct addr *bound)
+{
+	if (sock == d->self.server.handle)
+		d->self.server.bound = *bound;
+	else if (sock == d->self.client.handle)
+		d->self.client.bound = *bound;
+}
+
+int
 dht_socket(const struct dht *d)
 {
 	return local_node_active_socket(&d->self)->handle;

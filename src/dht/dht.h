@@ -222,6 +222,13 @@ bool dht_has_socket(const struct dht *d, int sock);
 /* Returns the socket that receives the requests of other nodes. */
 int dht_server_socket(const struct dht *d);
 
+/* Returns the socket of own requests while the node is ephemeral. */
+int dht_client_socket(const struct dht *d);
+
+/* Notes where a socket is bound after the owner of the world has replaced it.
+ */
+void dht_socket_reopened(struct dht *d, int sock, const struct addr *bound);
+
 /* Ends the requests of this socket with ERR_CANCELLED, then closes it. */
 void dht_close_socket(struct dht *d, int sock);
 

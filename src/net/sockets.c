@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -37,8 +38,10 @@ struct udp_socket {
 	struct rx_coalesce coalesce;
 	int fd;
 	bool open;
-	uint32_t serial; /* differs each time the handle is opened */
-	bool any_host;   /* bound to all addresses */
+	uint32_t serial;   /* differs each time the handle is opened */
+	struct addr at;    /* as asked for */
+	uint64_t heard_us; /* when it last received, or was opened */
+	bool any_host;     /* bound to all addresses */
 	bool wants_local;
 	uint16_t family, port;
 };
@@ -137,6 +140,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	struct sockets *s = u->sockets;
 	struct read_totals c = {0};
 	uint32_t serial = u->serial;
+	uint64_t now_us;
 
 	(void)fd;
 	(void)what;
@@ -145,9 +149,13 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		if (!read_batch(s, u, &c))
 			break;
 	s->owner.settle(s->owner.owner);
-	if (u->open && u->serial == serial)
-		schedule_read(u, rx_coalesce_after(&u->coalesce,
-				     read_clock_us(), c.datagrams, c.bytes));
+	if (!u->open || u->serial != serial)
+		return;
+	now_us = read_clock_us();
+	if (c.datagrams > 0)
+		u->heard_us = now_us;
+	schedule_read(
+	    u, rx_coalesce_after(&u->coalesce, now_us, c.datagrams, c.bytes));
 }
 
 /* ---- datagrams that wait for the kernel ---- */
@@ -322,6 +330,20 @@ free_socket(struct udp_socket *u)
 	u->open = false;
 }
 
+/* Configures a new descriptor. */
+static void
+set_bound(struct sockets *s, struct udp_socket *u, const struct addr *is)
+{
+	set_options(u->fd);
+	u->serial = ++s->serial;
+	u->heard_us = read_clock_us();
+	u->family = is->family;
+	u->port = is->port;
+	u->any_host = addr_scope(is) == ADDR_UNUSABLE;
+	u->wants_local = false;
+	set_wants_local(s, u);
+}
+
 int
 sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
 {
@@ -346,16 +368,60 @@ sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
 		free_socket(u);
 		return ERR_SOCKET;
 	}
-	set_options(fd);
-	*bound = is;
-	u->serial = ++s->serial;
+	u->at = *at;
 	u->coalesce = (struct rx_coalesce){0};
-	u->family = is.family;
-	u->port = is.port;
-	u->any_host = addr_scope(&is) == ADDR_UNUSABLE;
-	u->wants_local = false;
-	set_wants_local(s, u);
+	set_bound(s, u, &is);
+	*bound = is;
 	return (int)(u - s->sock);
+}
+
+/* Replaces the descriptor by a new socket at another port, or at the same one
+ * unless that is taken meanwhile. The handle never lacks a socket. */
+static int
+replace_socket(struct udp_socket *u, bool same_port, struct addr *bound)
+{
+	struct addr at = u->at;
+	int spare, same = -1;
+
+	at.port = 0;
+	spare = open_bound(&at, bound);
+	if (spare < 0)
+		return spare;
+	if (dup3(spare, u->fd, O_CLOEXEC) < 0) {
+		close(spare);
+		return ERR_SOCKET;
+	}
+	close(spare);
+	at.port = u->port;
+	if (same_port)
+		same = open_bound(&at, bound);
+	if (same >= 0) {
+		(void)dup3(same, u->fd, O_CLOEXEC);
+		close(same);
+	}
+	return 0;
+}
+
+int
+sockets_reopen(struct sockets *s, int sock, uint64_t silent_us, bool same_port,
+    struct addr *bound)
+{
+	struct udp_socket *u = &s->sock[sock];
+	int err;
+
+	assert(sock >= 0 && sock < SOCKETS_MAX);
+	if (!u->open || read_clock_us() - u->heard_us < silent_us)
+		return ERR_BUSY;
+	sockets_flush(s);
+	event_del(u->delayed);
+	event_del(u->readable);
+	event_del(u->writable);
+	err = replace_socket(u, same_port, bound);
+	event_add(u->readable, NULL);
+	schedule_retry(u);
+	if (err == 0)
+		set_bound(s, u, bound);
+	return err;
 }
 
 void

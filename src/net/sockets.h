@@ -45,6 +45,15 @@ void sockets_free(struct sockets *s);
 int sockets_open(struct sockets *s, const struct addr *at, struct addr *bound)
     __attribute__((warn_unused_result));
 void sockets_close(struct sockets *s, int sock);
+
+/*
+ * Replaces a socket that has received nothing for that long by a new one under
+ * the same handle, at the same port if that stays free, or at another. Returns
+ * 0 with *bound set, ERR_BUSY if it has received something, or ERR_SOCKET; then
+ * the old socket stays.
+ */
+int sockets_reopen(struct sockets *s, int sock, uint64_t silent_us,
+    bool same_port, struct addr *bound) __attribute__((warn_unused_result));
 uint8_t *sockets_reserve(
     struct sockets *s, const struct dgram_meta *meta, size_t cap);
 int sockets_commit(struct sockets *s, size_t len);

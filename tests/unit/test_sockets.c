@@ -1058,6 +1058,50 @@ START_TEST(random_bytes_are_handed_out_once)
 }
 END_TEST
 
+/* A handle goes on with another descriptor, at the same port or another. */
+START_TEST(silent_socket_is_replaced)
+{
+	struct addr a, b, at, to;
+	int any = open_any(&a), fixed = open_any(&b), peer = open_any(&to);
+
+	ck_assert_int_eq(sockets_reopen(real.sockets, any, 0, false, &at), 0);
+	ck_assert_uint_ne(at.port, a.port);
+	a = at;
+	ck_assert_int_eq(sockets_reopen(real.sockets, fixed, 0, true, &at), 0);
+	ck_assert_uint_eq(at.port, b.port);
+	send_one(any, to, 100);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 1);
+	ck_assert(addr_equal(&seen.last.from, &a));
+	send_one(peer, b, 50);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 2);
+	ck_assert_int_eq(seen.last.sock, fixed);
+}
+END_TEST
+
+/* What was committed before is sent, and what works is not replaced. */
+START_TEST(socket_that_receives_is_kept)
+{
+	struct addr a, b, at;
+	int from = open_any(&a), to = open_any(&b);
+
+	send_one(from, b, 100);
+	ck_assert_int_eq(sockets_reopen(real.sockets, from, 0, false, &at), 0);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 1);
+	ck_assert(addr_equal(&seen.last.from, &a));
+	ck_assert_int_eq(
+	    sockets_reopen(real.sockets, to, 60000000, false, &at), ERR_BUSY);
+	send_one(from, b, 100);
+	sockets_flush(real.sockets);
+	turn();
+	ck_assert_uint_eq(seen.datagrams, 2);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -1098,6 +1142,8 @@ t_suite(void)
 	tcase_add_test(tc, full_socket_keeps_all_that_was_committed);
 	tcase_add_test(tc, rest_of_a_burst_is_kept);
 	tcase_add_test(tc, what_is_kept_at_the_end_is_counted);
+	tcase_add_test(tc, silent_socket_is_replaced);
+	tcase_add_test(tc, socket_that_receives_is_kept);
 	tcase_add_test(tc, resolves_later);
 	tcase_add_test(tc, questions_are_limited);
 	tcase_add_test(tc, random_bytes_are_handed_out_once);
