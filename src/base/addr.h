@@ -58,7 +58,7 @@ addr_same_host(const struct addr *a, const struct addr *b)
 	       memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
-/* Returns true if the first len bits are the same. */
+/* Returns true if the first len bits of both addresses are equal. */
 bool addr_in_prefix(const struct addr *a, const struct addr *b, uint8_t len);
 
 /* Returns true if both are in one /24 (IPv4) or /56 (IPv6). */

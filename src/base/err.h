@@ -50,8 +50,8 @@
 	X(ERR_NAT_RANDOM,   "nat-random",    "both NATs choose ports at random") \
 	X(ERR_ABORTED,      "aborted",       "the peer gave up hole punching") \
 	X(ERR_RELAY_UNREACHABLE, "relay-unreachable", "the relay could not be reached") \
-	X(ERR_RELAY_REFUSED, "relay-refused", "the relay does not serve us") \
-	X(ERR_RELAY_TIMEOUT, "relay-timeout", "the peer did not come to the relay in time") \
+	X(ERR_RELAY_REFUSED, "relay-refused", "the relay refused the pairing") \
+	X(ERR_RELAY_TIMEOUT, "relay-timeout", "the peer did not connect to the relay in time") \
 	X(ERR_RELAY_LOST,   "relay-lost",    "the relay has stopped forwarding") \
 	X(ERR_RESET,        "reset",         "the peer ended the stream abruptly") \
 	X(ERR_IDLE,         "idle",          "no data moved for as long as the listener allows") \

@@ -63,8 +63,8 @@
 	X(forward_rate_bytes, "forward-rate-bytes", 4000, 1, 16777216, \
 	    "bytes per second forwarded for one /24 after the burst") \
 	X(forward_handshakes, "forward-handshakes", 50, 1, 1000000, \
-	    "handshakes per second forwarded to one host for clients that " \
-	    "have not returned a token; others must return one first") \
+	    "handshakes per second forwarded to one host for clients without " \
+	    "a token; beyond that, a client must return a token first") \
 	X(forward_hosts, "forward-hosts", 4096, 16, 1048576, \
 	    "/24s and hosts that each table of forwarding, handshake and probe " \
 	    "budgets remembers") \
@@ -80,9 +80,9 @@
 	X(punches_to_random, "punches-to-random", 4, 1, 64, \
 	    "punches towards a random NAT at a time; others wait") \
 	X(probe_burst, "probe-burst", 3000, 16, 1000000, \
-	    "probes and path challenges sent at once to a host that somebody " \
-	    "has named; four times as many to a validated host, or to a /24; " \
-	    "own dials and what others cause have this budget each") \
+	    "probes and path challenges sent at once to a host that a peer " \
+	    "or a relay has named; four times as many to a validated host, " \
+	    "or to a /24; the dials of this node have as much of their own") \
 	X(probe_rate, "probe-rate", 50, 1, 100000, \
 	    "probes and path challenges per second sent to such a host after " \
 	    "the burst") \
@@ -166,9 +166,10 @@
 	X(dials, "dials", 256, 1, 65536, \
 	    "connections being dialed at a time") \
 	X(relays_followed, "relays-followed", 64, 0, 256, \
-	    "blind relays named by clients being dialed at a time; 0: none") \
+	    "blind relays dialed at a time because clients name them; " \
+	    "0: none") \
 	X(relays_followed_prefix, "relays-followed-prefix", 8, 0, 256, \
-	    "of these, named by clients of one /24") \
+	    "blind relays dialed at a time for the clients of one /24") \
 	X(remembered, "remembered", 512, 1, 65536, \
 	    "keys with remembered nodes for the next dial") \
 	X(attempts, "attempts", 64, 1, 4096, \

@@ -66,14 +66,14 @@
 	X(records_evicted,   "records and values evicted by newer ones") \
 	X(records_expired,   "records and values expired by age") \
 	X(relay_dials,       "blind relays dialed") \
-	X(relay_pairs,       "blind relays that have paired us with the peer") \
-	X(relay_failed,      "blind relays that have not") \
+	X(relay_pairs,       "pairings at blind relays that succeeded") \
+	X(relay_failed,      "pairings at blind relays that failed") \
 	X(relay_upgrades,    "relayed connections that have moved to a direct path") \
-	X(relays_refused,    "blind relays of clients not dialed because a limit was reached") \
+	X(relays_refused,    "blind relays named by clients and not dialed, as a limit was reached") \
 	X(streams_opened,    "streams opened") \
 	X(streams_reset,     "streams reset by the peer") \
 	X(streams_timed_out, "streams that timed out") \
-	X(stream_bytes_moved, "bytes of streams sent, also again, and received in order") \
+	X(stream_bytes_moved, "stream bytes sent, with retransmissions, and received in order") \
 	X(stream_bytes_copied,"bytes copied between buffers to send and to receive them") \
 	X(packets_resent,    "stream packets retransmitted") \
 	X(packets_relayed,   "stream packets relayed for other peers") \

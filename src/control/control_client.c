@@ -39,7 +39,7 @@ defer_written(struct control_client *cl)
 	bufferevent_trigger(cl->bev, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
 }
 
-/* Ends all that the client holds. */
+/* Ends the requests and frees the resources that the client holds. */
 static void
 end_requests(struct control_client *cl)
 {

@@ -52,7 +52,7 @@ struct control_conn {
 	uint32_t number;
 	enum control_conn_state state;
 	struct keyring_owner owner;
-	struct control_user *user;         /* counts it; NULL: accepted */
+	struct control_user *user;         /* charged for it; NULL: accepted */
 	const struct key_pair *keys;       /* borrowed; NULL: not its own */
 	struct control_operation *op;      /* CONTROL_CONN_DIALING */
 	struct control_listener *listener; /* CONTROL_CONN_WAITING */

@@ -256,7 +256,7 @@ queue_event(struct control *c, enum api_event event,
 	if (q->len < CONTROL_EVENTS_MAX)
 		e = malloc(sizeof *e);
 	if (e == NULL) {
-		/* One line for the first, and one with their number. */
+		/* Logs the first one here, and their number in on_send(). */
 		if (q->lost++ == 0)
 			log_warning("control: an event \"%s\" is lost: too "
 				    "many at once",

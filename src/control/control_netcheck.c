@@ -138,8 +138,8 @@ write_mappings(struct api_writer *w, const struct node *n,
 	write_uint_or_null(w, "keepalive_s", keep_us > 0, keep_us / 1000000);
 }
 
-/* Writes whether two NATs are in a row. They have two routers with private
- * addresses; a router that does not answer leaves it unknown. */
+/* Writes whether two NATs are in a row, which two routers with private
+ * addresses indicate. It is unknown if the nearest router does not answer. */
 static void
 write_double_nat(struct api_writer *w, struct hops *hops, bool nat)
 {

@@ -117,7 +117,7 @@ control_operation_start(
 	return err;
 }
 
-/* Answers the request. The operation is freed. */
+/* Answers the request and frees the operation. */
 static void
 operation_end(struct control_operation *o, json_t *message)
 {

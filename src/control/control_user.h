@@ -73,7 +73,7 @@ bool control_user_may_connect(
     const struct control *c, const struct control_peer *peer);
 
 /*
- * Checks that the caller may hold one more: operation of the node, listener,
+ * Checks that the caller may hold one more operation of the node, listener,
  * dialed connection or announcement. Returns 0, or `err` with the call's error
  * set, which names the limit.
  */

@@ -46,7 +46,7 @@ draw_first_blocks(struct first_blocks *f, const struct secretstream *s,
 	return ok;
 }
 
-/* The ciphertext of a message. */
+/* Ciphertext of a message, contiguous or in pieces. */
 struct ciphertext {
 	const struct bytes *pieces;
 	unsigned n;
@@ -143,9 +143,9 @@ decrypt_text(struct bulk_cipher *b, uint8_t *out, const struct ciphertext *text)
 }
 
 /*
- * Decrypts a text to out, which it may be itself, given the encrypted tag and
- * the MAC that came with it. Returns 0, ERR_SIGNATURE, ERR_MEMORY, or ERR_BUSY
- * if nothing was done.
+ * Decrypts a text to out, which may be the text's own memory, given the
+ * encrypted tag and the MAC that came with it. Returns 0, ERR_SIGNATURE,
+ * ERR_MEMORY, or ERR_BUSY if nothing was done.
  */
 static int
 pull_bulk(struct secretstream *s, uint8_t *out, const struct ciphertext *text,

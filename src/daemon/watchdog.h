@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * watchdog.h - tells whether the daemon is alive, for the service manager.
+ * watchdog.h - decides whether the service manager's watchdog is fed.
  *
- * It is, if the loop runs its timer when that is due and the tick of the node
+ * The daemon is alive if the loop runs its timer when due and the node's tick
  * advances. Neither depends on the network: an offline node is alive. Uses:
  * nothing.
  */

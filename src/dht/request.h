@@ -43,10 +43,9 @@ struct request {
 	uint8_t sent, sends_max;
 	uint8_t kind; /* enum request_class */
 	bool waiting;
-	bool has_id; /* the table has this id for the destination */
-	bool
-	    may_prove; /* it carries no token, and takes one that it is given */
-	bool proving;  /* it carries one that it was given */
+	bool has_id;    /* the table has this id for the destination */
+	bool may_prove; /* carries no token yet, may be repeated with one */
+	bool proving;   /* repeated with the token of a reply */
 	uint8_t id[ID_LEN];
 	uint32_t timeout_ms; /* fixed; 0: adaptive */
 	bool doubling;       /* the timeout doubles with every other send */

@@ -246,8 +246,8 @@ rank_keys(union row_keys *rank, const union row_keys *key, uint32_t n)
 	const four_keys zero = {0};
 	four_keys r[ROW_VECTORS] = {{0}};
 
-	/* A comparison that holds is -1. Unrolled: nothing leaves the
-	 * registers. */
+	/* A lane that compares as smaller is -1. The loop over the vectors is
+	 * unrolled so that they stay in registers. */
 	for (uint32_t i = 0; i < n; i++) {
 		four_keys k = key->at[i] + zero;
 

@@ -111,7 +111,7 @@ static const struct {
     {"probes-steady", "both ports are known: probes are sent to the peer's"},
     {"probes-spray", "probes are sent to many ports of the peer"},
     {"probes-fan", "probes are sent from many of our sockets"},
-    {"relay", "a blind relay is named: connecting to it"},
+    {"relay", "connecting to a blind relay"},
     {"open", "open: %a, %p"},
     {"failed", "failed: %e"},
 };

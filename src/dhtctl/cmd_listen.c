@@ -190,7 +190,7 @@ stop_prompt(void)
 	prompt = 0;
 }
 
-/* Asks about the offers of the listener that has just been started. */
+/* Starts the prompt for the offers of the new listener. */
 static int
 start_prompt(struct ctl *c)
 {
@@ -313,13 +313,14 @@ end_listener(struct ctl *c)
 
 	stop_prompt();
 	api_client_reset(&c->client);
-	/* By which the outcome of the connection is known. */
+	/* The outcome of the connection is requested with it. */
 	c->client.instance = instance;
 }
 
 /*
- * Accepts on the listener's own control connection, which becomes the stream,
- * so that the listener ends; or on another one, if offers come on the first.
+ * Accepts the last connection and ends the listener. Without --ask its control
+ * connection becomes the stream; with --ask that one carries the offers, and
+ * another becomes the stream.
  */
 static int
 accept_last(struct ctl *c, json_int_t listener, struct accepted *a)

@@ -23,7 +23,7 @@ const struct option_info option_table[] = {
     {OPT_IDLE, "idle", "SECONDS",
 	"close connections on which no data moves for so long"},
     {OPT_RELAY_THROUGH, "relay-through", "KEY",
-	"name this blind relay to the peer"},
+	"use this blind relay until a direct path works"},
     {OPT_LIFETIME, "lifetime", NULL, "also measure the NAT's idle timeout"},
     {OPT_HELP, "help", NULL, "print help"},
     {OPT_VERSION, "version", NULL, "print the version"},

@@ -17,7 +17,7 @@ enum { LINE_MAX_BYTES = 80 };
 
 struct offer_prompt {
 	FILE *terminal;
-	const struct api_client *listener; /* whose offers these are */
+	const struct api_client *listener; /* receives the offers */
 };
 
 bool
@@ -37,14 +37,14 @@ ask_person(FILE *terminal, const char *key, const char *address, bool *accepts)
 {
 	char line[LINE_MAX_BYTES];
 
-	/* What was typed before the question is no answer to it. */
+	/* Drops input that was typed before the question. */
 	tcflush(fileno(terminal), TCIFLUSH);
 	fprintf(terminal, "%s at %s wants to connect. Admit it? [y/N] ", key,
 	    address);
 	fflush(terminal);
 	if (fgets(line, sizeof line, terminal) == NULL)
 		return false;
-	/* The rest of a long line is no answer to the next question. */
+	/* Skips the rest of a long line. */
 	while (strchr(line, '\n') == NULL) {
 		char rest[LINE_MAX_BYTES];
 
@@ -57,7 +57,7 @@ ask_person(FILE *terminal, const char *key, const char *address, bool *accepts)
 	return true;
 }
 
-/* Sends the answer, on a connection of its own. */
+/* Sends the answer on a new control connection. */
 static int
 send_answer(const struct offer_prompt *p, json_int_t conn, bool accepts)
 {
@@ -74,7 +74,8 @@ send_answer(const struct offer_prompt *p, json_int_t conn, bool accepts)
 	if (code == EXIT_DONE) {
 		json_unpack(result, "{s:b}", "answered", &answered);
 		if (!answered)
-			fprintf(p->terminal, "Too late: the peer is gone.\n");
+			fprintf(
+			    p->terminal, "Too late: the offer has expired.\n");
 	}
 	fflush(p->terminal);
 	json_decref(result);
@@ -99,7 +100,7 @@ on_offer(void *owner, const json_t *params)
 	return send_answer(p, conn, accepts);
 }
 
-/* Runs as the process of the prompt, which never returns. */
+/* Runs the prompt in the child process. Does not return. */
 static void
 run_prompt(struct api_client *cl)
 {

@@ -3,7 +3,7 @@
  * offer_prompt.h - asks a person on the terminal about each offer of a
  * listener.
  *
- * A process of its own reads the offers from the control connection of the
+ * A child process reads the offers from the control connection of the
  * listener and asks about one after the other on /dev/tty, since standard input
  * and output carry the bytes of connections. Uses: api_client.
  */

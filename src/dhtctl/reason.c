@@ -37,11 +37,10 @@ static const struct reason reasons[] = {
     {ERR_RELAY_UNREACHABLE, EXIT_NO_PATH,
 	"no direct path was found, and the relay that was named is offline"},
     {ERR_RELAY_REFUSED, EXIT_NO_PATH,
-	"no direct path was found, and the node that was named does not relay"
-	" for us"},
+	"no direct path was found, and the node that was named as relay has"
+	" refused to forward"},
     {ERR_RELAY_TIMEOUT, EXIT_NO_PATH,
-	"no direct path was found, and the peer cannot or does not use the"
-	" relay"},
+	"no direct path was found, and the peer did not connect to the relay"},
     {ERR_RELAY_LOST, EXIT_LOST, "connect again"},
     {ERR_RESET, EXIT_LOST, "the connection was lost"},
     {ERR_IDLE, EXIT_LOST, "--idle of `dhtctl listen` closed it"},

@@ -13,7 +13,8 @@
 #include "net/sockaddr.h"
 
 enum {
-	/* Traceroute's ports: nobody listens there. The port tells the TTL. */
+	/* Traceroute's ports, on which no service listens. The port of an error
+	 * identifies the TTL that its datagram had. */
 	PORT_FIRST = 33434,
 	CONTROL_LEN = 512,
 };
@@ -32,8 +33,8 @@ hops_fini(struct hops *h)
 	h->fd = -1;
 }
 
-/* Sends one byte. The error of an earlier datagram may be reported instead,
- * which clears it. */
+/* Sends one byte. Retries once: the first call may return the pending error of
+ * an earlier datagram, which clears it. */
 static void
 send_byte(int fd, const struct sockaddr *to, socklen_t len)
 {
@@ -94,8 +95,7 @@ note_error(struct hops *h, const struct sock_extended_err *e, uint16_t port)
 void
 hops_read(struct hops *h)
 {
-	/* Each datagram is answered once. A few more may be errors of others.
-	 */
+	/* Each datagram causes one error; a few may be of other datagrams. */
 	for (int i = 0; h->fd >= 0 && i < 2 * HOPS_MAX; i++) {
 		_Alignas(struct cmsghdr) char control[CONTROL_LEN];
 		struct sockaddr_in to = {.sin_port = 0};
@@ -114,7 +114,7 @@ hops_read(struct hops *h)
 	}
 }
 
-/* Returns true for a private address, or one of a carrier's (RFC 6598). */
+/* Returns true for a private or shared (RFC 6598) address. */
 static bool
 is_private(const struct addr *a)
 {

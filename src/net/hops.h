@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hops.h - the private addresses of the routers next to this machine.
+ * hops.h - finds the private addresses of the nearest routers.
  *
  * Sends one datagram with a TTL of 1, 2 and 3 each, which the routers answer
  * with ICMP errors. Two routers in a row with private addresses, the outer one
@@ -17,14 +17,14 @@
 enum { HOPS_MAX = 3 };
 
 struct hops {
-	int fd; /* -1: not sent */
+	int fd;                       /* -1: not sent */
 	struct addr router[HOPS_MAX]; /* family ADDR_NONE: did not answer */
 };
 
 void hops_init(struct hops *h);
 void hops_fini(struct hops *h);
 
-/* Sends the datagrams towards a public address, which none of them reaches. */
+/* Sends the datagrams towards a public address that their TTL cannot reach. */
 void hops_send(struct hops *h);
 
 /* Reads the answers so far. */

@@ -8,7 +8,7 @@
 #include "net/hostaddr.h"
 #include "net/sockaddr.h"
 
-/* Returns the length of the prefix that a mask of so many octets has. */
+/* Returns the prefix length of a network mask of `octets` bytes. */
 static uint8_t
 mask_len(const uint8_t *mask, size_t octets)
 {

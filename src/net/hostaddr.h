@@ -16,7 +16,7 @@ struct hostaddr {
 	/* IPv4 first; of each family first the one that the kernel sends from
 	 * over the default route. */
 	struct addr addr[HOSTADDR_MAX];
-	uint8_t prefix_len[HOSTADDR_MAX]; /* bits, of each */
+	uint8_t prefix_len[HOSTADDR_MAX]; /* of each address, in bits */
 	unsigned len, v4_len;
 };
 

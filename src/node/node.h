@@ -28,7 +28,7 @@ struct node_config {
 	struct limits limits;
 	/* The node's own identity; borrowed for the node's life. */
 	const struct key_pair *identity;
-	/* Blind relay that is named to peers. */
+	/* Public key of the blind relay to name to peers. */
 	bool names_relay;
 	uint8_t relay_through[KEY_LEN];
 	uint32_t announce_ms; /* interval between announcements of a topic */

@@ -41,7 +41,7 @@ struct node_listen {
 	bool ask;
 	/* Of the connections of this listener; see peer/listener.h. */
 	struct peers_listen_limits limits;
-	/* Blind relay to name to peers, copied; NULL: that of the node. */
+	/* Key of the blind relay to name, copied; NULL: that of the node. */
 	const uint8_t *relay_through;
 };
 
@@ -69,7 +69,7 @@ struct node_connect {
 					NULL: the node's identity */
 	const struct addr *relays;   /* nodes that may know the peer; copied */
 	size_t relays_len;
-	/* Blind relay to name, copied; NULL: that of the node. */
+	/* Key of the blind relay to name, copied; NULL: that of the node. */
 	const uint8_t *relay_through;
 	uint32_t timeout_ms; /* overall; 0: 30 s (protocol 03 §8.1) */
 };

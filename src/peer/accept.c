@@ -123,7 +123,7 @@ seal_answer(struct session *s, const struct incoming *in, struct bytes plain,
 	return 0;
 }
 
-/* Returns true if we connect to the client at once, without a relay. */
+/* Returns true if the client is reachable without punching or a relay. */
 static bool
 reaches_client(const struct incoming *in)
 {
@@ -220,8 +220,8 @@ name_relay(
 	w->ops->random(w, out->relay_token, PAYLOAD_TOKEN_LEN);
 }
 
-/* Returns the address that is charged for what the client names: its own only
- * if one of our relays reports it. */
+/* Returns the address charged for the relay that the client names: the client's
+ * if one of our relay nodes reports it, otherwise the sender's. */
 static const struct addr *
 payer_of(const struct session *s, const struct incoming *in)
 {
@@ -231,8 +231,8 @@ payer_of(const struct session *s, const struct incoming *in)
 	return announced_through(l->announced, from) ? &in->call.client : from;
 }
 
-/* Dials the relay that we name, or else the one that the client names. That one
- * counts only if the source of the handshake is validated, pitfall V11. */
+/* Dials the blind relay that we name, or else the one that the client names.
+ * The latter requires a validated source of the handshake, pitfall V11. */
 static void
 begin_relay(const struct session *s, const struct incoming *in,
     const struct payload *ours)

@@ -287,7 +287,7 @@ set_keepalive(struct conn *c)
 	    KEEPALIVE_S,
 	    c->state >= CONN_REMOTE_ENDED ? KEEPALIVE_S : MAPPING_KEEP_HEARD_S);
 
-	/* A relay that is gone has to be noticed soon: protocol 06 §C.3. */
+	/* Detects the loss of a relay soon, protocol 06 §C.3. */
 	if (c->purpose == CONN_FOR_RELAY)
 		us = KEEPALIVE_S * UINT64_C(1000000);
 	secret_set_keepalive(c->secret, (uint32_t)(us / 1000));
@@ -365,8 +365,8 @@ conn_confirm_path(struct conn *c)
 	notify_owner(c, 0);
 }
 
-/* Goes on to punch beside the relayed stream. The dialer is done; a session
- * still passes the client's messages on. */
+/* Continues hole punching while the stream is relayed. The dial is complete;
+ * the server's session remains, as it forwards the client's messages. */
 static void
 begin_upgrade(struct conn *c)
 {

@@ -34,10 +34,10 @@
 #include "crypto/noise.h"
 #include "peer/peer.h"
 
-/* Whom a connection serves. Only the first kind is known to the application. */
+/* Purpose of a connection. The application sees only the first kind. */
 enum conn_purpose {
 	CONN_FOR_APPLICATION,
-	CONN_FOR_REDIAL, /* finds a path for others: conn_redial.h */
+	CONN_FOR_REDIAL, /* finds a new path: conn_redial.h */
 	CONN_FOR_RELAY,  /* controls a blind relay: relay_control.h */
 };
 

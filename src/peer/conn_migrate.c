@@ -177,7 +177,7 @@ begin_stall(struct conn *c)
 	arm_stall(c);
 }
 
-/* Returns false for connections that only serve others: those end instead. */
+/* Returns false for redials and control connections, which end instead. */
 static bool
 can_migrate(const struct conn *c)
 {

@@ -5,8 +5,8 @@
 #include "peer/conn_struct.h"
 
 enum {
-	/* Datagrams charged for the start of a stream to an address that nobody
-	 * has proved: its first packet and what is retransmitted of it. */
+	/* Datagrams charged for the start of a stream to an unvalidated
+	 * address: its first packet and the retransmissions of it. */
 	START_PACKETS = 3,
 	/* Open probes are repeated, each wait twice the last one. */
 	PROBE_MS_FIRST = 100,
@@ -93,7 +93,7 @@ begin_probes(struct conn *c)
 	send_probes(c);
 }
 
-/* Returns true while punching goes on beside the relayed stream. */
+/* Returns true while a relayed stream still seeks a direct path. */
 static bool
 seeks_direct_path(const struct conn *c)
 {
@@ -214,9 +214,9 @@ start_stream(struct conn *c, const struct udx_path *path)
 }
 
 /*
- * Returns the path that another one over this socket replaces: a punched one
- * over a socket that the puncher has replaced since, whose round of probes has
- * failed. Returns NULL if there is none.
+ * Returns a candidate that a new one over this socket may replace: one over a
+ * punch socket that the puncher no longer probes from, as its round of probes
+ * has failed. Returns NULL if there is none.
  */
 static struct conn_path *
 find_obsolete(struct conn *c, int sock)
@@ -233,8 +233,8 @@ find_obsolete(struct conn *c, int sock)
 }
 
 /*
- * Returns the place of a further path, or NULL if there is none left. The
- * relayed path takes that of another one: it works where all others may not.
+ * Returns the entry for a further candidate, or NULL if the list is full. The
+ * relayed path then replaces another one, since it may be the only one to work.
  */
 static struct conn_path *
 find_place(struct conn *c, const struct conn_path *path)
@@ -251,7 +251,7 @@ find_place(struct conn *c, const struct conn_path *path)
 	return place;
 }
 
-/* Adds a path that is not the first. */
+/* Adds a candidate to a stream that has started. */
 static void
 add_further_path(struct conn *c, const struct conn_path *path)
 {
@@ -287,8 +287,7 @@ conn_add_path(
 		add_further_path(c, &path);
 		return;
 	}
-	/* Nobody has named the address of a relay: we have a connection there.
-	 */
+	/* The address of the relay is validated by the control connection. */
 	if (kind != CONN_PATH_RELAYED && !punch_may_send(c->peers->base.punch,
 					     to, c->initiator, START_PACKETS))
 		return;
@@ -343,7 +342,7 @@ conn_add_source(struct conn *c)
 	    !owns_sock(c, s.sock))
 		return;
 	known = find_path(paths, s.sock, &s.from);
-	/* A packet through the relay may precede the relay's answer. */
+	/* A relayed packet may arrive before the relay's reply. */
 	if (known == paths->len && conn_relay_is_source(c, s.sock, &s.from))
 		return;
 	if (known < paths->len)

@@ -70,7 +70,7 @@ bool conn_may_use(const struct conn *c, int sock);
 uint32_t conn_stream_id_at(
     const struct conn *c, int sock, const struct addr *to);
 
-/* Returns true if the path is a candidate. */
+/* Returns true if the path is in the list of candidates. */
 bool conn_knows_path(const struct conn *c, int sock, const struct addr *to);
 
 /* Returns true if the stream uses this path. */

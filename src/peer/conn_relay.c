@@ -5,21 +5,20 @@
 #include "peer/conn_struct.h"
 
 enum {
-	PAIR_MS =
-	    15000, /* for all until the relay's answer, protocol 06 §C.3 */
-	/* The relay is kept this long after the stream has left it; a direct
-	 * path without an answer is abandoned then. */
+	PAIR_MS = 15000, /* until the relay replies, protocol 06 §C.3 */
+	/* How long the relay is kept after a migration to a direct path. If the
+	 * peer is silent on that path, the stream then returns to the relay. */
 	LEFT_MS = 3000,
-	/* A stream whose control connection is lost ends when nothing was
-	 * received for this long: the relay has dropped it. */
+	/* A stream whose control connection is lost ends if it receives nothing
+	 * for this long: the relay has stopped forwarding. */
 	LOST_MS = 5000,
-	/* Head start of other paths that are being tried already. */
+	/* Time for a direct path to win before the relayed one is used. */
 	PROVE_MS = 250,
-	MOVES_MAX = 2,   /* to direct paths that fail */
+	MOVES_MAX = 2,   /* migrations to direct paths that fail */
 	OPEN_MS = 10000, /* until the peer's header, after the pairing */
 };
 
-/* The only place that changes the state. */
+/* Sets the state. No other function does. */
 static void
 relay_set_state(struct conn *c, enum conn_relay_state state)
 {
@@ -80,8 +79,8 @@ unfollow(struct conn *c)
 	f->len--;
 }
 
-/* Counts a relay that a client has named. Returns false at the limit of all,
- * or of the client's prefix. */
+/* Charges a relay that a client has named to payer. Returns false if the limit
+ * for all clients, or for the payer's prefix, is reached. */
 static bool
 follow(struct conn *c, const struct addr *payer)
 {
@@ -105,7 +104,7 @@ follow(struct conn *c, const struct addr *payer)
 
 /* ---- the end ---- */
 
-/* Detaches the control connection, which then ends by itself. */
+/* Detaches the control connection, which then closes. */
 static void
 release_control(struct conn *c)
 {
@@ -168,8 +167,8 @@ conn_relay_begin(struct conn *c, const struct conn_relay_spec *spec)
 	record_relay(c, DIAL_STEP_RELAY, 0);
 	err = relay_control_dial(&control, &c->relay.number);
 	if (err != 0) {
-		/* conn_relay_poll() reports it: the caller still works on this
-		 * connection. */
+		/* conn_relay_poll() handles it later: the caller still uses
+		 * this connection. */
 		c->relay.number = 0;
 		c->relay.err = err;
 		conn_queue(c);
@@ -207,12 +206,12 @@ check_pairing(struct conn *c, const struct conn *k)
 		 RELAY_CLIENT_CLOSED)
 		fail_relay(c, ERR_RELAY_REFUSED);
 	else if (conn_is_open(k))
-		/* From now on a loss of the connection is a refusal. */
+		/* A relay that closes from now on has refused. */
 		c->relay.err = ERR_RELAY_REFUSED;
 }
 
-/* The control connection is lost. Asks the peer for an acknowledgement: it
- * arrives if the relay still forwards. */
+/* Handles the loss of the control connection: sends an empty frame, whose
+ * acknowledgement proves that the relay still forwards. */
 static void
 check_loss(struct conn *c)
 {
@@ -268,7 +267,7 @@ conn_relay_is_source(const struct conn *c, int sock, const struct addr *from)
 
 	if (r->state == CONN_RELAY_PAIRED || r->state == CONN_RELAY_LEFT)
 		return sock == r->sock && addr_equal(from, &r->addr);
-	/* The peer may be paired, and send, before we know of it. */
+	/* The peer may send before the relay's reply reaches us. */
 	k = r->state == CONN_RELAY_PAIRING ? control_of(c) : NULL;
 	if (k == NULL || !conn_is_open(k))
 		return false;
@@ -322,7 +321,7 @@ return_to_relay(struct conn *c)
 	c->relay.moves++;
 	relay_set_state(c, CONN_RELAY_PAIRED);
 	conn_migrate_to(c, c->relay.sock, &c->relay.addr);
-	/* Nothing is left that could find another path. */
+	/* Without punching there is no other path to wait for. */
 	if (!conn_is_punching(c))
 		conn_confirm_path(c);
 }
@@ -330,8 +329,8 @@ return_to_relay(struct conn *c)
 static void
 on_left_timer(struct conn *c, const struct udx_status *st)
 {
-	/* What the peer sends through the relay proves nothing about the direct
-	 * path: ours may not arrive on it. */
+	/* Packets that arrive through the relay do not validate the direct
+	 * path: the peer may not receive ours on it. */
 	if (st->path_packets_in == 0 && is_alive(control_of(c))) {
 		return_to_relay(c);
 		return;

@@ -2,7 +2,7 @@
 /*
  * conn_relay.h - a connection that a blind relay forwards, protocol 06 §C.
  *
- * One side has named a relay and a token in the handshake. Both sides dial the
+ * One side names a blind relay and a token in the handshake. Both dial the
  * relay (relay_control.h) while they look for a direct path. Once both are
  * there, the relayed path is a candidate like any other, and hole punching goes
  * on beside the open stream:
@@ -52,7 +52,7 @@ struct conn_relay {
 	struct relay_control control;
 };
 
-/* The relays that clients have named to us, and that are being used. */
+/* Relays that clients have named and that are being dialed. */
 struct followed_relays {
 	TAILQ_HEAD(, conn_relay) list;
 	uint32_t len;
@@ -60,7 +60,7 @@ struct followed_relays {
 
 void followed_relays_init(struct followed_relays *f);
 
-/* The relay that one side has named. */
+/* A relay that one side has named, and how to pair there. */
 struct conn_relay_spec {
 	const uint8_t *key, *token;
 	bool initiator;           /* our side has named it */
@@ -74,11 +74,12 @@ void conn_relay_fini(struct conn *c);
  * complete. Does nothing for connections that the application does not see. */
 void conn_relay_begin(struct conn *c, const struct conn_relay_spec *spec);
 
-/* Looks at the control connection: in peers_poll(). May fail the connection. */
+/* Handles changes of the control connection. peers_poll() calls it. May fail
+ * the connection. */
 void conn_relay_poll(struct conn *c);
 
-/* Returns true until the stream has opened, which the deadline of the handshake
- * must not cut off, or until the relay has failed or the peer is too late. */
+/* Returns true while the stream may still open through the relay; the deadline
+ * of the handshake does not apply then. */
 bool conn_relay_is_pending(const struct conn *c);
 
 /* Returns true if the relayed path leaves from this socket. */
@@ -87,18 +88,18 @@ bool conn_relay_owns(const struct conn *c, int sock);
 /* Returns true while the stream uses the relayed path. */
 bool conn_relay_is_used(const struct conn *c);
 
-/* Returns true while direct paths are sought or tried beside the relayed one:
- * hole punching must go on. */
+/* Returns true while a relayed stream still seeks or validates a direct path,
+ * so that hole punching continues. */
 bool conn_relay_seeks_path(const struct conn *c);
 
-/* Returns why it failed, or 0. */
+/* Returns the error with which the relay has failed, or 0. */
 int conn_relay_failure(const struct conn *c);
 
-/* Returns true if packets from there have come through the relay. */
+/* Returns true if packets from this source were forwarded by the relay. */
 bool conn_relay_is_source(
     const struct conn *c, int sock, const struct addr *from);
 
-/* Handles a packet from another source than the current path. */
+/* Handles a packet that arrived on another path than the current one. */
 void conn_relay_check_source(struct conn *c);
 
 /* Handles a migration of the stream to another path. */

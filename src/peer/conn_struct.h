@@ -81,7 +81,7 @@ conn_is_native(const struct conn *c)
 	return (c->peer_features & PAYLOAD_NATIVE) != 0;
 }
 
-/* Returns true if the application does not know of the connection. */
+/* Returns true for connections that the application does not see. */
 static inline bool
 conn_is_hidden(const struct conn *c)
 {
@@ -106,8 +106,8 @@ struct addr conn_remote(const struct conn *c);
 /* Ends the search for paths: the current one works in both directions. */
 void conn_confirm_path(struct conn *c);
 
-/* Fails a connection that is not open yet, unless another way to the peer is
- * left. */
+/* Fails a connection that is not open yet, unless another path may still open
+ * it. */
 void conn_check_failed(struct conn *c, int err);
 
 /* Has the connection look at its stream again in the next peers_poll(). */

@@ -200,9 +200,9 @@ judge_answer(const struct dial *d, const struct handshake_answer *a)
 	return err;
 }
 
-/* Dials the relay that one side has named: the server's, if both have. A server
- * connects to a client that is open, or that has reached it directly, without
- * one. */
+/* Dials the blind relay that one side has named, the server's if both have.
+ * Does nothing if the client is open or has reached the server directly: the
+ * server then connects without a relay. */
 static void
 begin_relay(struct dial *d, const struct handshake_answer *a)
 {

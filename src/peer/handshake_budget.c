@@ -65,8 +65,9 @@ find_share(struct handshake_budget *hb, const struct handshake_source *s)
 	return &hb->hosts;
 }
 
-/* Returns the bucket of the /24 that pays. Each relay has its own ones: with
- * the name of a client, a relay uses up nothing of what the others have. */
+/* Returns the bucket of the /24 that is charged. Buckets are separate for each
+ * relay, so that a relay that names a client cannot use up what the client has
+ * through others. */
 static struct bucket *
 find_payer(struct handshake_budget *hb, const struct handshake_source *s)
 {
@@ -109,8 +110,8 @@ has_left(const struct bucket *b)
 	return b != NULL && b->left > 0;
 }
 
-/* Makes a relay pay for itself: beyond its share it is a source like any other,
- * and the client that it names pays nothing. */
+/* Treats the source as unvalidated. A relay that has used up its share is then
+ * charged itself, instead of the client that it names. */
 static void
 downgrade(struct handshake_source *s)
 {

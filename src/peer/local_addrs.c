@@ -138,8 +138,7 @@ local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
 	return n;
 }
 
-/* Returns true for the first and the last address of a prefix, which are not
- * those of a host. */
+/* Returns true for the network and the broadcast address of a prefix. */
 static bool
 is_network_or_broadcast(const struct addr *a, uint8_t prefix_len)
 {

@@ -37,7 +37,7 @@ struct peers_base {
 	struct udx *udx;
 	struct punch *punch;
 	const struct local_addrs *local; /* see peers_local_changed() */
-	/* With which control connections to blind relays are dialed. */
+	/* Key pair of the control connections to blind relays. */
 	const struct key_pair *identity;
 	struct addr host6; /* where to bind streams of IPv6; none: no IPv6 */
 };

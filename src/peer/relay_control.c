@@ -7,10 +7,10 @@
 
 enum {
 	FRAME_LEN_MAX = 16384, /* messages have less than a hundred bytes */
-	/* The relay forwards until the control connection ends: the last
-	 * acknowledgement, or the reset, of the user's stream. */
+	/* Time for the last acknowledgement or reset of the user's stream: the
+	 * relay forwards only while the control connection is open. */
 	RELEASE_MS = 1000,
-	END_MS = 3000, /* the relay ends its side meanwhile */
+	END_MS = 3000, /* time for the relay to end its side */
 };
 
 int
@@ -106,7 +106,7 @@ relay_control_run(struct conn *k)
 	}
 	if (!conn_is_open(k))
 		return;
-	/* It has opened after its user had left. */
+	/* The user was detached before it opened. */
 	if (rc->user == 0 && !timer_armed(&rc->expiry))
 		relay_control_release(k);
 	before = relay_client_state(rc->client);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * relay_control.h - control connections: ours to a blind relay.
+ * relay_control.h - control connections, by which a blind relay is used.
  *
  * A connection like any other, dialed with the node's identity, that the
  * application does not see. It carries the messages that request one pairing
@@ -20,7 +20,7 @@
 
 struct relay_control {
 	struct relay_client *client; /* NULL: no control connection */
-	uint32_t user;               /* 0: none any more */
+	uint32_t user;               /* number; 0: detached */
 	bool ending;
 	struct timer expiry; /* armed once it has no user */
 };
@@ -38,14 +38,14 @@ int relay_control_dial(const struct relay_control_spec *spec, uint32_t *number);
 
 void relay_control_init(struct conn *k);
 
-/* Frees the client and has the user look again. */
+/* Frees the relay client and queues the user, which then handles the loss. */
 void relay_control_fini(struct conn *k);
 
 /* Reads and sends what is pending. May fail the connection. */
 void relay_control_run(struct conn *k);
 
-/* Detaches the user: the connection stays a moment for the last packets that
- * the relay forwards, then ends. */
+/* Detaches the user. The connection stays open for a moment, so that the
+ * relay forwards the last packets of the stream, and then closes. */
 void relay_control_release(struct conn *k);
 
 #endif

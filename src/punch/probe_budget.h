@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * probe_budget.h - limits the datagrams for hosts that somebody has named.
+ * probe_budget.h - limits datagrams to hosts that a peer or relay has named.
  *
  * Punch probes, open probes and path challenges leave for an address that a
  * relay, a peer or the source of a packet names: it may be that of a third
@@ -21,8 +21,8 @@
 #include "dht/dht.h"
 #include "signal/prefix_budget.h"
 
-/* Who has caused a datagram. Each cause has its own buckets, so that strangers
- * never use up what our dials need. */
+/* Cause of a datagram: a dial of this node, or a message of another. Each has
+ * buckets of its own, so that other nodes cannot use up those of our dials. */
 enum probe_cause { PROBE_DIALED, PROBE_ASKED, PROBE_CAUSES };
 
 struct probe_buckets {
@@ -42,8 +42,8 @@ void probe_budget_fini(struct probe_budget *pb);
 /* Applies limits that have changed. */
 void probe_budget_limits_changed(struct probe_budget *pb);
 
-/* Charges so many datagrams. Returns false, and counts them, if they must not
- * be sent. */
+/* Charges a number of datagrams to the host. Returns false, and counts them as
+ * refused, if they must not be sent. */
 __attribute__((warn_unused_result)) bool probe_budget_take(
     struct probe_budget *pb, const struct addr *to, enum probe_cause cause,
     uint32_t datagrams);

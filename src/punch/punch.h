@@ -48,15 +48,15 @@ enum { PUNCH_NOT_MINE = 1 };
 int punch_recv(struct punch *p, const struct dgram *dg);
 
 /*
- * Charges one datagram, a probe or a path challenge, that is about to leave for
- * an address which somebody else has named. dialed: for a dial of our own, and
- * not for somebody who dials us or moves. Returns false, and counts it, if the
- * budget of that host is used up: then it must not be sent.
+ * Charges one datagram, a probe or a path challenge, that is about to be sent
+ * to an address which a peer or a relay has named. dialed: true for a dial of
+ * this node, false for a peer that dials us or migrates. Returns false, and
+ * counts it, if the budget of that host is used up: then it must not be sent.
  */
 __attribute__((warn_unused_result)) bool punch_may_probe(
     struct punch *p, const struct addr *to, bool dialed);
 
-/* The same for several datagrams, such as the first ones of a stream. */
+/* Charges several datagrams, such as the first ones of a stream. */
 __attribute__((warn_unused_result)) bool punch_may_send(
     struct punch *p, const struct addr *to, bool dialed, uint32_t datagrams);
 
@@ -127,9 +127,9 @@ struct puncher *puncher_new(
     struct punch *p, const struct punch_owner *o, int *err);
 
 /*
- * Notifies the server, if p is a client's that has not ended, so that the
- * server stops to probe and frees its punch slot. For puncher_free() before the
- * connection has opened.
+ * Notifies the server that the client gives up, if p is a client that has not
+ * ended: the server then stops probing and frees its punch slot. Call it before
+ * puncher_free() if the connection has not opened.
  */
 void puncher_abandon(struct puncher *p);
 
@@ -146,8 +146,8 @@ int puncher_sock(const struct puncher *p);
 /* Returns whether the attempt has opened this socket. */
 bool puncher_has_socket(const struct puncher *p, int sock);
 
-/* Returns whether the attempt still probes from this socket: another one may
- * have replaced it. */
+/* Returns true if the attempt still probes from this socket, and false after
+ * another one has replaced it. */
 bool puncher_uses_socket(const struct puncher *p, int sock);
 
 /* Keeps a socket of the attempt open until puncher_free(), because a stream has

@@ -484,8 +484,8 @@ punch_client_sampled(struct puncher *p)
 }
 
 /*
- * Returns true if the ports are sequential, as the samples show only now, and
- * the socket is the one of the search, which used an unknown number of them.
+ * Returns true if the samples show sequential ports and the socket is still
+ * that of the query, which has created an unknown number of mappings.
  */
 static bool
 must_replace_search_socket(const struct puncher *p)

@@ -66,7 +66,7 @@ void punch_client_sampled(struct puncher *p);
 /* Continues with the punch slot that was waited for. */
 void punch_client_slot_granted(struct puncher *p);
 
-/* Notifies the server that nobody waits for the attempt any more. */
+/* Notifies the server that the client has given up the attempt. */
 void punch_client_abandon(struct puncher *p);
 
 /*

@@ -8,7 +8,7 @@ enum {
 	/* The client sends four times, a second apart, protocol 04 §15: a reply
 	 * within three seconds reaches it. */
 	SLOT_WAIT_MS = 3000,
-	/* Copies of the handshake are answered by then. */
+	/* Delay after which copies of the handshake have been answered. */
 	REFRESH_MS = 20,
 	/* Half of a round trip through the relay, if it is not known. */
 	DELAY_UNKNOWN_US = 50000,
@@ -47,8 +47,8 @@ punch_server_begin(struct puncher *p)
 	const struct nat_classifier *n = &p->socket->classifier;
 
 	p->server.client_addr = p->peer.addr;
-	/* What is sent through the relays may create mappings or not: the
-	 * samples must come after it. */
+	/* Takes samples only after the answers to the relays are sent, since
+	 * these may have created mappings. */
 	timer_arm(p->punch->core->timers, &p->server.refresh_timer,
 	    p->punch->core->world->now_us + REFRESH_MS * UINT64_C(1000));
 	/* A native client sends its handshake from its punch socket: open our

@@ -79,7 +79,7 @@ renew_interval_us(const struct punch_socket *s)
 	    dht_mapping(s->table->dht), RENEW_S, MAPPING_KEEP_MAX_S);
 }
 
-/* Returns the order of the latest use, or dests_len if there was none. */
+/* Returns the order of the latest use of a destination, or dests_len. */
 static uint32_t
 find_dest(const struct punch_socket *s, const struct addr *to)
 {
@@ -89,8 +89,8 @@ find_dest(const struct punch_socket *s, const struct addr *to)
 	return s->dests_len;
 }
 
-/* Returns false if the NAT may have dropped the mapping: the next datagram gets
- * a new one. */
+/* Returns false if the NAT mapping may have expired, so that the next datagram
+ * creates a new one. */
 static bool
 is_alive(const struct punch_socket *s, uint32_t order)
 {
@@ -260,8 +260,8 @@ on_renew(struct timer *t)
 	    container_of(t, struct punch_socket, renew_timer);
 	uint64_t now_us = s->table->core->world->now_us;
 
-	/* Only once, so that a series of punches cannot let the mapping
-	 * expire. */
+	/* Postpones the renewal only once, so that a series of punches cannot
+	 * let the mapping expire. */
 	if (s->table->quiet_until_us > now_us && !s->renewal_postponed) {
 		s->renewal_postponed = true;
 		timer_arm(s->table->core->timers, t, s->table->quiet_until_us);

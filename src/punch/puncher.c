@@ -11,7 +11,8 @@
  * peer that reports more is predicting. */
 enum { REPORTED_MAX = 2 };
 
-/* From one message of an attempt to the next, and to its probes. */
+/* Covers the time from one message of an attempt to the next, and to its
+ * probes. */
 enum { QUIET_MS = 2000 };
 
 static void on_deadline(struct timer *t);
@@ -329,7 +330,8 @@ predictions_failed(const struct puncher *p)
  * where the NAT has one mapping for all ports of a host, that one stays in use
  * and no new one is created. It takes a place in the middle; the others keep
  * theirs, see predict_addresses(). Such NATs are rare, and with others a reply
- * to a probe through it costs a predicted mapping: so not the first time.
+ * to a probe through it uses up a predicted mapping, so that the first attempt
+ * does without.
  */
 static void
 add_old_mapping(const struct puncher *p, struct punch_local *s)
@@ -515,8 +517,7 @@ is_plausible(const struct puncher *p, const struct addr *from)
 	return false;
 }
 
-/* Returns true for a socket behind a sequential NAT that another one has
- * replaced. */
+/* Returns true for a replaced socket whose NAT assigns sequential ports. */
 static bool
 is_of_old_prediction(const struct puncher *p, int sock)
 {
@@ -541,7 +542,7 @@ puncher_recv_probe(struct puncher *p, const struct dgram *dg)
 	if (p->socket->classifier.frozen && p->frozen.predicted &&
 	    p->state != PUNCHER_PROBING)
 		return 0;
-	/* So would one from the socket that was replaced to predict ports. */
+	/* So would a reply from the replaced socket of a prediction. */
 	if (is_of_old_prediction(p, dg->sock))
 		return 0;
 	/* The server echoes from the handshake to the end (pitfall P4), within

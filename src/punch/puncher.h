@@ -111,8 +111,8 @@ void puncher_await_client(struct puncher *p);
 /* Returns what we report about our NAT: current, or as it was when frozen. */
 void puncher_get_local(const struct puncher *p, struct punch_local *out);
 
-/* Notes that an attempt predicts sequential ports, if it does: no other socket
- * may use up ports for a moment, see socket_table.quiet_until_us. */
+/* Keeps other sockets from creating mappings for a while if the attempt
+ * predicts sequential ports, see socket_table.quiet_until_us. */
 void puncher_keep_quiet(struct puncher *p);
 
 /* Freezes our NAT type and addresses: the peer relies on them from now on. */
@@ -135,7 +135,7 @@ bool puncher_is_unpunchable(const struct puncher *p);
  * cannot be replaced any more or now. */
 bool puncher_reopen(struct puncher *p);
 
-/* Does so because no schedule fits, less often. */
+/* Replaces the socket because no schedule fits; fewer times than above. */
 bool puncher_reopen_unpunchable(struct puncher *p);
 
 /* Fills in the fields that the messages of both sides share. */

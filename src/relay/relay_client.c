@@ -17,7 +17,7 @@ struct relay_client {
 	uint32_t relay_stream_id;
 };
 
-/* The only place that changes the state. */
+/* Sets the state. No other function does. */
 static void
 client_set_state(struct relay_client *c, enum relay_client_state state)
 {

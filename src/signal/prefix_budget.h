@@ -45,7 +45,7 @@ void prefix_budget_fini(struct prefix_budgets *pb);
 struct bucket *prefix_budget_get(struct prefix_budgets *pb,
     const struct addr *from, const struct prefix_budget_rate *r);
 
-/* The same for a prefix as seen through one relay. */
+/* Returns the bucket of a prefix for packets that one relay forwards. */
 struct bucket *prefix_budget_get_through(struct prefix_budgets *pb,
     const struct addr *from, const struct addr *relay,
     const struct prefix_budget_rate *r);

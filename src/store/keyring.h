@@ -29,7 +29,7 @@ enum {
 /* The name of the identity that a user has by default. */
 #define KEYRING_DEFAULT "default"
 
-/* The text of the daemon as an owner. */
+/* Name of the daemon as an owner, in files and results. */
 #define KEYRING_DAEMON "daemon"
 
 /* The owner of names: a user, or the daemon (root and its user). */
@@ -74,7 +74,7 @@ void keyring_fini(struct keyring *k);
 int keyring_lend_named(struct keyring *k, const struct keyring_owner *o,
     const char *name, const struct key_pair **pair, bool *saved,
     struct fault *f) __attribute__((warn_unused_result));
-/* Lends the key of a name as keyring_lend_named() does, but makes none. */
+/* Lends a key as keyring_lend_named() does, but does not create it. */
 int keyring_lend_stored(struct keyring *k, const struct keyring_owner *o,
     const char *name, const struct key_pair **pair, struct fault *f)
     __attribute__((warn_unused_result));

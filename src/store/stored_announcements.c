@@ -227,7 +227,7 @@ write_line(char *out, const struct stored_announcement *a)
 	bool named = a->name[0] != '\0';
 
 	sodium_bin2hex(digits, sizeof digits, a->topic, TOPIC_LEN);
-	/* Without a name, the daemon is meant by no owner. */
+	/* A line without owner and name belongs to the daemon. */
 	if (a->owner.daemon && !named)
 		return (size_t)snprintf(out, LINE_MAX_LEN + 1, "%s\n", digits);
 	return (size_t)snprintf(out, LINE_MAX_LEN + 1, "%s %s%s%s\n", digits,

@@ -89,8 +89,8 @@ int secret_start(struct secret *s) __attribute__((warn_unused_result));
  */
 void secret_set_keepalive(struct secret *s, uint32_t ms);
 
-/* Sends an empty frame now: the peer acknowledges it and ignores it. Without
- * space nothing is sent, as data is in flight then. */
+/* Sends an empty frame, which the peer acknowledges and ignores. Sends nothing
+ * if the send buffer is full: then data is in flight already. */
 void secret_send_empty(struct secret *s);
 
 /*

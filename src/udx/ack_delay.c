@@ -3,16 +3,17 @@
 #include "udx/ack_delay.h"
 
 enum {
-	/* The part of a round trip for which one is held. */
+	/* An acknowledgement is held for this part of a round trip. */
 	HOLD_PART = 4,
-	/* Interfaces hold them as long, and congestion control allows for it
-	 * (cc_model.c). */
+	/* Network interfaces delay acknowledgements as long, and congestion
+	 * control allows for it (cc_model.c). */
 	HOLD_US_MAX = 10000,
 	HOLD_US_GAP = 2000, /* protocol 05 §14 */
 	/*
-	 * After a peer may have waited, none is held for a round trip, or for
-	 * twice as many as the last time: what that costs stays below 2 %. So
-	 * many whole groups in a row end it.
+	 * After a group was not completed in time, no acknowledgement is held
+	 * for one round trip, and for twice as many after each further one:
+	 * such waits cost less than 2 %. GROUPS_GOOD complete groups in a row
+	 * reset the pause.
 	 */
 	PAUSE_ROUNDS_MAX = 16,
 	GROUPS_GOOD = 64,
@@ -24,7 +25,7 @@ ack_delay_init(struct ack_delay *d)
 	*d = (struct ack_delay){.due_us = WORLD_NEVER};
 }
 
-/* Ends the round trip if it is over, and decides on the next. */
+/* Starts a new epoch if a round trip has passed, and decides if it is bulk. */
 static void
 update_epoch(struct ack_delay *d, uint64_t rtt_us, uint64_t now_us)
 {

@@ -51,7 +51,7 @@ free_first(struct receive_buffer *b, struct chunk_pool *pool)
 	chunk_free(pool, c);
 }
 
-/* Frees the chunk that was kept for more, if nothing lies in it. */
+/* Frees the chunk that was kept for reuse if the buffer is empty. */
 static void
 free_empty(struct receive_buffer *b, struct chunk_pool *pool)
 {
@@ -70,7 +70,7 @@ append_chunk(struct receive_buffer *b, struct chunk *c)
 	b->cap += c->cap;
 }
 
-/* Returns a chunk with space for a payload alone, or for others after it. */
+/* Returns a chunk with space for one payload, or for further ones after it. */
 static struct chunk *
 new_chunk(
     struct receive_buffer *b, struct chunk_pool *pool, size_t n, bool alone)

@@ -58,7 +58,7 @@ int receive_buffer_append(struct receive_buffer *b, struct chunk_pool *pool,
 void receive_buffer_link(
     struct receive_buffer *b, struct chunk_pool *pool, struct chunk *c);
 
-/* Returns the piece at the front. */
+/* Returns the first unread bytes, as many as are contiguous. */
 struct udx_bytes receive_buffer_front(const struct receive_buffer *b);
 
 /*

@@ -15,7 +15,7 @@ enum {
 	 * payload, and no fewer than that many. */
 	SMALL_PAYLOAD = 64,
 	AHEAD_PACKETS_MIN = 1024,
-	/* Packets behind a gap that are acknowledged at once, and the next. */
+	/* From this packet behind a gap on, acknowledgements may be held. */
 	GAP_PACKETS = 4,
 };
 
@@ -261,9 +261,9 @@ check_ended(struct receive_part *r, struct receive_result *out)
 }
 
 /*
- * Returns what a packet tells the peer more than that it has arrived. Of a loss
- * the peer is sure once three packets behind the gap are acknowledged (protocol
- * 05 §6).
+ * Returns what the acknowledgement of a packet reports besides its arrival. The
+ * peer declares a packet lost once three packets behind the gap are
+ * acknowledged (protocol 05 §6).
  */
 static enum ack_urgency
 get_urgency(struct receive_part *r, const struct receive_result *out,

@@ -239,7 +239,7 @@ is_app_limited(const struct udx_stream *s)
 	       !s->send.writer_waits && f->bytes < cc_window(&s->cc);
 }
 
-/* Notes that the peer was sent all that there is to acknowledge. */
+/* Records that all received packets were acknowledged to the peer. */
 static void
 note_ack_sent(struct udx_stream *s)
 {

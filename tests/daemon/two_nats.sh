@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# netcheck tells two NATs in a row from one: machine, home router, router of
-# the carrier and a public host, each in a network namespace of its own.
+# netcheck distinguishes two NATs in a row from one: machine, home router,
+# router of the carrier and a public host, each in a network namespace of its
+# own.
 
 if [ "$1" != --inside ]; then
 	for tool in unshare ip nft; do

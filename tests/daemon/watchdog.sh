@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# The watchdog of the service manager is fed also while nobody answers, for
+# The watchdog of the service manager is fed also while no node answers, for
 # longer than a tick may be late; a process that does not run feeds it no more.
 
 # shellcheck source=tests/daemon/lib.sh

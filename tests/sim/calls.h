@@ -76,7 +76,7 @@ void calls_fini(struct calls *c);
 /* Starts to listen on the host's identity, until the host goes down. */
 void call_listen(struct host *h);
 
-/* Does so for one key only; others get no answer. */
+/* Listens for one key only; other keys get no answer. */
 void call_listen_for(struct host *h, const uint8_t key[KEY_LEN]);
 
 /* Returns whether nodes forward to the host, as far as it knows. */
@@ -97,8 +97,8 @@ bool calls_between(const struct host *h, const struct host *other);
 /* Starts a call. Returns 0 or an error; then `done` is not called. */
 int call_start(struct host *h, const struct call_spec *spec);
 
-/* Hangs up every dial of the host that is not open yet, as a program that is
- * gone does. */
+/* Cancels every dial of the host that is not open yet, as the end of a program
+ * does. */
 void calls_hang_up(struct host *h);
 
 /* Handles events of listeners and connections. Returns false for others. */

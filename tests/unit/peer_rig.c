@@ -355,7 +355,7 @@ node_got(struct peer_rig *r, const struct sim_sent *sent, struct rig_node *n)
 	if (n->kind == RIG_DEAD ||
 	    rpc_request_decode(&m, sent->buf, sent->len) != 0)
 		return;
-	/* Other keys are known to nobody. */
+	/* No node knows other keys. */
 	if (!m.internal && m.command <= CMD_FIND_PEER &&
 	    !is_of_server(r, m.target))
 		reply_to(r, sent, n, &m, (struct bytes){0});

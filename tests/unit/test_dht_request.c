@@ -797,7 +797,7 @@ START_TEST(a_full_batch_is_like_a_loss)
 }
 END_TEST
 
-/* A node may want a token first: the request is sent once more, with it. */
+/* A node may require a token: the request is sent once more, with it. */
 START_TEST(returns_a_token_that_a_node_wants)
 {
 	static const uint8_t token[RPC_TOKEN_LEN] = {7, 8, 9};

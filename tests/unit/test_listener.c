@@ -1730,7 +1730,7 @@ START_TEST(relays_of_clients_are_bounded)
 }
 END_TEST
 
-/* Whoever forges its address names a relay in vain. */
+/* A client with a forged address has its relay ignored. */
 START_TEST(unvalidated_clients_name_no_relay)
 {
 	struct client c;

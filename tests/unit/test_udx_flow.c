@@ -548,7 +548,7 @@ struct packets {
 	uint64_t data, acks;
 };
 
-/* Pushes for so long and reads all of it. */
+/* Sends data for us microseconds and reads all of it. */
 static struct packets
 push_packets(struct lab_pair *p, uint64_t us)
 {

@@ -151,7 +151,7 @@ forged_spot(struct prng *r)
 	    (uint16_t)(1024 + prng_below(r, 60000))};
 }
 
-/* As a client, as a relay that the victim does not know, or as its relay. */
+/* Sends one as a client, as an unknown relay, or as a relay of the victim. */
 static void
 send_in_name(struct handshake_flood *f, struct victim *v, struct spot from,
     struct rpc_request *m, struct handshake *hs)
@@ -170,7 +170,7 @@ send_in_name(struct handshake_flood *f, struct victim *v, struct spot from,
 	actor_request(a, from, v->at, false, m);
 }
 
-/* As a client of one relay after the other. */
+/* Sends one as a client, through one relay after the other. */
 static void
 send_through(struct handshake_flood *f, struct victim *v, struct spot from,
     struct rpc_request *m, struct handshake *hs)
