@@ -214,10 +214,10 @@ struct place {
 /*
  * Sort keys of the nodes of one row. A key is the beginning of the distance,
  * without the bits that all nodes of the row share, and the place in the row in
- * its last bits, so that no two are equal. The bits lost distinguish only ids
- * that were made alike at great cost, for no gain. They are compared four at a
- * time, and as signed numbers, since not every processor compares vectors of
- * unsigned ones.
+ * its last bits, so that no two are equal. The bits that it drops matter only
+ * for ids that were searched to share a long prefix, which gains nothing. Keys
+ * are compared four at a time, as signed numbers, since not every processor
+ * compares vectors of unsigned ones.
  */
 typedef int32_t four_keys __attribute__((vector_size(16)));
 

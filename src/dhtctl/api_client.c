@@ -46,8 +46,8 @@ catch_interrupt(void)
 	sigaction(SIGINT, &sa, NULL);
 }
 
-static uint64_t
-now_ms(void)
+uint64_t
+api_client_now_ms(void)
 {
 	struct timespec ts;
 
@@ -126,15 +126,16 @@ wait_for(struct api_client *cl, short events)
 		if (n < 0 && errno != EINTR)
 			return report_error(
 			    cl, EXIT_FAILED, "poll: %s", strerror(errno));
-		if (cl->deadline_ms != NEVER_MS && now_ms() >= cl->deadline_ms)
+		if (cl->deadline_ms != NEVER_MS &&
+		    api_client_now_ms() >= cl->deadline_ms)
 			return report_error(cl, EXIT_TIMEOUT,
 			    "no answer within %u s; --timeout sets a longer "
 			    "limit",
 			    (unsigned)((cl->deadline_ms - cl->began_ms) /
 				       1000));
 		if (cl->deadline_ms != NEVER_MS)
-			progress_show(&cl->progress, now_ms() - cl->began_ms,
-			    cl->notes_len);
+			progress_show(&cl->progress,
+			    api_client_now_ms() - cl->began_ms, cl->notes_len);
 	}
 }
 
@@ -176,16 +177,13 @@ receive_bytes(struct api_client *cl)
 	    MSG_DONTWAIT);
 }
 
-/* Reads more bytes into the buffer, and sets *end at the end of the stream. */
+/* Receives more bytes without waiting, and sets *end at the end of the
+ * stream. */
 static int
-fill_buffer(struct api_client *cl, bool *end)
+receive_more(struct api_client *cl, bool *end)
 {
-	int code = wait_for(cl, POLLIN);
 	ssize_t n;
 
-	*end = false;
-	if (code != EXIT_DONE)
-		return code;
 	memmove(cl->buf, cl->buf + cl->used, cl->len - cl->used);
 	cl->len -= cl->used;
 	cl->used = 0;
@@ -198,6 +196,16 @@ fill_buffer(struct api_client *cl, bool *end)
 	return EXIT_DONE;
 }
 
+/* Waits for more bytes, and sets *end at the end of the stream. */
+static int
+fill_buffer(struct api_client *cl, bool *end)
+{
+	int code = wait_for(cl, POLLIN);
+
+	*end = false;
+	return code == EXIT_DONE ? receive_more(cl, end) : code;
+}
+
 static int
 parse_message(struct api_client *cl, const struct line *l, json_t **message)
 {
@@ -207,10 +215,31 @@ parse_message(struct api_client *cl, const struct line *l, json_t **message)
 	if (json_is_object(*message))
 		return EXIT_DONE;
 	json_decref(*message);
+	*message = NULL;
 	return report_error(cl, EXIT_FAILED,
 	    "the program at %s is not hyperdhtd: it sent a line that is not"
 	    " JSON",
 	    cl->path);
+}
+
+/* Takes the next message from the buffer; sets it to NULL and returns EXIT_DONE
+ * if more bytes are needed. */
+static int
+take_message(struct api_client *cl, json_t **message)
+{
+	struct line l = line_next(
+	    &cl->cutter, cl->buf + cl->used, cl->len - cl->used, API_LINE_MAX);
+
+	*message = NULL;
+	if (l.what == LINE_WHOLE)
+		return parse_message(cl, &l, message);
+	if (l.what == LINE_LONG)
+		return report_error(cl, EXIT_FAILED,
+		    "the program at %s is not hyperdhtd: it sent a"
+		    " line of more than %d bytes",
+		    cl->path, API_LINE_MAX);
+	cl->used += l.used;
+	return EXIT_DONE;
 }
 
 /* Reads the next message; sets it to NULL and returns EXIT_DONE if the daemon
@@ -221,21 +250,10 @@ next_message(struct api_client *cl, json_t **message)
 	bool end = false;
 	int code;
 
-	*message = NULL;
 	for (;;) {
-		struct line l = line_next(&cl->cutter, cl->buf + cl->used,
-		    cl->len - cl->used, API_LINE_MAX);
-
-		if (l.what == LINE_WHOLE)
-			return parse_message(cl, &l, message);
-		if (l.what == LINE_LONG)
-			return report_error(cl, EXIT_FAILED,
-			    "the program at %s is not hyperdhtd: it sent a"
-			    " line of more than %d bytes",
-			    cl->path, API_LINE_MAX);
-		cl->used += l.used;
-		if (end)
-			return EXIT_DONE;
+		code = take_message(cl, message);
+		if (code != EXIT_DONE || *message != NULL || end)
+			return code;
 		code = fill_buffer(cl, &end);
 		if (code != EXIT_DONE)
 			return code;
@@ -337,7 +355,7 @@ check_greeting(struct api_client *cl, const json_t *message)
 static void
 start_timeout(struct api_client *cl, uint64_t ms)
 {
-	cl->began_ms = now_ms();
+	cl->began_ms = api_client_now_ms();
 	cl->deadline_ms = cl->began_ms + ms;
 }
 
@@ -454,8 +472,9 @@ check_request(struct api_client *cl, const char *line)
 	return code;
 }
 
-static int
-send_request(struct api_client *cl, enum api_method_id method, json_t *params)
+int
+api_client_send(
+    struct api_client *cl, enum api_method_id method, json_t *params)
 {
 	json_t *j = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id",
 	    ++cl->id, "method", api_methods[method].name, "params", params);
@@ -553,13 +572,34 @@ int
 api_client_call(struct api_client *cl, enum api_method_id method,
     json_t *params, const struct api_client_notes *notes, json_t **result)
 {
-	int code = send_request(cl, method, params);
+	int code = api_client_send(cl, method, params);
 
 	*result = NULL;
 	cl->notes_len = 0;
 	if (code == EXIT_DONE)
 		code = handle_messages(cl, notes, result);
 	progress_clear(&cl->progress);
+	return code;
+}
+
+int
+api_client_read(struct api_client *cl,
+    void (*on_message)(void *owner, const json_t *message), void *owner)
+{
+	bool end = false;
+	json_t *message;
+	int code = receive_more(cl, &end);
+
+	while (code == EXIT_DONE) {
+		code = take_message(cl, &message);
+		if (code != EXIT_DONE || message == NULL)
+			break;
+		on_message(owner, message);
+		json_decref(message);
+	}
+	if (code == EXIT_DONE && end)
+		code = report_error(cl, EXIT_FAILED,
+		    "the daemon at %s has closed the connection", cl->path);
 	return code;
 }
 

@@ -58,6 +58,21 @@ void api_client_fini(struct api_client *cl);
 int api_client_call(struct api_client *cl, enum api_method_id method,
     json_t *params, const struct api_client_notes *notes, json_t **result);
 
+/* Sends a request without waiting for its answer, which api_client_read()
+ * returns with the id that cl->id has now. Takes params. Returns an exit
+ * code. */
+int api_client_send(
+    struct api_client *cl, enum api_method_id method, json_t *params);
+
+/*
+ * Receives once without waiting, and calls on_message for each whole message,
+ * notification or answer, which it borrows. For callers that poll cl->fd beside
+ * other descriptors. Returns an exit code: EXIT_FAILED also if the daemon has
+ * closed the connection.
+ */
+int api_client_read(struct api_client *cl,
+    void (*on_message)(void *owner, const json_t *message), void *owner);
+
 /* Returns the socket to the caller after a request that upgrades it to a
  * stream; exact must have been set before. */
 int api_client_detach(struct api_client *cl);
@@ -80,6 +95,9 @@ bool api_client_is_closed(const struct api_client *cl, int wait_ms);
 
 /* Closes the connection; the next request makes a new one. */
 void api_client_reset(struct api_client *cl);
+
+/* Returns the time of a clock that is never set, for deadlines. */
+uint64_t api_client_now_ms(void);
 
 /* Waits for some time, or until SIGINT. */
 void api_client_pause(int ms);

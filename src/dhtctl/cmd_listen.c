@@ -182,15 +182,26 @@ listen_params(const struct ctl *c)
 	return params;
 }
 
+/*
+ * Ends the process of the prompt. Waits for it, because on_child_exit() would
+ * otherwise take it for a command; SIGCHLD is blocked here, so that it has not
+ * been waited for before. SIGTERM would not end a process that is stopped.
+ */
 static void
 stop_prompt(void)
 {
-	if (prompt > 0)
-		kill(prompt, SIGTERM);
+	pid_t pid = prompt;
+
 	prompt = 0;
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }
 
-/* Starts the prompt for the offers of the new listener. */
+/* Asks about the offers of the listener that has just been started. SIGCHLD is
+ * blocked until `prompt` is set. */
 static int
 start_prompt(struct ctl *c)
 {

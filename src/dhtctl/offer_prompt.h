@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * offer_prompt.h - asks a person on the terminal about each offer of a
+ * offer_prompt.h - asks a person on the terminal about the offers of a
  * listener.
  *
- * A child process reads the offers from the control connection of the
- * listener and asks about one after the other on /dev/tty, since standard input
- * and output carry the bytes of connections. Uses: api_client.
+ * A process of its own polls the control connection of the listener and
+ * /dev/tty, since standard input and output carry the bytes of connections. It
+ * reads each offer at once, as the daemon drops a client that does not read.
+ * One question is open at a time: further offers are refused and counted. A
+ * question is withdrawn after 10 seconds, or when its offer is closed.
+ * Uses: api_client.
  */
 #ifndef DHTCTL_OFFER_PROMPT_H
 #define DHTCTL_OFFER_PROMPT_H

@@ -275,8 +275,8 @@ conn_relay_is_source(const struct conn *c, int sock, const struct addr *from)
 }
 
 /*
- * Sends something that the peer acknowledges on the new path, and the empty
- * message by which a reference peer knows that we have left the relay.
+ * Sends on the new path the empty message from which a reference peer learns
+ * that the stream has left the relay, and a frame that the peer acknowledges.
  */
 static void
 announce_move(struct conn *c)

@@ -27,6 +27,7 @@ pretended() {
 line='
 '
 pretended 1 'is not hyperdhtd: it sent a line that is not JSON' "HTTP/1.1$line"
+pretended 1 'is not hyperdhtd: it sent a line that is not JSON' "[1]$line"
 pretended 1 'is not hyperdhtd: it sent no greeting' "{}$line"
 pretended 1 'is not hyperdhtd: it sent a line of more than 65536' \
     "$(head -c 70000 /dev/zero | tr '\0' x)"

@@ -151,8 +151,8 @@ take(struct sim_options *o, int c, const char *arg)
 		usage();
 }
 
-/* Refuses a size that is too small for the scenario: it could not do what it
- * checks, nor divide by it. */
+/* Refuses a size that is too small for the checks of the scenario, or by which
+ * it could not divide. */
 static void
 check_least(const char *name, uint32_t value, uint32_t least)
 {

@@ -2,8 +2,8 @@
 /*
  * Hosts behind boxes that assign ports in sequence, one for each destination,
  * call each other: the next ports can be predicted as long as nothing else uses
- * any in between. Every box has one host, so that whatever goes wrong is the
- * fault of that host.
+ * any in between. Every box has one host, so that only that host can use up the
+ * predicted ports.
  */
 #include "base/err.h"
 #include "sim/boxes.h"
