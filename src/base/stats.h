@@ -69,7 +69,7 @@
 	X(relay_pairs,       "pairings at blind relays that succeeded") \
 	X(relay_failed,      "pairings at blind relays that failed") \
 	X(relay_upgrades,    "relayed connections that have moved to a direct path") \
-	X(relays_refused,    "blind relays named by clients and not dialed, as a limit was reached") \
+	X(relays_refused,    "blind relays that clients named and a limit refused") \
 	X(streams_opened,    "streams opened") \
 	X(streams_reset,     "streams reset by the peer") \
 	X(streams_timed_out, "streams that timed out") \

@@ -40,6 +40,7 @@ SCENARIOS = [
 ]
 
 HANG_S = 120
+GRACE_S = 10  # first Check itself ends a child that hangs
 REPORTS = {'detected memory leaks': 'leak', 'ERROR: AddressSanitizer': 'crash',
            'runtime error': 'crash', 'AddressSanitizer:': 'crash'}
 
@@ -68,7 +69,8 @@ class Program:
                 done = subprocess.run(
                     [self.path] + self.arguments, cwd=where, env=env,
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT, timeout=HANG_S, check=False)
+                    stderr=subprocess.STDOUT, timeout=HANG_S + GRACE_S,
+                    check=False)
                 status, output = done.returncode, done.stdout
             except subprocess.TimeoutExpired as e:
                 status, output = None, e.stdout or b''

@@ -15,6 +15,7 @@ enum {
 	CASES = 4, /* bit 0: firewall of the listener, bit 1: of the caller */
 	OPEN_MS_MAX = 1000,
 	DATAGRAMS = 60, /* of a dial that gets no answer, too */
+	TURNS = 18,     /* both sides open every path at once */
 };
 
 static const char *const case_names[CASES] = {"no_firewall_ms",
@@ -77,7 +78,7 @@ static void
 call(struct sim *s, struct host *from, struct host *to)
 {
 	struct call_spec spec = {
-	    .to = to, .bytes = 1000, .done = over, .bound = {DATAGRAMS, 0}};
+	    .to = to, .bytes = 1000, .done = over, .bound = {DATAGRAMS, TURNS}};
 
 	if (call_start(from, &spec) != 0)
 		sim_fail(s, "a call does not start");
