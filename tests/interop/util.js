@@ -34,8 +34,9 @@ let nextPort = process.pid % PORTS
 // this answer and its use.
 async function freePort (host) {
   for (let tries = 0; tries < PORTS; tries++) {
+    const port = FIRST_PORT + nextPort
     nextPort = (nextPort + 1) % PORTS
-    if (await isFree(host, FIRST_PORT + nextPort)) return FIRST_PORT + nextPort
+    if (await isFree(host, port)) return port
   }
   throw new Error('no port is free')
 }
