@@ -317,6 +317,33 @@ move_both(struct lab_pair *p, int sock)
 	ck_assert_int_eq(udx_migrate(p->b->s, &to_a), 0);
 }
 
+/* Only what comes over the new path shows that it works. */
+START_TEST(counts_packets_of_the_current_path)
+{
+	struct lab_pair p;
+	struct udx_status st;
+	const struct addr old = lab_addr(0, 0), new = lab_addr(1, 1);
+	struct udx_path to_a;
+
+	lab_pair_init(&p, 1, &near);
+	ck_assert(lab_pair_carry(&p, 100000, 10 * LAB_S));
+	lab_run(&p.lab, LAB_S);
+	udx_status(p.b->s, &st);
+	ck_assert_uint_gt(st.path_packets_in, 0);
+	/* The other end goes on sending on the old path. */
+	to_a = lab_path(1, 0, 1, p.a);
+	ck_assert_int_eq(udx_migrate(p.b->s, &to_a), 0);
+	udx_allow_source(p.b->s, &old);
+	udx_allow_source(p.a->s, &new);
+	udx_status(p.b->s, &st);
+	ck_assert_uint_eq(st.path_packets_in, 0);
+	ck_assert(lab_pair_carry(&p, 200000, 10 * LAB_S));
+	udx_status(p.b->s, &st);
+	ck_assert_uint_eq(st.path_packets_in, 0);
+	lab_pair_fini(&p);
+}
+END_TEST
+
 /* Pitfall U9: with nothing in flight the migration is complete at once. */
 START_TEST(moves_at_rest)
 {
@@ -448,6 +475,7 @@ t_suite(void)
 	tcase_add_test(tc, far_resets_are_ignored);
 	tcase_add_test(tc, acknowledges_at_connect);
 	tcase_add_test(tc, knocks);
+	tcase_add_test(tc, counts_packets_of_the_current_path);
 	tcase_add_test(tc, moves_at_rest);
 	tcase_add_test(tc, moves_after_long_silence);
 	tcase_add_loop_test(tc, moves_in_flight, 0, 2);
