@@ -21,9 +21,9 @@ struct punch_server {
 	struct router_ticket ticket;
 	struct addr client_addr; /* as the relay sees the client */
 	struct holepunch_payload payload;
-	uint64_t answered_us;    /* when our last reply left; 0: never */
-	uint8_t restarts;        /* of the client, with new predictions */
-	struct timer slot_timer; /* how long to wait for a slot */
+	uint64_t answered_us;       /* when our last reply left; 0: never */
+	uint8_t restarts;           /* of the client, with new predictions */
+	struct timer slot_timer;    /* how long to wait for a slot */
 	struct timer refresh_timer; /* after the handshake is answered */
 };
 

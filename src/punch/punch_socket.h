@@ -26,7 +26,7 @@ struct punch_socket {
 	struct addr dests[PUNCH_DESTS_MAX];
 	uint64_t dest_used_us[PUNCH_DESTS_MAX]; /* when last sent to */
 	uint32_t dests_len;                     /* ever added */
-	uint32_t pending;   /* PINGs in flight */
+	uint32_t pending;                       /* PINGs in flight */
 	uint32_t probes;    /* received while no puncher uses the socket ... */
 	struct addr prober; /* ... and the source of the latest */
 	uint16_t port;      /* local */
