@@ -62,12 +62,13 @@ within 8 is caller online || fail "does not join" caller
 within 8 is callee online || fail "does not join" callee
 
 # A stream between two of them.
-ask callee listen --exec cat >"$work/key" 2>&1 &
+"$dhtctl" --control "$work/callee.sock" listen --exec cat >"$work/key" 2>&1 &
 children="$children $!"
 within 5 grep -q . "$work/key" || fail "does not listen" callee
 key=$(ask callee status | sed -n "s/^public_key	//p")
 mkfifo "$work/pipe"
-ask caller connect "$key" <"$work/pipe" >"$work/got" 2>"$work/err" &
+"$dhtctl" --control "$work/caller.sock" connect "$key" \
+    <"$work/pipe" >"$work/got" 2>"$work/err" &
 children="$children $!"
 exec 3>"$work/pipe"
 carries before || fail "no stream: $(cat "$work/err")" caller
