@@ -22,17 +22,6 @@ fi
 dhtctl=$PWD/dhtctl
 ip link set lo up
 
-ask() {
-	at=$1
-	shift
-	"$dhtctl" --control "$work/$at.sock" "$@"
-}
-
-# is NAME STATE: true if the state of the daemon is this one.
-is() {
-	ask "$1" status | grep -qx "state	$2"
-}
-
 # port_of NAME FIELD: the port of an address in the status of the daemon.
 port_of() {
 	ask "$1" status | sed -n "s/^$2	.*://p"

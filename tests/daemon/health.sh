@@ -26,17 +26,6 @@ echo "nameserver 127.0.0.1" >"$work/resolv.conf"
 mount --bind "$work/hosts" /etc/hosts
 mount --bind "$work/resolv.conf" /etc/resolv.conf
 
-ask() {
-	at=$1
-	shift
-	"$dhtctl" --control "$work/$at.sock" "$@"
-}
-
-# is NAME STATE: true if the state of the daemon is this one.
-is() {
-	ask "$1" status | grep -qx "state	$2"
-}
-
 # call_ends CODE SECONDS NAME COMMAND...: the command ends in time, with this code.
 call_ends() {
 	code=$1 limit=$2

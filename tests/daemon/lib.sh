@@ -45,6 +45,18 @@ start() {
 	within 5 logs "$1" "listening at" || fail "$1 does not start" "$1"
 }
 
+# ask NAME COMMAND...: dhtctl with the daemon of that name.
+ask() {
+	at=$1
+	shift
+	"$dhtctl" --control "$work/$at.sock" "$@"
+}
+
+# is NAME STATE: true if the state of the daemon is this one.
+is() {
+	ask "$1" status | grep -qx "state	$2"
+}
+
 # gone ID: true if no such process runs (a zombie does not).
 gone() {
 	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
