@@ -80,7 +80,7 @@ static int
 start_find_peer(struct control_call *k, struct control_operation *o)
 {
 	copy_key(k, o, "public_key");
-	return node_find_peer(node_of(k), o->key, &o->op);
+	return node_find(node_of(k), CMD_FIND_PEER, o->key, &o->op);
 }
 
 const struct control_operation_type control_find_peer = {
@@ -90,7 +90,7 @@ static int
 start_lookup(struct control_call *k, struct control_operation *o)
 {
 	copy_key(k, o, "topic");
-	return node_lookup(node_of(k), o->key, &o->op);
+	return node_find(node_of(k), CMD_LOOKUP, o->key, &o->op);
 }
 
 const struct control_operation_type control_lookup = {

@@ -19,6 +19,7 @@
 #include "base/world.h"
 #include "crypto/keys.h"
 #include "dht/dht.h"
+#include "records/record.h"
 
 struct node;
 struct netcheck_result; /* punch/netcheck.h */
@@ -89,12 +90,13 @@ void node_resolved(struct node *n, uint32_t ticket, const struct addr *a);
  * Each starts an operation, stores its number in *op and returns 0; its events
  * carry that number and NODE_EV_DONE is the last. Returns a negative ERR_* if
  * it cannot start: then no event follows. Keys, targets and topics are 32
- * bytes. What this node itself stores counts as one more reply.
+ * bytes. What this node itself stores counts as one more reply. node_find()
+ * finds what records_client_find() does.
  */
 int node_ping(struct node *n, const struct addr *to, uint32_t *op);
 int node_find_node(struct node *n, const uint8_t *target, uint32_t *op);
-int node_find_peer(struct node *n, const uint8_t *key, uint32_t *op);
-int node_lookup(struct node *n, const uint8_t *topic, uint32_t *op);
+int node_find(struct node *n, enum records_command command, const uint8_t *key,
+    uint32_t *op);
 int node_put_immutable(
     struct node *n, const void *value, size_t len, uint32_t *op);
 int node_get_immutable(struct node *n, const uint8_t *hash, uint32_t *op);

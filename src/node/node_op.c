@@ -273,30 +273,18 @@ node_find_node(struct node *n, const uint8_t *target, uint32_t *number)
 }
 
 int
-node_find_peer(struct node *n, const uint8_t *key, uint32_t *number)
+node_find(struct node *n, enum records_command command, const uint8_t *key,
+    uint32_t *number)
 {
 	int err;
 	struct node_op *op = node_op_new(n, &err);
 
 	if (op == NULL)
 		return err;
-	err = records_client_find_peer(n->dht, key, make_sink(op), &op->client);
+	err = records_client_find(
+	    n->dht, command, key, make_sink(op), &op->client);
 	if (err == 0)
-		own_records_peer(op, key);
-	return finish_start(op, err, number);
-}
-
-int
-node_lookup(struct node *n, const uint8_t *topic, uint32_t *number)
-{
-	int err;
-	struct node_op *op = node_op_new(n, &err);
-
-	if (op == NULL)
-		return err;
-	err = records_client_lookup(n->dht, topic, make_sink(op), &op->client);
-	if (err == 0)
-		own_records_topic(op, topic);
+		own_records_find(op, command, key);
 	return finish_start(op, err, number);
 }
 

@@ -28,8 +28,8 @@ report_peer(struct node_op *op, const struct peer_record *p, uint64_t bump)
 	node_op_found(op, &e);
 }
 
-void
-own_records_peer(struct node_op *op, const uint8_t *key)
+static void
+report_peer_of(struct node_op *op, const uint8_t *key)
 {
 	uint8_t target[HASH_LEN];
 	struct peer_record p;
@@ -39,14 +39,24 @@ own_records_peer(struct node_op *op, const uint8_t *key)
 		report_peer(op, &p, 0);
 }
 
-void
-own_records_topic(struct node_op *op, const uint8_t *topic)
+static void
+report_topic(struct node_op *op, const uint8_t *topic)
 {
 	struct topic_pick pick;
 
 	records_held_topic(op->node->records, topic, &pick);
 	for (size_t i = 0; i < pick.len; i++)
 		report_peer(op, &pick.peers[i], pick.bump);
+}
+
+void
+own_records_find(
+    struct node_op *op, enum records_command command, const uint8_t *key)
+{
+	if (command == CMD_FIND_PEER)
+		report_peer_of(op, key);
+	else if (command == CMD_LOOKUP)
+		report_topic(op, key);
 }
 
 static struct records_event

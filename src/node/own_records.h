@@ -10,9 +10,9 @@
 
 #include "node/node_op.h"
 
-/* Report the stored peer of a key, or the stored peers of a topic. */
-void own_records_peer(struct node_op *op, const uint8_t *key);
-void own_records_topic(struct node_op *op, const uint8_t *topic);
+/* Reports what this node would return for a command of node_find(). */
+void own_records_find(
+    struct node_op *op, enum records_command command, const uint8_t *key);
 
 /* Ends the operation with the value, writes its number to *number and returns
  * true if this node stores the value. */

@@ -12,6 +12,7 @@
 
 #include "records/forward.h"
 #include "records/pinned.h"
+#include "records/record.h"
 #include "records/records_context.h"
 #include "records/refresh.h"
 #include "records/topic.h"
@@ -55,11 +56,9 @@ void peer_service_forget(
     struct peer_service *s, const uint8_t *target, const uint8_t *key);
 
 /* Each serves one request. Returns 0 if it was answered, or why it was not. */
-int peer_service_find_peer(
-    struct peer_service *s, const struct dht_request *rq);
-int peer_service_lookup(struct peer_service *s, const struct dht_request *rq);
-int peer_service_announce(struct peer_service *s, const struct dht_request *rq);
-int peer_service_unannounce(
-    struct peer_service *s, const struct dht_request *rq);
+#define X(number, name, serve, needs)                                          \
+	int serve(struct peer_service *s, const struct dht_request *rq);
+PEER_COMMAND_LIST(X)
+#undef X
 
 #endif

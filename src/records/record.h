@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * record.h - codec of peer records, announces and values, protocol 02 §3.
+ * record.h - the commands of records and the codec of what they carry.
+ *
+ * Implements protocol 02 §1 and §3: peer records, announces and values.
  *
  * Decoders borrow the bytes and check only the format; surplus bytes at the end
  * are accepted, as in the reference. They return 0 or ERR_MALFORMED. Encoders
@@ -29,20 +31,41 @@ enum {
 	MUTABLE_OVERHEAD = KEY_LEN + 9 + 3 + SIGNATURE_LEN,
 };
 
-/* Commands of requests, protocol 02 §1. */
-enum records_command {
-	CMD_PEER_HANDSHAKE,
-	CMD_PEER_HOLEPUNCH,
-	CMD_FIND_PEER,
-	CMD_LOOKUP,
-	CMD_ANNOUNCE,
-	CMD_UNANNOUNCE,
-	CMD_MUTABLE_PUT,
-	CMD_MUTABLE_GET,
-	CMD_IMMUTABLE_PUT,
-	CMD_IMMUTABLE_GET,
-	CMD_PLUGIN,
+/* Fields that a request must have. */
+enum {
+	FIELD_TARGET = 1,
+	FIELD_VALUE = 2,
+	FIELD_TOKEN = 4, /* a valid one */
+	FIELDS_WRITE = FIELD_TARGET | FIELD_VALUE | FIELD_TOKEN,
 };
+
+/*
+ * Commands of requests, protocol 02 §1: number, name, the function that serves
+ * it and the fields that it needs. The functions are declared and called by
+ * peer_service.h and value_service.h.
+ */
+/* clang-format off */
+#define PEER_COMMAND_LIST(X) \
+	X(2, FIND_PEER, peer_service_find_peer, FIELD_TARGET) \
+	X(3, LOOKUP, peer_service_lookup, FIELD_TARGET) \
+	X(4, ANNOUNCE, peer_service_announce, FIELDS_WRITE) \
+	X(5, UNANNOUNCE, peer_service_unannounce, FIELDS_WRITE)
+#define VALUE_COMMAND_LIST(X) \
+	X(6, MUTABLE_PUT, value_service_mutable_put, FIELDS_WRITE) \
+	X(7, MUTABLE_GET, value_service_mutable_get, FIELD_TARGET | FIELD_VALUE) \
+	X(8, IMMUTABLE_PUT, value_service_immutable_put, FIELDS_WRITE) \
+	X(9, IMMUTABLE_GET, value_service_immutable_get, FIELD_TARGET)
+
+enum records_command {
+	CMD_PEER_HANDSHAKE = 0,
+	CMD_PEER_HOLEPUNCH = 1,
+#define X(number, name, serve, needs) CMD_##name = (number),
+	PEER_COMMAND_LIST(X)
+	VALUE_COMMAND_LIST(X)
+#undef X
+	CMD_PLUGIN = 10,
+};
+/* clang-format on */
 
 struct peer_record {
 	const uint8_t *key;

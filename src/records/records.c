@@ -14,28 +14,25 @@ struct records {
 
 /* ---- commands ---- */
 
-/* One command: the function that serves it and the fields it requires. */
+/* One command: the function that serves it and the fields that it needs. */
 struct record_command {
 	int (*peer)(struct peer_service *s, const struct dht_request *rq);
 	int (*value)(struct value_service *s, const struct dht_request *rq);
-	bool needs_target, needs_token, needs_value;
+	unsigned int needs;
 };
 
 /*
- * Protocol 02 §1. CMD_PLUGIN has no function: a node without that plugin does
- * not reply. The commands of the router have no row, so they count as unknown.
+ * CMD_PLUGIN has no function: a node without that plugin does not reply. The
+ * commands of the router have no row, so they count as unknown.
  */
 static const struct record_command commands[] = {
-    [CMD_FIND_PEER] = {.peer = peer_service_find_peer, .needs_target = true},
-    [CMD_LOOKUP] = {.peer = peer_service_lookup, .needs_target = true},
-    [CMD_ANNOUNCE] = {peer_service_announce, NULL, true, true, true},
-    [CMD_UNANNOUNCE] = {peer_service_unannounce, NULL, true, true, true},
-    [CMD_MUTABLE_PUT] = {NULL, value_service_mutable_put, true, true, true},
-    [CMD_MUTABLE_GET] = {NULL, value_service_mutable_get, true, false, true},
-    [CMD_IMMUTABLE_PUT] = {NULL, value_service_immutable_put, true, true, true},
-    [CMD_IMMUTABLE_GET] = {.value = value_service_immutable_get,
-	.needs_target = true},
-    [CMD_PLUGIN] = {.needs_value = true},
+#define X(number, name, serve, needs) [CMD_##name] = {serve, NULL, needs},
+    PEER_COMMAND_LIST(X)
+#undef X
+#define X(number, name, serve, needs) [CMD_##name] = {NULL, serve, needs},
+	VALUE_COMMAND_LIST(X)
+#undef X
+	    [CMD_PLUGIN] = {.needs = FIELD_VALUE},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -49,6 +46,15 @@ is_served(const struct records *r, uint64_t command)
 	       commands[command].value != NULL || command == CMD_PLUGIN;
 }
 
+/* Returns the fields that a request has, as FIELD_*. */
+static unsigned int
+fields_of(const struct dht_request *rq)
+{
+	return (rq->m.target != NULL ? FIELD_TARGET : 0) |
+	       (rq->m.value.p != NULL ? FIELD_VALUE : 0) |
+	       (rq->token_good ? FIELD_TOKEN : 0);
+}
+
 int
 records_serve(struct records *r, const struct dht_request *rq)
 {
@@ -60,9 +66,7 @@ records_serve(struct records *r, const struct dht_request *rq)
 	if (!is_served(r, rq->m.command))
 		return dht_reply(cx->dht, rq, &unknown);
 	c = &commands[rq->m.command];
-	if ((c->needs_target && rq->m.target == NULL) ||
-	    (c->needs_token && !rq->token_good) ||
-	    (c->needs_value && rq->m.value.p == NULL))
+	if ((c->needs & ~fields_of(rq)) != 0)
 		return records_context_drop(cx, ERR_INCOMPLETE);
 	if (c->peer != NULL)
 		return c->peer(&r->peers, rq);

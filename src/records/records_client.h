@@ -87,13 +87,13 @@ struct records_sink {
 int records_client_find_node(struct dht *d, const uint8_t *target,
     struct records_sink sink, struct records_op **op);
 
-/* Finds the record of a key that announced itself. */
-int records_client_find_peer(struct dht *d, const uint8_t *key,
-    struct records_sink sink, struct records_op **op);
-
-/* Finds the peers that announced a topic. */
-int records_client_lookup(struct dht *d, const uint8_t *topic,
-    struct records_sink sink, struct records_op **op);
+/*
+ * Finds what a command returns for a key: CMD_FIND_PEER the record of a public
+ * key that announced itself, CMD_LOOKUP the peers that announced a topic. Also
+ * returns ERR_VALUE for commands that find nothing.
+ */
+int records_client_find(struct dht *d, enum records_command command,
+    const uint8_t *key, struct records_sink sink, struct records_op **op);
 
 struct announce_spec {
 	const uint8_t *target;       /* the topic, or H(public key) */

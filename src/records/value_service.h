@@ -47,13 +47,9 @@ int value_service_keep_mutable(struct value_service *s, const uint8_t *target,
     const struct mutable_value *m);
 
 /* Each serves one request. Returns 0 if it was answered, or why it was not. */
-int value_service_mutable_put(
-    struct value_service *s, const struct dht_request *rq);
-int value_service_mutable_get(
-    struct value_service *s, const struct dht_request *rq);
-int value_service_immutable_put(
-    struct value_service *s, const struct dht_request *rq);
-int value_service_immutable_get(
-    struct value_service *s, const struct dht_request *rq);
+#define X(number, name, serve, needs)                                          \
+	int serve(struct value_service *s, const struct dht_request *rq);
+VALUE_COMMAND_LIST(X)
+#undef X
 
 #endif

@@ -394,9 +394,10 @@ start(struct script *s, uint8_t kind, uint32_t *op)
 	case 1:
 		return node_find_node(n, target, op);
 	case 2:
-		return node_find_peer(n, drive_key(target[0])->public_key, op);
+		return node_find(
+		    n, CMD_FIND_PEER, drive_key(target[0])->public_key, op);
 	case 3:
-		return node_lookup(n, target, op);
+		return node_find(n, CMD_LOOKUP, target, op);
 	case 4:
 		b = take(s, next(s) * 8u);
 		return node_put_immutable(n, b.p, b.len, op);

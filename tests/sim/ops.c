@@ -17,9 +17,9 @@ ask(struct host *h, const struct op_spec *p, uint32_t *number)
 	case OP_FIND_NODE:
 		return node_find_node(n, p->target, number);
 	case OP_FIND_PEER:
-		return node_find_peer(n, p->target, number);
+		return node_find(n, CMD_FIND_PEER, p->target, number);
 	case OP_LOOKUP:
-		return node_lookup(n, p->target, number);
+		return node_find(n, CMD_LOOKUP, p->target, number);
 	case OP_PUT_IMMUTABLE:
 		return node_put_immutable(n, p->value, p->value_len, number);
 	case OP_GET_IMMUTABLE:

@@ -69,18 +69,12 @@ node_find_node(struct node *n, const uint8_t *target, uint32_t *op)
 }
 
 int
-node_find_peer(struct node *n, const uint8_t *key, uint32_t *op)
+node_find(struct node *n, enum records_command command, const uint8_t *key,
+    uint32_t *op)
 {
 	(void)n;
+	(void)command;
 	(void)key;
-	return start_operation(op);
-}
-
-int
-node_lookup(struct node *n, const uint8_t *topic, uint32_t *op)
-{
-	(void)n;
-	(void)topic;
 	return start_operation(op);
 }
 

@@ -659,13 +659,13 @@ op_find_node(uint32_t *op)
 static int
 op_find_peer(uint32_t *op)
 {
-	return node_find_peer(node, topic, op);
+	return node_find(node, CMD_FIND_PEER, topic, op);
 }
 
 static int
 op_lookup(uint32_t *op)
 {
-	return node_lookup(node, topic, op);
+	return node_find(node, CMD_LOOKUP, topic, op);
 }
 
 static int
@@ -775,7 +775,7 @@ END_TEST
 static int
 op_find_identity(uint32_t *op)
 {
-	return node_find_peer(node, identity.public_key, op);
+	return node_find(node, CMD_FIND_PEER, identity.public_key, op);
 }
 
 /* A query asks only other nodes; what this node stores is added to it. */
@@ -1136,7 +1136,7 @@ START_TEST(records_name_the_listeners_relays)
 	while (node_poll(node, &ev))
 		;
 	run_ms(6000);
-	ck_assert_int_eq(node_lookup(node, topic, &op), 0);
+	ck_assert_int_eq(node_find(node, CMD_LOOKUP, topic, &op), 0);
 	run_ms(1000);
 	while (node_poll(node, &ev)) {
 		if (ev.kind != NODE_EV_PEER)

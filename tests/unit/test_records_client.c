@@ -238,10 +238,11 @@ start_flow(struct rig *g, int i, const uint8_t *target, uint64_t bump,
 	case 3:
 		return start_unannounce(g, keys, target);
 	case 4:
-		return records_client_find_peer(
-		    g->n.d, keys->public_key, sink(g), &g->op);
+		return records_client_find(
+		    g->n.d, CMD_FIND_PEER, keys->public_key, sink(g), &g->op);
 	case 5:
-		return records_client_lookup(g->n.d, target, sink(g), &g->op);
+		return records_client_find(
+		    g->n.d, CMD_LOOKUP, target, sink(g), &g->op);
 	case 6:
 		return records_client_put_mutable(g->n.d, keys,
 		    (struct records_seq){.value = 3}, value, sink(g), &g->op);
@@ -759,7 +760,7 @@ START_TEST(lookup_tells_each)
 	g.nodes[1].value = peers_reply(buf[1], 1200, 2, 2);
 	g.nodes[2].value = (struct bytes){buf[0], g.nodes[0].value.len - 9};
 	ck_assert_int_eq(
-	    records_client_lookup(g.n.d, topic, sink(&g), &g.op), 0);
+	    records_client_find(g.n.d, CMD_LOOKUP, topic, sink(&g), &g.op), 0);
 	run(&g, 500);
 	/* Nothing of the truncated reply is used. */
 	ck_assert_uint_eq(g.events_len, 5);
@@ -791,8 +792,8 @@ START_TEST(find_peer_checks_the_key)
 	g.nodes[0].value = (struct bytes){buf[0], peer_encode(&p, buf[0], 64)};
 	memcpy(buf[1], keys.public_key, KEY_LEN);
 	g.nodes[1].value = (struct bytes){buf[1], KEY_LEN};
-	ck_assert_int_eq(
-	    records_client_find_peer(g.n.d, keys.public_key, sink(&g), &g.op),
+	ck_assert_int_eq(records_client_find(g.n.d, CMD_FIND_PEER,
+			     keys.public_key, sink(&g), &g.op),
 	    0);
 	run(&g, 500);
 	ck_assert_uint_eq(g.events_len, 1);
@@ -876,7 +877,8 @@ start_any(
 	case 0:
 		return records_client_find_node(g->n.d, topic, sink(g), &g->op);
 	case 1:
-		return records_client_lookup(g->n.d, topic, sink(g), &g->op);
+		return records_client_find(
+		    g->n.d, CMD_LOOKUP, topic, sink(g), &g->op);
 	case 2:
 		return start_announce(g, keys, topic, 0, 0);
 	case 3:
@@ -929,7 +931,7 @@ START_TEST(cancel_in_own_event)
 		g.nodes[i].value = peers_reply(buf, 1200, 1, 3);
 	g.cancel_at_first = true;
 	ck_assert_int_eq(
-	    records_client_lookup(g.n.d, topic, sink(&g), &g.op), 0);
+	    records_client_find(g.n.d, CMD_LOOKUP, topic, sink(&g), &g.op), 0);
 	run(&g, 500);
 	ck_assert_uint_eq(g.events_len, 2);
 	ck_assert_int_eq(done(&g)->err, ERR_CANCELLED);
