@@ -290,7 +290,7 @@ void
 config_init(struct config *c)
 {
 	*c = (struct config){
-	    .log_level = LOG_NOTICE,
+	    .log_level = LOG_LEVEL_NOTICE,
 	    .role = DHT_AUTO,
 	    .host = addr_v4(0, 0, 0, 0, 0),
 	    .port_first = PORT_AUTO_FIRST,

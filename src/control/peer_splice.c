@@ -196,7 +196,7 @@ pump_out(struct peer_splice *s)
 	err = send_early(s);
 	while (err == 0 && evbuffer_get_length(s->early) == 0 &&
 	       s->output == OUTPUT_OPEN && s->moved_bytes < batch_end) {
-		space = node_conn_room(node_of(s), s->conn);
+		space = node_conn_space(node_of(s), s->conn);
 		if (space == 0 || !move_out(s, space, &err))
 			break;
 	}

@@ -15,14 +15,14 @@ static const struct {
 	const char *name;
 	enum log_level level;
 } names[] = {
-    {"error", LOG_ERROR},
-    {"warning", LOG_WARNING},
-    {"notice", LOG_NOTICE},
-    {"info", LOG_INFO},
-    {"debug", LOG_DEBUG},
+    {"error", LOG_LEVEL_ERROR},
+    {"warning", LOG_LEVEL_WARNING},
+    {"notice", LOG_LEVEL_NOTICE},
+    {"info", LOG_LEVEL_INFO},
+    {"debug", LOG_LEVEL_DEBUG},
 };
 
-static enum log_level threshold = LOG_NOTICE;
+static enum log_level threshold = LOG_LEVEL_NOTICE;
 static bool for_journal;
 
 void
@@ -53,7 +53,7 @@ log_level_parse(const char *name, enum log_level *out)
 static const char *
 level_name(enum log_level level)
 {
-	return names[level - LOG_ERROR].name;
+	return names[level - LOG_LEVEL_ERROR].name;
 }
 
 /* Writes a line with one system call, so that lines of several daemons do not
@@ -91,8 +91,8 @@ write_line(enum log_level level, const char *fmt, va_list ap)
 		va_end(ap);                                                    \
 	}
 
-LOG_FUNCTION(log_error, LOG_ERROR)
-LOG_FUNCTION(log_warning, LOG_WARNING)
-LOG_FUNCTION(log_notice, LOG_NOTICE)
-LOG_FUNCTION(log_info, LOG_INFO)
-LOG_FUNCTION(log_debug, LOG_DEBUG)
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_notice, LOG_LEVEL_NOTICE)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)

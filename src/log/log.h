@@ -11,17 +11,17 @@
 
 /* The numbers of syslog(3) and sd-daemon(3). */
 enum log_level {
-	LOG_ERROR = 3,
-	LOG_WARNING = 4,
-	LOG_NOTICE = 5,
-	LOG_INFO = 6,
-	LOG_DEBUG = 7,
+	LOG_LEVEL_ERROR = 3,
+	LOG_LEVEL_WARNING = 4,
+	LOG_LEVEL_NOTICE = 5,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7,
 };
 
 /* Detects whether standard error is the journal of systemd. */
 void log_init(void);
 
-/* Drops messages above this level, LOG_NOTICE at first. */
+/* Drops messages above this level, LOG_LEVEL_NOTICE at first. */
 void log_set_level(enum log_level level);
 
 /* Parses the name of a level. Returns 0 or ERR_VALUE. */

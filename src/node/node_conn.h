@@ -97,7 +97,7 @@ bool node_conn_ended(struct node *n, uint32_t conn);
  * Returns the number of bytes that a write would accept now. If it is 0,
  * NODE_EV_READY follows when there is space.
  */
-size_t node_conn_room(struct node *n, uint32_t conn);
+size_t node_conn_space(struct node *n, uint32_t conn);
 
 /* Returns the number of bytes accepted, or ERR_CLOSED. */
 ptrdiff_t node_conn_write(

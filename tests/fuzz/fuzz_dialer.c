@@ -125,7 +125,7 @@ on_event(struct dialer_fuzz *l, const struct node_event *ev)
 		l->told[i] = TOLD_OPEN;
 	} else if (ev->kind == NODE_EV_CLOSED) {
 		l->told[i] = TOLD_CLOSED;
-		MUST(node_conn_room(l->n, ev->op) == 0);
+		MUST(node_conn_space(l->n, ev->op) == 0);
 	} else {
 		MUST(l->told[i] == TOLD_OPEN);
 	}

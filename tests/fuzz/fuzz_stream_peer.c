@@ -202,7 +202,7 @@ read_conn(struct stream_fuzz *f)
 	}
 	while (f->how & HOW_MUX && !f->near_broken && f->open && !f->closed) {
 		b = mux_peek(f->near);
-		if (b.p == NULL || node_conn_room(f->d.n, f->conn) < b.len)
+		if (b.p == NULL || node_conn_space(f->d.n, f->conn) < b.len)
 			break;
 		MUST(node_conn_write(f->d.n, f->conn, b.p, b.len) ==
 		     (ptrdiff_t)b.len);

@@ -205,8 +205,8 @@ echo(struct call *c)
 		size_t len = b.len;
 		ptrdiff_t took;
 
-		if (len > node_conn_room(n, c->conn))
-			len = node_conn_room(n, c->conn);
+		if (len > node_conn_space(n, c->conn))
+			len = node_conn_space(n, c->conn);
 		took = len > 0 ? node_conn_write(n, c->conn, b.p, len) : 0;
 		if (took <= 0)
 			break;

@@ -401,7 +401,7 @@ node_conn_ended(struct node *n, uint32_t conn)
 }
 
 size_t
-node_conn_room(struct node *n, uint32_t conn)
+node_conn_space(struct node *n, uint32_t conn)
 {
 	(void)n;
 	return find_made_conn(conn) != NULL

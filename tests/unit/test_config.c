@@ -107,7 +107,7 @@ START_TEST(takes_file)
 	ck_assert_msg(
 	    read_text(&c, text, strlen(text), &f) == 0, "refused: %s", f.text);
 	ck_assert_msg(config_finish(&c, &f) == 0, "refused: %s", f.text);
-	ck_assert_int_eq(c.log_level, LOG_DEBUG);
+	ck_assert_int_eq(c.log_level, LOG_LEVEL_DEBUG);
 	ck_assert_uint_eq(c.announce_ms, 60000);
 	ck_assert_str_eq(c.state_dir, "/var/lib/a # b");
 	ck_assert_str_eq(c.control, "/run/x");

@@ -1014,7 +1014,7 @@ START_TEST(closes_at_any_time)
 	peer_rig_run_ms(&rig, 3000);
 	ck_assert_uint_eq(rig.opened + rig.closed, 0);
 	ck_assert_uint_eq(udx_streams(rig.node->udx), 0);
-	ck_assert_uint_eq(node_conn_room(rig.node, conn), 0);
+	ck_assert_uint_eq(node_conn_space(rig.node, conn), 0);
 	node_conn_close(rig.node, conn);
 }
 END_TEST
