@@ -53,6 +53,7 @@
 	X(conns_opened,      "connections opened, dialed and accepted") \
 	X(conns_refused,     "handshakes refused because the peer could get no slot") \
 	X(conns_displaced,   "accepted connections closed for a peer that holds less") \
+	X(conns_silent,      "silent connections closed because their peer dialed again") \
 	X(conns_idle,        "connections closed because no data moved") \
 	X(handshakes,        "handshakes with own keys answered") \
 	X(handshakes_refused, "handshakes of validated sources that were not computed") \

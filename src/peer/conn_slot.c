@@ -6,6 +6,10 @@
 #include "peer/conn_struct.h"
 #include "peer/listener_struct.h"
 
+enum {
+	PROBE_US = 400000, /* between two probes of one connection */
+};
+
 static uint64_t
 now_us(const struct peers *p)
 {
@@ -103,6 +107,90 @@ close_displaced(struct peers *p, struct slot *victim)
 	conn_fail(c, ERR_LIMIT);
 }
 
+/* ---- the connections of one key ---- */
+
+bool
+conn_slot_key_is_full(const struct listener *l, const uint8_t *key)
+{
+	return l->limits.per_peer > 0 &&
+	       slot_scope_key_len(l->slots, key) >= l->limits.per_peer;
+}
+
+/* Returns true while nothing need arrive from the peer: the application decides
+ * about it, its data is unread, or it waits for a blind relay. */
+static bool
+may_be_silent(const struct conn *c)
+{
+	return c->state == CONN_NEW || c->state == CONN_DRAINING ||
+	       (!conn_is_open(c) && conn_relay_is_pending(c));
+}
+
+/* Looks for signs of life since the latest probe, and probes the connection
+ * again. */
+static void
+probe_conn(struct conn *c)
+{
+	struct conn_slot *slot = &c->slot;
+	struct udx_status st;
+	uint64_t heard, now = now_us(c->peers);
+
+	udx_status(c->udx, &st);
+	heard = st.packets_in + slot->messages;
+	if (heard != slot->heard_len && slot->probed_us != 0)
+		slot->heard_us = now;
+	slot->heard_len = heard;
+	if (slot->probed_us != 0 && now - slot->probed_us < PROBE_US)
+		return;
+	slot->probed_us = now;
+	if (conn_is_open(c) && !st.closed)
+		udx_probe_path(c->udx, &st.path);
+}
+
+static bool
+is_silent(const struct conn *c, uint64_t since_us)
+{
+	return !may_be_silent(c) && c->slot.heard_us <= since_us;
+}
+
+size_t
+conn_slot_probe(const struct listener *l, const uint8_t *key, uint64_t since_us)
+{
+	struct slot *slots[SLOTS_IDLE_MAX];
+	size_t len = slot_scope_idle(l->slots, key, slots), silent = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		struct conn *c = container_of(slots[i], struct conn, slot.slot);
+
+		if (!may_be_silent(c))
+			probe_conn(c);
+		silent += is_silent(c, since_us);
+	}
+	return silent;
+}
+
+void
+conn_slot_close_silent(
+    const struct listener *l, const uint8_t *key, uint64_t since_us)
+{
+	struct slot *slots[SLOTS_IDLE_MAX];
+	size_t len = slot_scope_idle(l->slots, key, slots);
+
+	for (size_t i = 0; i < len && conn_slot_key_is_full(l, key); i++) {
+		struct conn *c = container_of(slots[i], struct conn, slot.slot);
+
+		if (!is_silent(c, since_us))
+			continue;
+		c->peers->core->stats->conns_silent++;
+		conn_fail(c, ERR_TIMEOUT);
+	}
+}
+
+void
+conn_slot_heard(struct conn *c)
+{
+	c->slot.messages++;
+}
+
 bool
 conn_slot_admit(
     const struct listener *l, const uint8_t *key, const struct addr *addr)
@@ -113,8 +201,7 @@ conn_slot_admit(
 	    [CONN_SLOT_LISTENER] = l->slots, [CONN_SLOT_NODE] = p->slots};
 	struct slot *victims[CONN_SLOT_LEVELS];
 
-	if (l->limits.per_peer > 0 &&
-	    slot_scope_key_len(l->slots, key) >= l->limits.per_peer)
+	if (conn_slot_key_is_full(l, key))
 		return false;
 	for (int level = 0; level < CONN_SLOT_LEVELS; level++) {
 		struct slot_limits max = limits_at(p, level);

@@ -26,6 +26,10 @@ enum {
 	 * its message through a few relays; with more, copies of one message
 	 * would use up the shares of all relays for nothing. */
 	RELAY_CHANGES_MAX = 3,
+	/* For signs of life of the other connections of a key, and between two
+	 * looks at them. */
+	HOLD_MS = 2000,
+	HOLD_STEP_MS = 250,
 	COPIES_CAP_MIN = 2, /* of the first array for the copies */
 };
 
@@ -186,6 +190,8 @@ is_connecting(const struct conn *c)
 	       (conn_is_open(c) && conn_relay_seeks_path(c));
 }
 
+static void check_held(struct session *s);
+
 static void
 on_expiry_timer(struct timer *t)
 {
@@ -193,6 +199,8 @@ on_expiry_timer(struct timer *t)
 
 	if (s->state == SESSION_DONE)
 		session_free(s);
+	else if (s->state == SESSION_HELD)
+		check_held(s);
 	else if (s->conn != NULL && is_connecting(s->conn))
 		arm_expiry(s, WAIT_MS); /* it has its own: pitfall V6 */
 	else
@@ -440,14 +448,23 @@ send_answer(const struct session *s, const struct router_ticket *t)
 	    s->ls->peers->base.router, t, answer, s->answer_sock);
 }
 
+/* Keeps the message for a decision. Returns 0 or ERR_MEMORY. */
 static int
-offer_session(struct session *s, const struct incoming *in)
+keep_incoming(struct session *s, const struct incoming *in)
 {
 	if ((s->offer = malloc(sizeof *s->offer)) == NULL)
 		return ERR_MEMORY;
 	s->offer->in = *in;
 	s->offer->copies = NULL;
 	s->offer->copies_len = s->offer->copies_cap = 0;
+	return 0;
+}
+
+static int
+offer_session(struct session *s, const struct incoming *in)
+{
+	if (keep_incoming(s, in) != 0)
+		return ERR_MEMORY;
 	session_set_state(s, SESSION_ASKED);
 	conn_offer(s->conn, &in->call.client);
 	return 0;
@@ -493,15 +510,13 @@ judge_session(struct session *s, struct listener *l, const struct incoming *in)
 	return error;
 }
 
+/* Begins the connection of a session, or refuses it if no slot is free. */
 static int
-begin_session(struct session *s, struct listener *l, const struct incoming *in)
+begin_conn(struct session *s, struct listener *l, const struct incoming *in)
 {
 	bool redial = (in->theirs.features & PAYLOAD_REDIAL) != 0;
-	uint64_t error = judge_session(s, l, in);
 	int err;
 
-	if (error != SIGNAL_OK)
-		return answer_session(s, in, error);
 	if (!redial &&
 	    !conn_slot_admit(l, in->noise.rs, slot_address(l, &in->call)))
 		return refuse_session(s, l, in);
@@ -512,6 +527,38 @@ begin_session(struct session *s, struct listener *l, const struct incoming *in)
 		return err;
 	return l->ask && !redial ? offer_session(s, in)
 				 : answer_session(s, in, SIGNAL_OK);
+}
+
+/*
+ * Holds the answer back while the connections that the key has are probed: a
+ * peer that has vanished and dials again must not be refused because of them,
+ * and one that has too many is refused in its handshake. Returns 0 or
+ * ERR_MEMORY.
+ */
+static int
+hold_session(struct session *s, const struct incoming *in)
+{
+	if (keep_incoming(s, in) != 0)
+		return ERR_MEMORY;
+	session_set_state(s, SESSION_HELD);
+	s->held_us = s->ls->peers->core->world->now_us;
+	arm_expiry(s, HOLD_STEP_MS);
+	return 0;
+}
+
+static int
+begin_session(struct session *s, struct listener *l, const struct incoming *in)
+{
+	bool redial = (in->theirs.features & PAYLOAD_REDIAL) != 0;
+	uint64_t error = judge_session(s, l, in);
+	const uint8_t *key = in->noise.rs;
+
+	if (error != SIGNAL_OK)
+		return answer_session(s, in, error);
+	if (!redial && conn_slot_key_is_full(l, key) &&
+	    conn_slot_probe(l, key, s->ls->peers->core->world->now_us) > 0)
+		return hold_session(s, in);
+	return begin_conn(s, l, in);
 }
 
 /* Removes all trace of a session that failed for lack of resources: a copy may
@@ -676,11 +723,72 @@ session_punch(struct listener *l, const struct router_call *call)
 	s = pool_at(&ls->sessions.pool, (uint32_t)call->id);
 	if (s->id != call->id || s->listener != l->number || s->conn == NULL)
 		return listener_drop(ls, ERR_UNKNOWN);
+	conn_slot_heard(s->conn);
 	return conn_punch_serve(
 	    s->conn, call, announced_through(l->announced, &call->ticket.from));
 }
 
 /* ---- decisions ---- */
+
+static void
+answer_copies(struct session *s, const struct session_offer *o)
+{
+	for (uint32_t i = 0; i < o->copies_len; i++)
+		(void)send_answer(s, &o->copies[i]);
+}
+
+/* Moves the copies to the offer to the application. */
+static void
+move_copies(struct session_offer *to, struct session_offer *from)
+{
+	to->copies = from->copies;
+	to->copies_len = from->copies_len;
+	to->copies_cap = from->copies_cap;
+	from->copies = NULL;
+	from->copies_len = from->copies_cap = 0;
+}
+
+/* Continues a session as if its message had arrived now. */
+static void
+release_session(struct session *s, struct listener *l)
+{
+	struct listeners *ls = s->ls;
+	struct session_offer *o = s->offer;
+	int err;
+
+	s->offer = NULL;
+	arm_expiry(s, WAIT_MS);
+	err = begin_conn(s, l, &o->in);
+	if (err != 0)
+		discard_session(s, err);
+	else if (s->offer != NULL)
+		move_copies(s->offer, o);
+	else
+		answer_copies(s, o);
+	delete_offer(&ls->sessions, o);
+}
+
+static void
+check_held(struct session *s)
+{
+	struct listener *l = listener_by_number(s->ls, s->listener);
+	const uint8_t *key = s->offer->in.noise.rs;
+	uint64_t now = s->ls->peers->core->world->now_us;
+
+	if (l == NULL) {
+		finish_session(s);
+		return;
+	}
+	if (conn_slot_key_is_full(l, key) &&
+	    conn_slot_probe(l, key, s->held_us) > 0) {
+		if (now - s->held_us < HOLD_MS * UINT64_C(1000)) {
+			arm_expiry(s, HOLD_STEP_MS);
+			return;
+		}
+		conn_slot_close_silent(l, key, s->held_us);
+	}
+	release_session(s, l);
+}
 
 void
 session_decide(struct listeners *ls, struct conn *c, bool accept)
@@ -703,8 +811,7 @@ session_decide(struct listeners *ls, struct conn *c, bool accept)
 	if (answer_session(s, &o->in, accept ? SIGNAL_OK : SIGNAL_ABORTED) != 0)
 		fail_session(s, ERR_MEMORY);
 	else
-		for (uint32_t i = 0; i < o->copies_len; i++)
-			(void)send_answer(s, &o->copies[i]);
+		answer_copies(s, o);
 	if (accept && s->state == SESSION_ANSWERED)
 		arm_expiry(s, WAIT_MS);
 	delete_offer(&ls->sessions, o);
@@ -720,7 +827,7 @@ sessions_close_offers(struct listeners *ls, uint32_t listener)
 		for (; s != NULL; s = next) {
 			next = TAILQ_NEXT(s, age);
 			if (s->listener == listener &&
-			    s->state == SESSION_ASKED)
+			    s->state <= SESSION_ASKED)
 				fail_session(s, ERR_CLOSED);
 		}
 	}

@@ -25,14 +25,21 @@ struct listener;
 struct listeners;
 
 /*
+ *	new --too many of its key--> HELD --2 s--> as if new
  *	new --ask--> ASKED --peers_answer()--> ANSWERED --------> DONE --> freed
  *	 |             |                        ^  |  opened,       10 s
  *	 '-------------|------------------------'  |  failed, or 10 s
  *	               '--- 10 s, unlisten --------|------> DONE
  */
-enum session_state { SESSION_ASKED, SESSION_ANSWERED, SESSION_DONE };
+enum session_state {
+	/* The key has its number of connections; these are probed. */
+	SESSION_HELD,
+	SESSION_ASKED,
+	SESSION_ANSWERED,
+	SESSION_DONE,
+};
 
-/* The state of a session that waits for the application's decision. */
+/* The state of a session that waits for a decision. */
 struct session_offer {
 	struct incoming in;
 	struct router_ticket *copies; /* SESSION_COPIES_MAX at most, or NULL */
@@ -53,9 +60,10 @@ struct session {
 	uint32_t id; /* its index; the client sends it to punch; 0: free */
 	uint32_t listener;
 	enum session_state state;
+	uint64_t held_us; /* when state HELD began */
 	struct timer expiry;
 	struct conn *conn;           /* until it has settled */
-	struct session_offer *offer; /* in state ASKED */
+	struct session_offer *offer; /* in states HELD and ASKED */
 	uint8_t *answer;             /* from ANSWERED on; NULL: silence */
 	uint16_t answer_len;
 	int answer_sock; /* WORLD_NO_SOCK: the one that received the request */

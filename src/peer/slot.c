@@ -87,6 +87,35 @@ slot_scope_key_len(const struct slot_scope *s, const uint8_t *key)
 	return count_slots(s, CONN_SLOT_KEY, key, true);
 }
 
+static size_t
+list_slots(const struct slot_links *list, struct slot *out[])
+{
+	const struct slot_link *link;
+	size_t n = 0;
+
+	TAILQ_FOREACH (link, list, entry) {
+		if (n == SLOTS_OF_KIND_MAX)
+			break;
+		out[n++] = link->slot;
+	}
+	return n;
+}
+
+size_t
+slot_scope_idle(const struct slot_scope *s, const uint8_t *key,
+    struct slot *out[SLOTS_IDLE_MAX])
+{
+	const struct slot_holder *h =
+	    slot_holder_find(&s->holders[CONN_SLOT_KEY], key);
+	size_t n;
+
+	if (h == NULL)
+		return 0;
+	n = list_slots(&h->unclaimed, out);
+	n += list_slots(&h->claimed, out + n);
+	return n + list_slots(&h->exempt, out + n);
+}
+
 /* ---- eviction ---- */
 
 /* Returns the slot of a holder that gives way first. */

@@ -84,6 +84,13 @@ uint32_t slot_scope_len(const struct slot_scope *s);
 /* Returns how many of them a key holds. */
 uint32_t slot_scope_key_len(const struct slot_scope *s, const uint8_t *key);
 
+/* Lists the slots of a key that have been idle for the longest time, a few of
+ * each kind. Returns their number. */
+enum { SLOTS_OF_KIND_MAX = 8, SLOTS_IDLE_MAX = 3 * SLOTS_OF_KIND_MAX };
+
+size_t slot_scope_idle(const struct slot_scope *s, const uint8_t *key,
+    struct slot *out[SLOTS_IDLE_MAX]);
+
 /*
  * Returns true if the peer may have a slot. Sets *victim to the slot that has
  * to be left for it, now if it is only reserved, otherwise when the newcomer

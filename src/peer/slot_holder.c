@@ -117,6 +117,7 @@ add_holder(struct slot_holders *t, const uint8_t id[KEY_LEN])
 	memcpy(h->id, id, KEY_LEN);
 	TAILQ_INIT(&h->unclaimed);
 	TAILQ_INIT(&h->claimed);
+	TAILQ_INIT(&h->exempt);
 	HASH_ADD_BYHASHVALUE(hh, t->by_id, id, KEY_LEN, hash, h);
 	if (h->hh.tbl == NULL) {
 		free(h);
@@ -151,6 +152,7 @@ slot_holder_add(struct slot_holders *t, const uint8_t id[KEY_LEN],
 	link->holder = h;
 	link->slot = slot;
 	if (slot->exempt) {
+		TAILQ_INSERT_TAIL(&h->exempt, link, entry);
 		h->exempt_len++;
 		return 0;
 	}
@@ -172,6 +174,7 @@ slot_holder_remove(struct slot_holders *t, struct slot_link *link)
 		return;
 	link->holder = NULL;
 	if (link->slot->exempt) {
+		TAILQ_REMOVE(&h->exempt, link, entry);
 		h->exempt_len--;
 	} else {
 		if (link->slot->state == CONN_SLOT_CLAIMED)
@@ -200,9 +203,11 @@ void
 slot_holder_touch(struct slot_link *link)
 {
 	struct slot_holder *h = link->holder;
+	struct slot_links *list;
 
-	if (h == NULL || link->slot->exempt)
+	if (h == NULL)
 		return;
-	TAILQ_REMOVE(&h->claimed, link, entry);
-	TAILQ_INSERT_TAIL(&h->claimed, link, entry);
+	list = link->slot->exempt ? &h->exempt : &h->claimed;
+	TAILQ_REMOVE(list, link, entry);
+	TAILQ_INSERT_TAIL(list, link, entry);
 }

@@ -36,9 +36,10 @@ struct slot_holder {
 	uint8_t id[KEY_LEN];
 	struct slot_links unclaimed; /* oldest first */
 	struct slot_links claimed;   /* the longest idle first */
-	uint32_t len;                /* slots in both lists */
-	uint32_t exempt_len;         /* slots that no share binds */
-	uint32_t rank;               /* index in the heap */
+	struct slot_links exempt;    /* that no share binds */
+	uint32_t len;                /* slots in the first two lists */
+	uint32_t exempt_len;
+	uint32_t rank; /* index in the heap */
 };
 
 struct slot_holders {
@@ -74,7 +75,8 @@ int slot_holder_add(struct slot_holders *t, const uint8_t id[KEY_LEN],
 void slot_holder_remove(struct slot_holders *t, struct slot_link *link);
 
 /* Moves a slot to the end of the list of claimed ones: from that of the
- * unclaimed ones, and from any position in it. */
+ * unclaimed ones, and from any position in it. One that no share binds moves in
+ * its own list. */
 void slot_holder_claim(struct slot_link *link);
 void slot_holder_touch(struct slot_link *link);
 

@@ -1299,9 +1299,34 @@ START_TEST(listener_limits_each_peer)
 	rig_listen(&g, &l);
 	ck_assert_uint_eq(dial_from(&g, CLIENT, 1, 1), SIGNAL_OK);
 	ck_assert_uint_eq(dial_from(&g, "66.1.1.1:7", 1, 2), SIGNAL_OK);
-	ck_assert_uint_eq(dial_from(&g, CLIENT, 1, 3), SIGNAL_TRY_LATER);
+	/* Two that have vanished do not count, but it takes a while to know. */
+	for (uint32_t i = 3; i < 6; i++) {
+		client_init(&c, 1);
+		client_write(&c, &g, i);
+		sim_clear(&g.n.host.world);
+		ck_assert_int_eq(deliver_message(&g, NULL, CLIENT, &c, 1), 0);
+		ck_assert_int_eq(deliver_message(&g, NULL, CLIENT, &c, 2), 0);
+		ck_assert_uint_eq(count_answers(&g), 0);
+		ck_assert_uint_eq(count_conns(&g), 2);
+		for (unsigned ms = 0; ms < 1900; ms += 10)
+			relay_pass_ms(&g.n, 10);
+		ck_assert_uint_eq(count_answers(&g), 0);
+		for (unsigned ms = 0; ms < 200; ms += 10)
+			relay_pass_ms(&g.n, 10);
+		ck_assert_uint_eq(count_answers(&g), 2); /* of the copy too */
+		ck_assert_uint_eq(count_conns(&g), 2);
+		ck_assert_uint_eq(g.n.host.stats.conns_silent, i - 2);
+	}
+	ck_assert_uint_eq(g.n.host.stats.conns_refused, 0);
 	conn_close(peers_conn_after(g.peers, 0));
-	ck_assert_uint_eq(dial_from(&g, CLIENT, 1, 4), SIGNAL_OK);
+	ck_assert_uint_eq(dial_from(&g, CLIENT, 1, 7), SIGNAL_OK);
+	/* The listener ends meanwhile. */
+	client_init(&c, 1);
+	client_write(&c, &g, 8);
+	ck_assert_int_eq(deliver_message(&g, NULL, CLIENT, &c, 1), 0);
+	peers_unlisten(g.peers, g.listener);
+	relay_pass_ms(&g.n, 3000);
+	ck_assert_uint_eq(count_answers(&g), 0);
 	rig_fini(&g);
 }
 END_TEST
@@ -1552,6 +1577,40 @@ START_TEST(opens)
 }
 END_TEST
 
+/* A key with its number of connections dials once more: while these answer, it
+ * is refused in the handshake; if it has vanished, the oldest one ends. */
+START_TEST(counts_living_connections_of_a_peer)
+{
+	struct peers_listen l = {.limits = {.per_peer = 1}};
+	bool alive = _i == 0;
+	struct peer_event e;
+	struct client c;
+	struct pair p;
+	unsigned ms = 0;
+
+	pair_init_with(&p, RELAY, &l);
+	run_pair(&p, 300);
+	ck_assert(take_event(&p.server, PEER_OPEN, &e));
+	client_init(&c, 1);
+	client_write(&c, &p.server, 2);
+	deliver_message(&p.server, RELAY, CLIENT, &c, 2);
+	for (; ms < 3000 && count_answers(&p.server) == 0; ms += 10) {
+		if (alive)
+			run_pair(&p, 10);
+		else
+			relay_pass_ms(&p.server.n, 10);
+	}
+	ck_assert_uint_le(ms, alive ? 600 : 2300);
+	client_read(&c, &p.server);
+	ck_assert_uint_eq(c.answer.error, alive ? SIGNAL_TRY_LATER : SIGNAL_OK);
+	ck_assert_uint_eq(p.server.n.host.stats.conns_silent, !alive);
+	ck_assert(take_event(&p.server, PEER_CLOSED, &e) == !alive);
+	if (!alive)
+		ck_assert_int_eq(e.err, ERR_TIMEOUT);
+	pair_fini(&p);
+}
+END_TEST
+
 /* A connection on which only keep-alives move is closed after the time that the
  * listener allows, and not before. */
 START_TEST(closes_idle_connections)
@@ -1791,6 +1850,7 @@ t_suite(void)
 	tcase_add_test(tc, accepts_paths_while_unacknowledged);
 	tcase_add_loop_test(tc, opens, 0, 2);
 	tcase_add_loop_test(tc, closes_idle_connections, 0, 2);
+	tcase_add_loop_test(tc, counts_living_connections_of_a_peer, 0, 2);
 	tcase_add_test(tc, opens_on_the_socket_that_punches);
 	tcase_add_loop_test(tc, ends, 0, 32);
 	tcase_add_loop_test(tc, names_its_relay, 0, 2);
