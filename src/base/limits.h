@@ -86,6 +86,12 @@
 	X(probe_rate, "probe-rate", 50, 1, 100000, \
 	    "probes and path challenges per second sent to such a host after " \
 	    "the burst") \
+	X(probe_destinations, "probe-destinations", 1024, 16, 1000000, \
+	    "distinct addresses probed at once because others have named " \
+	    "them; a quarter through one relay, a sixteenth for one /24 of " \
+	    "clients; the dials of this node have four times as many") \
+	X(probe_destinations_rate, "probe-destinations-rate", 32, 1, 100000, \
+	    "such addresses per second after the burst") \
 	X(lifetime_minutes, "lifetime-minutes", 60, 0, 10080, \
 	    "minutes between measurements of the NAT mapping lifetime; 0: none") \
 	/* Storage for other nodes. */ \

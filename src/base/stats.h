@@ -66,6 +66,8 @@
 	X(values_stored,     "values stored") \
 	X(records_evicted,   "records and values evicted by newer ones") \
 	X(records_expired,   "records and values expired by age") \
+	X(destinations,      "distinct addresses probed that peers or relays have named") \
+	X(destinations_refused, "probes not sent as too many addresses were named") \
 	X(relay_dials,       "blind relays dialed") \
 	X(relay_pairs,       "pairings at blind relays that succeeded") \
 	X(relay_failed,      "pairings at blind relays that failed") \

@@ -201,7 +201,7 @@ probe_neighbour(const struct session *s, const struct incoming *in)
 	n = local_addrs_on_link(
 	    b->local, &in->theirs, near, CONN_LAN_PATHS_MAX);
 	for (size_t i = 0; i < n; i++)
-		if (punch_may_probe(b->punch, &near[i], false))
+		if (punch_may_probe(b->punch, &near[i], &s->conn->punch.origin))
 			(void)punch_probe(
 			    b->punch, dht_server_socket(b->dht), &near[i], 0);
 }

@@ -55,7 +55,8 @@ send_round(struct conn *c)
 	for (uint8_t i = 0; i < v6->len; i++)
 		if (c->initiator)
 			send_open_probe(c, &v6->list[i]);
-		else if (punch_may_probe(p->base.punch, &v6->list[i], false))
+		else if (punch_may_probe(
+			     p->base.punch, &v6->list[i], &c->punch.origin))
 			(void)punch_probe(
 			    p->base.punch, p->ipv6.sock, &v6->list[i], 0);
 	if (v6->rounds + 1 < ROUNDS)

@@ -102,7 +102,10 @@ static void
 reply_to_source(struct conn *c, enum path_message kind, const uint8_t *nonce,
     const struct udx_message *m)
 {
-	if (punch_may_probe(c->peers->base.punch, &m->from, false))
+	struct probe_origin origin = {
+	    .cause = PROBE_ASKED, .from = conn_remote(c)};
+
+	if (punch_may_probe(c->peers->base.punch, &m->from, &origin))
 		send_message(c, kind, nonce, m->sock, &m->from);
 }
 

@@ -63,7 +63,7 @@ owns_sock(const struct conn *c, int sock)
 void
 conn_probe_path(struct conn *c, const struct udx_path *path)
 {
-	if (punch_may_probe(c->peers->base.punch, &path->to, c->initiator))
+	if (punch_may_probe(c->peers->base.punch, &path->to, &c->punch.origin))
 		udx_probe_path(c->udx, path);
 }
 
@@ -288,8 +288,9 @@ conn_add_path(
 		return;
 	}
 	/* The address of the relay is validated by the control connection. */
-	if (kind != CONN_PATH_RELAYED && !punch_may_send(c->peers->base.punch,
-					     to, c->initiator, START_PACKETS))
+	if (kind != CONN_PATH_RELAYED &&
+	    !punch_may_send(
+		c->peers->base.punch, to, &c->punch.origin, START_PACKETS))
 		return;
 	conn_record_path(c, DIAL_STEP_TRY, &path);
 	paths->list[paths->len++] = path;

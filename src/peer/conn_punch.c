@@ -23,6 +23,7 @@ void
 conn_punch_init(struct conn *c)
 {
 	c->punch.sock = WORLD_NO_SOCK;
+	c->punch.origin.cause = c->listener == 0 ? PROBE_DIALED : PROBE_ASKED;
 }
 
 /* ---- events ---- */
@@ -119,6 +120,14 @@ conn_punch_open(struct conn *c)
 }
 
 void
+conn_punch_set_origin(struct conn *c, const struct probe_origin *origin)
+{
+	c->punch.origin = *origin;
+	if (c->punch.puncher != NULL && c->punch.active)
+		puncher_set_origin(c->punch.puncher, origin);
+}
+
+void
 conn_punch_sent(struct conn *c, const struct addr *to)
 {
 	if (c->punch.puncher != NULL)
@@ -147,6 +156,7 @@ conn_punch_connect(struct conn *c, const struct noise_secrets *s,
 		return false;
 	noise_punch_key(key, s->hash);
 	with.secret = key;
+	with.origin = c->punch.origin;
 	set_active(c, true);
 	err = puncher_connect(c->punch.puncher, &with);
 	sodium_memzero(key, sizeof key);
@@ -164,6 +174,7 @@ conn_punch_accept(struct conn *c, const struct noise_secrets *s,
 		return false;
 	noise_punch_key(key, s->hash);
 	with.secret = key;
+	with.origin = c->punch.origin;
 	set_active(c, true);
 	puncher_accept(c->punch.puncher, &with);
 	sodium_memzero(key, sizeof key);

@@ -17,9 +17,10 @@
 #include "punch/punch.h"
 
 struct conn_punch {
-	struct puncher *puncher; /* NULL: none, or the path is confirmed */
-	bool active;             /* punching is under way */
-	int err;                 /* why it failed */
+	struct puncher *puncher;    /* NULL: none, or the path is confirmed */
+	bool active;                /* punching is under way */
+	int err;                    /* why it failed */
+	struct probe_origin origin; /* of its probes, on any path */
 	int sock; /* of the stream, left open by punching; or WORLD_NO_SOCK */
 };
 
@@ -30,6 +31,9 @@ void conn_punch_init(struct conn *c);
  * sent; WORLD_NO_SOCK if we are reachable without, or at a limit.
  */
 int conn_punch_open(struct conn *c);
+
+/* Charges the probes of an accepted connection to the sender of a handshake. */
+void conn_punch_set_origin(struct conn *c, const struct probe_origin *origin);
 
 /* Notes that a request was sent from the puncher's socket. */
 void conn_punch_sent(struct conn *c, const struct addr *to);

@@ -413,6 +413,16 @@ slot_address(const struct listener *l, const struct router_call *call)
 		   : &call->ticket.from;
 }
 
+/* Returns who makes us send to the addresses of a client. */
+static struct probe_origin
+origin_of(const struct listener *l, const struct router_call *call)
+{
+	return (struct probe_origin){.cause = PROBE_ASKED,
+	    .from = call->ticket.from,
+	    .client = call->client,
+	    .relayed = announced_through(l->announced, &call->ticket.from)};
+}
+
 static int
 make_conn(
     struct session *s, const struct listener *l, const struct incoming *in)
@@ -427,11 +437,13 @@ make_conn(
 	    .settled = on_settled,
 	    .owner = s,
 	};
+	struct probe_origin origin = origin_of(l, &in->call);
 	int err;
 
 	s->conn = conn_new(s->ls->peers, &spec, &err);
 	if (s->conn == NULL)
 		return err;
+	conn_punch_set_origin(s->conn, &origin);
 	return spec.purpose == CONN_FOR_REDIAL
 		   ? 0
 		   : conn_slot_reserve(s->conn, l, slot_address(l, &in->call));
@@ -621,6 +633,11 @@ change_relay(
 	    validate_session(s, source.payer) != 0)
 		return;
 	s->relay_changes++;
+	if (s->conn != NULL) {
+		struct probe_origin origin = origin_of(l, call);
+
+		conn_punch_set_origin(s->conn, &origin);
+	}
 	prefix_groups_remove(&ls->sessions.by_relay, s->id);
 	(void)count_relay(s, source.relay);
 }

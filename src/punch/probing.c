@@ -22,17 +22,30 @@ enum {
 static const uint16_t open_probe_ms[OPEN_PROBES] = {
     0, 25, 50, 100, 200, 400, 800};
 
-void
-probing_send(struct puncher *p, int sock, const struct addr *to, bool low_ttl)
+static void
+send_one(struct puncher *p, int sock, const struct addr *to, bool low_ttl)
 {
-	if (!dht_may_send(p->punch->dht, to) ||
-	    !punch_may_probe(p->punch, to, p->initiator))
-		return;
 	p->has_probed = true;
 	if (sock == p->socket->entry.sock)
 		punch_socket_note_sent(p->socket, to);
 	p->probing.probes +=
 	    punch_probe(p->punch, sock, to, low_ttl ? SCHEDULE_TTL_LOW : 0);
+}
+
+void
+probing_send(struct puncher *p, int sock, const struct addr *to, bool low_ttl)
+{
+	if (dht_may_send(p->punch->dht, to) &&
+	    punch_may_probe(p->punch, to, &p->peer.origin))
+		send_one(p, sock, to, low_ttl);
+}
+
+void
+probing_send_to_host(struct puncher *p, int sock, const struct addr *to)
+{
+	if (dht_may_send(p->punch->dht, to) &&
+	    punch_may_guess(p->punch, to, &p->peer.origin))
+		send_one(p, sock, to, false);
 }
 
 /* ---- the peer's addresses ---- */
@@ -167,7 +180,7 @@ send_to_next_port(struct puncher *p)
 		return;
 	to = *host;
 	to.port = ports_next(&p->probing.ports);
-	probing_send(p, p->socket->entry.sock, &to, false);
+	probing_send_to_host(p, p->socket->entry.sock, &to);
 }
 
 static void

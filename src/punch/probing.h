@@ -69,4 +69,8 @@ void probing_open(struct puncher *p, const struct addr *to, bool low_ttl);
 void probing_send(
     struct puncher *p, int sock, const struct addr *to, bool low_ttl);
 
+/* Does the same for one of many ports of a host, which counts as one
+ * destination: guessed ones, and those from which birthday sockets probe. */
+void probing_send_to_host(struct puncher *p, int sock, const struct addr *to);
+
 #endif

@@ -18,6 +18,7 @@ punch_new(const struct core *core, struct dht *dht, struct router *router)
 	p->sockets = (struct socket_table){.core = core, .dht = dht};
 	TAILQ_INIT(&p->punchers);
 	probe_budget_init(&p->budget, core, dht);
+	destination_budget_init(&p->destinations, core);
 	punch_pool_init(&p->pool, &p->sockets);
 	lifetime_schedule_init(&p->lifetime_schedule, &p->sockets);
 	punch_admission_init(&p->admission, core->timers,
@@ -40,6 +41,7 @@ punch_free(struct punch *p)
 		punch_close(p, p->sockets.entries->sock);
 	punch_admission_fini(&p->admission);
 	probe_budget_fini(&p->budget);
+	destination_budget_fini(&p->destinations);
 	free(p);
 }
 
@@ -97,17 +99,31 @@ punch_recv(struct punch *p, const struct dgram *dg)
 }
 
 bool
-punch_may_probe(struct punch *p, const struct addr *to, bool dialed)
+punch_may_probe(
+    struct punch *p, const struct addr *to, const struct probe_origin *origin)
 {
-	return punch_may_send(p, to, dialed, 1);
+	return punch_may_send(p, to, origin, 1);
 }
 
 bool
-punch_may_send(
-    struct punch *p, const struct addr *to, bool dialed, uint32_t datagrams)
+punch_may_send(struct punch *p, const struct addr *to,
+    const struct probe_origin *origin, uint32_t datagrams)
 {
-	return probe_budget_take(
-	    &p->budget, to, dialed ? PROBE_DIALED : PROBE_ASKED, datagrams);
+	return (dht_is_private(p->dht) ||
+		   destination_budget_take(&p->destinations, to, origin)) &&
+	       probe_budget_take(&p->budget, to, origin->cause, datagrams);
+}
+
+bool
+punch_may_guess(
+    struct punch *p, const struct addr *to, const struct probe_origin *origin)
+{
+	struct addr host = *to;
+
+	host.port = 0;
+	return (dht_is_private(p->dht) ||
+		   destination_budget_take(&p->destinations, &host, origin)) &&
+	       probe_budget_take(&p->budget, to, origin->cause, 1);
 }
 
 bool
@@ -177,6 +193,7 @@ punch_limits_changed(struct punch *p)
 	    &p->admission, l->punches_from_random, l->punches_to_random);
 	punch_pool_resize(&p->pool);
 	probe_budget_limits_changed(&p->budget);
+	destination_budget_limits_changed(&p->destinations);
 }
 
 void

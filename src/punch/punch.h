@@ -18,6 +18,7 @@
 
 #include "base/core.h"
 #include "dht/dht.h"
+#include "punch/destination_budget.h"
 #include "punch/nat_classifier.h"
 #include "signal/router.h"
 
@@ -49,16 +50,22 @@ int punch_recv(struct punch *p, const struct dgram *dg);
 
 /*
  * Charges one datagram, a probe or a path challenge, that is about to be sent
- * to an address which a peer or a relay has named. dialed: true for a dial of
- * this node, false for a peer that dials us or migrates. Returns false, and
- * counts it, if the budget of that host is used up: then it must not be sent.
+ * to an address which a peer or a relay has named. Returns false, and counts
+ * it, if the budget of that host, or of further addresses, is used up: then it
+ * must not be sent.
  */
 __attribute__((warn_unused_result)) bool punch_may_probe(
-    struct punch *p, const struct addr *to, bool dialed);
+    struct punch *p, const struct addr *to, const struct probe_origin *origin);
 
 /* Charges several datagrams, such as the first ones of a stream. */
-__attribute__((warn_unused_result)) bool punch_may_send(
-    struct punch *p, const struct addr *to, bool dialed, uint32_t datagrams);
+__attribute__((warn_unused_result)) bool punch_may_send(struct punch *p,
+    const struct addr *to, const struct probe_origin *origin,
+    uint32_t datagrams);
+
+/* Charges one of many probes to guessed ports of a host, whose number punch
+ * admission limits: the host counts as one address. */
+__attribute__((warn_unused_result)) bool punch_may_guess(
+    struct punch *p, const struct addr *to, const struct probe_origin *origin);
 
 /*
  * Sends one probe from any socket; ttl 0 is the system's default. Returns false
@@ -168,6 +175,7 @@ struct punch_peer {
 	struct addr addr;      /* the peer as the relay sees it */
 	bool native;           /* a node of this project, with its extensions */
 	uint64_t rtt_us; /* of the handshake, through the relay; 0: unknown */
+	struct probe_origin origin; /* of the handshake */
 	/* On the client's side only. */
 	const uint8_t *target;
 	uint64_t id;       /* of the attempt at the server */
@@ -185,6 +193,9 @@ int puncher_connect(struct puncher *p, const struct punch_peer *peer);
 /* Starts the server's side, protocol 04 §8: echoes probes and waits 10 s for
  * the client's punch round. */
 void puncher_accept(struct puncher *p, const struct punch_peer *peer);
+
+/* Charges the probes of the server's side to another origin from now on. */
+void puncher_set_origin(struct puncher *p, const struct probe_origin *origin);
 
 /*
  * Processes a PEER_HOLEPUNCH message of the client; replies now, or when our

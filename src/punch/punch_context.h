@@ -12,6 +12,7 @@
 #include "punch/lifetime_schedule.h"
 #include "punch/probe_budget.h"
 #include "punch/punch.h"
+#include "punch/destination_budget.h"
 #include "punch/punch_admission.h"
 #include "punch/punch_pool.h"
 #include "punch/puncher.h"
@@ -27,6 +28,7 @@ struct punch {
 	uint32_t punchers_len;
 	struct punch_admission admission;
 	struct probe_budget budget;
+	struct destination_budget destinations;
 	struct lifetime_schedule lifetime_schedule;
 };
 

@@ -193,10 +193,17 @@ puncher_connect(struct puncher *p, const struct punch_peer *peer)
 	if (peer->relays_len == 0)
 		return ERR_VALUE;
 	start_attempt(p, peer, true);
+	p->peer.origin.cause = PROBE_DIALED;
 	memcpy(p->target, peer->target, sizeof p->target);
 	p->peer.target = p->target;
 	punch_client_begin(p);
 	return 0;
+}
+
+void
+puncher_set_origin(struct puncher *p, const struct probe_origin *origin)
+{
+	p->peer.origin = *origin;
 }
 
 void
@@ -210,6 +217,7 @@ void
 puncher_accept(struct puncher *p, const struct punch_peer *peer)
 {
 	start_attempt(p, peer, false);
+	p->peer.origin.cause = PROBE_ASKED;
 	puncher_await_client(p);
 	punch_server_begin(p);
 }
@@ -551,7 +559,7 @@ puncher_recv_probe(struct puncher *p, const struct dgram *dg)
 		if (!echo_limiter_take(
 			&p->echo_limiter, &dg->from, get_now_ms(p)))
 			return stats_drop(st, ERR_BUDGET);
-		probing_send(p, dg->sock, &dg->from, false);
+		probing_send_to_host(p, dg->sock, &dg->from);
 		return 0;
 	}
 	if (!is_plausible(p, &dg->from))

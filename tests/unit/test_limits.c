@@ -80,8 +80,9 @@ enum {
 	 * requests, the sockets. */
 	AT_REST_BYTES = 5 << 20,
 	/* Tables of budgets: of the router two, of the handshakes one for each
-	 * class and one for relays, of the probes two for each cause. */
-	BUDGET_TABLES = 2 + HANDSHAKE_CLASSES + 1 + 2 * PROBE_CAUSES,
+	 * class and one for relays, of the probes two for each cause, of their
+	 * destinations two. */
+	BUDGET_TABLES = 2 + HANDSHAKE_CLASSES + 1 + 2 * PROBE_CAUSES + 2,
 };
 
 struct memory_row {

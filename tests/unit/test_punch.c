@@ -583,6 +583,8 @@ count_probes_to(const struct addr *host)
  * all birthday probes of one. */
 START_TEST(probes_are_charged_to_the_named_host)
 {
+	static const struct probe_origin asked = {.cause = PROBE_ASKED},
+					 dialed = {.cause = PROBE_DIALED};
 	struct addr victim = addr_v4(11, 8, 8, 8, 5000);
 	struct punch_peer peer = {.secret = l.secret, .addr = victim};
 	struct punch_owner owner = {.event = ignore_event};
@@ -610,12 +612,87 @@ START_TEST(probes_are_charged_to_the_named_host)
 	    limits->probe_burst + 12 * limits->probe_rate);
 	ck_assert(_i == 0 || l.server.n.host.stats.probes_refused > 1000);
 	/* What others made us send uses up nothing of our own dials' budget. */
-	while (punch_may_probe(l.server.punch, &victim, false))
+	while (punch_may_probe(l.server.punch, &victim, &asked))
 		continue;
-	ck_assert(!punch_may_send(l.server.punch, &victim, false, 3));
-	ck_assert(punch_may_send(l.server.punch, &victim, true, 3));
+	ck_assert(!punch_may_send(l.server.punch, &victim, &asked, 3));
+	ck_assert(punch_may_send(l.server.punch, &victim, &dialed, 3));
 	for (unsigned i = 0; i < count; i++)
 		puncher_free(p[i], WORLD_NO_SOCK);
+}
+END_TEST
+
+/* Returns how many of so many addresses, each of another host, get a probe. */
+static uint32_t
+probe_hosts(struct punch *p, const struct probe_origin *origin, uint32_t first,
+    uint32_t len)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = first; i < first + len; i++) {
+		struct addr to = addr_v4(99, (uint8_t)(i >> 16),
+		    (uint8_t)(i >> 8), (uint8_t)i, 7000);
+
+		n += punch_may_probe(p, &to, origin);
+	}
+	return n;
+}
+
+/* Distinct addresses that others name: bounded for each /24 of clients, for
+ * each relay, for all other senders together and in all. */
+START_TEST(bounds_destinations)
+{
+	struct probe_origin dialed = {.cause = PROBE_DIALED};
+	struct probe_origin o = {.cause = PROBE_ASKED, .relayed = true};
+	struct addr host = addr_v4(98, 1, 2, 3, 7);
+	const struct limits *limits;
+	const struct stats *st;
+	uint32_t all = 0, burst;
+
+	init(FULL_CONE, FULL_CONE, 1);
+	limits = &l.server.n.host.limits;
+	st = &l.server.n.host.stats;
+	burst = limits->probe_destinations;
+	o.from = addr_v4(97, 0, 0, 1, 7);
+	o.client = addr_v4(96, 0, 0, 1, 7);
+	ck_assert_uint_eq(probe_hosts(l.server.punch, &o, 0, 300), burst / 16);
+	/* The same again cost nothing, nor do guessed ports of one host. */
+	ck_assert_uint_eq(
+	    probe_hosts(l.server.punch, &o, 0, burst / 16), burst / 16);
+	ck_assert_uint_eq(st->destinations, burst / 16);
+	ck_assert_uint_eq(st->destinations_refused, 300 - burst / 16);
+	o.client = addr_v4(96, 0, 1, 1, 7);
+	for (host.port = 1; host.port < 1000; host.port++)
+		ck_assert(punch_may_guess(l.server.punch, &host, &o));
+	ck_assert_uint_eq(st->destinations, burst / 16 + 1);
+	/* More clients through one relay. */
+	for (uint8_t i = 2; i < 100; i++) {
+		o.client = addr_v4(96, 0, i, 1, 7);
+		(void)probe_hosts(l.server.punch, &o, i * 1000, 100);
+	}
+	ck_assert_uint_eq(st->destinations, burst / 4);
+	/* All senders that are no relays, without their own addresses. */
+	o.relayed = false;
+	for (uint8_t i = 0; i < 100; i++) {
+		o.from = addr_v4(95, 0, i, 1, 7);
+		(void)probe_hosts(l.server.punch, &o, i * 2000, 100);
+		ck_assert(punch_may_probe(l.server.punch, &o.from, &o));
+	}
+	ck_assert_uint_eq(st->destinations, burst / 2);
+	/* In all. */
+	o.relayed = true;
+	for (uint8_t i = 0; i < 100; i++) {
+		o.from = addr_v4(94, 0, i, 1, 7);
+		o.client = addr_v4(93, 0, i, 1, 7);
+		all += probe_hosts(l.server.punch, &o, 900000 + i * 100, 100);
+	}
+	ck_assert_uint_eq(all, burst / 2);
+	ck_assert_uint_eq(probe_hosts(l.server.punch, &dialed, 0, 300), 300);
+	/* After a while there are some again, and the first are new again. */
+	punch_lab_run_ms(&l, 31000);
+	o.from = addr_v4(92, 0, 0, 1, 7);
+	o.client = addr_v4(91, 0, 0, 1, 7);
+	all = probe_hosts(l.server.punch, &o, 0, 300);
+	ck_assert_uint_eq(all, burst / 16);
 }
 END_TEST
 
@@ -982,6 +1059,7 @@ t_suite(void)
 	tcase_add_test(tc, forged_messages_change_nothing);
 	tcase_add_test(tc, unverified_addresses_are_not_sprayed);
 	tcase_add_loop_test(tc, probes_are_charged_to_the_named_host, 0, 2);
+	tcase_add_test(tc, bounds_destinations);
 	tcase_add_test(tc, server_waits_for_the_punch_round);
 	tcase_add_test(tc, client_cannot_restart_for_ever);
 	tcase_add_test(tc, bad_nat_type_leads_to_another_socket);
