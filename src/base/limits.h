@@ -353,6 +353,8 @@ enum {
 	 * the source addresses of its packets. */
 	CONN_PATHS_MAX = 12,
 	CONN_LAN_PATHS_MAX = 8,
+	/* Receive window of a connection that no program has claimed. */
+	CONN_UNCLAIMED_WINDOW_BYTES_MAX = 65536,
 	/* IPv6 addresses that are tried of those which a peer lists, and
 	 * datagrams sent in reply to packets from them. */
 	CONN_IPV6_ADDRS_MAX = 4,

@@ -224,6 +224,7 @@ conn_slot_reserve(
 	const struct slot_peer peer = {c->key, addr, is_exempt(l, addr)};
 
 	c->slot.idle_us = l->limits.idle_s * UINT64_C(1000000);
+	udx_set_window(c->udx, CONN_UNCLAIMED_WINDOW_BYTES_MAX);
 	return slot_reserve(&c->slot.slot, l->slots, c->peers->slots, &peer);
 }
 
@@ -280,6 +281,8 @@ conn_slot_opened(struct conn *c)
 void
 conn_slot_claim(struct conn *c)
 {
+	if (c->slot.slot.state == CONN_SLOT_UNCLAIMED)
+		udx_set_window(c->udx, 0);
 	slot_claim(&c->slot.slot, now_us(c->peers));
 }
 

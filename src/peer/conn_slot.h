@@ -68,7 +68,8 @@ void conn_slot_heard(struct conn *c);
 bool conn_slot_admit(
     const struct listener *l, const uint8_t *key, const struct addr *addr);
 
-/* Reserves the slot for a new connection. Returns 0 or ERR_MEMORY. */
+/* Reserves the slot for a new connection, whose receive window is small until a
+ * program claims it. Returns 0 or ERR_MEMORY. */
 int conn_slot_reserve(
     struct conn *c, const struct listener *l, const struct addr *addr);
 

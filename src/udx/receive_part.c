@@ -25,10 +25,23 @@ receive_part_init(struct receive_part *r, struct chunk_pool *pool,
 {
 	r->pool = pool;
 	r->limits = limits;
-	r->window = RECEIVE_WINDOW_FIRST;
-	if (r->window > limits->stream_window_bytes)
-		r->window = limits->stream_window_bytes;
+	(void)receive_part_set_window(r, 0);
 	r->advertised = r->window;
+}
+
+bool
+receive_part_set_window(struct receive_part *r, uint32_t bytes)
+{
+	uint32_t before = r->window;
+
+	r->window = bytes > 0 ? bytes : RECEIVE_WINDOW_FIRST;
+	if (r->window > r->limits->stream_window_bytes)
+		r->window = r->limits->stream_window_bytes;
+	if (r->advertised >= before / 2 || r->window <= before ||
+	    r->state == RECEIVE_ENDED)
+		return false;
+	r->ack_due = true;
+	return true;
 }
 
 void

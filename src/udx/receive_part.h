@@ -67,6 +67,13 @@ void receive_part_init(struct receive_part *r, struct chunk_pool *pool,
     const struct limits *limits);
 void receive_part_fini(struct receive_part *r);
 
+/*
+ * Sets how many bytes may be held; 0: as many as at the start. Returns true if
+ * an acknowledgement should report the window at once, as the peer has used
+ * most of the former one.
+ */
+bool receive_part_set_window(struct receive_part *r, uint32_t bytes);
+
 /* Returns true if all that was received in order was consumed. */
 static inline bool
 receive_part_is_empty(const struct receive_part *r)

@@ -413,6 +413,13 @@ udx_consume(struct udx_stream *s, size_t n)
 		reclaim_add(s);
 }
 
+void
+udx_set_window(struct udx_stream *s, uint32_t bytes)
+{
+	if (!stream_is_closed(s) && receive_part_set_window(&s->receive, bytes))
+		scheduler_add(s);
+}
+
 size_t
 udx_window(const struct udx_stream *s)
 {

@@ -253,6 +253,13 @@ void udx_detach(struct udx_stream *s, size_t n);
 /* Removes the first n bytes; the receive window opens by as many. */
 void udx_consume(struct udx_stream *s, size_t n);
 
+/*
+ * Sets the receive window, in bytes of memory; 0: the default, which grows with
+ * the rate of the reader. A small one bounds what a peer can make us hold for a
+ * reader that may never come.
+ */
+void udx_set_window(struct udx_stream *s, uint32_t bytes);
+
 /* Returns how many more bytes the peer may send before some are consumed. */
 size_t udx_window(const struct udx_stream *s);
 

@@ -8,6 +8,8 @@
  * connection is to open, a second node is the client and the test carries the
  * datagrams.
  */
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -1611,6 +1613,165 @@ START_TEST(counts_living_connections_of_a_peer)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+enum { CROWD_MAX = 512, HALF_FRAME = 300000 };
+
+/* Opens one more connection of the client, with a key of its own. */
+static struct conn *
+open_further(struct pair *p, uint32_t key)
+{
+	struct conn_spec spec = {.key = p->server.keys.public_key,
+	    .own_key = p->client.keys.public_key};
+	struct addr server = relay_addr(SELF);
+	struct client c;
+	int err;
+	struct conn *conn = conn_new(p->client.peers, &spec, &err);
+
+	ck_assert_ptr_nonnull(conn);
+	client_init(&c, key);
+	c.payload.udx_id = conn_udx_id(conn);
+	client_write(&c, &p->server, key);
+	sim_clear(&p->server.n.host.world);
+	deliver_message(&p->server, RELAY, CLIENT, &c, 1);
+	client_read(&c, &p->server);
+	ck_assert_uint_eq(c.answer.error, SIGNAL_OK);
+	ck_assert_int_eq(
+	    conn_complete_handshake(conn, &c.secrets, true, c.answer.udx_id),
+	    0);
+	conn_add_path(conn, CONN_PATH_DIRECT, p->client.n.sock, &server);
+	run_pair(p, 30);
+	return conn;
+}
+
+/* Sends part of a frame of 16 MB, which no reader can use. */
+static void
+send_half_frame(struct conn *c)
+{
+	uint8_t *p = udx_reserve(c->udx, HALF_FRAME);
+
+	ck_assert_ptr_nonnull(p);
+	memset(p, 0x55, HALF_FRAME);
+	memcpy(p, "\xff\xff\xff", 3);
+	udx_commit(c->udx, HALF_FRAME);
+}
+
+/* Has a program read all connections of the server. */
+static void
+claim_all(struct rig *g)
+{
+	struct conn *c = NULL;
+
+	while ((c = peers_conn_after(
+		    g->peers, c != NULL ? conn_number(c) : 0)) != NULL)
+		(void)conn_peek(c);
+}
+
+static size_t
+heap_used(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+/* Of the window, with what its chunks cost. */
+#define UNCLAIMED_HELD_MAX (CONN_UNCLAIMED_WINDOW_BYTES_MAX * 3 / 2)
+
+/* Unfinished frames of many peers: what the heap of the server holds. Peers
+ * with too many lose their streams. */
+static const struct {
+	uint32_t conns;
+	bool claimed;
+	size_t bytes_max;
+} half_sent[] = {
+    {30, false, 4 << 20},
+    {30, true, 18 << 20},
+    {CROWD_MAX, false, 16 << 20},
+    {CROWD_MAX, true, 34 << 20},
+};
+
+START_TEST(half_sent_frames_take_little_memory)
+{
+	size_t before, held;
+	struct pair p;
+
+	rig_init_as(&p.server, DHT_AUTO, SELF);
+	p.server.n.host.limits.handshake_operations = 1000000;
+	dht_limits_changed(p.server.n.d);
+	peers_limits_changed(p.server.peers);
+	rig_listen(&p.server, NULL);
+	relay_pass_ms(&p.server.n, 1000);
+	rig_init_as(&p.client, DHT_AUTO, CLIENT);
+	before = heap_used();
+	for (uint32_t i = 0; i < half_sent[_i].conns; i++) {
+		struct conn *c = open_further(&p, 100 + i);
+
+		if (half_sent[_i].claimed)
+			claim_all(&p.server);
+		send_half_frame(c);
+		run_pair(&p, 50);
+	}
+	if (!half_sent[_i].claimed)
+		ck_assert_uint_eq(count_conns(&p.server), half_sent[_i].conns);
+	for (unsigned i = 0; i < 20; i++) {
+		run_pair(&p, 100);
+		if (half_sent[_i].claimed)
+			claim_all(&p.server);
+	}
+	held = udx_buffered(p.server.udx) + p.server.peers->frames.used;
+	if (!half_sent[_i].claimed)
+		ck_assert_uint_le(
+		    held, half_sent[_i].conns * UNCLAIMED_HELD_MAX);
+	rig_fini(&p.client);
+	held = heap_used();
+	held = held > before ? held - before : 0;
+	fprintf(stderr, "%u half-sent frames, %s: %zu KiB\n",
+	    half_sent[_i].conns, half_sent[_i].claimed ? "claimed" : "waiting",
+	    held >> 10);
+	ck_assert_uint_le(held, half_sent[_i].bytes_max);
+	rig_fini(&p.server);
+}
+END_TEST
+
+/* What waits is delivered once a program claims the connection, as fast as on
+ * any other. */
+START_TEST(claimed_connections_get_a_full_window)
+{
+	static const uint8_t some[4096];
+	size_t sent = 0, got = 0;
+	struct peer_event e;
+	struct conn *c;
+	struct pair p;
+
+	pair_init(&p, RELAY);
+	run_pair(&p, 300);
+	ck_assert(take_event(&p.server, PEER_OPEN, &e));
+	c = peers_conn(p.server.peers, e.number);
+	for (int i = 0; i < 100; i++) {
+		ptrdiff_t n;
+
+		while ((n = conn_write(p.c, some, sizeof some)) > 0)
+			sent += (size_t)n;
+		run_pair(&p, 10);
+	}
+	ck_assert_uint_gt(sent, CONN_UNCLAIMED_WINDOW_BYTES_MAX);
+	ck_assert_uint_le(udx_buffered(p.server.udx), UNCLAIMED_HELD_MAX);
+	for (int i = 0; i < 100 && got < sent; i++) {
+		struct bytes b;
+
+		while ((b = conn_peek(c)).len > 0) {
+			got += b.len;
+			conn_consume(c, b.len);
+		}
+		run_pair(&p, 10);
+	}
+	ck_assert_uint_eq(got, sent);
+	ck_assert_uint_gt(udx_window(c->udx), 200000);
+	pair_fini(&p);
+}
+END_TEST
+
 /* A connection on which only keep-alives move is closed after the time that the
  * listener allows, and not before. */
 START_TEST(closes_idle_connections)
@@ -1849,6 +2010,9 @@ t_suite(void)
 	tcase_add_test(tc, limit_of_listeners);
 	tcase_add_test(tc, accepts_paths_while_unacknowledged);
 	tcase_add_loop_test(tc, opens, 0, 2);
+	tcase_add_loop_test(
+	    tc, half_sent_frames_take_little_memory, 0, T_ROWS(half_sent));
+	tcase_add_test(tc, claimed_connections_get_a_full_window);
 	tcase_add_loop_test(tc, closes_idle_connections, 0, 2);
 	tcase_add_loop_test(tc, counts_living_connections_of_a_peer, 0, 2);
 	tcase_add_test(tc, opens_on_the_socket_that_punches);
