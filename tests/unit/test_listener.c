@@ -1617,9 +1617,9 @@ END_TEST
 
 enum { CROWD_MAX = 512, HALF_FRAME = 300000 };
 
-/* Opens one more connection of the client, with a key of its own. */
+/* Opens one more connection of the client under this key. */
 static struct conn *
-open_further(struct pair *p, uint32_t key)
+open_further(struct pair *p, uint32_t key, uint32_t seed)
 {
 	struct conn_spec spec = {.key = p->server.keys.public_key,
 	    .own_key = p->client.keys.public_key};
@@ -1631,7 +1631,7 @@ open_further(struct pair *p, uint32_t key)
 	ck_assert_ptr_nonnull(conn);
 	client_init(&c, key);
 	c.payload.udx_id = conn_udx_id(conn);
-	client_write(&c, &p->server, key);
+	client_write(&c, &p->server, seed);
 	sim_clear(&p->server.n.host.world);
 	deliver_message(&p->server, RELAY, CLIENT, &c, 1);
 	client_read(&c, &p->server);
@@ -1643,6 +1643,47 @@ open_further(struct pair *p, uint32_t key)
 	run_pair(p, 30);
 	return conn;
 }
+
+/* Initialises a pair without a connection; handshakes are not rationed. */
+static void
+crowd_init(struct pair *p)
+{
+	rig_init_as(&p->server, DHT_AUTO, SELF);
+	p->server.n.host.limits.handshake_operations = 1000000;
+	dht_limits_changed(p->server.n.d);
+	peers_limits_changed(p->server.peers);
+	rig_listen(&p->server, NULL);
+	relay_pass_ms(&p->server.n, 1000);
+	rig_init_as(&p->client, DHT_AUTO, CLIENT);
+}
+
+/* A tunnel dials once for each TCP connection, under one key: by default that
+ * key may have a thousand connections to one listener. Others still get in, and
+ * a newcomer displaces none. */
+START_TEST(one_key_has_a_thousand_connections)
+{
+	struct pair p;
+
+	crowd_init(&p);
+	for (uint32_t i = 0; i < 1000; i++)
+		(void)open_further(&p, 1, 1000 + i);
+	run_pair(&p, 300);
+	ck_assert_uint_eq(count_conns(&p.server), 1000);
+	ck_assert_uint_eq(listener_status(&p.server).accepted, 1000);
+	for (uint32_t i = 0; i < 300; i++) {
+		if (i % 16 == 0)
+			relay_pass_ms(&p.server.n, 1000);
+		ck_assert_uint_eq(dial_alone(&p.server, 2 + i), SIGNAL_OK);
+	}
+	/* From half on the key has more than its share, and gets no more. */
+	ck_assert_uint_eq(
+	    dial_from(&p.server, "66.7.7.7:7", 1, 5000), SIGNAL_TRY_LATER);
+	ck_assert_uint_eq(listener_status(&p.server).accepted, 1000);
+	ck_assert_uint_eq(p.server.n.host.stats.conns_displaced, 0);
+	ck_assert_uint_eq(p.server.n.host.stats.conns_refused, 1);
+	pair_fini(&p);
+}
+END_TEST
 
 /* Sends part of a frame of 16 MB, which no reader can use. */
 static void
@@ -1696,16 +1737,10 @@ START_TEST(half_sent_frames_take_little_memory)
 	size_t before, held;
 	struct pair p;
 
-	rig_init_as(&p.server, DHT_AUTO, SELF);
-	p.server.n.host.limits.handshake_operations = 1000000;
-	dht_limits_changed(p.server.n.d);
-	peers_limits_changed(p.server.peers);
-	rig_listen(&p.server, NULL);
-	relay_pass_ms(&p.server.n, 1000);
-	rig_init_as(&p.client, DHT_AUTO, CLIENT);
+	crowd_init(&p);
 	before = heap_used();
 	for (uint32_t i = 0; i < half_sent[_i].conns; i++) {
-		struct conn *c = open_further(&p, 100 + i);
+		struct conn *c = open_further(&p, 100 + i, 100 + i);
 
 		if (half_sent[_i].claimed)
 			claim_all(&p.server);
@@ -2013,6 +2048,7 @@ t_suite(void)
 	tcase_add_loop_test(
 	    tc, half_sent_frames_take_little_memory, 0, T_ROWS(half_sent));
 	tcase_add_test(tc, claimed_connections_get_a_full_window);
+	tcase_add_test(tc, one_key_has_a_thousand_connections);
 	tcase_add_loop_test(tc, closes_idle_connections, 0, 2);
 	tcase_add_loop_test(tc, counts_living_connections_of_a_peer, 0, 2);
 	tcase_add_test(tc, opens_on_the_socket_that_punches);
