@@ -180,24 +180,32 @@ add_client_path(struct session *s, const struct incoming *in)
 }
 
 /*
+ * Returns true for a client in our own network: both hosts have the same public
+ * address. That counts only if one of our relays reports it, so that a client
+ * elsewhere cannot make us send to hosts here.
+ */
+static bool
+is_neighbour(const struct session *s, const struct incoming *in)
+{
+	const struct listener *l = listener_by_number(s->ls, s->listener);
+
+	return !in->call.direct && l != NULL &&
+	       addr_same_host(&in->call.client, &in->call.us) &&
+	       announced_through(l->announced, &in->call.ticket.from);
+}
+
+/*
  * Opens our host's firewall for the first packets of a client in our own
  * network: sends one probe to each of its addresses on our links. The key has
- * passed the allow list. That both hosts have the same public address counts
- * only if one of our relays reports it, so that a client elsewhere cannot make
- * us send to hosts here.
+ * passed the allow list.
  */
 static void
 probe_neighbour(const struct session *s, const struct incoming *in)
 {
 	const struct peers_base *b = &s->ls->peers->base;
-	const struct listener *l = listener_by_number(s->ls, s->listener);
 	struct addr near[CONN_LAN_PATHS_MAX];
 	size_t n;
 
-	if (in->call.direct || l == NULL ||
-	    !addr_same_host(&in->call.client, &in->call.us) ||
-	    !announced_through(l->announced, &in->call.ticket.from))
-		return;
 	n = local_addrs_on_link(
 	    b->local, &in->theirs, near, CONN_LAN_PATHS_MAX);
 	for (size_t i = 0; i < n; i++)
@@ -259,6 +267,7 @@ static int
 complete_handshake(struct session *s, const struct incoming *in,
     const struct payload *ours, const struct noise_secrets *secrets)
 {
+	bool near = is_neighbour(s, in);
 	int err =
 	    conn_complete_handshake(s->conn, secrets, false, in->theirs.udx_id);
 
@@ -266,8 +275,9 @@ complete_handshake(struct session *s, const struct incoming *in,
 		return err;
 	conn_set_features(s->conn, in->theirs.features);
 	add_client_path(s, in);
-	probe_neighbour(s, in);
-	conn_ipv6_begin(s->conn, &in->theirs);
+	if (near)
+		probe_neighbour(s, in);
+	conn_ipv6_begin(s->conn, &in->theirs, near);
 	accept_punch(s, in, secrets);
 	begin_relay(s, in, ours);
 	return 0;

@@ -55,7 +55,8 @@ send_round(struct conn *c)
 	for (uint8_t i = 0; i < v6->len; i++)
 		if (c->initiator)
 			send_open_probe(c, &v6->list[i]);
-		else if (punch_may_probe(
+		else if ((v6->held & 1 << i) == 0 &&
+			 punch_may_probe(
 			     p->base.punch, &v6->list[i], &c->punch.origin))
 			(void)punch_probe(
 			    p->base.punch, p->ipv6.sock, &v6->list[i], 0);
@@ -77,26 +78,39 @@ on_probe_timer(struct timer *t)
 		conn_punch_check_failed(c);
 }
 
-void
-conn_ipv6_begin(struct conn *c, const struct payload *theirs)
+/* Adds those addresses of the peer that are, or are not, on our links. */
+static void
+add_addrs(
+    struct conn *c, const struct payload *theirs, bool on_link, bool is_held)
 {
 	struct conn_path path = {.kind = CONN_PATH_DIRECT};
 	struct conn_ipv6 *v6 = &c->ipv6;
 
-	if (!conn_is_native(c) || c->peers->ipv6.sock == WORLD_NO_SOCK ||
-	    c->peers->base.local->v6_len == 0)
-		return;
 	for (uint8_t i = 0;
 	     i < theirs->addrs6_len && v6->len < CONN_IPV6_ADDRS_MAX; i++) {
 		const struct addr *a = &theirs->addrs6[i];
 
-		if (!addr_global(a) || a->port == 0 || is_listed(v6, a))
+		if (!addr_global(a) || a->port == 0 || is_listed(v6, a) ||
+		    local_addrs_is_on_link6(c->peers->base.local, a) != on_link)
 			continue;
+		v6->held |= (uint8_t)(is_held << v6->len);
 		v6->list[v6->len++] = *a;
 		udx_allow_source(c->udx, a);
 		path.to = *a;
 		conn_record_path(c, DIAL_STEP_TRY, &path);
 	}
+}
+
+void
+conn_ipv6_begin(struct conn *c, const struct payload *theirs, bool is_neighbour)
+{
+	struct conn_ipv6 *v6 = &c->ipv6;
+
+	if (!conn_is_native(c) || c->peers->ipv6.sock == WORLD_NO_SOCK ||
+	    c->peers->base.local->v6_len == 0)
+		return;
+	add_addrs(c, theirs, true, !c->initiator && !is_neighbour);
+	add_addrs(c, theirs, false, false);
 	v6->probe.fire = on_probe_timer;
 	if (v6->len > 0)
 		send_round(c);

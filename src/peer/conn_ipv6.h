@@ -18,6 +18,7 @@
 struct conn_ipv6 {
 	struct addr list[CONN_IPV6_ADDRS_MAX];
 	uint8_t len;
+	uint8_t held;    /* bits: those from which a packet must come first */
 	uint8_t rounds;  /* of probes that were sent */
 	uint8_t replies; /* probes and messages sent in reply to packets */
 	bool received;   /* a packet for the stream came from ... */
@@ -26,8 +27,14 @@ struct conn_ipv6 {
 	uint64_t head_start_us; /* when the head start of IPv6 ends */
 };
 
-/* Starts probes to the addresses of the peer, if both sides have IPv6. */
-void conn_ipv6_begin(struct conn *c, const struct payload *theirs);
+/*
+ * Starts probes to the addresses of the peer, if both sides have IPv6; those on
+ * our own links first. is_neighbour: the peer is known to be in our network.
+ * Without that, nothing is sent to addresses on our links unless we have dialed
+ * the peer: it could make us send to any host here.
+ */
+void conn_ipv6_begin(
+    struct conn *c, const struct payload *theirs, bool is_neighbour);
 void conn_ipv6_fini(struct conn *c);
 
 /* Returns true while an IPv6 path may still be found. */

@@ -236,7 +236,7 @@ add_paths(struct dial *d, struct handshake_answer *a)
 	relay_memory_put(&p->relays, d->key, relays,
 	    handshake_answer_relays(a, relays, RELAY_MEMORY_PER_KEY));
 	found = handshake_answer_add_paths(a, &p->base, d->conn);
-	conn_ipv6_begin(d->conn, &a->payload);
+	conn_ipv6_begin(d->conn, &a->payload, true);
 	handshake_answer_punch(a, d->target, d->conn);
 	begin_relay(d, a);
 	return found || conn_relay_is_pending(d->conn) ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "peer/local_addrs.h"
 
-enum { PREFIX_DEFAULT = 24, PREFIX_MAX = 32 };
+enum { PREFIX_DEFAULT = 24, PREFIX_MAX = 32, PREFIX6_DEFAULT = 64 };
 
 static bool
 is_reachable(const struct addr *a)
@@ -29,8 +29,12 @@ local_addrs_set(struct local_addrs *l, const struct addr *a,
 			    prefix_len != NULL ? prefix_len[i] : PREFIX_DEFAULT;
 			l->v4[l->v4_len++] = host;
 		} else if (host.family == ADDR_V6 &&
-			   l->v6_len < LOCAL_ADDRS_MAX)
+			   l->v6_len < LOCAL_ADDRS_MAX) {
+			l->prefix_len6[l->v6_len] = prefix_len != NULL
+							? prefix_len[i]
+							: PREFIX6_DEFAULT;
 			l->v6[l->v6_len++] = host;
+		}
 	}
 }
 
@@ -181,4 +185,14 @@ local_addrs_on_link(const struct local_addrs *l, const struct payload *theirs,
 		if (is_on_link(l, &theirs->addrs4[i]))
 			out[n++] = theirs->addrs4[i];
 	return n;
+}
+
+bool
+local_addrs_is_on_link6(const struct local_addrs *l, const struct addr *a)
+{
+	bool found = false;
+
+	for (uint8_t i = 0; i < l->v6_len; i++)
+		found |= addr_in_prefix(&l->v6[i], a, l->prefix_len6[i]);
+	return found;
 }

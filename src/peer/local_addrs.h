@@ -25,13 +25,14 @@ enum {
 
 struct local_addrs {
 	struct addr v4[LOCAL_ADDRS_MAX], v6[LOCAL_ADDRS_MAX]; /* port 0 */
-	uint8_t prefix_len[LOCAL_ADDRS_MAX]; /* of v4, in bits */
+	uint8_t prefix_len[LOCAL_ADDRS_MAX];  /* of v4, in bits */
+	uint8_t prefix_len6[LOCAL_ADDRS_MAX]; /* of v6 */
 	uint8_t v4_len, v6_len;
 };
 
 /* Copies the addresses that other machines may reach; drops those above
  * LOCAL_ADDRS_MAX. prefix_len: bits of the prefix of each interface; NULL: 24
- * for all. */
+ * for all of IPv4, 64 for all of IPv6. */
 void local_addrs_set(struct local_addrs *l, const struct addr *a,
     const uint8_t *prefix_len, size_t len);
 
@@ -60,5 +61,9 @@ size_t local_addrs_neighbours(const struct local_addrs *l, const struct dht *d,
  */
 size_t local_addrs_on_link(const struct local_addrs *l,
     const struct payload *theirs, struct addr *out, size_t max);
+
+/* Returns true for an IPv6 address inside the prefix of one of our interfaces.
+ */
+bool local_addrs_is_on_link6(const struct local_addrs *l, const struct addr *a);
 
 #endif

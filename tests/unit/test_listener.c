@@ -762,6 +762,43 @@ START_TEST(probes_a_client_by_ipv6)
 }
 END_TEST
 
+/* A client that lists hosts of our own link, without being in our network, does
+ * not make us send to them. */
+START_TEST(does_not_probe_strangers_on_its_link)
+{
+	static const char *const listed[] = {"[2a02::1]:5000", "[2a01::7]:5000",
+	    "[2a01:0:0:1::7]:5000", "[2a01::1:7]:5000"};
+	static const bool on_link[2][T_ROWS(listed)] = {
+	    {false, true, false, true}, {false, true, true, true}};
+	static const uint8_t prefix_len[] = {64, 48};
+	struct addr own;
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	ck_assert_int_eq(addr_parse(&own, "[2a01::1]", 0), 0);
+	local_addrs_set(&g.local, &own, &prefix_len[_i], 1);
+	peers_local_changed(g.peers);
+	client_init(&c, 1);
+	c.payload.features = PAYLOAD_NATIVE;
+	c.payload.flags |= PAYLOAD_ADDRS6;
+	for (int i = 0; i < T_ROWS(listed); i++)
+		ck_assert_int_eq(
+		    addr_parse(&c.payload.addrs6[i], listed[i], 0), 0);
+	c.payload.addrs6_len = T_ROWS(listed);
+	client_write(&c, &g, 1);
+	/* It claims our own public address, through no relay of ours. */
+	ck_assert_int_eq(
+	    deliver_message(&g, RELAY, "203.0.113.9:50001", &c, 1), 0);
+	for (int i = 0; i < 900; i++)
+		relay_pass_ms(&g.n, 10);
+	for (int i = 0; i < T_ROWS(listed); i++)
+		ck_assert_uint_eq(probes_to(&g, &c.payload.addrs6[i]),
+		    on_link[_i][i] ? 0 : 8);
+	rig_fini(&g);
+}
+END_TEST
+
 START_TEST(firewalled_client_is_waited_for)
 {
 	struct client c;
@@ -2021,6 +2058,7 @@ t_suite(void)
 	tcase_add_test(tc, direct_client_is_connected_to);
 	tcase_add_test(tc, idle_sockets_accept_no_stream);
 	tcase_add_loop_test(tc, probes_a_client_by_ipv6, 0, 2);
+	tcase_add_loop_test(tc, does_not_probe_strangers_on_its_link, 0, 2);
 	tcase_add_test(tc, firewalled_client_is_waited_for);
 	tcase_add_loop_test(
 	    tc, answers_from_the_socket_that_punches, 0, T_ROWS(answered));
