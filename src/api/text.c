@@ -125,27 +125,48 @@ text_key_parse(uint8_t key[TEXT_KEY_LEN], const char *text)
 	return err;
 }
 
+/* The encodings of keys: names and digits. */
+struct key_encoding {
+	const char *name, *digits;
+};
+
+/* Returns the encoding that a text seems to have. Only base32 has capitals. */
+static struct key_encoding
+guess_encoding(const char *text)
+{
+	static const struct key_encoding hex = {"hex",
+					     "0123456789abcdefABCDEF"},
+					 z32 = {"z-base-32", z32_digits},
+					 b32 = {"base32",
+					     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					     "abcdefghijklmnopqrstuvwxyz"
+					     "234567"};
+
+	if (strlen(text) == TEXT_HEX_LEN)
+		return hex;
+	return strpbrk(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL ? b32 : z32;
+}
+
 const char *
 text_key_problem(char out[TEXT_PROBLEM_MAX], const char *text)
 {
 	size_t len = strlen(text);
-	bool hex = len == TEXT_HEX_LEN;
-	size_t good = strspn(text, hex ? "0123456789abcdefABCDEF" : z32_digits);
+	struct key_encoding e = guess_encoding(text);
+	size_t good = strspn(text, e.digits);
 
 	if (strstr(text, "://") != NULL)
 		snprintf(out, TEXT_PROBLEM_MAX,
 		    ": leave out its prefix, such as hs://");
-	else if (len != TEXT_Z32_LEN && !hex)
+	else if (len != TEXT_Z32_LEN && len != TEXT_HEX_LEN)
 		snprintf(out, TEXT_PROBLEM_MAX, ": it has %zu character%s", len,
 		    len == 1 ? "" : "s");
 	else if (text[good] > ' ' && text[good] < 0x7f)
 		snprintf(out, TEXT_PROBLEM_MAX,
 		    ": its character %zu, '%c', is not one of %s", good + 1,
-		    text[good], hex ? "hex" : "z-base-32");
+		    text[good], e.name);
 	else if (good < len)
 		snprintf(out, TEXT_PROBLEM_MAX,
-		    ": its character %zu is not one of %s", good + 1,
-		    hex ? "hex" : "z-base-32");
+		    ": its character %zu is not one of %s", good + 1, e.name);
 	else
 		snprintf(out, TEXT_PROBLEM_MAX,
 		    ": its last character cannot end a key");

@@ -390,7 +390,7 @@ open_conn(struct conn *c)
 	queue_event(c, CONN_EV_READY);
 	/* A server that receives its client's packets does not know yet
 	 * whether the client receives its own. */
-	if (conn_relay_is_used(c) && conn_is_punching(c))
+	if (conn_relay_is_punching(c))
 		begin_upgrade(c);
 	else if (c->initiator || c->punch.puncher == NULL ||
 		 conn_relay_is_used(c))

@@ -93,19 +93,12 @@ begin_probes(struct conn *c)
 	send_probes(c);
 }
 
-/* Returns true while a relayed stream still seeks a direct path. */
-static bool
-seeks_direct_path(const struct conn *c)
-{
-	return conn_relay_is_used(c) && conn_is_punching(c);
-}
-
 static void
 on_probe_timer(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, paths.probe);
 
-	if (c->state == CONN_PROVING || seeks_direct_path(c))
+	if (c->state == CONN_PROVING || conn_relay_is_punching(c))
 		send_probes(c);
 }
 
@@ -420,7 +413,7 @@ conn_paths_settle(struct conn *c)
 	}
 	if (c->initiator)
 		follow_peer(c);
-	if (c->initiator && seeks_direct_path(c))
+	if (c->initiator && conn_relay_is_punching(c))
 		begin_probes(c);
 	/* Without an acknowledgement of our header, it was sent before the
 	 * peer's NAT admitted it. */

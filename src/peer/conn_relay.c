@@ -254,6 +254,12 @@ conn_relay_is_used(const struct conn *c)
 }
 
 bool
+conn_relay_is_punching(const struct conn *c)
+{
+	return conn_relay_is_used(c) && conn_is_punching(c);
+}
+
+bool
 conn_relay_seeks_path(const struct conn *c)
 {
 	return c->relay.state == CONN_RELAY_LEFT || conn_relay_is_used(c);

@@ -88,6 +88,9 @@ bool conn_relay_owns(const struct conn *c, int sock);
 /* Returns true while the stream uses the relayed path. */
 bool conn_relay_is_used(const struct conn *c);
 
+/* Returns true while hole punching goes on beside the relayed path. */
+bool conn_relay_is_punching(const struct conn *c);
+
 /* Returns true while a relayed stream still seeks or validates a direct path,
  * so that hole punching continues. */
 bool conn_relay_seeks_path(const struct conn *c);

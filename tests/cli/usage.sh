@@ -36,6 +36,10 @@ ends 2 'leave out its prefix, such as hs://' ctl connect hs://$z32
 ends 2 'its last character cannot end a key' ctl connect ${z32%?}9
 ends 2 "its character 64, 'g', is not one of hex" \
     ctl connect "$(printf '%063d' 0)g"
+ends 2 "its character 1, '0', is not one of base32" \
+    ctl connect "0$(printf 'ABCDEFGHIJ%.0s' 1 2 3 4 5)A"
+ends 2 "its character 52, '1', is not one of base32" \
+    ctl connect "$(printf 'ABCDEFGHIJ%.0s' 1 2 3 4 5)A1"
 # More than fits a request; tr and not printf, whose width has a limit.
 ends 2 'the arguments are too long' \
     ctl lookup "$(head -c 120000 /dev/zero | tr '\0' t)"

@@ -23,8 +23,8 @@ member() {
 	within 10 logs "$node" "public address" || fail "does not join" "$node"
 }
 
-# ask COMMAND...: dhtctl in the background, at $node; its id is in $client.
-ask() {
+# begin COMMAND...: dhtctl in the background, at $node; its id is in $client.
+begin() {
 	"$dhtctl" --control "$work/$node.sock" "$@" <&9 >"$work/$node.out" \
 	    2>&1 &
 	client=$!
@@ -38,7 +38,7 @@ shows() {
 
 # listens: a key of $node is announced; it is in $key.
 listens() {
-	ask listen
+	begin listen
 	within 15 grep -Eqx '[a-z0-9]{52}' "$work/$node.out" ||
 		fail "does not listen" "$node"
 	key=$(grep -Exm1 '[a-z0-9]{52}' "$work/$node.out")
@@ -54,17 +54,17 @@ starting() {
 
 clients() {
 	member
-	ask watch
-	ask watch
+	begin watch
+	begin watch
 	within 5 shows status "clients	3" || fail "no clients" "$node"
 }
 
 operations() {
 	member
 	kill -STOP "$hub"
-	ask lookup tea-drinkers
-	ask netcheck
-	ask put text
+	begin lookup tea-drinkers
+	begin netcheck
+	begin put text
 	within 5 shows status "operations	3" || fail "no operations" "$node"
 }
 
@@ -78,7 +78,7 @@ dial_without_answer() {
 	listens
 	member
 	kill -STOP "$hub"
-	ask connect "$key"
+	begin connect "$key"
 	within 5 shows connections "$key	-" || fail "no dial" "$node"
 }
 
@@ -89,7 +89,7 @@ connected() {
 	listens
 	listening=$client
 	member
-	ask connect "$key"
+	begin connect "$key"
 	within 10 shows connections "$key	direct" ||
 		fail "no connection" "$node"
 	kill -STOP "$listening"
