@@ -129,6 +129,10 @@
 	X(stream_memory_bytes, "stream-memory-bytes", 20971520, 1048576, 4294967295, \
 	    "bytes in the buffers of all streams; half of it for what was " \
 	    "received") \
+	X(traces, "traces", 16, 1, 256, \
+	    "streams traced at a time") \
+	X(trace_events, "trace-events", 8192, 256, 1048576, \
+	    "events of a traced stream that wait to be read") \
 	X(announcements, "announcements", 1024, 1, 65536, \
 	    "topics of this node that are kept announced") \
 	/* Connections and their handshakes. */ \

@@ -80,6 +80,8 @@
 	X(stream_bytes_copied,"bytes copied between buffers to send and to receive them") \
 	X(packets_resent,    "stream packets retransmitted") \
 	X(packets_relayed,   "stream packets relayed for other peers") \
+	X(trace_events,      "events of traced streams recorded") \
+	X(trace_events_dropped, "events of traced streams dropped for a slow reader") \
 	X(messages_dropped,  "unordered messages dropped because the queue was full") \
 	X(sacks_refused,     "acknowledged ranges that were never sent") \
 	X(promotions,        "times this node became persistent") \

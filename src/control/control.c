@@ -150,6 +150,7 @@ control_alloc(const struct control_setup *setup)
 	TAILQ_INIT(&c->listeners.all);
 	control_conns_init(&c->conns);
 	STAILQ_INIT(&c->events.queue);
+	TAILQ_INIT(&c->traces.all);
 	control_groups_init(&c->groups);
 	hops_init(&c->hops);
 	return c;
@@ -176,6 +177,8 @@ start_accepting(struct control *c, struct fault *f)
 		return err;
 	c->resume = evtimer_new(c->setup.base, on_resume, c);
 	err = control_events_init(c);
+	if (err == 0)
+		err = control_traces_init(c);
 	c->acceptor = evconnlistener_new(c->setup.base, on_accept, c,
 	    LEV_OPT_CLOSE_ON_EXEC, 0, c->socket.fd);
 	if (c->acceptor == NULL || c->resume == NULL || err != 0)
@@ -225,6 +228,7 @@ control_free(struct control *c)
 	control_conns_free(c);
 	control_listeners_free(c);
 	control_events_fini(c);
+	control_traces_fini(c);
 	hops_fini(&c->hops);
 	if (c->acceptor != NULL)
 		evconnlistener_free(c->acceptor);

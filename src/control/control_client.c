@@ -111,6 +111,12 @@ queue_len(const struct control_client *cl)
 	return evbuffer_get_length(bufferevent_get_output(cl->bev));
 }
 
+bool
+control_client_is_behind(const struct control_client *cl)
+{
+	return queue_len(cl) > CLIENT_QUEUE_HIGH_BYTES;
+}
+
 static void
 send_dropped(struct control_client *cl)
 {

@@ -66,6 +66,10 @@ void control_client_close(struct control_client *cl);
 /* Makes its connection the stream of conn once its queue is sent. */
 void control_client_join(struct control_client *cl, struct control_conn *conn);
 
+/* Returns whether more than CLIENT_QUEUE_HIGH_BYTES wait for it to read: then
+ * what can wait had better do so. */
+bool control_client_is_behind(const struct control_client *cl);
+
 /*
  * Queues a message and takes the reference. NULL (memory was exhausted) drops
  * the client, as does a queue that has grown too long: what the client holds

@@ -138,6 +138,14 @@ control_conn_check(struct control_call *k, uint32_t number)
 	return 0;
 }
 
+bool
+control_conn_is_usable(const struct control_client *cl, uint32_t number)
+{
+	const struct control_conn *conn = find_conn(cl->control, number);
+
+	return conn != NULL && control_may_use(cl, &conn->owner);
+}
+
 static struct control_conn *
 add_conn(struct control *c, uint32_t number, const struct keyring_owner *o)
 {

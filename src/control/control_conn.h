@@ -82,6 +82,9 @@ void control_conn_event(struct control *c, const struct node_event *n);
  * ERR_UNKNOWN, or ERR_NOT_YOURS with the call's error set. */
 int control_conn_check(struct control_call *k, uint32_t number);
 
+/* Returns whether the client may use the connection of that number. */
+bool control_conn_is_usable(const struct control_client *cl, uint32_t number);
+
 /* Resets the connection unless the node has closed it, and frees it. Fails the
  * requests that wait for its outcome, so it may close clients. */
 void control_conn_drop(struct control_conn *conn);

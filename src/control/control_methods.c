@@ -46,6 +46,8 @@ reached_limit(const struct api_method *m, int err)
 		return "listeners";
 	case API_METHOD_connect:
 		return "connections";
+	case API_METHOD_trace:
+		return "traces";
 	default:
 		return NULL;
 	}

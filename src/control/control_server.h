@@ -15,6 +15,7 @@
 #include "control/control_outcome.h"
 #include "control/control_peer.h"
 #include "control/control_socket.h"
+#include "control/control_trace.h"
 #include "control/control_user.h"
 #include "net/hops.h"
 #include "node/node.h"
@@ -36,6 +37,7 @@ struct control {
 	struct control_conn_table conns;
 	struct control_outcomes outcomes;
 	struct control_events events;
+	struct control_traces traces;
 	struct hops hops; /* of the latest network check */
 };
 

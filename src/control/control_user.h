@@ -25,7 +25,8 @@ enum control_held {
 	CONTROL_HELD_CLIENTS,
 	CONTROL_HELD_OPERATIONS, /* of the node */
 	CONTROL_HELD_LISTENERS,
-	CONTROL_HELD_CONNS, /* that it has dialed */
+	CONTROL_HELD_CONNS,  /* that it has dialed */
+	CONTROL_HELD_TRACES, /* streams that it traces */
 	CONTROL_HELD_KINDS,
 };
 

@@ -25,6 +25,10 @@ const struct option_info option_table[] = {
     {OPT_RELAY_THROUGH, "relay-through", "KEY",
 	"use this blind relay until a direct path works"},
     {OPT_LIFETIME, "lifetime", NULL, "also measure the NAT's idle timeout"},
+    {OPT_QLOG, "qlog", "FILE",
+	"write the events as qlog to this file; -:"
+	" standard output"},
+    {OPT_SECONDS, "seconds", "N", "end after so many seconds"},
     {OPT_HELP, "help", NULL, "print help"},
     {OPT_VERSION, "version", NULL, "print the version"},
 };
@@ -41,6 +45,7 @@ const unsigned option_table_len = sizeof option_table / sizeof *option_table;
 #define OPT_CONNECT                                                            \
 	(OPT_CONTROL | OPT_TIMEOUT | OPT_HELP | OPT_KEY | OPT_NAME |           \
 	    OPT_RELAY_THROUGH)
+#define OPT_TRACE (OPT_CONTROL | OPT_HELP | OPT_QLOG | OPT_SECONDS)
 #define OPT_WATCH (OPT_CONTROL | OPT_NDJSON | OPT_HELP)
 
 const struct command commands[] = {

@@ -63,6 +63,8 @@ enum {
 	OPT_IDLE = 1 << 15,
 	OPT_ASK = 1 << 16,
 	OPT_RELAY_THROUGH = 1 << 17,
+	OPT_QLOG = 1 << 18,
+	OPT_SECONDS = 1 << 19,
 	OPT_COMMON = OPT_CONTROL | OPT_TIMEOUT | OPT_JSON | OPT_HELP,
 };
 
@@ -79,10 +81,10 @@ struct ctl {
 	const struct command *command;
 	unsigned given; /* options on the command line, as bits */
 	uint64_t seq;
-	const char *key_file, *key_name, *exec, *relay_through;
+	const char *key_file, *key_name, *exec, *relay_through, *qlog;
 	const char *allow[API_KEYS_MAX];
 	unsigned allow_len;
-	uint32_t max_per_peer, idle_s; /* 0: not given */
+	uint32_t max_per_peer, idle_s, seconds; /* 0: not given */
 	struct api_client client;
 	struct printer print;
 };

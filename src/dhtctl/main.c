@@ -96,6 +96,13 @@ handle_option(struct ctl *c, const struct option_info *o, const char *arg)
 		code = read_number(o->name, arg, UINT32_MAX, &n);
 		c->idle_s = (uint32_t)n;
 		break;
+	case OPT_QLOG:
+		c->qlog = arg;
+		break;
+	case OPT_SECONDS:
+		code = read_number(o->name, arg, TIMEOUT_S_MAX, &n);
+		c->seconds = (uint32_t)n;
+		break;
 	default:
 		break;
 	}

@@ -155,6 +155,15 @@ node_conn(const struct node *n, uint32_t after, struct node_conn *out)
 	return true;
 }
 
+struct udx_trace *
+node_conn_trace(struct node *n, uint32_t conn, int *err)
+{
+	struct conn *c = peers_conn(n->peers, conn);
+
+	*err = ERR_UNKNOWN;
+	return c != NULL ? conn_trace(c, err) : NULL;
+}
+
 bool
 node_attempt(const struct node *n, const uint8_t *key, uint32_t before,
     struct node_attempt *out)

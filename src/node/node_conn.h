@@ -23,6 +23,7 @@
 
 struct node;
 struct node_event;
+struct udx_trace;
 
 /* Converts the oldest event of the connections and listeners to *out; returns
  * false if there is none. For node_poll() alone. */
@@ -130,6 +131,13 @@ struct node_conn {
  * connection that has ended since.
  */
 bool node_conn(const struct node *n, uint32_t after, struct node_conn *out);
+
+/*
+ * Starts to trace the stream of a connection. The caller reads the trace with
+ * the functions of udx/udx_trace.h, and must stop it before node_free(). Returns
+ * NULL and sets *err on failure: ERR_UNKNOWN, or as udx_trace_start().
+ */
+struct udx_trace *node_conn_trace(struct node *n, uint32_t conn, int *err);
 
 struct node_listener {
 	uint32_t listener;

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "peer/conn_struct.h"
+#include "udx/udx_trace.h"
 
 /* Keep-alive interval of the secret stream while the lifetime of our NAT's
  * mappings is unknown: that of the reference, protocol 03 §7.4. */
@@ -575,6 +576,13 @@ conn_status(const struct conn *c, struct conn_status *out)
 		out->path = c->paths.list[c->paths.current].kind;
 	if (c->udx != NULL)
 		udx_status(c->udx, &out->udx);
+}
+
+struct udx_trace *
+conn_trace(struct conn *c, int *err)
+{
+	*err = ERR_CLOSED;
+	return c->udx != NULL ? udx_trace_start(c->udx, err) : NULL;
 }
 
 bool

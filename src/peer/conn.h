@@ -34,6 +34,8 @@
 #include "crypto/noise.h"
 #include "peer/peer.h"
 
+struct udx_trace;
+
 /* Purpose of a connection. The application sees only the first kind. */
 enum conn_purpose {
 	CONN_FOR_APPLICATION,
@@ -166,5 +168,8 @@ struct conn_status {
 };
 
 void conn_status(const struct conn *c, struct conn_status *out);
+
+/* Starts to trace its stream, see udx_trace_start(). */
+struct udx_trace *conn_trace(struct conn *c, int *err);
 
 #endif

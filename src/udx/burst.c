@@ -2,6 +2,7 @@
 #include "udx/burst.h"
 #include "udx/scheduler.h"
 #include "udx/stream.h"
+#include "udx/stream_trace.h"
 
 static bool
 fits_burst(const struct burst *b, size_t size)
@@ -66,7 +67,7 @@ burst_end(struct burst *b)
 
 void
 burst_header(struct udx_stream *s, uint8_t *out, uint8_t type, uint8_t offset,
-    uint32_t seq)
+    uint32_t seq, size_t size)
 {
 	struct packet p = {
 	    .type = type,
@@ -79,6 +80,8 @@ burst_header(struct udx_stream *s, uint8_t *out, uint8_t type, uint8_t offset,
 
 	s->receive.advertised = p.rwnd;
 	packet_encode(out, &p);
+	if (s->loss.trace != NULL)
+		trace_sent(s->loss.trace, &p, size);
 }
 
 /* Writes n ranges, beginning with the one at index `from`. */
@@ -98,13 +101,13 @@ static bool
 send_ack(struct udx_stream *s, uint32_t from, uint32_t n)
 {
 	struct burst b = {.stream = s};
-	uint8_t *out =
-	    burst_reserve(&b, PACKET_HEADER + (size_t)n * PACKET_RANGE, 1);
+	size_t size = PACKET_HEADER + (size_t)n * PACKET_RANGE;
+	uint8_t *out = burst_reserve(&b, size, 1);
 
 	if (out == NULL)
 		return false;
-	burst_header(
-	    s, out, n > 0 ? PACKET_SACK : PACKET_ACK, 0, s->loss.in_flight.nxt);
+	burst_header(s, out, n > 0 ? PACKET_SACK : PACKET_ACK, 0,
+	    s->loss.in_flight.nxt, size);
 	write_ranges(&s->receive.reassembly, out + PACKET_HEADER, from, n);
 	burst_end(&b);
 	return true;
@@ -135,7 +138,8 @@ burst_heartbeat(struct udx_stream *s)
 
 	if (out == NULL)
 		return false;
-	burst_header(s, out, PACKET_HEARTBEAT, 0, s->loss.in_flight.nxt);
+	burst_header(s, out, PACKET_HEARTBEAT, 0, s->loss.in_flight.nxt,
+	    PACKET_HEADER);
 	burst_end(&b);
 	return true;
 }

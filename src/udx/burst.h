@@ -30,9 +30,10 @@ uint8_t *burst_reserve(struct burst *b, size_t size, size_t expected);
 /* Commits what was reserved. */
 void burst_end(struct burst *b);
 
-/* Writes the header of a packet of this stream, with id, window and ack. */
+/* Writes the header of a packet of this stream, with id, window and ack. size:
+ * of the whole packet. */
 void burst_header(struct udx_stream *s, uint8_t *out, uint8_t type,
-    uint8_t offset, uint32_t seq);
+    uint8_t offset, uint32_t seq, size_t size);
 
 /*
  * Sends an acknowledgement with the ranges received, or a HEARTBEAT. Both

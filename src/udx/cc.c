@@ -551,3 +551,21 @@ cc_burst(const struct cc *c)
 	bytes = cc_min(bytes, BURST_BYTES_MAX);
 	return (uint32_t)cc_max(bytes, packets_to_bytes(c, BURST_PACKETS_MIN));
 }
+
+const char *
+cc_state_name(const struct cc *c)
+{
+	static const char *const names[] = {
+	    [CC_STARTUP] = "startup",
+	    [CC_DRAIN] = "drain",
+	    [CC_PROBE_BW] = "cruise",
+	    [CC_COMPETE] = "compete",
+	    [CC_PROBE_RTT] = "probe-rtt",
+	};
+
+	if (c->state == CC_PROBE_BW && c->phase == PHASE_UP)
+		return "probe-up";
+	if (c->state == CC_PROBE_BW && c->phase == PHASE_DOWN)
+		return "probe-down";
+	return names[c->state];
+}

@@ -115,6 +115,9 @@ uint64_t cc_window(const struct cc *c);
 /* Returns the pacing rate in bytes a second; 0: not yet known, unlimited. */
 uint64_t cc_rate(const struct cc *c);
 
+/* Returns the name of the present state and phase, a constant. */
+const char *cc_state_name(const struct cc *c);
+
 /* Returns the bytes that may be sent at once. */
 uint32_t cc_burst(const struct cc *c);
 

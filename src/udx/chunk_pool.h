@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 struct chunk {
 	struct chunk *next;
@@ -39,12 +40,49 @@ enum {
  * Returns an empty chunk of this capacity, or NULL if memory is short. Those
  * of CHUNK_BYTES come from the spare ones first.
  */
-struct chunk *chunk_new(struct chunk_pool *pool, size_t cap);
+static inline struct chunk *
+chunk_new(struct chunk_pool *pool, size_t cap)
+{
+	struct chunk *c = pool->spare;
+
+	if (cap == CHUNK_BYTES && c != NULL) {
+		pool->spare = c->next;
+		pool->spare_len--;
+	} else if ((c = malloc(sizeof *c + cap)) == NULL) {
+		return NULL;
+	}
+	c->next = NULL;
+	c->len = 0;
+	c->alone = false;
+	c->cap = cap & CHUNK_CAP_MAX;
+	pool->held += cap;
+	return c;
+}
 
 /* Frees a chunk, or keeps it as a spare one. */
-void chunk_free(struct chunk_pool *pool, struct chunk *c);
+static inline void
+chunk_free(struct chunk_pool *pool, struct chunk *c)
+{
+	pool->held -= c->cap;
+	if (c->cap != CHUNK_BYTES || pool->spare_len == SPARE_CHUNKS_MAX) {
+		free(c);
+		return;
+	}
+	c->next = pool->spare;
+	pool->spare = c;
+	pool->spare_len++;
+}
 
 /* Frees the spare chunks. */
-void chunk_pool_fini(struct chunk_pool *pool);
+static inline void
+chunk_pool_fini(struct chunk_pool *pool)
+{
+	while (pool->spare != NULL) {
+		struct chunk *c = pool->spare;
+
+		pool->spare = c->next;
+		free(c);
+	}
+}
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/world.h"
 #include "udx/loss.h"
+#include "udx/stream_trace.h"
 
 enum {
 	DUP_THRESH = 3,
@@ -113,6 +114,8 @@ loss_packet_acked(struct loss *l, uint32_t seq, uint64_t now_us)
 		cc_set_mss(l->cc, mtu_udp_payload(l->mtu));
 	in_flight_set_state(&l->in_flight, seq, SENT_SACKED);
 	l->batch.any = true;
+	if (l->trace != NULL)
+		trace_acked(l->trace, seq);
 }
 
 /* ---- what is lost ---- */
@@ -140,13 +143,28 @@ withdraw_mtu_probe(struct loss *l, uint32_t seq, uint64_t now_us)
 	p->pad = 0;
 }
 
+static void
+record_lost(struct loss *l, uint32_t seq, enum udx_loss_reason reason)
+{
+	const struct sent_packet *p = in_flight_at(&l->in_flight, seq);
+	const struct udx_trace_lost lost = {.seq = seq,
+	    .size = (uint16_t)sent_packet_size(p),
+	    .mtu_probe = p->pad > 0,
+	    .reason = reason};
+
+	trace_lost(l->trace, &lost);
+}
+
 /* Returns false for an MTU probe: its loss is not a congestion signal. */
 static bool
-mark_lost(struct loss *l, uint32_t seq, uint64_t now_us)
+mark_lost(struct loss *l, uint32_t seq, enum udx_loss_reason reason,
+    uint64_t now_us)
 {
 	struct sent_packet *p = in_flight_at(&l->in_flight, seq);
 
 	l->lost_packets++;
+	if (l->trace != NULL)
+		record_lost(l, seq, reason);
 	if (p->pad > 0) {
 		withdraw_mtu_probe(l, seq, now_us);
 		return false;
@@ -186,7 +204,7 @@ detect_loss(struct loss *l, uint64_t now_us)
 			l->reorder_due_us = rack->sent_us + wait;
 			break;
 		}
-		congestion |= mark_lost(l, seq, now_us);
+		congestion |= mark_lost(l, seq, UDX_LOSS_REORDERING, now_us);
 	}
 	if (congestion)
 		enter_recovery(l);
@@ -206,7 +224,7 @@ loss_declare_all(struct loss *l, uint64_t now_us)
 	if (out->len == 0)
 		return false;
 	while (out->len > 0)
-		(void)mark_lost(l, out->first, now_us);
+		(void)mark_lost(l, out->first, UDX_LOSS_PATH, now_us);
 	enter_recovery(l);
 	return true;
 }
@@ -304,10 +322,10 @@ handle_timeout(struct loss *l, bool window_closed, uint64_t now_us)
 	l->backed_off = true;
 	check_black_hole(l);
 	if (in_flight_at(f, f->una)->state == SENT_IN_FLIGHT)
-		(void)mark_lost(l, f->una, now_us);
+		(void)mark_lost(l, f->una, UDX_LOSS_TIMEOUT, now_us);
 	while (f->out.len > 0 &&
 	       in_flight_at(f, f->out.first)->cc.sent_us + rack_age <= now_us)
-		(void)mark_lost(l, f->out.first, now_us);
+		(void)mark_lost(l, f->out.first, UDX_LOSS_TIMEOUT, now_us);
 	enter_recovery(l);
 	cc_timeout(l->cc, now_us, f->bytes);
 	start_timer(l, LOSS_TIMER_TIMEOUT, rtt_timeout(&l->rtt), now_us);

@@ -25,6 +25,7 @@
 #include "udx/in_flight.h"
 #include "udx/mtu.h"
 #include "udx/rtt.h"
+#include "udx/udx_trace.h"
 
 /* The most recently sent packet that was acknowledged, RFC 8985 §5.2. */
 struct rack {
@@ -55,6 +56,7 @@ struct loss {
 	struct rtt rtt;
 	struct cc *cc;   /* borrowed */
 	struct mtu *mtu; /* borrowed */
+	struct udx_trace *trace; /* borrowed; NULL: not traced */
 
 	struct rack rack;
 	struct ack_batch batch;

@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "udx/stream.h"
 #include "udx/stream_timer.h"
+#include "udx/stream_trace.h"
 #include "udx/udx_relay.h"
 
 enum {
@@ -154,6 +155,8 @@ stream_close(struct udx_stream *s, int err)
 		return;
 	set_state(s, STREAM_CLOSED);
 	s->err = err;
+	if (s->loss.trace != NULL)
+		trace_closed(s->loss.trace, err);
 	begin_closing(s, err);
 	stop_sending(s);
 	stream_notify(s, UDX_EV_CLOSED);
@@ -167,6 +170,8 @@ udx_stream_free(struct udx_stream *s)
 	stream_close(s, ERR_CANCELLED);
 	if (s->events != 0)
 		TAILQ_REMOVE(&u->notified, s, notified_link);
+	if (s->loss.trace != NULL)
+		trace_detach(s->loss.trace);
 	reclaim_remove(s);
 	TAILQ_REMOVE(&u->all, s, all_link);
 	message_queues_fini(s);
@@ -201,6 +206,8 @@ use_path(struct udx_stream *s)
 	/* If a socket was full, it was that of the old path. */
 	scheduler_remove(s);
 	scheduler_add(s);
+	if (s->loss.trace != NULL)
+		trace_path(s->loss.trace);
 }
 
 int

@@ -4,6 +4,7 @@
 #include "udx/stream.h"
 #include "udx/stream_recv.h"
 #include "udx/stream_timer.h"
+#include "udx/stream_trace.h"
 
 static void
 receive_data(struct udx_stream *s, const struct packet *p)
@@ -126,6 +127,8 @@ stream_recv(struct udx_stream *s, const struct dgram *dg)
 		return stats_drop(st, ERR_SPOOFED);
 	s->count.packets_in++;
 	s->count.path_packets_in += source == SOURCE_CURRENT;
+	if (s->loss.trace != NULL)
+		trace_received(s->loss.trace, &p, dg->len);
 	receive_packet(s, &p);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "udx/stream.h"
 #include "udx/stream_send.h"
 #include "udx/stream_timer.h"
+#include "udx/stream_trace.h"
 
 enum {
 	QUANTUM_BYTES = 64 << 10, /* in one turn of a stream */
@@ -31,7 +32,7 @@ write_retransmission(struct udx_stream *s, uint32_t seq, uint8_t *out)
 	    loss_packet_resent(&s->loss, seq, stream_now(s));
 
 	s->udx->core->stats->packets_resent++;
-	burst_header(s, out, p->type, 0, seq);
+	burst_header(s, out, p->type, 0, seq, sent_packet_size(p));
 	copy_payload(s, p, out + PACKET_HEADER);
 }
 
@@ -48,7 +49,7 @@ write_new_packet(struct udx_stream *s, size_t len, uint8_t pad, uint8_t *out)
 		p->type |= PACKET_END;
 		send_part_set_state(&s->send, SEND_END_SENT);
 	}
-	burst_header(s, out, p->type, pad, seq);
+	burst_header(s, out, p->type, pad, seq, sent_packet_size(p));
 	memset(out + PACKET_HEADER, 0, pad);
 	copy_payload(s, p, out + PACKET_HEADER + pad);
 }
@@ -198,6 +199,8 @@ end_acks(struct udx_stream *s)
 		return;
 	if (loss_end_acks(&s->loss, now) && in_flight_len(f) == 0)
 		heartbeat_restart_keepalive(&s->heartbeat, now);
+	if (s->loss.trace != NULL)
+		trace_metrics(s->loss.trace);
 	if (f->lost.len > 0)
 		scheduler_add(s);
 }

@@ -3,6 +3,7 @@
 #include "udx/stream_recv.h"
 #include "udx/stream_send.h"
 #include "udx/stream_timer.h"
+#include "udx/stream_trace.h"
 
 static uint64_t
 min_deadline(uint64_t a, uint64_t b)
@@ -49,8 +50,15 @@ static void
 expire_loss(struct udx_stream *s)
 {
 	bool window_closed = s->send.peer_window == 0;
+	bool timeout = s->loss.timer == LOSS_TIMER_TIMEOUT;
+	enum loss_action action;
 
-	switch (loss_timer_expired(&s->loss, window_closed, stream_now(s))) {
+	if (s->loss.trace != NULL && in_flight_len(&s->loss.in_flight) > 0)
+		trace_timer(s->loss.trace, timeout);
+	action = loss_timer_expired(&s->loss, window_closed, stream_now(s));
+	if (s->loss.trace != NULL && action == LOSS_TIMED_OUT)
+		trace_metrics(s->loss.trace);
+	switch (action) {
 	case LOSS_NOTHING:
 		break;
 	case LOSS_SEND_PROBE:

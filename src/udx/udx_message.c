@@ -91,12 +91,15 @@ message_flush(struct udx_stream *s, struct burst *b)
 	struct message_queues *q = &s->messages;
 	struct queued_message *m;
 	uint8_t *out;
+	size_t size;
 
 	while ((m = STAILQ_FIRST(&q->out)) != NULL) {
-		out = burst_reserve(b, PACKET_HEADER + (size_t)m->len, 1);
+		size = PACKET_HEADER + (size_t)m->len;
+		out = burst_reserve(b, size, 1);
 		if (out == NULL)
 			return false;
-		burst_header(s, out, PACKET_MESSAGE, 0, s->loss.in_flight.nxt);
+		burst_header(s, out, PACKET_MESSAGE, 0, s->loss.in_flight.nxt,
+		    size);
 		memcpy(out + PACKET_HEADER, m->bytes, m->len);
 		STAILQ_REMOVE_HEAD(&q->out, link);
 		q->out_len--;

@@ -33,6 +33,7 @@ struct udx {
 	struct reclaim reclaim;
 	struct chunk_pool chunks;
 	struct closing_table closing;
+	uint32_t traces_len; /* streams that are traced, gone ones included */
 };
 
 /* Returns the stream with this id that is not closed, or NULL. */

@@ -5,6 +5,7 @@
 
 #include "control_rig.h"
 #include "t.h"
+#include "udx/udx_trace.h"
 
 struct control_rig rig;
 static struct stats stats;
@@ -470,6 +471,11 @@ made_number(const struct node *n, uint32_t after)
 bool
 node_conn(const struct node *n, uint32_t after, struct node_conn *out)
 {
+	if (n->traced != NULL) {
+		*out = (struct node_conn){.conn = 1};
+		memcpy(out->key, n->key, KEY_LEN);
+		return after == 0;
+	}
 	*out = (struct node_conn){.conn = made_number(n, after),
 	    .listener = UINT32_MAX,
 	    .path = CONN_PATH_RELAYED,
@@ -481,6 +487,13 @@ node_conn(const struct node *n, uint32_t after, struct node_conn *out)
 	    .resent = INT64_MAX,
 	    .age_us = INT64_MAX};
 	return after != UINT32_MAX && n->listed > 0;
+}
+
+struct udx_trace *
+node_conn_trace(struct node *n, uint32_t conn, int *err)
+{
+	ck_assert_uint_eq(conn, 1);
+	return udx_trace_start(n->traced, err);
 }
 
 bool

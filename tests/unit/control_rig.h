@@ -61,6 +61,7 @@ struct node {
 	uint32_t operations_limit, listeners_limit, announcements_limit;
 	uint32_t connections_limit;
 	uint32_t listed; /* connections, listeners and attempts to show */
+	struct udx_stream *traced; /* of connection 1; NULL: there is none */
 };
 
 /* What the daemon owns besides the node. */

@@ -364,10 +364,16 @@ END_TEST
 START_TEST(method_keeps_to_the_table)
 {
 	const struct api_method *m = &api_methods[_i];
-	struct peer_end *other = make_listener(), *p = client_new();
-	char *line = sample_request(m);
+	struct peer_end *other, *p;
+	char *line;
 	json_t *j;
 	bool later;
+
+	if (_i == API_METHOD_trace)
+		return; /* it needs a stream: test_control_conn.c has one */
+	other = make_listener();
+	p = client_new();
+	line = sample_request(m);
 
 	rig.node.nodes = 3;
 	rig.node.listed = 3;

@@ -6,6 +6,8 @@
  * control_rig.h; the test is the other end of each connection.
  */
 #include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <poll.h>
 #include <stdio.h>
@@ -16,7 +18,9 @@
 
 #include "api/text.h"
 #include "control_rig.h"
+#include "lab.h"
 #include "t.h"
+#include "udx/stream.h"
 
 #define KEY "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
 #define REQUEST(method, params)                                                \
@@ -643,6 +647,162 @@ START_TEST(others_may_disconnect_it)
 	    other, REQUEST("disconnect", "\"conn\":1"), API_ERR_FAILED);
 	client_free(other);
 	client_free(p);
+}
+END_TEST
+
+/* ---- traces ---- */
+
+static struct peer_end *other_user(void);
+
+#define TRACE REQUEST("trace", "\"public_key\":\"" KEY "\"")
+
+/* Returns a client with connection 1, whose stream is that of the pair. */
+static struct peer_end *
+make_traced(struct lab_pair *pair)
+{
+	static const struct lab_link link = {.delay_us = 1000};
+	struct peer_end *p = make_stream("");
+
+	lab_pair_init(pair, 1, &link);
+	rig.node.traced = pair->a->s;
+	return p;
+}
+
+static void
+end_traced(struct lab_pair *pair)
+{
+	rig.node.traced = NULL;
+	lab_pair_fini(pair);
+}
+
+/* Lets the daemon's timer of traces expire. */
+static void
+pass_tick(void)
+{
+	poll(NULL, 0, 6);
+	run_loop_often();
+}
+
+/* Reads the next notification, and returns the number of its events. */
+static size_t
+read_trace_note(struct peer_end *p, json_int_t *dropped)
+{
+	json_t *j = client_read(p), *params = json_object_get(j, "params");
+	json_int_t conn = 0;
+	size_t n;
+
+	ck_assert_str_eq(t_string(j, "method"), "trace.events");
+	ck_assert_int_eq(json_unpack(params, "{s:I, s:I}", "conn", &conn,
+			     "dropped", dropped),
+	    0);
+	ck_assert_int_eq(conn, 1);
+	n = json_array_size(json_object_get(params, "events"));
+	json_decref(j);
+	return n;
+}
+
+START_TEST(trace_reports_until_the_stream_is_gone)
+{
+	struct peer_end *s, *p = client_new();
+	json_int_t dropped = 1;
+	struct lab_pair pair;
+
+	s = make_traced(&pair);
+	client_write_line(p, TRACE);
+	pass_tick();
+	ck_assert_uint_ge(read_trace_note(p, &dropped), 2);
+	ck_assert_int_eq(dropped, 0);
+	ck_assert(lab_pair_carry(&pair, 20000, LAB_S));
+	pass_tick();
+	ck_assert_uint_ge(read_trace_note(p, &dropped), 2);
+	lab_stream_free(pair.a);
+	pair.a = NULL;
+	pass_tick();
+	ck_assert_uint_eq(read_trace_note(p, &dropped), 1);
+	ck_assert_int_eq(result_int(client_read(p), "streams"), 1);
+	end_traced(&pair);
+	client_free(p);
+	client_free(s);
+}
+END_TEST
+
+/* A client that reads nothing is sent a bounded number of events, what does not
+ * fit into the ring is counted, and the daemon goes on to serve others. */
+START_TEST(slow_reader_of_a_trace_loses_events)
+{
+	struct peer_end *s, *p = client_new(), *other = client_new();
+	struct control_client *cl =
+	    TAILQ_FIRST(&rig.daemon.control->clients.all);
+	json_int_t dropped = 0;
+	struct lab_pair pair;
+	size_t queued = 0;
+
+	s = make_traced(&pair);
+	pair.lab.end[0].host.limits.trace_events = 256;
+	client_write_line(p, TRACE);
+	for (uint64_t i = 1; i <= 100; i++) {
+		ck_assert(lab_pair_carry(&pair, i * 200000, 60 * LAB_S));
+		pass_tick();
+		queued = evbuffer_get_length(bufferevent_get_output(cl->bev));
+		ck_assert_uint_le(queued, 2 * CLIENT_QUEUE_HIGH_BYTES);
+	}
+	ck_assert_uint_gt(queued, 0);
+	assert_result(other, REQUEST("unwatch", ""));
+	for (int i = 0; i < 1000 && dropped == 0; i++)
+		read_trace_note(p, &dropped);
+	ck_assert_int_gt(dropped, 0);
+	client_free(p);
+	pass_tick();
+	/* The trace ended with its client. */
+	ck_assert(TAILQ_EMPTY(&rig.daemon.control->traces.all));
+	ck_assert_ptr_null(pair.a->s->loss.trace);
+	end_traced(&pair);
+	client_free(other);
+	client_free(s);
+}
+END_TEST
+
+START_TEST(trace_is_cancelled)
+{
+	struct peer_end *s, *p = client_new();
+	struct lab_pair pair;
+	const char *reason = "";
+	json_t *j = NULL;
+
+	s = make_traced(&pair);
+	client_write_line(p, TRACE);
+	run_loop_often();
+	client_write_line(p, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
+			     "\"cancel\",\"params\":{\"request\":1}}");
+	run_loop_often();
+	/* Events may have been sent before. */
+	do {
+		json_decref(j);
+		j = client_read(p);
+	} while (json_object_get(j, "method") != NULL);
+	json_unpack(j, "{s:{s:{s:s}}}", "error", "data", "err_name", &reason);
+	ck_assert_str_eq(reason, "cancelled");
+	json_decref(j);
+	ck_assert_ptr_null(pair.a->s->loss.trace);
+	end_traced(&pair);
+	client_free(p);
+	client_free(s);
+}
+END_TEST
+
+START_TEST(trace_of_another_user_is_refused)
+{
+	struct peer_end *s, *p;
+	struct lab_pair pair;
+
+	s = make_traced(&pair);
+	p = other_user();
+	client_write_line(p, TRACE);
+	assert_err_name(p, "not-yours");
+	ck_assert_ptr_null(pair.a->s->loss.trace);
+	end_traced(&pair);
+	client_free(p);
+	client_free(s);
 }
 END_TEST
 
@@ -1521,6 +1681,10 @@ t_suite(void)
 	tcase_add_test(tc, client_that_breaks_off_resets);
 	tcase_add_test(tc, stopping_daemon_resets);
 	tcase_add_test(tc, others_may_disconnect_it);
+	tcase_add_test(tc, trace_reports_until_the_stream_is_gone);
+	tcase_add_test(tc, slow_reader_of_a_trace_loses_events);
+	tcase_add_test(tc, trace_is_cancelled);
+	tcase_add_test(tc, trace_of_another_user_is_refused);
 	tcase_add_test(tc, watcher_sees_a_connection);
 	tcase_add_test(tc, watcher_sees_a_failed_dial);
 	tcase_add_test(tc, watcher_sees_refusals_and_offers);
