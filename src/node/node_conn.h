@@ -134,8 +134,8 @@ bool node_conn(const struct node *n, uint32_t after, struct node_conn *out);
 
 /*
  * Starts to trace the stream of a connection. The caller reads the trace with
- * the functions of udx/udx_trace.h, and must stop it before node_free(). Returns
- * NULL and sets *err on failure: ERR_UNKNOWN, or as udx_trace_start().
+ * the functions of udx/udx_trace.h, and must stop it before node_free().
+ * Returns NULL and sets *err on failure: ERR_UNKNOWN, or as udx_trace_start().
  */
 struct udx_trace *node_conn_trace(struct node *n, uint32_t conn, int *err);
 

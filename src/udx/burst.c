@@ -138,8 +138,8 @@ burst_heartbeat(struct udx_stream *s)
 
 	if (out == NULL)
 		return false;
-	burst_header(s, out, PACKET_HEARTBEAT, 0, s->loss.in_flight.nxt,
-	    PACKET_HEADER);
+	burst_header(
+	    s, out, PACKET_HEARTBEAT, 0, s->loss.in_flight.nxt, PACKET_HEADER);
 	burst_end(&b);
 	return true;
 }

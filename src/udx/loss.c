@@ -157,8 +157,8 @@ record_lost(struct loss *l, uint32_t seq, enum udx_loss_reason reason)
 
 /* Returns false for an MTU probe: its loss is not a congestion signal. */
 static bool
-mark_lost(struct loss *l, uint32_t seq, enum udx_loss_reason reason,
-    uint64_t now_us)
+mark_lost(
+    struct loss *l, uint32_t seq, enum udx_loss_reason reason, uint64_t now_us)
 {
 	struct sent_packet *p = in_flight_at(&l->in_flight, seq);
 

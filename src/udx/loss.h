@@ -54,8 +54,8 @@ enum loss_timer {
 struct loss {
 	struct in_flight in_flight;
 	struct rtt rtt;
-	struct cc *cc;   /* borrowed */
-	struct mtu *mtu; /* borrowed */
+	struct cc *cc;           /* borrowed */
+	struct mtu *mtu;         /* borrowed */
 	struct udx_trace *trace; /* borrowed; NULL: not traced */
 
 	struct rack rack;

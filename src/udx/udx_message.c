@@ -98,8 +98,8 @@ message_flush(struct udx_stream *s, struct burst *b)
 		out = burst_reserve(b, size, 1);
 		if (out == NULL)
 			return false;
-		burst_header(s, out, PACKET_MESSAGE, 0, s->loss.in_flight.nxt,
-		    size);
+		burst_header(
+		    s, out, PACKET_MESSAGE, 0, s->loss.in_flight.nxt, size);
 		memcpy(out + PACKET_HEADER, m->bytes, m->len);
 		STAILQ_REMOVE_HEAD(&q->out, link);
 		q->out_len--;
