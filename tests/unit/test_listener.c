@@ -1650,6 +1650,132 @@ START_TEST(counts_living_connections_of_a_peer)
 }
 END_TEST
 
+/* ---- blind relays ---- */
+
+/* Makes a connection of the server one that is paired at a relay which forwards
+ * from this address; `k` is its control connection, or NULL. */
+static void
+pair_at_relay(struct rig *g, struct conn *c, const char *relay, struct conn *k)
+{
+	c->relay.state = CONN_RELAY_PAIRED;
+	c->relay.id = c->peer_udx_id; /* this relay rewrites none */
+	c->relay.sock = g->n.sock;
+	c->relay.addr = relay_addr(relay);
+	c->relay.paired_us = g->peers->core->world->now_us;
+	c->relay.number = k != NULL ? conn_number(k) : 0;
+	conn_add_path(c, CONN_PATH_RELAYED, c->relay.sock, &c->relay.addr);
+}
+
+/* A relay that has paired but forwards nothing holds a handshake for ten
+ * seconds and no longer. */
+START_TEST(a_silent_relay_has_a_deadline)
+{
+	struct client c;
+	struct conn *conn;
+	struct rig g;
+
+	rig_init(&g);
+	client_new(&c, &g, 1);
+	deliver_message(&g, RELAY, CLIENT, &c, 1);
+	conn = peers_conn_after(g.peers, 0);
+	pair_at_relay(&g, conn, RELAY2, NULL);
+	relay_pass_ms(&g.n, 9900);
+	ck_assert(conn_relay_is_pending(conn));
+	relay_pass_ms(&g.n, 200);
+	ck_assert(!conn_relay_is_pending(conn));
+	for (unsigned s = 0; s < 25; s++)
+		relay_pass_ms(&g.n, 1000);
+	ck_assert_uint_eq(count_conns(&g), 0);
+	rig_fini(&g);
+}
+END_TEST
+
+/* The session of a relayed stream that is still punching is evicted: the stream
+ * stays, and a copy of the handshake is answered from another socket than the
+ * puncher's, which the session has no more. */
+START_TEST(answers_copies_of_an_evicted_relayed_session)
+{
+	struct conn *conn;
+	struct client c;
+	struct pair p;
+
+	pair_init(&p, RELAY);
+	conn = peers_conn_after(p.server.peers, 0);
+	pair_at_relay(&p.server, conn, CLIENT, NULL);
+	run_pair(&p, 300);
+	ck_assert(conn_relay_is_punching(conn));
+	ck_assert_uint_eq(listener_status(&p.server).accepted, 0);
+	p.server.n.host.limits.half_open = 1;
+	sim_clear(&p.server.n.host.world);
+	client_new(&c, &p.server, 2);
+	deliver_message(&p.server, RELAY, CLIENT, &c, 1);
+	ck_assert_uint_eq(p.server.n.host.stats.handshakes_evicted, 1);
+	ck_assert(conn_is_open(conn));
+	sim_clear(&p.server.n.host.world);
+	client_init(&c, 1);
+	c.payload.udx_id = conn_udx_id(p.c);
+	client_write(&c, &p.server, 1);
+	deliver_message(&p.server, RELAY2, CLIENT, &c, 2);
+	ck_assert_uint_eq(count_answers(&p.server), 1);
+	pair_fini(&p);
+}
+END_TEST
+
+/* Returns a control connection that stays in progress. */
+static struct conn *
+make_control(struct rig *g, struct conn *user)
+{
+	static const uint8_t token[PAYLOAD_TOKEN_LEN];
+	struct conn_spec spec = {.key = g->keys.public_key,
+	    .own_key = g->keys.public_key,
+	    .purpose = CONN_FOR_RELAY};
+	struct relay_client_spec client = {.key = g->keys.public_key,
+	    .token = token,
+	    .stream_id = conn_udx_id(user)};
+	int err;
+	struct conn *k = conn_new(g->peers, &spec, &err);
+
+	ck_assert_ptr_nonnull(k);
+	k->relay.control.client = relay_client_new(&client);
+	ck_assert_ptr_nonnull(k->relay.control.client);
+	k->relay.control.user = conn_number(user);
+	return k;
+}
+
+/* A stream has left its relay for a path on which the peer does not answer.
+ * What arrives through the relay is no sign of life of that path: it returns.
+ */
+START_TEST(returns_to_its_relay)
+{
+	struct addr nowhere = relay_addr("203.0.115.1:9");
+	struct conn *c, *k;
+	struct pair p;
+
+	pair_init(&p, RELAY);
+	c = peers_conn_after(p.server.peers, 0);
+	k = make_control(&p.server, c);
+	pair_at_relay(&p.server, c, CLIENT, k);
+	run_pair(&p, 300);
+	ck_assert(conn_relay_is_used(c));
+	ck_assert(conn_is_open(p.c));
+	conn_add_path(c, CONN_PATH_DIRECT, p.server.n.sock, &nowhere);
+	conn_migrate_to(c, p.server.n.sock, &nowhere);
+	ck_assert_int_eq(c->relay.state, CONN_RELAY_LEFT);
+	for (unsigned i = 0; i < 31; i++) {
+		ck_assert_int_eq(conn_write(p.c, "x", 1), 1);
+		run_pair(&p, 100);
+	}
+	ck_assert_int_eq(c->relay.state, CONN_RELAY_PAIRED);
+	ck_assert_uint_eq(c->relay.moves, 1);
+	ck_assert(conn_relay_is_used(c));
+	/* The control connection goes with its user. */
+	conn_close(c);
+	run_pair(&p, 100);
+	ck_assert_uint_eq(HASH_COUNT(p.server.peers->conns), 0);
+	pair_fini(&p);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 enum { CROWD_MAX = 512, HALF_FRAME = 300000 };
@@ -2087,6 +2213,9 @@ t_suite(void)
 	    tc, half_sent_frames_take_little_memory, 0, T_ROWS(half_sent));
 	tcase_add_test(tc, claimed_connections_get_a_full_window);
 	tcase_add_test(tc, one_key_has_a_thousand_connections);
+	tcase_add_test(tc, a_silent_relay_has_a_deadline);
+	tcase_add_test(tc, answers_copies_of_an_evicted_relayed_session);
+	tcase_add_test(tc, returns_to_its_relay);
 	tcase_add_loop_test(tc, closes_idle_connections, 0, 2);
 	tcase_add_loop_test(tc, counts_living_connections_of_a_peer, 0, 2);
 	tcase_add_test(tc, opens_on_the_socket_that_punches);
