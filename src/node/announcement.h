@@ -67,7 +67,9 @@ void announcements_fini(struct node *n);
 
 /*
  * Announces the key again soon if none of the relays that its announcements
- * name forwards to it any more. For a change of its listener's relays.
+ * name forwards to it any more. For a change of its listener's relays. Looks at
+ * every announcement, which is cheap enough: the relays of one listener change
+ * at the end of a cycle of its announcer, whatever packets arrive.
  */
 void announcements_relays_changed(struct node *n, const uint8_t *key);
 

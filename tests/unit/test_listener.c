@@ -1721,6 +1721,27 @@ START_TEST(answers_copies_of_an_evicted_relayed_session)
 }
 END_TEST
 
+/* The first packets of a stream are charged to the address that a relay names
+ * for an open client: all of them, or none is sent. */
+START_TEST(stream_start_is_charged)
+{
+	struct client c;
+	struct rig g;
+
+	rig_init(&g);
+	g.n.host.limits.probe_burst = _i == 0 ? 2 : 3;
+	client_init(&c, 1);
+	c.payload.firewall = FIREWALL_OPEN;
+	client_write(&c, &g, 1);
+	ck_assert_int_eq(deliver_message(&g, RELAY, CLIENT, &c, 1), 0);
+	drain_events(&g);
+	ck_assert(conn_has_path(peers_conn_after(g.peers, 0)) == (_i == 1));
+	ck_assert(_i == 1 || first_udx(&g) == NULL);
+	ck_assert_uint_eq(g.n.host.stats.probes_refused, _i == 0 ? 3 : 0);
+	rig_fini(&g);
+}
+END_TEST
+
 /* Returns a control connection that stays in progress. */
 static struct conn *
 make_control(struct rig *g, struct conn *user)
@@ -2216,6 +2237,7 @@ t_suite(void)
 	tcase_add_test(tc, a_silent_relay_has_a_deadline);
 	tcase_add_test(tc, answers_copies_of_an_evicted_relayed_session);
 	tcase_add_test(tc, returns_to_its_relay);
+	tcase_add_loop_test(tc, stream_start_is_charged, 0, 2);
 	tcase_add_loop_test(tc, closes_idle_connections, 0, 2);
 	tcase_add_loop_test(tc, counts_living_connections_of_a_peer, 0, 2);
 	tcase_add_test(tc, opens_on_the_socket_that_punches);
