@@ -239,6 +239,14 @@ start_timer(
 	l->due_us = now_us + wait_us;
 }
 
+/* Packets that were acknowledged selectively yield no further acknowledgements,
+ * however many lie between the oldest packet and the next. */
+static bool
+is_small_flight(const struct in_flight *f)
+{
+	return in_flight_len(f) - f->sacked <= SMALL_FLIGHT_PACKETS;
+}
+
 /*
  * Sets the timer for the next tail loss probe, each wait twice the last, or
  * for the timeout after the last probe. In a small flight the first wait
@@ -251,7 +259,7 @@ set_probe_timer(struct loss *l, uint64_t now_us)
 	uint64_t rto = rtt_timeout(&l->rtt);
 	uint64_t pto = rtt_probe_timeout(&l->rtt) << l->probes;
 	uint8_t max = l->path_new ? PROBES_NEW_PATH_MAX : 1;
-	bool small_flight = in_flight_len(f) <= SMALL_FLIGHT_PACKETS;
+	bool small_flight = is_small_flight(f);
 	bool probe = l->probes < max && pto < rto;
 
 	if (probe && l->probes == 0 && f->out.len > 0 && small_flight) {
@@ -273,7 +281,7 @@ static void
 restart_timer(struct loss *l, uint64_t now_us)
 {
 	const struct in_flight *f = &l->in_flight;
-	bool small_flight = in_flight_len(f) <= SMALL_FLIGHT_PACKETS;
+	bool small_flight = is_small_flight(f);
 	bool no_loss = !l->in_recovery && f->sacked == 0;
 
 	if (in_flight_len(f) == 0)

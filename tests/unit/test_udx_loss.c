@@ -356,6 +356,35 @@ START_TEST(sleep_is_no_loss)
 }
 END_TEST
 
+/* Two losses are repaired; the retransmission of the third is the only packet
+ * without an acknowledgement. It is the tail, though many packets that were
+ * acknowledged selectively follow it. */
+START_TEST(last_retransmission_is_probed)
+{
+	struct rig r;
+	uint32_t base;
+
+	rig_init(&r);
+	take_sample(&r);
+	base = r.loss.in_flight.nxt;
+	send_packets(&r, 20, 0);
+	r.now += RTT_US;
+	for (uint32_t i = 2; i < 20; i++)
+		if (i != 10)
+			receive_ack(&r, base, base + i);
+	ck_assert_uint_eq(r.loss.in_flight.lost.len, 3);
+	(void)loss_packet_resent(&r.loss, base, r.now);
+	(void)loss_packet_resent(&r.loss, base + 1, r.now);
+	(void)loss_packet_resent(&r.loss, base + 10, r.now);
+	r.now += RTT_US;
+	receive_ack(&r, base + 10, 0);
+	ck_assert_uint_eq(r.loss.in_flight.out.len, 1);
+	ck_assert_int_eq(r.loss.timer, LOSS_TIMER_PROBE);
+	ck_assert_uint_lt(r.loss.due_us, r.now + 3 * RTT_US);
+	rig_fini(&r);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -372,5 +401,6 @@ t_suite(void)
 	tcase_add_test(tc, nothing_in_flight);
 	tcase_add_test(tc, mtu_probe_is_no_congestion);
 	tcase_add_test(tc, sleep_is_no_loss);
+	tcase_add_test(tc, last_retransmission_is_probed);
 	return s;
 }
