@@ -165,20 +165,24 @@ is lost costs another one. Of the packets 1,635 were sent twice, 88 three times
 and 4 four times, as 5 % of 5 % predicts, and no timer expired.
 
 \`metrics_updated\` shows that the window is no limit meanwhile: a median of 679 KB
-for a bandwidth-delay product of 625 KB, 94 % of it in flight. The loss of goodput
-is in two places of \`congestion_state_updated\`. The first rounds, in \`startup\`,
-ended late, because each loss delays the sample of the rate; then 92 Mbit/s
-with headers leave in \`cruise\` and 97 in \`probe-up\`. Of those, 5 % are
+for a bandwidth-delay product of 625 KB, 94 % of it in flight. What is missing
+from the rate of the line is the beginning and the losses: 0.7 s passed in
+\`startup\`, with 15 and 58 Mbit/s in the first two half seconds; from the second
+second on the line carried 97 to 98 Mbit/s with headers, 5 % of them
 retransmissions. \`recovery\` is true in 96 % of the records: at this loss rate
 there is always a gap, which is why congestion control must not treat a gap as
 congestion.
 
-At 1 Gbit/s and 5 % the window is no limit either: 3.4 MB at the median, of which
-70 % were in flight. There the sender is bound by its pacing rate, which follows
-the rate that the receiver's processor allowed. One trace ended with
-a retransmission timeout: the last three packets, all of them retransmissions,
-were lost again, and the sender waited a second for a timer although the peer
-had acknowledged the 805 packets after them.
+At 1 Gbit/s and 5 % the window is no limit either: 3.4 MB at the median, 70 % of
+them in flight. \`startup\` ended after 1.05 s at some 110 Mbit/s, long before the
+line was full, and the pacing rate then grew by the probes of \`cruise\` alone: the
+half seconds from there on carried 273, 343, 444, 425, 473 and 479 Mbit/s. A
+transfer of seconds is over before the rate of the line is found.
+
+This trace also showed a stall: its last three packets, all of them
+retransmissions, were lost again, and the sender waited a second for the
+retransmission timeout although 805 packets after them had been acknowledged.
+Tail loss probes count the packets without an acknowledgement since then.
 
 ## Two on one link
 
