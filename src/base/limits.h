@@ -180,6 +180,23 @@
 	    "0: none") \
 	X(relays_followed_prefix, "relays-followed-prefix", 8, 0, 256, \
 	    "blind relays dialed at a time for the clients of one /24") \
+	/* What this node relays: nothing gives way to a newcomer. */ \
+	X(relay_sessions, "relay-sessions", 1024, 1, 65536, \
+	    "control connections of relay clients at a time, and their " \
+	    "pairings beyond the first of each") \
+	X(relay_sessions_key, "relay-sessions-key", 32, 1, 65536, \
+	    "of these, for one key") \
+	X(relay_sessions_host, "relay-sessions-host", 64, 1, 65536, \
+	    "of these, for one address") \
+	X(relay_sessions_prefix, "relay-sessions-prefix", 128, 1, 65536, \
+	    "of these, for one /24") \
+	X(relay_session_pairings, "relay-session-pairings", 16, 1, 256, \
+	    "pairings of one control connection; one more ends it") \
+	X(relay_wait_seconds, "relay-wait-seconds", 30, 1, 3600, \
+	    "seconds until a pairing without the other side, or a control " \
+	    "connection without a pairing, expires") \
+	X(relay_idle_seconds, "relay-idle-seconds", 300, 10, 86400, \
+	    "seconds without packets until a pairing is ended") \
 	X(remembered, "remembered", 512, 1, 65536, \
 	    "keys with remembered nodes for the next dial") \
 	X(attempts, "attempts", 64, 1, 4096, \
@@ -349,6 +366,9 @@ enum {
 
 /* Fixed limits of dials, connections and listeners (src/peer). */
 enum {
+	/* Pairings of our relay that have ended and still forward for a moment;
+	 * the oldest is evicted. */
+	RELAY_LINGERING_MAX = 64,
 	/* Nodes to which one dial sends its handshake. */
 	DIAL_ATTEMPTS_MAX = 32,
 	/* Recorded steps of one dial; later ones are only counted. */

@@ -235,6 +235,56 @@ set_public_address(struct config *c, const char *v, struct fault *f)
 }
 
 static int
+set_relay(struct config *c, const char *v, struct fault *f)
+{
+	if (strcmp(v, "off") == 0)
+		c->relay = RELAYING_OFF;
+	else if (strcmp(v, "friends") == 0)
+		c->relay = RELAYING_FRIENDS;
+	else if (strcmp(v, "open") == 0)
+		c->relay = RELAYING_OPEN;
+	else
+		return fault_set(
+		    f, ERR_VALUE, "'%s' is none of off, friends, open", v);
+	return 0;
+}
+
+static int
+add_relay_allow(struct config *c, const char *text, struct fault *f)
+{
+	char problem[TEXT_PROBLEM_MAX];
+
+	if (c->relay_allow_len == RELAY_ALLOW_MAX)
+		return fault_set(
+		    f, ERR_VALUE, "more than %d keys", RELAY_ALLOW_MAX);
+	if (c->relay_allow == NULL) {
+		c->relay_allow = calloc(RELAY_ALLOW_MAX, TEXT_KEY_LEN);
+		if (c->relay_allow == NULL)
+			return fault_set_code(f, ERR_MEMORY);
+	}
+	if (text_key_parse(c->relay_allow[c->relay_allow_len], text) != 0)
+		return fault_set(
+		    f, ERR_VALUE, "%s", text_key_problem(problem, text));
+	c->relay_allow_len++;
+	return 0;
+}
+
+static int
+set_relay_allow(struct config *c, const char *v, struct fault *f)
+{
+	char *list = strdup(v), *rest = list, *item;
+	int rc = list == NULL ? fault_set_code(f, ERR_MEMORY) : 0;
+
+	while (rc == 0 && (item = strsep(&rest, ",")) != NULL) {
+		item += strspn(item, " \t");
+		item[strcspn(item, " \t")] = '\0';
+		rc = add_relay_allow(c, item, f);
+	}
+	free(list);
+	return rc;
+}
+
+static int
 set_relay_through(struct config *c, const char *v, struct fault *f)
 {
 	char problem[TEXT_PROBLEM_MAX];
@@ -280,6 +330,8 @@ static const struct {
     [CONF_PORT] = {"port", set_port},
     [CONF_PRIVATE_NETWORK] = {"private-network", set_private_network},
     [CONF_PUBLIC_ADDRESS] = {"public-address", set_public_address},
+    [CONF_RELAY] = {"relay", set_relay},
+    [CONF_RELAY_ALLOW] = {"relay-allow", set_relay_allow},
     [CONF_RELAY_THROUGH] = {"relay-through", set_relay_through},
     [CONF_ROLE] = {"role", set_role},
     [CONF_STATE_DIR] = {"state-dir", set_state_dir},
@@ -307,6 +359,7 @@ void
 config_fini(struct config *c)
 {
 	free(c->bootstrap);
+	free(c->relay_allow);
 	for (unsigned i = 0; i < CONF_KEYS; i++)
 		free(c->text[i]);
 }
@@ -363,14 +416,16 @@ clear_key(struct config *c, unsigned key)
 	c->text[key] = NULL;
 	if (key == CONF_BOOTSTRAP)
 		c->bootstrap_len = 0;
+	else if (key == CONF_RELAY_ALLOW)
+		c->relay_allow_len = 0;
 }
 
 static int
 set_key(struct config *c, unsigned key, const char *value,
     enum config_source source, struct fault *f)
 {
-	bool add = key == CONF_BOOTSTRAP && source == FROM_COMMAND &&
-		   c->source[key] == FROM_COMMAND;
+	bool add = (key == CONF_BOOTSTRAP || key == CONF_RELAY_ALLOW) &&
+		   source == FROM_COMMAND && c->source[key] == FROM_COMMAND;
 	int err;
 
 	if (!add)
@@ -485,6 +540,10 @@ config_finish(struct config *c, struct fault *f)
 		    "'bootstrap': other nodes learn their "
 		    "address from replies");
 	}
+	if (c->relay == RELAYING_FRIENDS && c->relay_allow_len == 0)
+		return fault_set(f, ERR_VALUE,
+		    "relay 'friends' needs 'relay-allow': the public keys "
+		    "for which this node relays");
 	return finish_paths(c, f);
 }
 

@@ -25,6 +25,7 @@
 enum {
 	STATE_DIR_MAX = 1024,
 	CONTROL_PATH_MAX = 108, /* sun_path of a UNIX socket address, unix(7) */
+	RELAY_ALLOW_MAX = 1024,
 };
 
 /* Keys other than the limits of base/limits.h, which are keys as well. */
@@ -38,12 +39,17 @@ enum config_key {
 	CONF_PORT,
 	CONF_PRIVATE_NETWORK,
 	CONF_PUBLIC_ADDRESS,
+	CONF_RELAY,
+	CONF_RELAY_ALLOW,
 	CONF_RELAY_THROUGH,
 	CONF_ROLE,
 	CONF_STATE_DIR,
 	CONF_TEST_TICK_MS,
 	CONF_KEYS
 };
+
+/* For whom this node relays. */
+enum config_relaying { RELAYING_OFF, RELAYING_FRIENDS, RELAYING_OPEN };
 
 /* Where the value of a key comes from. */
 enum config_source { FROM_DEFAULT, FROM_FILE, FROM_COMMAND };
@@ -61,6 +67,9 @@ struct config {
 	size_t bootstrap_len;
 	bool private_network;
 	bool ipv6;
+	enum config_relaying relay;
+	uint8_t (*relay_allow)[TEXT_KEY_LEN]; /* public keys; owned */
+	size_t relay_allow_len;
 	bool names_relay;
 	uint8_t relay_through[TEXT_KEY_LEN]; /* public key */
 	uint32_t announce_ms, tick_ms;

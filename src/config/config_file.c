@@ -111,7 +111,7 @@ on_value(cfg_t *cfg, cfg_opt_t *opt)
 	return err == 0 ? 0 : -1; /* as libconfuse expects */
 }
 
-/* Declares each key as a string, and the bootstrap nodes as a list of strings.
+/* Declares each key as a string, and the lists as lists of strings.
  * Returns an array that the caller frees, or NULL. */
 static cfg_opt_t *
 make_options(void)
@@ -126,7 +126,8 @@ make_options(void)
 	if (opts == NULL)
 		return NULL;
 	for (; config_name(i) != NULL; i++) {
-		opts[i] = i == CONF_BOOTSTRAP ? list : text;
+		opts[i] =
+		    i == CONF_BOOTSTRAP || i == CONF_RELAY_ALLOW ? list : text;
 		opts[i].name = config_name(i);
 	}
 	opts[i] = end;

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "control/control.h"
 #include "daemon/crypto_speed.h"
 #include "daemon/daemon.h"
+#include "daemon/relaying.h"
 #include "daemon/report.h"
 #include "log/log.h"
 #include "store/identity.h"
@@ -328,6 +330,25 @@ start_loop(struct daemon *d)
 	return DAEMON_OK;
 }
 
+/* Derives the key on which the node relays. It differs from the identity, on
+ * which programs may listen. */
+static struct identity *
+derive_relay_key(const struct key_pair *own)
+{
+	static const char purpose[] = "hyperdhtd relay key";
+	uint8_t text[sizeof purpose + KEY_SEED_LEN], seed[HASH_LEN];
+	struct identity *out;
+
+	static_assert((int)HASH_LEN == (int)KEY_SEED_LEN, "a hash is a seed");
+	memcpy(text, purpose, sizeof purpose);
+	memcpy(text + sizeof purpose, own->secret_key, KEY_SEED_LEN);
+	hash_blake2b(seed, text, sizeof text);
+	out = identity_from_seed(seed);
+	sodium_memzero(text, sizeof text);
+	sodium_memzero(seed, sizeof seed);
+	return out;
+}
+
 static int
 start_state(struct daemon *d)
 {
@@ -344,6 +365,11 @@ start_state(struct daemon *d)
 		return DAEMON_FAILED;
 	}
 	d->identity = identity_pair(d->key);
+	d->relay_key = derive_relay_key(d->identity);
+	if (d->relay_key == NULL) {
+		log_error("%s", err_text(ERR_MEMORY));
+		return DAEMON_FAILED;
+	}
 	keyring_init(&d->keyring, &d->state);
 	return DAEMON_OK;
 }
@@ -361,6 +387,7 @@ make_node(struct daemon *d)
 	c.dht.known = known;
 	c.dht.known_len = node_cache_load(&d->state, known);
 	c.identity = d->identity;
+	c.relay_keys = identity_pair(d->relay_key);
 	c.names_relay = d->config.names_relay;
 	memcpy(c.relay_through, d->config.relay_through, KEY_LEN);
 	c.announce_ms = d->config.announce_ms;
@@ -390,6 +417,7 @@ start_node(struct daemon *d)
 		log_error("the node cannot start: %s", err_text(err));
 		return DAEMON_FAILED;
 	}
+	relaying_apply(d->node, &d->config);
 	return DAEMON_OK;
 }
 
@@ -534,6 +562,7 @@ free_daemon(struct daemon *d)
 		free_loop(d->base);
 	}
 	keyring_fini(&d->keyring); /* after the node, which borrows keys */
+	identity_free(d->relay_key);
 	identity_free(d->key);
 	state_close(&d->state);
 	config_fini(&d->config);

@@ -49,7 +49,7 @@ struct daemon {
 	const struct options *options;
 	struct real_world world;
 	struct state state;
-	struct identity *key;
+	struct identity *key, *relay_key;
 	struct persistent_state persistent;
 	struct notify notify;
 	struct netlink netlink;

@@ -5,6 +5,7 @@
 #include "control/control.h"
 #include "daemon/crypto_speed.h"
 #include "daemon/daemon.h"
+#include "daemon/relaying.h"
 #include "log/log.h"
 
 static bool
@@ -18,16 +19,31 @@ static void
 warn_fixed_keys(const struct config *now, const struct config *next)
 {
 	for (unsigned i = 0; i < CONF_KEYS; i++)
-		if (i != CONF_LOG_LEVEL &&
+		if (i != CONF_LOG_LEVEL && i != CONF_RELAY &&
+		    i != CONF_RELAY_ALLOW &&
 		    !same_text(now->text[i], next->text[i]))
 			log_warning("'%s' has changed: this takes effect after "
 				    "a restart",
 			    config_name(i));
 }
 
+/* Moves the keys of relaying, which are compared at the next reload. */
+static void
+take_relaying(struct config *to, struct config *from)
+{
+	uint8_t(*old)[TEXT_KEY_LEN] = to->relay_allow;
+
+	to->relay = from->relay;
+	to->relay_allow = from->relay_allow;
+	to->relay_allow_len = from->relay_allow_len;
+	from->relay_allow = old;
+}
+
 static void
 apply_config(struct daemon *d, struct config *next)
 {
+	relaying_reload(d->node, &d->config, next);
+	take_relaying(&d->config, next);
 	d->config.log_level = next->log_level;
 	d->config.limits = next->limits;
 	log_set_level(next->log_level);

@@ -89,6 +89,36 @@ cmd_status(struct ctl *c, char **argv)
 	return code;
 }
 
+/* ---- relaying ---- */
+
+static const struct column relay_lines[] = {
+    {"relaying", "relays for others", UNIT_NONE},
+    {"mode", "relay", UNIT_NONE},
+    {"relay_key", "relay key", UNIT_NONE},
+    {"sessions", "control sessions", UNIT_NONE},
+    {"waiting", "waiting pairings", UNIT_NONE},
+    {"pairings", "relayed pairs", UNIT_NONE},
+    {"packets", "packets relayed", UNIT_NONE},
+    {"bytes", "bytes relayed", UNIT_BYTES},
+    {"used", "own relayed conns", UNIT_NONE},
+    {NULL, NULL, UNIT_NONE},
+};
+
+int
+cmd_relay(struct ctl *c, char **argv)
+{
+	json_t *result;
+	int code;
+
+	(void)argv;
+	code = api_client_call(
+	    &c->client, API_METHOD_relay, json_object(), NULL, &result);
+	if (code == EXIT_DONE)
+		print_object(&c->print, result, relay_lines);
+	json_decref(result);
+	return code;
+}
+
 /* ---- numbers ---- */
 
 /* Prints the counters; on a terminal, those that are not 0. */

@@ -29,6 +29,9 @@ struct node_config {
 	struct limits limits;
 	/* The node's own identity; borrowed for the node's life. */
 	const struct key_pair *identity;
+	/* Key of the blind relay of this node, see node_relay.h; borrowed for
+	 * the node's life; NULL: it never relays. */
+	const struct key_pair *relay_keys;
 	/* Public key of the blind relay to name to peers. */
 	bool names_relay;
 	uint8_t relay_through[KEY_LEN];

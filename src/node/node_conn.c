@@ -22,12 +22,14 @@ node_conn_poll(struct node *n, struct node_event *out)
 	};
 	struct peer_event e;
 
-	if (!peers_poll(n->peers, &e))
-		return false;
-	if (e.kind == PEER_LISTENING)
-		announcements_relays_changed(n, e.key);
-	if (e.kind == PEER_UNLISTENED)
-		node_leave_continue(n);
+	do {
+		if (!peers_poll(n->peers, &e))
+			return false;
+		if (e.kind == PEER_LISTENING)
+			announcements_relays_changed(n, e.key);
+		if (e.kind == PEER_UNLISTENED)
+			node_leave_continue(n);
+	} while (e.internal);
 	memset(out, 0, offsetof(struct node_event, value));
 	out->kind = kinds[e.kind];
 	out->op = e.number;

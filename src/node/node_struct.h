@@ -21,6 +21,11 @@
 #include "signal/router.h"
 #include "udx/udx.h"
 
+struct node_relay_state {
+	bool on;
+	size_t allow_len; /* keys that may use the relay; 0: all */
+};
+
 struct node {
 	struct world *world;
 	struct timers timers;
@@ -35,6 +40,7 @@ struct node {
 	struct peers *peers;
 	struct local_addrs local;
 	struct netcheck_result netcheck; /* of the last check */
+	struct node_relay_state relaying;
 	uint64_t started_us;
 	uint64_t stalled_us; /* end of the latest stall; 0: none yet */
 

@@ -98,6 +98,8 @@ take_event(struct event_source *source, struct peer_event *out)
 		verify_header(c);
 	if (c->purpose == CONN_FOR_RELAY)
 		relay_control_run(c);
+	else if (c->purpose == CONN_OF_RELAY_CLIENT)
+		relay_service_run(c);
 	else
 		conn_relay_poll(c);
 	if (c->events_pending == 0) {
@@ -181,7 +183,7 @@ conn_new(struct peers *p, const struct conn_spec *spec, int *err)
 	struct conn *c;
 
 	*err = ERR_LIMIT;
-	if ((spec->listener == 0 || spec->purpose != CONN_FOR_APPLICATION) &&
+	if ((spec->listener == 0 || spec->purpose == CONN_FOR_REDIAL) &&
 	    !conn_slot_for_dial(p))
 		return NULL;
 	*err = ERR_MEMORY;
@@ -204,6 +206,7 @@ free_streams(struct conn *c)
 	conn_migrate_fini(c);
 	conn_redial_fini(c);
 	conn_relay_fini(c);
+	relay_service_leave(c);
 	secret_free(c->secret);
 	c->secret = NULL;
 	if (c->udx != NULL)
@@ -289,7 +292,7 @@ set_keepalive(struct conn *c)
 	    c->state >= CONN_REMOTE_ENDED ? KEEPALIVE_S : MAPPING_KEEP_HEARD_S);
 
 	/* Detects the loss of a relay soon, protocol 06 §C.3. */
-	if (c->purpose == CONN_FOR_RELAY)
+	if (c->purpose == CONN_FOR_RELAY || c->purpose == CONN_OF_RELAY_CLIENT)
 		us = KEEPALIVE_S * UINT64_C(1000000);
 	secret_set_keepalive(c->secret, (uint32_t)(us / 1000));
 }

@@ -41,6 +41,8 @@ enum conn_purpose {
 	CONN_FOR_APPLICATION,
 	CONN_FOR_REDIAL, /* finds a new path: conn_redial.h */
 	CONN_FOR_RELAY,  /* controls a blind relay: relay_control.h */
+	/* A client controls the blind relay of this node: relay_service.h */
+	CONN_OF_RELAY_CLIENT,
 };
 
 struct conn_spec {

@@ -26,6 +26,8 @@
 #include "peer/conn.h"
 #include "peer/relay_control.h"
 
+struct relay_session;
+
 enum conn_relay_state {
 	CONN_RELAY_NONE,
 	CONN_RELAY_PAIRING,
@@ -50,6 +52,7 @@ struct conn_relay {
 	bool is_followed;
 	uint64_t prefix; /* of the client */
 	struct relay_control control;
+	struct relay_session *session; /* of our own relay's client, or NULL */
 };
 
 /* Relays that clients have named and that are being dialed. */

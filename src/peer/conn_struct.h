@@ -19,6 +19,7 @@
 #include "peer/conn_redial.h"
 #include "peer/conn_relay.h"
 #include "peer/peers_struct.h"
+#include "peer/relay_service.h"
 #include "stream/secret.h"
 
 /* A connection only ever moves down this list; conn_set_state() in conn.c. */

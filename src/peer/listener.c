@@ -47,8 +47,10 @@ listener_free(struct listener *l)
 static void
 take_refusal(struct listener *l, struct peer_event *out)
 {
-	*out = (struct peer_event){
-	    .kind = PEER_REFUSED, .number = l->number, .err = ERR_REFUSED};
+	*out = (struct peer_event){.kind = PEER_REFUSED,
+	    .number = l->number,
+	    .err = ERR_REFUSED,
+	    .internal = l->relays};
 	memcpy(out->key, l->refused_key, KEY_LEN);
 	l->refusal_pending = false;
 	if (l->changed)
@@ -72,6 +74,7 @@ take_event(struct event_source *source, struct peer_event *out)
 	    .kind = has_ended ? PEER_UNLISTENED : PEER_LISTENING,
 	    .number = l->number,
 	    .err = has_ended ? 0 : l->err,
+	    .internal = l->relays,
 	};
 	memcpy(out->key, l->keys->public_key, KEY_LEN);
 	if (has_ended) {
@@ -240,6 +243,7 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	l->ls = ls;
 	l->keys = spec->keys;
 	l->ask = spec->ask;
+	l->relays = spec->relays;
 	l->limits = spec->limits;
 	l->names_relay = spec->relay_through != NULL;
 	if (l->names_relay)
@@ -362,7 +366,7 @@ peers_listener_after(
 {
 	const struct listener *l = next_in_list(p->listeners, after);
 
-	while (l != NULL && l->state != LISTENER_ACTIVE)
+	while (l != NULL && (l->state != LISTENER_ACTIVE || l->relays))
 		l = l->hh.next;
 	if (l == NULL)
 		return false;

@@ -33,6 +33,9 @@ struct peers_listen {
 	const uint8_t (*allow)[KEY_LEN];
 	size_t allow_len;
 	bool ask; /* queue PEER_OFFER and wait for peers_answer() */
+	/* Its connections belong to relay_service.h; its events are internal,
+	 * and peers_listener_after() skips it. */
+	bool relays;
 	struct peers_listen_limits limits;
 	const uint8_t *relay_through; /* blind relay to name; copied; or NULL */
 };

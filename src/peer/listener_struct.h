@@ -35,6 +35,7 @@ struct listener {
 	struct peers_listen_limits limits;
 	struct slot_scope *slots; /* of the connections that it accepted */
 	bool ask;
+	bool relays; /* its connections control the relay of this node */
 	bool names_relay;
 	uint8_t relay_key[KEY_LEN];
 	bool changed;         /* PEER_LISTENING is pending */

@@ -31,6 +31,7 @@ peers_new(const struct core *core, const struct peers_base *b)
 	TAILQ_INIT(&p->events);
 	TAILQ_INIT(&p->lingering);
 	followed_relays_init(&p->followed);
+	relay_service_init(&p->relaying);
 	p->core->world->ops->random(
 	    p->core->world, p->migrate_secret, sizeof p->migrate_secret);
 	frame_budget_init(&p->frames, core->limits->frame_bytes);
@@ -54,6 +55,7 @@ peers_free(struct peers *p)
 		return;
 	while (p->conns != NULL)
 		conn_close(p->conns);
+	relay_service_fini(p);
 	listeners_free(p->listeners);
 	slot_scope_release(p->slots);
 	lingering_sockets_fini(p);
@@ -77,6 +79,7 @@ peers_limits_changed(struct peers *p)
 void
 peers_leave(struct peers *p)
 {
+	peers_relay_stop(p);
 	peers_unlisten_all(p);
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
 		if (c->purpose == CONN_FOR_RELAY && c->relay.control.user != 0)
@@ -144,7 +147,10 @@ peers_poll(struct peers *p, struct peer_event *out)
 	unsigned events;
 
 	while ((stream = udx_poll(p->base.udx, &events)) != NULL)
-		conn_on_udx_events(udx_owner(stream), events);
+		if (udx_is_relay(stream))
+			relay_service_on_events(p, stream, events);
+		else
+			conn_on_udx_events(udx_owner(stream), events);
 	return event_source_poll(&p->events, out);
 }
 

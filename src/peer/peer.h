@@ -104,6 +104,7 @@ struct peer_event {
 	uint8_t key[KEY_LEN]; /* of the peer */
 	struct addr addr;
 	enum conn_path_kind path; /* of a connection */
+	bool internal;            /* of a listener that peer.c made itself */
 };
 
 /*

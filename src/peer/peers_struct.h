@@ -17,6 +17,7 @@
 #include "peer/slot.h"
 #include "peer/peer.h"
 #include "peer/relay_memory.h"
+#include "peer/relay_service.h"
 #include "stream/secret.h"
 
 enum { MIGRATE_SECRET_LEN = 32 };
@@ -38,6 +39,7 @@ struct peers {
 	struct lingering_sockets lingering;
 	struct relay_memory relays;
 	struct followed_relays followed;
+	struct relay_service relaying;
 	struct dial_records dial_records;
 	struct listeners *listeners; /* listener_struct.h */
 };

@@ -423,6 +423,14 @@ origin_of(const struct listener *l, const struct router_call *call)
 	    .relayed = announced_through(l->announced, &call->ticket.from)};
 }
 
+static enum conn_purpose
+purpose_of(const struct listener *l, const struct incoming *in)
+{
+	if (in->theirs.features & PAYLOAD_REDIAL)
+		return CONN_FOR_REDIAL;
+	return l->relays ? CONN_OF_RELAY_CLIENT : CONN_FOR_APPLICATION;
+}
+
 static int
 make_conn(
     struct session *s, const struct listener *l, const struct incoming *in)
@@ -431,9 +439,7 @@ make_conn(
 	    .key = in->noise.rs,
 	    .own_key = l->keys->public_key,
 	    .listener = l->number,
-	    .purpose = in->theirs.features & PAYLOAD_REDIAL
-			   ? CONN_FOR_REDIAL
-			   : CONN_FOR_APPLICATION,
+	    .purpose = purpose_of(l, in),
 	    .settled = on_settled,
 	    .owner = s,
 	};

@@ -19,11 +19,38 @@ udx_relay(struct udx_stream *a, struct udx_stream *b)
 		stream_close(b, ERR_MEMORY);
 		return;
 	}
+	STAILQ_INIT(&a->relay->early);
+	STAILQ_INIT(&b->relay->early);
 	a->relay->partner = b;
 	b->relay->partner = a;
 }
 
+bool
+udx_is_relay(const struct udx_stream *s)
+{
+	return s->relay != NULL;
+}
+
+void
+udx_relay_bind(struct udx_stream *s)
+{
+	s->relay->bound = true;
+}
+
+void
+udx_relay_redirect(struct udx_stream *s, const struct udx_path *path)
+{
+	stream_path_set(&s->path, path);
+}
+
 /* ---- forwarding ---- */
+
+/* Returns the bytes that IP and UDP headers add, protocol 05 §1. */
+static size_t
+header_bytes(const struct addr *to)
+{
+	return to->family == ADDR_V6 ? 48 : 28;
+}
 
 /* Sends a datagram on the path of a stream, with only the id rewritten. */
 static void
@@ -51,6 +78,7 @@ forward_packet(struct udx_stream *to, const uint8_t *buf, size_t len)
 	u->core->stats->tx_datagrams++;
 	u->core->stats->tx_bytes += len;
 	u->core->stats->packets_relayed++;
+	u->core->stats->relayed_bytes += len + header_bytes(&meta.to);
 }
 
 /*
@@ -69,26 +97,32 @@ keep_early(struct relay_half *r, const struct dgram *dg)
 		return;
 	e->len = (uint16_t)dg->len;
 	memcpy(e->bytes, dg->buf, dg->len);
-	r->early[r->early_len++] = e;
+	STAILQ_INSERT_TAIL(&r->early, e, link);
+	r->early_len++;
 }
 
 static void
 drop_early(struct relay_half *r)
 {
-	while (r->early_len > 0)
-		free(r->early[--r->early_len]);
+	struct early_packet *e;
+
+	while ((e = STAILQ_FIRST(&r->early)) != NULL) {
+		STAILQ_REMOVE_HEAD(&r->early, link);
+		free(e);
+	}
+	r->early_len = 0;
 }
 
 void
 relay_half_connected(struct udx_stream *s)
 {
 	struct udx_stream *from = s->relay != NULL ? s->relay->partner : NULL;
+	const struct early_packet *e;
 
 	if (from == NULL)
 		return;
-	for (int i = 0; i < from->relay->early_len; i++)
-		forward_packet(s, from->relay->early[i]->bytes,
-		    from->relay->early[i]->len);
+	STAILQ_FOREACH (e, &from->relay->early, link)
+		forward_packet(s, e->bytes, e->len);
 	drop_early(from->relay);
 }
 
@@ -114,6 +148,9 @@ relay_half_recv(struct udx_stream *s, const struct dgram *dg)
 	bool own = connected && addr_equal(&dg->from, &s->path.current.to);
 	struct packet p;
 
+	if (r->bound && connected && !own &&
+	    addr_host_key(&dg->from) != addr_host_key(&s->path.current.to))
+		return stats_drop(s->udx->core->stats, ERR_SPOOFED);
 	/* Malformed packets are forwarded as well: the far end decides. */
 	(void)packet_decode(&p, dg->buf, dg->len);
 	if (!own) {
@@ -126,6 +163,7 @@ relay_half_recv(struct udx_stream *s, const struct dgram *dg)
 	if (p.type & PACKET_DESTROY && connected && !own)
 		return stats_drop(s->udx->core->stats, ERR_SPOOFED);
 	s->count.packets_in++;
+	s->count.path_packets_in += own;
 	s->count.bytes_in += dg->len;
 	if (own || !connected)
 		note_numbers(r, &p);

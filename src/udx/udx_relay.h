@@ -6,18 +6,22 @@
 #ifndef UDX_UDX_RELAY_H
 #define UDX_UDX_RELAY_H
 
+#include <sys/queue.h>
+
 #include "udx/udx.h"
 
 /* A packet kept for a partner that is not connected yet. */
 struct early_packet {
+	STAILQ_ENTRY(early_packet) link;
 	uint16_t len;
 	uint8_t bytes[];
 };
 
 struct relay_half {
-	struct udx_stream *partner; /* NULL once untied */
-	struct early_packet *early[UDX_RELAY_EARLY_PACKETS_MAX];
+	struct udx_stream *partner;        /* NULL once untied */
+	STAILQ_HEAD(, early_packet) early; /* oldest first */
 	uint8_t early_len;
+	bool bound; /* packets are accepted from the host of the path alone */
 	/* Of the packets received for this half: the number that its own peer
 	 * expects next, and the one that it sends next. */
 	uint32_t seen_ack, seen_seq;

@@ -36,11 +36,13 @@ class Daemon {
   }
 
   async start () {
-    const { host, port, role, bootstrap, stateDir, tickMs } = this.options
+    const { host, port, role, bootstrap, stateDir, tickMs, more } =
+      this.options
     const args = ['--host', host, '--port', `${port}`, '--role', role,
       '--bootstrap', bootstrap.map(text).join(',') || 'none',
       '--state-dir', stateDir, '--control', this.control]
     if (role === 'bootstrap') args.push('--public-address', `${host}:${port}`)
+    if (more) args.push(...more)
     if (tickMs) args.push('--test-tick-ms', `${tickMs}`)
 
     this.child = spawn(path.join(BUILD, 'hyperdhtd'), args,

@@ -39,8 +39,9 @@ class Lab {
     return this.start(Reference, role, bootstrap)
   }
 
-  // place: address of a former node; stateDir: its state.
-  async start (Kind, role, bootstrap, { place, stateDir, tickMs } = {}) {
+  // place: address of a former node; stateDir: its state; more: arguments.
+  async start (Kind, role, bootstrap, options = {}) {
+    let { place, stateDir, tickMs, more } = options
     place = place || await this.world.place()
     stateDir = stateDir || fs.mkdtempSync(path.join(this.dir, 'state-'))
     const daemon = new Kind({
@@ -49,6 +50,7 @@ class Lab {
       bootstrap,
       stateDir,
       tickMs,
+      more,
       report: (name, each) => this.addCost(name, each, this.datagrams)
     })
     daemon.place = place

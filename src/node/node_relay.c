@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+#include "node/node_relay.h"
+
+#include "base/err.h"
+#include "node/node_struct.h"
+#include "peer/conn.h"
+#include "peer/relay_service.h"
+
+int
+node_set_relaying(struct node *n, const struct node_relaying *r)
+{
+	struct peers_relay spec = {.keys = n->config.relay_keys,
+	    .allow = r->allow,
+	    .allow_len = r->allow_len};
+	int err = 0;
+
+	peers_relay_stop(n->peers);
+	if (r->on)
+		err = spec.keys != NULL ? peers_relay_start(n->peers, &spec)
+					: ERR_VALUE;
+	n->relaying = (struct node_relay_state){
+	    .on = r->on && err == 0, .allow_len = r->allow_len};
+	return err;
+}
+
+static uint32_t
+count_relayed(const struct peers *p)
+{
+	const struct conn *c = NULL;
+	struct conn_status st;
+	uint32_t after = 0, n = 0;
+
+	while ((c = peers_conn_after(p, after)) != NULL) {
+		conn_status(c, &st);
+		n += st.open && st.path == CONN_PATH_RELAYED;
+		after = st.number;
+	}
+	return n;
+}
+
+void
+node_relay_status(const struct node *n, struct node_relay_status *out)
+{
+	struct relay_server_status server;
+
+	peers_relay_status(n->peers, &server);
+	*out = (struct node_relay_status){
+	    .on = n->relaying.on,
+	    .allow_len = n->relaying.allow_len,
+	    .key = n->config.relay_keys != NULL
+		       ? n->config.relay_keys->public_key
+		       : NULL,
+	    .used_conns = count_relayed(n->peers),
+	    .sessions = server.sessions,
+	    .waiting = server.waiting,
+	    .pairings = server.linked,
+	    .bytes = n->stats.relayed_bytes,
+	    .packets = n->stats.packets_relayed,
+	};
+}

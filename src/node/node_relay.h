@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * node_relay.h - the blind relay of a node, protocol 06 §C.
+ *
+ * It listens on a key of its own (node_config.relay_keys), so that programs
+ * may listen on the node's identity. Uses: crypto, peer.
+ */
+#ifndef NODE_NODE_RELAY_H
+#define NODE_NODE_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/keys.h"
+
+struct node;
+
+struct node_relaying {
+	bool on;
+	/* The keys that may use the relay; none: all. Copied. */
+	const uint8_t (*allow)[KEY_LEN];
+	size_t allow_len;
+};
+
+/*
+ * Starts to relay, or stops. Ends all that is being relayed, also if only the
+ * list of keys has changed. Returns 0, ERR_VALUE (the node has no relay_keys)
+ * or ERR_EXISTS, ERR_LIMIT, ERR_MEMORY; after an error it does not relay.
+ */
+int node_set_relaying(struct node *n, const struct node_relaying *r);
+
+struct node_relay_status {
+	bool on;
+	size_t allow_len;           /* keys that may use it; 0: all */
+	const uint8_t *key;         /* of the relay; NULL: none */
+	uint32_t used_conns;        /* own connections that a relay forwards */
+	uint32_t sessions;          /* control connections, with the pairings
+				       beyond the first of each */
+	uint32_t waiting, pairings; /* half pairings and complete ones */
+	uint64_t bytes, packets;    /* relayed since the start */
+};
+
+void node_relay_status(const struct node *n, struct node_relay_status *out);
+
+#endif

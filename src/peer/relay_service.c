@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: ISC */
+#include "peer/relay_service.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "peer/conn_struct.h"
+#include "peer/listener.h"
+#include "peer/listener_struct.h"
+
+enum {
+	FRAME_LEN_MAX = 16384, /* messages have less than a hundred bytes */
+	/* A client ends its control connection as soon as its own stream has
+	 * ended. The other one may still wait for the last acknowledgement. */
+	LINGER_MS = 3000,
+};
+
+/*
+ * The two streams of one pairing. Each faces the client of that role. Its timer
+ * ends it when it has been idle, or has lingered after its pairing.
+ */
+struct relay_link {
+	TAILQ_ENTRY(relay_link) lingering;
+	struct peers *peers;
+	struct relay_pairing *pairing; /* NULL: it lingers */
+	struct udx_stream *half[RELAY_ROLES];
+	bool redirected[RELAY_ROLES];
+	uint64_t packets_in; /* when the timer was armed */
+	struct timer timer;
+};
+
+/* ---- addresses ---- */
+
+static bool
+is_own_host(const struct peers *p, const struct addr *a)
+{
+	const struct local_addrs *local = p->base.local;
+	const struct addr *public = dht_public_address(p->base.dht);
+
+	for (uint8_t i = 0; i < local->v4_len; i++)
+		if (addr_same_host(&local->v4[i], a))
+			return true;
+	for (uint8_t i = 0; i < local->v6_len; i++)
+		if (addr_same_host(&local->v6[i], a))
+			return true;
+	return public != NULL && addr_same_host(public, a);
+}
+
+/* Returns true if the relay may send to this address of a client: on the
+ * internet no other than a global one, and never this machine. */
+static bool
+may_send_to(const struct peers *p, const struct addr *a)
+{
+	if (!addr_usable(a))
+		return false;
+	return dht_is_private(p->base.dht) ||
+	       (addr_global(a) && !is_own_host(p, a));
+}
+
+/* ---- links ---- */
+
+static void
+arm_idle(struct relay_link *l)
+{
+	const struct core *core = l->peers->core;
+
+	timer_arm(core->timers, &l->timer,
+	    peers_after_ms(l->peers, core->limits->relay_idle_seconds * 1000));
+}
+
+static uint64_t
+packets_in(const struct relay_link *l)
+{
+	struct udx_status a, b;
+
+	udx_status(l->half[0], &a);
+	udx_status(l->half[1], &b);
+	return a.packets_in + b.packets_in;
+}
+
+/* Frees a link and its streams; both clients are sent a DESTROY unless one of
+ * them has sent its own. */
+static void
+link_free(struct relay_link *l)
+{
+	struct peers *p = l->peers;
+
+	timer_disarm(p->core->timers, &l->timer);
+	if (l->pairing == NULL) {
+		TAILQ_REMOVE(&p->relaying.lingering, l, lingering);
+		p->relaying.lingering_len--;
+	}
+	for (int i = 0; i < RELAY_ROLES; i++)
+		if (l->half[i] != NULL)
+			udx_stream_free(l->half[i]);
+	free(l);
+}
+
+/* Ends a link for a reason other than an order of the server. */
+static void
+end_link(struct relay_link *l)
+{
+	struct relay_server *server = l->peers->relaying.server;
+	struct relay_pairing *pairing = l->pairing;
+
+	link_free(l);
+	if (pairing != NULL)
+		relay_server_ended(server, pairing);
+}
+
+/* Forwards for a moment after the pairing has ended. */
+static void
+linger(struct relay_link *l)
+{
+	struct peers *p = l->peers;
+	struct relay_service *r = &p->relaying;
+
+	l->pairing = NULL;
+	TAILQ_INSERT_TAIL(&r->lingering, l, lingering);
+	r->lingering_len++;
+	timer_arm(p->core->timers, &l->timer, peers_after_ms(p, LINGER_MS));
+	/* Whoever pairs and unpairs without end gets no more streams. */
+	if (r->lingering_len > RELAY_LINGERING_MAX)
+		link_free(TAILQ_FIRST(&r->lingering));
+}
+
+static void
+end_lingering(struct peers *p)
+{
+	struct relay_link *l;
+
+	while ((l = TAILQ_FIRST(&p->relaying.lingering)) != NULL)
+		link_free(l);
+}
+
+static void
+on_timer(struct timer *t)
+{
+	struct relay_link *l = container_of(t, struct relay_link, timer);
+	uint64_t now = packets_in(l);
+
+	if (l->pairing == NULL) {
+		link_free(l);
+	} else if (now == l->packets_in) {
+		l->peers->core->stats->relayed_links_idle++;
+		end_link(l);
+	} else {
+		l->packets_in = now;
+		arm_idle(l);
+	}
+}
+
+static struct relay_link *
+link_new(struct peers *p, struct relay_pairing *pairing)
+{
+	struct relay_link *l = calloc(1, sizeof *l);
+	int err = 0;
+
+	if (l == NULL)
+		return NULL;
+	l->peers = p;
+	l->pairing = pairing;
+	l->timer.fire = on_timer;
+	for (int i = 0; i < RELAY_ROLES && err == 0; i++)
+		l->half[i] = udx_stream_new(p->base.udx, l, &err);
+	if (err != 0) {
+		link_free(l);
+		return NULL;
+	}
+	udx_relay(l->half[0], l->half[1]);
+	arm_idle(l);
+	return l;
+}
+
+/* ---- orders ---- */
+
+/* Connects a half to its client before the client's first packet, so that none
+ * of the other one's is lost. */
+static bool
+connect_half(struct relay_link *l, int role, const struct relay_end *end)
+{
+	struct conn *k = peers_conn(l->peers, end->session);
+	struct udx_path path = {.id = end->stream_id};
+
+	if (k == NULL || !conn_is_open(k))
+		return false;
+	path.sock = conn_sock(k);
+	path.to = conn_remote(k);
+	if (!may_send_to(l->peers, &path.to) ||
+	    udx_connect(l->half[role], &path) != 0)
+		return false;
+	udx_relay_bind(l->half[role]);
+	return true;
+}
+
+static void
+queue_session(struct peers *p, uint32_t number)
+{
+	struct conn *k = peers_conn(p, number);
+
+	if (k != NULL)
+		conn_queue(k);
+}
+
+static void
+link_pairing(struct peers *p, const struct relay_order *o)
+{
+	struct relay_link *l = link_new(p, o->pairing);
+	uint32_t id[RELAY_ROLES];
+
+	for (int i = 0; i < RELAY_ROLES; i++) {
+		if (l == NULL || !connect_half(l, i, &o->end[i])) {
+			p->core->stats->relayed_links_refused++;
+			if (l != NULL)
+				link_free(l);
+			relay_server_ended(p->relaying.server, o->pairing);
+			return;
+		}
+		id[i] = udx_id(l->half[i]);
+	}
+	relay_server_linked(p->relaying.server, o->pairing, l, id);
+	for (int i = 0; i < RELAY_ROLES; i++)
+		queue_session(p, o->end[i].session);
+}
+
+static void
+execute_order(struct peers *p, const struct relay_order *o)
+{
+	struct conn *k;
+
+	switch (o->kind) {
+	case RELAY_LINK:
+		link_pairing(p, o);
+		break;
+	case RELAY_UNLINK:
+		linger(o->owner);
+		break;
+	case RELAY_EXPEL:
+		k = peers_conn(p, o->end[0].session);
+		if (k != NULL)
+			conn_fail(k, ERR_IDLE);
+		break;
+	}
+}
+
+static void
+execute_orders(struct peers *p)
+{
+	struct relay_order o;
+
+	while (relay_server_next(p->relaying.server, &o))
+		execute_order(p, &o);
+}
+
+/* ---- control connections ---- */
+
+static int
+begin_session(struct conn *k)
+{
+	struct peers *p = k->peers;
+	const struct listener *l =
+	    listener_by_number(p->listeners, p->relaying.listener);
+	struct relay_peer peer = {
+	    .key = k->key, .addr = conn_remote(k), .number = k->number};
+
+	if (l == NULL)
+		return ERR_CLOSED;
+	if (!may_send_to(p, &peer.addr)) {
+		p->core->stats->relayed_links_refused++;
+		return ERR_PRIVATE;
+	}
+	peer.exempt =
+	    l->allow_len > 0 || (dht_is_private(p->base.dht) &&
+				    addr_scope(&peer.addr) != ADDR_PUBLIC);
+	secret_set_frame_max(k->secret, FRAME_LEN_MAX);
+	conn_slot_claim(k);
+	return relay_session_new(p->relaying.server, &peer, &k->relay.session);
+}
+
+static int
+read_messages(struct conn *k)
+{
+	struct bytes m;
+	bool whole;
+	int err = 0;
+
+	for (;;) {
+		m = secret_peek(k->secret, &whole, &err);
+		if (err != 0 || m.p == NULL)
+			return err;
+		err = relay_session_read(k->relay.session, m);
+		if (err != 0)
+			return err;
+		conn_slot_moved(k);
+		secret_consume(k->secret, m.len);
+	}
+}
+
+static int
+send_messages(struct conn *k)
+{
+	struct bytes m;
+	int err;
+
+	while ((m = relay_session_peek(k->relay.session)).p != NULL) {
+		err = secret_send(k->secret, m.p, m.len);
+		if (err == ERR_FULL || err == ERR_CLOSED)
+			return 0;
+		if (err != 0)
+			return err;
+		relay_session_consume(k->relay.session);
+	}
+	return 0;
+}
+
+/* Ends our side after the client has ended its own, which also ends what it
+ * has paired. */
+static void
+end_session(struct conn *k)
+{
+	relay_service_leave(k);
+	if (k->state == CONN_DRAINING)
+		conn_fail(k, 0);
+	else
+		conn_end(k);
+}
+
+void
+relay_service_run(struct conn *k)
+{
+	int err = 0;
+
+	if (!conn_is_open(k))
+		return;
+	if (k->relay.session == NULL && k->state == CONN_OPEN)
+		err = begin_session(k);
+	if (err == 0 && k->relay.session != NULL)
+		err = read_messages(k);
+	if (err != 0) {
+		conn_fail(k, err);
+		return;
+	}
+	execute_orders(k->peers);
+	if (!conn_is_open(k))
+		return;
+	if (k->relay.session != NULL && (err = send_messages(k)) != 0)
+		conn_fail(k, err);
+	else if (secret_ended(k->secret))
+		end_session(k);
+}
+
+void
+relay_service_leave(struct conn *k)
+{
+	if (k->relay.session == NULL)
+		return;
+	relay_session_free(k->relay.session);
+	k->relay.session = NULL;
+	execute_orders(k->peers);
+}
+
+/* ---- the streams ---- */
+
+/*
+ * Handles a packet from another port of the client's host. If none has come
+ * from the port of the control connection, the client uses another socket, or
+ * its NAT another mapping. This happens once at most, so that whoever guesses
+ * the id later cannot redirect the stream.
+ */
+static void
+check_source(struct relay_link *l, int role)
+{
+	struct udx_source from;
+	struct udx_status st;
+
+	udx_status(l->half[role], &st);
+	if (l->redirected[role] || st.path_packets_in > 0 ||
+	    !udx_source(l->half[role], &from) || !from.accepted ||
+	    !may_send_to(l->peers, &from.from))
+		return;
+	l->redirected[role] = true;
+	st.path.sock = from.sock;
+	st.path.to = from.from;
+	udx_relay_redirect(l->half[role], &st.path);
+}
+
+void
+relay_service_on_events(
+    struct peers *p, struct udx_stream *stream, unsigned events)
+{
+	struct relay_link *l = udx_owner(stream);
+	int role = l->half[RELAY_INITIATOR] == stream;
+
+	if (events & UDX_EV_CLOSED) {
+		end_link(l);
+		execute_orders(p);
+	} else if (events & UDX_EV_SOURCE) {
+		check_source(l, role);
+	}
+}
+
+/* ---- life ---- */
+
+void
+relay_service_init(struct relay_service *r)
+{
+	*r = (struct relay_service){0};
+	TAILQ_INIT(&r->lingering);
+}
+
+void
+relay_service_fini(struct peers *p)
+{
+	end_lingering(p);
+	relay_server_free(p->relaying.server);
+}
+
+int
+peers_relay_start(struct peers *p, const struct peers_relay *spec)
+{
+	struct relay_service *r = &p->relaying;
+	struct peers_listen listen = {.keys = spec->keys,
+	    .allow = spec->allow,
+	    .allow_len = spec->allow_len,
+	    .relays = true};
+
+	if (r->listener != 0)
+		return ERR_EXISTS;
+	if (r->server == NULL)
+		r->server = relay_server_new(p->core);
+	if (r->server == NULL)
+		return ERR_MEMORY;
+	return peers_listen(p, &listen, &r->listener);
+}
+
+void
+peers_relay_stop(struct peers *p)
+{
+	if (p->relaying.listener == 0)
+		return;
+	peers_unlisten(p, p->relaying.listener);
+	p->relaying.listener = 0;
+	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
+		if (c->purpose == CONN_OF_RELAY_CLIENT)
+			conn_fail(c, ERR_CLOSED);
+	end_lingering(p);
+}
+
+void
+peers_relay_status(const struct peers *p, struct relay_server_status *out)
+{
+	*out = (struct relay_server_status){0};
+	if (p->relaying.server != NULL)
+		relay_server_status(p->relaying.server, out);
+}
