@@ -72,15 +72,17 @@
 	X(relay_pairs,       "pairings at blind relays that succeeded") \
 	X(relay_failed,      "pairings at blind relays that failed") \
 	X(relay_upgrades,    "relayed connections that have moved to a direct path") \
+	X(relay_lookups,     "lookups of blind relays") \
+	X(relays_proved,     "blind relays reached by their key, to be named later") \
 	X(relays_refused,    "blind relays that clients named and a limit refused") \
 	X(relayed_sessions,  "control connections accepted as a blind relay") \
-	X(relayed_sessions_refused, "control connections refused because a limit was reached") \
+	X(relayed_sessions_refused, "control connections refused by a limit") \
 	X(relayed_pairings,  "pairings made as a blind relay") \
 	X(relayed_pairs_refused, "pairings refused because a limit was reached") \
-	X(relayed_links_refused, "pairings not made, by address or for lack of streams") \
+	X(relayed_links_refused, "pairings not made: an address, or no streams left") \
 	X(relayed_halves_expired, "pairings that expired before the other side came") \
 	X(relayed_links_idle, "pairings ended because nothing was sent") \
-	X(relayed_bytes,     "bytes of packets relayed for other peers, with IP and UDP headers") \
+	X(relayed_bytes,     "bytes relayed for other peers, with IP and UDP headers") \
 	X(streams_opened,    "streams opened") \
 	X(streams_reset,     "streams reset by the peer") \
 	X(streams_timed_out, "streams that timed out") \

@@ -98,7 +98,7 @@ struct world {
 	const struct world_ops *ops;
 	struct bulk_cipher *bulk_cipher; /* crypto/bulk_cipher.h, or NULL */
 	uint64_t now_us;  /* monotonic, not counting sleep; set per wake-up */
-	uint64_t unix_ms; /* wall clock; only the bumps of topics use it */
+	uint64_t unix_ms; /* wall clock; only for bumps and topics of relays */
 };
 
 /* Returns 32 random bits. */

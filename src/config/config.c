@@ -238,11 +238,11 @@ static int
 set_relay(struct config *c, const char *v, struct fault *f)
 {
 	if (strcmp(v, "off") == 0)
-		c->relay = RELAYING_OFF;
+		c->relay = CONFIG_RELAY_OFF;
 	else if (strcmp(v, "friends") == 0)
-		c->relay = RELAYING_FRIENDS;
+		c->relay = CONFIG_RELAY_FRIENDS;
 	else if (strcmp(v, "open") == 0)
-		c->relay = RELAYING_OPEN;
+		c->relay = CONFIG_RELAY_OPEN;
 	else
 		return fault_set(
 		    f, ERR_VALUE, "'%s' is none of off, friends, open", v);
@@ -289,7 +289,8 @@ set_relay_through(struct config *c, const char *v, struct fault *f)
 {
 	char problem[TEXT_PROBLEM_MAX];
 
-	c->names_relay = strcmp(v, "none") != 0;
+	c->finds_relays = strcmp(v, "found") == 0;
+	c->names_relay = !c->finds_relays && strcmp(v, "none") != 0;
 	if (c->names_relay && text_key_parse(c->relay_through, v) != 0)
 		return fault_set(
 		    f, ERR_VALUE, "%s", text_key_problem(problem, v));
@@ -350,6 +351,7 @@ config_init(struct config *c)
 	    .port_any = true,
 	    .announce_ms = ANNOUNCE_SECONDS * 1000,
 	    .ipv6 = true,
+	    .finds_relays = true,
 	    .tick_ms = TICK_MS,
 	};
 	limits_init(&c->limits);
@@ -540,7 +542,7 @@ config_finish(struct config *c, struct fault *f)
 		    "'bootstrap': other nodes learn their "
 		    "address from replies");
 	}
-	if (c->relay == RELAYING_FRIENDS && c->relay_allow_len == 0)
+	if (c->relay == CONFIG_RELAY_FRIENDS && c->relay_allow_len == 0)
 		return fault_set(f, ERR_VALUE,
 		    "relay 'friends' needs 'relay-allow': the public keys "
 		    "for which this node relays");

@@ -49,7 +49,7 @@ enum config_key {
 };
 
 /* For whom this node relays. */
-enum config_relaying { RELAYING_OFF, RELAYING_FRIENDS, RELAYING_OPEN };
+enum config_relay { CONFIG_RELAY_OFF, CONFIG_RELAY_FRIENDS, CONFIG_RELAY_OPEN };
 
 /* Where the value of a key comes from. */
 enum config_source { FROM_DEFAULT, FROM_FILE, FROM_COMMAND };
@@ -67,7 +67,8 @@ struct config {
 	size_t bootstrap_len;
 	bool private_network;
 	bool ipv6;
-	enum config_relaying relay;
+	bool finds_relays;
+	enum config_relay relay;
 	uint8_t (*relay_allow)[TEXT_KEY_LEN]; /* public keys; owned */
 	size_t relay_allow_len;
 	bool names_relay;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/control_call.h"
+#include "control/control_dial.h"
 #include "control/control_events.h"
 #include "control/control_keys.h"
 #include "control/control_server.h"
@@ -147,18 +148,32 @@ control_conn_is_usable(const struct control_client *cl, uint32_t number)
 }
 
 static struct control_conn *
-add_conn(struct control *c, uint32_t number, const struct keyring_owner *o)
+new_conn(struct control *c, const struct keyring_owner *o)
 {
 	struct control_conn *conn = calloc(1, sizeof *conn);
 
 	if (conn == NULL)
 		return NULL;
 	conn->control = c;
-	conn->number = number;
 	conn->owner = *o;
 	conn->err = ERR_CANCELLED; /* unless another reason is set */
-	TAILQ_INSERT_TAIL(find_bucket(c, number), conn, link);
 	return conn;
+}
+
+/* Frees what new_conn() returned; accepts NULL. */
+static void
+free_conn(struct control_conn *conn)
+{
+	if (conn != NULL)
+		control_dial_free(conn->dial);
+	free(conn);
+}
+
+static void
+add_conn(struct control_conn *conn, uint32_t number)
+{
+	conn->number = number;
+	TAILQ_INSERT_TAIL(find_bucket(conn->control, number), conn, link);
 }
 
 /* Frees the connection and reports its end. */
@@ -173,7 +188,7 @@ remove_conn(struct control_conn *conn, enum control_change change)
 	control_keys_return(c, conn->keys);
 	control_user_give(&c->users, conn->user, CONTROL_HELD_CONNS);
 	report_change(conn, change);
-	free(conn);
+	free_conn(conn);
 }
 
 void
@@ -275,23 +290,37 @@ control_conn_begin_stream(struct control_client *cl)
 
 /* ---- connect ---- */
 
-static int
-node_dials(struct control_call *k, const struct key_pair *keys, uint32_t *conn)
+/* Ends a connection that no client uses as a stream. */
+static void
+fail_conn(struct control_conn *conn, int err)
 {
-	const struct api_value *relays = control_arg(k, "relays");
-	const struct api_value *relay = control_arg(k, "relay_through");
-	struct addr addrs[API_ADDRS_MAX];
-	struct node_connect spec = {
-	    .key = control_arg(k, "public_key")->key,
-	    .keys = keys,
-	    .relays = addrs,
-	    .relay_through = relay->set ? relay->key : NULL,
-	    .timeout_ms = (uint32_t)control_arg(k, "timeout_ms")->uint,
-	};
+	struct control_operation *o = conn->op;
 
-	while (api_value_addr(relays, spec.relays_len, &addrs[spec.relays_len]))
-		spec.relays_len++;
-	return node_connect(k->client->control->setup.node, &spec, conn);
+	conn->err = err;
+	/* First: an answer about the outcome may close the client of o, which
+	 * frees o. */
+	if (o != NULL) {
+		conn->op = NULL;
+		o->conn = NULL;
+		control_operation_fail(o, err, 0);
+	}
+	remove_conn(conn, CONTROL_CLOSED);
+}
+
+/* Continues with the connection of the second dial. */
+static void
+on_second_dial(void *owner, int err, uint32_t number)
+{
+	struct control_conn *conn = owner;
+	struct control *c = conn->control;
+
+	if (err != 0) {
+		fail_conn(conn, err);
+		return;
+	}
+	TAILQ_REMOVE(find_bucket(c, conn->number), conn, link);
+	conn->number = number;
+	TAILQ_INSERT_TAIL(find_bucket(c, number), conn, link);
 }
 
 static int
@@ -308,17 +337,19 @@ start_connect(struct control_call *k, struct control_operation *o)
 		err = control_keys_borrow(k, &keys);
 	if (err != 0)
 		return err;
-	err = node_dials(k, keys.pair, &number);
+	conn = new_conn(c, &owner);
+	if (conn != NULL)
+		conn->dial =
+		    control_dial_new(k, keys.pair, on_second_dial, conn);
+	err = conn == NULL || conn->dial == NULL
+		  ? ERR_MEMORY
+		  : control_dial_start(conn->dial, &number);
 	if (err != 0) {
+		free_conn(conn);
 		control_keys_return(c, keys.pair);
 		return err;
 	}
-	conn = add_conn(c, number, &owner);
-	if (conn == NULL) {
-		node_conn_close(c->setup.node, number);
-		control_keys_return(c, keys.pair);
-		return ERR_MEMORY;
-	}
+	add_conn(conn, number);
 	conn->keys = keys.pair;
 	conn->user = control_user_take(&c->users, &owner, CONTROL_HELD_CONNS);
 	conn->op = o;
@@ -431,12 +462,13 @@ take_incoming(
 	struct control_conn *conn = NULL;
 
 	if (l != NULL && !l->ending)
-		conn = add_conn(c, n->op, &l->owner);
+		conn = new_conn(c, &l->owner);
 	if (conn == NULL) {
 		node_conn_close(c->setup.node, n->op);
 		report_refusal(c, n->listener, n);
 		return NULL;
 	}
+	add_conn(conn, n->op);
 	memcpy(conn->key, n->key, KEY_LEN);
 	conn->addr = n->node;
 	conn->listener_number = n->listener;
@@ -498,23 +530,13 @@ on_open(struct control *c, const struct node_event *n)
 static void
 on_closed(struct control_conn *conn, int err)
 {
-	struct control_operation *o = conn->op;
-
 	conn->err = err;
-	if (conn->state == CONTROL_CONN_STREAM) {
+	if (conn->state == CONTROL_CONN_STREAM)
 		peer_splice_closed(conn->splice, err); /* frees conn */
-	} else if (conn->state == CONTROL_CONN_JOINING) {
+	else if (conn->state == CONTROL_CONN_JOINING)
 		set_conn_state(conn, CONTROL_CONN_LOST);
-	} else {
-		/* First: an answer about the outcome may close the client of o,
-		 * which frees o. */
-		if (o != NULL) {
-			conn->op = NULL;
-			o->conn = NULL;
-			control_operation_fail(o, err, 0);
-		}
-		remove_conn(conn, CONTROL_CLOSED);
-	}
+	else if (conn->dial == NULL || !control_dial_failed(conn->dial, err))
+		fail_conn(conn, err);
 }
 
 static void

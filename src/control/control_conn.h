@@ -8,6 +8,7 @@
  *	                                         NODE_EV_OPEN         v
  *	NODE_EV_OPEN -----------------------------> WAITING - accept -> JOINING
  *
+ * A dial that finds no path may be repeated while the connection is DIALING.
  * A connection that is JOINING becomes a STREAM once its client's socket has
  * taken the result of connect or accept; or LOST if the node closes it first.
  */
@@ -26,6 +27,7 @@
 struct control;
 struct control_call;
 struct control_client;
+struct control_dial;
 struct control_listener;
 struct control_operation;
 struct control_user;
@@ -55,6 +57,7 @@ struct control_conn {
 	struct control_user *user;         /* charged for it; NULL: accepted */
 	const struct key_pair *keys;       /* borrowed; NULL: not its own */
 	struct control_operation *op;      /* CONTROL_CONN_DIALING */
+	struct control_dial *dial;         /* NULL: it was accepted */
 	struct control_listener *listener; /* CONTROL_CONN_WAITING */
 	struct control_client
 	    *client; /* CONTROL_CONN_JOINING, CONTROL_CONN_LOST */

@@ -387,6 +387,7 @@ make_node(struct daemon *d)
 	c.dht.known = known;
 	c.dht.known_len = node_cache_load(&d->state, known);
 	c.identity = d->identity;
+	c.finds_relays = d->config.finds_relays;
 	c.relay_keys = identity_pair(d->relay_key);
 	c.names_relay = d->config.names_relay;
 	memcpy(c.relay_through, d->config.relay_through, KEY_LEN);

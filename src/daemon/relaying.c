@@ -11,20 +11,20 @@
 void
 relaying_apply(struct node *n, const struct config *c)
 {
-	struct node_relaying r = {.on = c->relay != RELAYING_OFF};
+	struct node_relaying r = {.on = c->relay != CONFIG_RELAY_OFF};
 	int err;
 
-	if (c->relay == RELAYING_FRIENDS) {
+	if (c->relay == CONFIG_RELAY_FRIENDS) {
 		r.allow = (const uint8_t(*)[KEY_LEN])c->relay_allow;
 		r.allow_len = c->relay_allow_len;
 	}
 	err = node_set_relaying(n, &r);
 	if (err != 0)
 		log_error("this node does not relay: %s", err_text(err));
-	else if (c->relay == RELAYING_OPEN)
+	else if (c->relay == CONFIG_RELAY_OPEN)
 		log_notice("this node relays for all peers; 'relay = off' "
 			   "turns this off");
-	else if (c->relay == RELAYING_FRIENDS)
+	else if (c->relay == CONFIG_RELAY_FRIENDS)
 		log_notice("this node relays for %zu keys; 'relay = off' "
 			   "turns this off",
 		    r.allow_len);
@@ -41,6 +41,6 @@ relaying_reload(
 			     len * sizeof *next->relay_allow) == 0))
 		return;
 	relaying_apply(n, next);
-	if (next->relay == RELAYING_OFF)
+	if (next->relay == CONFIG_RELAY_OFF)
 		log_notice("this node does not relay any more");
 }

@@ -22,6 +22,7 @@ static void
 free_announcement(struct announcement *a)
 {
 	timer_disarm(&a->node->timers, &a->timer);
+	a->node->announcements.internal -= a->internal;
 	HASH_DELETE(hh, a->node->announcements.by_id, a);
 	free(a);
 }
@@ -70,7 +71,7 @@ report_round(struct announcement *a, const struct records_event *e)
 	a->op = NULL;
 	if (op != NULL) {
 		node_op_end(op, &ev);
-	} else {
+	} else if (!a->internal) {
 		ev.kind = NODE_EV_ANNOUNCED;
 		event_queue_push(&a->node->events, &ev);
 	}
@@ -274,8 +275,7 @@ node_announce(struct node *n, const struct key_pair *keys, const uint8_t *topic,
 	int err;
 	struct node_op *op;
 
-	if (!held &&
-	    HASH_COUNT(n->announcements.by_id) >= n->core.limits->announcements)
+	if (!held && announcements_count(n) >= n->core.limits->announcements)
 		return ERR_LIMIT;
 	if ((op = node_op_new(n, &err)) == NULL)
 		return err;
@@ -377,7 +377,7 @@ node_announcement(
 	const struct announcement *a = n->announcements.by_id;
 	uint64_t now = n->world->now_us;
 
-	while (a != NULL && a->number <= after)
+	while (a != NULL && (a->number <= after || a->internal))
 		a = a->hh.next;
 	if (a == NULL)
 		return false;
@@ -394,6 +394,74 @@ node_announcement(
 	memcpy(out->topic, a->id.topic, HASH_LEN);
 	memcpy(out->key, a->id.key, KEY_LEN);
 	return true;
+}
+
+/* ---- announcements of the node itself ---- */
+
+uint32_t
+announcements_count(const struct node *n)
+{
+	return HASH_COUNT(n->announcements.by_id) - n->announcements.internal;
+}
+
+void
+announcements_add_internal(
+    struct node *n, const struct key_pair *keys, const uint8_t *topic)
+{
+	struct announcement_id id = make_id(keys, topic);
+	struct announcement *a;
+
+	if (n->leave.started || find_announcement(n, &id) != NULL ||
+	    (a = announcement_new(n, keys, &id)) == NULL)
+		return;
+	a->internal = true;
+	n->announcements.internal++;
+	arm_round(a, world_below(n->world, WAKE_SPREAD_US));
+}
+
+static struct announcement *
+find_internal(struct node *n, const struct key_pair *keys, const uint8_t *topic)
+{
+	struct announcement_id id = make_id(keys, topic);
+	struct announcement *a = find_announcement(n, &id);
+
+	return a != NULL && a->internal && !n->leave.started ? a : NULL;
+}
+
+void
+announcements_drop_internal(
+    struct node *n, const struct key_pair *keys, const uint8_t *topic)
+{
+	struct announcement *a = find_internal(n, keys, topic);
+
+	if (a != NULL)
+		forget_announcement(a);
+}
+
+static void
+on_withdrawn_internal(void *owner, const struct records_event *e)
+{
+	(void)owner;
+	(void)e;
+}
+
+void
+announcements_withdraw_internal(
+    struct node *n, const struct key_pair *keys, const uint8_t *topic)
+{
+	struct announcement *a = find_internal(n, keys, topic);
+	struct records_sink sink = {.event = on_withdrawn_internal};
+	struct records_op *op;
+	struct announce_spec spec;
+
+	if (a == NULL)
+		return;
+	spec = announce_spec_for(a);
+	/* If it cannot start, then the records expire. */
+	if (a->announced && !dht_is_alone(n->dht))
+		(void)records_client_unannounce(n->dht, &spec, sink, &op);
+	records_forget_peer(n->records, topic, keys->public_key);
+	forget_announcement(a);
 }
 
 /* ---- leaving ---- */

@@ -36,6 +36,7 @@ struct announcement {
 	struct records_op *client;   /* the round in progress, or NULL */
 	struct node_op *op;          /* waits for the round, or NULL */
 	bool announced;              /* some node may store it */
+	bool internal;               /* users do not see it */
 	bool listing; /* holders of the round in progress are being added */
 	struct addr holders[RPC_K]; /* of the last round, nearest first */
 	uint32_t holders_len;
@@ -50,6 +51,7 @@ struct announcement {
 struct announcements {
 	struct announcement *by_id;
 	uint32_t last_number;
+	uint32_t internal; /* how many of them users do not see */
 };
 
 struct node_leave {
@@ -72,6 +74,21 @@ void announcements_fini(struct node *n);
  * at the end of a cycle of its announcer, whatever packets arrive.
  */
 void announcements_relays_changed(struct node *n, const uint8_t *key);
+
+/* Returns how many announcements users have made. */
+uint32_t announcements_count(const struct node *n);
+
+/*
+ * Announces a topic for the node itself, until it is withdrawn or dropped,
+ * which sends nothing: its records then expire. Each does nothing for a topic
+ * that is in that state already, and after node_leave(). Borrows the keys.
+ */
+void announcements_add_internal(
+    struct node *n, const struct key_pair *keys, const uint8_t *topic);
+void announcements_withdraw_internal(
+    struct node *n, const struct key_pair *keys, const uint8_t *topic);
+void announcements_drop_internal(
+    struct node *n, const struct key_pair *keys, const uint8_t *topic);
 
 /* Continues to leave, as a listener has ended: it may have been the last. */
 void node_leave_continue(struct node *n);

@@ -19,7 +19,8 @@ enum { CMD_ROUTER_LAST = 1 };
 void
 node_config_init(struct node_config *c)
 {
-	*c = (struct node_config){.announce_ms = ANNOUNCE_MS};
+	*c = (struct node_config){
+	    .announce_ms = ANNOUNCE_MS, .finds_relays = true};
 	dht_config_init(&c->dht);
 	limits_init(&c->limits);
 }
@@ -54,6 +55,8 @@ make_modules(struct node *n)
 	below.router = n->router;
 	below.udx = n->udx;
 	below.punch = n->punch;
+	below.relay_keys = n->config.relay_keys;
+	below.finds_relays = n->config.finds_relays;
 	n->peers = peers_new(core, &below);
 	return n->peers != NULL;
 }
@@ -94,6 +97,7 @@ node_free(struct node *n)
 	if (n->dht != NULL)
 		dht_end(n->dht);
 	peers_free(n->peers);
+	relay_announcer_fini(n);
 	announcements_fini(n);
 	node_ops_fini(n);
 	punch_free(n->punch);
@@ -298,7 +302,7 @@ node_status(const struct node *n, struct node_status *out)
 	struct records_status rs;
 
 	*out = (struct node_status){
-	    .announcements = HASH_COUNT(n->announcements.by_id),
+	    .announcements = announcements_count(n),
 	    .operations = HASH_COUNT(n->ops.by_number),
 	    .uptime_us = n->world->now_us - n->started_us,
 	};

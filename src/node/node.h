@@ -7,7 +7,7 @@
  * events. Every function may be called whenever no other is running; none
  * blocks. After each call the world drains node_poll(), sends its batch and
  * calls node_tick() at node_deadline(). Uses: base, crypto, dht, records, udx,
- * signal, punch, peer.
+ * signal, punch, relay, peer.
  */
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
@@ -32,7 +32,9 @@ struct node_config {
 	/* Key of the blind relay of this node, see node_relay.h; borrowed for
 	 * the node's life; NULL: it never relays. */
 	const struct key_pair *relay_keys;
-	/* Public key of the blind relay to name to peers. */
+	/* Finds blind relays when it needs one; true at first. */
+	bool finds_relays;
+	/* Public key of the blind relay to name to peers instead. */
 	bool names_relay;
 	uint8_t relay_through[KEY_LEN];
 	uint32_t announce_ms; /* interval between announcements of a topic */

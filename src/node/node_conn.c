@@ -6,6 +6,7 @@
 #include "node/node_struct.h"
 #include "peer/conn.h"
 #include "peer/dialer.h"
+#include "peer/relay_finder.h"
 
 bool
 node_conn_poll(struct node *n, struct node_event *out)
@@ -57,6 +58,19 @@ node_connect(struct node *n, const struct node_connect *c, uint32_t *conn)
 	if (n->leave.started)
 		return ERR_CLOSED;
 	return dialer_connect(n->peers, &spec, conn);
+}
+
+uint32_t
+node_retry_ms(const struct node *n, int err)
+{
+	return relay_finder_retry_ms(peers_finder(n->peers), err);
+}
+
+bool
+node_names_relay(struct node *n, const uint8_t *key)
+{
+	return node_relay(n, NULL) != NULL ||
+	       relay_finder_for_dial(peers_finder(n->peers), key) != NULL;
 }
 
 /* ---- bytes ---- */

@@ -14,12 +14,16 @@ node_set_relaying(struct node *n, const struct node_relaying *r)
 	    .allow_len = r->allow_len};
 	int err = 0;
 
+	relay_announcer_stop(n);
 	peers_relay_stop(n->peers);
 	if (r->on)
 		err = spec.keys != NULL ? peers_relay_start(n->peers, &spec)
 					: ERR_VALUE;
 	n->relaying = (struct node_relay_state){
 	    .on = r->on && err == 0, .allow_len = r->allow_len};
+	/* A relay for some keys alone is of no use to whoever finds it. */
+	if (n->relaying.on && r->allow_len == 0)
+		relay_announcer_start(n, spec.keys);
 	return err;
 }
 

@@ -14,6 +14,7 @@
 #include "node/event_queue.h"
 #include "node/node.h"
 #include "node/node_op.h"
+#include "node/relay_announcer.h"
 #include "peer/listener.h"
 #include "punch/netcheck.h"
 #include "punch/punch.h"
@@ -47,11 +48,12 @@ struct node {
 	struct event_queue events;
 	struct node_ops ops;
 	struct announcements announcements;
+	struct relay_announcer relay_announcer;
 	struct node_leave leave;
 };
 
-/* Returns the key of the blind relay to name: the given one, or else that of
- * the configuration; NULL: none. */
+/* Returns the key of the blind relay to name to any peer: the given one, or
+ * else that of the configuration; NULL: none, or one that was found. */
 static inline const uint8_t *
 node_relay(const struct node *n, const uint8_t *given)
 {

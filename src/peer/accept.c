@@ -218,13 +218,21 @@ static void
 name_relay(
     const struct session *s, const struct incoming *in, struct payload *out)
 {
-	struct world *w = s->ls->peers->core->world;
+	struct peers *p = s->ls->peers;
+	struct world *w = p->core->world;
 	const struct listener *l = listener_by_number(s->ls, s->listener);
+	const uint8_t *relay;
 
-	if (!l->names_relay || reaches_client(in) || conn_is_redial(s->conn))
+	if (reaches_client(in) || conn_is_redial(s->conn))
+		return;
+	relay = l->names_relay
+		    ? l->relay_key
+		    : relay_finder_for_answer(&p->finder, s->conn->key,
+			  addr_same_host(&in->call.client, &in->call.us));
+	if (relay == NULL)
 		return;
 	out->flags |= PAYLOAD_RELAY_THROUGH;
-	memcpy(out->relay_key, l->relay_key, KEY_LEN);
+	memcpy(out->relay_key, relay, KEY_LEN);
 	w->ops->random(w, out->relay_token, PAYLOAD_TOKEN_LEN);
 }
 

@@ -26,8 +26,6 @@
 #include "peer/conn.h"
 #include "peer/relay_control.h"
 
-struct relay_session;
-
 enum conn_relay_state {
 	CONN_RELAY_NONE,
 	CONN_RELAY_PAIRING,
@@ -35,6 +33,8 @@ enum conn_relay_state {
 	CONN_RELAY_LEFT,   /* it has migrated from there; the relay is kept */
 	CONN_RELAY_OVER,
 };
+
+struct relay_session; /* relay/relay_server.h */
 
 struct conn_relay {
 	enum conn_relay_state state;
@@ -52,7 +52,7 @@ struct conn_relay {
 	bool is_followed;
 	uint64_t prefix; /* of the client */
 	struct relay_control control;
-	struct relay_session *session; /* of our own relay's client, or NULL */
+	struct relay_session *session; /* of a client of ours, or NULL */
 };
 
 /* Relays that clients have named and that are being dialed. */

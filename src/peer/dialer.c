@@ -140,10 +140,11 @@ on_settled(void *owner, struct conn *c, int err)
 {
 	struct dial *d = owner;
 
-	(void)c;
 	dial_set_state(d, DIAL_SETTLED);
 	if (err != 0)
 		d->peers->core->stats->dials_failed++;
+	if (c->purpose == CONN_FOR_APPLICATION)
+		relay_finder_note_dial(&d->peers->finder, err);
 	d->peers->dials--;
 	timer_disarm(d->peers->core->timers, &d->next);
 	timer_disarm(d->peers->core->timers, &d->deadline);
@@ -591,18 +592,21 @@ dial_new(struct peers *p, const struct dial_spec *spec, int *err)
 	    .purpose = spec->purpose,
 	    .settled = on_settled};
 	struct dial *d = calloc(1, sizeof *d);
+	const uint8_t *relay = spec->relay_through;
 
 	*err = ERR_MEMORY;
 	if (d == NULL)
 		return NULL;
+	if (relay == NULL && spec->purpose == CONN_FOR_APPLICATION)
+		relay = relay_finder_for_dial(&p->finder, spec->key);
 	d->peers = p;
 	d->next.fire = on_next;
 	d->deadline.fire = on_deadline;
 	d->attempts_allowed = ATTEMPTS_OPEN;
 	d->lookup_after_ms = LOOKUP_AFTER_MS;
 	memcpy(d->key, spec->key, KEY_LEN);
-	if (spec->relay_through != NULL)
-		name_relay(d, spec->relay_through);
+	if (relay != NULL)
+		name_relay(d, relay);
 	key_target(d->target, d->key);
 	cs.owner = d;
 	d->conn = conn_new(p, &cs, err);

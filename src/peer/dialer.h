@@ -23,7 +23,8 @@ struct dial_spec {
 	size_t relays_len;
 	uint32_t timeout_ms; /* overall; 0: 30 s */
 	enum conn_purpose purpose;
-	const uint8_t *relay_through; /* blind relay to name; copied; or NULL */
+	/* Blind relay to name; copied; NULL: one that was found, if needed. */
+	const uint8_t *relay_through;
 };
 
 /*

@@ -37,7 +37,8 @@ struct peers_listen {
 	 * and peers_listener_after() skips it. */
 	bool relays;
 	struct peers_listen_limits limits;
-	const uint8_t *relay_through; /* blind relay to name; copied; or NULL */
+	/* Blind relay to name; copied; NULL: one that was found, if needed. */
+	const uint8_t *relay_through;
 };
 
 /*

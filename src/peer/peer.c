@@ -31,6 +31,7 @@ peers_new(const struct core *core, const struct peers_base *b)
 	TAILQ_INIT(&p->events);
 	TAILQ_INIT(&p->lingering);
 	followed_relays_init(&p->followed);
+	relay_finder_init(&p->finder, p);
 	relay_service_init(&p->relaying);
 	p->core->world->ops->random(
 	    p->core->world, p->migrate_secret, sizeof p->migrate_secret);
@@ -53,6 +54,7 @@ peers_free(struct peers *p)
 {
 	if (p == NULL)
 		return;
+	relay_finder_fini(&p->finder);
 	while (p->conns != NULL)
 		conn_close(p->conns);
 	relay_service_fini(p);
@@ -125,6 +127,12 @@ uint64_t
 peers_after_ms(const struct peers *p, uint32_t ms)
 {
 	return p->core->world->now_us + ms * UINT64_C(1000);
+}
+
+struct relay_finder *
+peers_finder(struct peers *p)
+{
+	return &p->finder;
 }
 
 /* ---- numbers and events ---- */

@@ -28,6 +28,7 @@
 struct peers;
 struct conn;
 struct dial_record;
+struct relay_finder;
 
 /* The modules below; all are borrowed for the life of struct peers. */
 struct peers_base {
@@ -39,6 +40,9 @@ struct peers_base {
 	const struct local_addrs *local; /* see peers_local_changed() */
 	/* Key pair of the control connections to blind relays. */
 	const struct key_pair *identity;
+	const struct key_pair
+	    *relay_keys;   /* of the node's own relay, or NULL */
+	bool finds_relays; /* see relay_finder.h */
 	struct addr host6; /* where to bind streams of IPv6; none: no IPv6 */
 };
 
@@ -116,6 +120,9 @@ struct peer_event {
 bool peers_poll(struct peers *p, struct peer_event *out);
 
 /* ---- connections ---- */
+
+/* Returns what finds relays for them, see relay_finder.h. */
+struct relay_finder *peers_finder(struct peers *p);
 
 /* Returns the connection of that number, or NULL if it has ended. */
 struct conn *peers_conn(const struct peers *p, uint32_t number);

@@ -16,6 +16,7 @@
 #include "peer/lingering_sockets.h"
 #include "peer/slot.h"
 #include "peer/peer.h"
+#include "peer/relay_finder.h"
 #include "peer/relay_memory.h"
 #include "peer/relay_service.h"
 #include "stream/secret.h"
@@ -39,6 +40,7 @@ struct peers {
 	struct lingering_sockets lingering;
 	struct relay_memory relays;
 	struct followed_relays followed;
+	struct relay_finder finder;
 	struct relay_service relaying;
 	struct dial_records dial_records;
 	struct listeners *listeners; /* listener_struct.h */

@@ -5,8 +5,9 @@
  * A connection like any other, dialed with the node's identity, that the
  * application does not see. It carries the messages that request one pairing
  * for one connection, its user, and has to stay open as long as that is
- * relayed. Neither side frees the other: each finds the other by its number in
- * peers_poll(). Uses: base, crypto, relay, stream.
+ * relayed; or it only proves that a relay can be used (relay_finder.h). Neither
+ * side frees the other: each finds the other by its number in peers_poll().
+ * Uses: base, crypto, relay, stream.
  */
 #ifndef PEER_RELAY_CONTROL_H
 #define PEER_RELAY_CONTROL_H
@@ -22,6 +23,7 @@ struct relay_control {
 	struct relay_client *client; /* NULL: no control connection */
 	uint32_t user;               /* number; 0: detached */
 	bool ending;
+	bool proves;         /* without a user */
 	struct timer expiry; /* armed once it has no user */
 };
 
@@ -35,6 +37,10 @@ struct relay_control_spec {
 /* Dials a relay and requests the pairing. Returns 0 and the number of the
  * connection, or ERR_VALUE, ERR_LIMIT, ERR_MEMORY. */
 int relay_control_dial(const struct relay_control_spec *spec, uint32_t *number);
+
+/* Dials a relay to prove it: relay_finder_proved() or relay_finder_failed()
+ * follows. Returns 0, or an error as above: then nothing follows. */
+int relay_control_prove(struct peers *p, const uint8_t *relay);
 
 void relay_control_init(struct conn *k);
 

@@ -23,8 +23,8 @@ struct relay_link {
 	TAILQ_ENTRY(relay_link) lingering;
 	struct peers *peers;
 	struct relay_pairing *pairing; /* NULL: it lingers */
-	struct udx_stream *half[RELAY_ROLES];
-	bool redirected[RELAY_ROLES];
+	struct udx_stream *half[RELAY_ROLE_MAX];
+	bool redirected[RELAY_ROLE_MAX];
 	uint64_t packets_in; /* when the timer was armed */
 	struct timer timer;
 };
@@ -90,7 +90,7 @@ link_free(struct relay_link *l)
 		TAILQ_REMOVE(&p->relaying.lingering, l, lingering);
 		p->relaying.lingering_len--;
 	}
-	for (int i = 0; i < RELAY_ROLES; i++)
+	for (int i = 0; i < RELAY_ROLE_MAX; i++)
 		if (l->half[i] != NULL)
 			udx_stream_free(l->half[i]);
 	free(l);
@@ -161,7 +161,7 @@ link_new(struct peers *p, struct relay_pairing *pairing)
 	l->peers = p;
 	l->pairing = pairing;
 	l->timer.fire = on_timer;
-	for (int i = 0; i < RELAY_ROLES && err == 0; i++)
+	for (int i = 0; i < RELAY_ROLE_MAX && err == 0; i++)
 		l->half[i] = udx_stream_new(p->base.udx, l, &err);
 	if (err != 0) {
 		link_free(l);
@@ -206,9 +206,9 @@ static void
 link_pairing(struct peers *p, const struct relay_order *o)
 {
 	struct relay_link *l = link_new(p, o->pairing);
-	uint32_t id[RELAY_ROLES];
+	uint32_t id[RELAY_ROLE_MAX];
 
-	for (int i = 0; i < RELAY_ROLES; i++) {
+	for (int i = 0; i < RELAY_ROLE_MAX; i++) {
 		if (l == NULL || !connect_half(l, i, &o->end[i])) {
 			p->core->stats->relayed_links_refused++;
 			if (l != NULL)
@@ -219,7 +219,7 @@ link_pairing(struct peers *p, const struct relay_order *o)
 		id[i] = udx_id(l->half[i]);
 	}
 	relay_server_linked(p->relaying.server, o->pairing, l, id);
-	for (int i = 0; i < RELAY_ROLES; i++)
+	for (int i = 0; i < RELAY_ROLE_MAX; i++)
 		queue_session(p, o->end[i].session);
 }
 
@@ -229,13 +229,13 @@ execute_order(struct peers *p, const struct relay_order *o)
 	struct conn *k;
 
 	switch (o->kind) {
-	case RELAY_LINK:
+	case RELAY_ORDER_LINK:
 		link_pairing(p, o);
 		break;
-	case RELAY_UNLINK:
+	case RELAY_ORDER_UNLINK:
 		linger(o->owner);
 		break;
-	case RELAY_EXPEL:
+	case RELAY_ORDER_EXPEL:
 		k = peers_conn(p, o->end[0].session);
 		if (k != NULL)
 			conn_fail(k, ERR_IDLE);
@@ -389,7 +389,7 @@ relay_service_on_events(
     struct peers *p, struct udx_stream *stream, unsigned events)
 {
 	struct relay_link *l = udx_owner(stream);
-	int role = l->half[RELAY_INITIATOR] == stream;
+	int role = l->half[RELAY_ROLE_INITIATOR] == stream;
 
 	if (events & UDX_EV_CLOSED) {
 		end_link(l);

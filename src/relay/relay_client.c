@@ -15,6 +15,7 @@ struct relay_client {
 	enum relay_client_state state;
 	struct relay_pair pair; /* as we have sent it */
 	uint32_t relay_stream_id;
+	bool open; /* the relay has opened the channel, too */
 };
 
 /* Sets the state. No other function does. */
@@ -26,17 +27,26 @@ client_set_state(struct relay_client *c, enum relay_client_state state)
 }
 
 static int
-send_pair(struct relay_client *c, const uint8_t *key)
+open_channel(struct relay_client *c, const uint8_t *key)
 {
 	struct mux_name name = {.protocol = {(const uint8_t *)RELAY_PROTOCOL,
 				    sizeof RELAY_PROTOCOL - 1},
 	    .id = {key, KEY_LEN}};
-	uint8_t body[RELAY_MESSAGE_MAX];
-	size_t len = relay_pair_encode(&c->pair, body, sizeof body);
-	int err = mux_open(c->mux, &name, (struct bytes){0}, &c->channel);
 
-	return err != 0 ? err
-			: mux_send(c->mux, c->channel, RELAY_PAIR, body, len);
+	return mux_open(c->mux, &name, (struct bytes){0}, &c->channel);
+}
+
+static int
+send_pair(struct relay_client *c, const struct relay_client_spec *spec)
+{
+	uint8_t body[RELAY_MESSAGE_MAX];
+	size_t len;
+
+	c->pair.initiator = spec->initiator;
+	c->pair.stream_id = spec->stream_id;
+	memcpy(c->pair.token, spec->token, RELAY_TOKEN_LEN);
+	len = relay_pair_encode(&c->pair, body, sizeof body);
+	return mux_send(c->mux, c->channel, RELAY_PAIR, body, len);
 }
 
 struct relay_client *
@@ -47,10 +57,8 @@ relay_client_new(const struct relay_client_spec *spec)
 	if (c == NULL)
 		return NULL;
 	c->mux = mux_new();
-	c->pair.initiator = spec->initiator;
-	c->pair.stream_id = spec->stream_id;
-	memcpy(c->pair.token, spec->token, RELAY_TOKEN_LEN);
-	if (c->mux == NULL || send_pair(c, spec->key) != 0) {
+	if (c->mux == NULL || open_channel(c, spec->key) != 0 ||
+	    (spec->token != NULL && send_pair(c, spec) != 0)) {
 		relay_client_free(c);
 		return NULL;
 	}
@@ -92,6 +100,8 @@ on_event(struct relay_client *c, const struct mux_event *ev)
 {
 	if (ev->kind == MUX_OFFER) {
 		mux_reject(c->mux, ev->channel);
+	} else if (ev->kind == MUX_OPENED && ev->channel == c->channel) {
+		c->open = true;
 	} else if (ev->kind == MUX_CLOSED && ev->channel == c->channel) {
 		c->channel = 0;
 		if (c->state == RELAY_CLIENT_PAIRING)
@@ -136,6 +146,12 @@ enum relay_client_state
 relay_client_state(const struct relay_client *c)
 {
 	return c->state;
+}
+
+bool
+relay_client_is_open(const struct relay_client *c)
+{
+	return c->open;
 }
 
 uint32_t

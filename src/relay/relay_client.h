@@ -20,13 +20,14 @@ struct relay_client;
 
 struct relay_client_spec {
 	const uint8_t *key;   /* ours, by which the relay knows us; copied */
-	const uint8_t *token; /* copied */
+	const uint8_t *token; /* copied; NULL: opens the channel alone */
 	bool initiator;       /* our side has named the relay */
 	uint32_t stream_id;   /* of our stream to the peer */
 };
 
 /* Returns a client whose first messages are pending: it opens the channel and
- * requests the pairing at once. Returns NULL if memory is short. */
+ * requests the pairing, if there is a token, at once. Returns NULL if memory is
+ * short. */
 struct relay_client *relay_client_new(const struct relay_client_spec *spec);
 
 /* Accepts NULL. */
@@ -48,6 +49,9 @@ enum relay_client_state {
 };
 
 enum relay_client_state relay_client_state(const struct relay_client *c);
+
+/* Returns true once the relay has opened the channel: it is one. */
+bool relay_client_is_open(const struct relay_client *c);
 
 /* Returns the id of the relay's stream; only in state PAIRED. */
 uint32_t relay_client_stream_id(const struct relay_client *c);

@@ -15,9 +15,9 @@
 
 enum pairing_state {
 	PAIRING_WAITING, /* in server.waiting and by_token */
-	PAIRING_MATCHED, /* in server.changed: RELAY_LINK is pending */
+	PAIRING_MATCHED, /* in server.changed: RELAY_ORDER_LINK is pending */
 	PAIRING_LINKED,  /* its streams exist */
-	PAIRING_ENDING,  /* in server.changed: RELAY_UNLINK is pending */
+	PAIRING_ENDING,  /* in server.changed: RELAY_ORDER_UNLINK is pending */
 };
 
 /* One half of a pairing. */
@@ -35,7 +35,7 @@ struct relay_pairing {
 	uint64_t since_us;
 	void *owner; /* once linked */
 	uint8_t token[RELAY_TOKEN_LEN];
-	struct relay_place places[RELAY_ROLES];
+	struct relay_place places[RELAY_ROLE_MAX];
 };
 
 struct relay_session {
@@ -166,7 +166,7 @@ leave_place(struct relay_place *pl)
 static void
 pairing_free(struct relay_server *s, struct relay_pairing *p)
 {
-	for (int i = 0; i < RELAY_ROLES; i++)
+	for (int i = 0; i < RELAY_ROLE_MAX; i++)
 		leave_place(&p->places[i]);
 	switch (p->state) {
 	case PAIRING_WAITING:
@@ -193,7 +193,7 @@ end_pairing(struct relay_server *s, struct relay_pairing *p)
 		pairing_free(s, p);
 		return;
 	}
-	for (int i = 0; i < RELAY_ROLES; i++)
+	for (int i = 0; i < RELAY_ROLE_MAX; i++)
 		leave_place(&p->places[i]);
 	pairing_set_state(s, p, PAIRING_ENDING);
 }
@@ -217,7 +217,7 @@ pairing_new(struct relay_server *s, const uint8_t *token, uint32_t hash)
 		return NULL;
 	p->since_us = now_us(s);
 	memcpy(p->token, token, RELAY_TOKEN_LEN);
-	for (int i = 0; i < RELAY_ROLES; i++)
+	for (int i = 0; i < RELAY_ROLE_MAX; i++)
 		p->places[i].pairing = p;
 	HASH_ADD_BYHASHVALUE(hh, s->by_token, token, RELAY_TOKEN_LEN, hash, p);
 	if (p->hh.tbl == NULL) {
@@ -274,7 +274,8 @@ relay_server_free(struct relay_server *s)
 
 	if (s == NULL)
 		return;
-	/* RELAY_UNLINK is pending for these: their sessions have ended. */
+	/* RELAY_ORDER_UNLINK is pending for these: their sessions have ended.
+	 */
 	while ((p = TAILQ_FIRST(&s->changed)) != NULL)
 		pairing_free(s, p);
 	assert(s->waiting_len == 0 && s->linked_len == 0);
@@ -367,7 +368,8 @@ take_place(struct relay_session *ss, struct relay_pairing *p,
     const struct relay_pair *m)
 {
 	struct relay_place *pl =
-	    &p->places[m->initiator ? RELAY_INITIATOR : RELAY_RESPONDER];
+	    &p->places[m->initiator ? RELAY_ROLE_INITIATOR
+				    : RELAY_ROLE_RESPONDER];
 
 	if (ss->places_len > 0 &&
 	    relay_holder_take(&ss->server->shares, &ss->holder) != 0)
@@ -496,9 +498,9 @@ static void
 order_link(
     struct relay_server *s, struct relay_pairing *p, struct relay_order *out)
 {
-	out->kind = RELAY_LINK;
+	out->kind = RELAY_ORDER_LINK;
 	out->pairing = p;
-	for (int i = 0; i < RELAY_ROLES; i++)
+	for (int i = 0; i < RELAY_ROLE_MAX; i++)
 		out->end[i] = (struct relay_end){
 		    p->places[i].session->number, p->places[i].stream_id};
 	pairing_set_state(s, p, PAIRING_LINKED);
@@ -510,11 +512,11 @@ relay_server_next(struct relay_server *s, struct relay_order *out)
 	struct relay_pairing *p = TAILQ_FIRST(&s->changed);
 	struct relay_session *ss = TAILQ_FIRST(&s->expelled);
 
-	*out = (struct relay_order){.kind = RELAY_EXPEL};
+	*out = (struct relay_order){.kind = RELAY_ORDER_EXPEL};
 	if (p != NULL && p->state == PAIRING_MATCHED) {
 		order_link(s, p, out);
 	} else if (p != NULL) {
-		out->kind = RELAY_UNLINK;
+		out->kind = RELAY_ORDER_UNLINK;
 		out->owner = p->owner;
 		pairing_free(s, p);
 	} else if (ss != NULL) {
@@ -539,7 +541,7 @@ send_pair(struct relay_session *ss, const struct relay_pair *m)
 
 void
 relay_server_linked(struct relay_server *s, struct relay_pairing *p,
-    void *owner, const uint32_t stream_id[RELAY_ROLES])
+    void *owner, const uint32_t stream_id[RELAY_ROLE_MAX])
 {
 	struct relay_pair m = {0};
 
@@ -547,8 +549,8 @@ relay_server_linked(struct relay_server *s, struct relay_pairing *p,
 	p->owner = owner;
 	s->core->stats->relayed_pairings++;
 	memcpy(m.token, p->token, RELAY_TOKEN_LEN);
-	for (int i = 0; i < RELAY_ROLES; i++) {
-		m.initiator = i == RELAY_INITIATOR;
+	for (int i = 0; i < RELAY_ROLE_MAX; i++) {
+		m.initiator = i == RELAY_ROLE_INITIATOR;
 		m.stream_id = stream_id[i];
 		send_pair(p->places[i].session, &m);
 	}

@@ -11,9 +11,9 @@
  * it connects to the two control connections' own addresses and to nothing
  * that a message names.
  *
- *	WAITING --the other place is taken--> MATCHED --RELAY_LINK taken-->
- *	LINKED --unpair, a session ends--> ENDING --RELAY_UNLINK taken--> freed
- *	WAITING --unpair, session ends, relay-wait-seconds--> freed
+ *	WAITING --the other place is taken--> MATCHED --RELAY_ORDER_LINK
+ *taken--> LINKED --unpair, a session ends--> ENDING --RELAY_ORDER_UNLINK
+ *taken--> freed WAITING --unpair, session ends, relay-wait-seconds--> freed
  *
  * Nothing is ever evicted for a newcomer: what exceeds a limit is refused.
  * Uses: base, crypto, stream.
@@ -70,22 +70,22 @@ void relay_session_consume(struct relay_session *ss);
 enum relay_order_kind {
 	/* Create two streams, then call relay_server_linked(), or
 	 * relay_server_ended() if that fails. */
-	RELAY_LINK,
-	RELAY_UNLINK, /* free the two streams of the owner */
-	RELAY_EXPEL,  /* end the control connection end[0].session */
+	RELAY_ORDER_LINK,
+	RELAY_ORDER_UNLINK, /* free the two streams of the owner */
+	RELAY_ORDER_EXPEL,  /* end the control connection end[0].session */
 };
 
 /* The two places of a pairing. */
-enum relay_role { RELAY_RESPONDER, RELAY_INITIATOR, RELAY_ROLES };
+enum relay_role { RELAY_ROLE_RESPONDER, RELAY_ROLE_INITIATOR, RELAY_ROLE_MAX };
 
 struct relay_order {
 	enum relay_order_kind kind;
-	struct relay_pairing *pairing; /* of RELAY_LINK */
-	void *owner;                   /* of RELAY_UNLINK */
+	struct relay_pairing *pairing; /* of RELAY_ORDER_LINK */
+	void *owner;                   /* of RELAY_ORDER_UNLINK */
 	struct relay_end {
 		uint32_t session;   /* its number */
 		uint32_t stream_id; /* of the client's stream */
-	} end[RELAY_ROLES];
+	} end[RELAY_ROLE_MAX];
 };
 
 /* Removes the next order; returns false if there is none. */
@@ -94,13 +94,13 @@ bool relay_server_next(struct relay_server *s, struct relay_order *out);
 /*
  * Reports the ids of the streams that face the clients, which are sent to
  * them: messages of both sessions are pending then. The pairing may be used
- * until RELAY_UNLINK, which names this owner, or relay_server_ended().
+ * until RELAY_ORDER_UNLINK, which names this owner, or relay_server_ended().
  */
 void relay_server_linked(struct relay_server *s, struct relay_pairing *p,
-    void *owner, const uint32_t stream_id[RELAY_ROLES]);
+    void *owner, const uint32_t stream_id[RELAY_ROLE_MAX]);
 
-/* Reports that the streams of a pairing do not exist any more; RELAY_UNLINK
- * does not follow. */
+/* Reports that the streams of a pairing do not exist any more;
+ * RELAY_ORDER_UNLINK does not follow. */
 void relay_server_ended(struct relay_server *s, struct relay_pairing *p);
 
 /* ---- status ---- */

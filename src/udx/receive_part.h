@@ -42,9 +42,9 @@ struct receive_part {
 	const struct limits *limits; /* borrowed */
 	enum receive_state state;
 	bool ack_due;
+	uint8_t gap_packets; /* received since a gap was found */
 	uint32_t next_seq;   /* the cumulative acknowledgement */
 	uint32_t end_seq;    /* of the packet with END, once known */
-	uint8_t gap_packets; /* received since a gap was found */
 	struct receive_buffer data;
 	struct reassembly reassembly;
 	uint32_t window;     /* bytes that may be held */

@@ -26,8 +26,8 @@ struct stream_path {
 	struct addr previous;   /* while migrating */
 	uint32_t migration_seq; /* una at which the migration is complete */
 	struct addr allowed[UDX_SOURCES_MAX]; /* newest first */
+	uint64_t hosts[UDX_HOSTS_MAX];        /* allowed with any port */
 	uint8_t allowed_len;
-	uint64_t hosts[UDX_HOSTS_MAX]; /* allowed with any port */
 	uint8_t hosts_len;
 	/* The last source of a packet that is not the current path. */
 	bool source_seen;

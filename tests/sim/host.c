@@ -141,6 +141,8 @@ identity_new(struct host *h, uint64_t seed)
 	prng_init(&r, seed, PRNG_KEY, h->ep.index);
 	prng_fill(&r, key_seed, sizeof key_seed);
 	key_pair_from_seed(&h->identity, key_seed);
+	prng_fill(&r, key_seed, sizeof key_seed);
+	key_pair_from_seed(&h->relay_keys, key_seed);
 }
 
 struct host *
@@ -215,6 +217,7 @@ configure(struct host *h, struct node_config *c)
 
 	node_config_init(c);
 	c->identity = &h->identity;
+	c->relay_keys = &h->relay_keys;
 	c->dht.role = h->role;
 	c->dht.host = spot_addr((struct spot){h->ep.ip, 0});
 	c->dht.port_first = c->dht.port_last = HOST_PORT;

@@ -46,7 +46,7 @@ struct host {
 	enum dht_role role;
 	enum host_state state;
 	struct node *node;
-	struct key_pair identity;
+	struct key_pair identity, relay_keys;
 	uint64_t wake_us;  /* of the event that counts */
 	uint64_t slept_us; /* in all: what its clock is behind */
 	uint64_t asleep_since_us;

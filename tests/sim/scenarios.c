@@ -43,6 +43,7 @@
 	X(punchgrid)                                                           \
 	X(punchstates)                                                         \
 	X(onelost)                                                             \
+	X(relayfound)                                                          \
 	X(relaydies)                                                           \
 	X(relaylies)                                                           \
 	X(relaysgone)                                                          \

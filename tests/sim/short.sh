@@ -41,6 +41,7 @@ scenario punchstates --nodes 30 --amount 2
 scenario onelost --amount 7
 scenario sequential --nodes 30 --amount 10
 scenario relaydies --nodes 30 --amount 12
+scenario relayfound --nodes 30 --amount 2
 scenario relaylies --nodes 60 --minutes 2 --amount 60
 scenario relaysgone --nodes 40 --amount 6
 scenario restart --nodes 40 --minutes 3 --amount 80

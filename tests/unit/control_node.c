@@ -357,7 +357,21 @@ node_connect(struct node *n, const struct node_connect *c, uint32_t *conn)
 	memcpy(n->key, c->key, KEY_LEN);
 	n->relays_len = c->relays_len;
 	n->timeout_ms = c->timeout_ms;
+	n->named_by_user = c->relay_through != NULL;
 	return n->refuse != 0 ? n->refuse : start_operation(conn);
+}
+
+uint32_t
+node_retry_ms(const struct node *n, int err)
+{
+	return err == ERR_NAT_RANDOM ? n->retry_ms : 0;
+}
+
+bool
+node_names_relay(struct node *n, const uint8_t *key)
+{
+	(void)key;
+	return n->names_relay;
 }
 
 struct made_conn *

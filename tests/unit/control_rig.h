@@ -55,6 +55,9 @@ struct node {
 	bool ask;
 	struct peers_listen_limits listen_limits;
 	uint32_t timeout_ms;
+	uint32_t retry_ms;  /* after which a second dial may succeed */
+	bool names_relay;   /* in that dial */
+	bool named_by_user; /* the last dial had a relay_through */
 	uint32_t unlistened, answered; /* the last; 0: none */
 	bool answer;
 	uint64_t seq; /* of the last node_put_mutable() */

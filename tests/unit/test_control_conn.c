@@ -842,6 +842,101 @@ START_TEST(failed_connect_is_the_last_line)
 }
 END_TEST
 
+/* Starts a connect whose first dial finds no path. */
+static struct peer_end *
+dial_without_path(const char *request)
+{
+	struct peer_end *p = client_new();
+
+	rig.node.retry_ms = 10;
+	client_write_line(p, request);
+	run_loop_often();
+	deliver_event(&(struct node_event){
+	    .kind = NODE_EV_CLOSED, .op = 1, .err = ERR_NAT_RANDOM});
+	usleep(20000);
+	run_loop_often();
+	return p;
+}
+
+/* A relay was found meanwhile: the client sees one connection. */
+START_TEST(second_dial_opens)
+{
+	struct peer_end *p;
+
+	rig.node.names_relay = true;
+	p = dial_without_path(REQUEST("connect",
+	    "\"public_key\":\"" KEY "\",\"relays\":[\"192.0.2.1:1\"],"
+	    "\"timeout_ms\":9000"));
+	ck_assert_uint_eq(rig.node.last_op, 2);
+	ck_assert_uint_eq(rig.node.relays_len, 1);
+	/* What is left of the time, after the delay. */
+	ck_assert_uint_eq(rig.node.timeout_ms, 8990);
+	open_made_conn(2);
+	deliver_event(&(struct node_event){
+	    .kind = NODE_EV_OPEN, .op = 2, .node = addr_v4(192, 0, 2, 7, 99)});
+	ck_assert_int_eq(result_int(client_read(p), "conn"), 2);
+	client_free(p);
+}
+END_TEST
+
+/* There is no third dial. */
+START_TEST(second_dial_fails)
+{
+	struct peer_end *p;
+
+	rig.node.names_relay = true;
+	p = dial_without_path(CONNECT);
+	ck_assert_uint_eq(rig.node.last_op, 2);
+	deliver_event(&(struct node_event){
+	    .kind = NODE_EV_CLOSED, .op = 2, .err = ERR_NAT_RANDOM});
+	assert_err_name(p, "nat-random");
+	ck_assert_uint_eq(rig.node.last_op, 2);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(no_second_dial_without_a_relay)
+{
+	struct peer_end *p = dial_without_path(CONNECT);
+
+	assert_err_name(p, "nat-random");
+	ck_assert_uint_eq(rig.node.last_op, 1);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(no_second_dial_in_vain)
+{
+	struct peer_end *p;
+
+	rig.node.names_relay = true;
+	/* No time is left. */
+	p = dial_without_path(REQUEST(
+	    "connect", "\"public_key\":\"" KEY "\",\"timeout_ms\":3000"));
+	assert_err_name(p, "nat-random");
+	ck_assert_uint_eq(rig.node.last_op, 1);
+	client_free(p);
+}
+END_TEST
+
+START_TEST(client_that_leaves_is_not_dialed_for)
+{
+	struct peer_end *p = client_new();
+
+	rig.node.names_relay = true;
+	rig.node.retry_ms = 10;
+	client_write_line(p, CONNECT);
+	run_loop_often();
+	deliver_event(&(struct node_event){
+	    .kind = NODE_EV_CLOSED, .op = 1, .err = ERR_NAT_RANDOM});
+	client_free(p);
+	run_loop_often();
+	usleep(20000);
+	run_loop_often();
+	ck_assert_uint_eq(rig.node.last_op, 1);
+}
+END_TEST
+
 static const char *const bad_connects[] = {
     REQUEST("connect", ""),
     REQUEST("connect", "\"public_key\":\"x\""),
@@ -1691,6 +1786,11 @@ t_suite(void)
 	tcase_add_test(tc, deaf_watcher_harms_nobody);
 	tcase_add_test(tc, connect_passes_all_on);
 	tcase_add_loop_test(tc, failed_connect_is_the_last_line, 0, 6);
+	tcase_add_test(tc, second_dial_opens);
+	tcase_add_test(tc, second_dial_fails);
+	tcase_add_test(tc, no_second_dial_without_a_relay);
+	tcase_add_test(tc, no_second_dial_in_vain);
+	tcase_add_test(tc, client_that_leaves_is_not_dialed_for);
 	tcase_add_loop_test(
 	    tc, bad_connect_is_the_last_line, 0, T_ROWS(bad_connects));
 	tcase_add_test(tc, refusing_node_is_told);

@@ -122,15 +122,15 @@ static void
 execute_orders(void)
 {
 	static int links_made;
-	uint32_t ids[RELAY_ROLES] = {501, 502};
+	uint32_t ids[RELAY_ROLE_MAX] = {501, 502};
 	struct relay_order o;
 
 	while (relay_server_next(server, &o)) {
-		if (o.kind == RELAY_LINK) {
+		if (o.kind == RELAY_ORDER_LINK) {
 			links++;
 			relay_server_linked(
 			    server, o.pairing, &links_made, ids);
-		} else if (o.kind == RELAY_UNLINK) {
+		} else if (o.kind == RELAY_ORDER_UNLINK) {
 			ck_assert_ptr_eq(o.owner, &links_made);
 			unlinks++;
 		} else {
@@ -245,10 +245,10 @@ START_TEST(pairs_two_of_our_clients)
 	ck_assert_int_eq(relay_client_state(a->client), RELAY_CLIENT_PAIRING);
 	pass(b);
 	ck_assert_uint_eq(links, 1);
-	ck_assert_uint_eq(last.end[RELAY_INITIATOR].session, 1);
-	ck_assert_uint_eq(last.end[RELAY_INITIATOR].stream_id, 1000);
-	ck_assert_uint_eq(last.end[RELAY_RESPONDER].session, 2);
-	ck_assert_uint_eq(last.end[RELAY_RESPONDER].stream_id, 1001);
+	ck_assert_uint_eq(last.end[RELAY_ROLE_INITIATOR].session, 1);
+	ck_assert_uint_eq(last.end[RELAY_ROLE_INITIATOR].stream_id, 1000);
+	ck_assert_uint_eq(last.end[RELAY_ROLE_RESPONDER].session, 2);
+	ck_assert_uint_eq(last.end[RELAY_ROLE_RESPONDER].stream_id, 1001);
 	ck_assert_int_eq(relay_client_state(a->client), RELAY_CLIENT_PAIRED);
 	ck_assert_int_eq(relay_client_state(b->client), RELAY_CLIENT_PAIRED);
 	ck_assert_uint_eq(relay_client_stream_id(a->client), 502);
@@ -296,7 +296,7 @@ START_TEST(strangers_change_nothing)
 	ck_assert_uint_eq(status().waiting, 1);
 	pair(b, 5, false);
 	ck_assert_uint_eq(links, 1);
-	ck_assert_uint_eq(last.end[RELAY_INITIATOR].session, 1);
+	ck_assert_uint_eq(last.end[RELAY_ROLE_INITIATOR].session, 1);
 	unpair(c, 5);
 	ck_assert_uint_eq(status().linked, 1);
 	pair(c, 5, false); /* a new pairing, in which it waits */
