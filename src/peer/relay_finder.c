@@ -72,7 +72,7 @@ has_no_path(int err)
 {
 	return err == ERR_NO_PATH || err == ERR_PUNCH ||
 	       err == ERR_NAT_UNKNOWN || err == ERR_NAT_RANDOM ||
-	       err == ERR_ABORTED;
+	       err == ERR_ABORTED || err == ERR_TIMEOUT;
 }
 
 void
