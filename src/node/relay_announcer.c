@@ -28,13 +28,14 @@ change_day(struct node *n, uint32_t day,
 	}
 }
 
-/* Announces the topics of the days that have come; drops those that are over,
- * whose records expire by themselves. */
+/* Announces the topics of the days that have come; drops the others, whose
+ * records expire by themselves. */
 static void
 set_day(struct relay_announcer *a, struct node *n, uint32_t day)
 {
 	for (uint32_t i = 0; i < DAYS; i++)
-		if (a->day != 0 && a->day + i < day)
+		if (a->day != 0 &&
+		    (a->day + i < day || a->day + i >= day + DAYS))
 			change_day(n, a->day + i, announcements_drop_internal);
 	a->day = day;
 	for (uint32_t i = 0; i < DAYS; i++)

@@ -14,6 +14,8 @@
 #include "node/node_relay.h"
 #include "node/node_struct.h"
 #include "peer/conn_struct.h"
+#include "peer/relay_finder.h"
+#include "relay/relay_topic.h"
 #include "t.h"
 #include "udx/packet.h"
 #include "udx/stream.h"
@@ -39,6 +41,7 @@ struct party {
 	uint32_t opened, conn, closed;
 	uint64_t open_us;
 	int err;
+	uint32_t found; /* records of the relay's key */
 };
 
 static struct party parties[NODES];
@@ -149,6 +152,10 @@ drain(struct party *p)
 		} else if (ev.kind == NODE_EV_CLOSED) {
 			p->closed++;
 			p->err = ev.err;
+		} else if (ev.kind == NODE_EV_PEER) {
+			p->found +=
+			    memcmp(ev.key, parties[RELAY].relay_keys.public_key,
+				KEY_LEN) == 0;
 		}
 	}
 }
@@ -456,6 +463,131 @@ START_TEST(ends_idle_pairings)
 }
 END_TEST
 
+/* Returns true if a lookup finds the relay under its topic of that day. */
+static bool
+is_announced(uint32_t day, uint8_t bits)
+{
+	struct relay_topic t = {.bits = bits,
+	    .shard = relay_topic_shard(relay_key(), bits),
+	    .day = day};
+	uint8_t topic[HASH_LEN];
+	uint32_t op;
+
+	relay_topic_hash(topic, &t);
+	parties[B].found = 0;
+	ck_assert_int_eq(node_find(parties[B].node, CMD_LOOKUP, topic, &op), 0);
+	run_ms(500);
+	return parties[B].found > 0;
+}
+
+static void
+set_day(uint32_t day)
+{
+	for (unsigned i = 0; i < NODES; i++)
+		parties[i].world.w.unix_ms = day * UINT64_C(86400000);
+}
+
+/* Others find it today and on the next day; its user does not see how. */
+START_TEST(announces_itself)
+{
+	uint32_t day = 20000;
+	struct node_announcement a;
+	struct node_status st;
+
+	relay_on(false);
+	set_day(day);
+	relay_on(true);
+	run_ms(8000);
+	for (int i = 0; i < RELAY_LEVELS; i++) {
+		ck_assert(is_announced(day, relay_level_bits[i]));
+		ck_assert(is_announced(day + 1, relay_level_bits[i]));
+		ck_assert(!is_announced(day + 2, relay_level_bits[i]));
+	}
+	node_status(parties[RELAY].node, &st);
+	ck_assert_uint_eq(st.announcements, 0);
+	ck_assert(!node_announcement(parties[RELAY].node, 0, &a));
+	ck_assert_uint_eq(HASH_COUNT(parties[RELAY].node->announcements.by_id),
+	    2 * RELAY_LEVELS);
+	/* The next day begins; the clock is set back later. */
+	for (int step = 1; step >= 0; step--) {
+		set_day(day + (uint32_t)step);
+		timer_arm(&parties[RELAY].node->timers,
+		    &parties[RELAY].node->relay_announcer.timer, 0);
+		run_ms(8000);
+		ck_assert(is_announced(day + (uint32_t)step + 1, 6));
+		ck_assert_uint_eq(
+		    HASH_COUNT(parties[RELAY].node->announcements.by_id),
+		    2 * RELAY_LEVELS);
+	}
+	relay_on(false);
+	run_ms(3000);
+	ck_assert(!is_announced(day, 0));
+	ck_assert(!is_announced(day + 1, 6));
+}
+END_TEST
+
+/* A relay for some keys alone is of no use to whoever finds it. */
+START_TEST(friends_need_no_announcement)
+{
+	struct node_relaying r = {.on = true, .allow_len = 1};
+	uint8_t allow[1][KEY_LEN] = {{1}};
+
+	r.allow = allow;
+	ck_assert_int_eq(node_set_relaying(parties[RELAY].node, &r), 0);
+	run_ms(8000);
+	ck_assert(!is_announced(relay_topic_day(0), 0));
+}
+END_TEST
+
+/* After a dial without a path the next one opens through a relay that nobody
+ * has named. While relays are not needed, none is sought. */
+START_TEST(is_found_when_needed)
+{
+	const struct stats *st = node_stats(parties[B].node);
+	struct node_connect c = {.key = parties[A].keys.public_key};
+
+	run_ms(30000);
+	ck_assert_uint_eq(st->relay_lookups, 0);
+	connect_through(false, false);
+	for (int i = 0; i < 30000 && parties[B].closed == 0; i++)
+		run_ms(1);
+	ck_assert_uint_eq(parties[B].opened, 0);
+	ck_assert_uint_ne(node_retry_ms(parties[B].node, parties[B].err), 0);
+	ck_assert(!node_names_relay(parties[B].node, relay_key()));
+	run_ms(node_retry_ms(parties[B].node, parties[B].err));
+	ck_assert_uint_eq(st->relay_lookups, 1);
+	ck_assert_uint_eq(st->relays_proved, 1);
+	ck_assert(
+	    node_names_relay(parties[B].node, parties[A].keys.public_key));
+	ck_assert_int_eq(
+	    node_connect(parties[B].node, &c, &parties[B].conn), 0);
+	run_ms(2000);
+	ck_assert_uint_eq(parties[B].opened, 1);
+	ck_assert_uint_eq(status().pairings, 1);
+	/* The proof has ended its control connection. */
+	run_ms(3000);
+	ck_assert_uint_eq(status().sessions, 2);
+}
+END_TEST
+
+/* It is not found by who shall not find it, nor by the relay itself. */
+START_TEST(is_not_sought_by_order)
+{
+	struct relay_finder *f = peers_finder(parties[B].node->peers);
+
+	parties[B].node->peers->base.finds_relays = false;
+	relay_finder_note_dial(f, ERR_NO_PATH);
+	ck_assert_uint_eq(relay_finder_retry_ms(f, ERR_NO_PATH), 0);
+	run_ms(15000);
+	ck_assert_uint_eq(node_stats(parties[B].node)->relay_lookups, 0);
+	relay_finder_note_dial(
+	    peers_finder(parties[RELAY].node->peers), ERR_NO_PATH);
+	run_ms(15000);
+	ck_assert_uint_eq(node_stats(parties[RELAY].node)->relay_lookups, 1);
+	ck_assert_uint_eq(node_stats(parties[RELAY].node)->relays_proved, 0);
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -471,5 +603,9 @@ t_suite(void)
 	tcase_add_loop_test(tc, relays_for_friends, 0, 2);
 	tcase_add_test(tc, is_small);
 	tcase_add_test(tc, ends_idle_pairings);
+	tcase_add_test(tc, announces_itself);
+	tcase_add_test(tc, friends_need_no_announcement);
+	tcase_add_test(tc, is_found_when_needed);
+	tcase_add_test(tc, is_not_sought_by_order);
 	return s;
 }
