@@ -24,8 +24,9 @@ struct relay_link {
 	struct peers *peers;
 	struct relay_pairing *pairing; /* NULL: it lingers */
 	struct udx_stream *half[RELAY_ROLE_MAX];
-	bool redirected[RELAY_ROLE_MAX];
-	uint64_t packets_in; /* when the timer was armed */
+	uint32_t peer_id[RELAY_ROLE_MAX]; /* of the client's stream */
+	bool connected[RELAY_ROLE_MAX];
+	uint32_t packets_in; /* when the timer was armed */
 	struct timer timer;
 };
 
@@ -68,14 +69,14 @@ arm_idle(struct relay_link *l)
 	    peers_after_ms(l->peers, core->limits->relay_idle_seconds * 1000));
 }
 
-static uint64_t
+static uint32_t
 packets_in(const struct relay_link *l)
 {
 	struct udx_status a, b;
 
 	udx_status(l->half[0], &a);
 	udx_status(l->half[1], &b);
-	return a.packets_in + b.packets_in;
+	return (uint32_t)(a.packets_in + b.packets_in); /* may wrap */
 }
 
 /* Frees a link and its streams; both clients are sent a DESTROY unless one of
@@ -137,7 +138,7 @@ static void
 on_timer(struct timer *t)
 {
 	struct relay_link *l = container_of(t, struct relay_link, timer);
-	uint64_t now = packets_in(l);
+	uint32_t now = packets_in(l);
 
 	if (l->pairing == NULL) {
 		link_free(l);
@@ -174,22 +175,24 @@ link_new(struct peers *p, struct relay_pairing *pairing)
 
 /* ---- orders ---- */
 
-/* Connects a half to its client before the client's first packet, so that none
- * of the other one's is lost. */
+/*
+ * Lets a half accept the packets of its client. It is connected by the first of
+ * these: a JavaScript peer takes a packet that it receives before the relay's
+ * answer for one of the peer on a direct path, which then stalls.
+ */
 static bool
-connect_half(struct relay_link *l, int role, const struct relay_end *end)
+bind_half(struct relay_link *l, int role, const struct relay_end *end)
 {
 	struct conn *k = peers_conn(l->peers, end->session);
-	struct udx_path path = {.id = end->stream_id};
+	struct addr remote;
 
 	if (k == NULL || !conn_is_open(k))
 		return false;
-	path.sock = conn_sock(k);
-	path.to = conn_remote(k);
-	if (!may_send_to(l->peers, &path.to) ||
-	    udx_connect(l->half[role], &path) != 0)
+	remote = conn_remote(k);
+	if (!may_send_to(l->peers, &remote))
 		return false;
-	udx_relay_bind(l->half[role]);
+	udx_relay_bind(l->half[role], &remote);
+	l->peer_id[role] = end->stream_id;
 	return true;
 }
 
@@ -209,7 +212,7 @@ link_pairing(struct peers *p, const struct relay_order *o)
 	uint32_t id[RELAY_ROLE_MAX];
 
 	for (int i = 0; i < RELAY_ROLE_MAX; i++) {
-		if (l == NULL || !connect_half(l, i, &o->end[i])) {
+		if (l == NULL || !bind_half(l, i, &o->end[i])) {
 			p->core->stats->relayed_links_refused++;
 			if (l != NULL)
 				link_free(l);
@@ -362,26 +365,23 @@ relay_service_leave(struct conn *k)
 /* ---- the streams ---- */
 
 /*
- * Handles a packet from another port of the client's host. If none has come
- * from the port of the control connection, the client uses another socket, or
- * its NAT another mapping. This happens once at most, so that whoever guesses
- * the id later cannot redirect the stream.
+ * Connects a half to where its client's first packet has come from. Packets
+ * from other ports of that host do not change that, so that whoever guesses the
+ * id later cannot redirect the stream.
  */
-static void
-check_source(struct relay_link *l, int role)
+static bool
+connect_half(struct relay_link *l, int role)
 {
+	struct udx_path path = {.id = l->peer_id[role]};
 	struct udx_source from;
-	struct udx_status st;
 
-	udx_status(l->half[role], &st);
-	if (l->redirected[role] || st.path_packets_in > 0 ||
-	    !udx_source(l->half[role], &from) || !from.accepted ||
-	    !may_send_to(l->peers, &from.from))
-		return;
-	l->redirected[role] = true;
-	st.path.sock = from.sock;
-	st.path.to = from.from;
-	udx_relay_redirect(l->half[role], &st.path);
+	if (l->connected[role] || !udx_source(l->half[role], &from) ||
+	    !from.accepted || !may_send_to(l->peers, &from.from))
+		return true;
+	path.sock = from.sock;
+	path.to = from.from;
+	l->connected[role] = udx_connect(l->half[role], &path) == 0;
+	return l->connected[role];
 }
 
 void
@@ -391,11 +391,10 @@ relay_service_on_events(
 	struct relay_link *l = udx_owner(stream);
 	int role = l->half[RELAY_ROLE_INITIATOR] == stream;
 
-	if (events & UDX_EV_CLOSED) {
+	if (events & UDX_EV_CLOSED ||
+	    (events & UDX_EV_SOURCE && !connect_half(l, role))) {
 		end_link(l);
 		execute_orders(p);
-	} else if (events & UDX_EV_SOURCE) {
-		check_source(l, role);
 	}
 }
 

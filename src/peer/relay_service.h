@@ -4,9 +4,9 @@
  *
  * A listener of its own accepts the control connections of clients, which the
  * application does not see. relay_server.h decides who is paired; here the
- * streams of each pair are created, connected and ended. A stream sends only
- * to the address of its client's control connection, or to that from which the
- * client's first packet comes on the same host. Uses: base, relay, udx.
+ * streams of each pair are created, connected and ended. A stream sends only to
+ * where its client's first packet comes from, on the host of the client's
+ * control connection. Uses: base, relay, udx.
  */
 #ifndef PEER_RELAY_SERVICE_H
 #define PEER_RELAY_SERVICE_H

@@ -200,14 +200,10 @@ void udx_stream_free(struct udx_stream *s);
 void udx_relay(struct udx_stream *a, struct udx_stream *b);
 bool udx_is_relay(const struct udx_stream *s);
 
-/* Drops packets for this half that come from another host than that of its
- * path: their sender has guessed the id. A peer that has migrated sends from
- * another port of its host. */
-void udx_relay_bind(struct udx_stream *s);
-
-/* Sends to another path from now on: the peer of this half has not been heard
- * on the present one. */
-void udx_relay_redirect(struct udx_stream *s, const struct udx_path *path);
+/* Drops packets for this half that come from another host than this one: their
+ * sender has guessed the id. A peer that has migrated sends from another port
+ * of its host. */
+void udx_relay_bind(struct udx_stream *s, const struct addr *host);
 
 /* ---- bytes out ---- */
 

@@ -32,15 +32,10 @@ udx_is_relay(const struct udx_stream *s)
 }
 
 void
-udx_relay_bind(struct udx_stream *s)
+udx_relay_bind(struct udx_stream *s, const struct addr *host)
 {
 	s->relay->bound = true;
-}
-
-void
-udx_relay_redirect(struct udx_stream *s, const struct udx_path *path)
-{
-	stream_path_set(&s->path, path);
+	s->relay->host = addr_host_key(host);
 }
 
 /* ---- forwarding ---- */
@@ -148,8 +143,7 @@ relay_half_recv(struct udx_stream *s, const struct dgram *dg)
 	bool own = connected && addr_equal(&dg->from, &s->path.current.to);
 	struct packet p;
 
-	if (r->bound && connected && !own &&
-	    addr_host_key(&dg->from) != addr_host_key(&s->path.current.to))
+	if (r->bound && !own && addr_host_key(&dg->from) != r->host)
 		return stats_drop(s->udx->core->stats, ERR_SPOOFED);
 	/* Malformed packets are forwarded as well: the far end decides. */
 	(void)packet_decode(&p, dg->buf, dg->len);

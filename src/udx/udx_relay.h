@@ -21,7 +21,8 @@ struct relay_half {
 	struct udx_stream *partner;        /* NULL once untied */
 	STAILQ_HEAD(, early_packet) early; /* oldest first */
 	uint8_t early_len;
-	bool bound; /* packets are accepted from the host of the path alone */
+	bool bound;    /* packets are accepted from this host alone */
+	uint64_t host; /* addr_host_key() */
 	/* Of the packets received for this half: the number that its own peer
 	 * expects next, and the one that it sends next. */
 	uint32_t seen_ack, seen_seq;
