@@ -275,7 +275,7 @@ relay_finder_init(struct relay_finder *f, struct peers *p)
 void
 relay_finder_fini(struct relay_finder *f)
 {
-	timer_disarm(f->peers->core->timers, &f->timer);
 	if (f->lookup != NULL)
-		records_client_cancel(f->lookup);
+		records_client_cancel(f->lookup); /* arms the timer */
+	timer_disarm(f->peers->core->timers, &f->timer);
 }
