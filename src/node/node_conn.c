@@ -69,7 +69,7 @@ node_retry_ms(const struct node *n, int err)
 bool
 node_names_relay(struct node *n, const uint8_t *key)
 {
-	return node_relay(n, NULL) != NULL ||
+	return node_relay(n, NULL) == NULL &&
 	       relay_finder_for_dial(peers_finder(n->peers), key) != NULL;
 }
 

@@ -86,7 +86,7 @@ int node_connect(struct node *n, const struct node_connect *c, uint32_t *conn);
  * Returns the time in milliseconds after which another node_connect() may open
  * through a relay, which is being sought, after one to the same key has ended
  * with err; 0: none is sought. node_names_relay() is true then if that dial
- * will name one.
+ * will name one that was found.
  */
 uint32_t node_retry_ms(const struct node *n, int err);
 bool node_names_relay(struct node *n, const uint8_t *key);

@@ -14,6 +14,8 @@ node_set_relaying(struct node *n, const struct node_relaying *r)
 	    .allow_len = r->allow_len};
 	int err = 0;
 
+	if (n->leave.started)
+		return ERR_CLOSED;
 	relay_announcer_stop(n);
 	peers_relay_stop(n->peers);
 	if (r->on)

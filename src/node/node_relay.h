@@ -26,7 +26,8 @@ struct node_relaying {
 /*
  * Starts to relay, or stops. Ends all that is being relayed, also if only the
  * list of keys has changed. Returns 0, ERR_VALUE (the node has no relay_keys)
- * or ERR_EXISTS, ERR_LIMIT, ERR_MEMORY; after an error it does not relay.
+ * or ERR_CLOSED, ERR_EXISTS, ERR_LIMIT, ERR_MEMORY; after an error it does not
+ * relay.
  */
 int node_set_relaying(struct node *n, const struct node_relaying *r);
 

@@ -214,21 +214,30 @@ probe_neighbour(const struct session *s, const struct incoming *in)
 			    b->punch, dht_server_socket(b->dht), &near[i], 0);
 }
 
+/* Returns the relay to name to a client, or NULL. One that was found is named
+ * to a validated source alone, as we dial it for each of these clients. */
+static const uint8_t *
+relay_for(const struct session *s, const struct incoming *in)
+{
+	struct relay_finder *f = &s->ls->peers->finder;
+	const struct listener *l = listener_by_number(s->ls, s->listener);
+
+	if (reaches_client(in) || conn_is_hidden(s->conn))
+		return NULL;
+	if (l->names_relay)
+		return l->relay_key;
+	if (s->trust != HANDSHAKE_VALIDATED)
+		return NULL;
+	return relay_finder_for_answer(f, s->conn->key, is_neighbour(s, in));
+}
+
 static void
 name_relay(
     const struct session *s, const struct incoming *in, struct payload *out)
 {
-	struct peers *p = s->ls->peers;
-	struct world *w = p->core->world;
-	const struct listener *l = listener_by_number(s->ls, s->listener);
-	const uint8_t *relay;
+	struct world *w = s->ls->peers->core->world;
+	const uint8_t *relay = relay_for(s, in);
 
-	if (reaches_client(in) || conn_is_redial(s->conn))
-		return;
-	relay = l->names_relay
-		    ? l->relay_key
-		    : relay_finder_for_answer(&p->finder, s->conn->key,
-			  addr_same_host(&in->call.client, &in->call.us));
 	if (relay == NULL)
 		return;
 	out->flags |= PAYLOAD_RELAY_THROUGH;
@@ -248,15 +257,18 @@ payer_of(const struct session *s, const struct incoming *in)
 }
 
 /* Dials the blind relay that we name, or else the one that the client names.
- * The latter requires a validated source of the handshake, pitfall V11. */
+ * The latter requires a validated source of the handshake, pitfall V11; the
+ * client is charged unless our own configuration names the relay. */
 static void
 begin_relay(const struct session *s, const struct incoming *in,
     const struct payload *ours)
 {
+	const struct listener *l = listener_by_number(s->ls, s->listener);
 	const struct payload *theirs = &in->theirs;
 	struct conn_relay_spec spec = {.key = ours->relay_key,
 	    .token = ours->relay_token,
-	    .initiator = true};
+	    .initiator = true,
+	    .payer = l->names_relay ? NULL : payer_of(s, in)};
 
 	if (reaches_client(in))
 		return;

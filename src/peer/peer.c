@@ -99,6 +99,7 @@ peers_moved(struct peers *p)
 {
 	for (struct conn *c = p->conns; c != NULL; c = c->hh.next)
 		conn_migrate_suspect(c);
+	relay_finder_renew(&p->finder);
 }
 
 void

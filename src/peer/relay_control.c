@@ -222,10 +222,11 @@ is_relay_failure(const struct conn *k)
 {
 	const struct relay_control *rc = &k->relay.control;
 
+	if (rc->ending)
+		return false;
 	return rc->proves ||
 	       relay_client_state(rc->client) == RELAY_CLIENT_CLOSED ||
-	       (!rc->ending && k->err != 0 && k->err != ERR_CANCELLED &&
-		   k->err != ERR_CLOSED);
+	       (k->err != 0 && k->err != ERR_CANCELLED && k->err != ERR_CLOSED);
 }
 
 void

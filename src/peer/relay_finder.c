@@ -82,6 +82,17 @@ relay_finder_note_dial(struct relay_finder *f, int err)
 		seek(f);
 }
 
+void
+relay_finder_renew(struct relay_finder *f)
+{
+	if (f->looked_us == 0)
+		return;
+	f->lacking = 0;
+	f->looked_us = 0;
+	timer_arm(f->peers->core->timers, &f->timer,
+	    f->peers->core->world->now_us + RETRY_MS * UINT64_C(1000));
+}
+
 /* ---- lookups ---- */
 
 /* Draws a shard for this lookup, which others cannot predict. */
@@ -135,6 +146,9 @@ on_lookup_event(void *owner, const struct records_event *e)
 	    !relay_pool_add(&f->pool, e->peer.key))
 		return;
 	f->found++;
+	/* A record proves nothing: it adds to what is known, no more. */
+	if (relay_memory_get(&f->peers->relays, e->peer.key, nodes) > 0)
+		return;
 	while (len < RELAY_MEMORY_PER_KEY && len < peer_relays_len(&e->peer)) {
 		nodes[len] = peer_relay(&e->peer, len);
 		len++;
@@ -185,12 +199,14 @@ prove_some(struct relay_finder *f)
 	uint32_t busy = relay_pool_proving(&f->pool);
 	uint32_t proved = relay_pool_fresh(&f->pool);
 	const uint8_t *key;
+	int err = 0;
 
-	while (busy < PROVING_MAX && proved + busy < PROVING_MAX &&
+	while (err == 0 && busy < PROVING_MAX && proved + busy < PROVING_MAX &&
 	       (key = relay_pool_take(&f->pool)) != NULL) {
 		busy++;
-		if (relay_control_prove(f->peers, key) != 0)
-			relay_pool_failed(&f->pool, key);
+		err = relay_control_prove(f->peers, key);
+		if (err != 0)
+			relay_pool_put_back(&f->pool, key);
 	}
 }
 

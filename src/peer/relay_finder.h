@@ -58,6 +58,10 @@ uint32_t relay_finder_retry_ms(const struct relay_finder *f, int err);
 /* Notes the result of a dial: one that found no path makes relays needed. */
 void relay_finder_note_dial(struct relay_finder *f, int err);
 
+/* Looks relays up again soon, if they were sought, after a change of network or
+ * a sleep. */
+void relay_finder_renew(struct relay_finder *f);
+
 /* Each notes how a control connection to a relay went. */
 void relay_finder_proved(struct relay_finder *f, const uint8_t relay[KEY_LEN],
     const struct addr *addr, uint64_t rtt_us);

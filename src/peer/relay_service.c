@@ -169,6 +169,10 @@ link_new(struct peers *p, struct relay_pairing *pairing)
 		return NULL;
 	}
 	udx_relay(l->half[0], l->half[1]);
+	if (!udx_is_relay(l->half[0]) || !udx_is_relay(l->half[1])) {
+		link_free(l);
+		return NULL;
+	}
 	arm_idle(l);
 	return l;
 }
@@ -265,9 +269,15 @@ begin_session(struct conn *k)
 	    listener_by_number(p->listeners, p->relaying.listener);
 	struct relay_peer peer = {
 	    .key = k->key, .addr = conn_remote(k), .number = k->number};
+	struct udx_status st;
 
 	if (l == NULL)
 		return ERR_CLOSED;
+	/* Until the client has sent a packet on the path that we use, its
+	 * address is what its handshake claims. */
+	udx_status(k->udx, &st);
+	if (st.path_packets_in == 0)
+		return 0;
 	if (!may_send_to(p, &peer.addr)) {
 		p->core->stats->relayed_links_refused++;
 		return ERR_PRIVATE;

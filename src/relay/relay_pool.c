@@ -101,7 +101,9 @@ relay_pool_failed(struct relay_pool *p, const uint8_t key[KEY_LEN])
 {
 	struct known_relay *e = find_entry(p, key);
 
-	if (e == NULL)
+	/* Several connections that end in one outage are one failure. */
+	if (e == NULL ||
+	    (e->state == KNOWN_RELAY_FAILED && p->world->now_us < e->due_us))
 		return;
 	if (++e->failures == RELAY_FAILURES_MAX) {
 		*e = p->entries[--p->len];
@@ -111,6 +113,16 @@ relay_pool_failed(struct relay_pool *p, const uint8_t key[KEY_LEN])
 	e->addr.family = ADDR_NONE;
 	e->due_us =
 	    p->world->now_us + ((uint64_t)RETRY_US << (2 * (e->failures - 1)));
+}
+
+void
+relay_pool_put_back(struct relay_pool *p, const uint8_t key[KEY_LEN])
+{
+	struct known_relay *e = find_entry(p, key);
+
+	if (e != NULL)
+		e->state = e->addr.family != ADDR_NONE ? KNOWN_RELAY_PROVED
+						       : KNOWN_RELAY_FOUND;
 }
 
 uint32_t

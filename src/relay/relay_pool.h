@@ -60,6 +60,10 @@ bool relay_pool_add(struct relay_pool *p, const uint8_t key[KEY_LEN]);
  * proved before. Borrowed until the next change. */
 const uint8_t *relay_pool_take(struct relay_pool *p);
 
+/* Undoes relay_pool_take() for a relay that could not be dialed by our fault.
+ */
+void relay_pool_put_back(struct relay_pool *p, const uint8_t key[KEY_LEN]);
+
 /* Each records a result; does nothing for a relay that the pool lacks. */
 void relay_pool_proved(struct relay_pool *p, const uint8_t key[KEY_LEN],
     const struct addr *addr, uint64_t rtt_us);

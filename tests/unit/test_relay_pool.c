@@ -127,6 +127,22 @@ START_TEST(forgets_what_fails)
 	ck_assert_ptr_nonnull(relay_pool_take(&pool));
 	relay_pool_failed(&pool, make_key(1));
 	ck_assert_uint_eq(pool.len, 0);
+	/* Many connections that end in one outage are one failure, and a dial
+	 * that did not start is none. */
+	prove(2, addr_v4(203, 2, 0, 1, 1), 20000);
+	for (int i = 0; i < 10; i++)
+		relay_pool_failed(&pool, make_key(2));
+	world.now_us += UINT64_C(60000000);
+	for (int i = 0; i < 10; i++) {
+		ck_assert_ptr_nonnull(relay_pool_take(&pool));
+		relay_pool_put_back(&pool, make_key(2));
+	}
+	prove(2, addr_v4(203, 2, 0, 1, 1), 20000);
+	world.now_us += RELAY_PROVED_S * UINT64_C(1000000);
+	ck_assert_ptr_nonnull(relay_pool_take(&pool));
+	relay_pool_put_back(&pool, make_key(2));
+	ck_assert_ptr_nonnull(relay_pool_choose(&pool, nobody, nobody));
+	pool.len = 0;
 	/* Results of relays that the pool lacks change nothing. */
 	relay_pool_failed(&pool, make_key(1));
 	ck_assert_uint_eq(pool.len, 0);
