@@ -86,7 +86,7 @@
 	X(probe_rate, "probe-rate", 50, 1, 100000, \
 	    "probes and path challenges per second sent to such a host after " \
 	    "the burst") \
-	X(probe_destinations, "probe-destinations", 1024, 16, 1000000, \
+	X(probe_destinations, "probe-destinations", 2048, 16, 1000000, \
 	    "distinct addresses probed at once because others have named " \
 	    "them; a quarter through one relay, a sixteenth for one /24 of " \
 	    "clients; the dials of this node have four times as many") \
