@@ -180,6 +180,25 @@ link_new(struct peers *p, struct relay_pairing *pairing)
 /* ---- orders ---- */
 
 /*
+ * Returns the address from which the client sends. That of the path is what its
+ * handshake claims until a packet has come from there; packets from elsewhere
+ * have been decrypted, too.
+ */
+static struct addr
+client_addr(const struct conn *k)
+{
+	struct udx_source source;
+	struct udx_status st;
+
+	udx_status(k->udx, &st);
+	if (st.path_packets_in > 0)
+		return conn_remote(k);
+	if (udx_source(k->udx, &source) && source.accepted)
+		return source.from;
+	return (struct addr){.family = ADDR_NONE};
+}
+
+/*
  * Lets a half accept the packets of its client. It is connected by the first of
  * these: a JavaScript peer takes a packet that it receives before the relay's
  * answer for one of the peer on a direct path, which then stalls.
@@ -192,7 +211,7 @@ bind_half(struct relay_link *l, int role, const struct relay_end *end)
 
 	if (k == NULL || !conn_is_open(k))
 		return false;
-	remote = conn_remote(k);
+	remote = client_addr(k);
 	if (!may_send_to(l->peers, &remote))
 		return false;
 	udx_relay_bind(l->half[role], &remote);
@@ -268,16 +287,10 @@ begin_session(struct conn *k)
 	const struct listener *l =
 	    listener_by_number(p->listeners, p->relaying.listener);
 	struct relay_peer peer = {
-	    .key = k->key, .addr = conn_remote(k), .number = k->number};
-	struct udx_status st;
+	    .key = k->key, .addr = client_addr(k), .number = k->number};
 
 	if (l == NULL)
 		return ERR_CLOSED;
-	/* Until the client has sent a packet on the path that we use, its
-	 * address is what its handshake claims. */
-	udx_status(k->udx, &st);
-	if (st.path_packets_in == 0)
-		return 0;
 	if (!may_send_to(p, &peer.addr)) {
 		p->core->stats->relayed_links_refused++;
 		return ERR_PRIVATE;

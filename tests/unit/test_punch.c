@@ -651,6 +651,7 @@ START_TEST(bounds_destinations)
 	init(FULL_CONE, FULL_CONE, 1);
 	limits = &l.server.n.host.limits;
 	st = &l.server.n.host.stats;
+	l.server.n.host.limits.probe_destinations = 1024;
 	burst = limits->probe_destinations;
 	o.from = addr_v4(97, 0, 0, 1, 7);
 	o.client = addr_v4(96, 0, 0, 1, 7);
