@@ -48,7 +48,7 @@ enum config_key {
 	CONF_KEYS
 };
 
-/* For whom this node relays. */
+/* The peers that this node relays for. */
 enum config_relay { CONFIG_RELAY_OFF, CONFIG_RELAY_FRIENDS, CONFIG_RELAY_OPEN };
 
 /* Where the value of a key comes from. */

@@ -8,7 +8,7 @@
 struct config;
 struct node;
 
-/* Applies the configuration and logs for whom the node relays. */
+/* Applies the configuration and logs which peers the node relays for. */
 void relaying_apply(struct node *n, const struct config *c);
 
 /* Applies the next configuration if its keys of relaying differ. */

@@ -23,7 +23,7 @@ node_set_relaying(struct node *n, const struct node_relaying *r)
 					: ERR_VALUE;
 	n->relaying = (struct node_relay_state){
 	    .on = r->on && err == 0, .allow_len = r->allow_len};
-	/* A relay for some keys alone is of no use to whoever finds it. */
+	/* A relay for some keys alone is of no use to other nodes. */
 	if (n->relaying.on && r->allow_len == 0)
 		relay_announcer_start(n, spec.keys);
 	return err;

@@ -215,8 +215,8 @@ relay_control_init(struct conn *k)
 	k->relay.control.expiry.fire = on_expiry_timer;
 }
 
-/* Returns true if a connection that ends shows that its relay is of no use,
- * whoever has named it. */
+/* Returns true if a connection that ends shows that its relay is of no use.
+ * It does not matter which peer has named it. */
 static bool
 is_relay_failure(const struct conn *k)
 {

@@ -120,7 +120,7 @@ linger(struct relay_link *l)
 	TAILQ_INSERT_TAIL(&r->lingering, l, lingering);
 	r->lingering_len++;
 	timer_arm(p->core->timers, &l->timer, peers_after_ms(p, LINGER_MS));
-	/* Whoever pairs and unpairs without end gets no more streams. */
+	/* A client that pairs and unpairs without end gets no more streams. */
 	if (r->lingering_len > RELAY_LINGERING_MAX)
 		link_free(TAILQ_FIRST(&r->lingering));
 }

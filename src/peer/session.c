@@ -413,7 +413,7 @@ slot_address(const struct listener *l, const struct router_call *call)
 		   : &call->ticket.from;
 }
 
-/* Returns who makes us send to the addresses of a client. */
+/* Returns the cause of what we send to the addresses of a client. */
 static struct probe_origin
 origin_of(const struct listener *l, const struct router_call *call)
 {
