@@ -16,7 +16,7 @@ export LC_ALL=C
 
 # From the lowest upwards: the core, and what does I/O for it.
 core="base crypto dht records udx stream signal punch relay peer node"
-shell="log net store config control daemon"
+shell="log net store config tunnel control daemon"
 order="$core api $shell"
 
 # All that the core and api may have of the system: nothing that does I/O by

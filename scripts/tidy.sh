@@ -64,7 +64,7 @@ check_sources() {
 	FNR == 1 {
 		in_comment = start = 0
 		core = FILENAME ~ /^src\// &&
-		    FILENAME !~ /^src\/(api|config|control|daemon|dhtctl|log|net|store)\//
+		    FILENAME !~ /^src\/(api|config|control|daemon|dhtctl|log|net|store|tunnel)\//
 		if ($0 != "/* SPDX-License-Identifier: ISC */")
 			breach("line 1 is not the SPDX line")
 	}

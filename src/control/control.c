@@ -140,6 +140,12 @@ control_alloc(const struct control_setup *setup)
 	if (c == NULL)
 		return NULL;
 	c->setup = *setup;
+	c->loop = (struct node_loop){.base = setup->base,
+	    .node = setup->node,
+	    .tick_ms = setup->tick_ms,
+	    .wake = setup->ops->wake,
+	    .settle = setup->ops->settle,
+	    .owner = setup->owner};
 	c->socket.fd = -1;
 	c->instance =
 	    (uint64_t)randombytes_random() << 20 | randombytes_uniform(1 << 20);

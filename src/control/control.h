@@ -6,7 +6,8 @@
  * the access of each caller by its credentials, bounds what each client can
  * have in progress, and drops a client that does not read. It never blocks the
  * event loop, and everything that is queued for a client is bounded.
- * Uses: api, base, crypto, dht, log, net, node, punch, store, udx, libevent.
+ * Uses: api, base, crypto, dht, log, net, node, punch, store, tunnel, udx,
+ * libevent.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -25,6 +26,7 @@ struct node_event;
 struct node;
 struct stored_announcement;
 struct stored_announcements;
+struct tunnels;
 struct world;
 
 /* What the daemon does for the control socket. Functions that return int
@@ -64,6 +66,7 @@ struct control_setup {
 	const struct world *world;
 	struct keyring *keyring; /* identities of local users */
 	const struct stored_announcements *announcements;
+	struct tunnels *tunnels;
 	const struct key_pair *identity;
 	bool identity_saved; /* false: it is lost when the process exits */
 	const char *path;    /* of the socket; used by control_new() only */

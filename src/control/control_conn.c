@@ -9,9 +9,9 @@
 #include "control/control_events.h"
 #include "control/control_keys.h"
 #include "control/control_server.h"
-#include "control/peer_splice.h"
 #include "log/log.h"
 #include "node/node_conn.h"
+#include "tunnel/peer_splice.h"
 
 /* ---- state ---- */
 
@@ -262,7 +262,7 @@ void
 control_conn_begin_stream(struct control_client *cl)
 {
 	struct control_conn *conn = cl->conn;
-	struct peer_splice_spec spec = {.control = cl->control,
+	struct peer_splice_spec spec = {.loop = &cl->control->loop,
 	    .fd = bufferevent_getfd(cl->bev),
 	    .conn = conn->number,
 	    .early = bufferevent_get_input(cl->bev),

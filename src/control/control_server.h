@@ -19,13 +19,15 @@
 #include "control/control_user.h"
 #include "net/hops.h"
 #include "node/node.h"
+#include "tunnel/node_loop.h"
 
 struct evconnlistener;
 struct event;
 
 struct control {
 	struct control_setup setup;
-	uint64_t instance; /* random number of this run */
+	struct node_loop loop; /* of the setup, for the streams */
+	uint64_t instance;     /* random number of this run */
 	struct control_socket socket;
 	struct control_groups groups;
 	struct evconnlistener *acceptor;

@@ -79,7 +79,7 @@ deliver_events(struct daemon *d)
 		persistent_node_event(&d->persistent, &ev);
 		if (ev.kind == NODE_EV_HEALTH)
 			note_health(d);
-		if (d->control != NULL)
+		if (!tunnels_node_event(&d->tunnels, &ev) && d->control != NULL)
 			control_node_event(d->control, &ev);
 		if (ev.kind == NODE_EV_LEFT)
 			event_base_loopbreak(d->base);
@@ -422,6 +422,26 @@ start_node(struct daemon *d)
 	return DAEMON_OK;
 }
 
+/* ---- tunnels ---- */
+
+static int
+start_tunnels(struct daemon *d)
+{
+	const struct node_loop loop = {.base = d->base,
+	    .node = d->node,
+	    .tick_ms = d->config.tick_ms,
+	    .wake = on_wake,
+	    .settle = on_settle,
+	    .owner = d};
+
+	if (tunnels_init(&d->tunnels, &loop, &d->keyring) != 0) {
+		log_error("%s", err_text(ERR_MEMORY));
+		return DAEMON_FAILED;
+	}
+	tunnels_start(&d->tunnels);
+	return DAEMON_OK;
+}
+
 /* ---- callbacks of the control server ---- */
 
 static void
@@ -481,6 +501,7 @@ start_control(struct daemon *d)
 	    .world = &d->world.world,
 	    .keyring = &d->keyring,
 	    .announcements = &d->persistent.announcements,
+	    .tunnels = &d->tunnels,
 	    .identity = d->identity,
 	    .identity_saved = d->identity_saved,
 	    .path = d->config.control,
@@ -505,7 +526,7 @@ static int
 start_daemon(struct daemon *d)
 {
 	static int (*const steps[])(struct daemon * d) = {
-	    start_state, start_loop, start_node, start_control};
+	    start_state, start_loop, start_node, start_tunnels, start_control};
 	int rc;
 
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -550,6 +571,7 @@ free_daemon(struct daemon *d)
 	    d->signals[0], d->signals[1], d->signals[2]};
 
 	control_free(d->control);
+	tunnels_fini(&d->tunnels);
 	if (d->node != NULL)
 		node_free(d->node);
 	if (d->base != NULL) {

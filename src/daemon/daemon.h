@@ -5,7 +5,7 @@
  *
  * Every callback of the event loop that uses the node starts with daemon_wake()
  * and ends with daemon_settle(). Uses: api, base, config, control,
- * crypto, dht, log, net, node, store, libevent.
+ * crypto, dht, log, net, node, store, tunnel, libevent.
  */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
@@ -26,6 +26,7 @@
 #include "store/keyring.h"
 #include "store/persistent.h"
 #include "store/state.h"
+#include "tunnel/tunnels.h"
 
 struct control;
 struct event;
@@ -51,6 +52,7 @@ struct daemon {
 	struct state state;
 	struct identity *key, *relay_key;
 	struct persistent_state persistent;
+	struct tunnels tunnels;
 	struct notify notify;
 	struct netlink netlink;
 	struct event *timer, *leave, *watchdog;

@@ -17,6 +17,7 @@ const struct option_info option_table[] = {
     {OPT_ONCE, "once", NULL, "exit after one connection"},
     {OPT_EXEC, "exec", "COMMAND", "run this command for each connection"},
     {OPT_ALLOW, "allow", "KEY", "admit this key and no other; repeatable"},
+    {OPT_PUBLIC, "public", NULL, "admit any key"},
     {OPT_ASK, "ask", NULL, "ask on the terminal before admitting a peer"},
     {OPT_MAX_PER_PEER, "max-per-peer", "N",
 	"admit so many connections of one key at a time"},
@@ -45,6 +46,8 @@ const unsigned option_table_len = sizeof option_table / sizeof *option_table;
 #define OPT_CONNECT                                                            \
 	(OPT_CONTROL | OPT_TIMEOUT | OPT_HELP | OPT_KEY | OPT_NAME |           \
 	    OPT_RELAY_THROUGH)
+#define OPT_EXPOSE (OPT_COMMON | OPT_ALLOW | OPT_PUBLIC)
+#define OPT_FORWARD (OPT_COMMON | OPT_NAME)
 #define OPT_TRACE (OPT_CONTROL | OPT_HELP | OPT_QLOG | OPT_SECONDS)
 #define OPT_WATCH (OPT_CONTROL | OPT_NDJSON | OPT_HELP)
 

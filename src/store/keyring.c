@@ -250,6 +250,16 @@ keyring_return(struct keyring *k, const struct key_pair *pair)
 
 /* ---- creating and showing ---- */
 
+bool
+keyring_has(
+    const struct keyring *k, const struct keyring_owner *o, const char *name)
+{
+	char names[KEYRING_NAMES_MAX][KEYRING_NAME_MAX + 1];
+	unsigned len = keyring_list(k, o, names);
+
+	return bsearch(name, names, len, sizeof *names, compare_names) != NULL;
+}
+
 /* Checks that the name is free and that the owner may have another key. */
 static int
 check_new_name(const struct keyring *k, const struct keyring_owner *o,

@@ -89,6 +89,10 @@ void keyring_lend_again(struct keyring *k, const struct key_pair *pair);
  * ignored. */
 void keyring_return(struct keyring *k, const struct key_pair *pair);
 
+/* Returns whether the owner has a key of that name. */
+bool keyring_has(
+    const struct keyring *k, const struct keyring_owner *o, const char *name);
+
 /*
  * Creates a named key and copies its public key. Returns 0, or an error with *f
  * set: the name is in use or not valid, the owner has KEYRING_NAMES_MAX keys,

@@ -8,23 +8,24 @@
  * grows here. Each side can end and still receive. When the peer is lost the
  * socket is closed; when the peer ends, only the sending side is shut down.
  */
-#ifndef CONTROL_PEER_SPLICE_H
-#define CONTROL_PEER_SPLICE_H
+#ifndef TUNNEL_PEER_SPLICE_H
+#define TUNNEL_PEER_SPLICE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct control;
 struct evbuffer;
+struct node_loop;
 struct peer_splice;
 
 struct peer_splice_spec {
-	struct control *control; /* borrowed */
-	int fd;                  /* taken, also on failure */
-	uint32_t conn;           /* number of an open connection; taken */
-	struct evbuffer *early;  /* bytes received so far; they are moved */
-	bool input_ended;        /* the program sends no more */
+	const struct node_loop *loop; /* borrowed */
+	int fd;                       /* taken, also on failure */
+	uint32_t conn;                /* number of an open connection; taken */
+	/* Bytes received so far, which are moved; NULL: none. */
+	struct evbuffer *early;
+	bool input_ended; /* the program sends no more */
 	/*
 	 * Called once when nothing is left to be moved; the owner frees the
 	 * splice in it. err is 0 if both sides had ended.
@@ -46,7 +47,7 @@ void peer_splice_free(struct peer_splice *s);
 bool peer_splice_delivered(const struct peer_splice *s);
 
 /* Moves bytes after NODE_EV_READY, and once to start with. To be called between
- * control_wake() and control_settle(); may call on_end(). */
+ * the wake() and settle() of the loop; may call on_end(). */
 void peer_splice_ready(struct peer_splice *s);
 
 /* Ends the splice after NODE_EV_CLOSED; calls on_end(). */

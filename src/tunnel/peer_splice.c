@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "control/control_server.h"
-#include "control/peer_splice.h"
 #include "node/node_conn.h"
+#include "tunnel/node_loop.h"
+#include "tunnel/peer_splice.h"
 
 enum {
 	/* The most that one call reads from the program. */
@@ -38,7 +38,7 @@ enum output_state {
 };
 
 struct peer_splice {
-	struct control *control;
+	const struct node_loop *loop;
 	int fd;
 	uint32_t conn;          /* 0: closed */
 	struct evbuffer *early; /* bytes that the connection did not take */
@@ -57,7 +57,7 @@ struct peer_splice {
 static struct node *
 node_of(const struct peer_splice *s)
 {
-	return s->control->setup.node;
+	return s->loop->node;
 }
 
 /* Returns how many bytes of the program the peer has not acknowledged. */
@@ -74,7 +74,7 @@ count_unacked(const struct peer_splice *s)
 static int
 schedule_checks(struct peer_splice *s, unsigned per_tick)
 {
-	uint64_t us = s->control->setup.tick_ms * UINT64_C(1000) / per_tick;
+	uint64_t us = s->loop->tick_ms * UINT64_C(1000) / per_tick;
 	const struct timeval period = {.tv_sec = (time_t)(us / 1000000),
 	    .tv_usec = (suseconds_t)(us % 1000000)};
 
@@ -265,15 +265,15 @@ static void
 on_socket(evutil_socket_t fd, short what, void *arg)
 {
 	struct peer_splice *s = arg;
-	struct control *c = s->control;
+	const struct node_loop *loop = s->loop;
 
 	(void)fd;
-	control_wake(c);
+	node_loop_wake(loop);
 	if ((what & EV_READ) == 0)
 		pump_in(s);
 	else
 		pump_out(s);
-	control_settle(c);
+	node_loop_settle(loop);
 }
 
 static unsigned
@@ -294,7 +294,7 @@ static void
 on_check(evutil_socket_t fd, short what, void *arg)
 {
 	struct peer_splice *s = arg;
-	struct control *c = s->control;
+	const struct node_loop *loop = s->loop;
 	uint64_t unacked = count_unacked(s);
 
 	(void)fd;
@@ -309,9 +309,9 @@ on_check(evutil_socket_t fd, short what, void *arg)
 	s->unacked_bytes = unacked;
 	if (s->idle_checks < idle_checks_max(s, unacked))
 		return;
-	control_wake(c);
+	node_loop_wake(loop);
 	abort_splice(s, ERR_CANCELLED);
-	control_settle(c);
+	node_loop_settle(loop);
 }
 
 /* ---- life ---- */
@@ -319,7 +319,7 @@ on_check(evutil_socket_t fd, short what, void *arg)
 static int
 make_events(struct peer_splice *s)
 {
-	struct event_base *base = s->control->setup.base;
+	struct event_base *base = s->loop->base;
 
 	s->readable =
 	    event_new(base, s->fd, EV_READ | EV_PERSIST, on_socket, s);
@@ -339,16 +339,16 @@ peer_splice_new(const struct peer_splice_spec *spec)
 		close(spec->fd);
 		return NULL;
 	}
-	s->control = spec->control;
+	s->loop = spec->loop;
 	s->fd = spec->fd;
 	s->conn = spec->conn;
 	s->output = spec->input_ended ? OUTPUT_LAST : OUTPUT_OPEN;
 	s->on_end = spec->on_end;
 	s->owner = spec->owner;
 	s->early = evbuffer_new();
-	if (s->early == NULL ||
-	    evbuffer_add_buffer(s->early, spec->early) != 0 ||
-	    make_events(s) != 0) {
+	if (s->early == NULL || make_events(s) != 0 ||
+	    (spec->early != NULL &&
+		evbuffer_add_buffer(s->early, spec->early) != 0)) {
 		s->conn = 0; /* stays with the caller */
 		peer_splice_free(s);
 		return NULL;
