@@ -24,6 +24,7 @@ struct event_base;
 struct keyring;
 struct node_event;
 struct node;
+struct peer_names;
 struct stored_announcement;
 struct stored_announcements;
 struct tunnels;
@@ -66,6 +67,7 @@ struct control_setup {
 	const struct world *world;
 	struct keyring *keyring; /* identities of local users */
 	const struct stored_announcements *announcements;
+	struct peer_names *names;
 	struct tunnels *tunnels;
 	const struct key_pair *identity;
 	bool identity_saved; /* false: it is lost when the process exits */

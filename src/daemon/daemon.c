@@ -366,7 +366,8 @@ start_state(struct daemon *d)
 	}
 	d->identity = identity_pair(d->key);
 	d->relay_key = derive_relay_key(d->identity);
-	if (d->relay_key == NULL) {
+	if (d->relay_key == NULL ||
+	    peer_names_load(&d->names, &d->state) != 0) {
 		log_error("%s", err_text(ERR_MEMORY));
 		return DAEMON_FAILED;
 	}
@@ -501,6 +502,7 @@ start_control(struct daemon *d)
 	    .world = &d->world.world,
 	    .keyring = &d->keyring,
 	    .announcements = &d->persistent.announcements,
+	    .names = &d->names,
 	    .tunnels = &d->tunnels,
 	    .identity = d->identity,
 	    .identity_saved = d->identity_saved,
@@ -585,6 +587,7 @@ free_daemon(struct daemon *d)
 		free_loop(d->base);
 	}
 	keyring_fini(&d->keyring); /* after the node, which borrows keys */
+	peer_names_fini(&d->names);
 	identity_free(d->relay_key);
 	identity_free(d->key);
 	state_close(&d->state);

@@ -24,6 +24,7 @@
 #include "net/real_world.h"
 #include "node/node.h"
 #include "store/keyring.h"
+#include "store/peer_names.h"
 #include "store/persistent.h"
 #include "store/state.h"
 #include "tunnel/tunnels.h"
@@ -52,6 +53,7 @@ struct daemon {
 	struct state state;
 	struct identity *key, *relay_key;
 	struct persistent_state persistent;
+	struct peer_names names;
 	struct tunnels tunnels;
 	struct notify notify;
 	struct netlink netlink;

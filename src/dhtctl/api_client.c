@@ -16,6 +16,7 @@
 #include "api/api_request.h"
 #include "dhtctl/dhtctl.h"
 #include "dhtctl/reason.h"
+#include "dhtctl/resolve_name.h"
 
 enum {
 	BUF_LEN = 2 * API_LINE_MAX,
@@ -476,12 +477,16 @@ int
 api_client_send(
     struct api_client *cl, enum api_method_id method, json_t *params)
 {
+	int code = resolve_names(cl, method, params);
 	json_t *j = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id",
 	    ++cl->id, "method", api_methods[method].name, "params", params);
 	char *line = json_dumps(j, JSON_COMPACT);
-	int code;
 
 	json_decref(j);
+	if (code != EXIT_DONE) {
+		free(line);
+		return code;
+	}
 	if (line == NULL)
 		return report_error(
 		    cl, EXIT_USAGE, "the arguments are not valid UTF-8");

@@ -3,7 +3,8 @@
  * api_client.h - one connection to a daemon's control socket.
  *
  * A request is checked against the schema of api/api.h before anything is
- * connected, so that a typing error is reported also if no daemon runs.
+ * connected, so that a typing error is reported also if no daemon runs. A name
+ * in the place of a public key is replaced by the key first, resolve_name.h.
  * Failures are reported on standard error here; callers return the exit code.
  * Input is not trusted: the other end may be another program.
  */

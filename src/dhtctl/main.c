@@ -150,6 +150,8 @@ find_command(struct ctl *c, const char *name)
 static int
 check_command(const struct ctl *c, int args)
 {
+	static const char *const counts[] = {"one argument",
+	    "no more than two arguments", "no more than three arguments"};
 	const struct command *cmd = c->command;
 	int low, high;
 
@@ -166,9 +168,8 @@ check_command(const struct ctl *c, int args)
 	if (args > high && high == 0)
 		return usage_error(cmd->name, "it takes no argument");
 	if (args > high)
-		return usage_error(cmd->name, "it takes %s, %s",
-		    high == 1 ? "one argument" : "no more than two arguments",
-		    cmd->args);
+		return usage_error(
+		    cmd->name, "it takes %s, %s", counts[high - 1], cmd->args);
 	return EXIT_DONE;
 }
 

@@ -60,9 +60,30 @@ make_prefix(char out[PREFIX_MAX], const struct keyring_owner *o)
 	snprintf(out, PREFIX_MAX, "identity.%s.", keyring_owner_text(o, owner));
 }
 
-/* Returns true if the name can be a part of a file name. */
-static bool
-is_valid_name(const char *name)
+bool
+keyring_owner_read(const char **text, struct keyring_owner *o)
+{
+	unsigned long long uid;
+	char *end;
+
+	*o = (struct keyring_owner){.daemon = true};
+	if (strncmp(*text, KEYRING_DAEMON, sizeof KEYRING_DAEMON - 1) == 0) {
+		*text += sizeof KEYRING_DAEMON - 1;
+		return true;
+	}
+	if (**text < '0' || **text > '9')
+		return false;
+	errno = 0;
+	uid = strtoull(*text, &end, 10);
+	if (errno != 0 || uid > (uid_t)-1)
+		return false;
+	*o = (struct keyring_owner){.uid = (uid_t)uid};
+	*text = end;
+	return true;
+}
+
+bool
+keyring_name_is_valid(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -76,7 +97,7 @@ make_file_name(char out[FILE_MAX], const struct keyring_owner *o,
 {
 	char prefix[PREFIX_MAX];
 
-	if (!is_valid_name(name))
+	if (!keyring_name_is_valid(name))
 		return fault_set(f, ERR_VALUE,
 		    "the name of a key is 1 to %d small letters, digits, - "
 		    "and _",
@@ -99,7 +120,7 @@ add_name(void *owner, const char *file)
 	struct key_names *l = owner;
 	const char *name = file + l->prefix_len;
 
-	if (l->len < KEYRING_NAMES_MAX && is_valid_name(name))
+	if (l->len < KEYRING_NAMES_MAX && keyring_name_is_valid(name))
 		snprintf(l->names[l->len++], KEYRING_NAME_MAX + 1, "%s", name);
 }
 

@@ -48,6 +48,14 @@ enum { KEYRING_OWNER_TEXT_MAX = 24 };
 const char *keyring_owner_text(
     const struct keyring_owner *o, char out[KEYRING_OWNER_TEXT_MAX]);
 
+/* Reads such a text and moves *text behind it. Returns false if it is not
+ * valid. */
+bool keyring_owner_read(const char **text, struct keyring_owner *o);
+
+/* Returns whether the text can name a key: 1 to KEYRING_NAME_MAX small letters,
+ * digits, - and _. */
+bool keyring_name_is_valid(const char *name);
+
 /* A key in use. */
 struct keyring_lent {
 	TAILQ_ENTRY(keyring_lent) link;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,23 +110,10 @@ append(struct stored_announcements *t, const struct stored_announcement *a)
 static bool
 read_owner(const char **text, struct keyring_owner *o)
 {
-	char *end;
-	unsigned long long uid;
-
 	*o = (struct keyring_owner){.daemon = true};
 	if (**text == '\0')
 		return true;
-	if (strncmp(*text, " " KEYRING_DAEMON, sizeof KEYRING_DAEMON) == 0) {
-		*text += sizeof KEYRING_DAEMON;
-		return true;
-	}
-	errno = 0;
-	uid = strtoull(*text, &end, 10);
-	if (**text != ' ' || end == *text || errno != 0 || uid > (uid_t)-1)
-		return false;
-	*o = (struct keyring_owner){.uid = (uid_t)uid};
-	*text = end;
-	return true;
+	return *(*text)++ == ' ' && keyring_owner_read(text, o);
 }
 
 /* Reads a line without its newline. Returns false if it is malformed. */

@@ -29,7 +29,7 @@ ends 2 'give a number' ctl status --timeout soon
 ends 2 'give a number' ctl status --timeout -1
 ends 2 'give a number' ctl put --mutable --seq 99999999999999999999 x
 ends 2 '"public_key" is not valid: it has 1 character; expected a public key' \
-    ctl find-peer x
+    ctl find-peer X
 ends 2 'it has 51 characters' ctl connect ${z32#?}
 ends 2 "its character 1, 'l', is not one of z-base-32" ctl connect l${z32#?}
 ends 2 'leave out its prefix, such as hs://' ctl connect hs://$z32
@@ -51,11 +51,11 @@ ends 2 '"address" is not valid' ctl ping "$host:99999"
 ends 2 'neither list, new, show nor remove' ctl key old
 ends 2 'list takes no name' ctl key list web
 ends 2 'no more than two arguments' ctl key new web again
-ends 2 '"public_key" is not valid: it has 3 characters' ctl connect xyz
+ends 2 '"public_key" is not valid: it has 3 characters' ctl connect XYZ
 ends 2 'KEY is missing' ctl connect
 ends 2 'it does not take --once' ctl connect --once $z32
-ends 2 '"allow" is not valid in key 2, "xyz": it has 3 characters; expected an array' \
-    ctl listen --allow $z32 --allow xyz
+ends 2 '"allow" is not valid in key 2, "XYZ": it has 3 characters; expected an array' \
+    ctl listen --allow $z32 --allow XYZ
 ends 2 'not both' ctl listen --key a --name b
 ends 2 'the value is empty' ctl put
 ends 2 'the value is too long: at most 1000' ctl put "$(seq 1 400)"
