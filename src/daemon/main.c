@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #include <config.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/stdio_fds.h"
 #include "config/options.h"
 #include "daemon/daemon.h"
 #include "log/log.h"
@@ -76,28 +76,13 @@ run(const struct options *o)
 	return daemon_run(o, &c);
 }
 
-/*
- * Opens /dev/null as each of standard input, output and error that is missing,
- * so that no file or socket gets its number and receives what is printed.
- */
-static bool
-open_missing_stdio(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR); /* the lowest number */
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	return fd >= 0 && close(fd) == 0;
-}
-
 int
 main(int argc, char **argv)
 {
 	struct options o;
 	struct fault f;
 
-	if (!open_missing_stdio())
+	if (!stdio_fds_open_missing())
 		return DAEMON_FAILED;
 	log_init();
 	if (options_parse(&o, argc, argv, &f) != 0) {

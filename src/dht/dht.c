@@ -357,6 +357,28 @@ dht_open_address(const struct dht *d)
 	return a;
 }
 
+/* Returns our address as far as it is known: family none or port 0 if not. */
+static const struct addr *
+known_address(const struct local_node *self)
+{
+	return self->own.family != ADDR_NONE ? &self->own
+					     : &self->sampler.result;
+}
+
+bool
+dht_port_varies(const struct dht *d)
+{
+	const struct addr *a = known_address(&d->self);
+
+	return a->family != ADDR_NONE && a->port == 0;
+}
+
+const struct addr *
+dht_server_address(const struct dht *d)
+{
+	return &d->self.server.bound;
+}
+
 struct mapping *
 dht_mapping(struct dht *d)
 {
@@ -395,9 +417,7 @@ dht_status(const struct dht *d, struct dht_status *out)
 	    .ephemeral = self->ephemeral,
 	    .firewalled = self->firewalled,
 	    .has_id = !self->ephemeral,
-	    .public_address = self->own.family != ADDR_NONE
-				  ? self->own
-				  : self->sampler.result,
+	    .public_address = *known_address(self),
 	    .server_address = self->server.bound,
 	    .client_address = self->client.bound,
 	    .nodes = self->table.nodes.len,

@@ -333,6 +333,13 @@ bool dht_next_node(const struct dht *d, uint32_t *cursor, struct dht_node *out);
  */
 bool dht_node_after(const struct dht *d, uint32_t after, struct dht_node *out);
 
+/* Returns true if our NAT assigns a port at random to each destination: the
+ * host of our public address is known, its port varies. */
+bool dht_port_varies(const struct dht *d);
+
+/* Returns the local address of the server socket. */
+const struct addr *dht_server_address(const struct dht *d);
+
 /* Returns our public address, or NULL until host and port are known. */
 const struct addr *dht_public_address(const struct dht *d);
 

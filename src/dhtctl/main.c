@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <config.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/stdio_fds.h"
 #include "base/guess.h"
 #include "base/wire.h"
 #include "dhtctl/dhtctl.h"
@@ -200,28 +200,13 @@ run_command(struct ctl *c, char **args)
 	return code;
 }
 
-/*
- * Opens /dev/null as each of standard input, output and error that is missing,
- * so that no file or socket gets its number and receives what is printed.
- */
-static bool
-open_missing_stdio(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR); /* the lowest number */
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	return fd >= 0 && close(fd) == 0;
-}
-
 int
 main(int argc, char **argv)
 {
 	struct ctl c = {.command = NULL};
 	int code;
 
-	if (!open_missing_stdio())
+	if (!stdio_fds_open_missing())
 		return EXIT_FAILED;
 	if (sodium_init() < 0)
 		return EXIT_FAILED;

@@ -375,8 +375,6 @@ node_ipv6(const struct node *n, uint32_t i)
 bool
 node_is_local(const struct node *n, const struct addr *host)
 {
-	for (uint8_t i = 0; i < n->local.v4_len; i++)
-		if (addr_same_host(&n->local.v4[i], host))
-			return true;
-	return addr_scope(host) == ADDR_LOOPBACK;
+	return local_addrs_has(&n->local, host) ||
+	       addr_scope(host) == ADDR_LOOPBACK;
 }

@@ -20,15 +20,12 @@ open_at_port(struct peers *p, uint16_t port)
 bool
 ipv6_socket_open(struct peers *p)
 {
-	struct dht_status st;
-
 	if (p->base.host6.family != ADDR_V6 || p->base.local->v6_len == 0 ||
 	    dht_server_socket(p->base.dht) == WORLD_NO_SOCK)
 		return false;
 	if (p->ipv6.sock != WORLD_NO_SOCK)
 		return true;
-	dht_status(p->base.dht, &st);
-	if (!open_at_port(p, st.server_address.port))
+	if (!open_at_port(p, dht_server_address(p->base.dht)->port))
 		(void)open_at_port(p, 0);
 	return false;
 }

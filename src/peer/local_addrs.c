@@ -38,6 +38,18 @@ local_addrs_set(struct local_addrs *l, const struct addr *a,
 	}
 }
 
+bool
+local_addrs_has(const struct local_addrs *l, const struct addr *host)
+{
+	for (uint8_t i = 0; i < l->v4_len; i++)
+		if (addr_same_host(&l->v4[i], host))
+			return true;
+	for (uint8_t i = 0; i < l->v6_len; i++)
+		if (addr_same_host(&l->v6[i], host))
+			return true;
+	return false;
+}
+
 static void
 add_addr4(struct payload *out, const struct addr *host, uint16_t port)
 {
@@ -57,11 +69,8 @@ local_addrs_describe(
 {
 	const struct addr *open = dht_open_address(d);
 	struct addr loopback = addr_v4(127, 0, 0, 1, 0);
-	struct addr bound;
-	struct dht_status st;
+	struct addr bound = *dht_server_address(d);
 
-	dht_status(d, &st);
-	bound = st.server_address;
 	out->firewall = open != NULL ? FIREWALL_OPEN : FIREWALL_UNKNOWN;
 	out->addrs4_len = 0;
 	if (open != NULL)

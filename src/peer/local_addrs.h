@@ -36,6 +36,10 @@ struct local_addrs {
 void local_addrs_set(struct local_addrs *l, const struct addr *a,
     const uint8_t *prefix_len, size_t len);
 
+/* Returns true if an interface of this machine has that host; ports do not
+ * matter. */
+bool local_addrs_has(const struct local_addrs *l, const struct addr *host);
+
 /*
  * Sets firewall, addrs4 and their flag: the public address if we are open, then
  * the local ones, with the port of the server socket.

@@ -32,11 +32,7 @@ enum {
 static bool
 nat_is_random(const struct relay_finder *f)
 {
-	struct dht_status st;
-
-	dht_status(f->peers->base.dht, &st);
-	return st.public_address.family != ADDR_NONE &&
-	       st.public_address.port == 0;
+	return dht_port_varies(f->peers->base.dht);
 }
 
 static bool

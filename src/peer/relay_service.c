@@ -35,16 +35,10 @@ struct relay_link {
 static bool
 is_own_host(const struct peers *p, const struct addr *a)
 {
-	const struct local_addrs *local = p->base.local;
 	const struct addr *public = dht_public_address(p->base.dht);
 
-	for (uint8_t i = 0; i < local->v4_len; i++)
-		if (addr_same_host(&local->v4[i], a))
-			return true;
-	for (uint8_t i = 0; i < local->v6_len; i++)
-		if (addr_same_host(&local->v6[i], a))
-			return true;
-	return public != NULL && addr_same_host(public, a);
+	return local_addrs_has(p->base.local, a) ||
+	       (public != NULL && addr_same_host(public, a));
 }
 
 /* Returns true if the relay may send to this address of a client: on the

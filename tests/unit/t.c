@@ -35,6 +35,15 @@ t_select(int *start, int *end)
 	*end = *start + (wanted >= 0 && wanted < len);
 }
 
+const uint8_t *
+t_key(uint8_t n)
+{
+	static uint8_t keys[256][32];
+
+	keys[n][0] = n;
+	return keys[n];
+}
+
 uint8_t *
 t_copy(const void *p, size_t len)
 {

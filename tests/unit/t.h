@@ -67,6 +67,9 @@ uint8_t *t_copy(const void *p, size_t len);
 /* Fails unless the len bytes at p are those of the hex text. */
 void t_assert_hex(const void *p, size_t len, const char *hex);
 
+/* Returns the key that starts with n; its other bytes are 0. */
+const uint8_t *t_key(uint8_t n);
+
 /* ---- golden vectors, from tests/vectors ---- */
 
 /* Reads the file of that name once and keeps it for the life of the program. */

@@ -25,15 +25,6 @@ static struct world world;
 static struct relay_pool pool;
 static const uint8_t nobody[KEY_LEN] = {0xff};
 
-static const uint8_t *
-make_key(uint8_t n)
-{
-	static uint8_t k[256][KEY_LEN];
-
-	k[n][0] = n;
-	return k[n];
-}
-
 static void
 setup(void)
 {
@@ -46,8 +37,8 @@ setup(void)
 static void
 prove(uint8_t n, struct addr addr, uint64_t rtt_us)
 {
-	relay_pool_add(&pool, make_key(n));
-	relay_pool_proved(&pool, make_key(n), &addr, rtt_us);
+	relay_pool_add(&pool, t_key(n));
+	relay_pool_proved(&pool, t_key(n), &addr, rtt_us);
 }
 
 /* Counts how often each relay is chosen, of 10,000 times. */
@@ -68,7 +59,7 @@ START_TEST(chooses_among_the_near)
 	unsigned counts[256];
 
 	ck_assert_ptr_null(relay_pool_choose(&pool, nobody, nobody));
-	relay_pool_add(&pool, make_key(9));
+	relay_pool_add(&pool, t_key(9));
 	ck_assert_ptr_null(relay_pool_choose(&pool, nobody, nobody));
 	prove(1, addr_v4(203, 1, 0, 1, 1), 20000);
 	prove(2, addr_v4(203, 2, 0, 1, 1), 30000);
@@ -78,9 +69,9 @@ START_TEST(chooses_among_the_near)
 	ck_assert_uint_gt(counts[1], 4500);
 	ck_assert_uint_gt(counts[2], 4500);
 	/* Neither end can be its own relay. */
-	count_choices(counts, make_key(1), nobody);
+	count_choices(counts, t_key(1), nobody);
 	ck_assert_uint_eq(counts[1], 0);
-	count_choices(counts, nobody, make_key(1));
+	count_choices(counts, nobody, t_key(1));
 	ck_assert_uint_eq(counts[1], 0);
 }
 END_TEST
@@ -111,40 +102,40 @@ START_TEST(forgets_what_fails)
 	world.now_us += RELAY_PROVED_S * UINT64_C(1000000);
 	ck_assert_uint_eq(relay_pool_fresh(&pool), 0);
 	key = relay_pool_take(&pool);
-	ck_assert_mem_eq(key, make_key(1), KEY_LEN);
+	ck_assert_mem_eq(key, t_key(1), KEY_LEN);
 	ck_assert_uint_eq(relay_pool_proving(&pool), 1);
 	ck_assert_ptr_nonnull(relay_pool_choose(&pool, nobody, nobody));
-	relay_pool_failed(&pool, make_key(1));
+	relay_pool_failed(&pool, t_key(1));
 	ck_assert_ptr_null(relay_pool_choose(&pool, nobody, nobody));
 	/* After one minute, after four, and then no more. */
 	ck_assert_ptr_null(relay_pool_take(&pool));
 	world.now_us += UINT64_C(60000000);
 	ck_assert_ptr_nonnull(relay_pool_take(&pool));
-	relay_pool_failed(&pool, make_key(1));
+	relay_pool_failed(&pool, t_key(1));
 	world.now_us += UINT64_C(239999999);
 	ck_assert_ptr_null(relay_pool_take(&pool));
 	world.now_us++;
 	ck_assert_ptr_nonnull(relay_pool_take(&pool));
-	relay_pool_failed(&pool, make_key(1));
+	relay_pool_failed(&pool, t_key(1));
 	ck_assert_uint_eq(pool.len, 0);
 	/* Many connections that end in one outage are one failure, and a dial
 	 * that did not start is none. */
 	prove(2, addr_v4(203, 2, 0, 1, 1), 20000);
 	for (int i = 0; i < 10; i++)
-		relay_pool_failed(&pool, make_key(2));
+		relay_pool_failed(&pool, t_key(2));
 	world.now_us += UINT64_C(60000000);
 	for (int i = 0; i < 10; i++) {
 		ck_assert_ptr_nonnull(relay_pool_take(&pool));
-		relay_pool_put_back(&pool, make_key(2));
+		relay_pool_put_back(&pool, t_key(2));
 	}
 	prove(2, addr_v4(203, 2, 0, 1, 1), 20000);
 	world.now_us += RELAY_PROVED_S * UINT64_C(1000000);
 	ck_assert_ptr_nonnull(relay_pool_take(&pool));
-	relay_pool_put_back(&pool, make_key(2));
+	relay_pool_put_back(&pool, t_key(2));
 	ck_assert_ptr_nonnull(relay_pool_choose(&pool, nobody, nobody));
 	pool.len = 0;
 	/* Results of relays that the pool lacks change nothing. */
-	relay_pool_failed(&pool, make_key(1));
+	relay_pool_failed(&pool, t_key(1));
 	ck_assert_uint_eq(pool.len, 0);
 }
 END_TEST
@@ -154,10 +145,10 @@ START_TEST(keeps_the_proved_in_a_flood)
 	for (uint8_t n = 1; n <= 8; n++)
 		prove(n, addr_v4(203, n, 0, 1, 1), 20000);
 	for (unsigned n = 9; n < 256; n++)
-		ck_assert(relay_pool_add(&pool, make_key((uint8_t)n)));
+		ck_assert(relay_pool_add(&pool, t_key((uint8_t)n)));
 	ck_assert_uint_eq(pool.len, RELAY_POOL_MAX);
 	ck_assert_uint_eq(relay_pool_fresh(&pool), 8);
-	ck_assert(!relay_pool_add(&pool, make_key(3)));
+	ck_assert(!relay_pool_add(&pool, t_key(3)));
 	/* With nothing to replace, it refuses. */
 	while (relay_pool_take(&pool) != NULL)
 		;
@@ -177,9 +168,9 @@ START_TEST(topics_are_stable)
 	t_assert_hex(hash, sizeof hash,
 	    "26949ef7e9a5b0c8ebb3ac6e35dd3537"
 	    "b8b6b54e618a9696d64e3a016e71d12e");
-	ck_assert_uint_eq(relay_topic_shard(make_key(0xb7), 0), 0);
-	ck_assert_uint_eq(relay_topic_shard(make_key(0xb7), 3), 5);
-	ck_assert_uint_eq(relay_topic_shard(make_key(0xb7), 6), 45);
+	ck_assert_uint_eq(relay_topic_shard(t_key(0xb7), 0), 0);
+	ck_assert_uint_eq(relay_topic_shard(t_key(0xb7), 3), 5);
+	ck_assert_uint_eq(relay_topic_shard(t_key(0xb7), 6), 45);
 }
 END_TEST
 
