@@ -15,7 +15,7 @@ cd "$tree" || exit 2
 export LC_ALL=C
 
 # From the lowest upwards: the core, and what does I/O for it.
-core="base crypto dht records udx stream signal punch relay peer node"
+core="base crypto dht records udx stream signal punch relay peer swarm node"
 shell="log net store config tunnel control daemon"
 order="$core api $shell"
 

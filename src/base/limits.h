@@ -197,6 +197,19 @@
 	    "connection without a pairing, expires") \
 	X(relay_idle_seconds, "relay-idle-seconds", 300, 10, 86400, \
 	    "seconds without packets until a pairing is ended") \
+	/* Swarms: a key pair and the topics that it joins. */ \
+	X(swarms, "swarms", 64, 1, 4096, \
+	    "key pairs that join topics at a time") \
+	X(swarm_topics, "swarm-topics", 64, 1, 4096, \
+	    "topics joined with one key pair") \
+	X(swarm_peers, "swarm-peers", 64, 1, 65536, \
+	    "connections of one swarm up to which it dials further peers") \
+	X(swarm_peers_known, "swarm-peers-known", 1024, 16, 65536, \
+	    "peers of one swarm that are remembered") \
+	X(swarm_accepted, "swarm-accepted", 128, 1, 65536, \
+	    "connections that one swarm has accepted at a time") \
+	X(swarm_accepted_prefix, "swarm-accepted-prefix", 32, 1, 65536, \
+	    "of these, from one public /24") \
 	X(remembered, "remembered", 512, 1, 65536, \
 	    "keys with remembered nodes for the next dial") \
 	X(attempts, "attempts", 64, 1, 4096, \
