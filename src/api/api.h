@@ -146,6 +146,8 @@ enum api_method_id api_method_id(const struct api_method *m);
 	X(CONNECTION, "connection", \
 	    "a connection is open, has moved to another path, was closed or" \
 	    " was refused") \
+	X(PEER, "peer", \
+	    "a peer of a topic was found, connected, lost or refused") \
 	X(OFFER, "offer", "a peer waits for `answer` before it is connected") \
 	X(STOPPING, "stopping", "the daemon is stopping")
 /* clang-format on */

@@ -155,6 +155,7 @@ control_alloc(const struct control_setup *setup)
 	TAILQ_INIT(&c->operations.left);
 	TAILQ_INIT(&c->listeners.all);
 	control_conns_init(&c->conns);
+	control_sessions_init(&c->sessions);
 	STAILQ_INIT(&c->events.queue);
 	TAILQ_INIT(&c->traces.all);
 	control_groups_init(&c->groups);
@@ -232,6 +233,7 @@ control_free(struct control *c)
 	}
 	control_operations_free(c);
 	control_conns_free(c);
+	control_sessions_free(c);
 	control_listeners_free(c);
 	control_events_fini(c);
 	control_traces_fini(c);

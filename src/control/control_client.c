@@ -47,6 +47,7 @@ end_requests(struct control_client *cl)
 	if (cl->conn != NULL)
 		control_conn_drop(cl->conn);
 	control_operations_end(cl);
+	control_sessions_end(cl->control, cl);
 	control_listeners_end(cl->control, cl);
 }
 

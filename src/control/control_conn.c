@@ -373,17 +373,37 @@ const struct control_operation_type control_connect = {
 /* ---- accept ---- */
 
 static int
+check_accept(struct control_call *k)
+{
+	if (control_arg(k, "topic")->set != control_arg(k, "listener")->set)
+		return 0;
+	return api_error_param(&k->error, "listener",
+	    "is given beside a topic, or both are missing", "one of the two");
+}
+
+static int
 start_accept(struct control_call *k, struct control_operation *o)
 {
+	const struct api_value *topic = control_arg(k, "topic");
 	struct control_listener *l;
-	int err = control_listener_of(k, &l);
+	struct control_conn *conn;
+	int err = check_accept(k);
 
+	if (err == 0)
+		err = topic->set ? control_session_listener(k, &l)
+				 : control_listener_of(k, &l);
 	if (err != 0)
 		return err;
-	if (TAILQ_EMPTY(&l->waiting))
+	o->by_topic = topic->set;
+	if (topic->set)
+		memcpy(o->key, topic->key, sizeof o->key);
+	TAILQ_FOREACH (conn, &l->waiting, waiting)
+		if (control_session_matches(o, conn))
+			break;
+	if (conn == NULL)
 		o->listener = l;
 	else
-		hand_over(TAILQ_FIRST(&l->waiting), o);
+		hand_over(conn, o);
 	return 0;
 }
 
@@ -472,6 +492,11 @@ take_incoming(
 	memcpy(conn->key, n->key, KEY_LEN);
 	conn->addr = n->node;
 	conn->listener_number = n->listener;
+	/* The node may use the keys for new paths of a dialed connection. */
+	if (l->swarm && l->keys != NULL) {
+		keyring_lend_again(c->setup.keyring, l->keys);
+		conn->keys = l->keys;
+	}
 	return conn;
 }
 
@@ -500,7 +525,7 @@ give_to_listener(struct control_conn *conn, struct control_listener *l)
 		return;
 	}
 	start_waiting(conn, l);
-	o = control_listener_accept(l);
+	o = control_listener_accept(l, conn);
 	if (o == NULL)
 		return;
 	o->listener = NULL;

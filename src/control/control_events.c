@@ -7,9 +7,11 @@
 #include "api/api_writer.h"
 #include "api/jsonrpc.h"
 #include "base/err.h"
+#include "control/control_keys.h"
 #include "control/control_server.h"
 #include "control/control_state.h"
 #include "log/log.h"
+#include "swarm/swarm.h"
 
 /* ---- events of the node ---- */
 
@@ -34,6 +36,8 @@ event_of(enum node_event_kind kind)
 		return API_EV_ANNOUNCED;
 	case NODE_EV_LISTENING:
 		return API_EV_LISTENING;
+	case NODE_EV_SWARM_PEER:
+		return API_EV_PEER;
 	default:
 		return API_EVENTS;
 	}
@@ -52,6 +56,33 @@ write_health(struct api_writer *w, const struct control *c)
 	api_write_bool(
 	    w, "online", st.state == DHT_ONLINE || st.state == DHT_DEGRADED);
 	api_write_bool(w, "degraded", st.state == DHT_DEGRADED);
+}
+
+/* Writes a number, or null if it is 0. */
+static void
+write_number(struct api_writer *w, const char *name, uint32_t number)
+{
+	if (number != 0)
+		api_write_uint(w, name, number);
+	else
+		api_write_null(w, name);
+}
+
+static void
+write_swarm_peer(struct api_writer *w, const struct node_event *n)
+{
+	static const char *const changes[] = {
+	    [SWARM_PEER_FOUND] = "found",
+	    [SWARM_PEER_CONNECTED] = "connected",
+	    [SWARM_PEER_LOST] = "lost",
+	    [SWARM_PEER_REFUSED] = "refused",
+	};
+
+	api_write_bytes32(w, "public_key", n->key);
+	api_write_text(w, "change", changes[n->change]);
+	api_write_text(w, "err_name", err_name(n->err));
+	write_number(w, "conn", n->conn);
+	write_number(w, "listener", n->op);
 }
 
 /* Writes the fields that the event has beside its name. */
@@ -79,6 +110,9 @@ write_details(
 		    l != NULL ? control_listener_key(l) : NULL);
 		api_write_text(w, "err_name", err_name(n->err));
 		api_write_uint(w, "stored", n->stored);
+		break;
+	case NODE_EV_SWARM_PEER:
+		write_swarm_peer(w, n);
 		break;
 	default:
 		break;
@@ -108,16 +142,6 @@ control_path_name(enum conn_path_kind path)
 	return names[path];
 }
 
-/* Writes a number, or null if it is 0. */
-static void
-write_number(struct api_writer *w, const char *name, uint32_t number)
-{
-	if (number != 0)
-		api_write_uint(w, name, number);
-	else
-		api_write_null(w, name);
-}
-
 static void
 write_conn(struct api_writer *w, const struct watched *e)
 {
@@ -142,6 +166,18 @@ write_conn(struct api_writer *w, const struct watched *e)
 
 /* ---- sending ---- */
 
+/* What a user does with topics is for this user and admins to see. */
+static bool
+may_see(const struct control_client *cl, const struct watched *e)
+{
+	const struct control_listener *l;
+
+	if (e->event != API_EV_PEER)
+		return true;
+	l = control_listener_find(cl->control, e->node->op);
+	return l != NULL && control_may_use(cl, &l->owner);
+}
+
 static void
 send_event(struct control *c, const struct watched *e)
 {
@@ -150,7 +186,7 @@ send_event(struct control *c, const struct watched *e)
 	struct api_writer w;
 
 	TAILQ_FOREACH (cl, &c->clients.all, link) {
-		if ((cl->watched & 1u << e->event) == 0)
+		if ((cl->watched & 1u << e->event) == 0 || !may_see(cl, e))
 			continue;
 		api_writer_init(&w, m->note_fields);
 		api_write_id(&w, "request", cl->watch_id);

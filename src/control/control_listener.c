@@ -5,6 +5,7 @@
 #include "control/control_keys.h"
 #include "control/control_server.h"
 #include "node/node_conn.h"
+#include "node/node_swarm.h"
 
 /* ---- lookup ---- */
 
@@ -42,18 +43,26 @@ control_listener_key(const struct control_listener *l)
 }
 
 struct control_operation *
-control_listener_accept(const struct control_listener *l)
+control_listener_accept(
+    const struct control_listener *l, const struct control_conn *conn)
 {
 	struct control_operation *o;
 
 	TAILQ_FOREACH (o, &l->control->operations.all, link) {
-		if (o->listener == l && o != l->op)
+		if (o->listener == l && o != l->op &&
+		    control_session_matches(o, conn))
 			return o;
 	}
 	return NULL;
 }
 
 /* ---- life ---- */
+
+static enum control_held
+held_kind(const struct control_listener *l)
+{
+	return l->swarm ? CONTROL_HELD_SWARMS : CONTROL_HELD_LISTENERS;
+}
 
 static void
 listener_free(struct control_listener *l)
@@ -62,7 +71,7 @@ listener_free(struct control_listener *l)
 
 	TAILQ_REMOVE(&c->listeners.all, l, link);
 	control_keys_return(c, l->keys);
-	control_user_give(&c->users, l->user, CONTROL_HELD_LISTENERS);
+	control_user_give(&c->users, l->user, held_kind(l));
 	json_decref(l->id);
 	free(l);
 }
@@ -99,16 +108,18 @@ fail_waiting(struct control_listener *l, int err)
 	}
 }
 
-/* Ends the listener. It is freed at NODE_EV_UNLISTENED, because the node uses
- * its keys until then. */
-static void
-listener_end(struct control_listener *l)
+void
+control_listener_end(struct control_listener *l)
 {
 	if (l->ending)
 		return;
 	l->ending = true;
 	l->client = NULL;
-	node_unlisten(l->control->setup.node, l->number);
+	control_sessions_drop(l);
+	if (l->swarm)
+		node_swarm_end(l->control->setup.node, l->number);
+	else
+		node_unlisten(l->control->setup.node, l->number);
 	fail_waiting(l, ERR_CANCELLED);
 }
 
@@ -133,7 +144,7 @@ control_listeners_end(struct control *c, const struct control_client *cl)
 		if (l->keep)
 			l->client = NULL;
 		else
-			listener_end(l);
+			control_listener_end(l);
 	}
 }
 
@@ -187,8 +198,7 @@ check_listen(struct control_call *k)
 }
 
 static struct control_listener *
-listener_new(struct control_call *k, struct control_operation *o,
-    const struct key_pair *keys)
+listener_new(struct control_call *k, const struct key_pair *keys, bool swarm)
 {
 	struct control *c = k->client->control;
 	struct control_listener *l = calloc(1, sizeof *l);
@@ -196,17 +206,25 @@ listener_new(struct control_call *k, struct control_operation *o,
 	if (l == NULL)
 		return NULL;
 	l->control = c;
-	l->client = k->client;
+	l->swarm = swarm;
 	l->owner = control_owner(k->client);
-	l->user =
-	    control_user_take(&c->users, &l->owner, CONTROL_HELD_LISTENERS);
+	l->user = control_user_take(&c->users, &l->owner, held_kind(l));
 	l->keys = keys;
-	l->id = json_incref(o->id);
-	l->op = o;
-	l->keep = control_arg(k, "keep")->yes;
 	TAILQ_INIT(&l->waiting);
 	TAILQ_INSERT_TAIL(&c->listeners.all, l, link);
 	return l;
+}
+
+struct control_listener *
+control_listener_new_swarm(struct control_call *k, const struct key_pair *keys)
+{
+	return listener_new(k, keys, true);
+}
+
+void
+control_listener_abandon(struct control_listener *l)
+{
+	listener_free(l);
 }
 
 static int
@@ -223,11 +241,15 @@ start_listen(struct control_call *k, struct control_operation *o)
 	if (err != 0)
 		return err;
 	o->saved = keys.saved;
-	l = listener_new(k, o, keys.pair);
+	l = listener_new(k, keys.pair, false);
 	if (l == NULL) {
 		control_keys_return(k->client->control, keys.pair);
 		return ERR_MEMORY;
 	}
+	l->client = k->client;
+	l->id = json_incref(o->id);
+	l->op = o;
+	l->keep = control_arg(k, "keep")->yes;
 	err = node_listens(k, l);
 	if (err != 0) {
 		listener_free(l);
@@ -244,7 +266,7 @@ cancel_listen(struct control_operation *o)
 
 	o->listener = NULL;
 	l->op = NULL;
-	listener_end(l);
+	control_listener_end(l);
 }
 
 const struct control_operation_type control_listen = {
@@ -257,7 +279,7 @@ control_unlisten(struct control_call *k)
 	int err = control_listener_of(k, &l);
 
 	if (err == 0)
-		listener_end(l);
+		control_listener_end(l);
 	return err;
 }
 
@@ -288,6 +310,7 @@ on_unlistened(struct control_listener *l)
 {
 	/* The node may have ended it, because it is leaving the network. */
 	l->ending = true;
+	control_sessions_drop(l);
 	fail_waiting(l, ERR_CLOSED);
 	listener_free(l);
 }

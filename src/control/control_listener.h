@@ -32,6 +32,7 @@ struct control_listener {
 	struct control_operation *op; /* listen, until it is answered */
 	struct control_conns waiting; /* connections, the oldest first */
 	bool keep;                    /* stays when its client is closed */
+	bool swarm;                   /* control_swarm.h owns it */
 	bool ending; /* node_unlisten() was called; NODE_EV_UNLISTENED frees it
 		      */
 };
@@ -53,9 +54,22 @@ const uint8_t *control_listener_key(const struct control_listener *l);
  * or ERR_NOT_YOURS with the call's error set. */
 int control_listener_of(struct control_call *k, struct control_listener **l);
 
-/* Returns the oldest accept that waits at the listener, or NULL. */
+/* Returns the oldest accept at the listener that takes the connection, or
+ * NULL. */
 struct control_operation *control_listener_accept(
-    const struct control_listener *l);
+    const struct control_listener *l, const struct control_conn *conn);
+
+/* Returns a listener for the topics that the caller joins with these keys,
+ * whose loan it takes, or NULL. */
+struct control_listener *control_listener_new_swarm(
+    struct control_call *k, const struct key_pair *keys);
+
+/* Frees a listener that the node has not got. */
+void control_listener_abandon(struct control_listener *l);
+
+/* Ends the listener: what waits for it fails, and its keys are returned once
+ * the node needs them no more. */
+void control_listener_end(struct control_listener *l);
 
 /* Processes NODE_EV_LISTENING and NODE_EV_UNLISTENED. */
 void control_listener_event(struct control *c, const struct node_event *n);

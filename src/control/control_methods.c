@@ -48,6 +48,8 @@ reached_limit(const struct api_method *m, int err)
 		return "connections";
 	case API_METHOD_trace:
 		return "traces";
+	case API_METHOD_join:
+		return "swarm-topics";
 	default:
 		return NULL;
 	}

@@ -56,6 +56,7 @@ struct control_operation {
 	uint8_t key[KEY_LEN];    /* topic, hash or public key of the request */
 	uint8_t signer[KEY_LEN]; /* announce: the public key announced */
 	const struct key_pair *keys; /* lent until its end; NULL: none */
+	bool by_topic;               /* accept: key is the topic */
 	bool saved; /* announce, listen: known after a restart, too */
 	uint64_t seq;
 	json_t *value; /* owned: base64 of the value found, or NULL */

@@ -15,6 +15,7 @@
 #include "control/control_outcome.h"
 #include "control/control_peer.h"
 #include "control/control_socket.h"
+#include "control/control_swarm.h"
 #include "control/control_trace.h"
 #include "control/control_user.h"
 #include "net/hops.h"
@@ -36,6 +37,7 @@ struct control {
 	struct control_client_list clients;
 	struct control_operation_list operations;
 	struct control_listener_list listeners;
+	struct control_sessions sessions;
 	struct control_conn_table conns;
 	struct control_outcomes outcomes;
 	struct control_events events;

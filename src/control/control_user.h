@@ -27,6 +27,7 @@ enum control_held {
 	CONTROL_HELD_LISTENERS,
 	CONTROL_HELD_CONNS,  /* that it has dialed */
 	CONTROL_HELD_TRACES, /* streams that it traces */
+	CONTROL_HELD_SWARMS, /* identities with which it joins topics */
 	CONTROL_HELD_KINDS,
 };
 
@@ -75,8 +76,8 @@ bool control_user_may_connect(
 
 /*
  * Checks that the caller may hold one more operation of the node, listener,
- * dialed connection or announcement. Returns 0, or `err` with the call's error
- * set, which names the limit.
+ * swarm, dialed connection or announcement. Returns 0, or `err` with the call's
+ * error set, which names the limit.
  */
 int control_user_check(struct control_call *k, enum control_held what, int err);
 int control_user_check_announcement(struct control_call *k);

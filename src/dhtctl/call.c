@@ -47,10 +47,17 @@ call_method(struct ctl *c, char **argv)
 	return call_and_print(c, c->command->method, params, lines);
 }
 
+/* A list that is printed page by page. */
+struct paged_list {
+	enum api_method_id method;
+	const char *name;
+	const char *param, *value; /* beside the cursor, or NULL */
+	void (*amend)(json_t *item);
+};
+
 /* Prints one page, and sets *next to NULL if it was the last. */
 static int
-print_page(struct ctl *c, enum api_method_id method, const char *list,
-    json_t **next, void (*amend)(json_t *item))
+print_page(struct ctl *c, const struct paged_list *l, json_t **next)
 {
 	json_t *params = json_object(), *result, *item;
 	size_t i;
@@ -59,13 +66,15 @@ print_page(struct ctl *c, enum api_method_id method, const char *list,
 	if (*next != NULL)
 		json_object_set_new(params, "cursor", *next);
 	*next = NULL;
-	code = api_client_call(&c->client, method, params, NULL, &result);
+	if (l->param != NULL)
+		json_object_set_new(params, l->param, json_string(l->value));
+	code = api_client_call(&c->client, l->method, params, NULL, &result);
 	if (code != EXIT_DONE)
 		return code;
-	json_array_foreach(json_object_get(result, list), i, item)
+	json_array_foreach(json_object_get(result, l->name), i, item)
 	{
-		if (amend != NULL && c->print.format == PRINT_TEXT)
-			amend(item);
+		if (l->amend != NULL && c->print.format == PRINT_TEXT)
+			l->amend(item);
 		print_item(&c->print, item);
 	}
 	if (json_is_integer(json_object_get(result, "next")))
@@ -74,19 +83,40 @@ print_page(struct ctl *c, enum api_method_id method, const char *list,
 	return EXIT_DONE;
 }
 
-int
-call_and_print_pages(struct ctl *c, enum api_method_id method, const char *list,
-    const struct column *columns, void (*amend)(json_t *item))
+static int
+print_pages(
+    struct ctl *c, const struct paged_list *l, const struct column *columns)
 {
 	json_t *next = NULL;
 	int code;
 
-	print_begin(&c->print, list, columns);
+	print_begin(&c->print, l->name, columns);
 	do {
-		code = print_page(c, method, list, &next, amend);
+		code = print_page(c, l, &next);
 	} while (code == EXIT_DONE && next != NULL);
 	if (code == EXIT_DONE)
 		print_end(&c->print, NULL);
 	json_decref(next);
 	return code;
+}
+
+int
+call_and_print_pages(struct ctl *c, enum api_method_id method, const char *list,
+    const struct column *columns, void (*amend)(json_t *item))
+{
+	const struct paged_list l = {
+	    .method = method, .name = list, .amend = amend};
+
+	return print_pages(c, &l, columns);
+}
+
+int
+call_and_print_pages_of(struct ctl *c, enum api_method_id method,
+    const char *list, const struct column *columns, const char *param,
+    const char *value)
+{
+	const struct paged_list l = {
+	    .method = method, .name = list, .param = param, .value = value};
+
+	return print_pages(c, &l, columns);
 }

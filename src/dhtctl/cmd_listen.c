@@ -9,152 +9,16 @@
 #include <unistd.h>
 
 #include "api/text.h"
+#include "dhtctl/accepted.h"
 #include "dhtctl/dhtctl.h"
 #include "dhtctl/offer_prompt.h"
 #include "dhtctl/stdio_splice.h"
 #include "dhtctl/reason.h"
 
 enum {
-	/* Commands that run at a time; further connections wait at the
-	 * daemon. */
-	CHILDREN_MAX = 1024,
 	CLOSING_MS = 2000, /* in which a daemon that stops closes us */
 	RETRY_MS = 500,    /* between two attempts to listen again */
-	SIGNALED = 128,    /* plus a signal: a command that it has killed */
 };
-
-/* A connection that has been accepted. */
-struct accepted {
-	int sock;
-	json_int_t conn;
-	char peer[TEXT_Z32_MAX];
-};
-
-/* ---- children ---- */
-
-static volatile sig_atomic_t children, last_status, prompt;
-
-static void
-on_child_exit(int sig)
-{
-	int error = errno, status;
-	pid_t pid;
-
-	(void)sig;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == prompt) {
-			prompt = 0;
-			continue;
-		}
-		children--;
-		last_status = status;
-	}
-	errno = error;
-}
-
-/* Blocks SIGCHLD, which is received only while we wait, as SIGINT is. */
-static void
-catch_children(void)
-{
-	struct sigaction sa = {.sa_handler = on_child_exit};
-	sigset_t block;
-
-	sigemptyset(&block);
-	sigaddset(&block, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &block, NULL);
-	sigaction(SIGCHLD, &sa, NULL);
-}
-
-/* Waits until at most max commands run, or until an interrupt. */
-static void
-wait_for_children(sig_atomic_t max)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	while (children > max && !api_client_interrupted())
-		sigsuspend(&none);
-}
-
-static void
-become_command(const char *command, const struct accepted *a)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	signal(SIGINT, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(a->sock, STDIN_FILENO) < 0 || dup2(a->sock, STDOUT_FILENO) < 0)
-		_exit(EXIT_FAILED);
-	setenv("DHTCTL_PEER", a->peer, 1);
-	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-	_exit(127); /* "command not found", as in a shell */
-}
-
-/* Starts the command with the socket, which is taken, as its input and
- * output. */
-static int
-run_command(struct ctl *c, const struct accepted *a)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		become_command(c->exec, a);
-	close(a->sock);
-	if (pid < 0) {
-		print_error("listen",
-		    "cannot start a process for a connection: %s",
-		    strerror(errno));
-		return EXIT_FAILED;
-	}
-	children++;
-	return EXIT_DONE;
-}
-
-/* ---- accepting ---- */
-
-static int
-accept_one(struct api_client *cl, json_int_t listener, struct accepted *a)
-{
-	const char *peer = "";
-	json_t *result;
-	int code;
-
-	cl->exact = true;
-	cl->patient = true;
-	code = api_client_call(cl, API_METHOD_accept,
-	    json_pack("{s:I}", "listener", listener), NULL, &result);
-	if (code == EXIT_DONE && json_unpack(result, "{s:I, s:s}", "conn",
-				     &a->conn, "public_key", &peer) != 0) {
-		print_error("listen",
-		    "the daemon accepted a connection without a"
-		    " number or a key");
-		code = EXIT_FAILED;
-	}
-	if (code == EXIT_DONE) {
-		snprintf(a->peer, sizeof a->peer, "%s", peer);
-		a->sock = api_client_detach(cl);
-	}
-	json_decref(result);
-	return code;
-}
-
-/* Accepts on another control connection, because the listener ends with the
- * one that made it. */
-static int
-accept_next(struct ctl *c, json_int_t listener, struct accepted *a)
-{
-	struct api_client cl;
-	int code;
-
-	api_client_init(&cl, c->client.what);
-	cl.path = c->client.path;
-	cl.timeout_s = c->client.timeout_s;
-	code = accept_one(&cl, listener, a);
-	c->client.instance = cl.instance;
-	api_client_fini(&cl);
-	return code;
-}
 
 /* ---- listening ---- */
 
@@ -190,9 +54,8 @@ listen_params(const struct ctl *c)
 static void
 stop_prompt(void)
 {
-	pid_t pid = prompt;
+	pid_t pid = accepted_except(0);
 
-	prompt = 0;
 	if (pid <= 0)
 		return;
 	kill(pid, SIGKILL);
@@ -201,7 +64,7 @@ stop_prompt(void)
 }
 
 /* Asks about the offers of the listener that has just been started. SIGCHLD is
- * blocked until `prompt` is set. */
+ * blocked until accepted_except(). */
 static int
 start_prompt(struct ctl *c)
 {
@@ -211,7 +74,7 @@ start_prompt(struct ctl *c)
 		return EXIT_DONE;
 	stop_prompt();
 	pid = offer_prompt_start(&c->client);
-	prompt = pid > 0 ? pid : 0;
+	accepted_except(pid > 0 ? pid : 0);
 	return pid > 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -308,14 +171,6 @@ recover_listener(struct ctl *c, int code, json_int_t *listener)
 	return listen_again(c, listener);
 }
 
-/* Returns the exit code of a command, as a shell has it. */
-static int
-command_status(int status)
-{
-	return WIFSIGNALED(status) ? SIGNALED + WTERMSIG(status)
-				   : WEXITSTATUS(status);
-}
-
 /* Ends the listener, whose control connection the prompt reads. */
 static void
 end_listener(struct ctl *c)
@@ -339,8 +194,8 @@ accept_last(struct ctl *c, json_int_t listener, struct accepted *a)
 	int code;
 
 	if ((c->given & OPT_ASK) == 0)
-		return accept_one(&c->client, listener, a);
-	code = accept_next(c, listener, a);
+		return accepted_take(&c->client, listener, a);
+	code = accepted_take_next(c, listener, a);
 	if (code == EXIT_DONE)
 		end_listener(c);
 	return code;
@@ -360,14 +215,13 @@ serve_once(struct ctl *c, json_int_t listener)
 	}
 	if (c->exec == NULL)
 		return stdio_splice_run(&c->client, a.sock, a.conn, true);
-	code = run_command(c, &a);
+	code = accepted_run(c, &a);
 	if (code != EXIT_DONE)
 		return code;
-	wait_for_children(0);
-	if (children > 0)
+	if (accepted_wait(0) > 0)
 		return EXIT_INTERRUPTED;
 	code = stdio_splice_outcome(&c->client, a.conn, true);
-	return code == EXIT_DONE ? command_status(last_status) : code;
+	return code == EXIT_DONE ? accepted_last_code() : code;
 }
 
 static int
@@ -377,8 +231,8 @@ serve_all(struct ctl *c, json_int_t listener)
 	int code;
 
 	for (;;) {
-		wait_for_children(CHILDREN_MAX - 1);
-		code = accept_next(c, listener, &a);
+		accepted_wait(ACCEPTED_COMMANDS_MAX - 1);
+		code = accepted_take_next(c, listener, &a);
 		if (code != EXIT_DONE) {
 			code = recover_listener(c, code, &listener);
 			if (code != EXIT_DONE)
@@ -387,7 +241,7 @@ serve_all(struct ctl *c, json_int_t listener)
 		}
 		/* Goes on after a connection that failed. */
 		if (c->exec != NULL)
-			(void)run_command(c, &a);
+			(void)accepted_run(c, &a);
 		else
 			(void)stdio_splice_run(
 			    &c->client, a.sock, a.conn, false);
@@ -406,7 +260,7 @@ cmd_listen(struct ctl *c, char **argv)
 		print_error("listen", "--ask needs a terminal");
 		return EXIT_USAGE;
 	}
-	catch_children();
+	accepted_catch_exits();
 	code = start_listener(c, &result);
 	if (code == EXIT_DONE) {
 		json_unpack(result, "{s:I}", "listener", &listener);

@@ -30,6 +30,12 @@ const struct option_info option_table[] = {
 	"write the events as qlog to this file; -:"
 	" standard output"},
     {OPT_SECONDS, "seconds", "N", "end after so many seconds"},
+    {OPT_SERVER, "server", NULL,
+	"announce the key and accept connections only"},
+    {OPT_CLIENT, "client", NULL, "look up and dial the others only"},
+    {OPT_LIMIT, "limit", "N", "connect to N found peers of a topic at most"},
+    {OPT_CHAT, "chat", NULL, "exchange lines of text with all peers"},
+    {OPT_KEEP, "keep", NULL, "stay joined after the command ends"},
     {OPT_HELP, "help", NULL, "print help"},
     {OPT_VERSION, "version", NULL, "print the version"},
 };
@@ -43,6 +49,9 @@ const unsigned option_table_len = sizeof option_table / sizeof *option_table;
 #define OPT_LISTEN                                                             \
 	(OPT_COMMON | OPT_KEY | OPT_NAME | OPT_ONCE | OPT_EXEC | OPT_ALLOW |   \
 	    OPT_ASK | OPT_MAX_PER_PEER | OPT_IDLE | OPT_RELAY_THROUGH)
+#define OPT_JOIN                                                               \
+	(OPT_COMMON | OPT_KEY | OPT_NAME | OPT_ONCE | OPT_EXEC | OPT_ALLOW |   \
+	    OPT_SERVER | OPT_CLIENT | OPT_LIMIT | OPT_CHAT | OPT_KEEP)
 #define OPT_CONNECT                                                            \
 	(OPT_CONTROL | OPT_TIMEOUT | OPT_HELP | OPT_KEY | OPT_NAME |           \
 	    OPT_RELAY_THROUGH)
@@ -92,4 +101,6 @@ command_args(const struct command *cmd, int *low, int *high)
 		++*high;
 		*low += *p != '[';
 	}
+	if (strstr(cmd->args, "...") != NULL)
+		*high = COMMAND_ARGS_MAX;
 }

@@ -65,7 +65,12 @@ enum {
 	OPT_RELAY_THROUGH = 1 << 17,
 	OPT_QLOG = 1 << 18,
 	OPT_SECONDS = 1 << 19,
-	OPT_PUBLIC = 1 << 20,
+	OPT_SERVER = 1 << 20,
+	OPT_CLIENT = 1 << 21,
+	OPT_LIMIT = 1 << 22,
+	OPT_CHAT = 1 << 23,
+	OPT_KEEP = 1 << 24,
+	OPT_PUBLIC = 1 << 25,
 	OPT_COMMON = OPT_CONTROL | OPT_TIMEOUT | OPT_JSON | OPT_HELP,
 };
 
@@ -85,7 +90,7 @@ struct ctl {
 	const char *key_file, *key_name, *exec, *relay_through, *qlog;
 	const char *allow[API_KEYS_MAX];
 	unsigned allow_len;
-	uint32_t max_per_peer, idle_s, seconds; /* 0: not given */
+	uint32_t max_per_peer, idle_s, seconds, limit; /* 0: not given */
 	struct api_client client;
 	struct printer print;
 };
@@ -113,6 +118,8 @@ const struct command *command_find(const char *name);
 
 /* Returns the name of the i-th command, or NULL; for base/guess.h. */
 const char *command_name(unsigned i);
+
+enum { COMMAND_ARGS_MAX = 64 /* of a command that takes any number */ };
 
 /* Sets how many arguments the command takes. */
 void command_args(const struct command *cmd, int *low, int *high);
@@ -143,6 +150,11 @@ int call_and_print(struct ctl *c, enum api_method_id method, json_t *params,
 int call_and_print_pages(struct ctl *c, enum api_method_id method,
     const char *list, const struct column *columns,
     void (*amend)(json_t *item));
+
+/* Does the same with a parameter beside the cursor. */
+int call_and_print_pages_of(struct ctl *c, enum api_method_id method,
+    const char *list, const struct column *columns, const char *param,
+    const char *value);
 
 /* Adds the identity that --key or --name selects to the parameters. Returns
  * EXIT_DONE, or reports an error and returns its exit code. */

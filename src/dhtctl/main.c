@@ -16,7 +16,7 @@
 enum {
 	TIMEOUT_S = 60,
 	TIMEOUT_S_MAX = 86400,
-	OPTIONS_MAX = 24,
+	OPTIONS_MAX = 32,
 	PATH_TEXT_MAX = 1024,
 };
 
@@ -96,6 +96,10 @@ handle_option(struct ctl *c, const struct option_info *o, const char *arg)
 		code = read_number(o->name, arg, UINT32_MAX, &n);
 		c->idle_s = (uint32_t)n;
 		break;
+	case OPT_LIMIT:
+		code = read_number(o->name, arg, UINT32_MAX, &n);
+		c->limit = (uint32_t)n;
+		break;
 	case OPT_QLOG:
 		c->qlog = arg;
 		break;
@@ -168,8 +172,9 @@ check_command(const struct ctl *c, int args)
 	if (args > high && high == 0)
 		return usage_error(cmd->name, "it takes no argument");
 	if (args > high)
-		return usage_error(
-		    cmd->name, "it takes %s, %s", counts[high - 1], cmd->args);
+		return usage_error(cmd->name, "it takes %s, %s",
+		    high <= 3 ? counts[high - 1] : "no more than 64 arguments",
+		    cmd->args);
 	return EXIT_DONE;
 }
 

@@ -105,8 +105,9 @@ on_round(void *owner, const struct records_event *e)
 	a->failures = e->err == 0 ? 0 : a->failures + 1;
 	a->last_us = a->node->world->now_us;
 	report_round(a, e);
-	if (!a->node->leave.started)
+	if (!a->node->leave.started && !a->manual)
 		arm_round(a, round_delay_us(a));
+	node_swarms_announced(a->node, &a->id, e->err);
 }
 
 /* Returns the spec of a query that starts at the last holders of the topic. */
@@ -283,6 +284,10 @@ node_announce(struct node *n, const struct key_pair *keys, const uint8_t *topic,
 		node_op_free(op);
 		return ERR_MEMORY;
 	}
+	/* What a swarm announces becomes the user's own. */
+	n->announcements.internal -= a->manual;
+	a->internal = a->internal && !a->manual;
+	a->manual = false;
 	/* Only the latest operation on a topic waits for its round. */
 	end_waiting_op(a, ERR_CANCELLED);
 	a->op = op;
@@ -417,6 +422,26 @@ announcements_add_internal(
 	a->internal = true;
 	n->announcements.internal++;
 	arm_round(a, world_below(n->world, WAKE_SPREAD_US));
+}
+
+void
+announcements_round_internal(
+    struct node *n, const struct key_pair *keys, const uint8_t *topic)
+{
+	struct announcement_id id = make_id(keys, topic);
+	struct announcement *a = find_announcement(n, &id);
+
+	if (n->leave.started)
+		return;
+	if (a == NULL) {
+		a = announcement_new(n, keys, &id);
+		if (a == NULL)
+			return;
+		a->internal = a->manual = true;
+		n->announcements.internal++;
+	}
+	if (a->client == NULL)
+		arm_round(a, 0);
 }
 
 static struct announcement *
@@ -560,6 +585,7 @@ node_leave(struct node *n)
 	end_ops(n, true);
 	peers_leave(n->peers);
 	n->leave.started = true;
+	node_swarms_leave(n);
 	n->leave.timer.fire = on_leave_timeout;
 	timer_arm(&n->timers, &n->leave.timer, n->world->now_us + LEAVE_US);
 	withdraw_topics(n);

@@ -37,6 +37,7 @@ struct announcement {
 	struct node_op *op;          /* waits for the round, or NULL */
 	bool announced;              /* some node may store it */
 	bool internal;               /* users do not see it */
+	bool manual;                 /* node_swarm.h begins its rounds */
 	bool listing; /* holders of the round in progress are being added */
 	struct addr holders[RPC_K]; /* of the last round, nearest first */
 	uint32_t holders_len;
@@ -88,6 +89,11 @@ void announcements_add_internal(
 void announcements_withdraw_internal(
     struct node *n, const struct key_pair *keys, const uint8_t *topic);
 void announcements_drop_internal(
+    struct node *n, const struct key_pair *keys, const uint8_t *topic);
+
+/* Begins a round soon, of an announcement that is added if need be and has no
+ * other rounds; node_swarms_announced() is called at its end. */
+void announcements_round_internal(
     struct node *n, const struct key_pair *keys, const uint8_t *topic);
 
 /* Continues to leave, as a listener has ended: it may have been the last. */

@@ -78,6 +78,7 @@ node_new(struct world *w, const struct node_config *c)
 	};
 	n->started_us = w->now_us;
 	event_queue_init(&n->events, &n->core);
+	node_swarms_init(n);
 	timers_init(&n->timers);
 	w->ops->random(w, &n->core.hash_key, sizeof n->core.hash_key);
 	if (!make_modules(n)) {
@@ -96,6 +97,7 @@ node_free(struct node *n)
 	n->leave.started = true;
 	if (n->dht != NULL)
 		dht_end(n->dht);
+	node_swarms_fini(n);
 	peers_free(n->peers);
 	relay_announcer_fini(n);
 	announcements_fini(n);
@@ -205,6 +207,7 @@ node_slept(struct node *n, uint64_t us)
 	announcements_renew(n);
 	peers_renew(n->peers);
 	peers_moved(n->peers);
+	node_swarms_network_changed(n);
 }
 
 void
@@ -215,6 +218,7 @@ node_network_changed(struct node *n)
 	announcements_renew(n);
 	peers_renew(n->peers);
 	peers_moved(n->peers);
+	node_swarms_network_changed(n);
 }
 
 void
@@ -267,6 +271,7 @@ collect_dht_events(struct node *n)
 	if (events & DHT_EV_BACK) {
 		announcements_renew(n);
 		peers_renew(n->peers);
+		node_swarms_network_changed(n);
 	}
 	if (events & DHT_EV_REPACED) {
 		peers_repace(n->peers);

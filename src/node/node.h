@@ -7,7 +7,8 @@
  * events. Every function may be called whenever no other is running; none
  * blocks. After each call the world drains node_poll(), sends its batch and
  * calls node_tick() at node_deadline(). Uses: base, crypto, dht, records, udx,
- * signal, punch, relay, peer.
+ * signal, punch, relay, peer,
+ * swarm.
  */
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
@@ -185,6 +186,8 @@ enum node_event_kind {
 	NODE_EV_MOVED,  /* it uses another path: node, path */
 	NODE_EV_READY,  /* bytes to read, space to write, or end of stream */
 	NODE_EV_CLOSED, /* the end: err, 0 if both sides had ended */
+	/* of a swarm (op), see node_swarm.h */
+	NODE_EV_SWARM_PEER, /* key, change, conn, err */
 	/* of an operation */
 	NODE_EV_NODE,    /* one of the closest nodes, nearest first: node, id */
 	NODE_EV_PEER,    /* found: `node` reported key, relays, bump */
@@ -209,6 +212,8 @@ struct node_event {
 	uint32_t stored, refused;   /* of the commit */
 	uint32_t listener;          /* of a connection that was accepted */
 	uint8_t path;               /* enum conn_path_kind (peer/peer.h) */
+	uint8_t change;             /* enum swarm_change (swarm/swarm.h) */
+	uint32_t conn;              /* of NODE_EV_SWARM_PEER */
 	uint32_t outlived_s, next_s;
 	uint32_t lost; /* events of this operation that were dropped */
 	uint16_t value_len;

@@ -24,13 +24,13 @@ node_conn_poll(struct node *n, struct node_event *out)
 	struct peer_event e;
 
 	do {
-		if (!peers_poll(n->peers, &e))
+		if (!peers_poll(n->peers, &e) && !node_swarms_ended(n, &e))
 			return false;
 		if (e.kind == PEER_LISTENING)
 			announcements_relays_changed(n, e.key);
 		if (e.kind == PEER_UNLISTENED)
 			node_leave_continue(n);
-	} while (e.internal);
+	} while (e.internal || !node_swarms_take(n, &e));
 	memset(out, 0, offsetof(struct node_event, value));
 	out->kind = kinds[e.kind];
 	out->op = e.number;
@@ -138,8 +138,10 @@ node_conn_close(struct node *n, uint32_t conn)
 {
 	struct conn *c = peers_conn(n->peers, conn);
 
-	if (c != NULL)
-		conn_close(c);
+	if (c == NULL)
+		return;
+	conn_close(c);
+	node_swarms_closed(n, conn);
 }
 
 /* ---- status ---- */

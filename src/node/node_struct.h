@@ -14,6 +14,7 @@
 #include "node/event_queue.h"
 #include "node/node.h"
 #include "node/node_op.h"
+#include "node/node_swarm.h"
 #include "node/relay_announcer.h"
 #include "peer/listener.h"
 #include "punch/netcheck.h"
@@ -49,6 +50,7 @@ struct node {
 	struct node_ops ops;
 	struct announcements announcements;
 	struct relay_announcer relay_announcer;
+	struct node_swarms swarms;
 	struct node_leave leave;
 };
 

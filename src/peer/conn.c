@@ -541,6 +541,25 @@ conn_unacked(const struct conn *c)
 }
 
 void
+conn_send_empty(struct conn *c)
+{
+	if (conn_is_open(c))
+		secret_send_empty(c->secret);
+}
+
+bool
+conn_has_exchanged(const struct conn *c)
+{
+	const uint64_t header_len = FRAME_LENGTH_LEN + HEADER_LEN;
+	struct udx_status st;
+
+	if (!conn_is_open(c))
+		return false;
+	udx_status(c->udx, &st);
+	return st.bytes_out > header_len && st.bytes_in > header_len;
+}
+
+void
 conn_end(struct conn *c)
 {
 	if (!conn_is_open(c))

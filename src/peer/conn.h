@@ -153,6 +153,12 @@ ptrdiff_t conn_write(struct conn *c, const void *p, size_t len);
 /* Returns the number of bytes written that the peer has not acknowledged. */
 uint64_t conn_unacked(const struct conn *c);
 
+/* Sends an empty frame, so that a dead connection is noticed. */
+void conn_send_empty(struct conn *c);
+
+/* Returns whether both sides have sent a frame after the header. */
+bool conn_has_exchanged(const struct conn *c);
+
 /* Ends our side after what was written. */
 void conn_end(struct conn *c);
 

@@ -249,7 +249,7 @@ peers_listen(struct peers *p, const struct peers_listen *spec, uint32_t *number)
 	if (l->names_relay)
 		memcpy(l->relay_key, spec->relay_through, KEY_LEN);
 	l->events.take = take_event;
-	l->number = peers_new_number(p);
+	l->number = spec->number != 0 ? spec->number : peers_new_number(p);
 	l->began_us = p->core->world->now_us;
 	HASH_ADD_BYHASHVALUE(
 	    hh, ls->by_number, number, sizeof l->number, l->number, l);

@@ -36,6 +36,7 @@ struct peers_listen {
 	/* Its connections belong to relay_service.h; its events are internal,
 	 * and peers_listener_after() skips it. */
 	bool relays;
+	uint32_t number; /* from peers_reserve_number(); 0: a new one */
 	struct peers_listen_limits limits;
 	/* Blind relay to name; copied; NULL: one that was found, if needed. */
 	const uint8_t *relay_through;

@@ -149,6 +149,12 @@ peers_new_number(struct peers *p)
 	return p->last_number;
 }
 
+uint32_t
+peers_reserve_number(struct peers *p)
+{
+	return peers_new_number(p);
+}
+
 bool
 peers_poll(struct peers *p, struct peer_event *out)
 {

@@ -119,6 +119,10 @@ struct peer_event {
  */
 bool peers_poll(struct peers *p, struct peer_event *out);
 
+/* Returns a number for a listener to come, which no other object gets until the
+ * counter wraps. */
+uint32_t peers_reserve_number(struct peers *p);
+
 /* ---- connections ---- */
 
 /* Returns what finds relays for them, see relay_finder.h. */

@@ -102,6 +102,9 @@ void swarm_change(struct swarm *s, uint32_t session, unsigned roles);
  * no other topic are not dialed any more. Connections stay. */
 void swarm_leave(struct swarm *s, uint32_t session);
 
+/* Leaves all topics and closes the dials that are not open yet. */
+void swarm_leave_all(struct swarm *s);
+
 bool swarm_has_topic(const struct swarm *s, const uint8_t *topic);
 uint32_t swarm_topics_len(const struct swarm *s);
 
@@ -124,6 +127,10 @@ bool swarm_topic_after(
 /* ---- reports of the owner ---- */
 
 void swarm_listening(struct swarm *s);
+
+/* Reports that the listener could not start: the next topic that is joined as a
+ * server orders it again. */
+void swarm_not_listening(struct swarm *s);
 void swarm_looked_up(struct swarm *s, const uint8_t *topic, int err);
 void swarm_announced(struct swarm *s, const uint8_t *topic, int err);
 void swarm_found(struct swarm *s, const uint8_t *topic, const uint8_t *key,
@@ -168,9 +175,26 @@ int swarm_ban(struct swarm *s, const uint8_t *key, bool banned);
 /* Returns whether the swarm remembers the peer. */
 bool swarm_has_peer(const struct swarm *s, const uint8_t *key);
 
-/* Returns whether the peer was found under the topic. */
+/* Return whether the peer was found under any topic, or under this one. */
+bool swarm_peer_has_topics(const struct swarm *s, const uint8_t *key);
 bool swarm_peer_has_topic(
     const struct swarm *s, const uint8_t *key, const uint8_t *topic);
+
+struct swarm_peer_status {
+	uint32_t number;
+	const uint8_t *key; /* borrowed */
+	const char
+	    *state;    /* idle, queued, waiting, dialing, dialed, accepted */
+	uint32_t conn; /* 0: none */
+	uint32_t attempts;
+	uint64_t age_us;  /* since the connection or the dial began or ended */
+	uint64_t next_us; /* until the next dial; 0: not known */
+};
+
+/* Writes the peer with the lowest number above `after` to *out; returns false
+ * at the end. */
+bool swarm_peer_after(
+    const struct swarm *s, uint32_t after, struct swarm_peer_status *out);
 
 /* ---- suspension ---- */
 

@@ -371,6 +371,21 @@ swarm_incoming(struct swarm *s, uint32_t conn, const uint8_t *key,
 /* ---- suspension ---- */
 
 void
+swarm_dials_close(struct swarm *s)
+{
+	struct swarm_peer *p, *next;
+	uint32_t conn;
+
+	HASH_ITER (hh_conn, s->by_conn, p, next) {
+		conn = p->conn;
+		if (p->link != SWARM_LINK_DIALING)
+			continue;
+		unlink_peer(p, ERR_CLOSED);
+		s->config.ops->close(s->config.owner, conn);
+	}
+}
+
+void
 swarm_dials_suspend(struct swarm *s)
 {
 	struct swarm_peer *p, *next;

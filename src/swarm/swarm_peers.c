@@ -98,6 +98,7 @@ swarm_peer_get(struct swarm *s, const uint8_t *key)
 		return NULL;
 	p->swarm = s;
 	p->retry.fire = on_retry;
+	p->number = ++s->last_peer;
 	memcpy(p->key, key, KEY_LEN);
 	HASH_ADD_BYHASHVALUE(hh, s->peers, key, KEY_LEN, hash_key(s, key), p);
 	if (p->hh.tbl != NULL)
@@ -128,6 +129,46 @@ bool
 swarm_has_peer(const struct swarm *s, const uint8_t *key)
 {
 	return swarm_peer_find(s, key) != NULL;
+}
+
+static const char *
+state_name(const struct swarm_peer *p)
+{
+	static const char *const names[] = {
+	    [SWARM_LINK_IDLE] = "idle",
+	    [SWARM_LINK_DIALING] = "dialing",
+	    [SWARM_LINK_OPEN_DIALED] = "dialed",
+	    [SWARM_LINK_OPEN_ACCEPTED] = "accepted",
+	};
+
+	if (p->priority != 0)
+		return "queued";
+	return timer_armed(&p->retry) ? "waiting" : names[p->link];
+}
+
+bool
+swarm_peer_after(
+    const struct swarm *s, uint32_t after, struct swarm_peer_status *out)
+{
+	const struct swarm_peer *p = s->peers;
+	uint64_t now = swarm_now_us(s);
+
+	while (p != NULL && p->number <= after)
+		p = p->hh.next;
+	if (p == NULL)
+		return false;
+	*out = (struct swarm_peer_status){
+	    .number = p->number,
+	    .key = p->key,
+	    .state = state_name(p),
+	    .conn = p->conn,
+	    .attempts = p->attempts,
+	    .age_us = p->since_us != 0 ? now - p->since_us : 0,
+	    .next_us = timer_armed(&p->retry) && p->retry.due_us > now
+			   ? p->retry.due_us - now
+			   : 0,
+	};
+	return true;
 }
 
 /* ---- the queue ---- */
@@ -201,6 +242,14 @@ swarm_peer_has_topic(
 	const struct swarm_topic *t = swarm_topic_find(s, topic);
 
 	return p != NULL && t != NULL && swarm_peer_in(p, t);
+}
+
+bool
+swarm_peer_has_topics(const struct swarm *s, const uint8_t *key)
+{
+	const struct swarm_peer *p = swarm_peer_find(s, key);
+
+	return p != NULL && p->topics_len > 0;
 }
 
 static void

@@ -34,6 +34,7 @@ struct swarm_peer {
 	TAILQ_ENTRY(swarm_peer) queued; /* if priority > 0 */
 	struct timer retry;             /* armed: it waits to be queued */
 	struct swarm *swarm;
+	uint32_t number; /* in the order in which they were added */
 	uint8_t key[KEY_LEN];
 	struct addr relays[SWARM_RELAYS_MAX];
 	size_t relays_len;
@@ -89,6 +90,7 @@ struct swarm {
 	TAILQ_HEAD(, swarm_topic) topics;
 	uint32_t topics_len;
 	uint32_t last_number; /* of topics and sessions */
+	uint32_t last_peer;   /* number of a peer */
 	struct swarm_peer *peers, *by_conn;
 	TAILQ_HEAD(swarm_queue, swarm_peer) queue[SWARM_PRIORITY_MAX + 1];
 	uint32_t queue_len[SWARM_PRIORITY_MAX + 1];
@@ -156,6 +158,9 @@ bool swarm_may_connect(const struct swarm *s, const struct swarm_peer *p);
 void swarm_pump(struct swarm *s);
 void swarm_dials_init(struct swarm *s);
 void swarm_dials_suspend(struct swarm *s);
+
+/* Closes the dials that are not open yet. */
+void swarm_dials_close(struct swarm *s);
 void swarm_report(struct swarm *s, enum swarm_change change, const uint8_t *key,
     uint32_t conn, int err);
 

@@ -243,6 +243,13 @@ swarm_listening(struct swarm *s)
 }
 
 void
+swarm_not_listening(struct swarm *s)
+{
+	s->listening = false;
+	s->listen_ordered = false;
+}
+
+void
 swarm_topics_refresh(struct swarm *s, bool spread)
 {
 	struct swarm_topic *t;
@@ -375,6 +382,19 @@ swarm_leave(struct swarm *s, uint32_t session)
 	} else if (roles_of(t) != t->roles) {
 		refresh(t);
 	}
+}
+
+void
+swarm_leave_all(struct swarm *s)
+{
+	struct swarm_topic *t;
+
+	TAILQ_FOREACH (t, &s->topics, link) {
+		timer_disarm(s->core->timers, &t->timer);
+		cancel_lookup(t);
+		withdraw(t);
+	}
+	swarm_dials_close(s);
 }
 
 bool

@@ -47,8 +47,8 @@ for page in control-protocol.md hyperdhtd.8 dhtctl.1; do
 	grep -q 'begin generated: ' "$work/$page" || verdict=1
 done
 # A number in the text that no table has.
-commands=$(sed -n 's/.*CHILDREN_MAX = \([0-9]*\),.*/\1/p' \
-    "$top/src/dhtctl/cmd_listen.c")
+commands=$(sed -n 's/.*COMMANDS_MAX = \([0-9]*\),.*/\1/p' \
+    "$top/src/dhtctl/accepted.h")
 if ! grep -q "^to $commands commands run at a time" "$top/doc/dhtctl.1"; then
 	echo "dhtctl.1 names another number of commands than $commands"
 	verdict=1

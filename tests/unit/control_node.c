@@ -5,6 +5,7 @@
 
 #include "control_rig.h"
 #include "node/node_relay.h"
+#include "node/node_swarm.h"
 #include "t.h"
 #include "udx/udx_trace.h"
 
@@ -339,6 +340,58 @@ node_unlisten(struct node *n, uint32_t listener)
 	n->unlistened = listener;
 	queue_event(
 	    &(struct node_event){.kind = NODE_EV_UNLISTENED, .op = listener});
+}
+
+int
+node_swarm_new(
+    struct node *n, const struct node_swarm_config *c, uint32_t *number)
+{
+	n->allow_len = c->allow_len;
+	memset(n->own_key, 0, KEY_LEN);
+	if (c->keys != NULL)
+		memcpy(n->own_key, c->keys->public_key, KEY_LEN);
+	return n->refuse != 0 ? n->refuse : start_operation(number);
+}
+
+void
+node_swarm_end(struct node *n, uint32_t number)
+{
+	node_unlisten(n, number);
+}
+
+int
+node_swarm_join(struct node *n, uint32_t number, const uint8_t *topic,
+    unsigned roles, uint32_t limit, uint32_t *session)
+{
+	(void)number;
+	(void)limit;
+	memcpy(n->key, topic, KEY_LEN);
+	n->roles = roles;
+	return start_operation(session);
+}
+
+void
+node_swarm_leave(struct node *n, uint32_t number, uint32_t session)
+{
+	(void)number;
+	n->left = session;
+}
+
+const struct swarm *
+node_swarm(const struct node *n, uint32_t number)
+{
+	(void)n;
+	(void)number;
+	return NULL;
+}
+
+bool
+node_swarm_shares(const struct node *n, uint32_t number, const uint8_t *key,
+    const uint8_t *topic)
+{
+	(void)number;
+	(void)key;
+	return memcmp(n->shared, topic, KEY_LEN) == 0;
 }
 
 void

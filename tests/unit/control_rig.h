@@ -59,6 +59,9 @@ struct node {
 	bool names_relay;   /* in that dial */
 	bool named_by_user; /* the last dial had a relay_through */
 	uint32_t unlistened, answered; /* the last; 0: none */
+	unsigned roles;                /* of the last node_swarm_join() */
+	uint32_t left;                 /* the last session; 0: none */
+	uint8_t shared[KEY_LEN];       /* topic of every peer */
 	bool answer;
 	uint64_t seq; /* of the last node_put_mutable() */
 	uint32_t operations_limit, listeners_limit, announcements_limit;

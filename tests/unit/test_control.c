@@ -226,6 +226,8 @@ sample_request(const struct api_method *m)
 			json_object_set_new(
 			    params, f->name, json_string(samples[f->type]));
 	}
+	if (strcmp(m->name, "accept") == 0) /* this, or a topic */
+		json_object_set_new(params, "listener", json_integer(5));
 	j = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1,
 	    "method", m->name, "params", params);
 	line = json_dumps(j, JSON_COMPACT);
@@ -281,7 +283,8 @@ finish_operation(const char *method)
 	    .stored = 2});
 }
 
-/* Makes listener 5, at which connection 5 waits; and has one ended. */
+/* Makes listener 5, at which connection 5 waits, has one ended and joins a
+ * topic. */
 static struct peer_end *
 make_listener(void)
 {
@@ -299,6 +302,15 @@ make_listener(void)
 	    &(struct node_event){.kind = NODE_EV_OPEN, .op = 5, .listener = 5});
 	control_outcome_add(
 	    rig.daemon.control, &(struct control_outcome_entry){.conn = 5});
+	/* And joins the topic of sample_request(). */
+	rig.node.last_op = 98;
+	client_write_line(p,
+	    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"join\","
+	    "\"params\":{\"topic\":\"topic\"}}");
+	for (int i = 0; i < 4; i++)
+		run_loop();
+	json_decref(client_read(p));
+	rig.node.last_op = 5;
 	return p;
 }
 
