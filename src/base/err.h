@@ -52,6 +52,8 @@
 	X(ERR_RELAY_UNREACHABLE, "relay-unreachable", "the relay could not be reached") \
 	X(ERR_RELAY_REFUSED, "relay-refused", "the relay refused the pairing") \
 	X(ERR_RELAY_TIMEOUT, "relay-timeout", "the peer did not connect to the relay in time") \
+	X(ERR_RELAY_FULL,   "relay-full",    "the relay has as many clients as it accepts") \
+	X(ERR_RELAY_SPENT,  "relay-spent",   "the relay has spent the volume that it gives") \
 	X(ERR_RELAY_LOST,   "relay-lost",    "the relay has stopped forwarding") \
 	X(ERR_RESET,        "reset",         "the peer ended the stream abruptly") \
 	X(ERR_IDLE,         "idle",          "no data moved for as long as the listener allows") \

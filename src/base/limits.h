@@ -195,6 +195,9 @@
 	X(relay_wait_seconds, "relay-wait-seconds", 30, 1, 3600, \
 	    "seconds until a pairing without the other side, or a control " \
 	    "connection without a pairing, expires") \
+	X(relay_prefixes, "relay-prefixes", 4096, 1, 65536, \
+	    "networks (/24 or /48) of relay clients whose share of " \
+	    "relay-volume is remembered for a day") \
 	X(relay_idle_seconds, "relay-idle-seconds", 300, 10, 86400, \
 	    "seconds without packets until a pairing is ended") \
 	/* Swarms: a key pair and the topics that it joins. */ \

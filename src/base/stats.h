@@ -82,6 +82,7 @@
 	X(relayed_links_refused, "pairings not made: an address, or no streams left") \
 	X(relayed_halves_expired, "pairings that expired before the other side came") \
 	X(relayed_links_idle, "pairings ended because nothing was sent") \
+	X(relayed_unpaid,    "packets not relayed: relay-volume or a share of it is spent") \
 	X(relayed_bytes,     "bytes relayed for other peers, with IP and UDP headers") \
 	X(streams_opened,    "streams opened") \
 	X(streams_reset,     "streams reset by the peer") \

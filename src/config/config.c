@@ -21,6 +21,11 @@ enum {
 	TICK_MS = 5000,
 };
 
+/* What a node relays by default: 11.6 kB per second. */
+#define RELAY_AUTO_VOLUME UINT64_C(30000000000)
+#define RELAY_VOLUME_MIN UINT64_C(1000000)
+#define RELAY_VOLUME_TOP UINT64_C(1000000000000000) /* of relay_volume.h */
+
 /* Parses a decimal number without sign and space. Returns 0 or ERR_VALUE. */
 static int
 parse_number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
@@ -237,15 +242,17 @@ set_public_address(struct config *c, const char *v, struct fault *f)
 static int
 set_relay(struct config *c, const char *v, struct fault *f)
 {
-	if (strcmp(v, "off") == 0)
+	if (strcmp(v, "auto") == 0)
+		c->relay = CONFIG_RELAY_AUTO;
+	else if (strcmp(v, "off") == 0)
 		c->relay = CONFIG_RELAY_OFF;
 	else if (strcmp(v, "friends") == 0)
 		c->relay = CONFIG_RELAY_FRIENDS;
 	else if (strcmp(v, "open") == 0)
 		c->relay = CONFIG_RELAY_OPEN;
 	else
-		return fault_set(
-		    f, ERR_VALUE, "'%s' is none of off, friends, open", v);
+		return fault_set(f, ERR_VALUE,
+		    "'%s' is none of auto, off, friends, open", v);
 	return 0;
 }
 
@@ -282,6 +289,48 @@ set_relay_allow(struct config *c, const char *v, struct fault *f)
 	}
 	free(list);
 	return rc;
+}
+
+/* Parses "30G" or "30G per month", or per day. Returns 0 or ERR_VALUE. */
+static int
+parse_volume(const char *text, uint64_t *month)
+{
+	static const char units[] = "kMGT";
+	uint64_t days = 30, n, factor = 1;
+	const char *unit;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return ERR_VALUE;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	unit = *end != '\0' ? strchr(units, *end) : NULL;
+	if (unit != NULL) {
+		end++;
+		for (const char *u = units; u <= unit; u++)
+			factor *= 1000;
+	}
+	if (strcmp(end, " per day") == 0)
+		factor *= days;
+	else if (*end != '\0' && strcmp(end, " per month") != 0)
+		return ERR_VALUE;
+	if (errno != 0 || n > RELAY_VOLUME_TOP / factor ||
+	    n * factor < RELAY_VOLUME_MIN)
+		return ERR_VALUE;
+	*month = n * factor;
+	return 0;
+}
+
+static int
+set_relay_volume(struct config *c, const char *v, struct fault *f)
+{
+	c->relay_volume = 0;
+	if (strcmp(v, "none") != 0 && parse_volume(v, &c->relay_volume) != 0)
+		return fault_set(f, ERR_VALUE,
+		    "'%s' is no volume from 1M to 1000T (30G per month, 1G "
+		    "per day, none)",
+		    v);
+	return 0;
 }
 
 static int
@@ -334,6 +383,7 @@ static const struct {
     [CONF_RELAY] = {"relay", set_relay},
     [CONF_RELAY_ALLOW] = {"relay-allow", set_relay_allow},
     [CONF_RELAY_THROUGH] = {"relay-through", set_relay_through},
+    [CONF_RELAY_VOLUME] = {"relay-volume", set_relay_volume},
     [CONF_ROLE] = {"role", set_role},
     [CONF_STATE_DIR] = {"state-dir", set_state_dir},
     [CONF_TEST_TICK_MS] = {"test-tick-ms", set_test_tick_ms},
@@ -546,7 +596,17 @@ config_finish(struct config *c, struct fault *f)
 		return fault_set(f, ERR_VALUE,
 		    "relay 'friends' needs 'relay-allow': the public keys "
 		    "for which this node relays");
+	if (c->relay == CONFIG_RELAY_AUTO && c->text[CONF_RELAY_VOLUME] == NULL)
+		c->relay_volume = RELAY_AUTO_VOLUME;
 	return finish_paths(c, f);
+}
+
+bool
+config_relays(const struct config *c)
+{
+	/* A node that promotes itself has the role auto, too. */
+	return c->relay != CONFIG_RELAY_OFF &&
+	       (c->relay != CONFIG_RELAY_AUTO || c->role != DHT_AUTO);
 }
 
 void

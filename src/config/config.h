@@ -42,6 +42,7 @@ enum config_key {
 	CONF_RELAY,
 	CONF_RELAY_ALLOW,
 	CONF_RELAY_THROUGH,
+	CONF_RELAY_VOLUME,
 	CONF_ROLE,
 	CONF_STATE_DIR,
 	CONF_TEST_TICK_MS,
@@ -49,7 +50,12 @@ enum config_key {
 };
 
 /* The peers that this node relays for. */
-enum config_relay { CONFIG_RELAY_OFF, CONFIG_RELAY_FRIENDS, CONFIG_RELAY_OPEN };
+enum config_relay {
+	CONFIG_RELAY_AUTO, /* for all, where the configuration sets the role */
+	CONFIG_RELAY_OFF,
+	CONFIG_RELAY_FRIENDS,
+	CONFIG_RELAY_OPEN
+};
 
 /* Where the value of a key comes from. */
 enum config_source { FROM_DEFAULT, FROM_FILE, FROM_COMMAND };
@@ -71,6 +77,7 @@ struct config {
 	enum config_relay relay;
 	uint8_t (*relay_allow)[TEXT_KEY_LEN]; /* public keys; owned */
 	size_t relay_allow_len;
+	uint64_t relay_volume; /* bytes per month of 30 days; 0: no limit */
 	bool names_relay;
 	uint8_t relay_through[TEXT_KEY_LEN]; /* public key */
 	uint32_t announce_ms, tick_ms;
@@ -111,6 +118,9 @@ int config_read(struct config *c, const char *path, struct fault *f)
  * other. Returns 0, or an error with *f set. */
 int config_finish(struct config *c, struct fault *f)
     __attribute__((warn_unused_result));
+
+/* Returns true if this node relays for others. */
+bool config_relays(const struct config *c);
 
 /* Copies the keys of the DHT into *out, which borrows c's lists. */
 void config_dht(const struct config *c, struct dht_config *out);

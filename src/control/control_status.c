@@ -5,8 +5,10 @@
 
 #include "control/control_call.h"
 #include "control/control_page.h"
+#include "control/control_relay.h"
 #include "control/control_server.h"
 #include "control/control_state.h"
+#include "node/node_relay.h"
 
 static struct node *
 node_of(const struct control_call *k)
@@ -94,6 +96,16 @@ write_network(struct api_writer *w, const struct dht_status *st)
 }
 
 static void
+write_relaying(struct api_writer *w, const struct node *n)
+{
+	struct node_relay_status st;
+
+	node_relay_status(n, &st);
+	api_write_bool(w, "relaying", st.on);
+	control_relay_volume(w, &st);
+}
+
+static void
 write_tables(struct api_writer *w, const struct node_status *st)
 {
 	api_write_uint(w, "uptime_ms", st->uptime_us / 1000);
@@ -115,6 +127,7 @@ control_status(struct control_call *k)
 	write_daemon(&k->result, k->client->control);
 	write_health(&k->result, node_dht(node_of(k)), &st.dht);
 	write_network(&k->result, &st.dht);
+	write_relaying(&k->result, node_of(k));
 	write_tables(&k->result, &st);
 	return 0;
 }

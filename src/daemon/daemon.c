@@ -13,6 +13,7 @@
 #include "daemon/relaying.h"
 #include "daemon/report.h"
 #include "log/log.h"
+#include "node/node_relay.h"
 #include "store/identity.h"
 #include "store/node_cache.h"
 #include "store/persistent.h"
@@ -105,6 +106,7 @@ daemon_settle(struct daemon *d)
 	 */
 	node_tick(d->node);
 	deliver_events(d);
+	stored_volume_save(&d->volume, d->node, d->world.world.now_us, false);
 	sockets_flush(d->world.sockets);
 	count_sent(d);
 	arm_timer(d);
@@ -419,6 +421,8 @@ start_node(struct daemon *d)
 		log_error("the node cannot start: %s", err_text(err));
 		return DAEMON_FAILED;
 	}
+	node_set_relay_volume(d->node, d->config.relay_volume);
+	stored_volume_load(&d->volume, &d->state, d->node);
 	relaying_apply(d->node, &d->config);
 	return DAEMON_OK;
 }
@@ -574,8 +578,12 @@ free_daemon(struct daemon *d)
 
 	control_free(d->control);
 	tunnels_fini(&d->tunnels);
-	if (d->node != NULL)
+	if (d->node != NULL) {
+		if (d->volume.state != NULL)
+			stored_volume_save(
+			    &d->volume, d->node, d->world.world.now_us, true);
 		node_free(d->node);
+	}
 	if (d->base != NULL) {
 		persistent_fini(&d->persistent);
 		healing_fini(&d->healing);

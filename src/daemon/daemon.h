@@ -27,6 +27,7 @@
 #include "store/peer_names.h"
 #include "store/persistent.h"
 #include "store/state.h"
+#include "store/stored_volume.h"
 #include "tunnel/tunnels.h"
 
 struct control;
@@ -55,6 +56,7 @@ struct daemon {
 	struct persistent_state persistent;
 	struct peer_names names;
 	struct tunnels tunnels;
+	struct stored_volume volume;
 	struct notify notify;
 	struct netlink netlink;
 	struct event *timer, *leave, *watchdog;

@@ -20,7 +20,7 @@ warn_fixed_keys(const struct config *now, const struct config *next)
 {
 	for (unsigned i = 0; i < CONF_KEYS; i++)
 		if (i != CONF_LOG_LEVEL && i != CONF_RELAY &&
-		    i != CONF_RELAY_ALLOW &&
+		    i != CONF_RELAY_ALLOW && i != CONF_RELAY_VOLUME &&
 		    !same_text(now->text[i], next->text[i]))
 			log_warning("'%s' has changed: this takes effect after "
 				    "a restart",
@@ -35,6 +35,7 @@ take_relaying(struct config *to, struct config *from)
 
 	to->relay = from->relay;
 	to->relay_allow = from->relay_allow;
+	to->relay_volume = from->relay_volume;
 	to->relay_allow_len = from->relay_allow_len;
 	from->relay_allow = old;
 }
@@ -42,6 +43,8 @@ take_relaying(struct config *to, struct config *from)
 static void
 apply_config(struct daemon *d, struct config *next)
 {
+	/* A role that has changed takes effect after a restart. */
+	next->role = d->config.role;
 	relaying_reload(d->node, &d->config, next);
 	take_relaying(&d->config, next);
 	d->config.log_level = next->log_level;

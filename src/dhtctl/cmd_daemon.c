@@ -27,6 +27,8 @@ static const struct column status_lines[] = {
     {"public_address", "public address", UNIT_NONE},
     {"server_address", "server socket", UNIT_NONE},
     {"client_address", "client socket", UNIT_NONE},
+    {"relaying", "relays for others", UNIT_NONE},
+    {"relay_volume", "relayed per month", UNIT_BYTES},
     {"nodes", "nodes known", UNIT_NONE},
     {"candidates", "nodes checked", UNIT_NONE},
     {"requests", "requests", UNIT_NONE},
@@ -72,6 +74,15 @@ describe_bootstrap(json_t *r)
 	json_object_set_new(r, "bootstrap", json_string(text));
 }
 
+/* Says how to turn off what is on by default. */
+static void
+describe_relaying(json_t *r)
+{
+	if (json_is_true(json_object_get(r, "relaying")))
+		json_object_set_new(r, "relaying",
+		    json_string("yes; relay = off turns this off"));
+}
+
 int
 cmd_status(struct ctl *c, char **argv)
 {
@@ -83,6 +94,8 @@ cmd_status(struct ctl *c, char **argv)
 	    &c->client, API_METHOD_status, json_object(), NULL, &result);
 	if (code == EXIT_DONE && c->print.format == PRINT_TEXT)
 		describe_bootstrap(result);
+	if (code == EXIT_DONE && c->print.format == PRINT_TEXT)
+		describe_relaying(result);
 	if (code == EXIT_DONE)
 		print_object(&c->print, result, status_lines);
 	json_decref(result);
@@ -95,6 +108,10 @@ static const struct column relay_lines[] = {
     {"relaying", "relays for others", UNIT_NONE},
     {"mode", "relay", UNIT_NONE},
     {"relay_key", "relay key", UNIT_NONE},
+    {"relay_volume", "volume per month", UNIT_BYTES},
+    {"volume_left", "volume left", UNIT_BYTES},
+    {"volume_full", "volume when full", UNIT_BYTES},
+    {"volume_refill", "refill per hour", UNIT_BYTES},
     {"sessions", "control sessions", UNIT_NONE},
     {"waiting", "waiting pairings", UNIT_NONE},
     {"pairings", "relayed pairs", UNIT_NONE},

@@ -11,7 +11,9 @@ node_set_relaying(struct node *n, const struct node_relaying *r)
 {
 	struct peers_relay spec = {.keys = n->config.relay_keys,
 	    .allow = r->allow,
-	    .allow_len = r->allow_len};
+	    .allow_len = r->allow_len,
+	    .friends = r->friends,
+	    .friends_len = r->friends_len};
 	int err = 0;
 
 	if (n->leave.started)
@@ -21,12 +23,46 @@ node_set_relaying(struct node *n, const struct node_relaying *r)
 	if (r->on)
 		err = spec.keys != NULL ? peers_relay_start(n->peers, &spec)
 					: ERR_VALUE;
-	n->relaying = (struct node_relay_state){
-	    .on = r->on && err == 0, .allow_len = r->allow_len};
+	n->relaying = (struct node_relay_state){.on = r->on && err == 0,
+	    .mode = r->mode,
+	    .allow_len = r->allow_len};
 	/* A relay for some keys alone is of no use to other nodes. */
 	if (n->relaying.on && r->allow_len == 0)
 		relay_announcer_start(n, spec.keys);
 	return err;
+}
+
+void
+node_set_relay_volume(struct node *n, uint64_t month)
+{
+	relay_volume_set(peers_relay_volume(n->peers), month, n->world->now_us);
+}
+
+void
+node_restore_relay_volume(
+    struct node *n, const struct relay_volume_saved *saved)
+{
+	relay_volume_restore(peers_relay_volume(n->peers), saved,
+	    n->world->unix_ms, n->world->now_us);
+}
+
+bool
+node_save_relay_volume(
+    struct node *n, bool last, struct relay_volume_saved *out)
+{
+	struct relay_volume *v = peers_relay_volume(n->peers);
+
+	if (v->month == 0 ||
+	    (!last && !relay_volume_is_due(v, n->world->now_us)))
+		return false;
+	*out = relay_volume_save(v, n->world->unix_ms, n->world->now_us, last);
+	return true;
+}
+
+void
+node_relay_volume_stored(struct node *n, const struct relay_volume_saved *saved)
+{
+	relay_volume_stored(peers_relay_volume(n->peers), saved);
 }
 
 static uint32_t
@@ -52,6 +88,7 @@ node_relay_status(const struct node *n, struct node_relay_status *out)
 	peers_relay_status(n->peers, &server);
 	*out = (struct node_relay_status){
 	    .on = n->relaying.on,
+	    .mode = n->relaying.mode,
 	    .allow_len = n->relaying.allow_len,
 	    .key = n->config.relay_keys != NULL
 		       ? n->config.relay_keys->public_key
@@ -63,4 +100,6 @@ node_relay_status(const struct node *n, struct node_relay_status *out)
 	    .bytes = n->stats.relayed_bytes,
 	    .packets = n->stats.packets_relayed,
 	};
+	relay_volume_status(
+	    peers_relay_volume(n->peers), n->world->now_us, &out->volume);
 }

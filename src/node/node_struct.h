@@ -14,6 +14,7 @@
 #include "node/event_queue.h"
 #include "node/node.h"
 #include "node/node_op.h"
+#include "node/node_relay.h"
 #include "node/node_swarm.h"
 #include "node/relay_announcer.h"
 #include "peer/listener.h"
@@ -25,6 +26,7 @@
 
 struct node_relay_state {
 	bool on;
+	enum node_relay_mode mode;
 	size_t allow_len; /* keys that may use the relay; 0: all */
 };
 

@@ -34,6 +34,7 @@ enum conn_relay_state {
 	CONN_RELAY_OVER,
 };
 
+struct relay_payer;   /* relay/relay_volume.h */
 struct relay_session; /* relay/relay_server.h */
 
 struct conn_relay {
@@ -53,6 +54,10 @@ struct conn_relay {
 	uint64_t prefix; /* of the client */
 	struct relay_control control;
 	struct relay_session *session; /* of a client of ours, or NULL */
+	struct relay_paying {
+		struct relay_payer *payer; /* NULL: it has no share */
+		uint64_t charged;          /* bytes of this connection */
+	} paying;                          /* of such a client */
 };
 
 /* Relays that clients have named and that are being dialed. */

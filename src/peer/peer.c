@@ -32,7 +32,7 @@ peers_new(const struct core *core, const struct peers_base *b)
 	TAILQ_INIT(&p->lingering);
 	followed_relays_init(&p->followed);
 	relay_finder_init(&p->finder, p);
-	relay_service_init(&p->relaying);
+	relay_service_init(&p->relaying, core);
 	p->core->world->ops->random(
 	    p->core->world, p->migrate_secret, sizeof p->migrate_secret);
 	frame_budget_init(&p->frames, core->limits->frame_bytes);

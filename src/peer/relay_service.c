@@ -2,6 +2,7 @@
 #include "peer/relay_service.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "peer/conn_struct.h"
@@ -13,6 +14,7 @@ enum {
 	/* A client ends its control connection as soon as its own stream has
 	 * ended. The other one may still wait for the last acknowledgement. */
 	LINGER_MS = 3000,
+	IP_UDP_LEN = 28, /* IPv4 and UDP */
 };
 
 /*
@@ -20,6 +22,11 @@ enum {
  * ends it when it has been idle, or has lingered after its pairing.
  */
 struct relay_link {
+	struct half_meter {
+		struct udx_meter base;
+		struct relay_link *link;
+		struct relay_payer *from, *to; /* NULL: without a share */
+	} meter[RELAY_ROLE_MAX];
 	TAILQ_ENTRY(relay_link) lingering;
 	struct peers *peers;
 	struct relay_pairing *pairing; /* NULL: it lingers */
@@ -50,6 +57,45 @@ may_send_to(const struct peers *p, const struct addr *a)
 		return false;
 	return dht_is_private(p->base.dht) ||
 	       (addr_global(a) && !is_own_host(p, a));
+}
+
+/* ---- volume ---- */
+
+static uint64_t
+now_us(const struct peers *p)
+{
+	return p->core->world->now_us;
+}
+
+static bool
+admit(struct udx_meter *m, size_t received, size_t sent)
+{
+	struct half_meter *h = container_of(m, struct half_meter, base);
+	struct peers *p = h->link->peers;
+	struct relay_transfer t = {.from = h->from,
+	    .to = h->to,
+	    .received = (uint32_t)received,
+	    .sent = (uint32_t)sent};
+
+	return relay_volume_spend(&p->relaying.volume, &t, now_us(p));
+}
+
+/* Charges what a control connection has received and sent since the last time:
+ * pairings, keep-alives and acknowledgements. */
+static void
+charge_session(struct conn *k)
+{
+	struct relay_paying *paying = &k->relay.paying;
+	struct peers *p = k->peers;
+	struct udx_status st;
+	uint64_t bytes;
+
+	udx_status(k->udx, &st);
+	bytes = st.bytes_in + st.bytes_out +
+		(st.packets_in + st.packets_out) * IP_UDP_LEN;
+	relay_volume_charge(&p->relaying.volume, paying->payer,
+	    bytes - paying->charged, now_us(p));
+	paying->charged = bytes;
 }
 
 /* ---- links ---- */
@@ -85,9 +131,11 @@ link_free(struct relay_link *l)
 		TAILQ_REMOVE(&p->relaying.lingering, l, lingering);
 		p->relaying.lingering_len--;
 	}
-	for (int i = 0; i < RELAY_ROLE_MAX; i++)
+	for (int i = 0; i < RELAY_ROLE_MAX; i++) {
+		relay_volume_leave(&p->relaying.volume, l->meter[i].from);
 		if (l->half[i] != NULL)
 			udx_stream_free(l->half[i]);
+	}
 	free(l);
 }
 
@@ -167,6 +215,11 @@ link_new(struct peers *p, struct relay_pairing *pairing)
 		link_free(l);
 		return NULL;
 	}
+	for (int i = 0; i < RELAY_ROLE_MAX; i++) {
+		l->meter[i].base.admit = admit;
+		l->meter[i].link = l;
+		udx_relay_set_meter(l->half[i], &l->meter[i].base);
+	}
 	arm_idle(l);
 	return l;
 }
@@ -208,6 +261,13 @@ bind_half(struct relay_link *l, int role, const struct relay_end *end)
 	remote = client_addr(k);
 	if (!may_send_to(l->peers, &remote))
 		return false;
+	if (k->relay.paying.payer != NULL) {
+		l->meter[role].from = relay_volume_join(
+		    &l->peers->relaying.volume, &remote, now_us(l->peers));
+		if (l->meter[role].from == NULL)
+			return false;
+		l->meter[!role].to = l->meter[role].from;
+	}
 	udx_relay_bind(l->half[role], &remote);
 	l->peer_id[role] = end->stream_id;
 	return true;
@@ -274,6 +334,29 @@ execute_orders(struct peers *p)
 
 /* ---- control connections ---- */
 
+static bool
+is_friend(const struct relay_service *r, const uint8_t *key)
+{
+	for (size_t i = 0; i < r->friends_len; i++)
+		if (memcmp(r->friends[i], key, KEY_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* Finds the network that pays for a client. Returns 0, ERR_LIMIT or
+ * ERR_MEMORY. */
+static int
+begin_paying(struct conn *k, const struct relay_peer *peer)
+{
+	struct relay_volume *v = &k->peers->relaying.volume;
+
+	if (peer->exempt || v->month == 0)
+		return 0;
+	k->relay.paying.payer =
+	    relay_volume_join(v, &peer->addr, now_us(k->peers));
+	return k->relay.paying.payer != NULL ? 0 : ERR_LIMIT;
+}
+
 static int
 begin_session(struct conn *k)
 {
@@ -282,6 +365,7 @@ begin_session(struct conn *k)
 	    listener_by_number(p->listeners, p->relaying.listener);
 	struct relay_peer peer = {
 	    .key = k->key, .addr = client_addr(k), .number = k->number};
+	int err;
 
 	if (l == NULL)
 		return ERR_CLOSED;
@@ -289,9 +373,12 @@ begin_session(struct conn *k)
 		p->core->stats->relayed_links_refused++;
 		return ERR_PRIVATE;
 	}
-	peer.exempt =
-	    l->allow_len > 0 || (dht_is_private(p->base.dht) &&
-				    addr_scope(&peer.addr) != ADDR_PUBLIC);
+	peer.exempt = l->allow_len > 0 || is_friend(&p->relaying, k->key) ||
+		      (dht_is_private(p->base.dht) &&
+			  addr_scope(&peer.addr) != ADDR_PUBLIC);
+	err = begin_paying(k, &peer);
+	if (err != 0)
+		return err;
 	secret_set_frame_max(k->secret, FRAME_LEN_MAX);
 	conn_slot_claim(k);
 	return relay_session_new(p->relaying.server, &peer, &k->relay.session);
@@ -360,6 +447,9 @@ relay_service_run(struct conn *k)
 		conn_fail(k, err);
 		return;
 	}
+	if (k->relay.session != NULL)
+		if (k->relay.session != NULL)
+		charge_session(k);
 	execute_orders(k->peers);
 	if (!conn_is_open(k))
 		return;
@@ -372,6 +462,12 @@ relay_service_run(struct conn *k)
 void
 relay_service_leave(struct conn *k)
 {
+	struct relay_paying *paying = &k->relay.paying;
+
+	if (k->relay.session != NULL)
+		charge_session(k);
+	relay_volume_leave(&k->peers->relaying.volume, paying->payer);
+	paying->payer = NULL;
 	if (k->relay.session == NULL)
 		return;
 	relay_session_free(k->relay.session);
@@ -418,9 +514,10 @@ relay_service_on_events(
 /* ---- life ---- */
 
 void
-relay_service_init(struct relay_service *r)
+relay_service_init(struct relay_service *r, const struct core *core)
 {
 	*r = (struct relay_service){0};
+	relay_volume_init(&r->volume, core);
 	TAILQ_INIT(&r->lingering);
 }
 
@@ -429,6 +526,25 @@ relay_service_fini(struct peers *p)
 {
 	end_lingering(p);
 	relay_server_free(p->relaying.server);
+	relay_volume_fini(&p->relaying.volume);
+	free(p->relaying.friends);
+}
+
+static int
+copy_friends(struct relay_service *r, const struct peers_relay *spec)
+{
+	uint8_t(*copy)[KEY_LEN] = NULL;
+
+	if (spec->friends_len > 0) {
+		copy = malloc(spec->friends_len * sizeof *copy);
+		if (copy == NULL)
+			return ERR_MEMORY;
+		memcpy(copy, spec->friends, spec->friends_len * sizeof *copy);
+	}
+	free(r->friends);
+	r->friends = copy;
+	r->friends_len = spec->friends_len;
+	return 0;
 }
 
 int
@@ -444,7 +560,7 @@ peers_relay_start(struct peers *p, const struct peers_relay *spec)
 		return ERR_EXISTS;
 	if (r->server == NULL)
 		r->server = relay_server_new(p->core);
-	if (r->server == NULL)
+	if (r->server == NULL || copy_friends(r, spec) != 0)
 		return ERR_MEMORY;
 	return peers_listen(p, &listen, &r->listener);
 }
@@ -468,4 +584,10 @@ peers_relay_status(const struct peers *p, struct relay_server_status *out)
 	*out = (struct relay_server_status){0};
 	if (p->relaying.server != NULL)
 		relay_server_status(p->relaying.server, out);
+}
+
+struct relay_volume *
+peers_relay_volume(struct peers *p)
+{
+	return &p->relaying.volume;
 }

@@ -17,6 +17,7 @@
 
 #include "crypto/keys.h"
 #include "relay/relay_server.h"
+#include "relay/relay_volume.h"
 
 struct conn;
 struct peers;
@@ -28,6 +29,9 @@ struct relay_service {
 	uint32_t listener;                  /* 0: off */
 	TAILQ_HEAD(, relay_link) lingering; /* oldest first */
 	uint32_t lingering_len;
+	struct relay_volume volume;
+	uint8_t (*friends)[KEY_LEN]; /* owned */
+	size_t friends_len;
 };
 
 struct peers_relay {
@@ -35,9 +39,12 @@ struct peers_relay {
 	/* The keys that may use the relay; none: all. Copied. */
 	const uint8_t (*allow)[KEY_LEN];
 	size_t allow_len;
+	/* Keys without a share of their network or key. Copied. */
+	const uint8_t (*friends)[KEY_LEN];
+	size_t friends_len;
 };
 
-void relay_service_init(struct relay_service *r);
+void relay_service_init(struct relay_service *r, const struct core *core);
 
 /* Frees it after all connections. */
 void relay_service_fini(struct peers *p);
@@ -50,6 +57,9 @@ void peers_relay_stop(struct peers *p);
 
 /* Writes zeros while the relay is off. */
 void peers_relay_status(const struct peers *p, struct relay_server_status *out);
+
+/* Returns what the relay may receive and send. Never NULL. */
+struct relay_volume *peers_relay_volume(struct peers *p);
 
 /* ---- for conn.c and peer.c ---- */
 

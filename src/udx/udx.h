@@ -205,6 +205,18 @@ bool udx_is_relay(const struct udx_stream *s);
  * of its host. */
 void udx_relay_bind(struct udx_stream *s, const struct addr *host);
 
+/* Decides whether a packet for a half of a relay is forwarded. */
+struct udx_meter {
+	/* Returns false if the packet, of so many bytes with its headers as it
+	 * is received and as it would be sent, is dropped. Calls no function
+	 * of udx.h. */
+	bool (*admit)(struct udx_meter *m, size_t received, size_t sent);
+};
+
+/* Asks the meter, which is borrowed until the stream is freed, before packets
+ * for this half are forwarded. */
+void udx_relay_set_meter(struct udx_stream *s, struct udx_meter *m);
+
 /* ---- bytes out ---- */
 
 /*

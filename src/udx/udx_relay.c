@@ -38,6 +38,12 @@ udx_relay_bind(struct udx_stream *s, const struct addr *host)
 	s->relay->host = addr_host_key(host);
 }
 
+void
+udx_relay_set_meter(struct udx_stream *s, struct udx_meter *m)
+{
+	s->relay->meter = m;
+}
+
 /* ---- forwarding ---- */
 
 /* Returns the bytes that IP and UDP headers add, protocol 05 §1. */
@@ -135,6 +141,19 @@ note_numbers(struct relay_half *r, const struct packet *p)
 		r->seen_seq = next;
 }
 
+/* Returns false if the packet may not be forwarded. */
+static bool
+is_admitted(const struct relay_half *r, const struct dgram *dg)
+{
+	const struct udx_path *next = &r->partner->path.current;
+	size_t in = dg->len + header_bytes(&dg->from);
+	size_t out = stream_path_is_set(&r->partner->path)
+			 ? dg->len + header_bytes(&next->to)
+			 : in;
+
+	return r->meter == NULL || r->meter->admit(r->meter, in, out);
+}
+
 int
 relay_half_recv(struct udx_stream *s, const struct dgram *dg)
 {
@@ -161,6 +180,11 @@ relay_half_recv(struct udx_stream *s, const struct dgram *dg)
 	s->count.bytes_in += dg->len;
 	if (own || !connected)
 		note_numbers(r, &p);
+	/* A DESTROY ends what could cost more. */
+	if (!(p.type & PACKET_DESTROY) && !is_admitted(r, dg)) {
+		s->udx->core->stats->relayed_unpaid++;
+		return 0;
+	}
 	if (!stream_path_is_set(&r->partner->path)) {
 		keep_early(r, dg);
 		return 0;

@@ -20,6 +20,7 @@ struct early_packet {
 struct relay_half {
 	struct udx_stream *partner;        /* NULL once untied */
 	STAILQ_HEAD(, early_packet) early; /* oldest first */
+	struct udx_meter *meter;           /* or NULL */
 	uint8_t early_len;
 	bool bound;    /* packets are accepted from this host alone */
 	uint64_t host; /* addr_host_key() */

@@ -70,6 +70,13 @@ static const struct {
     {"bootstrap = {\n\"a:1\",\n\"b:x\"}\n", ":3: bootstrap: 'b:x' is not"},
     {"bootstrap = {\"a:1\", none}\n", "'none' cannot stand beside nodes"},
     {"bootstrap = {none, \"a:1\"}\n", "'none' cannot stand beside nodes"},
+    {"relay = yes\n", ":1: relay: 'yes' is none of auto, off"},
+    {"relay-volume = 30X\n", "'30X' is no volume from 1M to 1000T"},
+    {"relay-volume = 999k\n", "'999k' is no volume"},
+    {"relay-volume = 1001T\n", "'1001T' is no volume"},
+    {"relay-volume = 99999999999999999999G\n", "'99999999999999999999G'"},
+    {"relay-volume = -5G\n", "'-5G' is no volume"},
+    {"relay-volume = \"5G per year\"\n", "'5G per year' is no volume"},
     {"port = \"1", ":1: premature end of file"},
     {"= 1\n", ":1: unexpected token '='"},
 };
@@ -121,6 +128,39 @@ START_TEST(takes_file)
 	ck_assert_str_eq(dc.bootstrap[0].name, "a.example");
 	ck_assert_uint_eq(dc.bootstrap[1].port, 2);
 	ck_assert_uint_eq(c.limits.records, 1000);
+	config_fini(&c);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool relays;
+	uint64_t volume;
+} relaying[] = {
+    {"", false, 30000000000},
+    {"role = persistent\n", true, 30000000000},
+    {"role = auto\n", false, 30000000000},
+    {"role = persistent\nrelay = off\n", false, 0},
+    {"relay = open\n", true, 0},
+    {"relay = open\nrelay-volume = 5G\n", true, 5000000000},
+    {"relay-volume = \"2T per month\"\n", false, 2000000000000},
+    {"relay-volume = \"1G per day\"\n", false, 30000000000},
+    {"relay-volume = 1000000\n", false, 1000000},
+    {"role = persistent\nrelay-volume = none\n", true, 0},
+};
+
+START_TEST(knows_whether_it_relays)
+{
+	struct config c;
+	struct fault f;
+
+	ck_assert_int_eq(
+	    read_text(&c, relaying[_i].text, strlen(relaying[_i].text), &f), 0);
+	setenv("STATE_DIRECTORY", "/x", 1);
+	setenv("RUNTIME_DIRECTORY", "/x", 1);
+	ck_assert_int_eq(config_finish(&c, &f), 0);
+	ck_assert_int_eq(config_relays(&c), relaying[_i].relays);
+	ck_assert_uint_eq(c.relay_volume, relaying[_i].volume);
 	config_fini(&c);
 }
 END_TEST
@@ -349,6 +389,8 @@ t_suite(void)
 
 	tcase_add_loop_test(tc, refuses_file, 0, T_ROWS(bad_files));
 	tcase_add_test(tc, takes_file);
+	tcase_add_loop_test(
+	    tc, knows_whether_it_relays, 0, sizeof relaying / sizeof *relaying);
 	tcase_add_test(tc, joins_nothing_by_default);
 	tcase_add_test(tc, refuses_binary_and_long_files);
 	tcase_add_test(tc, survives_damage);

@@ -449,6 +449,94 @@ START_TEST(is_small)
 }
 END_TEST
 
+/* Gives the relay a full bucket of this volume per month. */
+static void
+give_volume(uint64_t month)
+{
+	struct node *n = parties[RELAY].node;
+	struct relay_volume_saved v = {
+	    .month = month, .left = month / 10, .unix_ms = n->world->unix_ms};
+
+	node_set_relay_volume(n, month);
+	node_restore_relay_volume(n, &v);
+}
+
+static void
+store_volume(void)
+{
+	struct relay_volume_saved v;
+
+	if (node_save_relay_volume(parties[RELAY].node, false, &v))
+		node_relay_volume_stored(parties[RELAY].node, &v);
+}
+
+/* What is received and sent is spent, of the pairing as well as of the control
+ * connections. */
+START_TEST(spends_its_volume)
+{
+	uint64_t before, forwarded, spent;
+
+	give_volume(100000000);
+	store_volume();
+	before = status().volume.left;
+	connect_parties();
+	exchange("paid");
+	forwarded = status().bytes;
+	spent = before - status().volume.left;
+	ck_assert_uint_ge(spent, 2 * forwarded + 500);
+	ck_assert_uint_le(spent, 2 * forwarded + 20000);
+	/* Keep-alives of an idle pairing, too. */
+	before = status().volume.left;
+	forwarded = status().bytes;
+	run_ms(60000);
+	ck_assert_uint_gt(
+	    before + 60 * UINT64_C(100000000) / 2592000, status().volume.left);
+}
+END_TEST
+
+/* Without volume, or before it is stored, nothing is forwarded. */
+START_TEST(relays_nothing_beyond_its_volume)
+{
+	give_volume(100000000);
+	connect_through(true, false);
+	run_ms(10000);
+	ck_assert_uint_eq(parties[A].opened + parties[B].opened, 0);
+	ck_assert_uint_eq(status().bytes, 0);
+	ck_assert_uint_gt(node_stats(parties[RELAY].node)->relayed_unpaid, 0);
+}
+END_TEST
+
+/* The clients of one network have a part; a friend has no share. */
+START_TEST(shares_its_volume)
+{
+	struct node_relaying r = {.on = true, .friends_len = 2};
+	uint8_t friends[2][KEY_LEN];
+	static const uint8_t text[100000];
+
+	give_volume(10000000);
+	memcpy(friends[0], parties[A].keys.public_key, KEY_LEN);
+	memcpy(friends[1], parties[B].keys.public_key, KEY_LEN);
+	r.friends = friends;
+	if (_i == 1)
+		ck_assert_int_eq(node_set_relaying(parties[RELAY].node, &r), 0);
+	run_ms(3000);
+	store_volume();
+	connect_parties();
+	for (int i = 0; i < 5000; i++) {
+		store_volume();
+		(void)node_conn_write(
+		    parties[B].node, parties[B].conn, text, sizeof text);
+		run_ms(1);
+		node_conn_consume(parties[A].node, parties[A].conn,
+		    node_conn_peek(parties[A].node, parties[A].conn).len);
+	}
+	if (_i == 0)
+		ck_assert_uint_lt(status().bytes, 1000000 / 16);
+	else
+		ck_assert_uint_gt(status().bytes, 1000000 / 8);
+}
+END_TEST
+
 /* Nothing is sent through a pairing for as long as is allowed. */
 START_TEST(ends_idle_pairings)
 {
@@ -603,6 +691,9 @@ t_suite(void)
 	tcase_add_loop_test(tc, relays_for_friends, 0, 2);
 	tcase_add_test(tc, is_small);
 	tcase_add_test(tc, ends_idle_pairings);
+	tcase_add_test(tc, spends_its_volume);
+	tcase_add_test(tc, relays_nothing_beyond_its_volume);
+	tcase_add_loop_test(tc, shares_its_volume, 0, 2);
 	tcase_add_test(tc, announces_itself);
 	tcase_add_test(tc, friends_need_no_announcement);
 	tcase_add_test(tc, is_found_when_needed);
