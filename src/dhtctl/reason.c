@@ -39,6 +39,12 @@ static const struct reason reasons[] = {
     {ERR_RELAY_REFUSED, EXIT_NO_PATH,
 	"no direct path was found, and the node that was named as relay has"
 	" refused to forward"},
+    {ERR_RELAY_FULL, EXIT_NO_PATH,
+	"no direct path was found, and the relay has no place left; try again"
+	" in a minute"},
+    {ERR_RELAY_SPENT, EXIT_NO_PATH,
+	"no direct path was found, and the relay has spent its volume; name"
+	" another one"},
     {ERR_RELAY_TIMEOUT, EXIT_NO_PATH,
 	"no direct path was found, and the peer did not connect to the relay"},
     {ERR_RELAY_LOST, EXIT_LOST, "connect again"},

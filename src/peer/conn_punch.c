@@ -63,8 +63,11 @@ conn_check_failed(struct conn *c, int err)
 void
 conn_punch_check_failed(struct conn *c)
 {
+	int relay = conn_relay_failure(c);
+
 	if (c->punch.err != 0)
-		conn_check_failed(c, conn_punch_failure(c));
+		conn_check_failed(
+		    c, relay != 0 ? relay : conn_punch_failure(c));
 }
 
 static void

@@ -193,6 +193,21 @@ use_relayed_path(struct conn *c, const struct conn *k)
 	arm_timer(c, PROVE_MS);
 }
 
+/* Returns the error for a relay that has refused, by the reason that it has
+ * sent. */
+static int
+refusal_err(const struct conn *k)
+{
+	const struct relay_refusal *why =
+	    relay_client_refusal(k->relay.control.client);
+
+	if (why != NULL && why->reason == RELAY_REASON_FULL)
+		return ERR_RELAY_FULL;
+	if (why != NULL && why->reason == RELAY_REASON_SPENT)
+		return ERR_RELAY_SPENT;
+	return ERR_RELAY_REFUSED;
+}
+
 static void
 check_pairing(struct conn *c, const struct conn *k)
 {
@@ -204,7 +219,7 @@ check_pairing(struct conn *c, const struct conn *k)
 		use_relayed_path(c, k);
 	else if (relay_client_state(k->relay.control.client) ==
 		 RELAY_CLIENT_CLOSED)
-		fail_relay(c, ERR_RELAY_REFUSED);
+		fail_relay(c, refusal_err(k));
 	else if (conn_is_open(k))
 		/* A relay that closes from now on has refused. */
 		c->relay.err = ERR_RELAY_REFUSED;

@@ -132,12 +132,25 @@ check_proof(struct conn *k)
 	struct addr addr = conn_remote(k);
 	struct udx_status st;
 
-	if (!relay_client_is_open(rc->client))
+	if (!relay_client_is_open(rc->client) || rc->refused)
 		return;
 	udx_status(k->udx, &st);
 	rc->proves = false;
 	relay_finder_proved(&k->peers->finder, k->key, &addr, st.srtt_us);
 	expire_in(k, 0);
+}
+
+/* Makes the pool ask a relay that refuses no earlier than it says. */
+static void
+note_refusal(struct conn *k)
+{
+	struct relay_control *rc = &k->relay.control;
+	const struct relay_refusal *why = relay_client_refusal(rc->client);
+
+	if (why == NULL || rc->refused)
+		return;
+	rc->refused = true;
+	relay_finder_refused(&k->peers->finder, k->key, why->retry_s);
 }
 
 void
@@ -160,6 +173,7 @@ relay_control_run(struct conn *k)
 		expire_in(k, rc->proves ? PROOF_MS : RELEASE_MS);
 	before = relay_client_state(rc->client);
 	err = read_messages(k);
+	note_refusal(k);
 	if (err == 0)
 		err = send_messages(k);
 	/* A relay that ends its side has dropped our pairing. */

@@ -23,6 +23,7 @@ struct relay_control {
 	struct relay_client *client; /* NULL: no control connection */
 	uint32_t user;               /* number; 0: detached */
 	bool ending;
+	bool refused;        /* the pool of relays knows until when */
 	bool proves;         /* without a user */
 	struct timer expiry; /* armed once it has no user */
 };

@@ -68,7 +68,8 @@ has_no_path(int err)
 {
 	return err == ERR_NO_PATH || err == ERR_PUNCH ||
 	       err == ERR_NAT_UNKNOWN || err == ERR_NAT_RANDOM ||
-	       err == ERR_ABORTED || err == ERR_TIMEOUT;
+	       err == ERR_ABORTED || err == ERR_TIMEOUT ||
+	       err == ERR_RELAY_FULL || err == ERR_RELAY_SPENT;
 }
 
 void
@@ -212,6 +213,13 @@ relay_finder_proved(struct relay_finder *f, const uint8_t relay[KEY_LEN],
 {
 	f->peers->core->stats->relays_proved++;
 	relay_pool_proved(&f->pool, relay, addr, rtt_us);
+}
+
+void
+relay_finder_refused(
+    struct relay_finder *f, const uint8_t relay[KEY_LEN], uint64_t retry_s)
+{
+	relay_pool_refused(&f->pool, relay, retry_s);
 }
 
 void

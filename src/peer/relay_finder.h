@@ -65,6 +65,8 @@ void relay_finder_renew(struct relay_finder *f);
 /* Each notes how a control connection to a relay went. */
 void relay_finder_proved(struct relay_finder *f, const uint8_t relay[KEY_LEN],
     const struct addr *addr, uint64_t rtt_us);
+void relay_finder_refused(
+    struct relay_finder *f, const uint8_t relay[KEY_LEN], uint64_t retry_s);
 void relay_finder_failed(struct relay_finder *f, const uint8_t relay[KEY_LEN]);
 
 #endif

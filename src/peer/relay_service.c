@@ -365,6 +365,7 @@ begin_session(struct conn *k)
 	    listener_by_number(p->listeners, p->relaying.listener);
 	struct relay_peer peer = {
 	    .key = k->key, .addr = client_addr(k), .number = k->number};
+	struct relay_refusal why = {.reason = RELAY_REASON_SPENT};
 	int err;
 
 	if (l == NULL)
@@ -381,7 +382,15 @@ begin_session(struct conn *k)
 		return err;
 	secret_set_frame_max(k->secret, FRAME_LEN_MAX);
 	conn_slot_claim(k);
-	return relay_session_new(p->relaying.server, &peer, &k->relay.session);
+	peer.native = conn_is_native(k);
+	err = relay_session_new(p->relaying.server, &peer, &k->relay.session);
+	if (err != 0)
+		return err;
+	why.retry_s = relay_volume_wait_s(
+	    &p->relaying.volume, k->relay.paying.payer, now_us(p));
+	if (why.retry_s > 0)
+		relay_session_refuse(k->relay.session, &why);
+	return 0;
 }
 
 static int
@@ -449,7 +458,7 @@ relay_service_run(struct conn *k)
 	}
 	if (k->relay.session != NULL)
 		if (k->relay.session != NULL)
-		charge_session(k);
+			charge_session(k);
 	execute_orders(k->peers);
 	if (!conn_is_open(k))
 		return;

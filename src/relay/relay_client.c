@@ -16,6 +16,8 @@ struct relay_client {
 	struct relay_pair pair; /* as we have sent it */
 	uint32_t relay_stream_id;
 	bool open; /* the relay has opened the channel, too */
+	bool refused;
+	struct relay_refusal refusal;
 };
 
 /* Sets the state. No other function does. */
@@ -96,6 +98,15 @@ on_pair(struct relay_client *c, struct bytes body)
 }
 
 static int
+on_refused(struct relay_client *c, struct bytes body)
+{
+	int err = relay_refusal_decode(&c->refusal, body.p, body.len);
+
+	c->refused = err == 0;
+	return err;
+}
+
+static int
 on_event(struct relay_client *c, const struct mux_event *ev)
 {
 	if (ev->kind == MUX_OFFER) {
@@ -108,6 +119,8 @@ on_event(struct relay_client *c, const struct mux_event *ev)
 			client_set_state(c, RELAY_CLIENT_CLOSED);
 	} else if (ev->kind == MUX_MESSAGE && ev->type == RELAY_PAIR) {
 		return on_pair(c, ev->body);
+	} else if (ev->kind == MUX_MESSAGE && ev->type == RELAY_REFUSED) {
+		return on_refused(c, ev->body);
 	}
 	return 0;
 }
@@ -152,6 +165,12 @@ bool
 relay_client_is_open(const struct relay_client *c)
 {
 	return c->open;
+}
+
+const struct relay_refusal *
+relay_client_refusal(const struct relay_client *c)
+{
+	return c->refused ? &c->refusal : NULL;
 }
 
 uint32_t

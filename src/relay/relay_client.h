@@ -53,6 +53,9 @@ enum relay_client_state relay_client_state(const struct relay_client *c);
 /* Returns true once the relay has opened the channel: it is one. */
 bool relay_client_is_open(const struct relay_client *c);
 
+/* Returns why the relay refuses and until when, or NULL: it has not said so. */
+const struct relay_refusal *relay_client_refusal(const struct relay_client *c);
+
 /* Returns the id of the relay's stream; only in state PAIRED. */
 uint32_t relay_client_stream_id(const struct relay_client *c);
 

@@ -82,3 +82,23 @@ relay_unpair_encode(const struct relay_unpair *m, uint8_t *buf, size_t cap)
 	wr_raw(&w, m->token, sizeof m->token);
 	return wr_ok(&w) ? wr_len(&w) : 0;
 }
+
+int
+relay_refusal_decode(struct relay_refusal *m, const uint8_t *buf, size_t len)
+{
+	struct rd r = rd_init(buf, len);
+
+	*m = (struct relay_refusal){.reason = rd_uint(&r)};
+	m->retry_s = rd_uint(&r);
+	return rd_ok(&r) ? 0 : ERR_MALFORMED;
+}
+
+size_t
+relay_refusal_encode(const struct relay_refusal *m, uint8_t *buf, size_t cap)
+{
+	struct wr w = wr_init(buf, cap);
+
+	wr_uint(&w, m->reason);
+	wr_uint(&w, m->retry_s);
+	return wr_ok(&w) ? wr_len(&w) : 0;
+}

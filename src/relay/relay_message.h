@@ -25,7 +25,13 @@ enum {
 };
 
 /* The types of the channel's messages. */
-enum relay_message_type { RELAY_PAIR, RELAY_UNPAIR };
+enum relay_message_type {
+	RELAY_PAIR,
+	RELAY_UNPAIR,
+	/* Sent to clients with PAYLOAD_NATIVE alone, before the relay closes
+	 * the channel. The reference would ignore it. */
+	RELAY_REFUSED,
+};
 
 /*
  * A client requests to be paired with the other holder of the token; the relay
@@ -42,6 +48,14 @@ struct relay_unpair {
 	uint8_t token[RELAY_TOKEN_LEN];
 };
 
+/* Why a relay refuses. Other numbers refuse as well. */
+enum relay_reason { RELAY_REASON_FULL = 1, RELAY_REASON_SPENT = 2 };
+
+struct relay_refusal {
+	uint64_t reason;
+	uint64_t retry_s; /* seconds after which to ask again */
+};
+
 /*
  * Decode a message without its type. Return 0 or ERR_MALFORMED, which breaks
  * the connection. Surplus bytes and unknown flags are ignored, as in the
@@ -49,11 +63,15 @@ struct relay_unpair {
  */
 int relay_pair_decode(struct relay_pair *m, const uint8_t *buf, size_t len);
 int relay_unpair_decode(struct relay_unpair *m, const uint8_t *buf, size_t len);
+int relay_refusal_decode(
+    struct relay_refusal *m, const uint8_t *buf, size_t len);
 
 /* Encode a message without its type. Return its length, or 0 if the buffer is
  * too small; RELAY_MESSAGE_MAX is enough. */
 size_t relay_pair_encode(const struct relay_pair *m, uint8_t *buf, size_t cap);
 size_t relay_unpair_encode(
     const struct relay_unpair *m, uint8_t *buf, size_t cap);
+size_t relay_refusal_encode(
+    const struct relay_refusal *m, uint8_t *buf, size_t cap);
 
 #endif

@@ -6,7 +6,9 @@
 enum {
 	RETRY_US =
 	    60 * 1000000, /* after the first failure, then four times that */
-	PREFIX4_LEN = 2,  /* bytes of the address: a /16, or a /32 */
+	REFUSED_S_MIN = 60,
+	REFUSED_S_MAX = 24 * 60 * 60,
+	PREFIX4_LEN = 2, /* bytes of the address: a /16, or a /32 */
 	PREFIX6_LEN = 4,
 };
 
@@ -113,6 +115,24 @@ relay_pool_failed(struct relay_pool *p, const uint8_t key[KEY_LEN])
 	e->addr.family = ADDR_NONE;
 	e->due_us =
 	    p->world->now_us + ((uint64_t)RETRY_US << (2 * (e->failures - 1)));
+}
+
+void
+relay_pool_refused(
+    struct relay_pool *p, const uint8_t key[KEY_LEN], uint64_t retry_s)
+{
+	struct known_relay *e = find_entry(p, key);
+
+	if (e == NULL)
+		return;
+	if (retry_s < REFUSED_S_MIN)
+		retry_s = REFUSED_S_MIN;
+	if (retry_s > REFUSED_S_MAX)
+		retry_s = REFUSED_S_MAX;
+	/* It is alive, so this is no failure that lets it be forgotten. */
+	e->state = KNOWN_RELAY_FAILED;
+	e->addr.family = ADDR_NONE;
+	e->due_us = p->world->now_us + retry_s * UINT64_C(1000000);
 }
 
 void

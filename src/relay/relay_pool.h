@@ -69,6 +69,11 @@ void relay_pool_proved(struct relay_pool *p, const uint8_t key[KEY_LEN],
     const struct addr *addr, uint64_t rtt_us);
 void relay_pool_failed(struct relay_pool *p, const uint8_t key[KEY_LEN]);
 
+/* Records a relay that refuses for now: it is not dialed again until then, at
+ * the earliest in a minute and at the latest in a day. */
+void relay_pool_refused(
+    struct relay_pool *p, const uint8_t key[KEY_LEN], uint64_t retry_s);
+
 /* Return how many relays are being dialed, and how many are proved and need not
  * be dialed now. */
 uint32_t relay_pool_proving(const struct relay_pool *p);

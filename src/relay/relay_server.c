@@ -13,6 +13,9 @@
 #include "relay/relay_share.h"
 #include "stream/mux.h"
 
+/* When a client that was refused its share asks again. */
+enum { FULL_RETRY_S = 60 };
+
 enum pairing_state {
 	PAIRING_WAITING, /* in server.waiting and by_token */
 	PAIRING_MATCHED, /* in server.changed: RELAY_ORDER_LINK is pending */
@@ -44,6 +47,7 @@ struct relay_session {
 	struct mux *mux;
 	uint32_t number;
 	uint32_t channel; /* 0: closed */
+	bool native;      /* it understands RELAY_REFUSED */
 	enum session_list { LIST_NONE, LIST_IDLE, LIST_EXPELLED } list;
 	uint64_t idle_us; /* since when it has had no place */
 	struct relay_holder holder;
@@ -305,6 +309,7 @@ relay_session_new(struct relay_server *s, const struct relay_peer *peer,
 		return ERR_MEMORY;
 	ss->server = s;
 	ss->number = peer->number;
+	ss->native = peer->native;
 	TAILQ_INIT(&ss->places);
 	err = relay_holder_init(
 	    &s->shares, &ss->holder, peer->key, &peer->addr, peer->exempt);
@@ -350,12 +355,17 @@ relay_session_free(struct relay_session *ss)
 
 /* ---- reading ---- */
 
-/* Refuses the session what it requests: closes its channel, which the
- * reference understands. */
-static void
-refuse(struct relay_session *ss)
+void
+relay_session_refuse(struct relay_session *ss, const struct relay_refusal *why)
 {
+	uint8_t body[RELAY_MESSAGE_MAX];
+	size_t len = relay_refusal_encode(why, body, sizeof body);
+
 	ss->server->core->stats->relayed_pairs_refused++;
+	/* A client that reads nothing finds its queue full. */
+	if (ss->native &&
+	    mux_send(ss->mux, ss->channel, RELAY_REFUSED, body, len) != 0)
+		session_set_list(ss, LIST_EXPELLED);
 	mux_close(ss->mux, ss->channel);
 	ss->channel = 0;
 	end_pairings(ss);
@@ -406,7 +416,8 @@ on_pair(struct relay_session *ss, const struct relay_pair *m)
 	if (take_place(ss, p, m) != 0) {
 		if (is_new)
 			pairing_free(s, p);
-		refuse(ss);
+		relay_session_refuse(ss,
+		    &(struct relay_refusal){RELAY_REASON_FULL, FULL_RETRY_S});
 		return 0;
 	}
 	if (p->places[!m->initiator].session != NULL)

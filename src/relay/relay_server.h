@@ -27,6 +27,7 @@
 #include "base/addr.h"
 #include "base/core.h"
 #include "base/wire.h"
+#include "relay/relay_message.h"
 
 struct relay_server;
 struct relay_session;
@@ -44,6 +45,7 @@ struct relay_peer {
 	const uint8_t *key; /* that the client has proved; copied */
 	struct addr addr;   /* of the control connection */
 	bool exempt;        /* no share binds it */
+	bool native;        /* it understands RELAY_REFUSED */
 	uint32_t number;    /* by which orders name the session, not 0 */
 };
 
@@ -54,6 +56,11 @@ int relay_session_new(struct relay_server *s, const struct relay_peer *peer,
 
 /* Ends a session and its pairings. Accepts NULL. */
 void relay_session_free(struct relay_session *ss);
+
+/* Refuses all that the session requests: closes its channel, which ends its
+ * pairings. A native client is sent the reason. */
+void relay_session_refuse(
+    struct relay_session *ss, const struct relay_refusal *why);
 
 /* Reads one message of the client. Returns 0, or the error that breaks the
  * stream to it: ERR_MALFORMED, ERR_LIMIT (counted) or ERR_MEMORY. */

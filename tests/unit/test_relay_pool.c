@@ -174,6 +174,29 @@ START_TEST(topics_are_stable)
 }
 END_TEST
 
+/* A relay that refuses is asked when it says so, within a minute and a day,
+ * and is not forgotten. */
+START_TEST(heeds_the_time_of_a_refusal)
+{
+	static const struct {
+		uint64_t retry_s, waits_s;
+	} rows[] = {{600, 600}, {0, 60}, {UINT64_MAX, 86400}};
+	const uint8_t key[KEY_LEN] = {77};
+
+	ck_assert(relay_pool_add(&pool, key));
+	ck_assert_ptr_nonnull(relay_pool_take(&pool));
+	for (int i = 0; i < 5; i++) {
+		relay_pool_refused(&pool, key, rows[_i].retry_s);
+		relay_pool_failed(&pool, key); /* its connection ends */
+		ck_assert_ptr_null(relay_pool_take(&pool));
+		world.now_us += rows[_i].waits_s * 1000000 - 1;
+		ck_assert_ptr_null(relay_pool_take(&pool));
+		world.now_us++;
+		ck_assert_ptr_nonnull(relay_pool_take(&pool));
+	}
+}
+END_TEST
+
 Suite *
 t_suite(void)
 {
@@ -184,6 +207,7 @@ t_suite(void)
 	tcase_add_test(tc, chooses_among_the_near);
 	tcase_add_test(tc, chooses_one_of_a_network);
 	tcase_add_test(tc, forgets_what_fails);
+	tcase_add_loop_test(tc, heeds_the_time_of_a_refusal, 0, 3);
 	tcase_add_test(tc, keeps_the_proved_in_a_flood);
 	tcase_add_test(tc, topics_are_stable);
 	return s;

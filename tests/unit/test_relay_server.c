@@ -30,7 +30,9 @@ struct party {
 static struct core_host host;
 static struct relay_server *server;
 static struct party parties[CLIENTS];
-static unsigned links, unlinks, expelled;
+static unsigned links, unlinks, expelled, refusals;
+static bool native; /* the parties that join */
+static struct relay_refusal refusal;
 static struct relay_order last;
 
 static void
@@ -40,7 +42,8 @@ setup(void)
 	server = relay_server_new(&host.core);
 	ck_assert_ptr_nonnull(server);
 	memset(parties, 0, sizeof parties);
-	links = unlinks = expelled = 0;
+	links = unlinks = expelled = refusals = 0;
+	native = false;
 }
 
 static void
@@ -75,8 +78,11 @@ static int
 join_from(unsigned i, const struct addr *from, bool exempt)
 {
 	struct party *p = &parties[i];
-	struct relay_peer peer = {
-	    .key = p->key, .addr = *from, .exempt = exempt, .number = i + 1};
+	struct relay_peer peer = {.key = p->key,
+	    .addr = *from,
+	    .exempt = exempt,
+	    .native = native,
+	    .number = i + 1};
 
 	p->key[0] = (uint8_t)i;
 	p->key[1] = 1;
@@ -160,6 +166,18 @@ carry_in(struct party *p)
 }
 
 static void
+take_event(struct party *p, const struct mux_event *ev)
+{
+	if (ev->kind == MUX_CLOSED)
+		p->channel = 0;
+	if (ev->kind != MUX_MESSAGE || ev->type <= RELAY_UNPAIR)
+		return;
+	refusals++;
+	ck_assert_int_eq(
+	    relay_refusal_decode(&refusal, ev->body.p, ev->body.len), 0);
+}
+
+static void
 carry_out(struct party *p)
 {
 	struct mux_event ev;
@@ -169,8 +187,7 @@ carry_out(struct party *p)
 		if (p->client != NULL)
 			ck_assert_int_eq(relay_client_read(p->client, m), 0);
 		while (p->mux != NULL && mux_read(p->mux, m, &ev) == MUX_EVENT)
-			if (ev.kind == MUX_CLOSED)
-				p->channel = 0;
+			take_event(p, &ev);
 		relay_session_consume(p->session);
 	}
 }
@@ -429,11 +446,16 @@ START_TEST(shares_are_bounded)
 END_TEST
 
 /* Further pairings of a session count like further sessions; a share that is
- * used up is refused by closing the channel, as the reference would. */
+ * used up is refused by closing the channel, as the reference would. A client
+ * of ours is told why before, others are sent no byte that the reference would
+ * not send. */
 START_TEST(pairings_count)
 {
-	struct party *a = join(0), *b = join(1);
+	struct party *a, *b;
 
+	native = _i == 1;
+	a = join(0);
+	b = join(1);
 	host.limits.relay_sessions_key = 3;
 	for (unsigned i = 0; i < 3; i++)
 		pair(a, i, true);
@@ -442,6 +464,11 @@ START_TEST(pairings_count)
 	ck_assert_uint_eq(status().linked, 1);
 	pair(a, 3, true);
 	ck_assert_uint_eq(a->channel, 0);
+	ck_assert_uint_eq(refusals, native);
+	if (native) {
+		ck_assert_uint_eq(refusal.reason, RELAY_REASON_FULL);
+		ck_assert_uint_eq(refusal.retry_s, 60);
+	}
 	ck_assert_uint_eq(host.stats.relayed_pairs_refused, 1);
 	ck_assert_uint_eq(status().waiting, 0);
 	ck_assert_uint_eq(status().sessions, 2);
@@ -491,7 +518,7 @@ t_suite(void)
 	tcase_add_test(tc, streams_end_first);
 	tcase_add_test(tc, a_flood_harms_itself);
 	tcase_add_loop_test(tc, shares_are_bounded, 0, 4);
-	tcase_add_test(tc, pairings_count);
+	tcase_add_loop_test(tc, pairings_count, 0, 2);
 	tcase_add_test(tc, broken_messages_break_the_stream);
 	tcase_add_test(tc, closed_channels_do_nothing);
 	return s;

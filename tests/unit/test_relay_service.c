@@ -506,6 +506,30 @@ START_TEST(relays_nothing_beyond_its_volume)
 }
 END_TEST
 
+/* The dial names the reason, and the relay is left alone until it has volume
+ * again. A client that is not native sees a closed channel. */
+START_TEST(says_that_its_volume_is_spent)
+{
+	const uint8_t key[KEY_LEN] = {1};
+	struct known_relay *known;
+	struct peers *p = parties[B].node->peers;
+
+	node_set_relay_volume(parties[RELAY].node, 10000000);
+	ck_assert(relay_pool_add(&p->finder.pool, relay_key()));
+	ck_assert(relay_pool_add(&p->finder.pool, key));
+	connect_through(true, false);
+	run_ms(30000);
+	ck_assert_uint_eq(parties[B].opened, 0);
+	ck_assert_int_eq(parties[B].err, ERR_RELAY_SPENT);
+	ck_assert_uint_eq(status().bytes, 0);
+	known = &p->finder.pool.entries[0];
+	ck_assert_mem_eq(known->key, relay_key(), KEY_LEN);
+	ck_assert_uint_eq(known->failures, 0);
+	ck_assert_uint_gt(
+	    known->due_us, parties[B].world.w.now_us + 20 * 1000000);
+}
+END_TEST
+
 /* The clients of one network have a part; a friend has no share. */
 START_TEST(shares_its_volume)
 {
@@ -694,6 +718,7 @@ t_suite(void)
 	tcase_add_test(tc, spends_its_volume);
 	tcase_add_test(tc, relays_nothing_beyond_its_volume);
 	tcase_add_loop_test(tc, shares_its_volume, 0, 2);
+	tcase_add_test(tc, says_that_its_volume_is_spent);
 	tcase_add_test(tc, announces_itself);
 	tcase_add_test(tc, friends_need_no_announcement);
 	tcase_add_test(tc, is_found_when_needed);
