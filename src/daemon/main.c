@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "api/stdio_fds.h"
 #include "config/options.h"
 #include "daemon/daemon.h"
 #include "log/log.h"
+#include "log/stdio_fds.h"
 
 /* Loads the configuration. Returns DAEMON_OK, or the exit code with the cause
  * logged. */

@@ -4,7 +4,7 @@
  *
  * A command makes requests with api_client.h and prints results with print.h:
  * data to standard output, everything else to standard error.
- * Uses: api, base, jansson.
+ * Uses: api, base, jansson, log.
  */
 #ifndef DHTCTL_DHTCTL_H
 #define DHTCTL_DHTCTL_H

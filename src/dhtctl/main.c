@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/stdio_fds.h"
 #include "base/guess.h"
 #include "base/wire.h"
 #include "dhtctl/dhtctl.h"
+#include "log/stdio_fds.h"
 
 enum {
 	TIMEOUT_S = 60,

@@ -4,8 +4,8 @@
  *
  * Uses: nothing.
  */
-#ifndef API_STDIO_FDS_H
-#define API_STDIO_FDS_H
+#ifndef LOG_STDIO_FDS_H
+#define LOG_STDIO_FDS_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "api/stdio_fds.h"
+#include "log/stdio_fds.h"
 
 #include <fcntl.h>
 #include <unistd.h>
