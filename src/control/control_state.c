@@ -4,6 +4,9 @@
 
 #include "control/control_state.h"
 
+#define BLOCKED                                                                \
+	"the server port receives nothing any more; a firewall may block it"
+
 /* "name:port", or "address:port" if that is longer. */
 enum { ENTRY_TEXT_MAX = BOOTSTRAP_NAME_MAX + 8 };
 
@@ -85,11 +88,16 @@ control_state_reason(const struct dht *d, const struct dht_status *st,
 	out[0] = '\0';
 	if (st->state == DHT_OFFLINE)
 		append_entries(d, out, CONTROL_REASON_MAX);
+	else if (st->state == DHT_DEGRADED && st->blocked)
+		snprintf(out, CONTROL_REASON_MAX, "%s", BLOCKED);
 	else if (st->state == DHT_STARTING)
 		snprintf(out, CONTROL_REASON_MAX, "joining the network");
 	else if (st->state == DHT_DEGRADED)
 		snprintf(out, CONTROL_REASON_MAX, "%u of %u nodes answer",
 		    (unsigned)st->answered, (unsigned)st->asked);
+	else if (st->blocked)
+		snprintf(out, CONTROL_REASON_MAX, "%u node%s known; %s",
+		    (unsigned)st->nodes, st->nodes == 1 ? "" : "s", BLOCKED);
 	else if (st->alone)
 		snprintf(out, CONTROL_REASON_MAX, "alone");
 	else

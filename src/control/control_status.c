@@ -85,6 +85,7 @@ write_network(struct api_writer *w, const struct dht_status *st)
 	api_write_bytes32(w, "id", st->has_id ? st->id : NULL);
 	api_write_bool(w, "ephemeral", st->ephemeral);
 	api_write_bool(w, "firewalled", st->firewalled);
+	api_write_bool(w, "blocked", st->blocked);
 	api_write_addr(w, "public_address", &st->public_address);
 	api_write_addr(w, "server_address", &st->server_address);
 	api_write_addr(w, "client_address", &st->client_address);

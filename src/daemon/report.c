@@ -70,8 +70,11 @@ report_node_event(const struct daemon *d, const struct node_event *ev)
 			   "now stores and forwards for others");
 		break;
 	case NODE_EV_EPHEMERAL:
-		log_notice("ephemeral: the address cannot be reached for sure; "
-			   "this node does not store or forward for others");
+		log_notice("ephemeral: %s; this node does not store or forward "
+			   "for others",
+		    s.blocked ? "the server port receives nothing any more, a "
+				"firewall may block it"
+			      : "the address cannot be reached for sure");
 		break;
 	case NODE_EV_ADDRESS:
 		log_notice(

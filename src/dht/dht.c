@@ -56,6 +56,7 @@ connect_modules(struct dht *d)
 	d->health.queries = &d->queries;
 	d->health.joining = &d->joining;
 	d->health.maintenance = &d->maintenance;
+	d->health.server_check = &d->server_check;
 
 	d->maintenance.self = &d->self;
 	d->maintenance.requests = &d->requests;
@@ -65,11 +66,17 @@ connect_modules(struct dht *d)
 	d->maintenance.joining = &d->joining;
 	d->maintenance.promotion = &d->promotion;
 	d->maintenance.limiter = &d->limiter;
+	d->maintenance.server_check = &d->server_check;
 
 	d->promotion.self = &d->self;
 	d->promotion.requests = &d->requests;
 	d->promotion.joining = &d->joining;
 	d->promotion.maintenance = &d->maintenance;
+
+	d->server_check.self = &d->self;
+	d->server_check.requests = &d->requests;
+	d->server_check.joining = &d->joining;
+	d->server_check.promotion = &d->promotion;
 
 	d->joining.self = &d->self;
 	d->joining.candidates = &d->candidates;
@@ -405,13 +412,25 @@ dht_is_alone(const struct dht *d)
 	return joining_is_alone(&d->joining) && d->self.table.nodes.len == 0;
 }
 
+/* A node that stays persistent by its configuration, although nobody reaches
+ * it, is degraded. */
+static enum dht_state
+node_state(const struct dht *d)
+{
+	if (d->health.state == DHT_ONLINE && !d->self.ephemeral &&
+	    server_check_is_blocked(&d->server_check))
+		return DHT_DEGRADED;
+	return d->health.state;
+}
+
 void
 dht_status(const struct dht *d, struct dht_status *out)
 {
 	const struct local_node *self = &d->self;
 
 	*out = (struct dht_status){
-	    .state = d->health.state,
+	    .state = node_state(d),
+	    .blocked = server_check_is_blocked(&d->server_check),
 	    .bootstrapped = self->bootstrapped,
 	    .alone = dht_is_alone(d),
 	    .ephemeral = self->ephemeral,

@@ -46,9 +46,9 @@ struct dht_config {
 	size_t known_len;
 	bool private_network; /* treat private addresses as public ones */
 	uint32_t tick_ms;     /* 5000; shorter in tests alone */
-	uint32_t health_ms; /* between two probes; 0, in tests alone: no probes
-			     * and no polls, so that the state never leaves
-			     * DHT_ONLINE */
+	uint32_t health_ms; /* between two probes; 0, in tests alone: no probes,
+			     * polls and checks of the server port, so that the
+			     * state never leaves DHT_ONLINE */
 };
 
 /* Sets the defaults: an adaptive node without a bootstrap list. */
@@ -264,7 +264,8 @@ unsigned dht_events(struct dht *d);
 enum dht_state {
 	DHT_STARTING, /* it joins the network; for 5 s at the most */
 	DHT_ONLINE,
-	DHT_DEGRADED, /* most of the known nodes do not answer */
+	DHT_DEGRADED, /* most of the known nodes do not answer, or the server
+		       * port of a node with a configured role is blocked */
 	DHT_OFFLINE,  /* no node has answered */
 };
 
@@ -274,6 +275,8 @@ struct dht_status {
 	bool alone; /* no bootstrap node is configured and no node is known */
 	bool ephemeral, firewalled;
 	bool has_id; /* the id is sent to other nodes */
+	/* The server socket was reachable, but receives nothing any more. */
+	bool blocked;
 	uint8_t id[ID_LEN];
 	struct addr public_address; /* family none: unknown; port 0: varies */
 	struct addr server_address, client_address; /* local */

@@ -16,6 +16,7 @@
 #include "dht/queries.h"
 #include "dht/request.h"
 #include "dht/responder.h"
+#include "dht/server_check.h"
 
 /* Members that every datagram touches come first. */
 struct dht {
@@ -28,6 +29,7 @@ struct dht {
 	struct health health;
 	struct maintenance maintenance;
 	struct promotion promotion;
+	struct server_check server_check;
 	struct joining joining;
 };
 

@@ -9,6 +9,7 @@
 #include "dht/maintenance.h"
 #include "dht/queries.h"
 #include "dht/request.h"
+#include "dht/server_check.h"
 
 enum {
 	MS = 1000, /* microseconds */
@@ -340,6 +341,8 @@ finish_poll(struct health *h)
 		drop_silent(h);
 	arm_next(h, state == DHT_ONLINE ? now_us(h) : h->poll_us);
 	set_state(h, state);
+	if (state == DHT_OFFLINE)
+		server_check_unanswered(h->server_check);
 	if (is_connected(h))
 		joining_again(h->joining);
 }

@@ -23,6 +23,7 @@ struct maintenance;
 struct queries;
 struct request;
 struct requests;
+struct server_check;
 
 enum {
 	HEALTH_PANEL = 8,
@@ -43,7 +44,7 @@ struct health_node {
 	uint64_t silent_us;      /* silent since then; 0: it is not */
 };
 
-/* dht.c sets the first six members before health_start(). */
+/* dht.c sets the first seven members before health_start(). */
 struct health {
 	struct local_node *self;
 	struct requests *requests;
@@ -51,6 +52,7 @@ struct health {
 	struct queries *queries;
 	struct joining *joining;
 	struct maintenance *maintenance;
+	struct server_check *server_check;
 	enum dht_state state;
 	bool polling, poll_answered;
 	uint64_t started_us, poll_us, replied_us;

@@ -8,6 +8,7 @@
 #include "dht/promotion.h"
 #include "dht/queries.h"
 #include "dht/request.h"
+#include "dht/server_check.h"
 
 /* ---- ticks ---- */
 
@@ -172,6 +173,7 @@ run_tick(struct maintenance *m)
 	if (m->health->state == DHT_OFFLINE)
 		return;
 	promotion_tick(m->promotion);
+	server_check_tick(m->server_check);
 	if (self->tick % TICKS_PING_SOME == 0)
 		ping_silent_nodes(m);
 	if (is_due(m, m->refresh_at) || small_refresh_due(m)) {
@@ -200,6 +202,7 @@ maintenance_start(struct maintenance *m)
 	self->tick = 51 + world_below(self->world, 50);
 	m->refresh_at = self->tick + 31 + world_below(self->world, 30);
 	promotion_start(m->promotion);
+	server_check_start(m->server_check);
 	m->small_at = self->tick + 1;
 	m->small_wait = 1;
 	queries_reset_hints(m->queries);

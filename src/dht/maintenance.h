@@ -20,6 +20,7 @@ struct promotion;
 struct queries;
 struct rate_limiter;
 struct requests;
+struct server_check;
 
 enum {
 	TICKS_SILENT = 180, /* 15 min of silence after which a node is pinged */
@@ -28,7 +29,7 @@ enum {
 	TICKS_REFRESH = 180, /* 15 min; the reference: 5 */
 };
 
-/* dht.c sets the first eight members before maintenance_start(). */
+/* dht.c sets the first nine members before maintenance_start(). */
 struct maintenance {
 	struct local_node *self;
 	struct requests *requests;
@@ -38,6 +39,7 @@ struct maintenance {
 	struct promotion *promotion;
 	struct rate_limiter *limiter;
 	struct health *health;
+	struct server_check *server_check;
 	uint64_t next_tick_us;
 	struct timer tick_timer; /* fires at the next tick that has work */
 	uint32_t refresh_at;     /* tick of the next refresh of the table */

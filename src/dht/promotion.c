@@ -14,6 +14,7 @@ static void
 set_persistent(struct promotion *p)
 {
 	p->self->ephemeral = false;
+	p->was_reachable = false;
 	p->self->events |= DHT_EV_PERSISTENT;
 	p->self->stats->promotions++;
 }
@@ -277,6 +278,15 @@ promotion_check(struct promotion *p, bool firewall_only)
 
 /* ---- samples ---- */
 
+/* Returns true if our id is not that of this address. While the port of a
+ * persistent node is blocked, the samples are of the client socket. */
+static bool
+is_moved(const struct local_node *self, const struct addr *now)
+{
+	return self->firewalled ? !addr_same_host(now, &self->own)
+				: !addr_equal(now, &self->own);
+}
+
 void
 promotion_add_sample(struct promotion *p, const struct addr *us)
 {
@@ -298,7 +308,7 @@ promotion_add_sample(struct promotion *p, const struct addr *us)
 		return;
 	/* Other nodes verify our id against the new address, so the id of the
 	 * old one is void. */
-	if (!self->ephemeral && !addr_equal(now, &self->own)) {
+	if (!self->ephemeral && is_moved(self, now)) {
 		set_ephemeral(p);
 		p->stable_at = self->tick + TICKS_RECENT;
 	}
@@ -321,6 +331,44 @@ promotion_add_sample_idless(
 		return;
 	p->idless[p->idless_len++] = h;
 	promotion_add_sample(p, us);
+}
+
+/* ---- a blocked port ---- */
+
+/* Discards the samples, which are of the other socket. */
+static void
+restart_samples(struct promotion *p)
+{
+	struct local_node *self = p->self;
+
+	promotion_reset_samples(p);
+	if (self->config.role == DHT_BOOTSTRAP)
+		sampler_add(&self->sampler, &self->own);
+}
+
+void
+promotion_server_blocked(struct promotion *p)
+{
+	struct local_node *self = p->self;
+
+	if (self->config.role == DHT_AUTO) {
+		set_ephemeral(p);
+		p->stable_at = self->tick + TICKS_STABLE;
+		p->was_reachable = true;
+	} else {
+		self->events |= DHT_EV_HEALTH;
+	}
+	self->firewalled = true;
+	self->events |= DHT_EV_MOVED;
+	restart_samples(p);
+}
+
+void
+promotion_server_open(struct promotion *p)
+{
+	p->self->firewalled = false;
+	p->self->events |= DHT_EV_MOVED | DHT_EV_HEALTH;
+	restart_samples(p);
 }
 
 /* ---- time ---- */
@@ -348,7 +396,8 @@ promotion_tick(struct promotion *p)
 	    !is_due(p))
 		return;
 	/* The last check failed at the same host: the next one waits longer. */
-	if (self->config.role == DHT_AUTO && p->last_host.family != ADDR_NONE &&
+	if (self->config.role == DHT_AUTO && !p->was_reachable &&
+	    p->last_host.family != ADDR_NONE &&
 	    addr_same_host(&p->last_host, &self->sampler.result))
 		p->stable_at = self->tick + TICKS_MORE_STABLE;
 	else

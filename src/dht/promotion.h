@@ -40,6 +40,7 @@ struct promotion {
 	uint32_t stable_at;    /* tick of the next promotion check */
 	struct addr last_host; /* our address at the last full check, port 0 */
 	struct firewall_probe probe;
+	bool was_reachable; /* until its port was blocked: checks go on */
 	/*
 	 * Hashed addresses of nodes whose replies had no id and were sampled.
 	 */
@@ -62,6 +63,16 @@ void promotion_tick(struct promotion *p);
 /* Applies a sleep of the machine, after which our address is not known any
  * more: demotes an adaptive node and postpones the next check. */
 void promotion_wakeup(struct promotion *p);
+
+/*
+ * Applies that the server socket receives nothing from outside any more: own
+ * requests leave from the client socket, and an adaptive node becomes
+ * ephemeral. One that is persistent by its configuration stays so.
+ */
+void promotion_server_blocked(struct promotion *p);
+
+/* Applies that the server socket of a persistent node receives again. */
+void promotion_server_open(struct promotion *p);
 
 /* Adds a sample of our address, as seen on the active socket. */
 void promotion_add_sample(struct promotion *p, const struct addr *us);

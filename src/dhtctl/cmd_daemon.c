@@ -24,6 +24,7 @@ static const struct column status_lines[] = {
     {"degraded", "degraded", UNIT_NONE},
     {"ephemeral", "ephemeral", UNIT_NONE},
     {"firewalled", "firewalled", UNIT_NONE},
+    {"blocked", "port blocked", UNIT_NONE},
     {"public_address", "public address", UNIT_NONE},
     {"server_address", "server socket", UNIT_NONE},
     {"client_address", "client socket", UNIT_NONE},

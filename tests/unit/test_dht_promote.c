@@ -288,6 +288,76 @@ START_TEST(a_forged_request_moves_no_address)
 }
 END_TEST
 
+/* ---- a port that is blocked later (protocol 10 §9.8) ---- */
+
+static const struct {
+	enum dht_role role;
+	bool stays;
+} blocked_nodes[] = {{DHT_AUTO, false}, {DHT_PERSISTENT, true}};
+
+static struct dht_status
+status(void)
+{
+	struct dht_status st;
+
+	dht_status(mine(), &st);
+	return st;
+}
+
+/* An adaptive node becomes ephemeral, the other one says that it is degraded;
+ * both go on by their client socket, and return when the port is open again. */
+START_TEST(a_blocked_port_is_noticed)
+{
+	uint64_t waited = 0;
+
+	start_as(blocked_nodes[_i].role);
+	mesh_run_ms(&net, 35 * MINUTE);
+	assert_address();
+	ck_assert(!status().blocked);
+	dht_events(mine());
+	net.nodes[NODES].closed = true;
+	while (!status().blocked || status().state == DHT_OFFLINE) {
+		mesh_run_ms(&net, 1000);
+		waited += 1000;
+		ck_assert_uint_le(waited, MINUTE);
+	}
+	ck_assert(persistent() == blocked_nodes[_i].stays);
+	ck_assert(status().firewalled);
+	ck_assert_ptr_null(dht_open_address(mine()));
+	mesh_run_ms(&net, 15000);
+	ck_assert_int_eq(status().state,
+	    blocked_nodes[_i].stays ? DHT_DEGRADED : DHT_ONLINE);
+	ck_assert(dht_events(mine()) &
+		  (blocked_nodes[_i].stays ? DHT_EV_HEALTH : DHT_EV_EPHEMERAL));
+	/* It stays so for as long as the port is blocked. */
+	mesh_run_ms(&net, 2 * HOUR);
+	ck_assert(persistent() == blocked_nodes[_i].stays);
+	ck_assert(status().blocked);
+	ck_assert_uint_ge(status().nodes, NODES - 1);
+	net.nodes[NODES].closed = false;
+	mesh_run_ms(&net, blocked_nodes[_i].stays ? 3 * MINUTE : 2 * HOUR);
+	assert_address();
+	ck_assert(!status().blocked);
+	ck_assert_int_eq(status().state, DHT_ONLINE);
+	ck_assert_uint_eq(
+	    mine()->self.stats->demotions, blocked_nodes[_i].stays ? 0 : 1);
+}
+END_TEST
+
+/* Nodes that are gone, and a network that is down, block no port. */
+START_TEST(silent_nodes_are_no_blocked_port)
+{
+	start_as(DHT_AUTO);
+	mesh_run_ms(&net, 35 * MINUTE);
+	ck_assert(persistent());
+	for (unsigned i = _i == 0 ? 0 : 3; i < NODES; i++)
+		net.nodes[i].r.host.deaf = true;
+	mesh_run_ms(&net, 30 * MINUTE);
+	ck_assert(persistent() && !status().blocked);
+	ck_assert_uint_eq(mine()->self.stats->demotions, 0);
+}
+END_TEST
+
 /* ---- the probe (protocol 01 §12.3) ---- */
 
 static struct rig r;
@@ -523,6 +593,9 @@ t_suite(void)
 	tcase_add_loop_test(tc, a_new_address_is_noticed, 0, 2);
 	tcase_add_test(tc, an_adaptive_node_follows_its_address_too);
 	tcase_add_test(tc, a_forged_request_moves_no_address);
+	tcase_add_loop_test(
+	    tc, a_blocked_port_is_noticed, 0, T_ROWS(blocked_nodes));
+	tcase_add_loop_test(tc, silent_nodes_are_no_blocked_port, 0, 2);
 
 	alone = tcase_create("alone");
 	suite_add_tcase(s, alone);
