@@ -697,6 +697,45 @@ START_TEST(bounds_destinations)
 }
 END_TEST
 
+/* Guessed ports count as one address, but every datagram is charged to its host
+ * and /24: however many clients and relays name a victim, its /24 gets no more
+ * than the burst of four hosts, and after that their rate. */
+START_TEST(bounds_a_spray_of_guessed_ports)
+{
+	struct probe_origin o = {.cause = PROBE_ASKED, .relayed = true};
+	const struct limits *limits;
+	uint32_t host_sent = 0, prefix_sent = 0;
+
+	init(FULL_CONE, FULL_CONE, 1);
+	limits = &l.server.n.host.limits;
+	for (uint32_t i = 0; i < 200000; i++) {
+		uint8_t host = (uint8_t)(i < 20000 ? 0 : i % 250);
+		struct addr to =
+		    addr_v4(99, 1, 1, host, (uint16_t)(1024 + i % 60000));
+
+		o.from = addr_v4(97, (uint8_t)(i % 16), 0, 1, 7);
+		o.client = addr_v4(96, (uint8_t)(i / 100), 0, 1, 7);
+		if (!punch_may_guess(l.server.punch, &to, &o))
+			continue;
+		host_sent += i < 20000;
+		prefix_sent++;
+	}
+	ck_assert_uint_eq(host_sent, limits->probe_burst);
+	ck_assert_uint_le(prefix_sent, 4 * limits->probe_burst);
+	ck_assert_uint_gt(prefix_sent, limits->probe_burst);
+	/* Later the rate alone. */
+	punch_lab_run_ms(&l, 2000);
+	host_sent = 0;
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct addr to = addr_v4(99, 1, 1, 0, (uint16_t)(1024 + i));
+
+		host_sent += punch_may_guess(l.server.punch, &to, &o);
+	}
+	ck_assert_uint_le(host_sent, 2 * limits->probe_rate);
+	ck_assert_uint_gt(host_sent, 0);
+}
+END_TEST
+
 /* Pitfall V6: a client whose punch round comes late is still served. */
 START_TEST(server_waits_for_the_punch_round)
 {
@@ -1061,6 +1100,7 @@ t_suite(void)
 	tcase_add_test(tc, unverified_addresses_are_not_sprayed);
 	tcase_add_loop_test(tc, probes_are_charged_to_the_named_host, 0, 2);
 	tcase_add_test(tc, bounds_destinations);
+	tcase_add_test(tc, bounds_a_spray_of_guessed_ports);
 	tcase_add_test(tc, server_waits_for_the_punch_round);
 	tcase_add_test(tc, client_cannot_restart_for_ever);
 	tcase_add_test(tc, bad_nat_type_leads_to_another_socket);
