@@ -258,6 +258,29 @@ def mux_scripts(messages):
             yield b'\1' + bytes([opens | far, 0, lie | far, len(m)]) + m
 
 
+# ---- scripts for fuzz_relay_server: three bytes a step, and raw bytes ----
+
+def relay_server_scripts():
+    JOIN, LEAVE, PAIR, UNPAIR, RAW, WAIT, READ, REFUSE, END = range(9)
+    both = bytes([JOIN, 0, 4, JOIN, 1, 1, PAIR, 0, 1, PAIR, 1, 0, 0])
+    greedy = bytes([JOIN, 0, 0]) + b''.join(
+        bytes([PAIR, 0, 2 * t + 1]) for t in range(6))
+    return [
+        both,
+        both + bytes([READ, 0, 0, READ, 1, 0, UNPAIR, 0, 1]),
+        both + bytes([LEAVE, 0, 0, WAIT, 0, 255]),
+        both + bytes([END, 0, 0, REFUSE, 0, 9, READ, 0, 0]),
+        both + bytes([REFUSE, 1, 9, READ, 1, 0, PAIR, 1, 2]),
+        both[:-1] + bytes([7]),  # the link cannot be made
+        greedy,
+        greedy + bytes([WAIT, 0, 80, PAIR, 0, 1]),
+        bytes([JOIN, 0, 0, RAW, 0, 6]) + bytes([0, 1, 1, 1, 0, 0]),
+        bytes([JOIN, 0, 0, RAW, 0, 3, 1, 0, 5, RAW, 0, 0]),
+        b''.join(bytes([JOIN, i, i, PAIR, i, i]) for i in range(8))
+        + bytes([WAIT, 0, 90, READ, 3, 0]),
+    ]
+
+
 # ---- scripts for fuzz_dialer: see its steps ----
 
 def dial(relays=(0, 1, 2)):
@@ -435,6 +458,7 @@ def main(vectors, corpus):
     relayed = [m[1:] for m in protomux if m[:1] == b'\1' and len(m) > 2]
     relayed += [bytes([b['message'] == 'unpair']) + bytes.fromhex(b['body_hex'])
                 for b in relay['bodies']]
+    relayed += [b'\x02\x01\x3c', b'\x02\x02\xfd\x10\x0e', b'\x02\x01']
     datagrams = list(hex_bytes([rpc, records], ('hex',)))
     requests = [d for d in datagrams if d[:1] == b'\3' and len(d) > 10]
     parts = [p for p in map(request_parts, requests) if p]
@@ -490,6 +514,7 @@ def main(vectors, corpus):
         'fuzz_methods': method_scripts(),
         'fuzz_mux': mux_scripts(protomux),
         'fuzz_relay_message': relayed,
+        'fuzz_relay_server': relay_server_scripts(),
         'fuzz_dialer': dialer_scripts(),
         'fuzz_listener': listener_scripts(),
         'fuzz_node': scripts(),
@@ -503,7 +528,8 @@ def main(vectors, corpus):
         'fuzz_udx_pair': pair_scripts(),
     }
     scripted = ('fuzz_dialer', 'fuzz_frame', 'fuzz_listener', 'fuzz_methods',
-                'fuzz_mux', 'fuzz_node', 'fuzz_stream_peer', 'fuzz_udx_pair')
+                'fuzz_mux', 'fuzz_node', 'fuzz_relay_server', 'fuzz_stream_peer',
+                'fuzz_udx_pair')
     for name, seeds in targets.items():
         where = os.path.join(corpus, name)
         os.makedirs(where, exist_ok=True)
