@@ -96,6 +96,8 @@ queue_bytes(struct chat_peer *p, const char *text, size_t len)
 {
 	char *out;
 
+	if (len == 0)
+		return true;
 	if (p->out_len + len > UNSENT_MAX_BYTES)
 		return false;
 	out = realloc(p->out, p->out_len + len);

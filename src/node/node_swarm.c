@@ -336,8 +336,10 @@ node_swarms_fini(struct node *n)
 static int
 make_swarm(struct node_swarm *s, const struct node_swarm_config *c)
 {
-	struct swarm_config config = {
-	    .ops = &swarm_orders, .owner = s, .allow_len = c->allow_len};
+	struct swarm_config config = {.ops = &swarm_orders,
+	    .owner = s,
+	    .allow_len = c->allow_len,
+	    .early_lookups = true};
 	size_t len = c->allow_len * KEY_LEN;
 
 	if (len > 0) {

@@ -74,6 +74,9 @@ struct swarm_config {
 	/* Keys that may be dialed and accepted; none: all. Borrowed. */
 	const uint8_t (*allow)[KEY_LEN];
 	size_t allow_len;
+	/* Look a new topic up again soon: members that join at once miss each
+	 * other, as each looks up before the other is announced. */
+	bool early_lookups;
 };
 
 /* Borrows the core for its life. Returns NULL if memory is short. */

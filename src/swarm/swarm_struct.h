@@ -69,6 +69,7 @@ struct swarm_topic {
 	TAILQ_HEAD(, swarm_session) sessions;
 	unsigned roles; /* of the last refresh */
 	uint32_t limit;
+	uint32_t early;           /* lookups soon after the join, so far */
 	uint32_t failures;        /* refreshes in a row */
 	int err;                  /* of the last one */
 	bool looking, announcing; /* in progress */

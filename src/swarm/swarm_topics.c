@@ -16,6 +16,8 @@ enum {
 };
 
 static void refresh(struct swarm_topic *t);
+static bool is_early(const struct swarm_topic *t);
+static void look_up_early(struct swarm_topic *t);
 
 /* ---- the list ---- */
 
@@ -46,6 +48,8 @@ on_timer(struct timer *timer)
 	/* Not all members of a topic that wake up at once refresh at once. */
 	if (swarm_now_us(s) - timer->due_us > LATE_US)
 		arm_ms(t, world_below(s->core->world, JITTER_MS + 1));
+	else if (is_early(t) && t->failures == 0)
+		look_up_early(t);
 	else
 		refresh(t);
 }
@@ -181,6 +185,33 @@ refresh(struct swarm_topic *t)
 	}
 }
 
+static const uint32_t early_ms[] = {200, 1500, 5000};
+
+static bool
+is_early(const struct swarm_topic *t)
+{
+	return t->swarm->config.early_lookups && t->err == 0 &&
+	       (t->roles & SWARM_CLIENT) != 0 &&
+	       t->early < sizeof early_ms / sizeof *early_ms;
+}
+
+/* Arms the timer for the next lookup soon after a join. */
+static void
+arm_early(struct swarm_topic *t)
+{
+	uint32_t ms = early_ms[t->early];
+
+	arm_ms(t, ms + world_below(t->swarm->core->world, ms / 4));
+}
+
+static void
+look_up_early(struct swarm_topic *t)
+{
+	t->early++;
+	t->looking = true;
+	t->swarm->config.ops->lookup(t->swarm->config.owner, t->topic);
+}
+
 /* Arms the timer once both parts of a refresh have ended. */
 static void
 check_end(struct swarm_topic *t)
@@ -190,6 +221,12 @@ check_end(struct swarm_topic *t)
 
 	if (t->looking || t->announcing)
 		return;
+	if (is_early(t)) {
+		t->failures = 0;
+		arm_early(t);
+		swarm_flush_check(t->swarm, 0);
+		return;
+	}
 	if (t->err == 0) {
 		t->failures = 0;
 		ms += world_below(w, JITTER_MS + 1);

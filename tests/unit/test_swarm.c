@@ -682,6 +682,25 @@ START_TEST(failed_refresh)
 }
 END_TEST
 
+/* Members that join at once must find each other. */
+START_TEST(early_lookups)
+{
+	struct swarm_config config = {.ops = &ops, .early_lookups = true};
+	const json_t *times =
+	    json_pack("[i, i, i, i, i]", 0, 200, 1700, 6700, 606700);
+
+	make_swarm(0);
+	swarm_free(swarm);
+	swarm = swarm_new(&core, &config);
+	join(SWARM_SERVER | SWARM_CLIENT, 0, NULL);
+	run_to(606700);
+	assert_times("lookup", times);
+	ck_assert_uint_eq(count("lookup"), 5);
+	ck_assert_uint_eq(count("announce"), 2);
+	end_swarm();
+}
+END_TEST
+
 /* ---- the rest ---- */
 
 /* QUIRK: the reference clears the attempts at each such failure, for ever. */
@@ -910,6 +929,7 @@ t_suite(void)
 	tcase_add_test(tc, limit_counts_peers);
 	tcase_add_loop_test(tc, discovery, 0, t_rows(VECTORS, "discovery"));
 	tcase_add_test(tc, failed_refresh);
+	tcase_add_test(tc, early_lookups);
 	tcase_add_loop_test(tc, relaying, 0, (int)json_array_size(relay));
 	tcase_add_test(tc, firewall);
 	tcase_add_test(tc, rediscovery);
