@@ -175,6 +175,10 @@
 	    1073741824, "bytes of unfinished large frames of the peers of one /24") \
 	X(dials, "dials", 256, 1, 65536, \
 	    "connections being dialed at a time") \
+	X(tunnel_dials, "tunnel-dials", 64, 1, 65536, \
+	    "of these, for one forwarded address; further programs wait") \
+	X(tunnel_connections, "tunnel-connections", 1024, 1, 65536, \
+	    "connections of one tunnel at a time") \
 	X(relays_followed, "relays-followed", 64, 0, 256, \
 	    "blind relays dialed at a time because clients name them; " \
 	    "0: none") \

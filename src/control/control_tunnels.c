@@ -37,7 +37,8 @@ read_address(
 	struct fault f;
 
 	if (tunnel_address_parse(a, control_arg(k, param)->text, &f) != 0)
-		return control_call_fail(k, &f);
+		return api_error_param(
+		    &k->error, param, "is not valid", TUNNEL_ADDRESS_FORMS);
 	return 0;
 }
 

@@ -136,7 +136,8 @@ peer_names_load(struct peer_names *n, const struct state *s)
 		return ERR_MEMORY;
 	}
 	err = state_read(s, NAMES_FILE, text, FILE_MAX_LEN, &len, NULL);
-	if (err != 0 && err != ERR_NOT_FOUND)
+	n->unreadable = err != 0 && err != ERR_NOT_FOUND;
+	if (n->unreadable)
 		log_error("the stored names cannot be read: %m");
 	text[err == 0 ? len : 0] = '\0';
 	read_lines(n, text);
@@ -159,6 +160,12 @@ write_file(const struct peer_names *n, struct fault *f)
 
 	if (text == NULL)
 		return fault_set_code(f, ERR_MEMORY);
+	if (n->unreadable) {
+		free(text);
+		return fault_set(f, ERR_FILE,
+		    "the stored names could not be read at the start: mend the"
+		    " file, then restart the daemon");
+	}
 	for (uint32_t i = 0; i < n->len; i++) {
 		const struct peer_name *one = &n->list[i];
 
@@ -179,13 +186,16 @@ static int
 check_new(
     const struct peer_names *n, const struct peer_name *one, struct fault *f)
 {
+	uint32_t max;
+
 	if (find_own(n, &one->owner, one->name) != NULL)
 		return fault_set(f, ERR_EXISTS,
 		    "another key is named %s: `dhtctl name remove %s` frees"
 		    " the name",
 		    one->name, one->name);
-	if (n->len == PEER_NAMES_MAX ||
-	    count_own(n, &one->owner) == PEER_NAMES_USER_MAX)
+	/* The rest is for admins. */
+	max = one->owner.daemon ? PEER_NAMES_MAX : 3 * PEER_NAMES_MAX / 4;
+	if (n->len >= max || count_own(n, &one->owner) == PEER_NAMES_USER_MAX)
 		return fault_set(f, ERR_LIMIT,
 		    "you may give %d names, and all users together %d",
 		    PEER_NAMES_USER_MAX, PEER_NAMES_MAX);

@@ -8,6 +8,7 @@
 #ifndef STORE_PEER_NAMES_H
 #define STORE_PEER_NAMES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/keyring.h"
@@ -28,6 +29,7 @@ struct peer_names {
 	const struct state *state; /* borrowed */
 	struct peer_name *list;
 	uint32_t len, last_number;
+	bool unreadable; /* the file: it must not be replaced */
 };
 
 /* Reads the file; logs lines that are not valid. Returns 0 or ERR_MEMORY. */

@@ -7,7 +7,9 @@
 
 #include "base/err.h"
 #include "base/fault.h"
+#include "base/limits.h"
 #include "log/log.h"
+#include "node/node.h"
 #include "node/node_conn.h"
 #include "tunnel/tunnels.h"
 
@@ -100,6 +102,19 @@ on_accept_error(struct evconnlistener *acceptor, void *owner)
 	tunnels_retry(t->all);
 }
 
+void
+tunnel_update_acceptor(struct tunnel *t)
+{
+	const struct limits *l = node_limits(t->all->loop.node);
+
+	if (t->acceptor == NULL)
+		return;
+	if (t->dials < l->tunnel_dials && t->conns_len < l->tunnel_connections)
+		(void)evconnlistener_enable(t->acceptor);
+	else
+		(void)evconnlistener_disable(t->acceptor);
+}
+
 static int
 listen_for_programs(struct tunnel *t, struct fault *f)
 {
@@ -120,8 +135,7 @@ listen_for_programs(struct tunnel *t, struct fault *f)
 int
 tunnel_open(struct tunnel *t, struct fault *f)
 {
-	if (t->acceptor != NULL)
-		(void)evconnlistener_enable(t->acceptor);
+	tunnel_update_acceptor(t);
 	if (tunnel_is_open(t))
 		return 0;
 	t->err = borrow_keys(t, f);

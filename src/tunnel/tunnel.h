@@ -51,6 +51,7 @@ struct tunnel {
 	struct evconnlistener *acceptor; /* TUNNEL_FORWARDED; NULL: the same */
 	struct tunnel_conn_list conns;
 	uint32_t conns_len;
+	uint32_t dials; /* of these, connections that are being dialed */
 	uint64_t opened, failed; /* connections */
 	int err;                 /* why it does not listen */
 	bool ending;             /* removed, and NODE_EV_UNLISTENED follows */
@@ -66,6 +67,10 @@ int tunnel_open(struct tunnel *t, struct fault *f);
 /* Closes its connections and stops listening. Returns true if it may be freed;
  * false if that has to wait for NODE_EV_UNLISTENED. */
 bool tunnel_close(struct tunnel *t);
+
+/* Accepts programs as long as the limits of the tunnel permit. To be called
+ * after each change of the number of its connections or dials. */
+void tunnel_update_acceptor(struct tunnel *t);
 
 /* Returns whether the tunnel serves. */
 bool tunnel_is_open(const struct tunnel *t);

@@ -10,6 +10,11 @@
 
 struct fault;
 
+/* The forms that are read, for messages. */
+#define TUNNEL_ADDRESS_FORMS                                                   \
+	"a port, HOST:PORT with the IP address of the host, or the absolute"   \
+	" path of a UNIX socket"
+
 enum { TUNNEL_ADDRESS_MAX = 108 /* sun_path, unix(7) */ };
 
 struct tunnel_address {
@@ -28,6 +33,11 @@ int tunnel_address_parse(struct tunnel_address *a, const char *text,
  * *f set: it has a port, and is no address of many hosts. */
 int tunnel_address_check_target(
     const struct tunnel_address *a, struct fault *f);
+
+/* Sets both the address and its text. */
+void tunnel_address_set(struct tunnel_address *a, const struct addr *addr);
+
+/* ---- tunnel_socket.c ---- */
 
 /* Begins to connect without waiting. Returns a descriptor, which becomes
  * writable when the outcome is known, or ERR_SOCKET with errno set. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "log/log.h"
 #include "node/node.h"
 #include "node/node_conn.h"
@@ -62,15 +63,22 @@ new_conn(struct tunnel *t, uint32_t number, int fd)
 	LIST_INSERT_HEAD(&t->conns, c, link);
 	LIST_INSERT_HEAD(find_bucket(&t->all->conns, number), c, numbered);
 	t->conns_len++;
+	c->dialing = t->spec.kind == TUNNEL_FORWARDED;
+	t->dials += c->dialing;
+	tunnel_update_acceptor(t);
 	return c;
 }
 
 static void
 free_conn(struct tunnel_conn *c)
 {
+	struct tunnel *t = c->tunnel;
+
 	LIST_REMOVE(c, link);
 	LIST_REMOVE(c, numbered);
-	c->tunnel->conns_len--;
+	t->conns_len--;
+	t->dials -= c->dialing;
+	tunnel_update_acceptor(t);
 	if (c->connected != NULL)
 		event_free(c->connected);
 	if (c->splice != NULL) {
@@ -126,7 +134,8 @@ on_splice_end(void *owner, int err)
 static void
 join_conn(struct tunnel_conn *c)
 {
-	struct peer_splice_spec spec = {.loop = &c->tunnel->all->loop,
+	struct tunnel *t = c->tunnel;
+	struct peer_splice_spec spec = {.loop = &t->all->loop,
 	    .fd = c->fd,
 	    .conn = c->number,
 	    .on_end = on_splice_end,
@@ -138,7 +147,10 @@ join_conn(struct tunnel_conn *c)
 		fail_conn(c, err_text(ERR_MEMORY));
 		return;
 	}
-	c->tunnel->opened++;
+	t->opened++;
+	t->dials -= c->dialing;
+	c->dialing = false;
+	tunnel_update_acceptor(t);
 	peer_splice_ready(c->splice);
 }
 
@@ -168,10 +180,14 @@ on_connected(evutil_socket_t fd, short what, void *arg)
 void
 tunnel_conn_serve(struct tunnel *t, uint32_t number)
 {
-	static const struct timeval patience = {.tv_sec = CONNECT_S};
-	int fd = tunnel_address_connect(&t->spec.address);
+	static const struct timeval limit = {.tv_sec = CONNECT_S};
+	const struct limits *l = node_limits(t->all->loop.node);
+	int fd = ERR_LIMIT;
 	struct tunnel_conn *c;
 
+	errno = EMFILE;
+	if (t->conns_len < l->tunnel_connections)
+		fd = tunnel_address_connect(&t->spec.address);
 	if (fd < 0) {
 		log_debug(
 		    "tunnel %s: %s: %m", tunnel_name(t), t->spec.address.text);
@@ -184,7 +200,7 @@ tunnel_conn_serve(struct tunnel *t, uint32_t number)
 		return;
 	c->connected =
 	    event_new(t->all->loop.base, fd, EV_WRITE, on_connected, c);
-	if (c->connected == NULL || event_add(c->connected, &patience) != 0)
+	if (c->connected == NULL || event_add(c->connected, &limit) != 0)
 		fail_conn(c, err_text(ERR_MEMORY));
 }
 

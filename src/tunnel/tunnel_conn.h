@@ -12,6 +12,7 @@
 #ifndef TUNNEL_TUNNEL_CONN_H
 #define TUNNEL_TUNNEL_CONN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -28,6 +29,7 @@ struct tunnel_conn {
 	int fd;                     /* of the splice if there is one */
 	struct event *connected;    /* CONNECTING */
 	struct peer_splice *splice; /* JOINED */
+	bool dialing;               /* DIALING */
 };
 
 LIST_HEAD(tunnel_conn_list, tunnel_conn);

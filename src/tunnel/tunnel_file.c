@@ -14,6 +14,7 @@
 #include "tunnel/tunnels.h"
 
 #define TUNNELS_FILE "tunnels"
+#define NO_NAME "*" /* which names no key, keyring_name_is_valid() */
 
 enum {
 	KEY_DIGITS = 2 * KEY_LEN,
@@ -83,7 +84,7 @@ read_line(struct tunnel_spec *spec, char *line)
 	if (keys == NULL || strlen(name) > KEYRING_NAME_MAX ||
 	    tunnel_address_parse(&spec->address, line, &f) != 0)
 		return false;
-	if (strcmp(name, "-") != 0)
+	if (strcmp(name, NO_NAME) != 0)
 		memcpy(spec->name, name, strlen(name) + 1);
 	if (strcmp(kind, "forward") == 0)
 		return read_key(spec->peer, keys, strlen(keys));
@@ -93,34 +94,46 @@ read_line(struct tunnel_spec *spec, char *line)
 	       read_allow(spec, keys);
 }
 
-void
-tunnel_file_load(const struct state *s,
+/* Calls found for each line of the text, which is changed. */
+static void
+read_lines(char *text,
     void (*found)(void *owner, const struct tunnel_spec *spec), void *owner)
 {
-	char *text = malloc(FILE_MAX_LEN + 1), *line = text, *end;
 	struct tunnel_spec spec;
-	size_t len = 0, bad = 0;
-	int err;
+	size_t bad = 0;
+	char *end;
 
-	if (text == NULL)
-		return;
-	err = state_read(s, TUNNELS_FILE, text, FILE_MAX_LEN, &len, NULL);
-	if (err != 0 && err != ERR_NOT_FOUND)
-		log_error("the stored tunnels cannot be read: %m");
-	text[err == 0 ? len : 0] = '\0';
-	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+	for (; (end = strchr(text, '\n')) != NULL; text = end + 1) {
 		*end = '\0';
-		if (read_line(&spec, line))
+		if (read_line(&spec, text))
 			found(owner, &spec);
 		else
 			bad++;
 	}
-	free(text);
 	if (bad > 0)
-		log_warning(
-		    "%zu lines of the stored tunnels are not valid and are"
-		    " ignored",
+		log_warning("lines of the stored tunnels that are not valid"
+			    " and are ignored: %zu",
 		    bad);
+}
+
+int
+tunnel_file_load(const struct state *s,
+    void (*found)(void *owner, const struct tunnel_spec *spec), void *owner)
+{
+	char *text = malloc(FILE_MAX_LEN + 1);
+	size_t len = 0;
+	int err = text == NULL ? ERR_MEMORY
+			       : state_read(s, TUNNELS_FILE, text, FILE_MAX_LEN,
+				     &len, NULL);
+
+	if (err == 0) {
+		text[len] = '\0';
+		read_lines(text, found, owner);
+	} else if (err != ERR_NOT_FOUND) {
+		log_error("the stored tunnels cannot be read: %m");
+	}
+	free(text);
+	return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 /* ---- writing ---- */
@@ -139,7 +152,7 @@ write_tunnel(FILE *out, const struct tunnel_spec *spec)
 	bool exposed = spec->kind == TUNNEL_EXPOSED;
 
 	fprintf(out, "%s %s ", exposed ? "expose" : "forward",
-	    spec->name[0] != '\0' ? spec->name : "-");
+	    spec->name[0] != '\0' ? spec->name : NO_NAME);
 	if (!exposed)
 		write_key(out, spec->peer);
 	else if (spec->allow_len == 0)

@@ -154,7 +154,7 @@ add_stored(void *owner, const struct tunnel_spec *spec)
 void
 tunnels_start(struct tunnels *t)
 {
-	tunnel_file_load(t->keyring->state, add_stored, t);
+	t->unreadable = tunnel_file_load(t->keyring->state, add_stored, t) != 0;
 	open_all(t);
 	if (t->len > 0)
 		log_info("%u tunnels", (unsigned)t->len);
@@ -185,6 +185,10 @@ check_new(
 	bool exposed = spec->kind == TUNNEL_EXPOSED;
 	const char *name = exposed ? spec->name : spec->address.text;
 
+	if (t->unreadable)
+		return fault_set(f, ERR_FILE,
+		    "the stored tunnels could not be read at the start: mend"
+		    " the file, then restart the daemon");
 	if (find_tunnel(t, spec->kind, name) != NULL)
 		return fault_set(f, ERR_EXISTS, "%s is %s already", name,
 		    exposed ? "exposed" : "forwarded");
@@ -237,6 +241,16 @@ tunnels_remove(
 
 /* ---- events of the node ---- */
 
+/* A node that stops ends the listeners by itself: the connections of the tunnel
+ * go on until they have ended, or until tunnels_fini(). */
+static void
+on_unlistened(struct tunnel *one)
+{
+	one->listener = 0;
+	if (one->ending)
+		free_tunnel(one);
+}
+
 bool
 tunnels_node_event(struct tunnels *t, const struct node_event *ev)
 {
@@ -249,10 +263,8 @@ tunnels_node_event(struct tunnels *t, const struct node_event *ev)
 		return find_listener(t, ev->op) != NULL;
 	case NODE_EV_UNLISTENED:
 		one = find_listener(t, ev->op);
-		if (one != NULL) {
-			one->listener = 0;
-			free_tunnel(one);
-		}
+		if (one != NULL)
+			on_unlistened(one);
 		return one != NULL;
 	case NODE_EV_OPEN:
 	case NODE_EV_MOVED:

@@ -30,6 +30,7 @@ struct tunnels {
 	uint32_t len, last_number;
 	struct tunnel_conn_table conns;
 	struct event *again; /* opens what could not be opened */
+	bool unreadable;     /* the file: it must not be replaced */
 };
 
 /* Borrows the keyring and what the loop points to. Returns 0 or ERR_MEMORY;

@@ -162,6 +162,6 @@ wait $dial
 
 # Failures.
 ends 1 'nothing is known' at 3 trace "$key"
-ends 2 'expected a public key' at 3 trace x
+ends 2 'expected a public key' at 3 trace X
 ends 1 'No such file' at 3 trace "$key" --qlog "$work/none/x"
 exit $verdict

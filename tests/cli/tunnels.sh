@@ -64,7 +64,7 @@ done
 ends 2 'give --allow KEY' at 2 expose web 80
 ends 2 'give --allow KEY' at 2 expose web 80 --public --allow "$(at 3 key show)"
 for bad in 65536 example.org:80 127.0.0.1 ::1 [::1] relative/path '' 22x 1:2:3; do
-	ends 1 'is neither a port' at 2 expose web "$bad" --public
+	ends 2 'expected a port' at 2 expose web "$bad" --public
 done
 ends 1 'no address that a service' at 2 expose web 0 --public
 ends 1 'no address that a service' at 2 expose web 0.0.0.0:80 --public
@@ -119,6 +119,10 @@ within 10 answered "$work/local" || fail "no answer through UNIX sockets"
 
 restarts 3 "$pid3"
 within 20 answered "$local" || fail "no answer after a restart of the caller"
+# With a connection open, which its peer ends while the daemon stops.
+sleep 2 | python3 "$peer" ask "$local" >"$work/none" 2>&1 &
+children="$children $!"
+sleep 0.5
 restarts 2 "$pid2"
 within 30 answered "$local" || fail "no answer after a restart of the service"
 
@@ -129,7 +133,7 @@ kill "$service"
 wait "$service" 2>/dev/null
 asks "$local" 3
 at 2 unexpose web || fail "unexpose: $?"
-at 2 tunnels | grep -q ' web ' && fail "web is still exposed"
+at 2 tunnels | grep -q "${tab}web${tab}" && fail "web is still exposed"
 asks "$local" 3
 at 3 unforward "$local" || fail "unforward: $?"
 asks "$local" 4

@@ -22,14 +22,17 @@
 #include "api/api.h"
 #include "api/text.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "control/control.h"
 #include "dht/id.h"
 #include "fuzz.h"
 #include "dht/rpc.h"
 #include "node/node.h"
 #include "store/keyring.h"
+#include "store/peer_names.h"
 #include "store/stored_announcements.h"
 #include "store/state.h"
+#include "tunnel/tunnels.h"
 #include "world/sim_world.h"
 
 enum {
@@ -59,6 +62,8 @@ struct script {
 	struct state state;
 	struct keyring keyring;
 	struct stored_announcements announcements;
+	struct peer_names names;
+	struct tunnels tunnels;
 	struct event_base *base;
 	struct control *control;
 	struct fuzz_client clients[CLIENTS];
@@ -129,7 +134,8 @@ settle(void *owner)
 	for (int i = 0; i < ROUNDS && answer_requests(s); i++)
 		;
 	while (node_poll(s->node, &ev))
-		control_node_event(s->control, &ev);
+		if (!tunnels_node_event(&s->tunnels, &ev))
+			control_node_event(s->control, &ev);
 }
 
 static void
@@ -202,6 +208,27 @@ key_new(void *owner, uint8_t public_key[KEY_LEN], struct fault *f)
 	return 0;
 }
 
+/* An input must not make sockets. */
+int
+tunnel_address_connect(const struct tunnel_address *a)
+{
+	(void)a;
+	return ERR_SOCKET;
+}
+
+int
+tunnel_address_listen(struct tunnel_address *a, struct fault *f)
+{
+	(void)a;
+	return fault_set_code(f, ERR_SOCKET);
+}
+
+void
+tunnel_address_remove(const struct tunnel_address *a)
+{
+	(void)a;
+}
+
 static void
 start_node(struct script *s)
 {
@@ -235,11 +262,14 @@ start_control(struct script *s)
 	    .world = &s->world.w,
 	    .keyring = &s->keyring,
 	    .announcements = &s->announcements,
+	    .names = &s->names,
+	    .tunnels = &s->tunnels,
 	    .identity = &s->keys,
 	    .path = socket_path,
 	    .tick_ms = 5000,
 	    .ops = &ops,
 	    .owner = s};
+	struct node_loop loop;
 	struct fault f;
 
 	/* A state directory that cannot be used: keys stay in memory. */
@@ -248,6 +278,9 @@ start_control(struct script *s)
 	stored_announcements_load(
 	    &s->announcements, &s->state, &s->keyring, 65536);
 	s->base = setup.base = event_base_new();
+	MUST(peer_names_load(&s->names, &s->state) == 0);
+	loop = (struct node_loop){s->base, s->node, 5000, wake, settle, s};
+	MUST(tunnels_init(&s->tunnels, &loop, &s->keyring) == 0);
 	s->control = control_new(&setup, &f);
 	MUST(s->control != NULL);
 }
@@ -680,6 +713,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		close_client(&s.clients[i]);
 	run_loop(&s);
 	control_free(s.control);
+	tunnels_fini(&s.tunnels);
+	peer_names_fini(&s.names);
 	event_base_free(s.base);
 	node_free(s.node);
 	stored_announcements_fini(&s.announcements);

@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "control_rig.h"
 #include "node/node_relay.h"
@@ -310,6 +311,8 @@ made_control(struct made_daemon *d)
 	    .world = &made_world,
 	    .keyring = &d->keyring,
 	    .announcements = &d->announcements,
+	    .names = &rig.daemon.names,
+	    .tunnels = &rig.daemon.tunnels,
 	    .identity = &rig.identity,
 	    .identity_saved = true,
 	    .path = d->path,
@@ -318,6 +321,47 @@ made_control(struct made_daemon *d)
 	    .owner = d};
 
 	return control_new(&setup, &rig.fault);
+}
+
+/* ---- tunnels ---- */
+
+void
+make_tunnels(void)
+{
+	const struct node_loop loop = {.base = rig.daemon.base,
+	    .node = &rig.node,
+	    .tick_ms = 5000,
+	    .wake = made_wake,
+	    .settle = made_settle,
+	    .owner = &rig.daemon};
+
+	ck_assert_int_eq(
+	    tunnels_init(&rig.daemon.tunnels, &loop, &rig.daemon.keyring), 0);
+}
+
+/* No test connects to an address of its input or listens there. */
+int
+tunnel_address_connect(const struct tunnel_address *a)
+{
+	(void)a;
+	return ERR_SOCKET;
+}
+
+int
+tunnel_address_listen(struct tunnel_address *a, struct fault *f)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	(void)a;
+	(void)f;
+	ck_assert_int_eq(listen(fd, 1), 0);
+	return fd;
+}
+
+void
+tunnel_address_remove(const struct tunnel_address *a)
+{
+	(void)a;
 }
 
 /* ---- connections ---- */

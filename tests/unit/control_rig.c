@@ -194,6 +194,9 @@ set_up(void)
 	keyring_init(&rig.daemon.keyring, &rig.daemon.state);
 	stored_announcements_load(&rig.daemon.announcements, &rig.daemon.state,
 	    &rig.daemon.keyring, 1024);
+	ck_assert_int_eq(
+	    peer_names_load(&rig.daemon.names, &rig.daemon.state), 0);
+	make_tunnels();
 	snprintf(rig.daemon.path, sizeof rig.daemon.path, "%s/new/control.sock",
 	    rig.dir);
 	signal(SIGPIPE, SIG_IGN);
@@ -229,6 +232,8 @@ tear_down(void)
 	control_free(rig.daemon.control);
 	ck_assert_int_ne(access(rig.daemon.path, F_OK), 0);
 	stored_announcements_fini(&rig.daemon.announcements);
+	tunnels_fini(&rig.daemon.tunnels);
+	peer_names_fini(&rig.daemon.names);
 	keyring_fini(&rig.daemon.keyring);
 	remove_state();
 	event_base_free(rig.daemon.base);

@@ -19,7 +19,9 @@
 #include "punch/netcheck.h"
 #include "store/keyring.h"
 #include "store/state.h"
+#include "store/peer_names.h"
 #include "store/stored_announcements.h"
+#include "tunnel/tunnels.h"
 
 enum { EVENTS_MAX = 512, MADE_CONNS_MAX = 8, MADE_BYTES_MAX = 1 << 21 };
 
@@ -77,6 +79,8 @@ struct made_daemon {
 	struct state state;
 	struct keyring keyring;
 	struct stored_announcements announcements;
+	struct peer_names names;
+	struct tunnels tunnels;
 	char path[108]; /* of the control socket */
 };
 
@@ -97,6 +101,9 @@ extern struct control_rig rig;
  * failure.
  */
 struct control *made_control(struct made_daemon *d);
+
+/* Prepares the tunnels of the rig. */
+void make_tunnels(void);
 
 /* Queues an event of the node; deliver_event() also delivers all queued. */
 void queue_event(const struct node_event *n);

@@ -228,6 +228,12 @@ sample_request(const struct api_method *m)
 	}
 	if (strcmp(m->name, "accept") == 0) /* this, or a topic */
 		json_object_set_new(params, "listener", json_integer(5));
+	if (strcmp(m->name, "expose") == 0) {
+		json_object_set_new(params, "target", json_string("80"));
+		json_object_set_new(params, "public", json_true());
+	}
+	if (strstr(m->name, "forward") != NULL)
+		json_object_set_new(params, "local", json_string("80"));
 	j = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1,
 	    "method", m->name, "params", params);
 	line = json_dumps(j, JSON_COMPACT);
@@ -373,6 +379,36 @@ START_TEST(netcheck_tells_what_it_knows)
 }
 END_TEST
 
+/* Creates what a method removes or shows. */
+static void
+prepare_removal(struct peer_end *p, const char *method)
+{
+	static const struct {
+		enum api_method_id creates;
+		const char *method;
+	} rows[] = {
+	    {API_METHOD_key_new, "key_remove"},
+	    {API_METHOD_name_add, "name_show"},
+	    {API_METHOD_name_add, "name_remove"},
+	    {API_METHOD_expose, "unexpose"},
+	    {API_METHOD_forward, "unforward"},
+	};
+	char *line;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (strcmp(rows[i].method, method) != 0)
+			continue;
+		line = sample_request(&api_methods[rows[i].creates]);
+		if (rows[i].creates != API_METHOD_key_new)
+			assert_result(p, line);
+		else
+			assert_result(p, "{\"jsonrpc\":\"2.0\",\"id\":1,"
+					 "\"method\":\"key_new\","
+					 "\"params\":{\"name\":\"x\"}}");
+		free(line);
+	}
+}
+
 START_TEST(method_keeps_to_the_table)
 {
 	const struct api_method *m = &api_methods[_i];
@@ -389,14 +425,11 @@ START_TEST(method_keeps_to_the_table)
 
 	rig.node.nodes = 3;
 	rig.node.listed = 3;
-	if (strcmp(m->name, "key_remove") == 0)
-		assert_result(p,
-		    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"key_new\","
-		    "\"params\":{\"name\":\"x\"}}");
+	prepare_removal(p, m->name);
 	client_write_line(p, line);
 	for (int i = 0; i < 4; i++)
 		run_loop();
-	later = rig.node.last_op > 5;
+	later = rig.node.last_op > 5 && m->answer != API_NOW;
 	if (later)
 		finish_operation(m->name);
 	j = client_read(p);

@@ -500,7 +500,7 @@ START_TEST(gone_client_does_not_hold_its_peer)
 {
 	struct peer_end *p;
 
-	rig.daemon.control->setup.tick_ms = 1;
+	rig.daemon.control->loop.tick_ms = 1;
 	p = make_stream("");
 	client_free(p);
 	ck_assert(rig.conns[1].ended_here);
@@ -529,7 +529,7 @@ START_TEST(outcome_says_what_was_delivered)
 	int delivered = -1;
 	json_t *j;
 
-	rig.daemon.control->setup.tick_ms = 1;
+	rig.daemon.control->loop.tick_ms = 1;
 	p = make_stream("");
 	if (_i == 1)
 		rig.conns[1].waiting = 4;
@@ -555,7 +555,7 @@ START_TEST(gone_client_has_its_bytes_delivered)
 {
 	struct peer_end *p;
 
-	rig.daemon.control->setup.tick_ms = 1;
+	rig.daemon.control->loop.tick_ms = 1;
 	p = make_stream("");
 	rig.conns[1].waiting = 20;
 	client_free(p);
@@ -581,7 +581,7 @@ START_TEST(gone_client_has_its_bytes_delivered_first)
 	struct made_conn *c = &rig.conns[1];
 	struct peer_end *p = make_stream("");
 
-	rig.daemon.control->setup.tick_ms = 1;
+	rig.daemon.control->loop.tick_ms = 1;
 	c->waiting = 9;
 	client_free(p);
 	ck_assert(c->ended_here);
@@ -598,7 +598,7 @@ START_TEST(silent_client_is_left_alone)
 {
 	struct peer_end *p;
 
-	rig.daemon.control->setup.tick_ms = 1;
+	rig.daemon.control->loop.tick_ms = 1;
 	p = make_stream("");
 	shutdown(p->fd, SHUT_WR);
 	for (int i = 0; i < 50; i++) {

@@ -69,7 +69,7 @@ load_text(const char *text)
 	rig.found_len = 0;
 	ck_assert_int_eq(
 	    state_write(&rig.state, "tunnels", text, strlen(text)), 0);
-	tunnel_file_load(&rig.state, on_found, &rig);
+	ck_assert_int_eq(tunnel_file_load(&rig.state, on_found, &rig), 0);
 }
 
 START_TEST(stored_tunnels_are_read_as_the_same)
@@ -80,7 +80,10 @@ START_TEST(stored_tunnels_are_read_as_the_same)
 				     .spec.allow = {{1}, {2, 3}},
 				     .spec.allow_len = 2},
 	    {.spec.kind = TUNNEL_EXPOSED, .spec.name = "db"},
-	    {.spec.kind = TUNNEL_FORWARDED, .spec.peer = {7}}};
+	    /* The name of a key may be this. */
+	    {.spec.kind = TUNNEL_FORWARDED,
+		.spec.name = "-",
+		.spec.peer = {7}}};
 	struct fault f;
 
 	for (int i = 0; i < 3; i++) {
@@ -91,7 +94,7 @@ START_TEST(stored_tunnels_are_read_as_the_same)
 		TAILQ_INSERT_TAIL(&rig.tunnels.list, &list[i], link);
 	}
 	ck_assert_int_eq(tunnel_file_save(&rig.tunnels, &f), 0);
-	tunnel_file_load(&rig.state, on_found, &rig);
+	ck_assert_int_eq(tunnel_file_load(&rig.state, on_found, &rig), 0);
 	ck_assert_uint_eq(rig.found_len, 3);
 	for (int i = 0; i < 3; i++)
 		ck_assert_mem_eq(
@@ -100,14 +103,14 @@ START_TEST(stored_tunnels_are_read_as_the_same)
 	list[1].ending = true;
 	ck_assert_int_eq(tunnel_file_save(&rig.tunnels, &f), 0);
 	rig.found_len = 0;
-	tunnel_file_load(&rig.state, on_found, &rig);
+	ck_assert_int_eq(tunnel_file_load(&rig.state, on_found, &rig), 0);
 	ck_assert_uint_eq(rig.found_len, 2);
 }
 END_TEST
 
 START_TEST(good_lines_stay_beside_bad_ones)
 {
-	load_text("rubbish\nexpose web public 127.0.0.1:80\n\nforward - " KEY
+	load_text("rubbish\nexpose web public 127.0.0.1:80\n\nforward * " KEY
 		  " 127.0.0.1:81\nexpose cut pub");
 	ck_assert_uint_eq(rig.found_len, 2);
 	ck_assert_str_eq(rig.found[0].name, "web");
@@ -120,7 +123,7 @@ END_TEST
 static const char *const bad_lines[] = {
     "expose web 127.0.0.1:80\n",
     "expose web  127.0.0.1:80\n",
-    "expose - public 127.0.0.1:80\n",
+    "expose * public 127.0.0.1:80\n",
     "expose web Public 127.0.0.1:80\n",
     "expose web " KEY ", 127.0.0.1:80\n",
     "expose web ," KEY " 127.0.0.1:80\n",
@@ -128,10 +131,10 @@ static const char *const bad_lines[] = {
     "expose web public 0.0.0.0:80\n",
     "expose web public 80 \n",
     "expose aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa public 127.0.0.1:80\n",
-    "forward - public 127.0.0.1:80\n",
-    "forward - " KEY "," KEY " 127.0.0.1:80\n",
+    "forward * public 127.0.0.1:80\n",
+    "forward * " KEY "," KEY " 127.0.0.1:80\n",
     "forward " KEY " 127.0.0.1:80\n",
-    "Forward - " KEY " 127.0.0.1:80\n",
+    "Forward * " KEY " 127.0.0.1:80\n",
     "expose web public 127.0.0.1:80",
 };
 
