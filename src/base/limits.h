@@ -207,6 +207,8 @@
 	/* Swarms: a key pair and the topics that it joins. */ \
 	X(swarms, "swarms", 64, 1, 4096, \
 	    "key pairs that join topics at a time") \
+	X(swarm_sessions, "swarm-sessions", 1024, 1, 65536, \
+	    "topics joined by control clients, counted for each join") \
 	X(swarm_topics, "swarm-topics", 64, 1, 4096, \
 	    "topics joined with one key pair") \
 	X(swarm_peers, "swarm-peers", 64, 1, 65536, \

@@ -23,6 +23,7 @@ static void
 free_session(struct control *c, struct control_session *x)
 {
 	TAILQ_REMOVE(&c->sessions.all, x, link);
+	control_user_give(&c->users, x->user, CONTROL_HELD_SESSIONS);
 	free(x);
 }
 
@@ -286,6 +287,8 @@ add_session(struct control_call *k, struct control_listener *l)
 		return err;
 	}
 	x->number = ++c->sessions.last_number;
+	x->user =
+	    control_user_take(&c->users, &l->owner, CONTROL_HELD_SESSIONS);
 	TAILQ_INSERT_TAIL(&c->sessions.all, x, link);
 	return 0;
 }
@@ -298,6 +301,8 @@ control_join(struct control_call *k)
 	struct control_keys keys;
 	int err = check_join(k);
 
+	if (err == 0)
+		err = control_user_check(k, CONTROL_HELD_SESSIONS, ERR_LIMIT);
 	if (err == 0)
 		err = control_keys_borrow(k, &keys);
 	if (err != 0)

@@ -22,11 +22,13 @@ struct control_client;
 struct control_conn;
 struct control_listener;
 struct control_operation;
+struct control_user;
 
 struct control_session {
 	TAILQ_ENTRY(control_session) link;
 	struct control_listener *listener;
 	struct control_client *client; /* NULL: it is kept */
+	struct control_user *user;     /* charged for it */
 	uint32_t number;               /* in the order of the joins */
 	uint32_t session;              /* of the node's swarm */
 	uint8_t topic[KEY_LEN];

@@ -155,6 +155,7 @@ control_user_check(struct control_call *k, enum control_held what, int err)
 	    [CONTROL_HELD_CONNS] = {"connections", l->connections},
 	    [CONTROL_HELD_TRACES] = {"traces", l->traces},
 	    [CONTROL_HELD_SWARMS] = {"swarms", l->swarms},
+	    [CONTROL_HELD_SESSIONS] = {"swarm-sessions", l->swarm_sessions},
 	};
 	struct control_share s =
 	    share_of(&c->users, &id, what, limits[what].limit);

@@ -25,9 +25,10 @@ enum control_held {
 	CONTROL_HELD_CLIENTS,
 	CONTROL_HELD_OPERATIONS, /* of the node */
 	CONTROL_HELD_LISTENERS,
-	CONTROL_HELD_CONNS,  /* that it has dialed */
-	CONTROL_HELD_TRACES, /* streams that it traces */
-	CONTROL_HELD_SWARMS, /* identities with which it joins topics */
+	CONTROL_HELD_CONNS,    /* that it has dialed */
+	CONTROL_HELD_TRACES,   /* streams that it traces */
+	CONTROL_HELD_SWARMS,   /* identities with which it joins topics */
+	CONTROL_HELD_SESSIONS, /* calls of join that have not ended */
 	CONTROL_HELD_KINDS,
 };
 

@@ -463,30 +463,24 @@ announcements_drop_internal(
 		forget_announcement(a);
 }
 
-static void
-on_withdrawn_internal(void *owner, const struct records_event *e)
-{
-	(void)owner;
-	(void)e;
-}
-
-void
-announcements_withdraw_internal(
-    struct node *n, const struct key_pair *keys, const uint8_t *topic)
+bool
+announcements_withdraw_internal(struct node *n, const struct key_pair *keys,
+    const uint8_t *topic, struct records_sink sink)
 {
 	struct announcement *a = find_internal(n, keys, topic);
-	struct records_sink sink = {.event = on_withdrawn_internal};
-	struct records_op *op;
 	struct announce_spec spec;
+	struct records_op *op;
+	bool started;
 
 	if (a == NULL)
-		return;
+		return false;
 	spec = announce_spec_for(a);
 	/* If it cannot start, then the records expire. */
-	if (a->announced && !dht_is_alone(n->dht))
-		(void)records_client_unannounce(n->dht, &spec, sink, &op);
+	started = a->announced && !dht_is_alone(n->dht) &&
+		  records_client_unannounce(n->dht, &spec, sink, &op) == 0;
 	records_forget_peer(n->records, topic, keys->public_key);
 	forget_announcement(a);
+	return started;
 }
 
 /* ---- leaving ---- */

@@ -16,6 +16,7 @@
 #include "dht/dht.h"
 #include "node/event_queue.h"
 #include "peer/listener.h"
+#include "records/records_client.h"
 
 struct node_op;
 struct records_op;
@@ -86,8 +87,11 @@ uint32_t announcements_count(const struct node *n);
  */
 void announcements_add_internal(
     struct node *n, const struct key_pair *keys, const uint8_t *topic);
-void announcements_withdraw_internal(
-    struct node *n, const struct key_pair *keys, const uint8_t *topic);
+/* Returns whether it has started an operation, which borrows the keys until its
+ * RECORDS_EV_DONE. */
+bool announcements_withdraw_internal(struct node *n,
+    const struct key_pair *keys, const uint8_t *topic,
+    struct records_sink sink);
 void announcements_drop_internal(
     struct node *n, const struct key_pair *keys, const uint8_t *topic);
 

@@ -37,7 +37,9 @@ struct node_swarm {
 	struct swarm *swarm;
 	TAILQ_HEAD(, swarm_lookup) lookups;
 	int listen_err; /* why the listener could not start; 0 */
-	bool listens;   /* PEER_UNLISTENED is to come */
+	/* Operations that withdraw records: they use the keys. */
+	uint32_t withdrawing;
+	bool listens; /* PEER_UNLISTENED is to come */
 	bool ending;
 };
 
@@ -184,11 +186,22 @@ start_announcement(void *owner, const uint8_t *topic)
 }
 
 static void
-withdraw_announcement(void *owner, const uint8_t *topic)
+on_withdrawn(void *owner, const struct records_event *e)
 {
 	struct node_swarm *s = owner;
 
-	announcements_withdraw_internal(s->node, s->keys, topic);
+	if (e->kind == RECORDS_EV_DONE)
+		s->withdrawing--;
+}
+
+static void
+withdraw_announcement(void *owner, const uint8_t *topic)
+{
+	struct node_swarm *s = owner;
+	struct records_sink sink = {on_withdrawn, s};
+
+	s->withdrawing +=
+	    announcements_withdraw_internal(s->node, s->keys, topic, sink);
 }
 
 static uint32_t
@@ -205,7 +218,9 @@ dial_peer(
 	};
 	uint32_t conn;
 
+	/* The other half of the dials is for those that users ask for. */
 	if (s->node->leave.started ||
+	    peers_dials(s->node->peers) >= s->node->core.limits->dials / 2 ||
 	    dialer_connect(s->node->peers, &spec, &conn) != 0)
 		return 0;
 	return conn;
@@ -417,11 +432,16 @@ node_swarm_end(struct node *n, uint32_t number)
 		peers_unlisten(n->peers, s->number);
 }
 
-/* A lookup may end a moment after it was cancelled. */
+/*
+ * Returns whether nothing uses the keys any more. A lookup may end a moment
+ * after it was cancelled. A node that leaves withdraws the announcements by
+ * itself: its swarms keep their keys until the end.
+ */
 static bool
 has_ended(const struct node_swarm *s)
 {
-	return s->ending && !s->listens && TAILQ_EMPTY(&s->lookups);
+	return s->ending && !s->listens && s->withdrawing == 0 &&
+	       TAILQ_EMPTY(&s->lookups) && !s->node->leave.started;
 }
 
 bool

@@ -66,6 +66,23 @@ relay_announcer_start(struct node *n, const struct key_pair *keys)
 	timer_arm(&n->timers, &a->timer, n->world->now_us);
 }
 
+/* The keys outlive the node. */
+static void
+ignore_event(void *owner, const struct records_event *e)
+{
+	(void)owner;
+	(void)e;
+}
+
+static void
+withdraw_topic(
+    struct node *n, const struct key_pair *keys, const uint8_t *topic)
+{
+	struct records_sink sink = {.event = ignore_event};
+
+	(void)announcements_withdraw_internal(n, keys, topic, sink);
+}
+
 void
 relay_announcer_stop(struct node *n)
 {
@@ -73,7 +90,7 @@ relay_announcer_stop(struct node *n)
 
 	timer_disarm(&n->timers, &a->timer);
 	for (uint32_t i = 0; a->day != 0 && i < DAYS; i++)
-		change_day(n, a->day + i, announcements_withdraw_internal);
+		change_day(n, a->day + i, withdraw_topic);
 	a->day = 0;
 	a->keys = NULL;
 }

@@ -618,6 +618,12 @@ dial_new(struct peers *p, const struct dial_spec *spec, int *err)
 	return d;
 }
 
+uint32_t
+peers_dials(const struct peers *p)
+{
+	return p->dials;
+}
+
 int
 dialer_connect(struct peers *p, const struct dial_spec *spec, uint32_t *number)
 {

@@ -27,6 +27,9 @@ struct dial_spec {
 	const uint8_t *relay_through;
 };
 
+/* Returns the number of dials in progress. */
+uint32_t peers_dials(const struct peers *p);
+
 /*
  * Starts a dial. Returns 0 and the number of the connection, for which
  * PEER_OPEN or PEER_CLOSED will follow; or ERR_VALUE (no valid key),
