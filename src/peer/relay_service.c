@@ -457,8 +457,7 @@ relay_service_run(struct conn *k)
 		return;
 	}
 	if (k->relay.session != NULL)
-		if (k->relay.session != NULL)
-			charge_session(k);
+		charge_session(k);
 	execute_orders(k->peers);
 	if (!conn_is_open(k))
 		return;

@@ -28,6 +28,7 @@ enum {
 struct relay_payer {
 	UT_hash_handle hh;
 	TAILQ_ENTRY(relay_payer) link; /* the oldest day first */
+	TAILQ_ENTRY(relay_payer) idle; /* without holders */
 	uint64_t id;
 	uint64_t day_ms;  /* when it was granted its share */
 	int64_t granted;  /* of this day, not spent */
@@ -91,12 +92,15 @@ relay_volume_init(struct relay_volume *v, const struct core *core)
 {
 	*v = (struct relay_volume){.core = core};
 	TAILQ_INIT(&v->by_day);
+	TAILQ_INIT(&v->idle);
 }
 
 static void
 payer_free(struct relay_volume *v, struct relay_payer *p)
 {
 	v->granted -= p->granted;
+	if (p->holders == 0)
+		TAILQ_REMOVE(&v->idle, p, idle);
 	TAILQ_REMOVE(&v->by_day, p, link);
 	HASH_DELETE(hh, v->payers, p);
 	free(p);
@@ -211,8 +215,8 @@ has_new_day(const struct relay_volume *v, const struct relay_payer *p)
 	return v->bucket.at_ms - p->day_ms >= DAY_MS;
 }
 
-/* Frees the payers without holders whose day has ended. Each is looked at once
- * a day. */
+/* Frees the payers without holders whose day has ended: their shares return to
+ * the bucket. Each payer is looked at once a day. */
 static void
 free_old(struct relay_volume *v)
 {
@@ -225,14 +229,25 @@ free_old(struct relay_volume *v)
 			grant(v, p);
 }
 
+/* Returns false if each payer has holders. */
+static bool
+evict(struct relay_volume *v)
+{
+	struct relay_payer *p = TAILQ_FIRST(&v->idle);
+
+	if (p == NULL)
+		return false;
+	payer_free(v, p);
+	return true;
+}
+
 static struct relay_payer *
 payer_new(struct relay_volume *v, uint64_t id, uint32_t hash)
 {
 	struct relay_payer *p;
 
-	if (HASH_COUNT(v->payers) >= v->core->limits->relay_prefixes)
-		free_old(v);
-	if (HASH_COUNT(v->payers) >= v->core->limits->relay_prefixes)
+	if (HASH_COUNT(v->payers) >= v->core->limits->relay_prefixes &&
+	    !evict(v))
 		return NULL;
 	p = calloc(1, sizeof *p);
 	if (p == NULL)
@@ -245,6 +260,7 @@ payer_new(struct relay_volume *v, uint64_t id, uint32_t hash)
 		return NULL;
 	}
 	TAILQ_INSERT_TAIL(&v->by_day, p, link);
+	TAILQ_INSERT_TAIL(&v->idle, p, idle);
 	grant(v, p);
 	return p;
 }
@@ -268,20 +284,23 @@ relay_volume_join(struct relay_volume *v, const struct addr *a, uint64_t now_us)
 	struct relay_payer *p;
 
 	update(v, now_us);
+	free_old(v);
 	HASH_FIND_BYHASHVALUE(hh, v->payers, &id, sizeof id, hash, p);
 	if (p == NULL)
 		p = payer_new(v, id, hash);
-	if (p != NULL)
-		p->holders++;
+	if (p == NULL)
+		return NULL;
+	if (p->holders++ == 0)
+		TAILQ_REMOVE(&v->idle, p, idle);
 	return p;
 }
 
 void
 relay_volume_leave(struct relay_volume *v, struct relay_payer *p)
 {
-	(void)v; /* its share stays until the day has ended */
-	if (p != NULL)
-		p->holders--;
+	/* Its share stays until the day has ended or it is evicted. */
+	if (p != NULL && --p->holders == 0)
+		TAILQ_INSERT_TAIL(&v->idle, p, idle);
 }
 
 /* Returns what a payer may spend now. */

@@ -44,6 +44,7 @@ struct relay_volume {
 	int64_t piece;              /* the reserve after the last save */
 	struct relay_payer *payers; /* hash table */
 	TAILQ_HEAD(, relay_payer) by_day;
+	TAILQ_HEAD(, relay_payer) idle; /* the first is evicted first */
 };
 
 /* What is stored. */
@@ -76,8 +77,9 @@ void relay_volume_stored(
     struct relay_volume *v, const struct relay_volume_saved *saved);
 
 /*
- * Returns the payer of an address, which relay_volume_leave() gives back, or
- * NULL: memory is short, or the limit relay-prefixes is reached.
+ * Returns the payer of an address, which relay_volume_leave() gives back. If
+ * the limit relay-prefixes is reached, a new one evicts the payer that has been
+ * without holders longest. Returns NULL if there is none, or memory is short.
  */
 struct relay_payer *relay_volume_join(
     struct relay_volume *v, const struct addr *a, uint64_t now_us);

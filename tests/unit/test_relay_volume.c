@@ -295,7 +295,7 @@ START_TEST(a_prefix_is_a_24_or_a_48)
 }
 END_TEST
 
-START_TEST(prefixes_are_bounded_and_freed_after_their_day)
+START_TEST(a_new_prefix_evicts_one_without_holders)
 {
 	struct relay_payer *p[4];
 	struct addr a = addr_v4(20, 9, 9, 9, 1);
@@ -306,9 +306,26 @@ START_TEST(prefixes_are_bounded_and_freed_after_their_day)
 		p[i] = join_net(i);
 	ck_assert_ptr_null(relay_volume_join(&volume, &a, now_us));
 	relay_volume_leave(&volume, p[2]);
-	ck_assert_ptr_null(relay_volume_join(&volume, &a, now_us));
-	pass_us(DAY_US);
+	relay_volume_leave(&volume, p[1]);
 	ck_assert_ptr_nonnull(relay_volume_join(&volume, &a, now_us));
+	ck_assert_ptr_eq(join_net(1), p[1]); /* the other one was evicted */
+	a.ip[2]++;
+	ck_assert_ptr_null(relay_volume_join(&volume, &a, now_us));
+}
+END_TEST
+
+/* Shares that were not spent return to the bucket after their day. */
+START_TEST(prefixes_that_left_keep_nothing_after_their_day)
+{
+	struct relay_payer *p;
+
+	fill();
+	for (unsigned i = 0; i < 200; i++)
+		relay_volume_leave(&volume, join_net(i));
+	pass_us(2 * DAY_US);
+	p = join_net(200);
+	ck_assert_uint_eq(left(), FULL);
+	ck_assert_uint_ge(spend_all(p, UINT64_MAX), FULL / 32 - PACKET);
 }
 END_TEST
 
@@ -376,7 +393,8 @@ t_suite(void)
 	tcase_add_test(tc, twenty_greedy_prefixes_leave_half_for_the_next);
 	tcase_add_test(tc, a_share_that_is_spent_refills_slowly);
 	tcase_add_test(tc, a_prefix_is_a_24_or_a_48);
-	tcase_add_test(tc, prefixes_are_bounded_and_freed_after_their_day);
+	tcase_add_test(tc, a_new_prefix_evicts_one_without_holders);
+	tcase_add_test(tc, prefixes_that_left_keep_nothing_after_their_day);
 	tcase_add_test(tc, both_sides_pay);
 	tcase_add_test(tc, without_a_volume_nothing_is_refused);
 	tcase_add_test(tc, what_was_received_is_charged_at_once);
