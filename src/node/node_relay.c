@@ -52,7 +52,7 @@ node_save_relay_volume(
 {
 	struct relay_volume *v = peers_relay_volume(n->peers);
 
-	if (v->month == 0 ||
+	if (v->month == 0 || !n->relaying.on ||
 	    (!last && !relay_volume_is_due(v, n->world->now_us)))
 		return false;
 	*out = relay_volume_save(v, n->world->unix_ms, n->world->now_us, last);

@@ -53,8 +53,9 @@ void node_restore_relay_volume(
 
 /*
  * Returns true if the volume has to be stored, and what; `last`: as the last
- * one of this run. Then call node_relay_volume_stored(): the relay spends
- * nothing that was not stored before.
+ * one of this run. A node that does not relay stores none. Then call
+ * node_relay_volume_stored(): the relay spends nothing that was not stored
+ * before.
  */
 bool node_save_relay_volume(
     struct node *n, bool last, struct relay_volume_saved *out);

@@ -26,6 +26,7 @@ void stored_volume_load(
  * Stores the volume of the node if that is due; `last`: in any case. Failures
  * are logged; then the relay spends what was stored before and no more. Without
  * a state directory nothing is stored: a restart begins with an empty volume.
+ * A node that does not relay stores nothing, either.
  */
 void stored_volume_save(
     struct stored_volume *s, struct node *n, uint64_t now_us, bool last);

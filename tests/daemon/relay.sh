@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# A node relays by default only if its configuration sets the role, and says so.
+# By default only a node whose configuration sets a role relays, and logs this.
 # What is left of its volume survives a restart, and a crash returns nothing.
 
 # shellcheck source=tests/daemon/lib.sh
@@ -26,6 +26,7 @@ shows "mode	auto"
 shows "relaying	no"
 kill -TERM "$pid"
 ends node "$pid" 0
+test ! -e "$work/node/relay-volume" || fail "stores a volume" node
 
 # relays [OPTION...]: starts a bootstrap node.
 relays() {
