@@ -140,7 +140,8 @@ check_proof(struct conn *k)
 	expire_in(k, 0);
 }
 
-/* Makes the pool ask a relay that refuses no earlier than it says. */
+/* Keeps the pool from dialing a relay before the time that its refusal
+ * names. */
 static void
 note_refusal(struct conn *k)
 {

@@ -53,7 +53,8 @@ enum relay_client_state relay_client_state(const struct relay_client *c);
 /* Returns true once the relay has opened the channel: it is one. */
 bool relay_client_is_open(const struct relay_client *c);
 
-/* Returns why the relay refuses and until when, or NULL: it has not said so. */
+/* Returns the reason of the relay's refusal and its end, or NULL if the relay
+ * has sent none. */
 const struct relay_refusal *relay_client_refusal(const struct relay_client *c);
 
 /* Returns the id of the relay's stream; only in state PAIRED. */
