@@ -57,6 +57,7 @@ struct conn_relay {
 	struct relay_paying {
 		struct relay_payer *payer; /* NULL: it has no share */
 		uint64_t charged;          /* bytes of this connection */
+		bool exempt;               /* it never has one */
 	} paying;                          /* of such a client */
 };
 

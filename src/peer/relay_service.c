@@ -26,6 +26,7 @@ struct relay_link {
 		struct udx_meter base;
 		struct relay_link *link;
 		struct relay_payer *from, *to; /* NULL: without a share */
+		struct addr payer; /* of from, or ADDR_NONE: exempt */
 	} meter[RELAY_ROLE_MAX];
 	TAILQ_ENTRY(relay_link) lingering;
 	struct peers *peers;
@@ -67,17 +68,71 @@ now_us(const struct peers *p)
 	return p->core->world->now_us;
 }
 
+/*
+ * Finds the payer of what a half receives: when it is bound, or later if the
+ * relay had no volume then. Returns false if the table of payers is full.
+ */
+static bool
+find_payer(struct relay_link *l, int role)
+{
+	struct relay_volume *v = &l->peers->relaying.volume;
+	struct half_meter *h = &l->meter[role];
+
+	if (v->month == 0 || h->from != NULL || h->payer.family == ADDR_NONE)
+		return true;
+	h->from = relay_volume_join(v, &h->payer, now_us(l->peers));
+	l->meter[!role].to = h->from;
+	return h->from != NULL;
+}
+
 static bool
 admit(struct udx_meter *m, size_t received, size_t sent)
 {
 	struct half_meter *h = container_of(m, struct half_meter, base);
 	struct peers *p = h->link->peers;
-	struct relay_transfer t = {.from = h->from,
-	    .to = h->to,
-	    .received = (uint32_t)received,
-	    .sent = (uint32_t)sent};
+	struct relay_transfer t = {
+	    .received = (uint32_t)received, .sent = (uint32_t)sent};
 
+	for (int i = 0; i < RELAY_ROLE_MAX; i++)
+		if (!find_payer(h->link, i))
+			return false;
+	t.from = h->from;
+	t.to = h->to;
 	return relay_volume_spend(&p->relaying.volume, &t, now_us(p));
+}
+
+/*
+ * Returns the address from which the client sends. That of the path is what its
+ * handshake claims until a packet has come from there; packets from elsewhere
+ * have been decrypted, too.
+ */
+static struct addr
+client_addr(const struct conn *k)
+{
+	struct udx_source source;
+	struct udx_status st;
+
+	udx_status(k->udx, &st);
+	if (st.path_packets_in > 0)
+		return conn_remote(k);
+	if (udx_source(k->udx, &source) && source.accepted)
+		return source.from;
+	return (struct addr){.family = ADDR_NONE};
+}
+
+/* Finds the network that pays for a client. Returns 0, or ERR_LIMIT if the
+ * table of payers is full. */
+static int
+begin_paying(struct conn *k)
+{
+	struct relay_volume *v = &k->peers->relaying.volume;
+	struct relay_paying *paying = &k->relay.paying;
+	struct addr remote = client_addr(k);
+
+	if (paying->exempt || v->month == 0)
+		return 0;
+	paying->payer = relay_volume_join(v, &remote, now_us(k->peers));
+	return paying->payer != NULL ? 0 : ERR_LIMIT;
 }
 
 /* Charges what a control connection has received and sent since the last time:
@@ -90,6 +145,8 @@ charge_session(struct conn *k)
 	struct udx_status st;
 	uint64_t bytes;
 
+	if (paying->payer == NULL && !paying->exempt)
+		(void)begin_paying(k);
 	udx_status(k->udx, &st);
 	bytes = st.bytes_in + st.bytes_out +
 		(st.packets_in + st.packets_out) * IP_UDP_LEN;
@@ -227,25 +284,6 @@ link_new(struct peers *p, struct relay_pairing *pairing)
 /* ---- orders ---- */
 
 /*
- * Returns the address from which the client sends. That of the path is what its
- * handshake claims until a packet has come from there; packets from elsewhere
- * have been decrypted, too.
- */
-static struct addr
-client_addr(const struct conn *k)
-{
-	struct udx_source source;
-	struct udx_status st;
-
-	udx_status(k->udx, &st);
-	if (st.path_packets_in > 0)
-		return conn_remote(k);
-	if (udx_source(k->udx, &source) && source.accepted)
-		return source.from;
-	return (struct addr){.family = ADDR_NONE};
-}
-
-/*
  * Lets a half accept the packets of its client. It is connected by the first of
  * these: a JavaScript peer takes a packet that it receives before the relay's
  * answer for one of the peer on a direct path, which then stalls.
@@ -261,13 +299,10 @@ bind_half(struct relay_link *l, int role, const struct relay_end *end)
 	remote = client_addr(k);
 	if (!may_send_to(l->peers, &remote))
 		return false;
-	if (k->relay.paying.payer != NULL) {
-		l->meter[role].from = relay_volume_join(
-		    &l->peers->relaying.volume, &remote, now_us(l->peers));
-		if (l->meter[role].from == NULL)
-			return false;
-		l->meter[!role].to = l->meter[role].from;
-	}
+	if (!k->relay.paying.exempt)
+		l->meter[role].payer = remote;
+	if (!find_payer(l, role))
+		return false;
 	udx_relay_bind(l->half[role], &remote);
 	l->peer_id[role] = end->stream_id;
 	return true;
@@ -343,20 +378,6 @@ is_friend(const struct relay_service *r, const uint8_t *key)
 	return false;
 }
 
-/* Finds the network that pays for a client. Returns 0, ERR_LIMIT or
- * ERR_MEMORY. */
-static int
-begin_paying(struct conn *k, const struct relay_peer *peer)
-{
-	struct relay_volume *v = &k->peers->relaying.volume;
-
-	if (peer->exempt || v->month == 0)
-		return 0;
-	k->relay.paying.payer =
-	    relay_volume_join(v, &peer->addr, now_us(k->peers));
-	return k->relay.paying.payer != NULL ? 0 : ERR_LIMIT;
-}
-
 static int
 begin_session(struct conn *k)
 {
@@ -377,7 +398,8 @@ begin_session(struct conn *k)
 	peer.exempt = l->allow_len > 0 || is_friend(&p->relaying, k->key) ||
 		      (dht_is_private(p->base.dht) &&
 			  addr_scope(&peer.addr) != ADDR_PUBLIC);
-	err = begin_paying(k, &peer);
+	k->relay.paying.exempt = peer.exempt;
+	err = begin_paying(k);
 	if (err != 0)
 		return err;
 	secret_set_frame_max(k->secret, FRAME_LEN_MAX);

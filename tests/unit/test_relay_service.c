@@ -574,12 +574,26 @@ START_TEST(says_that_its_volume_is_spent)
 }
 END_TEST
 
+static void
+write_much(void)
+{
+	static const uint8_t text[100000];
+
+	for (int i = 0; i < 5000; i++) {
+		store_volume();
+		(void)node_conn_write(
+		    parties[B].node, parties[B].conn, text, sizeof text);
+		run_ms(1);
+		node_conn_consume(parties[A].node, parties[A].conn,
+		    node_conn_peek(parties[A].node, parties[A].conn).len);
+	}
+}
+
 /* The clients of one network have a part; a friend has no share. */
 START_TEST(shares_its_volume)
 {
 	struct node_relaying r = {.on = true, .friends_len = 2};
 	uint8_t friends[2][KEY_LEN];
-	static const uint8_t text[100000];
 
 	give_volume(10000000);
 	memcpy(friends[0], parties[A].keys.public_key, KEY_LEN);
@@ -590,18 +604,25 @@ START_TEST(shares_its_volume)
 	run_ms(3000);
 	store_volume();
 	connect_parties();
-	for (int i = 0; i < 5000; i++) {
-		store_volume();
-		(void)node_conn_write(
-		    parties[B].node, parties[B].conn, text, sizeof text);
-		run_ms(1);
-		node_conn_consume(parties[A].node, parties[A].conn,
-		    node_conn_peek(parties[A].node, parties[A].conn).len);
-	}
+	write_much();
 	if (_i == 0)
 		ck_assert_uint_lt(status().bytes, 1000000 / 16);
 	else
 		ck_assert_uint_gt(status().bytes, 1000000 / 8);
+}
+END_TEST
+
+/* Pairings that began without a volume have a part of it, too. */
+START_TEST(shares_a_volume_that_is_set_later)
+{
+	uint64_t before;
+
+	connect_parties();
+	before = status().bytes;
+	give_volume(10000000);
+	write_much();
+	ck_assert_uint_gt(status().bytes, before);
+	ck_assert_uint_lt(status().bytes - before, 1000000 / 16);
 }
 END_TEST
 
@@ -763,6 +784,7 @@ t_suite(void)
 	tcase_add_test(tc, spends_its_volume);
 	tcase_add_test(tc, relays_nothing_beyond_its_volume);
 	tcase_add_loop_test(tc, shares_its_volume, 0, 2);
+	tcase_add_test(tc, shares_a_volume_that_is_set_later);
 	tcase_add_test(tc, says_that_its_volume_is_spent);
 	tcase_add_test(tc, announces_itself);
 	tcase_add_test(tc, friends_need_no_announcement);
