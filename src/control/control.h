@@ -6,8 +6,8 @@
  * the access of each caller by its credentials, bounds what each client can
  * have in progress, and drops a client that does not read. It never blocks the
  * event loop, and everything that is queued for a client is bounded.
- * Uses: api, base, crypto, dht, log, net, node, punch, store, swarm, tunnel, udx,
- * libevent.
+ * Uses: api, base, crypto, dht, log, net, node, punch, store, swarm, tunnel,
+ * udx, libevent.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
