@@ -120,6 +120,34 @@ send_to_all(struct chat *chat, const char *text, size_t len)
 	}
 }
 
+/* Sends the whole lines of the input to the peers that are there. A line that
+ * is too long is sent in parts. */
+static void
+send_lines(struct chat *chat)
+{
+	char *end = memrchr(chat->in, '\n', chat->in_len);
+	size_t len = end != NULL ? (size_t)(end - chat->in) + 1 : 0;
+
+	if (end == NULL && chat->in_len >= sizeof chat->in - 1)
+		len = chat->in_len;
+	if (chat->peers_len == 0)
+		return;
+	send_to_all(chat, chat->in, len);
+	chat->in_len -= len;
+	memmove(chat->in, chat->in + len, chat->in_len);
+}
+
+/* Ends the last line. */
+static void
+end_input(struct chat *chat)
+{
+	chat->input_ended = true;
+	if (chat->in_len > 0 && chat->in[chat->in_len - 1] != '\n')
+		chat->in[chat->in_len++] = '\n';
+	if (chat->in_len > 0 && chat->peers_len == 0)
+		print_error("join", "no peer has received the last lines");
+}
+
 /* Prints the whole lines of a buffer. Returns how many bytes are left. */
 static size_t
 show_lines(const char *name, char *buf, size_t len)
@@ -201,8 +229,9 @@ add_peer(struct chat *chat, const struct accepted *a)
 	chat->peers[chat->peers_len++] = p;
 	chat->met = true;
 	print_error("join", "%s is here", p->name);
-	if (!flush_peer(chat, p))
-		remove_peer(chat, chat->peers_len - 1);
+	send_lines(chat);
+	send_to_all(
+	    chat, "", 0); /* and the end of the input, if it has ended */
 }
 
 static void
@@ -242,34 +271,23 @@ read_accept(struct chat *chat)
 
 /* ---- standard input ---- */
 
+/* Reads what is there. Without a peer it is kept, as far as there is space. */
 static void
 read_input(struct chat *chat)
 {
-	ssize_t n = read(STDIN_FILENO, chat->in + chat->in_len,
-	    sizeof chat->in - chat->in_len);
-	char *end;
-	size_t len;
+	/* One byte stays free for the newline at the end of the input. */
+	size_t space = sizeof chat->in - 1 - chat->in_len;
+	ssize_t n = read(STDIN_FILENO, chat->in + chat->in_len, space);
 
 	if (n < 0 && errno == EINTR)
 		return;
-	if (n <= 0) {
-		chat->input_ended = true;
-		if (chat->in_len > 0)
-			chat->in[chat->in_len++] = '\n';
-		send_to_all(chat, chat->in, chat->in_len);
-		return;
-	}
-	chat->in_len += (size_t)n;
-	end = memrchr(chat->in, '\n', chat->in_len);
-	len = end != NULL ? (size_t)(end - chat->in) + 1 : 0;
-	/* A line that is too long is sent in parts; one byte stays free for
-	 * the newline at the end of the input. */
-	if (end == NULL && chat->in_len >= sizeof chat->in - 1)
-		len = chat->in_len;
-	if (len > 0)
-		send_to_all(chat, chat->in, len);
-	chat->in_len -= len;
-	memmove(chat->in, chat->in + len, chat->in_len);
+	if (n > 0)
+		chat->in_len += (size_t)n;
+	else
+		end_input(chat);
+	send_lines(chat);
+	if (chat->input_ended)
+		send_to_all(chat, "", 0); /* and their end */
 }
 
 /* ---- the loop ---- */
@@ -300,6 +318,15 @@ handle_events(struct chat *chat, const struct pollfd *fds)
 		read_input(chat);
 }
 
+/* The input waits for the first peer. Later its end is noticed without one. */
+static bool
+wants_input(const struct chat *chat)
+{
+	return !chat->input_ended &&
+	       (chat->peers_len > 0 ||
+		   (chat->met && chat->in_len < sizeof chat->in - 1));
+}
+
 static void
 wait_events(struct chat *chat)
 {
@@ -308,9 +335,8 @@ wait_events(struct chat *chat)
 
 	fds[0] = (struct pollfd){
 	    chat->peers_len < PEERS_MAX ? chat->accept.fd : -1, POLLIN, 0};
-	fds[1] = (struct pollfd){
-	    chat->peers_len > 0 && !chat->input_ended ? STDIN_FILENO : -1,
-	    POLLIN, 0};
+	fds[1] =
+	    (struct pollfd){wants_input(chat) ? STDIN_FILENO : -1, POLLIN, 0};
 	for (unsigned i = 0; i < chat->peers_len; i++) {
 		const struct chat_peer *p = chat->peers[i];
 

@@ -49,8 +49,11 @@ sleep 1
 [ "$(at 2 topics | wc -l)" -eq 2 ] || fail "not two topics: $(at 2 topics)"
 prints 'dialed|accepted' at 2 peers tea
 
-# The end of the input ends the chat on both sides.
-exec 4>&- 5>&-
+# The end of the input ends the chat on both sides, also if the peer has left
+# before.
+exec 4>&-
+within 10 grep -q 'has left' "$work/err3" || fail "two has not left"
+exec 5>&-
 wait "$first" || fail "the chat of two ended with $?: $(cat "$work/err2")"
 wait "$second" || fail "the chat of three ended with $?: $(cat "$work/err3")"
 [ -z "$(at 2 topics)" ] || fail "two has not left: $(at 2 topics)"
