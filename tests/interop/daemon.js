@@ -42,6 +42,8 @@ class Daemon {
       '--bootstrap', bootstrap.map(text).join(',') || 'none',
       '--state-dir', stateDir, '--control', this.control]
     if (role === 'bootstrap') args.push('--public-address', `${host}:${port}`)
+    // The announcements of a relay would be counted among those of a dial.
+    if (!more || !more.includes('--relay')) args.push('--relay', 'off')
     if (more) args.push(...more)
     if (tickMs) args.push('--test-tick-ms', `${tickMs}`)
 
