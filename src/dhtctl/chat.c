@@ -75,15 +75,16 @@ remove_peer(struct chat *chat, unsigned i)
 static bool
 flush_peer(struct chat *chat, struct chat_peer *p)
 {
-	ssize_t n = 0;
+	ssize_t n;
 
-	if (p->out_len > 0)
+	if (p->out_len > 0) {
 		n = send(
 		    p->sock, p->out, p->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	p->out_len -= (size_t)n;
-	memmove(p->out, p->out + n, p->out_len);
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		p->out_len -= (size_t)n;
+		memmove(p->out, p->out + n, p->out_len);
+	}
 	if (p->out_len == 0 && chat->input_ended && !p->finished) {
 		p->finished = true;
 		shutdown(p->sock, SHUT_WR);

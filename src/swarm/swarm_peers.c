@@ -354,7 +354,8 @@ swarm_found(struct swarm *s, const uint8_t *topic, const uint8_t *key,
 		return;
 	p->relays_len =
 	    relays_len < SWARM_RELAYS_MAX ? relays_len : SWARM_RELAYS_MAX;
-	memcpy(p->relays, relays, p->relays_len * sizeof *relays);
+	for (size_t i = 0; i < p->relays_len; i++)
+		p->relays[i] = relays[i];
 	note_topic(p, t);
 	if (!known)
 		swarm_report(s, SWARM_PEER_FOUND, key, 0, 0);

@@ -698,6 +698,7 @@ START_TEST(early_lookups)
 	ck_assert_uint_eq(count("lookup"), 5);
 	ck_assert_uint_eq(count("announce"), 2);
 	end_swarm();
+	json_decref((json_t *)times);
 }
 END_TEST
 
