@@ -8,6 +8,12 @@ const peer = require('dht-rpc/lib/peer')
 const { knows } = require('../lab')
 const { until, text } = require('../util')
 
+// A persistent node checks its server port from its client socket, which sends
+// no id (protocol 10 §9.8): two requests to each of five nodes, every 2.4 s with
+// the short ticks of this case.
+const CHECK_REQUESTS = 10
+const CHECKS_MAX = 3
+
 async function promoted (lab) {
   const net = await lab.network({ js: 10 })
   const ours = await lab.ours('auto', net.bootstrap, { tickMs: 20 })
@@ -26,7 +32,8 @@ async function promoted (lab) {
     net.js.every(node => knows(node, ours.place)))
   assert(heard.ephemeral > 0, 'it was not heard while ephemeral')
   assert(heard.persistent > 0, 'it never sent its id')
-  assert.strictEqual(heard.late, 0, 'it sent no id although persistent')
+  assert(heard.late <= CHECKS_MAX * CHECK_REQUESTS,
+    `it sent ${heard.late} requests without an id although persistent`)
 
   const { from } = await net.js[0].ping(ours.place)
   assert.strictEqual(from.id.toString('hex'), status.id)
