@@ -19,6 +19,19 @@ call_and_print(struct ctl *c, enum api_method_id method, json_t *params,
 	return code;
 }
 
+void
+add_allow(const struct ctl *c, json_t *params)
+{
+	json_t *allow;
+
+	if (c->allow_len == 0)
+		return;
+	allow = json_array();
+	for (unsigned i = 0; i < c->allow_len; i++)
+		json_array_append_new(allow, json_string(c->allow[i]));
+	json_object_set_new(params, "allow", allow);
+}
+
 /* Returns an argument as the JSON value of its parameter. */
 static json_t *
 argument_value(const struct api_field *param, const char *text)

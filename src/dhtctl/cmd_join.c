@@ -12,7 +12,7 @@
 static int
 topic_params(struct ctl *c, const char *topic, bool first, json_t **out)
 {
-	json_t *params = json_pack("{s:s}", "topic", topic), *allow;
+	json_t *params = json_pack("{s:s}", "topic", topic);
 	int code = add_identity(c, params);
 
 	*out = params;
@@ -24,12 +24,8 @@ topic_params(struct ctl *c, const char *topic, bool first, json_t **out)
 		json_object_set_new(params, "limit", json_integer(c->limit));
 	if ((c->given & OPT_KEEP) != 0)
 		json_object_set_new(params, "keep", json_true());
-	if (c->allow_len == 0 || !first)
-		return code;
-	allow = json_array();
-	for (unsigned i = 0; i < c->allow_len; i++)
-		json_array_append_new(allow, json_string(c->allow[i]));
-	json_object_set_new(params, "allow", allow);
+	if (first)
+		add_allow(c, params);
 	return code;
 }
 

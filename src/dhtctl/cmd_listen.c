@@ -25,7 +25,7 @@ enum {
 static json_t *
 listen_params(const struct ctl *c)
 {
-	json_t *params = json_object(), *allow;
+	json_t *params = json_object();
 
 	if (c->max_per_peer > 0)
 		json_object_set_new(
@@ -37,12 +37,7 @@ listen_params(const struct ctl *c)
 	if (c->relay_through != NULL)
 		json_object_set_new(
 		    params, "relay_through", json_string(c->relay_through));
-	if (c->allow_len == 0)
-		return params;
-	allow = json_array();
-	for (unsigned i = 0; i < c->allow_len; i++)
-		json_array_append_new(allow, json_string(c->allow[i]));
-	json_object_set_new(params, "allow", allow);
+	add_allow(c, params);
 	return params;
 }
 

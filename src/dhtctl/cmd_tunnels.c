@@ -18,24 +18,19 @@ cmd_expose(struct ctl *c, char **argv)
 {
 	json_t *params =
 	    json_pack("{s:s, s:s}", "name", argv[0], "target", argv[1]);
-	json_t *allow = json_array(), *result;
+	json_t *result;
 	bool public = (c->given & OPT_PUBLIC) != 0;
 	int code;
 
-	for (unsigned i = 0; i < c->allow_len; i++)
-		json_array_append_new(allow, json_string(c->allow[i]));
 	if (public == (c->allow_len > 0)) {
 		json_decref(params);
-		json_decref(allow);
 		return usage_error("expose",
 		    "give --allow KEY for each peer that may connect, or"
 		    " --public, which admits any key");
 	}
 	if (public)
 		json_object_set_new(params, "public", json_true());
-	if (c->allow_len > 0)
-		json_object_set(params, "allow", allow);
-	json_decref(allow);
+	add_allow(c, params);
 	code = api_client_call(
 	    &c->client, API_METHOD_expose, params, NULL, &result);
 	if (code == EXIT_DONE)

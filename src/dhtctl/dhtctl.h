@@ -160,6 +160,9 @@ int call_and_print_pages_of(struct ctl *c, enum api_method_id method,
  * EXIT_DONE, or reports an error and returns its exit code. */
 int add_identity(struct ctl *c, json_t *params);
 
+/* Adds the keys of --allow to the parameters, if there are any. */
+void add_allow(const struct ctl *c, json_t *params);
+
 void help_all(void);
 void help_command(const struct command *cmd);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * swarm.h - who to connect to: topics, peers and retries; protocol 08.
+ * swarm.h - which peers to connect to: topics, peers and retries; protocol 08.
  *
  * One swarm has one key pair, under which it listens, announces all of its
  * topics and dials. It decides; its owner looks topics up, dials and closes
@@ -204,7 +204,8 @@ bool swarm_peer_after(
 /* Withdraws all announcements, closes all connections and dials nothing. */
 void swarm_suspend(struct swarm *s);
 
-/* Refreshes all topics and dials again who was connected, queued or waiting. */
+/* Refreshes all topics and dials the peers again that were connected, queued or
+ * waiting. */
 void swarm_resume(struct swarm *s);
 
 /*

@@ -249,7 +249,7 @@ swarm_looked_up(struct swarm *s, const uint8_t *topic, int err)
 	if (t == NULL || !t->looking)
 		return;
 	t->looking = false;
-	/* A topic that nobody else has announced is no failure. */
+	/* A topic without another announcement is no failure. */
 	if (err != 0 && err != ERR_NOT_FOUND)
 		t->err = err;
 	check_end(t);
